@@ -1,0 +1,71 @@
+/**
+ * Owns the checks of arguments that come from a user. Knows nothing else of the package.
+ * A wrong type throws TypeError, a wrong value RangeError; both name the argument and carry Node's code for the case.
+ */
+
+function typeError(name: string, expected: string, value: unknown): TypeError {
+  const got = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+  return Object.assign(new TypeError(`"${name}" must be ${expected}, got ${got}`), { code: "ERR_INVALID_ARG_TYPE" });
+}
+
+function rangeError(name: string, expected: string, value: unknown): RangeError {
+  return Object.assign(new RangeError(`"${name}" must be ${expected}, got ${String(value)}`), {
+    code: "ERR_OUT_OF_RANGE",
+  });
+}
+
+/** A whole number from `min` to `max`. */
+export function checkInteger(name: string, value: unknown, min: number, max: number): asserts value is number {
+  if (typeof value !== "number") throw typeError(name, "a number", value);
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw rangeError(name, `a whole number from ${min} to ${max}`, value);
+  }
+}
+
+/** A time in milliseconds: not negative, not NaN; Infinity only where `infinite` says so. */
+export function checkMs(name: string, value: unknown, infinite = false): asserts value is number {
+  if (typeof value !== "number") throw typeError(name, "a number of milliseconds", value);
+  if (!(value >= 0) || (!infinite && value === Infinity)) {
+    throw rangeError(name, infinite ? "0 or more" : "0 or more, and finite", value);
+  }
+}
+
+/** A file descriptor. */
+export function checkDescriptor(name: string, value: unknown): asserts value is number {
+  checkInteger(name, value, 0, 0x7fffffff);
+}
+
+export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) throw typeError(name, "a Uint8Array (a Buffer is one)", value);
+}
+
+export function checkString(name: string, value: unknown): asserts value is string {
+  if (typeof value !== "string") throw typeError(name, "a string", value);
+}
+
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") throw typeError(name, "a function", value);
+}
+
+export function checkObject(name: string, value: unknown): asserts value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw typeError(name, "an object", value);
+}
+
+/** One of the strings of `allowed`. */
+export function checkOneOf<const T extends string>(name: string, value: unknown, allowed: readonly T[]): asserts value is T {
+  if (typeof value !== "string") throw typeError(name, "a string", value);
+  if (!(allowed as readonly string[]).includes(value)) {
+    throw rangeError(name, `one of ${allowed.map((each) => `"${each}"`).join(", ")}`, JSON.stringify(value));
+  }
+}
+
+/** `{ host, port }` or `{ path }`. */
+export function checkAddress(name: string, value: unknown): void {
+  checkObject(name, value);
+  if (value["path"] !== undefined) {
+    checkString(`${name}.path`, value["path"]);
+    return;
+  }
+  checkString(`${name}.host`, value["host"]);
+  checkInteger(`${name}.port`, value["port"], 0, 65535);
+}

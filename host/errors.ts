@@ -1,0 +1,85 @@
+/**
+ * Owns the errors that this package throws. Knows no engine, backend or handler: every other room may import it.
+ *
+ * Each error carries a stable `code`; those that come from the operating system look like Node's own
+ * (`code`, negative `errno`, `syscall`, and the address where there is one).
+ */
+
+/** What an {@link OSError} may know beyond its code. */
+export interface OSErrorDetails {
+  /** Negative, as Node gives it: -111 for ECONNREFUSED on Linux. */
+  errno: number;
+  /** The call that failed: "connect", "bind", "recv", ... */
+  syscall: string;
+  address?: string | undefined;
+  port?: number | undefined;
+  path?: string | undefined;
+}
+
+/** A call of the operating system failed. Python's `OSError`; looks like Node's `SystemError`. */
+export class OSError extends Error {
+  override name = "OSError";
+  readonly code: string;
+  readonly errno: number;
+  readonly syscall: string;
+  /** Numeric host or name, for calls that take an Internet address. */
+  readonly address?: string;
+  readonly port?: number;
+  /** For calls that take the path of a Unix socket. */
+  readonly path?: string;
+
+  constructor(code: string, details: OSErrorDetails) {
+    const where =
+      details.path ?? (details.address === undefined ? undefined : `${details.address}:${details.port ?? 0}`);
+    super(`${details.syscall} ${code}${where === undefined ? "" : ` ${where}`}`);
+    this.code = code;
+    this.errno = details.errno;
+    this.syscall = details.syscall;
+    if (details.address !== undefined) this.address = details.address;
+    if (details.port !== undefined) this.port = details.port;
+    if (details.path !== undefined) this.path = details.path;
+  }
+}
+
+/** A non-blocking call had nothing to do (EAGAIN, EWOULDBLOCK). One that leaves a handler is no error. */
+export class BlockingIOError extends OSError {
+  override name = "BlockingIOError";
+}
+
+/** Thrown from a callback, it leaves the loop: asyncore's `ExitNow`. */
+export class ExitNow extends Error {
+  override name = "ExitNow";
+  readonly code = "ERR_EXIT_NOW";
+}
+
+/** The loop was asked for something that it cannot do now, such as a second loop on the same map. */
+export class LoopError extends Error {
+  override name = "LoopError";
+  readonly code: "ERR_LOOP_RUNNING" | "ERR_ENGINE";
+
+  constructor(code: "ERR_LOOP_RUNNING" | "ERR_ENGINE", message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** This platform has no backend. */
+export class UnsupportedPlatformError extends Error {
+  override name = "UnsupportedPlatformError";
+  readonly code = "ERR_UNSUPPORTED_PLATFORM";
+}
+
+/** asyncore's `_DISCONNECTED`: the codes that mean "the peer is gone", which close a channel without an error. */
+const DISCONNECTED: ReadonlySet<string> = new Set([
+  "ECONNRESET",
+  "ENOTCONN",
+  "ESHUTDOWN",
+  "ECONNABORTED",
+  "EPIPE",
+  "EBADF",
+]);
+
+/** Does this code mean that the peer is gone? */
+export function isDisconnect(code: string): boolean {
+  return DISCONNECTED.has(code);
+}
