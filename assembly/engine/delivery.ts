@@ -1,0 +1,188 @@
+/**
+ * Owns what a channel's readiness means: which events its handler is told, by the state of the channel, and in what
+ * order. Knows the channel map, the ready list and the upcalls; knows nothing of polling, timers or the host.
+ *
+ * A callback may do anything to the map. So no record is kept across one: every step begins by asking whether the
+ * channel is still the one that was found ready.
+ */
+
+import { Flag, Ready, State, channelAt, isCurrent } from "./channels";
+import { refresh } from "./interest";
+import { Entry, entryAt } from "./schedule";
+import { statistics } from "./statistics";
+import { Kind, Verdict, deliver } from "./upcalls";
+import { ERRNO_BADF } from "../wasi/errno";
+
+/** How many connections a listener may take in one turn. */
+const ACCEPTS_A_TURN: i32 = 64;
+
+let stopped: bool = false;
+
+/** Has a handler asked for the end of this turn? */
+@inline
+export function isStopped(): bool {
+  return stopped;
+}
+
+/** asyncore's order under select(2): all reads, then all writes, then all exceptional events; then what has failed. */
+export function deliverByKind(count: i32): void {
+  stopped = false;
+  for (let i = 0; i < count && !stopped; i++) deliverRead(entryAt(i));
+  for (let i = 0; i < count && !stopped; i++) deliverWrite(entryAt(i));
+  for (let i = 0; i < count && !stopped; i++) deliverExceptional(entryAt(i));
+  for (let i = 0; i < count && !stopped; i++) deliverFailure(entryAt(i), false);
+}
+
+/** asyncore's order under poll(2): channel by channel read, write, exceptional, close; one that throws ends its own. */
+export function deliverByChannel(count: i32): void {
+  stopped = false;
+  for (let i = 0; i < count && !stopped; i++) {
+    if (deliverRead(entryAt(i)) && deliverWrite(entryAt(i)) && deliverExceptional(entryAt(i))) {
+      deliverFailure(entryAt(i), true);
+    } else if (!stopped && isAlive(entryAt(i))) {
+      channelAt(entryAt(i).slot).ready = 0;
+    }
+  }
+}
+
+/** Tells a timer. */
+export function deliverTimer(slot: i32): void {
+  statistics.timers += 1;
+  tell(slot, Kind.TIMER, 0);
+}
+
+@inline
+function isAlive(entry: Entry): bool {
+  return isCurrent(entry.slot, entry.generation);
+}
+
+/** @returns whether the channel's other events may follow. */
+function tell(slot: i32, kind: i32, detail: i32): bool {
+  const verdict = deliver(slot, kind, detail);
+  if (verdict & Verdict.STOP) stopped = true;
+  return (verdict & (Verdict.STOP | Verdict.FAILED)) == 0;
+}
+
+function deliverRead(entry: Entry): bool {
+  if (!isAlive(entry)) return true;
+  const slot = entry.slot;
+  const generation = entry.generation;
+  let channel = channelAt(slot);
+  if (!(channel.ready & Ready.READ)) return true;
+  channel.ready &= ~Ready.READ;
+  if (channel.state == State.ACCEPTING) {
+    if (channel.ready & Ready.ERROR) return true;
+    return acceptSome(slot, generation);
+  }
+  if (channel.state == State.CONNECTING) {
+    if (!settleConnect(slot)) return false;
+    if (!isCurrent(slot, generation)) return true;
+    channel = channelAt(slot);
+  }
+  if (isBad(slot) || channel.state != State.OPEN || !(channel.interest & Ready.READ)) return true;
+  statistics.reads += 1;
+  return tell(slot, Kind.READ, 0);
+}
+
+function deliverWrite(entry: Entry): bool {
+  if (!isAlive(entry)) return true;
+  const slot = entry.slot;
+  const generation = entry.generation;
+  let channel = channelAt(slot);
+  if (!(channel.ready & Ready.WRITE)) return true;
+  channel.ready &= ~Ready.WRITE;
+  if (channel.state == State.CONNECTING) {
+    if (!settleConnect(slot)) return false;
+    if (!isCurrent(slot, generation)) return true;
+    channel = channelAt(slot);
+  }
+  if (isBad(slot) || channel.state != State.OPEN || !(channel.interest & Ready.WRITE)) return true;
+  statistics.writes += 1;
+  return tell(slot, Kind.WRITE, 0);
+}
+
+function deliverExceptional(entry: Entry): bool {
+  if (!isAlive(entry)) return true;
+  const channel = channelAt(entry.slot);
+  if (!(channel.ready & Ready.PRIORITY)) return true;
+  channel.ready &= ~Ready.PRIORITY;
+  if (channel.state != State.OPEN) return true;
+  statistics.exceptionals += 1;
+  return tell(entry.slot, Kind.EXCEPTIONAL, 0);
+}
+
+/**
+ * Errors and hang-ups, when all that can be read or written has had its turn. A stream that reads is told nothing:
+ * it goes on to read until end of input, where the pending error is waiting for it.
+ */
+function deliverFailure(entry: Entry, closeOnHangup: bool): void {
+  if (!isAlive(entry)) return;
+  const slot = entry.slot;
+  const channel = channelAt(slot);
+  const ready = channel.ready;
+  channel.ready = 0;
+  if (ready & Ready.ERROR) {
+    if (channel.error == ERRNO_BADF) {
+      statistics.closes += 1;
+      tell(slot, Kind.CLOSE, 0);
+    } else if (channel.state == State.ACCEPTING || !readsStream(slot)) {
+      tellError(slot);
+    }
+    return;
+  }
+  const ended: u8 = Ready.HANGUP | Ready.DRAINED;
+  if (closeOnHangup && channel.state == State.OPEN && (ready & ended) == ended) {
+    statistics.closes += 1;
+    tell(slot, Kind.CLOSE, 0);
+  }
+}
+
+function readsStream(slot: i32): bool {
+  const channel = channelAt(slot);
+  return (channel.flags & Flag.STREAM) != 0 && (channel.interest & Ready.READ) != 0;
+}
+
+/** Is the descriptor not open at all? Then only the end is left to tell. */
+function isBad(slot: i32): bool {
+  const channel = channelAt(slot);
+  return (channel.ready & Ready.ERROR) != 0 && channel.error == ERRNO_BADF;
+}
+
+/** A connecting channel is ready: it is connected now, or it has failed. @returns whether it may go on. */
+function settleConnect(slot: i32): bool {
+  const channel = channelAt(slot);
+  if (channel.ready & Ready.ERROR) {
+    if (channel.error == ERRNO_BADF) return true;
+    channel.ready = 0;
+    channel.state = State.IDLE;
+    refresh(slot);
+    tellError(slot);
+    return false;
+  }
+  channel.state = State.OPEN;
+  refresh(slot);
+  statistics.connects += 1;
+  return tell(slot, Kind.CONNECT, 0);
+}
+
+function tellError(slot: i32): void {
+  const channel = channelAt(slot);
+  const error = channel.error;
+  channel.error = 0;
+  statistics.errors += 1;
+  tell(slot, Kind.ERROR, error);
+}
+
+function acceptSome(slot: i32, generation: u32): bool {
+  for (let taken = 0; taken < ACCEPTS_A_TURN; taken++) {
+    statistics.accepts += 1;
+    const verdict = deliver(slot, Kind.ACCEPT, 0);
+    if (verdict & Verdict.STOP) stopped = true;
+    if (verdict & (Verdict.STOP | Verdict.FAILED)) return false;
+    if (!(verdict & Verdict.AGAIN)) return true;
+    if (!isCurrent(slot, generation)) return true;
+    const channel = channelAt(slot);
+    if (channel.state != State.ACCEPTING || channel.paused) return true;
+  }
+  return true;
+}

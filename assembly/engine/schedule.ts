@@ -1,0 +1,120 @@
+/**
+ * Owns the ready list: which channels a poll found ready, in channel order. Knows the channel map and the WASI event
+ * layout; knows nothing of what is done with them.
+ *
+ * Several events of one channel become one entry; its readiness gathers in the channel's record.
+ */
+
+import { Channel, Ready, channelAt, isCurrent } from "./channels";
+import { eventAt } from "./interest";
+import { makeRecords } from "./records";
+import { statistics } from "./statistics";
+import { ERRNO_SUCCESS } from "../wasi/errno";
+import { Event, EventType, EVENT_HANGUP } from "../wasi/poll";
+
+/** A channel that is ready. Entries are in order of `sequence` when {@link schedule} is done. */
+@unmanaged
+export class Entry {
+  sequence: u64;
+  slot: i32;
+  generation: u32;
+}
+
+const entries = makeRecords<Entry>(256);
+
+@inline
+export function entryAt(index: i32): Entry {
+  return entries.at(index);
+}
+
+/** Is there readiness that a stopped turn did not deliver? */
+export function hasLeftover(): bool {
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries.at(i);
+    if (isCurrent(entry.slot, entry.generation) && channelAt(entry.slot).ready != 0) return true;
+  }
+  return false;
+}
+
+/** Takes `count` events from the events area, beside what is left over. @returns how many channels are ready. */
+export function schedule(count: i32): i32 {
+  keepLeftover();
+  for (let i = 0; i < count; i++) {
+    const event = eventAt(i);
+    if (event.type != EventType.CLOCK) take(event);
+  }
+  sort();
+  return entries.length;
+}
+
+/**
+ * Drops the entries that were delivered. An error is told once by the host, so what a stopped turn left is kept; the
+ * rest of it is readiness that may be stale by now, which is no error.
+ */
+function keepLeftover(): void {
+  let kept = 0;
+  for (let i = 0; i < entries.length; i++) {
+    const entry = entries.at(i);
+    if (!isCurrent(entry.slot, entry.generation) || channelAt(entry.slot).ready == 0) continue;
+    memory.copy(changetype<usize>(entries.at(kept)), changetype<usize>(entry), offsetof<Entry>());
+    kept += 1;
+  }
+  entries.length = kept;
+}
+
+function take(event: Event): void {
+  statistics.events += 1;
+  const slot = <i32>event.userdata;
+  const generation = <u32>(event.userdata >> 32);
+  if (!isCurrent(slot, generation)) {
+    statistics.dropped += 1;
+    return;
+  }
+  const channel = channelAt(slot);
+  if (channel.ready == 0) {
+    const entry = entries.at(entries.add());
+    entry.sequence = channel.sequence;
+    entry.slot = slot;
+    entry.generation = generation;
+  }
+  gather(channel, event);
+}
+
+function gather(channel: Channel, event: Event): void {
+  let ready: u8 = 0;
+  if (event.type == EventType.FD_READ) ready = Ready.READ;
+  else if (event.type == EventType.FD_WRITE) ready = Ready.WRITE;
+  else if (event.type == EventType.FD_PRIORITY) ready = Ready.PRIORITY;
+  if (event.flags & EVENT_HANGUP) ready |= event.nbytes == 0 ? Ready.HANGUP | Ready.DRAINED : Ready.HANGUP;
+  if (event.error != ERRNO_SUCCESS) {
+    ready |= Ready.ERROR;
+    channel.error = event.error;
+  }
+  channel.ready |= ready;
+}
+
+/** Shell sort: in place, and one pass over what is in order already. */
+function sort(): void {
+  let gap = 1;
+  while (gap < entries.length / 9) gap = 3 * gap + 1;
+  while (gap > 0) {
+    for (let i = gap; i < entries.length; i++) sink(i, gap);
+    gap /= 3;
+  }
+}
+
+function sink(from: i32, gap: i32): void {
+  const sequence = entries.at(from).sequence;
+  if (from < gap || entries.at(from - gap).sequence <= sequence) return;
+  const slot = entries.at(from).slot;
+  const generation = entries.at(from).generation;
+  let i = from;
+  while (i >= gap && entries.at(i - gap).sequence > sequence) {
+    memory.copy(changetype<usize>(entries.at(i)), changetype<usize>(entries.at(i - gap)), offsetof<Entry>());
+    i -= gap;
+  }
+  const entry = entries.at(i);
+  entry.sequence = sequence;
+  entry.slot = slot;
+  entry.generation = generation;
+}

@@ -1,0 +1,112 @@
+/**
+ * Owns the turn: sample interest, poll, deliver, fire timers. Knows every other room of the engine, and of the world
+ * only WASI's poll_oneoff and clock_time_get.
+ *
+ * A turn comes in two halves, so that a host with an event loop of its own can wait in between: `prepare` samples
+ * interest and says how long the poll may wait; `run` polls and delivers.
+ */
+
+import {
+  Ready,
+  channelAt,
+  firstAsked,
+  isCurrent,
+  nextAsked,
+  releaseRestingSlots,
+  sequenceEnd,
+} from "./channels";
+import { deliverByChannel, deliverByKind, deliverTimer, isStopped } from "./delivery";
+import { clearLog, eventCapacity, eventsAt, refresh, setTimeoutNs, subscriptionCount, subscriptionsAt } from "./interest";
+import { hasPaused, pauseEndNs, resumePaused } from "./pause";
+import { hasLeftover, schedule } from "./schedule";
+import { statistics } from "./statistics";
+import { collectDue, hasDeadline, nextDeadlineNs, returnDue, takeDue } from "./timers";
+import { ask } from "./upcalls";
+import { ERRNO_INTR, ERRNO_SUCCESS } from "../wasi/errno";
+import { CLOCK_MONOTONIC, clock_time_get, poll_oneoff } from "../wasi/poll";
+
+/** Where the calls to WASI leave a count or a time. */
+const result = heap.alloc(8);
+
+/** The longest wait: some 24 days, which every host can count in milliseconds. */
+const WAIT_NS_MAX: i64 = 0x7fffffff * 1_000_000;
+
+let running: bool = false;
+
+/** Is a turn's second half under way? */
+export function isTurning(): bool {
+  return running;
+}
+
+export function nowNs(): i64 {
+  clock_time_get(CLOCK_MONOTONIC, 0, result);
+  return load<i64>(result);
+}
+
+/** The first half: samples interest. @returns how long the poll may wait, `timeoutNs` at the most. */
+export function prepare(timeoutNs: i64): i64 {
+  releaseRestingSlots();
+  askAll();
+  if (hasLeftover()) return 0;
+  let wait = min(timeoutNs, WAIT_NS_MAX);
+  if (hasDeadline() || hasPaused()) {
+    const now = nowNs();
+    if (hasPaused()) resumePaused(now);
+    if (hasPaused()) wait = min(wait, pauseEndNs() - now);
+    if (hasDeadline()) wait = min(wait, nextDeadlineNs() - now);
+  }
+  return max<i64>(0, wait);
+}
+
+/**
+ * The second half: polls, for `waitNs` at the most, and delivers; then fires timers.
+ * @returns how many channels were ready, or the negative WASI errno of a poll that failed.
+ */
+export function run(waitNs: i64, byChannel: bool): i32 {
+  assert(!running, "a turn is under way");
+  running = true;
+  statistics.turns += 1;
+  // Never 0: some hosts take that for "no timeout". 1 ns is how a portable program says "do not wait".
+  setTimeoutNs(max<i64>(1, waitNs));
+  const errno = poll_oneoff(subscriptionsAt(), eventsAt(), subscriptionCount(), result);
+  clearLog();
+  let ready = 0;
+  if (errno == ERRNO_SUCCESS) {
+    ready = schedule(min(load<i32>(result), eventCapacity()));
+    if (byChannel) deliverByChannel(ready);
+    else deliverByKind(ready);
+  }
+  if (!isStopped() && hasDeadline()) fireTimers();
+  running = false;
+  return errno == ERRNO_SUCCESS || errno == ERRNO_INTR ? ready : -errno;
+}
+
+/** Asks each asked channel that was in the map when the turn began. */
+function askAll(): void {
+  const end = sequenceEnd();
+  let slot = firstAsked();
+  while (slot >= 0 && channelAt(slot).sequence < end) {
+    const generation = channelAt(slot).generation;
+    statistics.asked += 1;
+    const interest = <u8>(ask(slot) & (Ready.READ | Ready.WRITE));
+    if (isCurrent(slot, generation)) {
+      channelAt(slot).interest = interest;
+      refresh(slot);
+    }
+    slot = nextAsked();
+  }
+}
+
+function fireTimers(): void {
+  const now = nowNs();
+  collectDue(now);
+  let slot = takeDue(now);
+  while (slot >= 0) {
+    deliverTimer(slot);
+    if (isStopped()) {
+      returnDue();
+      return;
+    }
+    slot = takeDue(now);
+  }
+}

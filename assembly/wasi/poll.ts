@@ -1,0 +1,79 @@
+/**
+ * Owns the layouts of WASI preview 1's `poll_oneoff` and the import itself: the only place that knows their bytes.
+ * Knows nothing of channels.
+ *
+ * A subscription is 48 bytes:
+ *
+ *   0        8    9        16       20       24       32         40     42       48
+ *   +--------+----+--------+--------+--------+--------+----------+------+--------+
+ *   |userdata|tag |        |clock id|        |timeout |precision |flags |        |   tag 0: clock
+ *   |userdata|tag |        |  fd    |                                            |   tag 1: fd_read, 2: fd_write
+ *   +--------+----+--------+--------+--------------------------------------------+
+ *
+ * An event is 32 bytes:
+ *
+ *   0        8      10   11       16       24      26       32
+ *   +--------+------+----+--------+--------+-------+--------+
+ *   |userdata|errno |type|        |nbytes  |flags  |        |
+ *   +--------+------+----+--------+--------+-------+--------+
+ */
+
+export const SUBSCRIPTION_SIZE: i32 = 48;
+export const EVENT_SIZE: i32 = 32;
+
+/** `eventtype`; the tag of a subscription takes the same numbers. */
+export namespace EventType {
+  export const CLOCK: u8 = 0;
+  export const FD_READ: u8 = 1;
+  export const FD_WRITE: u8 = 2;
+  /**
+   * Out-of-band data is waiting. Not of WASI: only a host that knows the caller's change log sends it, unasked, for a
+   * descriptor that is subscribed for reading.
+   */
+  export const FD_PRIORITY: u8 = 3;
+}
+
+/** `eventrwflags.fd_readwrite_hangup`: the peer is gone. */
+export const EVENT_HANGUP: u16 = 1;
+
+/** `clockid.monotonic`. */
+export const CLOCK_MONOTONIC: u32 = 1;
+
+@unmanaged
+export class Subscription {
+  userdata: u64;
+  tag: u8;
+  private _pad: u32;
+  /** The clock, or the descriptor. */
+  id: u32;
+  private _pad2: u32;
+  timeout: u64;
+  precision: u64;
+  /** 0: the timeout is relative. */
+  flags: u16;
+  private _pad3: u32;
+}
+
+@unmanaged
+export class Event {
+  userdata: u64;
+  error: u16;
+  type: u8;
+  private _pad: u32;
+  nbytes: u64;
+  flags: u16;
+  private _pad2: u32;
+}
+
+/** Waits until a subscription is fulfilled. `subscriptions` must not be 0. WASI preview 1, poll_oneoff. */
+@external("wasi_snapshot_preview1", "poll_oneoff")
+export declare function poll_oneoff(
+  subscriptionsAt: usize,
+  eventsAt: usize,
+  subscriptions: u32,
+  eventCountAt: usize,
+): i32;
+
+/** Writes the time of a clock, in nanoseconds. WASI preview 1, clock_time_get. */
+@external("wasi_snapshot_preview1", "clock_time_get")
+export declare function clock_time_get(clock: u32, precision: u64, timeAt: usize): i32;

@@ -1,0 +1,123 @@
+/**
+ * Owns reading a whole array of WASI subscriptions: what differs from the call before is told to what is watched, and
+ * the clocks become one timeout. Knows the WASI layout; knows no change log.
+ */
+
+import { Ready, type Clock } from "../backend.js";
+import { ERRNO_BADF, ERRNO_INVAL, ERRNO_SUCCESS } from "./errno.js";
+import { CLOCK_ABSTIME, ClockId, Event, EventType, Subscription } from "./layout.js";
+import type { Watched } from "./watched.js";
+
+const NS_PER_MS = 1e6;
+/** No process has more: a larger number from a module is a bad descriptor, and no reason to grow a table. */
+const DESCRIPTOR_MAX = 0xfffff;
+
+/** A subscription whose event this room writes: a clock, or one that cannot be served. */
+interface Pending {
+  readonly userdata: bigint;
+  readonly type: number;
+  readonly error: number;
+  /** Of the monotonic clock. */
+  readonly deadlineNs: number;
+}
+
+export class ArrayReader {
+  readonly #watched: Watched;
+  readonly #clock: Clock;
+  /** What this call and the one before watch, by descriptor. */
+  #now = new Map<number, number>();
+  #before = new Map<number, number>();
+  readonly #clocks: Pending[] = [];
+  readonly #refused: Pending[] = [];
+
+  constructor(watched: Watched, clock: Clock) {
+    this.#watched = watched;
+    this.#clock = clock;
+  }
+
+  /** Reads `count` subscriptions. @returns how long to wait, in milliseconds; Infinity where no clock bounds it. */
+  read(view: DataView, subscriptionsAt: number, count: number): number {
+    this.#clocks.length = 0;
+    this.#refused.length = 0;
+    for (let i = 0, at = subscriptionsAt; i < count; i++, at += Subscription.SIZE) {
+      const tag = view.getUint8(at + Subscription.TAG);
+      if (tag === EventType.CLOCK) this.#readClock(view, at);
+      else if (tag === EventType.FD_READ || tag === EventType.FD_WRITE) this.#readDescriptor(view, at, tag);
+      else this.#refuse(view, at, tag, ERRNO_INVAL);
+    }
+    this.#compare();
+    if (this.#refused.length > 0) return 0;
+    const nowNs = this.#clocks.length > 0 ? this.#clock.monotonicNs() : 0;
+    let timeoutMs = Infinity;
+    for (const { deadlineNs } of this.#clocks) {
+      timeoutMs = Math.min(timeoutMs, Math.max(0, deadlineNs - nowNs) / NS_PER_MS);
+    }
+    return timeoutMs;
+  }
+
+  /** The module has closed `fd`: what it opens next under that number is another descriptor. */
+  forget(fd: number): void {
+    if (this.#before.delete(fd)) this.#watched.watch(fd, 0);
+  }
+
+  /** Writes an event for each clock that is due and each subscription that makes no sense. @returns where they end. */
+  writePending(view: DataView, eventsAt: number): number {
+    const nowNs = this.#clocks.length > 0 ? this.#clock.monotonicNs() : 0;
+    let at = eventsAt;
+    for (const refused of this.#refused) at = write(view, at, refused);
+    for (const clock of this.#clocks) if (clock.deadlineNs <= nowNs) at = write(view, at, clock);
+    return at;
+  }
+
+  #readClock(view: DataView, at: number): void {
+    const userdata = view.getBigUint64(at + Subscription.USERDATA, true);
+    const clock = view.getUint32(at + Subscription.CLOCK, true);
+    const timeout = view.getBigUint64(at + Subscription.TIMEOUT, true);
+    const absolute = (view.getUint16(at + Subscription.FLAGS, true) & CLOCK_ABSTIME) !== 0;
+    const nowNs = this.#clock.monotonicNs();
+    let deadlineNs: number;
+    if (clock === ClockId.MONOTONIC) deadlineNs = Number(timeout) + (absolute ? 0 : nowNs);
+    else if (clock === ClockId.REALTIME) {
+      deadlineNs = nowNs + Number(absolute ? timeout - this.#clock.realtimeNs() : timeout);
+    } else return this.#refuse(view, at, EventType.CLOCK, ERRNO_INVAL);
+    this.#clocks.push({ userdata, type: EventType.CLOCK, error: ERRNO_SUCCESS, deadlineNs });
+  }
+
+  #readDescriptor(view: DataView, at: number, tag: number): void {
+    const fd = view.getUint32(at + Subscription.FD, true);
+    if (fd > DESCRIPTOR_MAX) return this.#refuse(view, at, tag, ERRNO_BADF);
+    const low = view.getInt32(at + Subscription.USERDATA, true);
+    const high = view.getInt32(at + Subscription.USERDATA + 4, true);
+    const write = tag === EventType.FD_WRITE;
+    this.#watched.own(fd, write, low, high);
+    this.#now.set(fd, (this.#now.get(fd) ?? 0) | (write ? Ready.WRITE : Ready.READ));
+  }
+
+  #refuse(view: DataView, at: number, type: number, error: number): void {
+    const userdata = view.getBigUint64(at + Subscription.USERDATA, true);
+    this.#refused.push({ userdata, type, error, deadlineNs: 0 });
+  }
+
+  /** Tells the difference between this call and the one before; a descriptor that is refused is tried anew each time. */
+  #compare(): void {
+    for (const [fd, interest] of this.#now) {
+      if (this.#before.get(fd) !== interest) this.#watched.watch(fd, interest);
+      this.#before.delete(fd);
+    }
+    for (const fd of this.#before.keys()) this.#watched.watch(fd, 0);
+    for (const { fd } of this.#watched.failures) this.#now.delete(fd);
+    const emptied = this.#before;
+    emptied.clear();
+    this.#before = this.#now;
+    this.#now = emptied;
+  }
+}
+
+function write(view: DataView, at: number, { userdata, type, error }: Pending): number {
+  view.setBigUint64(at + Event.USERDATA, userdata, true);
+  view.setUint16(at + Event.ERROR, error, true);
+  view.setUint8(at + Event.TYPE, type);
+  view.setBigUint64(at + Event.NBYTES, 0n, true);
+  view.setUint16(at + Event.FLAGS, 0, true);
+  return at + Event.SIZE;
+}

@@ -1,0 +1,164 @@
+/**
+ * Owns `poll_oneoff` on the host: reads WASI subscriptions from a module's memory, asks a {@link PollSet}, and writes
+ * WASI events. Knows the layouts and the backend seam; knows no engine and no handlers.
+ *
+ * There are two ways to learn what the caller wants watched. A caller that keeps a change log (engine.wasm) has only
+ * its changes read, so that a call costs O(ready + changed). From any other the whole array is read, and what differs
+ * from the call before is told to the poll set. After that both are served by the same code.
+ */
+
+import { READY_STRIDE, Ready, type Backend, type PollSet } from "../backend.js";
+import { ArrayReader } from "./array-reader.js";
+import { ERRNO_FAULT, ERRNO_INVAL, ERRNO_IO, ERRNO_SUCCESS, wasiErrno } from "./errno.js";
+import { EVENT_HANGUP, Event, EventType, Subscription } from "./layout.js";
+import { LogReader, type ChangeLog } from "./log-reader.js";
+import { Watched } from "./watched.js";
+
+const NS_PER_MS = 1e6;
+const TWO_32 = 0x1_0000_0000;
+
+/** A module's linear memory; its buffer is another one when it has grown. */
+export interface LinearMemory {
+  readonly buffer: ArrayBuffer;
+}
+
+/** `poll_oneoff` for one module. It owns its poll set: {@link close} releases it. */
+export class PollOneoff {
+  readonly pollSet: PollSet;
+  readonly #backend: Backend;
+  readonly #memory: () => LinearMemory;
+  readonly #watched: Watched;
+  readonly #log: LogReader | undefined;
+  readonly #array: ArrayReader;
+  #view: DataView;
+  #eventAt = 0;
+
+  /**
+   * @param memory the module's memory, which exists only once the module is instantiated
+   * @param changeLog of a caller that keeps one
+   */
+  constructor(backend: Backend, memory: () => LinearMemory, changeLog?: ChangeLog) {
+    this.#backend = backend;
+    this.#memory = memory;
+    this.pollSet = backend.createPollSet();
+    this.#watched = new Watched(this.pollSet);
+    this.#log = changeLog === undefined ? undefined : new LogReader(changeLog, this.#watched);
+    this.#array = new ArrayReader(this.#watched, backend.clock);
+    this.#view = new DataView(new ArrayBuffer(0));
+  }
+
+  /** Would a call return at once, whatever the operating system says? */
+  get isImmediate(): boolean {
+    return this.#watched.failures.length > 0 || this.pollSet.alwaysReady;
+  }
+
+  /** Brings the poll set in step with the change log before the host waits on an event loop of its own. */
+  synchronize(): void {
+    this.#log?.read(this.#currentView());
+  }
+
+  /** The WASI call itself. @returns a WASI errno. */
+  call(subscriptionsAt: number, eventsAt: number, subscriptionCount: number, countAt: number): number {
+    const subscriptions = subscriptionsAt >>> 0;
+    const events = eventsAt >>> 0;
+    const length = subscriptionCount >>> 0;
+    const view = this.#currentView();
+    if (length === 0) return ERRNO_INVAL;
+    if (
+      subscriptions + length * Subscription.SIZE > view.byteLength ||
+      events + length * Event.SIZE > view.byteLength ||
+      (countAt >>> 0) + 4 > view.byteLength
+    ) {
+      return ERRNO_FAULT;
+    }
+
+    this.#eventAt = events;
+    if (this.#log === undefined) {
+      const timeoutMs = this.#array.read(view, subscriptions, length);
+      const errno = this.#poll(view, timeoutMs);
+      if (errno !== ERRNO_SUCCESS) return errno;
+      this.#eventAt = this.#array.writePending(view, this.#eventAt);
+    } else {
+      this.#log.read(view);
+      const errno = this.#poll(view, relativeTimeoutMs(view, subscriptions));
+      if (errno !== ERRNO_SUCCESS) return errno;
+    }
+    view.setUint32(countAt >>> 0, (this.#eventAt - events) / Event.SIZE, true);
+    return ERRNO_SUCCESS;
+  }
+
+  /** A caller without a change log has closed `fd`. */
+  forget(fd: number): void {
+    this.#array.forget(fd);
+  }
+
+  /** Releases the poll set. */
+  close(): void {
+    this.pollSet.close();
+  }
+
+  #currentView(): DataView {
+    const { buffer } = this.#memory();
+    if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
+    return this.#view;
+  }
+
+  #poll(view: DataView, timeoutMs: number): number {
+    const { failures } = this.#watched;
+    for (const failure of failures) {
+      this.#write(view, failure.low, failure.high, this.#wasi(failure.errno), failure.type, 0, 0);
+    }
+    const waitMs = failures.length > 0 ? 0 : timeoutMs;
+    failures.length = 0;
+
+    const count = this.pollSet.wait(waitMs);
+    if (count < 0) return this.#wasi(count);
+    const { ready } = this.pollSet;
+    for (let i = 0, at = 0; i < count; i++, at += READY_STRIDE) {
+      this.#writeReady(view, ready[at] ?? 0, ready[at + 1] ?? 0, ready[at + 2] ?? 0, ready[at + 3] ?? 0);
+    }
+    return ERRNO_SUCCESS;
+  }
+
+  /** One ready descriptor: an event for each direction that is subscribed for and ready. */
+  #writeReady(view: DataView, fd: number, bits: number, errno: number, bytes: number): void {
+    const { owners } = this.#watched;
+    const error = errno === 0 ? ERRNO_SUCCESS : this.#wasi(errno);
+    const hangup = (bits & Ready.HANGUP) !== 0;
+    const flags = hangup ? EVENT_HANGUP : 0;
+    const nbytes = hangup ? bytes : 1;
+    const at = fd * Watched.STRIDE;
+    if ((bits & Ready.READ) !== 0) {
+      this.#write(view, owners[at] ?? 0, owners[at + 1] ?? 0, error, EventType.FD_READ, nbytes, flags);
+    }
+    if ((bits & Ready.WRITE) !== 0) {
+      this.#write(view, owners[at + 2] ?? 0, owners[at + 3] ?? 0, error, EventType.FD_WRITE, nbytes, flags);
+    }
+    if ((bits & Ready.PRIORITY) !== 0 && this.#log !== undefined) {
+      this.#write(view, owners[at] ?? 0, owners[at + 1] ?? 0, ERRNO_SUCCESS, EventType.FD_PRIORITY, 1, 0);
+    }
+  }
+
+  #write(view: DataView, low: number, high: number, error: number, type: number, nbytes: number, flags: number): void {
+    const at = this.#eventAt;
+    view.setInt32(at + Event.USERDATA, low, true);
+    view.setInt32(at + Event.USERDATA + 4, high, true);
+    view.setUint16(at + Event.ERROR, error, true);
+    view.setUint8(at + Event.TYPE, type);
+    view.setUint32(at + Event.NBYTES, nbytes, true);
+    view.setUint32(at + Event.NBYTES + 4, 0, true);
+    view.setUint16(at + Event.FLAGS, flags, true);
+    this.#eventAt = at + Event.SIZE;
+  }
+
+  #wasi(errno: number): number {
+    return errno === 0 ? ERRNO_IO : wasiErrno(this.#backend.errorCode(errno));
+  }
+}
+
+/** The timeout of a caller that keeps a change log: its first subscription, a relative one. */
+function relativeTimeoutMs(view: DataView, at: number): number {
+  const low = view.getUint32(at + Subscription.TIMEOUT, true);
+  const high = view.getUint32(at + Subscription.TIMEOUT + 4, true);
+  return (high * TWO_32 + low) / NS_PER_MS;
+}

@@ -1,0 +1,57 @@
+/**
+ * Owns which descriptors a module has watched, and whose event each direction is. Knows the poll set; knows no memory
+ * and no WASI layout.
+ */
+
+import { Ready, type PollSet } from "../backend.js";
+import { EventType } from "./layout.js";
+
+/** A descriptor that could not be watched: an event to be told at the next poll. */
+export interface Failure {
+  readonly fd: number;
+  readonly low: number;
+  readonly high: number;
+  readonly type: number;
+  readonly errno: number;
+}
+
+export class Watched {
+  /** Numbers a descriptor takes in {@link owners}. */
+  static readonly STRIDE = 4;
+
+  /** By descriptor: userdata of its read subscription, low and high half, then of its write subscription. */
+  owners = new Int32Array(256 * Watched.STRIDE);
+  readonly failures: Failure[] = [];
+  readonly #pollSet: PollSet;
+
+  constructor(pollSet: PollSet) {
+    this.#pollSet = pollSet;
+  }
+
+  /** Says whose event a direction of `fd` is from now on. */
+  own(fd: number, write: boolean, low: number, high: number): void {
+    const at = fd * Watched.STRIDE + (write ? 2 : 0);
+    if (at + 2 > this.owners.length) this.#grow(fd);
+    this.owners[at] = low;
+    this.owners[at + 1] = high;
+  }
+
+  /** Watches `fd` for `interest`; where that is refused, an event will tell its owners. */
+  watch(fd: number, interest: number): void {
+    const errno = this.#pollSet.update(fd, interest);
+    if (errno === 0) return;
+    if ((interest & Ready.READ) !== 0) this.#fail(fd, 0, EventType.FD_READ, errno);
+    if ((interest & Ready.WRITE) !== 0) this.#fail(fd, 2, EventType.FD_WRITE, errno);
+  }
+
+  #fail(fd: number, offset: number, type: number, errno: number): void {
+    const at = fd * Watched.STRIDE + offset;
+    this.failures.push({ fd, low: this.owners[at] ?? 0, high: this.owners[at + 1] ?? 0, type, errno });
+  }
+
+  #grow(fd: number): void {
+    const grown = new Int32Array(Math.max(2 * this.owners.length, (fd + 1) * Watched.STRIDE));
+    grown.set(this.owners);
+    this.owners = grown;
+  }
+}
