@@ -11,6 +11,7 @@ import {
   channelCount as countChannels,
   isCurrent,
   removeChannel,
+  setInterest,
 } from "./engine/channels";
 import { changeCount as countChanges, changesAt as findChanges, clearLog, forget, refresh } from "./engine/interest";
 import { noteFreed, pauseListener } from "./engine/pause";
@@ -62,7 +63,17 @@ export function channelRemove(slot: i32, generation: u32): bool {
 /** Says what a channel wants from now on; one that is asked answers for itself. */
 export function channelSetInterest(slot: i32, generation: u32, interest: i32): bool {
   if (!isCurrent(slot, generation)) return false;
-  channelAt(slot).interest = u8(interest & (Ready.READ | Ready.WRITE));
+  setInterest(slot, interest);
+  refresh(slot);
+  return true;
+}
+
+/** The channel's input has come to its end: from now on it is not watched for reading, whatever it wants. */
+export function channelEndInput(slot: i32, generation: u32): bool {
+  if (!isCurrent(slot, generation)) return false;
+  const channel = channelAt(slot);
+  channel.flags |= Flag.ENDED;
+  setInterest(slot, channel.interest);
   refresh(slot);
   return true;
 }

@@ -134,6 +134,12 @@ export interface Backend {
   readonly name: string;
   readonly clock: Clock;
 
+  /**
+   * 64 KiB or more that this backend receives into fastest. Shared by all: what is in it is good until the next call
+   * of the backend.
+   */
+  readonly scratch: Uint8Array;
+
   /** "ECONNREFUSED" for -111; "E999" for a number without a name. */
   errorCode(errno: number): string;
 
@@ -149,8 +155,8 @@ export interface Backend {
   connect(fd: number, address: SocketAddress): number;
   shutdown(fd: number, how: ShutdownHow): number;
 
-  /** Receives into `target`. @returns bytes, 0 at end of input, -EAGAIN when nothing is there. */
-  recv(fd: number, target: Uint8Array): number;
+  /** Receives up to `length` bytes (default: all of it) into `target`. @returns bytes, 0 at end of input, -EAGAIN when nothing is there. */
+  recv(fd: number, target: Uint8Array, length?: number): number;
   /** Receives the one urgent byte (MSG_OOB) into `target`. */
   recvOutOfBand(fd: number, target: Uint8Array): number;
   /** Sends from `data`; no SIGPIPE. @returns bytes taken, -EAGAIN when none could be. */
@@ -170,7 +176,7 @@ export interface Backend {
   family(fd: number): Family | number;
 
   /** For files, pipes and terminals. */
-  read(fd: number, target: Uint8Array): number;
+  read(fd: number, target: Uint8Array, length?: number): number;
   write(fd: number, data: Uint8Array): number;
   /** Makes a pipe, close-on-exec and blocking as pipe(2) makes it. @returns read end and write end. */
   pipe(): readonly [readFd: number, writeFd: number] | number;

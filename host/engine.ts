@@ -17,6 +17,7 @@ export interface EngineExports {
   channelGeneration(slot: number): number;
   channelRemove(slot: number, generation: number): number;
   channelSetInterest(slot: number, generation: number, interest: number): number;
+  channelEndInput(slot: number, generation: number): number;
   channelSetState(slot: number, generation: number, state: number): number;
   channelPause(slot: number, generation: number): number;
   channelTakeError(slot: number, generation: number): number;

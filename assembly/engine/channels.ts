@@ -29,12 +29,14 @@ export namespace State {
   export const ACCEPTING: u8 = 3;
 }
 
-/** Fixed properties of a channel. */
+/** Properties of a channel. */
 export namespace Flag {
   /** Its handler is asked for its interest every turn. */
   export const ASKED: u8 = 1;
   /** A byte stream: what is pending when an error comes is read before the error is told. */
   export const STREAM: u8 = 2;
+  /** Its input has come to its end: there is nothing to read any more. */
+  export const ENDED: u8 = 4;
 }
 
 @unmanaged
@@ -87,6 +89,13 @@ export function channelAt(slot: i32): Channel {
 /** Is this the name of a channel in the map? */
 export function isCurrent(slot: i32, generation: u32): bool {
   return <u32>slot < <u32>channels.length && channels.at(slot).generation == generation && (generation & 1) == 1;
+}
+
+/** Notes what a channel wants; after the end of its input that is not to read. */
+export function setInterest(slot: i32, interest: i32): void {
+  const channel = channels.at(slot);
+  const possible = channel.flags & Flag.ENDED ? Ready.WRITE : Ready.READ | Ready.WRITE;
+  channel.interest = u8(interest & possible);
 }
 
 export function channelCount(): i32 {

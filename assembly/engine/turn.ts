@@ -7,13 +7,13 @@
  */
 
 import {
-  Ready,
   channelAt,
   firstAsked,
   isCurrent,
   nextAsked,
   releaseRestingSlots,
   sequenceEnd,
+  setInterest,
 } from "./channels";
 import { deliverByChannel, deliverByKind, deliverTimer, isStopped } from "./delivery";
 import { clearLog, eventCapacity, eventsAt, refresh, setTimeoutNs, subscriptionCount, subscriptionsAt } from "./interest";
@@ -88,9 +88,9 @@ function askAll(): void {
   while (slot >= 0 && channelAt(slot).sequence < end) {
     const generation = channelAt(slot).generation;
     statistics.asked += 1;
-    const interest = <u8>(ask(slot) & (Ready.READ | Ready.WRITE));
+    const interest = ask(slot);
     if (isCurrent(slot, generation)) {
-      channelAt(slot).interest = interest;
+      setInterest(slot, interest);
       refresh(slot);
     }
     slot = nextAsked();

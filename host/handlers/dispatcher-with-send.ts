@@ -1,0 +1,56 @@
+/** Owns `DispatcherWithSend`, asyncore's `dispatcher_with_send`: a dispatcher whose `send` takes everything. */
+
+import { checkBytes } from "../check.js";
+import { Dispatcher } from "./dispatcher.js";
+import { declareOurs } from "./overrides.js";
+import { SendQueue } from "./send-queue.js";
+
+/** What cannot be sent at once is kept, and sent when the socket can take it. */
+export class DispatcherWithSend extends Dispatcher {
+  readonly #queue = new SendQueue();
+
+  /** Bytes that wait to be sent. asyncore: len(out_buffer). */
+  get outBufferLength(): number {
+    return this.#queue.length;
+  }
+
+  override writable(): boolean {
+    return !this.connected || this.#queue.length > 0;
+  }
+
+  override handleWrite(): void {
+    this.initiateSend();
+  }
+
+  /** Takes all of `data`, a copy of what has to wait, and sends what it can. @returns its length */
+  override send(data: Uint8Array): number {
+    checkBytes("data", data);
+    if (this.#queue.length > 0 || this.connecting) {
+      this.#queue.push(data.slice());
+      if (!this.connecting) this.initiateSend();
+    } else {
+      const sent = super.send(data);
+      if (sent < data.length) this.#queue.push(data.slice(sent));
+    }
+    this.setWriteInterest(this.#queue.length > 0);
+    return data.length;
+  }
+
+  /** Sends what it can of what waits, 64 KiB at the most. asyncore: initiate_send. */
+  initiateSend(): void {
+    if (this.#queue.length > 0) this.#queue.drop(this.sendPieces(this.#queue.front()));
+    this.setWriteInterest(this.#queue.length > 0);
+  }
+
+  /** Closes; what waits is dropped. */
+  override close(): void {
+    super.close();
+    this.#queue?.clear();
+  }
+
+  protected override get managesWriting(): boolean {
+    return true;
+  }
+}
+
+declareOurs(DispatcherWithSend.prototype.writable);

@@ -1,0 +1,28 @@
+/** Owns `FileDispatcher`, asyncore's `file_dispatcher`: a dispatcher on a file, a pipe or a terminal. */
+
+import { backendOf, type ChannelMap } from "../channel-map.js";
+import { OSError } from "../errors.js";
+import { Dispatcher } from "./dispatcher.js";
+import { FileWrapper } from "./file-wrapper.js";
+
+/** Reads and writes a descriptor: `recv` and `send` are read(2) and write(2). */
+export class FileDispatcher extends Dispatcher {
+  /** @param fd is duplicated and made non-blocking; closing the original is the caller's business */
+  constructor(fd: number, map?: ChannelMap) {
+    super(undefined, map);
+    this.connected = true;
+    this.setFile(fd);
+  }
+
+  /** Takes a duplicate of `fd` over, and comes into the map. asyncore: set_file. */
+  setFile(fd: number): void {
+    const backend = backendOf(this.map);
+    const file = new FileWrapper(fd, backend);
+    const result = backend.setNonBlocking(file.fd, true);
+    if (result < 0) {
+      file.close();
+      throw new OSError(backend.errorCode(result), { errno: result, syscall: "fcntl" });
+    }
+    this.setEndpoint(file);
+  }
+}

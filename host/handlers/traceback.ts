@@ -1,0 +1,33 @@
+/** Owns the one-line form of a JavaScript stack. Knows nothing else. */
+
+/** Where an error was thrown, and the way there. */
+export interface CompactTraceback {
+  readonly file: string;
+  readonly function: string;
+  readonly line: number;
+  /** The error's name: "TypeError". */
+  readonly type: string;
+  readonly message: string;
+  /** "[file|function|line] [file|function|line]", the outermost call first. */
+  readonly info: string;
+}
+
+/** "at name (file:line:column)" or "at file:line:column". */
+const FRAME = /^\s*at (?:(?:async )?(.*?) \()?(.*?):(\d+):\d+\)?$/;
+
+/** Says in one line what was thrown and where. asyncore.compact_traceback. */
+export function compactTraceback(error: unknown): CompactTraceback {
+  const { name: type, message, stack = "" } = error instanceof Error ? error : { name: typeof error, message: String(error) };
+  const frames = [];
+  for (const line of stack.split("\n")) {
+    const match = FRAME.exec(line);
+    if (match !== null) frames.unshift({ file: match[2] ?? "?", function: match[1] ?? "?", line: Number(match[3]) });
+  }
+  const last = frames.at(-1) ?? { file: "?", function: "?", line: 0 };
+  return {
+    ...last,
+    type,
+    message,
+    info: frames.map((frame) => `[${frame.file}|${frame.function}|${frame.line}]`).join(" "),
+  };
+}

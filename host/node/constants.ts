@@ -1,0 +1,178 @@
+/**
+ * Owns the numbers that differ from platform to platform, and the names of error numbers. Knows no call.
+ * The values are those of the platforms' own headers: Linux's generic ones (x86, Arm, RISC-V and LoongArch share
+ * them), macOS's and FreeBSD's.
+ */
+
+import { constants as os } from "node:os";
+import { getSystemErrorName } from "node:util";
+import type { SocketOption } from "../backend.js";
+
+/** Where an option stands: its level and its number. */
+type OptionNumbers = readonly [level: number, option: number];
+
+/** The numbers of one platform. */
+export interface PlatformConstants {
+  readonly AF_INET6: number;
+  /** 0 where there is none, and SO_NOSIGPIPE is set instead. */
+  readonly MSG_NOSIGNAL: number;
+  /** 0 where MSG_NOSIGNAL does. */
+  readonly SO_NOSIGPIPE: number;
+  /** Tells the family of a socket; 0 where there is none. */
+  readonly SO_DOMAIN: number;
+  readonly O_NONBLOCK: number;
+  readonly F_DUPFD_CLOEXEC: number;
+  readonly FIONREAD: number;
+  readonly options: Readonly<Record<SocketOption, OptionNumbers>>;
+  /** Bytes of `sun_path`, its NUL included. */
+  readonly unixPathBytes: number;
+  /** Does a sockaddr begin with its own length (BSD) rather than with a 16-bit family? */
+  readonly addressHasLength: boolean;
+  /** Offset of `ai_addr` in struct addrinfo. */
+  readonly addrinfoAddress: number;
+  /** What getaddrinfo returns: its name. */
+  readonly addrinfoErrors: Readonly<Record<number, string>>;
+}
+
+export const AF_UNIX = 1;
+export const AF_INET = 2;
+export const SOCK_STREAM = 1;
+export const SOCK_DGRAM = 2;
+export const MSG_OOB = 1;
+export const IOV_MAX = 1024;
+export const F_SETFD = 2;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const FD_CLOEXEC = 1;
+export const CLOCK_REALTIME = 0;
+/** Linux's, for the type argument of socket(2) and the flags of accept4(2) and pipe2(2). */
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+
+const IPPROTO_TCP = 6;
+const IPPROTO_IPV6 = 41;
+
+const LINUX: PlatformConstants = {
+  AF_INET6: 10,
+  MSG_NOSIGNAL: 0x4000,
+  SO_NOSIGPIPE: 0,
+  SO_DOMAIN: 39,
+  O_NONBLOCK: 0o4000,
+  F_DUPFD_CLOEXEC: 1030,
+  FIONREAD: 0x541b,
+  options: {
+    SO_REUSEADDR: [1, 2],
+    SO_REUSEPORT: [1, 15],
+    SO_KEEPALIVE: [1, 9],
+    SO_BROADCAST: [1, 6],
+    SO_OOBINLINE: [1, 10],
+    SO_RCVBUF: [1, 8],
+    SO_SNDBUF: [1, 7],
+    SO_RCVLOWAT: [1, 18],
+    SO_TYPE: [1, 3],
+    SO_ERROR: [1, 4],
+    SO_ACCEPTCONN: [1, 30],
+    SO_LINGER: [1, 13],
+    TCP_NODELAY: [IPPROTO_TCP, 1],
+    IPV6_V6ONLY: [IPPROTO_IPV6, 26],
+  },
+  unixPathBytes: 108,
+  addressHasLength: false,
+  addrinfoAddress: 24,
+  addrinfoErrors: {
+    [-1]: "EAI_BADFLAGS",
+    [-2]: "EAI_NONAME",
+    [-3]: "EAI_AGAIN",
+    [-4]: "EAI_FAIL",
+    [-5]: "EAI_NODATA",
+    [-6]: "EAI_FAMILY",
+    [-7]: "EAI_SOCKTYPE",
+    [-8]: "EAI_SERVICE",
+    [-9]: "EAI_ADDRFAMILY",
+    [-10]: "EAI_MEMORY",
+    [-11]: "EAI_SYSTEM",
+    [-12]: "EAI_OVERFLOW",
+  },
+};
+
+const SOL_SOCKET_BSD = 0xffff;
+
+const FREEBSD: PlatformConstants = {
+  AF_INET6: 28,
+  MSG_NOSIGNAL: 0x20000,
+  SO_NOSIGPIPE: 0,
+  SO_DOMAIN: 0x1019,
+  O_NONBLOCK: 4,
+  F_DUPFD_CLOEXEC: 17,
+  FIONREAD: 0x4004667f,
+  options: {
+    SO_REUSEADDR: [SOL_SOCKET_BSD, 4],
+    SO_REUSEPORT: [SOL_SOCKET_BSD, 0x200],
+    SO_KEEPALIVE: [SOL_SOCKET_BSD, 8],
+    SO_BROADCAST: [SOL_SOCKET_BSD, 0x20],
+    SO_OOBINLINE: [SOL_SOCKET_BSD, 0x100],
+    SO_RCVBUF: [SOL_SOCKET_BSD, 0x1002],
+    SO_SNDBUF: [SOL_SOCKET_BSD, 0x1001],
+    SO_RCVLOWAT: [SOL_SOCKET_BSD, 0x1004],
+    SO_TYPE: [SOL_SOCKET_BSD, 0x1008],
+    SO_ERROR: [SOL_SOCKET_BSD, 0x1007],
+    SO_ACCEPTCONN: [SOL_SOCKET_BSD, 2],
+    SO_LINGER: [SOL_SOCKET_BSD, 0x80],
+    TCP_NODELAY: [IPPROTO_TCP, 1],
+    IPV6_V6ONLY: [IPPROTO_IPV6, 27],
+  },
+  unixPathBytes: 104,
+  addressHasLength: true,
+  addrinfoAddress: 32,
+  addrinfoErrors: {
+    1: "EAI_ADDRFAMILY",
+    2: "EAI_AGAIN",
+    3: "EAI_BADFLAGS",
+    4: "EAI_FAIL",
+    5: "EAI_FAMILY",
+    6: "EAI_MEMORY",
+    7: "EAI_NODATA",
+    8: "EAI_NONAME",
+    9: "EAI_SERVICE",
+    10: "EAI_SOCKTYPE",
+    11: "EAI_SYSTEM",
+    14: "EAI_OVERFLOW",
+  },
+};
+
+const DARWIN: PlatformConstants = {
+  ...FREEBSD,
+  AF_INET6: 30,
+  MSG_NOSIGNAL: 0,
+  SO_NOSIGPIPE: 0x1022,
+  SO_DOMAIN: 0,
+  F_DUPFD_CLOEXEC: 67,
+  // SO_LINGER counts in ticks there; this is SO_LINGER_SEC.
+  options: { ...FREEBSD.options, SO_LINGER: [SOL_SOCKET_BSD, 0x1080] },
+};
+
+/** The numbers of the platform that this process runs on, which libc's loading has checked. */
+export function platformConstants(): PlatformConstants {
+  if (process.platform === "darwin") return DARWIN;
+  return process.platform === "freebsd" ? FREEBSD : LINUX;
+}
+
+/** Level of the options that every socket has. */
+export function socketLevel(constants: PlatformConstants): number {
+  return constants.options.SO_TYPE[0];
+}
+
+/** Positive, as errno gives them. */
+export const errnos = os.errno;
+
+/** libc has more names than libuv, and libuv's are what Node's own errors carry. */
+const NAMES_OF_LIBC: ReadonlyMap<number, string> = new Map(
+  Object.entries(os.errno).map(([name, errno]): [number, string] => [errno, name]),
+);
+
+/** "ECONNREFUSED" for -111; "E999" for a number without a name. */
+export function errorCode(errno: number): string {
+  const name = errno < 0 ? getSystemErrorName(errno) : "";
+  if (/^E[A-Z0-9_]+$/.test(name)) return name;
+  return NAMES_OF_LIBC.get(Math.abs(errno)) ?? `E${Math.abs(errno)}`;
+}

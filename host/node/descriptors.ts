@@ -1,0 +1,87 @@
+/**
+ * Owns the calls that any descriptor takes: files, pipes, terminals and sockets alike. Knows no address and no poll
+ * set. Results are -errno for a failure.
+ */
+
+import type { Backend } from "../backend.js";
+import {
+  errnos,
+  F_GETFL,
+  F_SETFD,
+  F_SETFL,
+  FD_CLOEXEC,
+  type PlatformConstants,
+  SOCK_CLOEXEC,
+} from "./constants.js";
+import type { Libc } from "./libc.js";
+
+/** The part of {@link Backend} that this file answers for. */
+export type DescriptorCalls = Pick<Backend, "read" | "write" | "pipe" | "duplicate" | "setNonBlocking" | "close">;
+
+/** Sets FD_CLOEXEC. 0 or -errno. */
+export function setCloseOnExec(libc: Libc, fd: number): number {
+  return libc.fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -libc.errno() : 0;
+}
+
+/** Sets or clears O_NONBLOCK. 0 or -errno. */
+export function setNonBlocking(libc: Libc, constants: PlatformConstants, fd: number, on: boolean): number {
+  const flags = libc.fcntl(fd, F_GETFL, 0);
+  if (flags < 0) return -libc.errno();
+  const wanted = on ? flags | constants.O_NONBLOCK : flags & ~constants.O_NONBLOCK;
+  return wanted === flags || libc.fcntl(fd, F_SETFL, wanted) >= 0 ? 0 : -libc.errno();
+}
+
+export function createDescriptorCalls(libc: Libc, constants: PlatformConstants): DescriptorCalls {
+  const { errno, linux } = libc;
+  const { EINTR } = errnos;
+  const pair = new Int32Array(2);
+
+  function close(fd: number): number {
+    if (libc.close(fd) >= 0) return 0;
+    // An interrupted close has closed: to repeat it could close another's descriptor.
+    const failed = errno();
+    return failed === EINTR ? 0 : -failed;
+  }
+
+  function pipe(): readonly [number, number] | number {
+    const result = linux === undefined ? libc.pipe(pair) : linux.pipe2(pair, SOCK_CLOEXEC);
+    if (result < 0) return -errno();
+    const ends = [pair[0] ?? -1, pair[1] ?? -1] as const;
+    if (linux !== undefined) return ends;
+    for (const end of ends) {
+      const failed = setCloseOnExec(libc, end);
+      if (failed < 0) {
+        for (const each of ends) close(each);
+        return failed;
+      }
+    }
+    return ends;
+  }
+
+  return {
+    close,
+    pipe,
+    read(fd, target, most = target.length) {
+      while (true) {
+        const length = libc.read(fd, target, most);
+        if (length >= 0) return length;
+        const failed = errno();
+        if (failed !== EINTR) return -failed;
+      }
+    },
+    write(fd, data) {
+      // Node ignores SIGPIPE from its start, so a pipe without a reader is EPIPE and no more.
+      while (true) {
+        const length = libc.write(fd, data, data.length);
+        if (length >= 0) return length;
+        const failed = errno();
+        if (failed !== EINTR) return -failed;
+      }
+    },
+    duplicate(fd) {
+      const copy = libc.fcntl(fd, constants.F_DUPFD_CLOEXEC, 0);
+      return copy < 0 ? -errno() : copy;
+    },
+    setNonBlocking: (fd, on) => setNonBlocking(libc, constants, fd, on),
+  };
+}

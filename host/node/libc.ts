@@ -1,0 +1,192 @@
+/**
+ * Owns the foreign function interface: every signature of libc that the Node backend calls, and the loading of
+ * koffi. Knows no constant, no layout and no meaning of a result.
+ *
+ * Nothing is loaded until {@link loadLibc} is called, so that importing the package does no harm where there is no
+ * libc. A view is passed as the address of its first byte: libc reads and writes the view's own memory, no copy is
+ * made. The view is kept alive by the caller for the length of the call, and no call keeps an address.
+ */
+
+import { createRequire } from "node:module";
+import { UnsupportedPlatformError } from "../errors.js";
+
+/** A pointer argument: a view, an address (0n is NULL). */
+export type Pointer = NodeJS.ArrayBufferView | bigint;
+
+/** Calls that only Linux has, or that only Linux is asked for. */
+export interface LinuxCalls {
+  accept4(fd: number, address: Pointer, length: Pointer, flags: number): number;
+  pipe2(descriptors: Pointer, flags: number): number;
+  epoll_create1(flags: number): number;
+  epoll_ctl(epollFd: number, operation: number, fd: number, event: Pointer): number;
+  epoll_wait(epollFd: number, events: Pointer, capacity: number, timeoutMs: number): number;
+}
+
+/** A descriptor that Node's own loop watches. */
+export interface LoopPoll {
+  start(events: LoopPollEvents, callback: LoopPollCallback): void;
+  ref(): void;
+  close(): void;
+}
+
+export interface LoopPollEvents {
+  readonly readable: boolean;
+  readonly writable: boolean;
+}
+
+/** `status` is negative when libuv gave the watching up (it does on POLLERR). */
+export type LoopPollCallback = (status: number) => void;
+
+/** libc as it is called: results as C gives them, -1 with {@link Libc.errno} for a failure. */
+export interface Libc {
+  /** errno of the last call. To be read before anything else is called. */
+  errno(): number;
+  /**
+   * Watches `fd` on Node's own loop. It aborts the process when libuv refuses the descriptor: one that is not open,
+   * that has no poll (a regular file), or that this loop watches already.
+   */
+  pollOnLoop(fd: number, events: LoopPollEvents, callback: LoopPollCallback): LoopPoll;
+  /** The address of a view's first byte; to be used while the view is alive. */
+  addressOf(view: NodeJS.ArrayBufferView): bigint;
+
+  socket(domain: number, type: number, protocol: number): number;
+  socketpair(domain: number, type: number, protocol: number, descriptors: Pointer): number;
+  bind(fd: number, address: Pointer, length: number): number;
+  listen(fd: number, backlog: number): number;
+  accept(fd: number, address: Pointer, length: Pointer): number;
+  connect(fd: number, address: Pointer, length: number): number;
+  shutdown(fd: number, how: number): number;
+  recv(fd: number, target: Pointer, length: number, flags: number): number;
+  send(fd: number, data: Pointer, length: number, flags: number): number;
+  recvfrom(fd: number, target: Pointer, length: number, flags: number, address: Pointer, addressLength: Pointer): number;
+  sendto(fd: number, data: Pointer, length: number, flags: number, address: Pointer, addressLength: number): number;
+  sendmsg(fd: number, message: Pointer, flags: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Pointer, length: Pointer): number;
+  setsockopt(fd: number, level: number, option: number, value: Pointer, length: number): number;
+  getsockname(fd: number, address: Pointer, length: Pointer): number;
+  getpeername(fd: number, address: Pointer, length: Pointer): number;
+
+  read(fd: number, target: Pointer, length: number): number;
+  write(fd: number, data: Pointer, length: number): number;
+  pipe(descriptors: Pointer): number;
+  close(fd: number): number;
+  /** fcntl(2) with an int. */
+  fcntl(fd: number, command: number, value: number): number;
+  /** ioctl(2) with a pointer. */
+  ioctl(fd: number, request: number, value: Pointer): number;
+  poll(descriptors: Pointer, count: number, timeoutMs: number): number;
+  clock_gettime(clock: number, time: Pointer): number;
+
+  inet_pton(family: number, text: string, target: Pointer): number;
+  inet_ntop(family: number, address: Pointer, target: Pointer, capacity: number): bigint | null;
+  if_nametoindex(name: string): number;
+  if_indextoname(index: number, target: Pointer): bigint | null;
+  /** The list that it makes is written to `result` as an address, and is freeaddrinfo's to free. */
+  getaddrinfo(host: string, service: bigint, hints: Pointer, result: Pointer): number;
+  freeaddrinfo(list: bigint): void;
+  /** Brings foreign memory into a view. */
+  memcpy(target: NodeJS.ArrayBufferView, source: bigint, length: number): void;
+
+  /** undefined on other platforms. */
+  readonly linux: LinuxCalls | undefined;
+}
+
+const SUPPORTED =
+  "the Node backend runs on Linux (epoll, poll), and on macOS and FreeBSD through poll(2), " +
+  "on x64, arm64, riscv64 and loong64";
+const PLATFORMS: ReadonlySet<string> = new Set(["linux", "darwin", "freebsd"]);
+const ARCHITECTURES: ReadonlySet<string> = new Set(["x64", "arm64", "riscv64", "loong64"]);
+
+let loaded: Libc | undefined;
+
+/**
+ * libc of this process, loaded at the first call.
+ * @throws UnsupportedPlatformError where there is no libc that the backend knows, or no koffi for the platform.
+ */
+export function loadLibc(): Libc {
+  loaded ??= bindLibc();
+  return loaded;
+}
+
+function loadKoffi(): typeof import("koffi") {
+  const here = `${process.platform}-${process.arch}`;
+  if (!PLATFORMS.has(process.platform) || !ARCHITECTURES.has(process.arch)) {
+    throw new UnsupportedPlatformError(`${SUPPORTED}, not on ${here}`);
+  }
+  try {
+    return createRequire(import.meta.url)("koffi") as typeof import("koffi");
+  } catch (cause) {
+    throw new UnsupportedPlatformError(`koffi could not be loaded on ${here}; ${SUPPORTED}`, { cause });
+  }
+}
+
+/** ssize_t is intptr_t here: koffi does not know the name. */
+function bindLibc(): Libc {
+  const koffi = loadKoffi();
+  const library = koffi.load(null);
+  const bind = <F extends keyof Libc>(signature: string): Libc[F] => library.func(signature) as unknown as Libc[F];
+  const fcntl = library.func("int fcntl(int fd, int command, ...)");
+  const ioctl = library.func("int ioctl(int fd, unsigned long request, ...)");
+
+  return {
+    errno: koffi.errno,
+    pollOnLoop: (fd, events, callback) =>
+      koffi.node.poll(fd, events, callback as unknown as () => void) as unknown as LoopPoll,
+    addressOf: koffi.address,
+
+    socket: bind<"socket">("int socket(int domain, int type, int protocol)"),
+    socketpair: bind<"socketpair">("int socketpair(int domain, int type, int protocol, void *descriptors)"),
+    bind: bind<"bind">("int bind(int fd, const void *address, uint32_t length)"),
+    listen: bind<"listen">("int listen(int fd, int backlog)"),
+    accept: bind<"accept">("int accept(int fd, void *address, void *length)"),
+    connect: bind<"connect">("int connect(int fd, const void *address, uint32_t length)"),
+    shutdown: bind<"shutdown">("int shutdown(int fd, int how)"),
+    recv: bind<"recv">("intptr_t recv(int fd, void *target, size_t length, int flags)"),
+    send: bind<"send">("intptr_t send(int fd, const void *data, size_t length, int flags)"),
+    recvfrom: bind<"recvfrom">(
+      "intptr_t recvfrom(int fd, void *target, size_t length, int flags, void *address, void *addressLength)",
+    ),
+    sendto: bind<"sendto">(
+      "intptr_t sendto(int fd, const void *data, size_t length, int flags, const void *address, uint32_t addressLength)",
+    ),
+    sendmsg: bind<"sendmsg">("intptr_t sendmsg(int fd, const void *message, int flags)"),
+    getsockopt: bind<"getsockopt">("int getsockopt(int fd, int level, int option, void *value, void *length)"),
+    setsockopt: bind<"setsockopt">("int setsockopt(int fd, int level, int option, const void *value, uint32_t length)"),
+    getsockname: bind<"getsockname">("int getsockname(int fd, void *address, void *length)"),
+    getpeername: bind<"getpeername">("int getpeername(int fd, void *address, void *length)"),
+
+    read: bind<"read">("intptr_t read(int fd, void *target, size_t length)"),
+    write: bind<"write">("intptr_t write(int fd, const void *data, size_t length)"),
+    pipe: bind<"pipe">("int pipe(void *descriptors)"),
+    close: bind<"close">("int close(int fd)"),
+    fcntl: (fd, command, value) => fcntl(fd, command, "int", value) as number,
+    ioctl: (fd, request, value) => ioctl(fd, request, "void *", value) as number,
+    // nfds_t is unsigned long on Linux and unsigned int elsewhere: both come in one register.
+    poll: bind<"poll">("int poll(void *descriptors, unsigned long count, int timeoutMs)"),
+    clock_gettime: bind<"clock_gettime">("int clock_gettime(int clock, void *time)"),
+
+    inet_pton: bind<"inet_pton">("int inet_pton(int family, const char *text, void *target)"),
+    inet_ntop: bind<"inet_ntop">("void *inet_ntop(int family, const void *address, void *target, uint32_t capacity)"),
+    if_nametoindex: bind<"if_nametoindex">("unsigned int if_nametoindex(const char *name)"),
+    if_indextoname: bind<"if_indextoname">("void *if_indextoname(unsigned int index, void *target)"),
+    getaddrinfo: bind<"getaddrinfo">(
+      "int getaddrinfo(const char *host, const void *service, const void *hints, void *result)",
+    ),
+    freeaddrinfo: bind<"freeaddrinfo">("void freeaddrinfo(void *list)"),
+    memcpy: bind<"memcpy">("void memcpy(void *target, const void *source, size_t length)"),
+
+    linux: process.platform === "linux" ? bindLinux(library) : undefined,
+  };
+}
+
+function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): LinuxCalls {
+  const bind = <F extends keyof LinuxCalls>(signature: string): LinuxCalls[F] =>
+    library.func(signature) as unknown as LinuxCalls[F];
+  return {
+    accept4: bind<"accept4">("int accept4(int fd, void *address, void *length, int flags)"),
+    pipe2: bind<"pipe2">("int pipe2(void *descriptors, int flags)"),
+    epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
+    epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, void *event)"),
+    epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, void *events, int capacity, int timeoutMs)"),
+  };
+}

@@ -1,0 +1,249 @@
+/**
+ * Owns a dense array for poll(2) as a {@link PollSet}. Knows nothing of sockets. For POSIX without epoll: a wait costs
+ * O(descriptors).
+ *
+ * ```
+ * struct pollfd   0       4        6         8
+ *                 | fd    | events | revents |
+ * ```
+ * Watched from Node's own loop, urgent data that comes alone does not wake it: libuv has no event for it there.
+ */
+
+import { fstatSync } from "node:fs";
+import { isatty } from "node:tty";
+import { type PollSet, READY_STRIDE, type Watch } from "../backend.js";
+import { LoopError } from "../errors.js";
+import { errnos, type PlatformConstants } from "./constants.js";
+import type { Libc } from "./libc.js";
+import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWriter, timeoutOf } from "./readiness.js";
+import { LoopDescriptor, LoopWatch } from "./watch.js";
+
+/** In 16-bit words: a record, and where its events and what came stand in it. */
+const SHORTS = 4;
+const EVENTS = 2;
+const REVENTS = 3;
+
+/** Records whose descriptors can be told apart by their number alone. */
+class PollArray {
+  readonly capacity: number;
+  readonly fds: Int32Array;
+  readonly shorts: Int16Array;
+
+  constructor(capacity: number) {
+    const memory = new ArrayBuffer(capacity * 8);
+    this.capacity = capacity;
+    this.fds = new Int32Array(memory);
+    this.shorts = new Int16Array(memory);
+  }
+
+  grown(): PollArray {
+    const larger = new PollArray(this.capacity * 2);
+    larger.fds.set(this.fds);
+    return larger;
+  }
+
+  set(index: number, fd: number, events: number): void {
+    this.fds[index * 2] = fd;
+    this.shorts[index * SHORTS + EVENTS] = events;
+  }
+
+  move(from: number, to: number): void {
+    this.fds[to * 2] = this.fdAt(from);
+    this.fds[to * 2 + 1] = this.fds[from * 2 + 1] ?? 0;
+  }
+
+  fdAt(index: number): number {
+    return this.fds[index * 2] ?? -1;
+  }
+
+  eventsAt(index: number): number {
+    return this.shorts[index * SHORTS + EVENTS] ?? 0;
+  }
+
+  foundAt(index: number): number {
+    return this.shorts[index * SHORTS + REVENTS] ?? 0;
+  }
+}
+
+type Kind = "file" | "stream" | "other";
+
+/** A file never blocks; a stream is what libuv watches for certain. */
+function kindOf(fd: number): Kind {
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isFile() || stat.isDirectory()) return "file";
+    const terminal = process.platform === "linux" && isatty(fd);
+    return stat.isSocket() || stat.isFIFO() || terminal ? "stream" : "other";
+  } catch {
+    return "other";
+  }
+}
+
+export class PollPollSet implements PollSet {
+  ready: Int32Array = new Int32Array(64 * READY_STRIDE);
+
+  readonly #libc: Libc;
+  readonly #constants: PlatformConstants;
+  readonly #writeRow: RowWriter;
+  readonly #onClose: (set: PollSet) => void;
+  readonly #probe = new PollArray(1);
+  #array = new PollArray(64);
+  #count = 0;
+  /** Of each descriptor: its place in the array and one more; 0 when it has none. */
+  #places = new Int32Array(1024);
+  readonly #files = new Set<number>();
+  #closed = false;
+
+  #watch: LoopWatch | undefined;
+  /** While watched: what stands on Node's own loop, and what cannot. */
+  readonly #followed = new Map<number, LoopDescriptor>();
+  readonly #unwatchable = new Set<number>();
+
+  constructor(libc: Libc, constants: PlatformConstants, writeRow: RowWriter, onClose: (set: PollSet) => void) {
+    this.#libc = libc;
+    this.#constants = constants;
+    this.#writeRow = writeRow;
+    this.#onClose = onClose;
+  }
+
+  get alwaysReady(): boolean {
+    return this.#files.size > 0;
+  }
+
+  update(fd: number, interest: number): number {
+    const wanted = interest & INTEREST;
+    if (wanted === 0) {
+      this.#remove(fd);
+      return 0;
+    }
+    if (this.#closed) return -errnos.EBADF;
+    const found = this.#ask(fd);
+    if (found < 0 || (found & POLLNVAL) !== 0) {
+      this.#remove(fd);
+      return found < 0 ? found : -errnos.EBADF;
+    }
+    this.#place(fd, eventsOf(wanted));
+    // Only what is ready both ways at once can be a file, so that sockets are spared the call.
+    const both = POLLIN | POLLOUT;
+    if ((found & both) === both && kindOf(fd) === "file") this.#files.add(fd);
+    else this.#files.delete(fd);
+    if (this.#watch !== undefined) this.#follow(this.#watch, fd, wanted);
+    return 0;
+  }
+
+  wait(timeoutMs: number): number {
+    if (this.#closed) return -errnos.EBADF;
+    let left = this.#libc.poll(this.#array.fds, this.#count, timeoutOf(timeoutMs));
+    if (left < 0) {
+      const errno = this.#libc.errno();
+      return errno === errnos.EINTR ? 0 : -errno;
+    }
+    const array = this.#array;
+    const rows = this.ready;
+    let count = 0;
+    for (let index = 0; left > 0 && index < this.#count; index++) {
+      const found = array.foundAt(index);
+      if (found === 0) continue;
+      left--;
+      this.#writeRow(rows, count * READY_STRIDE, array.fdAt(index), found, interestOf(array.eventsAt(index)));
+      count++;
+    }
+    return count;
+  }
+
+  watch(onReady: () => void): Watch {
+    if (this.#watch !== undefined) throw new LoopError("ERR_LOOP_RUNNING", "this poll set is being watched already");
+    const watch = new LoopWatch(
+      onReady,
+      () => this.#files.size + this.#unwatchable.size > 0,
+      () => {
+        for (const descriptor of this.#followed.values()) descriptor.close();
+        this.#followed.clear();
+        this.#unwatchable.clear();
+        this.#watch = undefined;
+      },
+    );
+    this.#watch = watch;
+    for (let index = 0; index < this.#count; index++) {
+      this.#follow(watch, this.#array.fdAt(index), interestOf(this.#array.eventsAt(index)));
+    }
+    return watch;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#watch?.stop();
+    this.#closed = true;
+    this.#count = 0;
+    this.#files.clear();
+    this.#places.fill(0);
+    this.#onClose(this);
+  }
+
+  /** What poll(2) says of one descriptor now, or -errno. */
+  #ask(fd: number): number {
+    this.#probe.set(0, fd, POLLIN | POLLOUT);
+    // A negative descriptor is one that poll(2) passes over.
+    if (fd < 0) return -errnos.EBADF;
+    while (this.#libc.poll(this.#probe.fds, 1, 0) < 0) {
+      const errno = this.#libc.errno();
+      if (errno !== errnos.EINTR) return -errno;
+    }
+    return this.#probe.foundAt(0);
+  }
+
+  #place(fd: number, events: number): void {
+    if (fd >= this.#places.length) {
+      const larger = new Int32Array(Math.max(fd + 1, this.#places.length * 2));
+      larger.set(this.#places);
+      this.#places = larger;
+    }
+    let place = this.#places[fd] ?? 0;
+    if (place === 0) {
+      if (this.#count === this.#array.capacity) {
+        this.#array = this.#array.grown();
+        this.ready = new Int32Array(this.#array.capacity * READY_STRIDE);
+      }
+      place = ++this.#count;
+      this.#places[fd] = place;
+    }
+    this.#array.set(place - 1, fd, events);
+  }
+
+  #remove(fd: number): void {
+    this.#unfollow(fd);
+    this.#files.delete(fd);
+    const place = this.#places[fd] ?? 0;
+    if (place === 0) return;
+    this.#places[fd] = 0;
+    const last = this.#count--;
+    if (place === last) return;
+    this.#array.move(last - 1, place - 1);
+    this.#places[this.#array.fdAt(place - 1)] = place;
+  }
+
+  /**
+   * Puts a descriptor on Node's own loop, under a number of its own: Node may watch the original, or the original may
+   * be closed behind our back. What cannot be put there is looked at in every iteration instead.
+   */
+  #follow(watch: LoopWatch, fd: number, interest: number): void {
+    this.#unfollow(fd);
+    if (this.#files.has(fd)) {
+      watch.wake();
+      return;
+    }
+    const own = kindOf(fd) === "stream" ? this.#libc.fcntl(fd, this.#constants.F_DUPFD_CLOEXEC, 0) : -1;
+    if (own >= 0) {
+      this.#followed.set(fd, new LoopDescriptor(this.#libc, watch, own, eventsOf(interest), true));
+    } else {
+      this.#unwatchable.add(fd);
+      watch.wake();
+    }
+  }
+
+  #unfollow(fd: number): void {
+    this.#followed.get(fd)?.close();
+    this.#followed.delete(fd);
+    this.#unwatchable.delete(fd);
+  }
+}

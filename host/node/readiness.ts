@@ -1,0 +1,92 @@
+/**
+ * Owns what epoll(7) and poll(2) have in common: interest as event bits, event bits as a row of
+ * {@link PollSet.ready}, and timeouts. Both use the same bits: EPOLLIN is POLLIN, and so on.
+ * Knows no set of descriptors.
+ */
+
+import { Ready } from "../backend.js";
+import { errnos, type PlatformConstants, socketLevel } from "./constants.js";
+import type { Libc } from "./libc.js";
+
+export const POLLIN = 1;
+const POLLPRI = 2;
+export const POLLOUT = 4;
+const POLLERR = 8;
+const POLLHUP = 16;
+export const POLLNVAL = 32;
+
+/** The bits that a caller may be interested in. */
+export const INTEREST = Ready.READ | Ready.WRITE;
+
+const TIMEOUT_MAX_MS = 0x7fffffff;
+
+/** Events to ask for. Urgent data is asked for together with ordinary data; errors and hang-ups come unasked. */
+export function eventsOf(interest: number): number {
+  return ((interest & Ready.READ) === 0 ? 0 : POLLIN | POLLPRI) | ((interest & Ready.WRITE) === 0 ? 0 : POLLOUT);
+}
+
+/** The interest that {@link eventsOf} turned into `events`. */
+export function interestOf(events: number): number {
+  return ((events & POLLIN) === 0 ? 0 : Ready.READ) | ((events & POLLOUT) === 0 ? 0 : Ready.WRITE);
+}
+
+/** What a descriptor that never blocks would report: all that is asked of it, and no urgent data. */
+export function unblockedEventsOf(interest: number): number {
+  return eventsOf(interest) & ~POLLPRI;
+}
+
+/** Whole milliseconds for poll(2) and epoll_wait(2); -1 is without end. */
+export function timeoutOf(timeoutMs: number): number {
+  // A wait of less than a microsecond is the rounding of a deadline that has come.
+  if (!(timeoutMs >= 0.001)) return 0;
+  if (timeoutMs > TIMEOUT_MAX_MS) return timeoutMs === Infinity ? -1 : TIMEOUT_MAX_MS;
+  return Math.ceil(timeoutMs);
+}
+
+/** Writes one row of {@link PollSet.ready} at `at`. */
+export type RowWriter = (rows: Int32Array, at: number, fd: number, events: number, interest: number) => void;
+
+/** A writer that asks libc for the pending error and for the number of bytes where a row tells them. */
+export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWriter {
+  const level = socketLevel(constants);
+  const [, SO_ERROR] = constants.options.SO_ERROR;
+  const { FIONREAD } = constants;
+  const value = new Int32Array(1);
+  const length = new Uint32Array(1);
+
+  function pendingError(fd: number, events: number): number {
+    if ((events & POLLNVAL) !== 0) return -errnos.EBADF;
+    value[0] = 0;
+    length[0] = 4;
+    return libc.getsockopt(fd, level, SO_ERROR, value, length) < 0 ? 0 : -(value[0] ?? 0);
+  }
+
+  function readableBytes(fd: number): number {
+    return libc.ioctl(fd, FIONREAD, value) < 0 ? -1 : (value[0] ?? -1);
+  }
+
+  return (rows, at, fd, events, interest) => {
+    let bits = 0;
+    if ((events & POLLIN) !== 0) bits |= Ready.READ;
+    if ((events & POLLOUT) !== 0) bits |= Ready.WRITE;
+    if ((events & POLLPRI) !== 0) bits |= Ready.PRIORITY;
+    let error = 0;
+    let readable = -1;
+    if ((events & (POLLERR | POLLHUP | POLLNVAL)) !== 0) {
+      // Nothing blocks any more: select(2) says ready in both directions then.
+      if ((events & POLLNVAL) === 0) bits |= interest;
+      if ((events & POLLHUP) !== 0) {
+        bits |= Ready.HANGUP;
+        readable = readableBytes(fd);
+      }
+      if ((events & (POLLERR | POLLNVAL)) !== 0) {
+        bits |= Ready.ERROR;
+        error = pendingError(fd, events);
+      }
+    }
+    rows[at] = fd;
+    rows[at + 1] = bits;
+    rows[at + 2] = error;
+    rows[at + 3] = readable;
+  };
+}
