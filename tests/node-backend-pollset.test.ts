@@ -123,6 +123,14 @@ describe.each(POLLERS)("a poll set over %s", (poller) => {
     expect(wait(set)).toEqual([{ fd: readEnd, bits: READ | HANGUP, error: 0, readable: 77 }]);
   });
 
+  test("an empty pipe whose writer is gone is readable: its end is there to be read", () => {
+    const set = ownedSet(backend);
+    const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
+    closeOwned(backend, writeEnd);
+    set.update(readEnd, READ);
+    expect(wait(set)).toEqual([{ fd: readEnd, bits: READ | HANGUP, error: 0, readable: 0 }]);
+  });
+
   test("a pipe whose reader is gone is an error without a number, and ready to write", () => {
     const set = ownedSet(backend);
     const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
@@ -226,6 +234,18 @@ describe.each(POLLERS)("a poll set over %s", (poller) => {
     backend.write(writeEnd, new Uint8Array(1));
     expect(wait(set, 0)).toEqual([]);
     expect(set.update(copy, 0)).toBe(0);
+  });
+
+  test("a number that a duplicate of the same file comes back under is watched again", () => {
+    const set = ownedSet(backend);
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    const copy = owned(backend, backend.duplicate(one));
+    set.update(one, READ);
+    closeOwned(backend, one, closeSync);
+    set.update(one, 0);
+    expect(owned(backend, backend.duplicate(copy))).toBe(one);
+    expect(set.update(one, WRITE)).toBe(0);
+    expect(wait(set)).toEqual([{ fd: one, bits: WRITE, error: 0, readable: -1 }]);
   });
 
   test("more ready descriptors than the first buffer holds are all found", () => {

@@ -1,30 +1,13 @@
 /**
- * Holds the Node backend to `Backend`: descriptors, sockets, addresses, options and look-ups.
- * Its poll sets have node-backend-pollset.test.ts, and watching node-backend-watch.test.ts.
+ * Holds the Node backend to `Backend`: what it is, options, descriptors and look-ups. Its sockets have
+ * node-backend-sockets.test.ts, addresses node-backend-addresses.test.ts, poll sets node-backend-pollset.test.ts, and
+ * watching node-backend-watch.test.ts.
  */
 
-import { mkdtempSync, openSync, rmSync } from "node:fs";
-import { networkInterfaces, tmpdir } from "node:os";
-import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { Ready } from "../host/backend.js";
-import { AddressBuffer } from "../host/node/addresses.js";
+import { openSync } from "node:fs";
+import { describe, expect, test, vi } from "vitest";
 import { createNodeBackend } from "../host/node/backend.js";
-import { platformConstants } from "../host/node/constants.js";
-import { loadLibc } from "../host/node/libc.js";
-import {
-  addressOf,
-  anyAddress,
-  boundSocket,
-  closeOwned,
-  connectedPair,
-  ERRNO,
-  owned,
-  ownedPair,
-  ownedSet,
-  POLLERS,
-  waitFor,
-} from "./node-backend-support.js";
+import { anyAddress, boundSocket, closeOwned, ERRNO, owned, ownedPair, POLLERS } from "./node-backend-support.js";
 
 const backend = createNodeBackend();
 
@@ -34,12 +17,6 @@ function bytes(text: string): Uint8Array {
 
 function text(data: Uint8Array, length: number): string {
   return new TextDecoder().decode(data.subarray(0, length));
-}
-
-function temporaryDirectory(): string {
-  const directory = mkdtempSync(join(tmpdir(), "wasyncore-"));
-  onTestFinished(() => rmSync(directory, { recursive: true }));
-  return directory;
 }
 
 describe("the backend itself", () => {
@@ -53,6 +30,25 @@ describe("the backend itself", () => {
 
   test("refuses a poller that it does not know", () => {
     expect(() => createNodeBackend({ poller: "kqueue" as "poll" })).toThrow(RangeError);
+  });
+
+  test.each([
+    ["win32", "x64"],
+    ["linux", "ia32"],
+  ])("is imported without harm on %s-%s, and says at its first use what it needs", async (platform, arch) => {
+    const restore = [
+      vi.spyOn(process, "platform", "get").mockReturnValue(platform as NodeJS.Platform),
+      vi.spyOn(process, "arch", "get").mockReturnValue(arch as NodeJS.Architecture),
+    ];
+    vi.resetModules();
+    try {
+      const elsewhere = await import("../host/node/backend.js");
+      const unsupported = { code: "ERR_UNSUPPORTED_PLATFORM", message: expect.stringMatching(/runs on Linux/) as string };
+      expect(() => elsewhere.createNodeBackend()).toThrow(expect.objectContaining(unsupported));
+    } finally {
+      for (const each of restore) each.mockRestore();
+      vi.resetModules();
+    }
   });
 
   test("names error numbers as Node does, and those without a name by number", () => {
@@ -72,243 +68,6 @@ describe("the backend itself", () => {
     const now = backend.clock.realtimeNs() / 1_000_000n;
     expect(now).toBeGreaterThanOrEqual(before);
     expect(now).toBeLessThanOrEqual(BigInt(Date.now()));
-  });
-});
-
-describe("stream sockets", () => {
-  test.each(["IPv4", "IPv6", "unix"] as const)("carry bytes both ways over %s", (family) => {
-    const { client, server } = connectedPair(backend, family);
-    const target = new Uint8Array(16);
-    expect(backend.send(client, bytes("ping"))).toBe(4);
-    expect(text(target, backend.recv(server, target))).toBe("ping");
-    expect(backend.send(server, bytes("pong!"))).toBe(5);
-    expect(text(target, backend.recv(client, target))).toBe("pong!");
-    expect(backend.recv(client, target)).toBe(-ERRNO.EAGAIN);
-    expect(backend.family(server)).toBe(family);
-  });
-
-  test.each(["IPv4", "IPv6"] as const)("tell both ends' addresses over %s", (family) => {
-    const { client, server } = connectedPair(backend, family);
-    const local = addressOf(backend, backend.localAddress(client));
-    expect(local.host).toBe(family === "IPv4" ? "127.0.0.1" : "::1");
-    expect(backend.remoteAddress(server)).toEqual(local);
-    expect(backend.remoteAddress(client)).toEqual(backend.localAddress(server));
-  });
-
-  test("are accepted with the peer's address, and not at all when nobody waits", () => {
-    const [listener, address] = boundSocket(backend, "IPv4", "stream");
-    expect(backend.listen(listener, 5)).toBe(0);
-    expect(backend.accept(listener)).toBe(-ERRNO.EAGAIN);
-    const client = owned(backend, backend.socket("IPv4", "stream"));
-    backend.connect(client, address);
-    const set = ownedSet(backend);
-    set.update(listener, Ready.READ);
-    waitFor(set, listener, Ready.READ);
-    const accepted = backend.accept(listener);
-    if (typeof accepted === "number") throw new Error(backend.errorCode(accepted));
-    owned(backend, accepted.fd);
-    expect(accepted.address).toEqual(backend.localAddress(client));
-  });
-
-  test("receive into the part of a buffer that a subarray names, and nowhere else", () => {
-    const [one, other] = ownedPair(backend, backend.socketPair("stream"));
-    const large = new Uint8Array(96).fill(7);
-    backend.send(one, large.subarray(0, 3));
-    large.fill(0, 40, 50);
-    expect(backend.recv(other, large.subarray(42, 48))).toBe(3);
-    expect([...large.subarray(39, 51)]).toEqual([7, 0, 0, 7, 7, 7, 0, 0, 0, 0, 0, 7]);
-  });
-
-  test("end at end of input after a shutdown, and refuse to send with EPIPE, without a signal", () => {
-    const { client, server } = connectedPair(backend);
-    expect(backend.shutdown(client, "write")).toBe(0);
-    const set = ownedSet(backend);
-    set.update(server, Ready.READ);
-    waitFor(set, server, Ready.READ);
-    expect(backend.recv(server, new Uint8Array(8))).toBe(0);
-    expect(backend.send(client, bytes("x"))).toBe(-ERRNO.EPIPE);
-    expect(backend.sendVector(client, [bytes("x")])).toBe(-ERRNO.EPIPE);
-  });
-
-  test("take and give one urgent byte", () => {
-    const { client, server } = connectedPair(backend);
-    const target = new Uint8Array(4);
-    expect(backend.recvOutOfBand(server, target)).toBe(-ERRNO.EINVAL);
-    expect(backend.sendOutOfBand(client, bytes("!"))).toBe(1);
-    const set = ownedSet(backend);
-    set.update(server, Ready.READ);
-    waitFor(set, server, Ready.PRIORITY);
-    expect(text(target, backend.recvOutOfBand(server, target))).toBe("!");
-  });
-});
-
-describe("sendVector", () => {
-  test("sends small and large pieces in their order, empty ones among them", () => {
-    const [one, other] = ownedPair(backend, backend.socketPair("stream"));
-    const sizes = [3, 0, 5000, 10, 1024, 1025, 0, 1, 20_000, 7];
-    const pieces = sizes.map((size, index) => new Uint8Array(size).fill(index + 1));
-    const total = sizes.reduce((sum, size) => sum + size, 0);
-    expect(backend.sendVector(one, pieces)).toBe(total);
-    const target = new Uint8Array(total + 1);
-    expect(backend.recv(other, target)).toBe(total);
-    expect(Buffer.compare(target.subarray(0, total), Buffer.concat(pieces))).toBe(0);
-  });
-
-  test("sends subarrays, and pieces of more than a gathering buffer together", () => {
-    const [one, other] = ownedPair(backend, backend.socketPair("stream"));
-    backend.setOption(one, "SO_SNDBUF", 400_000);
-    const source = Uint8Array.from({ length: 100_000 }, (_, index) => index % 251);
-    const pieces = Array.from({ length: 100 }, (_, index) => source.subarray(index * 1000, (index + 1) * 1000));
-    const target = new Uint8Array(100_000);
-    expect(backend.sendVector(one, pieces)).toBe(100_000);
-    let length = 0;
-    while (length < target.length) length += Math.max(backend.recv(other, target.subarray(length)), 1);
-    expect(Buffer.compare(target, source)).toBe(0);
-  });
-
-  test("takes as many pieces of a stream as one call can", () => {
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    const piece = new Uint8Array(1025);
-    const taken = backend.sendVector(one, Array.from({ length: 1100 }, () => piece));
-    expect(taken).toBeGreaterThan(0);
-    expect(taken).toBeLessThanOrEqual(1024 * 1025);
-  });
-
-  test("sends nothing of a datagram that has too many pieces", () => {
-    const [one, other] = ownedPair(backend, backend.socketPair("dgram"));
-    const piece = new Uint8Array(1025);
-    expect(backend.sendVector(one, Array.from({ length: 1100 }, () => piece))).toBe(-ERRNO.EMSGSIZE);
-    expect(backend.recv(other, new Uint8Array(8))).toBe(-ERRNO.EAGAIN);
-  });
-
-  test("makes one datagram of many pieces", () => {
-    const [one, other] = ownedPair(backend, backend.socketPair("dgram"));
-    expect(backend.sendVector(one, Array.from({ length: 2000 }, () => bytes("ab")))).toBe(4000);
-    expect(backend.recv(other, new Uint8Array(5000))).toBe(4000);
-  });
-
-  test("sends an empty datagram for no pieces", () => {
-    const [one, other] = ownedPair(backend, backend.socketPair("dgram"));
-    expect(backend.sendVector(one, [])).toBe(0);
-    expect(backend.recv(other, new Uint8Array(8))).toBe(0);
-  });
-
-  test("says EAGAIN when nothing could be taken", () => {
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    const piece = new Uint8Array(65536);
-    let taken = 0;
-    while (taken >= 0) taken = backend.sendVector(one, [piece, piece]);
-    expect(taken).toBe(-ERRNO.EAGAIN);
-    expect(backend.send(one, piece)).toBe(-ERRNO.EAGAIN);
-  });
-});
-
-describe("datagram sockets", () => {
-  test.each(["IPv4", "IPv6", "unix"] as const)("tell who sent, over %s", (family) => {
-    const [receiver, to] = boundSocket(backend, family, "dgram");
-    const [sender, from] = boundSocket(backend, family, "dgram");
-    const target = new Uint8Array(16);
-    expect(backend.recvFrom(receiver, target)).toBe(-ERRNO.EAGAIN);
-    expect(backend.sendTo(sender, bytes("hello"), to)).toBe(5);
-    expect(backend.recvFrom(receiver, target)).toEqual({ length: 5, address: from });
-    expect(text(target, 5)).toBe("hello");
-    expect(backend.sendTo(sender, new Uint8Array(0), to)).toBe(0);
-    expect(backend.recvFrom(receiver, target)).toEqual({ length: 0, address: from });
-  });
-
-  test("have an unnamed sender when a Unix socket without a name sends", () => {
-    const [receiver, to] = boundSocket(backend, "unix", "dgram");
-    const sender = owned(backend, backend.socket("unix", "dgram"));
-    backend.sendTo(sender, bytes("x"), to);
-    expect(backend.recvFrom(receiver, new Uint8Array(4))).toEqual({ length: 1, address: { path: "" } });
-  });
-
-  test("a stream's recvFrom names the peer", () => {
-    const { client, server } = connectedPair(backend);
-    backend.send(client, bytes("x"));
-    const set = ownedSet(backend);
-    set.update(server, Ready.READ);
-    waitFor(set, server, Ready.READ);
-    expect(backend.recvFrom(server, new Uint8Array(4))).toEqual({ length: 1, address: backend.localAddress(client) });
-  });
-});
-
-describe("addresses", () => {
-  test("that are no number and no path are refused", () => {
-    const fd = owned(backend, backend.socket("IPv4", "stream"));
-    expect(backend.bind(fd, { host: "localhost", port: 0 })).toBe(-ERRNO.EINVAL);
-    expect(backend.connect(fd, { host: "", port: 1 })).toBe(-ERRNO.EINVAL);
-    expect(backend.bind(fd, { host: "127.0.0.1", port: 65536 })).toBe(-ERRNO.EINVAL);
-  });
-
-  test("keep every byte of an IPv4 address", () => {
-    const fd = owned(backend, backend.socket("IPv4", "dgram"));
-    expect(backend.connect(fd, { host: "127.250.0.199", port: 65535 })).toBe(0);
-    expect(backend.remoteAddress(fd)).toEqual({ host: "127.250.0.199", port: 65535 });
-  });
-
-  test("of the wrong family are the operating system's to refuse", () => {
-    const fd = owned(backend, backend.socket("IPv4", "stream"));
-    expect(backend.bind(fd, { host: "::1", port: 0 })).toBeLessThan(0);
-  });
-
-  test("IPv6 scope ids are kept, the interface by name or by number", () => {
-    const [name] = Object.entries(networkInterfaces()).find(([, all]) => all?.some((each) => each.internal)) ?? [];
-    if (name === undefined) throw new Error("there is no loopback interface");
-    // Link-local multicast can be bound on any interface; the loopback has no link-local address of its own.
-    const fd = owned(backend, backend.socket("IPv6", "dgram"));
-    expect(backend.bind(fd, { host: `ff02::1%${name}`, port: 0 })).toBe(0);
-    expect(addressOf(backend, backend.localAddress(fd)).host).toBe(`ff02::1%${name}`);
-    expect(backend.bind(fd, { host: "fe80::1%no-such-if", port: 0 })).toBe(-ERRNO.ENODEV);
-  });
-
-  test.each(["fe80::1%99", "2001:db8::1%3", "2001:db8::1"])("%s is written into a sockaddr and read back", (host) => {
-    const address = new AddressBuffer(loadLibc(), platformConstants());
-    address.length[0] = address.encode({ host, port: 0x1234 });
-    expect(address.decode()).toEqual({ host, port: 0x1234 });
-  });
-
-  test("Unix paths are told back, and are beyond ASCII where the file system is", () => {
-    const path = join(temporaryDirectory(), "söcket");
-    const fd = owned(backend, backend.socket("unix", "stream"));
-    expect(backend.bind(fd, { path })).toBe(0);
-    expect(backend.localAddress(fd)).toEqual({ path });
-  });
-
-  test("an unnamed Unix socket has the empty path", () => {
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    expect(backend.localAddress(one)).toEqual({ path: "" });
-    expect(backend.remoteAddress(one)).toEqual({ path: "" });
-  });
-
-  test("abstract names work, NULs within them too", () => {
-    const name = `\0wasyncore-${process.pid}\0${performance.now()}`;
-    const fd = owned(backend, backend.socket("unix", "stream"));
-    expect(backend.bind(fd, { path: name })).toBe(0);
-    expect(backend.localAddress(fd)).toEqual({ path: name });
-    backend.listen(fd, 1);
-    const client = owned(backend, backend.socket("unix", "stream"));
-    expect(backend.connect(client, { path: name })).toBe(0);
-    expect(backend.remoteAddress(client)).toEqual({ path: name });
-  });
-
-  test("Unix paths too long for a sockaddr are ENAMETOOLONG, to the byte", () => {
-    const directory = temporaryDirectory();
-    const longest = `${directory}/${"x".repeat(107 - directory.length - 1)}`;
-    const fd = owned(backend, backend.socket("unix", "stream"));
-    expect(backend.bind(fd, { path: `${longest}x` })).toBe(-ERRNO.ENAMETOOLONG);
-    expect(backend.bind(fd, { path: `\0${"x".repeat(108)}` })).toBe(-ERRNO.ENAMETOOLONG);
-    expect(backend.bind(fd, { path: "a\0b" })).toBe(-ERRNO.EINVAL);
-    expect(backend.bind(fd, { path: longest })).toBe(0);
-    expect(backend.localAddress(fd)).toEqual({ path: longest });
-  });
-
-  test("numeric ones are told from names", () => {
-    expect(backend.isNumeric("127.0.0.1")).toBe(4);
-    expect(backend.isNumeric("::ffff:1.2.3.4")).toBe(6);
-    expect(backend.isNumeric("fe80::1%eth0")).toBe(6);
-    expect(backend.isNumeric("localhost")).toBe(0);
-    expect(backend.isNumeric("")).toBe(0);
   });
 });
 
