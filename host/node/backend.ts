@@ -13,9 +13,8 @@ import { type Libc, loadLibc } from "./libc.js";
 import { createLookupCalls } from "./lookup.js";
 import { PollPollSet } from "./poll.js";
 import { createRowWriter } from "./readiness.js";
+import { Scratch } from "./scratch.js";
 import { createSocketCalls } from "./sockets.js";
-
-const SCRATCH_BYTES = 65_536;
 
 export interface NodeBackendOptions {
   /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */
@@ -37,14 +36,15 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   }
   const constants = platformConstants();
   const writeRow = createRowWriter(libc, constants);
-  const descriptors = createDescriptorCalls(libc, constants);
+  const scratch = new Scratch(libc);
+  const descriptors = createDescriptorCalls(libc, constants, scratch);
   const pollSets = new Set<PollSet>();
   const forget = (set: PollSet): void => void pollSets.delete(set);
 
   return {
     name: poller,
     clock: createClock(libc),
-    scratch: new Uint8Array(SCRATCH_BYTES),
+    scratch: scratch.bytes,
     errorCode,
 
     createPollSet() {
@@ -56,7 +56,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
       return set;
     },
 
-    ...createSocketCalls(libc, constants),
+    ...createSocketCalls(libc, constants, scratch),
     ...descriptors,
     ...createLookupCalls(libc, constants),
 

@@ -10,8 +10,8 @@
 import { createRequire } from "node:module";
 import { UnsupportedPlatformError } from "../errors.js";
 
-/** A pointer argument: a view, an address (0n is NULL). */
-export type Pointer = NodeJS.ArrayBufferView | bigint;
+/** A pointer argument: a view, or an address (0n is NULL). A number is what is quickest to pass. */
+export type Pointer = NodeJS.ArrayBufferView | bigint | number;
 
 /** Calls that only Linux has, or that only Linux is asked for. */
 export interface LinuxCalls {

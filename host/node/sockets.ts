@@ -19,6 +19,7 @@ import {
 } from "./constants.js";
 import { setCloseOnExec, setNonBlocking } from "./descriptors.js";
 import type { Libc } from "./libc.js";
+import type { Scratch } from "./scratch.js";
 import { createVectorSend } from "./vector.js";
 
 /** The part of {@link Backend} that this file answers for. */
@@ -59,7 +60,7 @@ const SWITCHES: ReadonlySet<SocketOption> = new Set([
 ]);
 const HOWS = { read: 0, write: 1, both: 2 } as const;
 
-export function createSocketCalls(libc: Libc, constants: PlatformConstants): SocketCalls {
+export function createSocketCalls(libc: Libc, constants: PlatformConstants, scratch: Scratch): SocketCalls {
   const { errno, linux } = libc;
   const { EINTR } = errnos;
   const { MSG_NOSIGNAL } = constants;
@@ -117,8 +118,9 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants): Soc
   }
 
   function recv(fd: number, target: Uint8Array, most: number, how: number): number {
+    const at = scratch.placeOf(target);
     while (true) {
-      const length = libc.recv(fd, target, most, how);
+      const length = libc.recv(fd, at, most, how);
       if (length >= 0) return length;
       const failed = errno();
       if (failed !== EINTR) return -failed;
@@ -126,8 +128,9 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants): Soc
   }
 
   function send(fd: number, data: Uint8Array, how: number): number {
+    const at = scratch.stage(data);
     while (true) {
-      const length = libc.send(fd, data, data.length, how);
+      const length = libc.send(fd, at, data.length, how);
       if (length >= 0) return length;
       const failed = errno();
       if (failed !== EINTR) return -failed;
