@@ -6,6 +6,11 @@
 import type { Watch } from "./backend.js";
 import type { LoopPlan } from "./loop.js";
 
+/** At so many ready channels a turn is under load. */
+const BUSY_CHANNELS = 4;
+/** After so many turns the rest of the process has its turn, load or not. */
+const TURNS_A_WAKE = 8;
+
 export class HostedLoop {
   readonly #plan: LoopPlan;
   #turnsLeft: number;
@@ -27,47 +32,58 @@ export class HostedLoop {
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
       this.#plan.signal?.addEventListener("abort", this.#abort);
-      this.#next();
+      this.#attempt(() => this.#wait(this.#prepare()));
     });
   }
 
-  /** Prepares the next turn, and waits for a reason to run it. */
-  #next(): void {
+  /** Prepares the next turn. @returns how long it may wait; nothing when there is to be none. */
+  #prepare(): number | undefined {
     const { scheduler, timeoutMs, byChannel, signal } = this.#plan;
-    scheduler.onChange = undefined;
-    if (this.#turnsLeft <= 0 || scheduler.isIdle || signal?.aborted === true) return this.#end();
+    if (this.#turnsLeft <= 0 || scheduler.isIdle || signal?.aborted === true) return undefined;
+    return scheduler.prepare(timeoutMs, byChannel);
+  }
+
+  /** Waits for a reason to run the turn that was prepared. */
+  #wait(waitMs: number | undefined): void {
+    if (waitMs === undefined) return this.#end();
+    const { scheduler } = this.#plan;
+    scheduler.poller.synchronize();
+    this.#watch ??= scheduler.poller.pollSet.watch(this.#wake);
+    scheduler.onChange = this.#runSoon;
+    // Preparing may have closed the last channel.
+    if (waitMs === 0 || scheduler.poller.isImmediate || scheduler.isIdle) this.#runSoon();
+    else this.#waitFor(waitMs);
+  }
+
+  readonly #wake = (): void => {
+    if (this.#settle === undefined) return;
+    this.#plan.scheduler.onChange = undefined;
+    clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+    this.#attempt(this.#turns);
+  };
+
+  /** Under load the next turn has something to do as well, and going back to the host's loop costs more than a turn. */
+  readonly #turns = (): void => {
+    const { scheduler, byChannel } = this.#plan;
+    for (let turn = 1; ; turn++) {
+      const ready = scheduler.run(0, byChannel);
+      this.#turnsLeft -= 1;
+      const waitMs = this.#prepare();
+      if (waitMs === undefined || ready < BUSY_CHANNELS || turn === TURNS_A_WAKE) return this.#wait(waitMs);
+    }
+  };
+
+  #attempt(step: () => void): void {
     try {
-      const waitMs = scheduler.prepare(timeoutMs, byChannel);
-      scheduler.poller.synchronize();
-      // Not earlier: a channel map that is never run needs no watch, and an empty poll set nothing to watch.
-      this.#watch ??= scheduler.poller.pollSet.watch(this.#turn);
-      scheduler.onChange = this.#runSoon;
-      if (waitMs === 0 || scheduler.poller.isImmediate || scheduler.isIdle) this.#runSoon();
-      else this.#waitFor(waitMs);
+      step();
     } catch (error) {
       this.#end(error);
     }
   }
 
-  readonly #turn = (): void => {
-    if (this.#settle === undefined) return;
-    const { scheduler, byChannel } = this.#plan;
-    scheduler.onChange = undefined;
-    if (this.#immediate !== undefined) {
-      clearImmediate(this.#immediate);
-      this.#immediate = undefined;
-    }
-    this.#turnsLeft -= 1;
-    try {
-      scheduler.run(0, byChannel);
-    } catch (error) {
-      return this.#end(error);
-    }
-    this.#next();
-  };
-
   readonly #runSoon = (): void => {
-    this.#immediate ??= setImmediate(this.#turn);
+    this.#immediate ??= setImmediate(this.#wake);
   };
 
   readonly #abort = (): void => {
@@ -93,7 +109,7 @@ export class HostedLoop {
     this.#timer = undefined;
     const leftMs = this.#waitUntilMs - this.#plan.scheduler.nowMs();
     if (leftMs > 0) this.#setTimer(leftMs);
-    else this.#turn();
+    else this.#wake();
   };
 
   #end(error?: unknown): void {

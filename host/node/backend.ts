@@ -37,7 +37,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   const constants = platformConstants();
   const writeRow = createRowWriter(libc, constants);
   const scratch = new Scratch(libc);
-  const descriptors = createDescriptorCalls(libc, constants, scratch);
+  const descriptors = createDescriptorCalls(libc, constants);
   const pollSets = new Set<PollSet>();
   const forget = (set: PollSet): void => void pollSets.delete(set);
 

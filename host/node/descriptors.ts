@@ -14,7 +14,6 @@ import {
   SOCK_CLOEXEC,
 } from "./constants.js";
 import type { Libc } from "./libc.js";
-import type { Scratch } from "./scratch.js";
 
 /** The part of {@link Backend} that this file answers for. */
 export type DescriptorCalls = Pick<Backend, "read" | "write" | "pipe" | "duplicate" | "setNonBlocking" | "close">;
@@ -32,7 +31,7 @@ export function setNonBlocking(libc: Libc, constants: PlatformConstants, fd: num
   return wanted === flags || libc.fcntl(fd, F_SETFL, wanted) >= 0 ? 0 : -libc.errno();
 }
 
-export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, scratch: Scratch): DescriptorCalls {
+export function createDescriptorCalls(libc: Libc, constants: PlatformConstants): DescriptorCalls {
   const { errno, linux } = libc;
   const { EINTR } = errnos;
   const pair = new Int32Array(2);
@@ -63,9 +62,8 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, 
     close,
     pipe,
     read(fd, target, most = target.length) {
-      const at = scratch.placeOf(target);
       while (true) {
-        const length = libc.read(fd, at, most);
+        const length = libc.read(fd, target, most);
         if (length >= 0) return length;
         const failed = errno();
         if (failed !== EINTR) return -failed;
@@ -73,9 +71,8 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, 
     },
     write(fd, data) {
       // Node ignores SIGPIPE from its start, so a pipe without a reader is EPIPE and no more.
-      const at = scratch.stage(data);
       while (true) {
-        const length = libc.write(fd, at, data.length);
+        const length = libc.write(fd, data, data.length);
         if (length >= 0) return length;
         const failed = errno();
         if (failed !== EINTR) return -failed;

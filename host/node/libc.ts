@@ -10,8 +10,8 @@
 import { createRequire } from "node:module";
 import { UnsupportedPlatformError } from "../errors.js";
 
-/** A pointer argument: a view, or an address (0n is NULL). A number is what is quickest to pass. */
-export type Pointer = NodeJS.ArrayBufferView | bigint | number;
+/** A pointer argument: a view, or an address (0n is NULL). */
+export type Pointer = NodeJS.ArrayBufferView | bigint;
 
 /** Calls that only Linux has, or that only Linux is asked for. */
 export interface LinuxCalls {
@@ -58,6 +58,9 @@ export interface Libc {
   shutdown(fd: number, how: number): number;
   recv(fd: number, target: Pointer, length: number, flags: number): number;
   send(fd: number, data: Pointer, length: number, flags: number): number;
+  /** The same two with an address, which is what is quickest to pass. */
+  recvAt(fd: number, target: number, length: number, flags: number): number;
+  sendAt(fd: number, data: number, length: number, flags: number): number;
   recvfrom(fd: number, target: Pointer, length: number, flags: number, address: Pointer, addressLength: Pointer): number;
   sendto(fd: number, data: Pointer, length: number, flags: number, address: Pointer, addressLength: number): number;
   sendmsg(fd: number, message: Pointer, flags: number): number;
@@ -143,6 +146,8 @@ function bindLibc(): Libc {
     shutdown: bind<"shutdown">("int shutdown(int fd, int how)"),
     recv: bind<"recv">("intptr_t recv(int fd, void *target, size_t length, int flags)"),
     send: bind<"send">("intptr_t send(int fd, const void *data, size_t length, int flags)"),
+    recvAt: bind<"recvAt">("intptr_t recv(int fd, uintptr_t target, size_t length, int flags)"),
+    sendAt: bind<"sendAt">("intptr_t send(int fd, uintptr_t data, size_t length, int flags)"),
     recvfrom: bind<"recvfrom">(
       "intptr_t recvfrom(int fd, void *target, size_t length, int flags, void *address, void *addressLength)",
     ),

@@ -5,7 +5,7 @@
  * because V8 keeps up to 64 bytes inside the object and must move them out first. Copying a few bytes is cheaper.
  */
 
-import type { Libc, Pointer } from "./libc.js";
+import type { Libc } from "./libc.js";
 
 const BYTES = 65_536;
 /** Up to this size copying costs less than passing the view. */
@@ -14,23 +14,19 @@ const STAGED_BYTES = 4096;
 export class Scratch {
   /** To receive into. */
   readonly bytes = new Uint8Array(BYTES);
-  readonly #bytesAt: number;
+  /** Its address. */
+  readonly bytesAt: number;
   readonly #staged = new Uint8Array(STAGED_BYTES);
   readonly #stagedAt: number;
 
   constructor(libc: Libc) {
-    this.#bytesAt = Number(libc.addressOf(this.bytes));
+    this.bytesAt = Number(libc.addressOf(this.bytes));
     this.#stagedAt = Number(libc.addressOf(this.#staged));
   }
 
-  /** How to pass `target` to a call that fills it. */
-  placeOf(target: Uint8Array): Pointer {
-    return target === this.bytes ? this.#bytesAt : target;
-  }
-
-  /** How to pass `data` to a call that reads it; good until the next `stage`. */
-  stage(data: Uint8Array): Pointer {
-    if (data.length > STAGED_BYTES) return data;
+  /** Copies `data` where it can be sent from. @returns its address there, good until the next call; 0: too large. */
+  stage(data: Uint8Array): number {
+    if (data.length > STAGED_BYTES) return 0;
     this.#staged.set(data);
     return this.#stagedAt;
   }

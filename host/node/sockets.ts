@@ -118,9 +118,9 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
   }
 
   function recv(fd: number, target: Uint8Array, most: number, how: number): number {
-    const at = scratch.placeOf(target);
     while (true) {
-      const length = libc.recv(fd, at, most, how);
+      const length =
+        target === scratch.bytes ? libc.recvAt(fd, scratch.bytesAt, most, how) : libc.recv(fd, target, most, how);
       if (length >= 0) return length;
       const failed = errno();
       if (failed !== EINTR) return -failed;
@@ -130,7 +130,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
   function send(fd: number, data: Uint8Array, how: number): number {
     const at = scratch.stage(data);
     while (true) {
-      const length = libc.send(fd, at, data.length, how);
+      const length = at === 0 ? libc.send(fd, data, data.length, how) : libc.sendAt(fd, at, data.length, how);
       if (length >= 0) return length;
       const failed = errno();
       if (failed !== EINTR) return -failed;

@@ -30,7 +30,9 @@ export class PollOneoff {
   readonly #watched: Watched;
   readonly #log: LogReader | undefined;
   readonly #array: ArrayReader;
-  #view: DataView;
+  #view = new DataView(new ArrayBuffer(0));
+  /** The same memory in words, as events are written: WASI is little-endian, and so is every host that runs this. */
+  #words = new Int32Array(0);
   #eventAt = 0;
 
   /**
@@ -44,7 +46,6 @@ export class PollOneoff {
     this.#watched = new Watched(this.pollSet);
     this.#log = changeLog === undefined ? undefined : new LogReader(changeLog, this.#watched);
     this.#array = new ArrayReader(this.#watched, backend.clock);
-    this.#view = new DataView(new ArrayBuffer(0));
   }
 
   /** Would a call return at once, whatever the operating system says? */
@@ -63,7 +64,7 @@ export class PollOneoff {
     const events = eventsAt >>> 0;
     const length = subscriptionCount >>> 0;
     const view = this.#currentView();
-    if (length === 0) return ERRNO_INVAL;
+    if (length === 0 || events % 8 !== 0) return ERRNO_INVAL;
     if (
       subscriptions + length * Subscription.SIZE > view.byteLength ||
       events + length * Event.SIZE > view.byteLength ||
@@ -74,13 +75,16 @@ export class PollOneoff {
 
     this.#eventAt = events;
     if (this.#log === undefined) {
-      const timeoutMs = this.#array.read(view, subscriptions, length);
-      const errno = this.#poll(view, timeoutMs);
-      if (errno !== ERRNO_SUCCESS) return errno;
-      this.#eventAt = this.#array.writePending(view, this.#eventAt);
+      this.#array.read(view, subscriptions, length);
+      // A wait may end early, and callers (wasi-libc's sleep) look at the first event without asking for their number.
+      do {
+        const errno = this.#poll(this.#array.remainingMs());
+        if (errno !== ERRNO_SUCCESS) return errno;
+        this.#eventAt = this.#array.writePending(view, this.#eventAt);
+      } while (this.#eventAt === events);
     } else {
       this.#log.read(view);
-      const errno = this.#poll(view, relativeTimeoutMs(view, subscriptions));
+      const errno = this.#poll(relativeTimeoutMs(view, subscriptions));
       if (errno !== ERRNO_SUCCESS) return errno;
     }
     view.setUint32(countAt >>> 0, (this.#eventAt - events) / Event.SIZE, true);
@@ -99,14 +103,17 @@ export class PollOneoff {
 
   #currentView(): DataView {
     const { buffer } = this.#memory();
-    if (this.#view.buffer !== buffer) this.#view = new DataView(buffer);
+    if (this.#view.buffer !== buffer) {
+      this.#view = new DataView(buffer);
+      this.#words = new Int32Array(buffer);
+    }
     return this.#view;
   }
 
-  #poll(view: DataView, timeoutMs: number): number {
+  #poll(timeoutMs: number): number {
     const { failures } = this.#watched;
     for (const failure of failures) {
-      this.#write(view, failure.low, failure.high, this.#wasi(failure.errno), failure.type, 0, 0);
+      this.#write(failure.low, failure.high, this.#wasi(failure.errno), failure.type, 0, 0);
     }
     const waitMs = failures.length > 0 ? 0 : timeoutMs;
     failures.length = 0;
@@ -115,40 +122,41 @@ export class PollOneoff {
     if (count < 0) return this.#wasi(count);
     const { ready } = this.pollSet;
     for (let i = 0, at = 0; i < count; i++, at += READY_STRIDE) {
-      this.#writeReady(view, ready[at] ?? 0, ready[at + 1] ?? 0, ready[at + 2] ?? 0, ready[at + 3] ?? 0);
+      this.#writeReady(ready[at] ?? 0, ready[at + 1] ?? 0, ready[at + 2] ?? 0, ready[at + 3] ?? 0);
     }
     return ERRNO_SUCCESS;
   }
 
   /** One ready descriptor: an event for each direction that is subscribed for and ready. */
-  #writeReady(view: DataView, fd: number, bits: number, errno: number, bytes: number): void {
+  #writeReady(fd: number, bits: number, errno: number, bytes: number): void {
     const { owners } = this.#watched;
     const error = errno === 0 ? ERRNO_SUCCESS : this.#wasi(errno);
     const hangup = (bits & Ready.HANGUP) !== 0;
     const flags = hangup ? EVENT_HANGUP : 0;
-    const nbytes = hangup ? bytes : 1;
+    const nbytes = hangup && bytes >= 0 ? bytes : 1;
     const at = fd * Watched.STRIDE;
     if ((bits & Ready.READ) !== 0) {
-      this.#write(view, owners[at] ?? 0, owners[at + 1] ?? 0, error, EventType.FD_READ, nbytes, flags);
+      this.#write(owners[at] ?? 0, owners[at + 1] ?? 0, error, EventType.FD_READ, nbytes, flags);
     }
     if ((bits & Ready.WRITE) !== 0) {
-      this.#write(view, owners[at + 2] ?? 0, owners[at + 3] ?? 0, error, EventType.FD_WRITE, nbytes, flags);
+      this.#write(owners[at + 2] ?? 0, owners[at + 3] ?? 0, error, EventType.FD_WRITE, nbytes, flags);
     }
     if ((bits & Ready.PRIORITY) !== 0 && this.#log !== undefined) {
-      this.#write(view, owners[at] ?? 0, owners[at + 1] ?? 0, ERRNO_SUCCESS, EventType.FD_PRIORITY, 1, 0);
+      this.#write(owners[at] ?? 0, owners[at + 1] ?? 0, ERRNO_SUCCESS, EventType.FD_PRIORITY, 1, 0);
     }
   }
 
-  #write(view: DataView, low: number, high: number, error: number, type: number, nbytes: number, flags: number): void {
-    const at = this.#eventAt;
-    view.setInt32(at + Event.USERDATA, low, true);
-    view.setInt32(at + Event.USERDATA + 4, high, true);
-    view.setUint16(at + Event.ERROR, error, true);
-    view.setUint8(at + Event.TYPE, type);
-    view.setUint32(at + Event.NBYTES, nbytes, true);
-    view.setUint32(at + Event.NBYTES + 4, 0, true);
-    view.setUint16(at + Event.FLAGS, flags, true);
-    this.#eventAt = at + Event.SIZE;
+  /** One event: four pairs of words, as the layout has them. */
+  #write(low: number, high: number, error: number, type: number, nbytes: number, flags: number): void {
+    const words = this.#words;
+    const at = this.#eventAt >> 2;
+    words[at] = low;
+    words[at + 1] = high;
+    words[at + 2] = error | (type << 16);
+    words[at + 4] = nbytes;
+    words[at + 5] = 0;
+    words[at + 6] = flags;
+    this.#eventAt += Event.SIZE;
   }
 
   #wasi(errno: number): number {
