@@ -30,8 +30,8 @@ setUpcalls(askHost, deliverToHost);
 
 const NS_PER_MS: f64 = 1e6;
 
-/** The longest time that is told apart from endless: 2^53 ns, some 104 days. */
-const NS_MAX: f64 = 9007199254740992;
+/** The latest time that there is: some 126 years. A deadline and a period of that together are no overflow yet. */
+const NS_MAX: f64 = 4e18;
 
 function toNs(ms: f64): i64 {
   return i64(min(ms * NS_PER_MS, NS_MAX));

@@ -8,9 +8,8 @@ import type { OSError } from "./errors.js";
 
 /** A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. */
 export interface Channel {
-  /** Asked every turn, before the poll, where a class overrides them. */
-  readable(): boolean;
-  writable(): boolean;
+  /** Asked every turn, before the poll, where it was registered so: bits of `Interest`. */
+  sampleInterest(): number;
   /** A listener has a connection waiting. @returns whether one was taken, so that more may be waiting. */
   handleAcceptEvent(): boolean;
   handleConnectEvent(): void;

@@ -47,6 +47,19 @@ export function checkFunction(name: string, value: unknown): void {
   if (typeof value !== "function") throw typeError(name, "a function", value);
 }
 
+export function checkBoolean(name: string, value: unknown): asserts value is boolean {
+  if (typeof value !== "boolean") throw typeError(name, "a boolean", value);
+}
+
+/** An object of a class. */
+export function checkInstance<T>(
+  name: string,
+  value: unknown,
+  type: Function & { readonly prototype: T },
+): asserts value is T {
+  if (!(value instanceof type)) throw typeError(name, `a ${type.name}`, value);
+}
+
 export function checkObject(name: string, value: unknown): asserts value is Record<string, unknown> {
   if (typeof value !== "object" || value === null) throw typeError(name, "an object", value);
 }

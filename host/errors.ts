@@ -5,10 +5,15 @@
  * (`code`, negative `errno`, `syscall`, and the address where there is one).
  */
 
+import { constants } from "node:os";
+
+/** The platform's numbers by code, positive. */
+const errnos: Readonly<Record<string, number>> = constants.errno;
+
 /** What an {@link OSError} may know beyond its code. */
 export interface OSErrorDetails {
-  /** Negative, as Node gives it: -111 for ECONNREFUSED on Linux. */
-  errno: number;
+  /** Negative, as Node gives it: -111 for ECONNREFUSED on Linux. Default: the platform's number for the code, or 0. */
+  errno?: number;
   /** The call that failed: "connect", "bind", "recv", ... */
   syscall: string;
   address?: string | undefined;
@@ -23,17 +28,17 @@ export class OSError extends Error {
   readonly errno: number;
   readonly syscall: string;
   /** Numeric host or name, for calls that take an Internet address. */
-  readonly address?: string;
-  readonly port?: number;
+  declare readonly address?: string;
+  declare readonly port?: number;
   /** For calls that take the path of a Unix socket. */
-  readonly path?: string;
+  declare readonly path?: string;
 
   constructor(code: string, details: OSErrorDetails) {
-    const where =
-      details.path ?? (details.address === undefined ? undefined : `${details.address}:${details.port ?? 0}`);
+    const { address, port } = details;
+    const where = details.path ?? (address === undefined || port === undefined ? address : `${address}:${port}`);
     super(`${details.syscall} ${code}${where === undefined ? "" : ` ${where}`}`);
     this.code = code;
-    this.errno = details.errno;
+    this.errno = details.errno ?? -(errnos[code] ?? 0);
     this.syscall = details.syscall;
     if (details.address !== undefined) this.address = details.address;
     if (details.port !== undefined) this.port = details.port;

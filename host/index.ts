@@ -26,10 +26,14 @@ export {
   UnsupportedPlatformError,
   type OSErrorDetails,
 } from "./errors.js";
+export { AsyncChat } from "./handlers/async-chat.js";
+export type { Bytes } from "./handlers/bytes.js";
 export { Dispatcher } from "./handlers/dispatcher.js";
 export { DispatcherWithSend } from "./handlers/dispatcher-with-send.js";
 export { FileDispatcher } from "./handlers/file-dispatcher.js";
 export { FileWrapper } from "./handlers/file-wrapper.js";
+export { SimpleProducer, type Producer, type ProducerLike } from "./handlers/producers.js";
+export { findPrefixAtEnd, type Terminator } from "./handlers/terminator.js";
 export { compactTraceback, type CompactTraceback } from "./handlers/traceback.js";
 export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop.js";
 export { createNodeBackend } from "./node/backend.js";

@@ -4,7 +4,7 @@
  */
 
 import { ChannelMap, schedulerOf, socketMap } from "./channel-map.js";
-import { checkInteger, checkMs } from "./check.js";
+import { checkBoolean, checkInstance, checkInteger, checkMs, checkObject } from "./check.js";
 import { LoopError, OSError } from "./errors.js";
 import { HostedLoop } from "./hosted-loop.js";
 import type { Scheduler } from "./scheduler.js";
@@ -52,6 +52,7 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
   const owner = own(scheduler, "loop");
   try {
     scheduler.lookups.begin("asynchronous");
+    scheduler.release();
     await new HostedLoop(plan).run();
   } finally {
     disown(scheduler, owner);
@@ -64,6 +65,7 @@ export function loopSync(options: LoopOptions = {}): void {
   const owner = own(scheduler, "loopSync");
   try {
     scheduler.lookups.begin("blocking");
+    scheduler.release();
     for (let turn = 0; turn < count && !scheduler.isIdle && signal?.aborted !== true; turn++) {
       scheduler.run(scheduler.prepare(timeoutMs, byChannel), byChannel);
     }
@@ -82,6 +84,7 @@ export function poll({ timeoutMs = 0, usePoll, map }: PollOptions = {}): void {
  * `ignoreAll`; EBADF never is. asyncore.close_all.
  */
 export function closeAll({ map = socketMap, ignoreAll = false }: { map?: ChannelMap; ignoreAll?: boolean } = {}): void {
+  checkInstance("map", map, ChannelMap);
   let first: { readonly error: unknown } | undefined;
   for (const channel of [...map.values()]) {
     try {
@@ -95,6 +98,9 @@ export function closeAll({ map = socketMap, ignoreAll = false }: { map?: Channel
 }
 
 function planLoop({ timeoutMs, usePoll, map, count, signal }: LoopOptions): LoopPlan {
+  if (map !== undefined) checkInstance("map", map, ChannelMap);
+  if (usePoll !== undefined) checkBoolean("usePoll", usePoll);
+  if (signal !== undefined) checkObject("signal", signal);
   if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs, true);
   if (count !== undefined) checkInteger("count", count, 0, Number.MAX_SAFE_INTEGER);
   return {

@@ -181,8 +181,9 @@ export class Scheduler {
   prepare(timeoutMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
     const waitMs = this.engine.turnPrepare(timeoutMs);
-    this.#release();
-    return waitMs;
+    this.release();
+    // A handler that was asked may have closed the last channel.
+    return this.isIdle ? 0 : waitMs;
   }
 
   /**
@@ -192,9 +193,17 @@ export class Scheduler {
   run(waitMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
     const ready = this.engine.turnRun(waitMs, Number(byChannel));
-    this.#release();
+    this.release();
     if (ready < 0) throw new OSError(wasiErrorCode(-ready), { errno: ready, syscall: "poll_oneoff" });
     return ready;
+  }
+
+  /** Throws what must leave the loop, if there is something. */
+  release(): void {
+    const escaping = this.#escaping;
+    if (escaping === undefined) return;
+    this.#escaping = undefined;
+    throw escaping.error;
   }
 
   /** Releases what the backend holds for this map. */
@@ -202,19 +211,11 @@ export class Scheduler {
     this.poller.close();
   }
 
-  #release(): void {
-    const escaping = this.#escaping;
-    if (escaping === undefined) return;
-    this.#escaping = undefined;
-    throw escaping.error;
-  }
-
   #ask(slot: number): number {
     const channel = this.#places[slot]?.channel;
     if (channel === undefined) return Interest.NONE;
     try {
-      const read = channel.readable() ? Interest.READ : Interest.NONE;
-      return channel.writable() ? read | Interest.WRITE : read;
+      return channel.sampleInterest();
     } catch (error) {
       this.#fail(channel, error);
       return Interest.NONE;
@@ -245,6 +246,8 @@ export class Scheduler {
           channel.handleCloseEvent();
           return Verdict.GO_ON;
         default:
+          // A handler that read to the end has taken the error already.
+          if (detail === 0) return Verdict.GO_ON;
           return this.#fail(channel, channel.socketError(wasiErrorCode(detail)));
       }
     } catch (error) {

@@ -132,9 +132,11 @@ export class Socket implements Endpoint {
     const result = this.#backend.connect(this.#fd, this.#numeric(address));
     if (result >= 0) return true;
     const code = this.#backend.errorCode(result);
-    if (code === "EINPROGRESS" || code === "EALREADY" || code === "EWOULDBLOCK" || code === "EAGAIN") return false;
+    if (code === "EINPROGRESS" || code === "EALREADY") return false;
     if (code === "EISCONN") return true;
-    throw errorOf(this.#backend, result, "connect", address);
+    // EAGAIN as well: the queue of a Unix listener is full, or there is no free port. Nothing is under way then.
+    const { host, port, path } = address;
+    throw new OSError(code, { errno: result, syscall: "connect", address: host, port, path });
   }
 
   /** Receives up to `maxBytes`; nothing at end of input. */

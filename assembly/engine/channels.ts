@@ -14,8 +14,8 @@ export namespace Ready {
   export const WRITE: u8 = 2;
   export const PRIORITY: u8 = 4;
   export const HANGUP: u8 = 8;
-  /** With HANGUP: nothing is left to read. */
-  export const DRAINED: u8 = 16;
+  /** With HANGUP: something is left to read. */
+  export const UNREAD: u8 = 16;
   export const ERROR: u8 = 32;
 }
 

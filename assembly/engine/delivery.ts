@@ -24,9 +24,14 @@ export function isStopped(): bool {
   return stopped;
 }
 
+/** A turn begins: what ended the last one holds no more. */
+@inline
+export function clearStopped(): void {
+  stopped = false;
+}
+
 /** asyncore's order under select(2): all reads, then all writes, then all exceptional events; then what has failed. */
 export function deliverByKind(count: i32): void {
-  stopped = false;
   for (let i = 0; i < count && !stopped; i++) deliverRead(entryAt(i));
   for (let i = 0; i < count && !stopped; i++) deliverWrite(entryAt(i));
   for (let i = 0; i < count && !stopped; i++) deliverExceptional(entryAt(i));
@@ -35,7 +40,6 @@ export function deliverByKind(count: i32): void {
 
 /** asyncore's order under poll(2): channel by channel read, write, exceptional, close; one that throws ends its own. */
 export function deliverByChannel(count: i32): void {
-  stopped = false;
   for (let i = 0; i < count && !stopped; i++) {
     if (deliverRead(entryAt(i)) && deliverWrite(entryAt(i)) && deliverExceptional(entryAt(i))) {
       deliverFailure(entryAt(i), true);
@@ -71,7 +75,7 @@ function deliverRead(entry: Entry): bool {
   if (!(channel.ready & Ready.READ)) return true;
   channel.ready &= ~Ready.READ;
   if (channel.state == State.ACCEPTING) {
-    if (channel.ready & Ready.ERROR) return true;
+    if (channel.ready & Ready.ERROR || !(channel.registered & Ready.READ)) return true;
     return acceptSome(slot, generation);
   }
   if (channel.state == State.CONNECTING) {
@@ -130,8 +134,8 @@ function deliverFailure(entry: Entry, closeOnHangup: bool): void {
     }
     return;
   }
-  const ended: u8 = Ready.HANGUP | Ready.DRAINED;
-  if (closeOnHangup && channel.state == State.OPEN && (ready & ended) == ended) {
+  const ended = (ready & (Ready.HANGUP | Ready.UNREAD)) == Ready.HANGUP;
+  if (closeOnHangup && channel.state == State.OPEN && ended) {
     statistics.closes += 1;
     tell(slot, Kind.CLOSE, 0);
   }
@@ -182,7 +186,7 @@ function acceptSome(slot: i32, generation: u32): bool {
     if (!(verdict & Verdict.AGAIN)) return true;
     if (!isCurrent(slot, generation)) return true;
     const channel = channelAt(slot);
-    if (channel.state != State.ACCEPTING || channel.paused) return true;
+    if (channel.state != State.ACCEPTING || !(channel.registered & Ready.READ)) return true;
   }
   return true;
 }

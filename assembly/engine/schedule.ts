@@ -85,7 +85,8 @@ function gather(channel: Channel, event: Event): void {
   if (event.type == EventType.FD_READ) ready = Ready.READ;
   else if (event.type == EventType.FD_WRITE) ready = Ready.WRITE;
   else if (event.type == EventType.FD_PRIORITY) ready = Ready.PRIORITY;
-  if (event.flags & EVENT_HANGUP) ready |= event.nbytes == 0 ? Ready.HANGUP | Ready.DRAINED : Ready.HANGUP;
+  // Of two events of a channel one is enough to say that data is left: the bytes of a write event need not be those.
+  if (event.flags & EVENT_HANGUP) ready |= event.nbytes == 0 ? Ready.HANGUP : Ready.HANGUP | Ready.UNREAD;
   if (event.error != ERRNO_SUCCESS) {
     ready |= Ready.ERROR;
     channel.error = event.error;

@@ -15,7 +15,7 @@ import {
   sequenceEnd,
   setInterest,
 } from "./channels";
-import { deliverByChannel, deliverByKind, deliverTimer, isStopped } from "./delivery";
+import { clearStopped, deliverByChannel, deliverByKind, deliverTimer, isStopped } from "./delivery";
 import { clearLog, eventCapacity, eventsAt, refresh, setTimeoutNs, subscriptionCount, subscriptionsAt } from "./interest";
 import { hasPaused, pauseEndNs, resumePaused } from "./pause";
 import { hasLeftover, schedule } from "./schedule";
@@ -65,6 +65,7 @@ export function prepare(timeoutNs: i64): i64 {
 export function run(waitNs: i64, byChannel: bool): i32 {
   assert(!running, "a turn is under way");
   running = true;
+  clearStopped();
   statistics.turns += 1;
   // Never 0: some hosts take that for "no timeout". 1 ns is how a portable program says "do not wait".
   setTimeoutNs(max<i64>(1, waitNs));

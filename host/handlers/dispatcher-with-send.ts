@@ -8,6 +8,8 @@ import { SendQueue } from "./send-queue.js";
 /** What cannot be sent at once is kept, and sent when the socket can take it. */
 export class DispatcherWithSend extends Dispatcher {
   readonly #queue = new SendQueue();
+  /** Was the peer gone at the last send? */
+  #outputLost = false;
 
   /** Bytes that wait to be sent. asyncore: len(out_buffer). */
   get outBufferLength(): number {
@@ -15,7 +17,7 @@ export class DispatcherWithSend extends Dispatcher {
   }
 
   override writable(): boolean {
-    return !this.connected || this.#queue.length > 0;
+    return this.connecting || this.#queue.length > 0;
   }
 
   override handleWrite(): void {
@@ -26,11 +28,12 @@ export class DispatcherWithSend extends Dispatcher {
   override send(data: Uint8Array): number {
     checkBytes("data", data);
     if (this.#queue.length > 0 || this.connecting) {
-      this.#queue.push(data.slice());
+      this.#queue.pushCopy(data);
       if (!this.connecting) this.initiateSend();
     } else {
+      this.#outputLost = false;
       const sent = super.send(data);
-      if (sent < data.length) this.#queue.push(data.slice(sent));
+      if (sent < data.length && !this.#outputLost) this.#queue.pushCopy(data.subarray(sent));
     }
     this.setWriteInterest(this.#queue.length > 0);
     return data.length;
@@ -50,6 +53,12 @@ export class DispatcherWithSend extends Dispatcher {
 
   protected override get managesWriting(): boolean {
     return true;
+  }
+
+  protected override outputLost(): void {
+    super.outputLost();
+    this.#outputLost = true;
+    this.#queue.clear();
   }
 }
 

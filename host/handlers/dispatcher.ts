@@ -5,8 +5,8 @@
 
 import type { Family, SocketAddress, SocketType } from "../backend.js";
 import type { Channel, ChannelDescription, Registration } from "../channel.js";
-import { backendOf, registrarOf, socketMap, type ChannelMap } from "../channel-map.js";
-import { checkAddress, checkInteger } from "../check.js";
+import { ChannelMap, backendOf, registrarOf, socketMap } from "../channel-map.js";
+import { checkAddress, checkInstance, checkInteger } from "../check.js";
 import type { Endpoint } from "../endpoint.js";
 import { Interest, State } from "../engine.js";
 import { OSError, isDisconnect } from "../errors.js";
@@ -43,8 +43,10 @@ export class Dispatcher implements Channel {
   readonly #map: ChannelMap;
   #endpoint: Endpoint | undefined;
   #registration: Registration | undefined;
-  #interest: number = Interest.NONE;
+  #interest: number = Interest.READ;
   #state: number = State.IDLE;
+  /** Which of the two the class overrides; and whether anybody hears that it can write. */
+  #asked = { readable: false, writable: false, hears: false };
   #stopLookup: (() => void) | undefined;
   /** Has handleClose been called for this endpoint? */
   #closeTold = false;
@@ -56,16 +58,15 @@ export class Dispatcher implements Channel {
    * @param map the map to be in; default {@link socketMap}
    */
   constructor(socket?: Socket, map: ChannelMap = socketMap) {
+    checkInstance("map", map, ChannelMap);
     this.#map = map;
-    if (socket === undefined) return;
-    this.#adopt(socket);
-    this.setSocket(socket);
+    if (socket !== undefined) this.setSocket(socket);
   }
 
   /** The socket. @throws OSError EBADF where there is none */
   get socket(): Socket {
     if (this.#endpoint instanceof Socket) return this.#endpoint;
-    throw new OSError(this.#endpoint === undefined ? "EBADF" : "ENOTSOCK", { errno: 0, syscall: "socket" });
+    throw new OSError(this.#endpoint === undefined ? "EBADF" : "ENOTSOCK", { syscall: "socket" });
   }
 
   /** The descriptor; -1 where there is none. */
@@ -83,8 +84,10 @@ export class Dispatcher implements Channel {
     this.setSocket(Socket.create(options, backendOf(this.#map)));
   }
 
-  /** Takes a socket over, and comes into the map. */
+  /** Takes a socket over, whatever it is already, and comes into the map. asyncore: set_socket. */
   setSocket(socket: Socket): void {
+    checkInstance("socket", socket, Socket);
+    this.#adopt(socket);
     this.setEndpoint(socket);
   }
 
@@ -101,11 +104,16 @@ export class Dispatcher implements Channel {
   addChannel(): void {
     const endpoint = this.#open("epoll");
     this.#registration?.remove();
+    this.#asked = {
+      readable: isOverride(this.readable),
+      writable: isOverride(this.writable),
+      hears: this.managesWriting || isOverride(this.handleWrite),
+    };
     this.#registration = registrarOf(this.#map).register(this, {
       fd: endpoint.fd,
       state: this.#state,
       interest: this.#interest,
-      asked: isOverride(this.readable) || isOverride(this.writable),
+      asked: this.#asked.readable || this.#asked.writable,
       stream: !(endpoint instanceof Socket) || endpoint.type === "stream",
     });
   }
@@ -118,16 +126,16 @@ export class Dispatcher implements Channel {
     this.#registration = undefined;
   }
 
-  // What a subclass answers every turn. Overriding one of the two makes the loop ask both.
+  // What a subclass that overrides them is asked every turn.
 
-  /** Is it to be told when there is something to read? */
+  /** Is it to be told when there is something to read? As it is: yes. */
   readable(): boolean {
-    return true;
+    return (this.#interest & Interest.READ) !== 0;
   }
 
-  /** Is it to be told when it can write? */
+  /** Is it to be told when it can write? As it is, where `handleWrite` is overridden; asyncore's says yes, and spins. */
   writable(): boolean {
-    return true;
+    return (this.#interest & Interest.WRITE) !== 0;
   }
 
   // What a program asks of the channel.
@@ -154,6 +162,8 @@ export class Dispatcher implements Channel {
   connect(address: SocketAddress): void {
     checkAddress("address", address);
     const { socket } = this;
+    this.#stopLookup?.();
+    this.#stopLookup = undefined;
     this.connected = false;
     this.connecting = true;
     this.addr = address;
@@ -163,7 +173,9 @@ export class Dispatcher implements Channel {
     }
     const { host, port } = address;
     const family = socket.family === "IPv6" ? 6 : 4;
-    this.#stopLookup = registrarOf(this.#map).lookup(this, host, family, (result) => {
+    let answered = false;
+    const stopLookup = registrarOf(this.#map).lookup(this, host, family, (result) => {
+      answered = true;
       this.#stopLookup = undefined;
       if (result instanceof OSError) {
         this.connecting = false;
@@ -171,6 +183,8 @@ export class Dispatcher implements Channel {
       }
       this.#connectTo({ host: result, port });
     });
+    // Inside `loopSync` it is answered already.
+    if (!answered) this.#stopLookup = stopLookup;
   }
 
   /** Takes one waiting connection; undefined when there is none. Out of descriptors, it says so and pauses. */
@@ -217,6 +231,7 @@ export class Dispatcher implements Channel {
     this.accepting = false;
     this.#state = State.IDLE;
     this.delChannel();
+    this.#interest = Interest.READ;
     try {
       this.#endpoint?.close();
     } catch (error) {
@@ -265,6 +280,14 @@ export class Dispatcher implements Channel {
     this.logInfo("unhandled accepted event", "warning");
   }
 
+  /**
+   * The peer has sent its last byte; it may still read. As it is, that closes, as in asyncore: {@link handleClose}.
+   * Override it to go on writing, and close when that is done.
+   */
+  handleEof(): void {
+    this.handleCloseEvent();
+  }
+
   /** The peer has ended, or is gone. Called once at most. */
   handleClose(): void {
     this.logInfo("unhandled close event", "warning");
@@ -275,7 +298,8 @@ export class Dispatcher implements Channel {
   handleError(error: unknown): void {
     const { type, message, info } = compactTraceback(error);
     this.logInfo(`uncaptured exception, closing channel ${this} (${type}: ${message} ${info})`, "error");
-    this.handleCloseEvent();
+    if (this.#closeTold) this.close();
+    else this.handleCloseEvent();
   }
 
   // What the loop calls; a subclass that puts a layer of its own in between overrides these.
@@ -305,8 +329,15 @@ export class Dispatcher implements Channel {
     return this.#mayHaveMore;
   }
 
+  /** A stream has come to the end of its input. */
+  handleEofEvent(): void {
+    this.#registration?.endInput();
+    this.handleEof();
+  }
+
   handleCloseEvent(): void {
-    if (this.#closeTold) return;
+    // What a handler does with a channel that it has closed may fail; that is told nobody any more.
+    if (this.#closeTold || this.fd < 0) return;
     this.#closeTold = true;
     this.#registration?.endInput();
     this.handleClose();
@@ -314,9 +345,20 @@ export class Dispatcher implements Channel {
 
   socketError(code: string): OSError {
     const syscall = this.connecting ? "connect" : "poll";
-    this.connecting = false;
-    const errno = 0;
-    return new OSError(code, { errno, syscall, address: this.addr?.host, port: this.addr?.port, path: this.addr?.path });
+    if (this.connecting) {
+      // The engine has left that state as well.
+      this.connecting = false;
+      this.#state = State.IDLE;
+    }
+    return new OSError(code, { syscall, address: this.addr?.host, port: this.addr?.port, path: this.addr?.path });
+  }
+
+  sampleInterest(): number {
+    const { readable, writable, hears } = this.#asked;
+    const pushed = this.#interest;
+    const read = readable ? this.readable() : (pushed & Interest.READ) !== 0;
+    const write = writable ? this.writable() && hears : (pushed & Interest.WRITE) !== 0;
+    return (read ? Interest.READ : Interest.NONE) | (write ? Interest.WRITE : Interest.NONE);
   }
 
   describe(): ChannelDescription {
@@ -353,8 +395,8 @@ export class Dispatcher implements Channel {
     this.#endpoint = endpoint;
     this.#closeTold = false;
     if (!(endpoint instanceof Socket) || endpoint.type === "dgram") this.#state = State.OPEN;
-    const writes = !this.managesWriting && isOverride(this.handleWrite);
-    this.#interest = writes ? Interest.READ | Interest.WRITE : Interest.READ;
+    // One that manages its interest may have said it before there was an endpoint.
+    if (!this.managesWriting && isOverride(this.handleWrite)) this.#interest = Interest.READ | Interest.WRITE;
     this.addChannel();
   }
 
@@ -366,6 +408,11 @@ export class Dispatcher implements Channel {
   /** Says whether it wants to be told when there is something to read. */
   protected setReadInterest(on: boolean): void {
     this.#setInterest(on ? this.#interest | Interest.READ : this.#interest & ~Interest.READ);
+  }
+
+  /** The peer is gone: what waits to be sent can go as well. Comes before `handleClose`. */
+  protected outputLost(): void {
+    this.setWriteInterest(false);
   }
 
   /** Sends several pieces in one call, as {@link send}. */
@@ -391,6 +438,10 @@ export class Dispatcher implements Channel {
 
   /** Finds out what a socket given from outside is. */
   #adopt(socket: Socket): void {
+    this.connected = false;
+    this.connecting = false;
+    this.accepting = false;
+    this.#state = State.IDLE;
     if (socket.type === "dgram") return;
     try {
       this.addr = socket.remoteAddress();
@@ -420,7 +471,7 @@ export class Dispatcher implements Channel {
   /** The endpoint. @throws OSError EBADF where there is none, or none any more */
   #open(syscall: string): Endpoint {
     const endpoint = this.#endpoint;
-    if (endpoint === undefined || endpoint.fd < 0) throw new OSError("EBADF", { errno: -9, syscall });
+    if (endpoint === undefined || endpoint.fd < 0) throw new OSError("EBADF", { syscall });
     return endpoint;
   }
 
@@ -431,6 +482,7 @@ export class Dispatcher implements Channel {
   /** What an endpoint's error means: where the peer is gone, handleClose is told and `nothing` is the answer. */
   #lost<T>(error: unknown, nothing: T): T {
     if (!(error instanceof OSError) || !isDisconnect(error.code)) throw error;
+    this.outputLost();
     this.handleCloseEvent();
     return nothing;
   }
@@ -438,8 +490,13 @@ export class Dispatcher implements Channel {
   /** End of input; an error that was pending is the reason for it, and told as recv would have told it. */
   #ended(): void {
     const code = this.#registration?.takeError();
-    if (code !== undefined && !isDisconnect(code)) throw new OSError(code, { errno: 0, syscall: "recv" });
-    this.handleCloseEvent();
+    if (code !== undefined) {
+      if (!isDisconnect(code)) throw new OSError(code, { syscall: "recv" });
+      this.outputLost();
+      this.handleCloseEvent();
+    } else {
+      this.handleEofEvent();
+    }
   }
 
   #describeState(): ChannelDescription["state"] {
@@ -455,6 +512,7 @@ declareOurs(
   Dispatcher.prototype.readable,
   Dispatcher.prototype.writable,
   Dispatcher.prototype.handleWrite,
+  Dispatcher.prototype.send,
 );
 
 /** An address, or undefined where there is none. */

@@ -3,33 +3,84 @@
 /** How much one call is given at the most: asyncore's 64 KiB. */
 const BYTES_A_SEND = 65_536;
 /** Far below IOV_MAX on every platform, and more than a socket takes of small pieces. */
-const PIECES_A_SEND = 64;
+export const PIECES_A_SEND = 64;
+/** Copies up to this size stand side by side in blocks, so that a queue of many small ones is a queue of few blocks. */
+const SMALL_BYTES = 1024;
+const BLOCK_BYTES = 16_384;
 
 export class SendQueue {
   #pieces: Uint8Array[] = [];
   #first = 0;
   #length = 0;
+  /** What small copies go into, and how far it is full. */
+  #block: Uint8Array | undefined;
+  #blockUsed = 0;
 
   /** Bytes waiting. */
   get length(): number {
     return this.#length;
   }
 
-  /** Adds a piece at the end. It must not change from then on. */
+  /** Pieces waiting. */
+  get pieceCount(): number {
+    return this.#pieces.length - this.#first;
+  }
+
+  /** Adds a piece at the end. It must not change from then on, unless {@link own} follows. */
   push(piece: Uint8Array): void {
     if (piece.length === 0) return;
     this.#pieces.push(piece);
     this.#length += piece.length;
   }
 
-  /** The pieces at the front that one send may take. */
-  front(): Uint8Array[] {
+  /** Adds a copy of `data` at the end. */
+  pushCopy(data: Uint8Array): void {
+    if (data.length > SMALL_BYTES) {
+      // Not slice: a Buffer's is no copy.
+      this.push(new Uint8Array(data));
+      return;
+    }
+    if (data.length === 0) return;
+    let block = this.#block;
+    if (block === undefined || block.length - this.#blockUsed < data.length) {
+      block = this.#block = new Uint8Array(BLOCK_BYTES);
+      this.#blockUsed = 0;
+    }
+    const start = this.#blockUsed;
+    block.set(data, start);
+    this.#blockUsed = start + data.length;
+    this.#length += data.length;
+    const last = this.pieceCount > 0 ? this.#pieces.at(-1) : undefined;
+    const adjoins = last !== undefined && last.buffer === block.buffer && last.byteOffset + last.length === start;
+    if (adjoins) this.#pieces[this.#pieces.length - 1] = block.subarray(last.byteOffset, this.#blockUsed);
+    else this.#pieces.push(block.subarray(start, this.#blockUsed));
+  }
+
+  /** Replaces what is left of a piece given to {@link push} by a copy: its owner may change it from now on. */
+  own(piece: Uint8Array): void {
+    for (let i = this.#first; i < this.#pieces.length; i++) {
+      const part = this.#pieces[i];
+      if (part !== undefined && part.buffer === piece.buffer) this.#pieces[i] = new Uint8Array(part);
+    }
+  }
+
+  /** Takes everything from another queue. */
+  takeFrom(other: SendQueue): void {
+    for (let i = other.#first; i < other.#pieces.length; i++) {
+      const piece = other.#pieces[i];
+      if (piece !== undefined) this.push(piece);
+    }
+    other.clear();
+  }
+
+  /** The pieces at the front that one send may take, `maxBytes` together at the most. */
+  front(maxBytes = BYTES_A_SEND): Uint8Array[] {
     const front: Uint8Array[] = [];
     let bytes = 0;
-    for (let i = this.#first; i < this.#pieces.length && front.length < PIECES_A_SEND && bytes < BYTES_A_SEND; i++) {
+    for (let i = this.#first; i < this.#pieces.length && front.length < PIECES_A_SEND && bytes < maxBytes; i++) {
       const piece = this.#pieces[i];
       if (piece === undefined) break;
-      const part = piece.length > BYTES_A_SEND - bytes ? piece.subarray(0, BYTES_A_SEND - bytes) : piece;
+      const part = piece.length > maxBytes - bytes ? piece.subarray(0, maxBytes - bytes) : piece;
       front.push(part);
       bytes += part.length;
     }
@@ -38,8 +89,8 @@ export class SendQueue {
 
   /** Drops `count` bytes at the front: they were sent. */
   drop(count: number): void {
-    this.#length -= count;
-    let left = count;
+    let left = Math.min(count, this.#length);
+    this.#length -= left;
     while (left > 0) {
       const piece = this.#pieces[this.#first];
       if (piece === undefined) break;
@@ -57,13 +108,13 @@ export class SendQueue {
     this.#pieces = [];
     this.#first = 0;
     this.#length = 0;
+    this.#block = undefined;
   }
 
   /** Lets go of what was sent, so seldom that a piece costs the same however long the queue is. */
   #shrink(): void {
     if (this.#first === this.#pieces.length) {
-      this.#pieces = [];
-      this.#first = 0;
+      this.clear();
     } else if (this.#first >= 1024 && 2 * this.#first >= this.#pieces.length) {
       this.#pieces = this.#pieces.slice(this.#first);
       this.#first = 0;

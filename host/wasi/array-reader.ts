@@ -35,8 +35,8 @@ export class ArrayReader {
     this.#clock = clock;
   }
 
-  /** Reads `count` subscriptions. @returns how long to wait, in milliseconds; Infinity where no clock bounds it. */
-  read(view: DataView, subscriptionsAt: number, count: number): number {
+  /** Reads `count` subscriptions. */
+  read(view: DataView, subscriptionsAt: number, count: number): void {
     this.#clocks.length = 0;
     this.#refused.length = 0;
     for (let i = 0, at = subscriptionsAt; i < count; i++, at += Subscription.SIZE) {
@@ -46,6 +46,10 @@ export class ArrayReader {
       else this.#refuse(view, at, tag, ERRNO_INVAL);
     }
     this.#compare();
+  }
+
+  /** How long there is to wait, in milliseconds; Infinity where no clock bounds it. */
+  remainingMs(): number {
     if (this.#refused.length > 0) return 0;
     const nowNs = this.#clocks.length > 0 ? this.#clock.monotonicNs() : 0;
     let timeoutMs = Infinity;

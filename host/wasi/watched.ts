@@ -38,10 +38,17 @@ export class Watched {
 
   /** Watches `fd` for `interest`; where that is refused, an event will tell its owners. */
   watch(fd: number, interest: number): void {
+    if (this.failures.length > 0) this.#withdraw(fd);
     const errno = this.#pollSet.update(fd, interest);
     if (errno === 0) return;
     if ((interest & Ready.READ) !== 0) this.#fail(fd, 0, EventType.FD_READ, errno);
     if ((interest & Ready.WRITE) !== 0) this.#fail(fd, 2, EventType.FD_WRITE, errno);
+  }
+
+  /** What failed for `fd` before is nobody's any more: its events would be more than the caller has room for. */
+  #withdraw(fd: number): void {
+    const { failures } = this;
+    for (let i = failures.length - 1; i >= 0; i--) if (failures[i]?.fd === fd) failures.splice(i, 1);
   }
 
   #fail(fd: number, offset: number, type: number, errno: number): void {

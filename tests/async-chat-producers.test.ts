@@ -1,0 +1,303 @@
+/** Producers of AsyncChat: asynchat's, iterables and async iterables. */
+
+import { Readable } from "node:stream";
+import { describe, expect, test } from "vitest";
+import { ExitNow, type ProducerLike, SimpleProducer } from "wasyncore";
+import { lineChat, MemoryChat } from "./support/chats.js";
+import { Recorder } from "./support/handlers.js";
+import { MODES, newMap, run, turns } from "./support/runs.js";
+import { bytes, connectedPair, pattern, text } from "./support/sockets.js";
+
+const HOSTED = MODES.filter((mode) => !mode.blocking);
+
+/** A promise, and how to settle it. */
+function deferred<T>(): { promise: Promise<T>; resolve: (value: T) => void; reject: (error: Error) => void } {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<T>((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  return { promise, resolve, reject };
+}
+
+describe("SimpleProducer", () => {
+  test("gives its data in pieces of its size, then nothing", () => {
+    const producer = new SimpleProducer("1234567", 3);
+    expect(Array.from({ length: 5 }, () => text(producer.more()))).toEqual(["123", "456", "7", "", ""]);
+  });
+
+  test("pieces have 512 bytes", () => {
+    expect(new SimpleProducer(pattern(1000)).more()).toHaveLength(512);
+  });
+
+  test("a size below 1 is a RangeError", () => {
+    expect(() => new SimpleProducer("x", 0)).toThrow(RangeError);
+  });
+});
+
+describe("a producer", () => {
+  const kinds: [string, () => ProducerLike][] = [
+    ["SimpleProducer", () => new SimpleProducer("onetwothree", 4)],
+    ["an object with more()", () => {
+      const pieces = ["one", bytes("two"), "three", ""];
+      return { more: () => pieces.shift() ?? "" };
+    }],
+    ["an array, empty pieces or not", () => ["one", "", bytes("two"), "three"]],
+    ["a generator", () => (function* () {
+      yield "one";
+      yield bytes("two");
+      yield "three";
+    })()],
+  ];
+
+  test.each(kinds)("may be %s, and keeps its place among pushes", (_name, make) => {
+    const chat = new MemoryChat(newMap());
+    chat.memory.room = 0;
+    chat.push("<");
+    chat.pushWithProducer(make());
+    chat.push("|");
+    chat.pushWithProducer(make());
+    chat.push(">");
+    chat.memory.room = Infinity;
+    chat.handleWriteEvent();
+    expect(text(chat.memory.sent)).toBe("<onetwothree|onetwothree>");
+  });
+
+  test("is asked at once, as far as a send has room, and no further before that is sent", () => {
+    const chat = new MemoryChat(newMap());
+    chat.memory.room = 100;
+    chat.acOutBufferSize = 1000;
+    let asked = 0;
+    chat.pushWithProducer({ more: () => pattern(++asked <= 50 ? 300 : 0) });
+    expect(asked).toBe(4);
+    chat.handleWriteEvent();
+    expect(asked).toBe(4);
+    chat.memory.room = Infinity;
+    while (chat.isWatchedForWriting) chat.handleWriteEvent();
+    expect(asked).toBe(51);
+    expect(chat.memory.sent).toHaveLength(15_000);
+  });
+
+  test("that throws is told of by who sends, and is asked again by the next send", () => {
+    const chat = new MemoryChat(newMap());
+    const pieces = [new Error("not yet"), "late"];
+    const producer = {
+      more(): string {
+        const piece = pieces.shift() ?? "";
+        if (piece instanceof Error) throw piece;
+        return piece;
+      },
+    };
+    expect(() => chat.pushWithProducer(producer)).toThrow("not yet");
+    chat.handleWriteEvent();
+    expect(text(chat.memory.sent)).toBe("late");
+  });
+
+  test("may push, close or discard from inside more()", () => {
+    const map = newMap();
+    for (const [act, expected] of [
+      [(chat: MemoryChat) => chat.push("pushed"), "onepushed"],
+      [(chat: MemoryChat) => chat.close(), ""],
+      [(chat: MemoryChat) => chat.discardBuffers(), ""],
+    ] as const) {
+      const chat = new MemoryChat(map);
+      let asked = 0;
+      chat.pushWithProducer({
+        more() {
+          asked += 1;
+          if (asked > 1) return "";
+          act(chat);
+          return "one";
+        },
+      });
+      while (chat.isWatchedForWriting) chat.handleWriteEvent();
+      expect(text(chat.memory.sent)).toBe(expected);
+      chat.close();
+    }
+  });
+
+  test("of something else than bytes is a TypeError", () => {
+    const chat = new MemoryChat(newMap());
+    expect(() => chat.pushWithProducer([5] as unknown as string[])).toThrow(TypeError);
+  });
+
+  test.each([["text"], [bytes("bytes")], [{}], [null], [5]])("%j is none", (producer) => {
+    const chat = new MemoryChat(newMap());
+    expect(() => chat.pushWithProducer(producer as unknown as ProducerLike)).toThrow(TypeError);
+    expect(chat.isWatchedForWriting).toBe(false);
+  });
+
+  test("that is an iterator is returned when the channel closes, unless it has ended", () => {
+    const map = newMap();
+    const returned: string[] = [];
+    function* named(name: string, count: number): Generator<string> {
+      try {
+        for (let index = 0; index < count; index++) yield name;
+      } finally {
+        returned.push(name);
+      }
+    }
+    const chat = new MemoryChat(map);
+    chat.acOutBufferSize = 3;
+    chat.pushWithProducer(named("a", 1));
+    while (chat.isWatchedForWriting) chat.handleWriteEvent();
+    expect(returned).toEqual(["a"]);
+    chat.pushWithProducer(named("b", 100));
+    chat.close();
+    expect(returned).toEqual(["a", "b"]);
+  });
+
+  test("whose return throws does not keep the channel from closing, and is logged", () => {
+    const chat = new MemoryChat(newMap());
+    chat.acOutBufferSize = 1;
+    const iterator = { next: () => ({ value: "x", done: false }), return: () => { throw new Error("stuck"); } };
+    chat.pushWithProducer({ [Symbol.iterator]: () => iterator });
+    chat.close();
+    expect(chat.fd).toBe(-1);
+    expect(chat.logged).toEqual([expect.stringContaining("gave up a producer, which threw (Error: stuck")]);
+  });
+});
+
+describe.each(HOSTED)("an async iterable under $name", (mode) => {
+  test("gives its pieces in their place among pushes, and the loop does not spin while it waits", async () => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    const chat = lineChat(near, map);
+    const reader = new Recorder(far, map);
+    const gate = deferred<string>();
+    async function* pieces(): AsyncGenerator<string> {
+      yield "one ";
+      yield await gate.promise;
+      yield "";
+      yield "three ";
+    }
+    chat.push("zero ");
+    chat.pushWithProducer(pieces());
+    chat.push("four");
+    chat.closeWhenDone();
+    await run(mode, map, () => reader.text === "zero one ");
+    expect(chat.outBufferLength).toBe(4);
+    await turns(mode, map, 5);
+    expect(map.snapshot().map(({ interest }) => interest.write)).toEqual([false, false]);
+    const { writes } = map.stats();
+    await turns(mode, map, 5);
+    expect(map.stats().writes).toBe(writes);
+    gate.resolve("two ");
+    await run(mode, map);
+    expect(reader.text).toBe("zero one two three four");
+  });
+
+  test("that overrides of readable do not make spin either", async () => {
+    const map = newMap();
+    class Asked extends MemoryChat {
+      override readable(): boolean {
+        return true;
+      }
+    }
+    const chat = new Asked(map);
+    chat.pushWithProducer((async function* () {
+      yield await new Promise<string>(() => undefined);
+    })());
+    expect(chat.writable()).toBe(false);
+  });
+
+  test("a stream of Node's is one, and megabytes of it arrive", async () => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    const chat = lineChat(near, map);
+    const reader = new Recorder(far, map);
+    const data = Buffer.from(pattern(3_000_000));
+    const pieces = Array.from({ length: 60 }, (_, index) => data.subarray(index * 50_000, (index + 1) * 50_000));
+    chat.pushWithProducer(Readable.from(pieces));
+    chat.closeWhenDone();
+    await run(mode, map);
+    expect(Buffer.concat(reader.received).equals(data)).toBe(true);
+  });
+
+  test("what it throws is told handleError", async () => {
+    const map = newMap();
+    const [near] = connectedPair();
+    const chat = lineChat(near, map);
+    chat.pushWithProducer((async function* () {
+      yield "x";
+      throw new Error("disk");
+    })());
+    await run(mode, map, () => chat.errors.length > 0);
+    expect(chat.told).toEqual(["error disk"]);
+    chat.closeWhenDone();
+    await run(mode, map);
+    expect(chat.told).toEqual(["error disk", "close"]);
+  });
+
+  test("ExitNow that it throws leaves the loop", async () => {
+    const map = newMap();
+    const [near] = connectedPair();
+    const chat = lineChat(near, map);
+    chat.pushWithProducer((async function* () {
+      yield "x";
+      throw new ExitNow("enough");
+    })());
+    await expect(run(mode, map, () => chat.errors.length > 0)).rejects.toThrow("enough");
+  });
+
+  test("is asked for one piece at a time, and no further than a send has room", async () => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    near.setOption("SO_SNDBUF", 4096);
+    const chat = lineChat(near, map);
+    let asked = 0;
+    let atOnce = 0;
+    const iterator: AsyncIterator<Uint8Array> = {
+      async next() {
+        expect(++atOnce).toBe(1);
+        await Promise.resolve();
+        atOnce -= 1;
+        asked += 1;
+        return asked <= 200 ? { value: pattern(30_000), done: false } : { value: undefined, done: true };
+      },
+    };
+    chat.pushWithProducer({ [Symbol.asyncIterator]: () => iterator });
+    for (let before = -1; before !== asked; await turns(mode, map, 20)) before = asked;
+    expect(asked).toBeLessThan(200);
+    expect(chat.outBufferLength).toBeLessThan(chat.acOutBufferSize + 30_000);
+    chat.closeWhenDone();
+    const reader = new Recorder(far, map);
+    await run(mode, map);
+    expect(reader.received.reduce((sum, each) => sum + each.length, 0)).toBe(6_000_000);
+  });
+
+  test("is returned when the channel closes, and what it gives afterwards goes nowhere", async () => {
+    const map = newMap();
+    const [near] = connectedPair();
+    const chat = lineChat(near, map);
+    const gate = deferred<IteratorResult<string>>();
+    const returned = deferred<void>();
+    const iterator = {
+      next: () => gate.promise,
+      async return() {
+        returned.resolve();
+        return { value: undefined, done: true as const };
+      },
+    };
+    chat.pushWithProducer({ [Symbol.asyncIterator]: () => iterator });
+    await turns(mode, map, 2);
+    chat.close();
+    await returned.promise;
+    gate.resolve({ value: "late", done: false });
+    await run(mode, map);
+    expect([chat.told, map.stats().timersNow]).toEqual([[], 0]);
+  });
+
+  test("a stream that was never asked is destroyed when the channel closes", async () => {
+    const map = newMap();
+    const [near] = connectedPair();
+    const chat = lineChat(near, map);
+    const streams = [new Readable({ read: () => undefined }), new Readable({ read: () => undefined })];
+    for (const stream of streams) chat.pushWithProducer(stream);
+    await turns(mode, map, 2);
+    chat.close();
+    expect(streams.map(({ destroyed }) => destroyed)).toEqual([true, true]);
+    await run(mode, map);
+  });
+});

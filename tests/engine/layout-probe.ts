@@ -1,0 +1,86 @@
+/**
+ * Owns one thing: showing a test the layouts and numbers that the engine's sources give to whatever crosses a seam.
+ * AssemblyScript, compiled by `npm run build:probe` alone; nothing of it is in engine.wasm. Each export is a global
+ * named after the layout and the field, or after the namespace and the constant.
+ */
+
+import { Ready, State } from "../../assembly/engine/channels";
+import { Change } from "../../assembly/engine/interest";
+import { Statistics } from "../../assembly/engine/statistics";
+import { Kind, Verdict } from "../../assembly/engine/upcalls";
+import { ERRNO_BADF, ERRNO_INTR, ERRNO_SUCCESS } from "../../assembly/wasi/errno";
+import { CLOCK_MONOTONIC, EVENT_HANGUP, Event, EventType, Subscription } from "../../assembly/wasi/poll";
+
+export const subscription_size: i32 = offsetof<Subscription>();
+export const subscription_userdata: i32 = offsetof<Subscription>("userdata");
+export const subscription_tag: i32 = offsetof<Subscription>("tag");
+export const subscription_fd: i32 = offsetof<Subscription>("id");
+export const subscription_clock: i32 = offsetof<Subscription>("id");
+export const subscription_timeout: i32 = offsetof<Subscription>("timeout");
+export const subscription_precision: i32 = offsetof<Subscription>("precision");
+export const subscription_flags: i32 = offsetof<Subscription>("flags");
+
+export const event_size: i32 = offsetof<Event>();
+export const event_userdata: i32 = offsetof<Event>("userdata");
+export const event_error: i32 = offsetof<Event>("error");
+export const event_type: i32 = offsetof<Event>("type");
+export const event_nbytes: i32 = offsetof<Event>("nbytes");
+export const event_flags: i32 = offsetof<Event>("flags");
+
+export const change_size: i32 = offsetof<Change>();
+export const change_fd: i32 = offsetof<Change>("fd");
+export const change_interest: i32 = offsetof<Change>("interest");
+export const change_slot: i32 = offsetof<Change>("slot");
+export const change_generation: i32 = offsetof<Change>("generation");
+
+export const statistics_size: i32 = offsetof<Statistics>();
+export const statistics_turns: i32 = offsetof<Statistics>("turns");
+export const statistics_events: i32 = offsetof<Statistics>("events");
+export const statistics_dropped: i32 = offsetof<Statistics>("dropped");
+export const statistics_asked: i32 = offsetof<Statistics>("asked");
+export const statistics_accepts: i32 = offsetof<Statistics>("accepts");
+export const statistics_connects: i32 = offsetof<Statistics>("connects");
+export const statistics_reads: i32 = offsetof<Statistics>("reads");
+export const statistics_writes: i32 = offsetof<Statistics>("writes");
+export const statistics_exceptionals: i32 = offsetof<Statistics>("exceptionals");
+export const statistics_closes: i32 = offsetof<Statistics>("closes");
+export const statistics_errors: i32 = offsetof<Statistics>("errors");
+export const statistics_timers: i32 = offsetof<Statistics>("timers");
+export const statistics_channels: i32 = offsetof<Statistics>("channels");
+export const statistics_changes: i32 = offsetof<Statistics>("changes");
+export const statistics_pauses: i32 = offsetof<Statistics>("pauses");
+
+export const interest_none: i32 = 0;
+export const interest_read: i32 = Ready.READ;
+export const interest_write: i32 = Ready.WRITE;
+
+export const state_idle: i32 = State.IDLE;
+export const state_connecting: i32 = State.CONNECTING;
+export const state_open: i32 = State.OPEN;
+export const state_accepting: i32 = State.ACCEPTING;
+
+export const kind_accept: i32 = Kind.ACCEPT;
+export const kind_connect: i32 = Kind.CONNECT;
+export const kind_read: i32 = Kind.READ;
+export const kind_write: i32 = Kind.WRITE;
+export const kind_exceptional: i32 = Kind.EXCEPTIONAL;
+export const kind_close: i32 = Kind.CLOSE;
+export const kind_error: i32 = Kind.ERROR;
+export const kind_timer: i32 = Kind.TIMER;
+
+export const verdict_go_on: i32 = 0;
+export const verdict_stop: i32 = Verdict.STOP;
+export const verdict_again: i32 = Verdict.AGAIN;
+export const verdict_failed: i32 = Verdict.FAILED;
+
+export const eventtype_clock: i32 = EventType.CLOCK;
+export const eventtype_fd_read: i32 = EventType.FD_READ;
+export const eventtype_fd_write: i32 = EventType.FD_WRITE;
+export const eventtype_fd_priority: i32 = EventType.FD_PRIORITY;
+
+export const event_hangup: i32 = EVENT_HANGUP;
+export const clockid_monotonic: i32 = CLOCK_MONOTONIC;
+
+export const errno_success: i32 = ERRNO_SUCCESS;
+export const errno_badf: i32 = ERRNO_BADF;
+export const errno_intr: i32 = ERRNO_INTR;

@@ -1,0 +1,68 @@
+/** Owns backends that stand between the library and the operating system, and change what one of them says. */
+
+import { constants } from "node:os";
+import { type Backend, OSError, type PollSet } from "wasyncore";
+
+/** Bits of a poll set's rows: ready to write, and an error. */
+const WRITE_AND_ERROR = 2 | 16;
+
+/** A backend on which connects are under way until the poll set says that they have timed out. */
+export function timingOut(backend: Backend): Backend {
+  return {
+    ...backend,
+    connect: () => -constants.errno.EINPROGRESS,
+    createPollSet: () => timedOut(backend.createPollSet()),
+  };
+}
+
+function timedOut(set: PollSet): PollSet {
+  const watched = new Set<number>();
+  let ready = new Int32Array(0);
+  return {
+    update(fd, interest) {
+      if (interest === 0) watched.delete(fd);
+      else watched.add(fd);
+      return 0;
+    },
+    wait() {
+      ready = Int32Array.from([...watched].flatMap((fd) => [fd, WRITE_AND_ERROR, -constants.errno.ETIMEDOUT, -1]));
+      return watched.size;
+    },
+    get ready() {
+      return ready;
+    },
+    get alwaysReady() {
+      return watched.size > 0;
+    },
+    watch: (onReady) => set.watch(onReady),
+    close: () => set.close(),
+  };
+}
+
+/** What a backend was asked to look up, and how. */
+export interface Lookups {
+  readonly blocking: string[];
+  readonly asynchronous: string[];
+}
+
+/** A backend on which names are looked up as ever, in a list of names, or fail. */
+export function namesOf(backend: Backend, names: Readonly<Record<string, string>>): [Backend, Lookups] {
+  const lookups: Lookups = { blocking: [], asynchronous: [] };
+  function find(host: string): string {
+    const address = names[host];
+    if (address !== undefined) return address;
+    throw new OSError("ENOTFOUND", { errno: -3008, syscall: "getaddrinfo", address: host });
+  }
+  const changed: Backend = {
+    ...backend,
+    lookupSync(host) {
+      lookups.blocking.push(host);
+      return find(host);
+    },
+    async lookup(host) {
+      lookups.asynchronous.push(host);
+      return find(host);
+    },
+  };
+  return [changed, lookups];
+}
