@@ -64,7 +64,7 @@ export type SocketOption =
   | "TCP_NODELAY"
   | "IPV6_V6ONLY";
 
-/** Bits of readiness and of interest. Interest is READ and WRITE only; the others may always be reported. */
+/** Bits of readiness and of interest. Interest is READ, WRITE and PRIORITY; the others may always be reported. */
 export const Ready = {
   READ: 1,
   WRITE: 2,

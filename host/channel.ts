@@ -1,10 +1,10 @@
 /**
- * Owns the seam between the loop and the handlers: what the loop calls on a handler, and what a handler tells the
- * loop. Knows no handler class and no scheduler.
+ * Owns the seam between the loop and the handlers: what the loop calls on a handler, what it means when that throws,
+ * and what a handler tells the loop. Knows no handler class and no scheduler.
  */
 
 import type { SocketAddress } from "./backend.js";
-import type { OSError } from "./errors.js";
+import { BlockingIOError, ExitNow, isDisconnect, OSError } from "./errors.js";
 
 /** A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. */
 export interface Channel {
@@ -23,6 +23,21 @@ export interface Channel {
   socketError(code: string): OSError;
   close(): void;
   describe(): ChannelDescription;
+}
+
+/**
+ * Tells a channel what one of its callbacks threw. BlockingIOError is no error: there was nothing to do after all. An
+ * OSError that means "the peer is gone" closes where `closesWhenGone` says so, as under asyncore's poll2. All else is
+ * an error.
+ * @returns whether the callback has failed
+ * @throws what must leave the loop: ExitNow, and what the channel throws when it is told
+ */
+export function tellThrown(channel: Channel, error: unknown, closesWhenGone: boolean): boolean {
+  if (error instanceof BlockingIOError) return false;
+  if (error instanceof ExitNow) throw error;
+  if (closesWhenGone && error instanceof OSError && isDisconnect(error.code)) channel.handleCloseEvent();
+  else channel.handleError(error);
+  return true;
 }
 
 /** What a channel knows of itself, for a snapshot of the map. */

@@ -15,6 +15,7 @@ export type {
   UnixAddress,
   Watch,
 } from "./backend.js";
+export { Ready } from "./backend.js";
 export type { Channel, ChannelDescription } from "./channel.js";
 export { ChannelMap, socketMap, type ChannelSnapshot, type MapStatistics } from "./channel-map.js";
 export { defaultBackend } from "./default-backend.js";
@@ -33,6 +34,7 @@ export { DispatcherWithSend } from "./handlers/dispatcher-with-send.js";
 export { FileDispatcher } from "./handlers/file-dispatcher.js";
 export { FileWrapper } from "./handlers/file-wrapper.js";
 export { SimpleProducer, type Producer, type ProducerLike } from "./handlers/producers.js";
+export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/terminator.js";
 export { compactTraceback, type CompactTraceback } from "./handlers/traceback.js";
 export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop.js";

@@ -5,9 +5,9 @@
  */
 
 import type { Backend } from "./backend.js";
-import type { Channel, Registering, Registration } from "./channel.js";
+import { type Channel, type Registering, type Registration, tellThrown } from "./channel.js";
 import { Interest, Kind, Verdict, instantiateEngine, type EngineExports } from "./engine.js";
-import { BlockingIOError, ExitNow, OSError, isDisconnect } from "./errors.js";
+import { OSError } from "./errors.js";
 import { NameLookups } from "./name-lookups.js";
 import type { Timer } from "./timer.js";
 import { wasiErrorCode } from "./wasi/errno.js";
@@ -270,14 +270,10 @@ export class Scheduler {
     }
   }
 
-  /** A handler threw. asyncore: what means "the peer is gone" closes, under poll(2) order; all else is an error. */
+  /** A handler threw. */
   #fail(channel: Channel, error: unknown): number {
-    if (error instanceof BlockingIOError) return Verdict.GO_ON;
-    if (error instanceof ExitNow) return this.#escape(error);
     try {
-      if (this.#byChannel && error instanceof OSError && isDisconnect(error.code)) channel.handleCloseEvent();
-      else channel.handleError(error);
-      return Verdict.FAILED;
+      return tellThrown(channel, error, this.#byChannel) ? Verdict.FAILED : Verdict.GO_ON;
     } catch (thrown) {
       return this.#escape(thrown);
     }

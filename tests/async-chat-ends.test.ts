@@ -186,7 +186,11 @@ describe.each(MODES)("idle under $name", (mode) => {
     const [near, far] = connectedPair();
     const chat = new Impatient(near, map, 20);
     chat.setTerminator("\n");
-    chat.onTimeout = () => chat.close();
+    let endedMs = 0;
+    chat.onTimeout = () => {
+      endedMs = map.now();
+      chat.close();
+    };
     let lastMs = 0;
     let left = 2000;
     chat.onFound = () => {
@@ -203,11 +207,7 @@ describe.each(MODES)("idle under $name", (mode) => {
     }
     new Peer(far, map).send(bytes("go on\n"));
     const startedMs = map.now();
-    let endedMs = 0;
-    await run(mode, map, () => {
-      if (chat.fd < 0 && endedMs === 0) endedMs = map.now();
-      return chat.fd < 0;
-    });
+    await run(mode, map);
     expect(chat.messages).toHaveLength(2000);
     expect(endedMs - lastMs).toBeGreaterThanOrEqual(19.9);
     // One for each period that began, and the last.

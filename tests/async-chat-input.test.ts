@@ -1,6 +1,6 @@
 /** AsyncChat's input, beyond terminators: limits, pauses, errors and close in the middle of a read. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AsyncChat, ExitNow } from "wasyncore";
 import { Chat, cutAt, lineChat, MemoryChat } from "./support/chats.js";

@@ -1,6 +1,6 @@
 /** AsyncChat's output: what is pushed arrives in order, in few sends, and never more is held than was pushed. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AsyncChat, OSError } from "wasyncore";
 import { Chat, lineChat, MemoryChat } from "./support/chats.js";
@@ -134,7 +134,7 @@ describe("push", () => {
     chat.push("123456");
     chat.push("78");
     while (chat.outBufferLength > 0) chat.handleWriteEvent();
-    expect(seen).toEqual(["123456", "5678"]);
+    expect(seen).toEqual(["123456", "56", "78"]);
     expect(text(chat.memory.sent)).toBe("12345678");
   });
 
@@ -181,11 +181,11 @@ describe("water marks", () => {
     expect(chat.writableNeedDrain).toBe(true);
     chat.memory.room = 5;
     chat.handleWriteEvent();
-    expect([chat.told, chat.writableNeedDrain]).toEqual([[], true]);
+    expect([chat.drains, chat.writableNeedDrain]).toEqual([0, true]);
     expect(chat.push("")).toBe(true);
     chat.memory.room = 1;
     chat.handleWriteEvent();
-    expect([chat.told, chat.writableNeedDrain, chat.outBufferLength]).toEqual([["drain"], false, 4]);
+    expect([chat.drains, chat.writableNeedDrain, chat.outBufferLength]).toEqual([1, false, 4]);
   });
 
   test("handleDrain never comes inside a push, but from the loop, and once", () => {
@@ -196,10 +196,10 @@ describe("water marks", () => {
     chat.push("x".repeat(20));
     chat.push("");
     chat.push("y");
-    expect(chat.told).toEqual([]);
+    expect(chat.drains).toBe(0);
     expect(chat.isWatchedForWriting).toBe(true);
     chat.handleWriteEvent();
-    expect(chat.told).toEqual(["drain"]);
+    expect(chat.drains).toBe(1);
     expect(chat.isWatchedForWriting).toBe(false);
   });
 
@@ -209,10 +209,12 @@ describe("water marks", () => {
     chat.push("1");
     chat.discardBuffers();
     chat.handleWriteEvent();
-    expect(chat.told).toEqual(["drain"]);
+    expect(chat.drains).toBe(1);
   });
+});
 
-  test("a producer that heeds them bounds what waits", async () => {
+describe.each(MODES)("$name", (mode) => {
+  test("whoever heeds the water marks bounds what waits", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const piece = pattern(1024);
@@ -232,13 +234,11 @@ describe("water marks", () => {
     const chat = new Pushing(near, map);
     const reader = new Recorder(far, map, 4096);
     chat.handleDrain();
-    await run(MODES[0] ?? { name: "", blocking: false, usePoll: false }, map);
+    await run(mode, map);
     expect(reader.received.reduce((sum, each) => sum + each.length, 0)).toBe(10_240_000);
     expect(most).toBeLessThanOrEqual(chat.highWaterMark + piece.length);
   });
-});
 
-describe.each(MODES)("$name", (mode) => {
   test.each(FAMILIES)("half a megabyte in 5,000 pushes arrives in order at a slow reader: %s", async (family) => {
     const map = newMap();
     const [near, far] = connectedPair(family);

@@ -1,6 +1,6 @@
 /** AsyncChat's input: whatever the cuts of a stream, what is told of it is what a split of the whole gives. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AsyncChat, findPrefixAtEnd, type Terminator } from "wasyncore";
 import { cutAt, MemoryChat } from "./support/chats.js";

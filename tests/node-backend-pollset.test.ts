@@ -150,9 +150,19 @@ describe.each(POLLERS)("a poll set over %s", (poller) => {
   test("urgent data is PRIORITY", () => {
     const { client, server } = connectedPair(backend);
     const set = ownedSet(backend);
-    set.update(server, READ);
+    set.update(server, READ | PRIORITY);
     backend.sendOutOfBand(client, new Uint8Array([1]));
     waitFor(set, server, PRIORITY);
+  });
+
+  test("urgent data ends no wait of one that did not ask for it", () => {
+    const { client, server } = connectedPair(backend);
+    const [asking, not] = [ownedSet(backend), ownedSet(backend)];
+    asking.update(server, READ | PRIORITY);
+    not.update(server, READ);
+    backend.sendOutOfBand(client, new Uint8Array([1]));
+    waitFor(asking, server, PRIORITY);
+    expect(wait(not, 0)).toEqual([]);
   });
 
   test("a regular file is always ready, both ways, and waiting does not wait", () => {

@@ -85,7 +85,7 @@ describe("stream sockets", () => {
     expect(backend.recvOutOfBand(server, target)).toBe(-ERRNO.EINVAL);
     expect(backend.sendOutOfBand(client, bytes("!"))).toBe(1);
     const set = ownedSet(backend);
-    set.update(server, Ready.READ);
+    set.update(server, Ready.READ | Ready.PRIORITY);
     waitFor(set, server, Ready.PRIORITY);
     expect(text(target, backend.recvOutOfBand(server, target))).toBe("!");
   });

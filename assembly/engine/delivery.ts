@@ -11,7 +11,7 @@ import { refresh } from "./interest";
 import { Entry, entryAt } from "./schedule";
 import { statistics } from "./statistics";
 import { Kind, Verdict, deliver } from "./upcalls";
-import { ERRNO_BADF } from "../wasi/errno";
+import { ERRNO_BADF, ERRNO_NOMEM, ERRNO_NOSPC } from "../wasi/errno";
 
 /** How many connections a listener may take in one turn. */
 const ACCEPTS_A_TURN: i32 = 64;
@@ -117,7 +117,8 @@ function deliverExceptional(entry: Entry): bool {
 
 /**
  * Errors and hang-ups, when all that can be read or written has had its turn. A stream that reads is told nothing:
- * it goes on to read until end of input, where the pending error is waiting for it.
+ * it goes on to read until end of input, where the pending error is waiting for it. Unless the host could not watch
+ * it: then there is no more to come.
  */
 function deliverFailure(entry: Entry, closeOnHangup: bool): void {
   if (!isAlive(entry)) return;
@@ -129,7 +130,7 @@ function deliverFailure(entry: Entry, closeOnHangup: bool): void {
     if (channel.error == ERRNO_BADF) {
       statistics.closes += 1;
       tell(slot, Kind.CLOSE, 0);
-    } else if (channel.state == State.ACCEPTING || !readsStream(slot)) {
+    } else if (channel.state == State.ACCEPTING || isUnwatched(channel.error) || !readsStream(slot)) {
       tellError(slot);
     }
     return;
@@ -139,6 +140,11 @@ function deliverFailure(entry: Entry, closeOnHangup: bool): void {
     statistics.closes += 1;
     tell(slot, Kind.CLOSE, 0);
   }
+}
+
+/** Does this error say that the host is out of means to watch the channel? */
+function isUnwatched(error: u16): bool {
+  return error == ERRNO_NOMEM || error == ERRNO_NOSPC;
 }
 
 function readsStream(slot: i32): bool {

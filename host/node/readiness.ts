@@ -16,18 +16,24 @@ const POLLHUP = 16;
 export const POLLNVAL = 32;
 
 /** The bits that a caller may be interested in. */
-export const INTEREST = Ready.READ | Ready.WRITE;
+export const INTEREST = Ready.READ | Ready.WRITE | Ready.PRIORITY;
+/** Those of them that are ready when nothing blocks any more. */
+const UNBLOCKED = Ready.READ | Ready.WRITE;
 
 const TIMEOUT_MAX_MS = 0x7fffffff;
 
-/** Events to ask for. Urgent data is asked for together with ordinary data; errors and hang-ups come unasked. */
+/** Events to ask for; errors and hang-ups come unasked. */
 export function eventsOf(interest: number): number {
-  return ((interest & Ready.READ) === 0 ? 0 : POLLIN | POLLPRI) | ((interest & Ready.WRITE) === 0 ? 0 : POLLOUT);
+  let events = (interest & Ready.READ) === 0 ? 0 : POLLIN;
+  if ((interest & Ready.WRITE) !== 0) events |= POLLOUT;
+  return (interest & Ready.PRIORITY) === 0 ? events : events | POLLPRI;
 }
 
 /** The interest that {@link eventsOf} turned into `events`. */
 export function interestOf(events: number): number {
-  return ((events & POLLIN) === 0 ? 0 : Ready.READ) | ((events & POLLOUT) === 0 ? 0 : Ready.WRITE);
+  let interest = (events & POLLIN) === 0 ? 0 : Ready.READ;
+  if ((events & POLLOUT) !== 0) interest |= Ready.WRITE;
+  return (events & POLLPRI) === 0 ? interest : interest | Ready.PRIORITY;
 }
 
 /** What a descriptor that never blocks would report: all that is asked of it, and no urgent data. */
@@ -74,7 +80,7 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWr
     let readable = -1;
     if ((events & (POLLERR | POLLHUP | POLLNVAL)) !== 0) {
       // Nothing blocks any more: select(2) says ready in both directions then.
-      if ((events & POLLNVAL) === 0) bits |= interest;
+      if ((events & POLLNVAL) === 0) bits |= interest & UNBLOCKED;
       if ((events & POLLHUP) !== 0) {
         bits |= Ready.HANGUP;
         readable = readableBytes(fd);

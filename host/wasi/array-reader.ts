@@ -12,6 +12,9 @@ const NS_PER_MS = 1e6;
 /** No process has more: a larger number from a module is a bad descriptor, and no reason to grow a table. */
 const DESCRIPTOR_MAX = 0xfffff;
 
+/** A module's descriptors are the backend's own where it has no table of its own. */
+const sameDescriptor = (fd: number): number => fd;
+
 /** A subscription whose event this room writes: a clock, or one that cannot be served. */
 interface Pending {
   readonly userdata: bigint;
@@ -24,21 +27,25 @@ interface Pending {
 export class ArrayReader {
   readonly #watched: Watched;
   readonly #clock: Clock;
+  readonly #descriptorOf: (fd: number) => number;
   /** What this call and the one before watch, by descriptor. */
   #now = new Map<number, number>();
   #before = new Map<number, number>();
   readonly #clocks: Pending[] = [];
   readonly #refused: Pending[] = [];
 
-  constructor(watched: Watched, clock: Clock) {
+  /** @param descriptorOf the backend's descriptor for a module's; negative where none is open */
+  constructor(watched: Watched, clock: Clock, descriptorOf = sameDescriptor) {
     this.#watched = watched;
     this.#clock = clock;
+    this.#descriptorOf = descriptorOf;
   }
 
   /** Reads `count` subscriptions. */
   read(view: DataView, subscriptionsAt: number, count: number): void {
     this.#clocks.length = 0;
     this.#refused.length = 0;
+    this.#watched.unshare();
     for (let i = 0, at = subscriptionsAt; i < count; i++, at += Subscription.SIZE) {
       const tag = view.getUint8(at + Subscription.TAG);
       if (tag === EventType.CLOCK) this.#readClock(view, at);
@@ -59,7 +66,7 @@ export class ArrayReader {
     return timeoutMs;
   }
 
-  /** The module has closed `fd`: what it opens next under that number is another descriptor. */
+  /** The backend's descriptor `fd` has been closed by the module: what it opens next under that number is another descriptor. */
   forget(fd: number): void {
     if (this.#before.delete(fd)) this.#watched.watch(fd, 0);
   }
@@ -88,13 +95,16 @@ export class ArrayReader {
   }
 
   #readDescriptor(view: DataView, at: number, tag: number): void {
-    const fd = view.getUint32(at + Subscription.FD, true);
-    if (fd > DESCRIPTOR_MAX) return this.#refuse(view, at, tag, ERRNO_BADF);
+    const fd = this.#descriptorOf(view.getUint32(at + Subscription.FD, true));
+    if (fd < 0 || fd > DESCRIPTOR_MAX) return this.#refuse(view, at, tag, ERRNO_BADF);
     const low = view.getInt32(at + Subscription.USERDATA, true);
     const high = view.getInt32(at + Subscription.USERDATA + 4, true);
     const write = tag === EventType.FD_WRITE;
+    const direction = write ? Ready.WRITE : Ready.READ;
+    const known = this.#now.get(fd) ?? 0;
+    if ((known & direction) !== 0) return this.#watched.share(fd, write, low, high);
     this.#watched.own(fd, write, low, high);
-    this.#now.set(fd, (this.#now.get(fd) ?? 0) | (write ? Ready.WRITE : Ready.READ));
+    this.#now.set(fd, known | direction);
   }
 
   #refuse(view: DataView, at: number, type: number, error: number): void {

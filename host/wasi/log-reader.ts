@@ -1,5 +1,6 @@
 /** Owns reading a caller's change log into what is watched. Knows the log's layout; knows no subscriptions. */
 
+import { Ready } from "../backend.js";
 import { Change } from "./layout.js";
 import type { Watched } from "./watched.js";
 
@@ -36,7 +37,8 @@ export class LogReader {
         this.#watched.own(fd, false, slot, generation);
         this.#watched.own(fd, true, slot, generation);
       }
-      this.#watched.watch(fd, interest);
+      // Who knows the log is told of urgent data wherever it reads.
+      this.#watched.watch(fd, (interest & Ready.READ) === 0 ? interest : interest | Ready.PRIORITY);
     }
     this.#log.taken();
   }

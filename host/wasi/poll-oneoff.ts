@@ -16,10 +16,20 @@ import { Watched } from "./watched.js";
 
 const NS_PER_MS = 1e6;
 const TWO_32 = 0x1_0000_0000;
+/** More than any process can have use for: a call must not make the host's tables as large as a module's memory. */
+const SUBSCRIPTIONS_MAX = 0x40000;
 
 /** A module's linear memory; its buffer is another one when it has grown. */
 export interface LinearMemory {
   readonly buffer: ArrayBuffer;
+}
+
+/** The descriptors of a module that has a table of its own. */
+export interface DescriptorNames {
+  /** The backend's descriptor for the module's `fd`; negative where none is open. */
+  descriptorOf(fd: number): number;
+  /** A pending error of the backend's `descriptor` was taken, and told in an event: nobody can ask for it again. */
+  failed(descriptor: number, wasiErrno: number): void;
 }
 
 /** `poll_oneoff` for one module. It owns its poll set: {@link close} releases it. */
@@ -30,6 +40,7 @@ export class PollOneoff {
   readonly #watched: Watched;
   readonly #log: LogReader | undefined;
   readonly #array: ArrayReader;
+  readonly #names: DescriptorNames | undefined;
   #view = new DataView(new ArrayBuffer(0));
   /** The same memory in words, as events are written: WASI is little-endian, and so is every host that runs this. */
   #words = new Int32Array(0);
@@ -38,14 +49,16 @@ export class PollOneoff {
   /**
    * @param memory the module's memory, which exists only once the module is instantiated
    * @param changeLog of a caller that keeps one
+   * @param names of a caller whose descriptors are not the backend's own; not for one with a change log
    */
-  constructor(backend: Backend, memory: () => LinearMemory, changeLog?: ChangeLog) {
+  constructor(backend: Backend, memory: () => LinearMemory, changeLog?: ChangeLog, names?: DescriptorNames) {
     this.#backend = backend;
     this.#memory = memory;
     this.pollSet = backend.createPollSet();
     this.#watched = new Watched(this.pollSet);
     this.#log = changeLog === undefined ? undefined : new LogReader(changeLog, this.#watched);
-    this.#array = new ArrayReader(this.#watched, backend.clock);
+    this.#names = names;
+    this.#array = new ArrayReader(this.#watched, backend.clock, names?.descriptorOf.bind(names));
   }
 
   /** Would a call return at once, whatever the operating system says? */
@@ -75,6 +88,7 @@ export class PollOneoff {
 
     this.#eventAt = events;
     if (this.#log === undefined) {
+      if (length > SUBSCRIPTIONS_MAX) return ERRNO_INVAL;
       this.#array.read(view, subscriptions, length);
       // A wait may end early, and callers (wasi-libc's sleep) look at the first event without asking for their number.
       do {
@@ -91,7 +105,7 @@ export class PollOneoff {
     return ERRNO_SUCCESS;
   }
 
-  /** A caller without a change log has closed `fd`. */
+  /** A caller without a change log has closed the backend's descriptor `fd`. */
   forget(fd: number): void {
     this.#array.forget(fd);
   }
@@ -131,18 +145,27 @@ export class PollOneoff {
   #writeReady(fd: number, bits: number, errno: number, bytes: number): void {
     const { owners } = this.#watched;
     const error = errno === 0 ? ERRNO_SUCCESS : this.#wasi(errno);
+    if (error !== ERRNO_SUCCESS) this.#names?.failed(fd, error);
     const hangup = (bits & Ready.HANGUP) !== 0;
     const flags = hangup ? EVENT_HANGUP : 0;
     const nbytes = hangup && bytes >= 0 ? bytes : 1;
     const at = fd * Watched.STRIDE;
     if ((bits & Ready.READ) !== 0) {
       this.#write(owners[at] ?? 0, owners[at + 1] ?? 0, error, EventType.FD_READ, nbytes, flags);
+      this.#writeShared(this.#watched.sharers(fd, false), error, EventType.FD_READ, nbytes, flags);
     }
     if ((bits & Ready.WRITE) !== 0) {
       this.#write(owners[at + 2] ?? 0, owners[at + 3] ?? 0, error, EventType.FD_WRITE, nbytes, flags);
+      this.#writeShared(this.#watched.sharers(fd, true), error, EventType.FD_WRITE, nbytes, flags);
     }
     if ((bits & Ready.PRIORITY) !== 0 && this.#log !== undefined) {
       this.#write(owners[at] ?? 0, owners[at + 1] ?? 0, ERRNO_SUCCESS, EventType.FD_PRIORITY, 1, 0);
+    }
+  }
+
+  #writeShared(sharers: readonly number[], error: number, type: number, nbytes: number, flags: number): void {
+    for (let i = 0; i < sharers.length; i += 2) {
+      this.#write(sharers[i] ?? 0, sharers[i + 1] ?? 0, error, type, nbytes, flags);
     }
   }
 

@@ -15,6 +15,8 @@ export interface Failure {
   readonly errno: number;
 }
 
+const NOBODY: readonly number[] = [];
+
 export class Watched {
   /** Numbers a descriptor takes in {@link owners}. */
   static readonly STRIDE = 4;
@@ -22,6 +24,8 @@ export class Watched {
   /** By descriptor: userdata of its read subscription, low and high half, then of its write subscription. */
   owners = new Int32Array(256 * Watched.STRIDE);
   readonly failures: Failure[] = [];
+  /** Further userdata of a direction that is subscribed for more than once, in pairs of words. */
+  readonly #shared = new Map<number, number[]>();
   readonly #pollSet: PollSet;
 
   constructor(pollSet: PollSet) {
@@ -34,6 +38,23 @@ export class Watched {
     if (at + 2 > this.owners.length) this.#grow(fd);
     this.owners[at] = low;
     this.owners[at + 1] = high;
+  }
+
+  /** Says who else's event a direction of `fd` is, until {@link unshare}. */
+  share(fd: number, write: boolean, low: number, high: number): void {
+    const key = fd * 2 + Number(write);
+    const others = this.#shared.get(key);
+    if (others === undefined) this.#shared.set(key, [low, high]);
+    else others.push(low, high);
+  }
+
+  /** Whom {@link share} named: userdata in pairs of words. */
+  sharers(fd: number, write: boolean): readonly number[] {
+    return this.#shared.size === 0 ? NOBODY : (this.#shared.get(fd * 2 + Number(write)) ?? NOBODY);
+  }
+
+  unshare(): void {
+    this.#shared.clear();
   }
 
   /** Watches `fd` for `interest`; where that is refused, an event will tell its owners. */
@@ -54,6 +75,10 @@ export class Watched {
   #fail(fd: number, offset: number, type: number, errno: number): void {
     const at = fd * Watched.STRIDE + offset;
     this.failures.push({ fd, low: this.owners[at] ?? 0, high: this.owners[at + 1] ?? 0, type, errno });
+    const sharers = this.sharers(fd, offset !== 0);
+    for (let i = 0; i < sharers.length; i += 2) {
+      this.failures.push({ fd, low: sharers[i] ?? 0, high: sharers[i + 1] ?? 0, type, errno });
+    }
   }
 
   #grow(fd: number): void {

@@ -7,6 +7,8 @@ import { Errno, FD_PRIORITY, FD_READ, FD_WRITE } from "./wasi-bytes.js";
 
 const { READ, WRITE, PRIORITY } = Ready;
 const BOTH = READ | WRITE;
+/** Who keeps a log hears of urgent data wherever it reads. */
+const URGENT_TOO = READ | PRIORITY;
 
 describe("a caller with a change log", () => {
   const timeout = clock(0xffff_ffff_ffff_ffffn, 20_500_000n);
@@ -20,7 +22,7 @@ describe("a caller with a change log", () => {
       event(0x5_0000_0002n, FD_READ),
       event(0x5_0000_0002n, FD_WRITE),
     ]);
-    expect(pollSet.takeUpdates()).toEqual([[7, READ], [8, BOTH]]);
+    expect(pollSet.takeUpdates()).toEqual([[7, URGENT_TOO], [8, BOTH | PRIORITY]]);
     expect(call(timeout)).toEqual([]);
     expect([pollSet.updates, pollSet.waits, timesTaken()]).toEqual([[], [20.5, 20.5], 1]);
   });
@@ -36,7 +38,7 @@ describe("a caller with a change log", () => {
     const { call, pollSet } = createCaller({ log: [[7, 0, 1, 3], [9, READ, 4, 1], [7, READ, 2, 5]] });
     pollSet.findings.push([{ fd: 7, bits: READ }]);
     expect(call(timeout, timeout, timeout)).toEqual([event(0x5_0000_0002n, FD_READ)]);
-    expect(pollSet.updates).toEqual([[7, 0], [9, READ], [7, READ]]);
+    expect(pollSet.updates).toEqual([[7, 0], [9, URGENT_TOO], [7, URGENT_TOO]]);
   });
 
   test("is told once of a descriptor that cannot be watched", () => {
@@ -54,7 +56,7 @@ describe("a caller with a change log", () => {
     writeLog();
     expect(poller.isImmediate).toBe(false);
     poller.synchronize();
-    expect([poller.isImmediate, timesTaken(), pollSet.takeUpdates()]).toEqual([true, 1, [[7, READ], [8, READ]]]);
+    expect([poller.isImmediate, timesTaken(), pollSet.takeUpdates()]).toEqual([true, 1, [[7, URGENT_TOO], [8, URGENT_TOO]]]);
     expect(call(timeout, timeout, timeout)).toEqual([failed(0x5_0000_0002n, FD_READ, Errno.BADF)]);
     expect([poller.isImmediate, pollSet.updates]).toEqual([false, []]);
   });

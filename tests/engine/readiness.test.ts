@@ -114,6 +114,12 @@ describe("a pending error", () => {
     expect(harness.takeError(a)).toBe(0);
   });
 
+  test.each(ORDERS)("a stream that the host has no means to watch is told at once: there is no end of input to wait for (%s)", (_name, options) => {
+    const harness = new EngineHarness();
+    const a = harness.add("a", { stream: true });
+    expect(harness.turn([readable(a, { error: Errno.NOMEM })], options)).toEqual(["read a", `error a ${Errno.NOMEM}`]);
+  });
+
   test.each(ORDERS)("is told at once to a stream that does not read (%s)", (_name, options) => {
     const harness = new EngineHarness();
     const a = harness.add("a", { interest: Interest.WRITE });

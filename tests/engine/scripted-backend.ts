@@ -56,9 +56,7 @@ export class ScriptedPollSet implements PollSet {
 
   update(fd: number, interest: number): number {
     this.updates.push([fd, interest]);
-    return interest === Ready.READ || interest === Ready.WRITE || interest === (Ready.READ | Ready.WRITE)
-      ? (this.refused.get(fd) ?? 0)
-      : 0;
+    return (interest & (Ready.READ | Ready.WRITE)) === 0 ? 0 : (this.refused.get(fd) ?? 0);
   }
 
   wait(timeoutMs: number): number {

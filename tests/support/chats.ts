@@ -55,8 +55,9 @@ export class Memory implements Endpoint {
 
 /** Writes down, in order, what it is told; an error closes nothing. */
 export class Chat extends AsyncChat {
-  /** "data text", "found", "too long", "drain", "timeout", "eof", "close", "error message". */
+  /** "data text", "found", "too long", "timeout", "eof", "close", "error message". */
   readonly told: string[] = [];
+  drains = 0;
   readonly messages: string[] = [];
   readonly errors: unknown[] = [];
   readonly logged: string[] = [];
@@ -75,7 +76,7 @@ export class Chat extends AsyncChat {
   }
 
   override handleDrain(): void {
-    this.told.push("drain");
+    this.drains += 1;
   }
 
   override handleClose(): void {
