@@ -8,6 +8,8 @@ import { BlockingIOError, ExitNow, isDisconnect, OSError } from "./errors.js";
 
 /** A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. */
 export interface Channel {
+  /** The descriptor; -1 where there is none, or none any more. */
+  readonly fd: number;
   /** Asked every turn, before the poll, where it was registered so: bits of `Interest`. */
   sampleInterest(): number;
   /** A listener has a connection waiting. @returns whether one was taken, so that more may be waiting. */

@@ -11,7 +11,7 @@ import type {
   SocketOption,
   SocketType,
 } from "./backend.js";
-import { checkAddress, checkBytes, checkDescriptor, checkInteger, checkOneOf, checkString } from "./check.js";
+import { checkAddress, checkBytes, checkDescriptor, checkInteger, checkObject, checkOneOf } from "./check.js";
 import { defaultBackend } from "./default-backend.js";
 import type { Endpoint } from "./endpoint.js";
 import { BlockingIOError, OSError, type OSErrorDetails } from "./errors.js";
@@ -19,6 +19,22 @@ import { BlockingIOError, OSError, type OSErrorDetails } from "./errors.js";
 const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
 const TYPES = ["stream", "dgram"] as const;
 const HOWS = ["read", "write", "both"] as const;
+const OPTIONS: readonly SocketOption[] = [
+  "SO_REUSEADDR",
+  "SO_REUSEPORT",
+  "SO_KEEPALIVE",
+  "SO_BROADCAST",
+  "SO_OOBINLINE",
+  "SO_RCVBUF",
+  "SO_SNDBUF",
+  "SO_RCVLOWAT",
+  "SO_TYPE",
+  "SO_ERROR",
+  "SO_ACCEPTCONN",
+  "SO_LINGER",
+  "TCP_NODELAY",
+  "IPV6_V6ONLY",
+];
 const LENGTH_MAX = 0x7fffffff;
 /** The same number on every platform. */
 const SOCK_DGRAM = 2;
@@ -58,7 +74,9 @@ export class Socket implements Endpoint {
   }
 
   /** Makes a socket. socket(2). */
-  static create({ family = "IPv4", type = "stream" }: SocketOptions = {}, backend: Backend = defaultBackend()): Socket {
+  static create(options: SocketOptions = {}, backend: Backend = defaultBackend()): Socket {
+    checkObject("options", options);
+    const { family = "IPv4", type = "stream" } = options;
     checkOneOf("family", family, FAMILIES);
     checkOneOf("type", type, TYPES);
     const fd = backend.socket(family, type);
@@ -219,7 +237,7 @@ export class Socket implements Endpoint {
   }
 
   getOption(option: SocketOption): number {
-    checkString("option", option);
+    checkOneOf("option", option, OPTIONS);
     const value = this.#backend.getOption(this.#fd, option);
     // SO_LINGER alone has a value below zero: switched off.
     if (option === "SO_LINGER" && value === -1) return value;
@@ -227,7 +245,7 @@ export class Socket implements Endpoint {
   }
 
   setOption(option: SocketOption, value: number): void {
-    checkString("option", option);
+    checkOneOf("option", option, OPTIONS);
     checkInteger("value", value, -1, LENGTH_MAX);
     this.#check(this.#backend.setOption(this.#fd, option, value), "setsockopt");
   }

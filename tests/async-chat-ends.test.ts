@@ -1,7 +1,7 @@
 /** AsyncChat's ends: half-close, end of input told apart from close, and channels that fall idle. */
 
 import { describe, expect, test } from "vitest";
-import { AsyncChat, type ChannelMap, type Socket } from "wasyncore";
+import { AsyncChat, type Backend, type ChannelMap, defaultBackend, type Socket } from "wasyncore";
 import { Chat, lineChat } from "./support/chats.js";
 import { Recorder } from "./support/handlers.js";
 import { MODES, newMap, run, turns } from "./support/runs.js";
@@ -133,6 +133,15 @@ describe.each(MODES)("half-close under $name", (mode) => {
   });
 });
 
+/** A clock that goes when a test says so. */
+class ManualClock {
+  ms = 0;
+  readonly backend: Backend = {
+    ...defaultBackend(),
+    clock: { monotonicNs: () => this.ms * 1e6, realtimeNs: () => 0n },
+  };
+}
+
 /** Has its peer ended? */
 function readable(socket: Socket): boolean {
   try {
@@ -155,18 +164,18 @@ describe.each(MODES)("idle under $name", (mode) => {
   });
 
   test("handleTimeout that does not close comes again after the same time", async () => {
-    const map = newMap();
+    const clock = new ManualClock();
+    const map = newMap(clock.backend);
     const [near] = connectedPair();
-    const chat = new Impatient(near, map, 3);
-    const times: number[] = [];
-    chat.onTimeout = () => {
-      times.push(map.now());
-      if (times.length === 3) chat.close();
-    };
-    const started = map.now();
-    await run(mode, map);
-    expect(chat.told).toEqual(["timeout", "timeout", "timeout"]);
-    for (const [index, time] of times.entries()) expect(time - started).toBeGreaterThanOrEqual(3 * (index + 1) - 0.1);
+    const chat = new Impatient(near, map, 100);
+    const told: number[] = [];
+    for (clock.ms = 0; clock.ms <= 350; clock.ms += 10) {
+      await turns(mode, map, 1);
+      told.push(chat.told.length);
+    }
+    expect(told.indexOf(1)).toBe(10);
+    expect(told.indexOf(2)).toBe(20);
+    expect(told.indexOf(3)).toBe(30);
   });
 
   test("what handleTimeout throws is told handleError, and does not leave the loop", async () => {
@@ -181,37 +190,27 @@ describe.each(MODES)("idle under $name", (mode) => {
     expect(chat.told).toEqual(["timeout", "error timeout 0", "timeout", "error timeout 1"]);
   });
 
-  test("receiving and sending put it off, and start no timer each", async () => {
-    const map = newMap();
+  test("receiving and sending put it off, and move no timer", async () => {
+    const clock = new ManualClock();
+    const map = newMap(clock.backend);
     const [near, far] = connectedPair();
-    const chat = new Impatient(near, map, 20);
-    chat.setTerminator("\n");
-    let endedMs = 0;
-    chat.onTimeout = () => {
-      endedMs = map.now();
-      chat.close();
-    };
-    let lastMs = 0;
-    let left = 2000;
-    chat.onFound = () => {
-      lastMs = map.now();
-      chat.push("again\n");
-    };
-    class Peer extends Recorder {
-      override handleRead(): void {
-        super.handleRead();
-        left -= 1;
-        if (left > 0) this.send(bytes("go on\n"));
-        else this.delChannel();
-      }
+    const chat = new Impatient(near, map, 100);
+    for (let round = 0; round < 50; round++) {
+      clock.ms += 6;
+      chat.push("x");
+      clock.ms += 6;
+      far.send(bytes("y"));
+      await run(mode, map, () => chat.told.length > round);
     }
-    new Peer(far, map).send(bytes("go on\n"));
-    const startedMs = map.now();
-    await run(mode, map);
-    expect(chat.messages).toHaveLength(2000);
-    expect(endedMs - lastMs).toBeGreaterThanOrEqual(19.9);
-    // One for each period that began, and the last.
-    expect(map.stats().timers).toBeLessThanOrEqual(Math.ceil((endedMs - startedMs) / 20) + 1);
+    expect(chat.told.every((each) => each === "data y")).toBe(true);
+    // 600 ms: one at the end of each 100, or a little later.
+    expect(map.stats().timers).toBeLessThanOrEqual(6);
+    clock.ms += 99;
+    await turns(mode, map, 2);
+    expect(chat.told).not.toContain("timeout");
+    clock.ms += 1;
+    await turns(mode, map, 2);
+    expect(chat.told.at(-1)).toBe("timeout");
   });
 
   test("close, and leaving the map, end it; coming back begins it anew", async () => {

@@ -92,6 +92,7 @@ describe("push", () => {
 
   test("whatever is pushed and however little is taken, the bytes arrive in order", () => {
     const map = newMap();
+    const all = pattern(500_000);
     const step = fc.oneof(
       fc.record({ push: fc.integer({ min: 0, max: 3000 }) }),
       fc.record({ produce: fc.array(fc.integer({ min: 1, max: 2000 }), { maxLength: 5 }) }),
@@ -101,7 +102,6 @@ describe("push", () => {
       fc.property(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 2000 }), (steps, size) => {
         const chat = new MemoryChat(map);
         chat.acOutBufferSize = size;
-        const all = pattern(1_000_000);
         let at = 0;
         const next = (length: number): Uint8Array => all.subarray(at, (at += length));
         for (const each of steps) {
@@ -321,7 +321,7 @@ describe.each(MODES)("$name", (mode) => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = lineChat(near, map);
-    for (let index = 0; index < 100; index++) chat.push(pattern(100_000));
+    for (let index = 0; index < 100; index++) chat.push(new Uint8Array(100_000));
     reset(far);
     await run(mode, map);
     expect(chat.told).toEqual(["close"]);

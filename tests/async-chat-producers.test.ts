@@ -246,6 +246,7 @@ describe.each(HOSTED)("an async iterable under $name", (mode) => {
     const [near, far] = connectedPair();
     near.setOption("SO_SNDBUF", 4096);
     const chat = lineChat(near, map);
+    const piece = pattern(30_000);
     let asked = 0;
     let atOnce = 0;
     const iterator: AsyncIterator<Uint8Array> = {
@@ -254,7 +255,7 @@ describe.each(HOSTED)("an async iterable under $name", (mode) => {
         await Promise.resolve();
         atOnce -= 1;
         asked += 1;
-        return asked <= 200 ? { value: pattern(30_000), done: false } : { value: undefined, done: true };
+        return asked <= 200 ? { value: piece, done: false } : { value: undefined, done: true };
       },
     };
     chat.pushWithProducer({ [Symbol.asyncIterator]: () => iterator });

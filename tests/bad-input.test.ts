@@ -16,7 +16,7 @@ import {
   Socket,
 } from "wasyncore";
 import { newMap } from "./support/runs.js";
-import { bytes, connectedPair, listener, owned } from "./support/sockets.js";
+import { bytes, connectedPair, listener, owned, pipe } from "./support/sockets.js";
 
 type Call = (value: never) => unknown;
 
@@ -69,7 +69,7 @@ const ARGUMENTS: readonly (readonly [name: string, what: string, types: unknown[
   ["data", "FileWrapper.write", ["text"], [], (data) => owned(new FileWrapper(1)).write(data)],
   ["how", "Socket.shutdown", [1, undefined], ["rw", ""], (how) => made().socket.shutdown(how)],
   ["option", "Socket.getOption", [1, undefined], ["SO_NOTHING", "toString"], (option) => made().socket.getOption(option)],
-  ["option", "Socket.setOption", [1, undefined], ["SO_NOTHING"], (option) => made().socket.setOption(option, 1)],
+  ["option", "Socket.setOption", [1, undefined], ["SO_NOTHING", "toString"], (option) => made().socket.setOption(option, 1)],
   ["value", "Socket.setOption", ["1", true, undefined], [-2, 1.5, 2 ** 31], (value) => made().socket.setOption("SO_KEEPALIVE", value)],
   ["delayMs", "callLater", ["1", undefined], [-1, NaN, Infinity], (delayMs) => newMap().callLater(delayMs, noTimer)],
   ["timeMs", "callAt", ["1", undefined], [-1, NaN, Infinity], (timeMs) => newMap().callAt(timeMs, noTimer)],
@@ -194,8 +194,8 @@ describe("errors of the operating system", () => {
   });
 
   test("a descriptor that is no socket", () => {
-    const file = owned(new FileWrapper(0));
-    expect(() => Socket.fromDescriptor(file.fd)).toThrow(expect.objectContaining({ code: "ENOTSOCK" }));
+    const { readEnd } = pipe();
+    expect(() => Socket.fromDescriptor(readEnd.fd)).toThrow(expect.objectContaining({ code: "ENOTSOCK" }));
     expect(defaultBackend().errorCode(-111)).toBe("ECONNREFUSED");
   });
 });

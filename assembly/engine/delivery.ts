@@ -8,7 +8,7 @@
 
 import { Flag, Ready, State, channelAt, isCurrent } from "./channels";
 import { refresh } from "./interest";
-import { Entry, entryAt } from "./schedule";
+import { Entry, dropDelivered, entryAt, isAnyReady, keepLeftover } from "./schedule";
 import { statistics } from "./statistics";
 import { Kind, Verdict, deliver } from "./upcalls";
 import { ERRNO_BADF, ERRNO_NOMEM, ERRNO_NOSPC } from "../wasi/errno";
@@ -30,16 +30,32 @@ export function clearStopped(): void {
   stopped = false;
 }
 
-/** asyncore's order under select(2): all reads, then all writes, then all exceptional events; then what has failed. */
-export function deliverByKind(count: i32): void {
-  for (let i = 0; i < count && !stopped; i++) deliverRead(entryAt(i));
-  for (let i = 0; i < count && !stopped; i++) deliverWrite(entryAt(i));
-  for (let i = 0; i < count && !stopped; i++) deliverExceptional(entryAt(i));
-  for (let i = 0; i < count && !stopped; i++) deliverFailure(entryAt(i), false);
+/** Delivers what `count` entries have, in one of asyncore's two orders. */
+export function deliverAll(count: i32, byChannel: bool): void {
+  if (byChannel) deliverByChannel(count);
+  else deliverByKind(count);
+  if (stopped) keepLeftover();
+  else dropDelivered();
 }
 
-/** asyncore's order under poll(2): channel by channel read, write, exceptional, close; one that throws ends its own. */
-export function deliverByChannel(count: i32): void {
+/** As under select(2): all reads, then all writes, then all exceptional events; then what has failed. */
+function deliverByKind(count: i32): void {
+  if (isAnyReady(Ready.READ)) {
+    for (let i = 0; i < count && !stopped; i++) deliverRead(entryAt(i));
+  }
+  if (isAnyReady(Ready.WRITE)) {
+    for (let i = 0; i < count && !stopped; i++) deliverWrite(entryAt(i));
+  }
+  if (isAnyReady(Ready.PRIORITY)) {
+    for (let i = 0; i < count && !stopped; i++) deliverExceptional(entryAt(i));
+  }
+  if (isAnyReady(Ready.HANGUP | Ready.ERROR)) {
+    for (let i = 0; i < count && !stopped; i++) deliverFailure(entryAt(i), false);
+  }
+}
+
+/** As under poll(2): channel by channel read, write, exceptional, close; one that throws ends its own. */
+function deliverByChannel(count: i32): void {
   for (let i = 0; i < count && !stopped; i++) {
     if (deliverRead(entryAt(i)) && deliverWrite(entryAt(i)) && deliverExceptional(entryAt(i))) {
       deliverFailure(entryAt(i), true);

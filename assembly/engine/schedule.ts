@@ -21,24 +21,32 @@ export class Entry {
 }
 
 const entries = makeRecords<Entry>(256);
+/** All readiness of this turn together. */
+let seen: u8 = 0;
 
 @inline
 export function entryAt(index: i32): Entry {
   return entries.at(index);
 }
 
+/** Has any entry readiness of these kinds? */
+@inline
+export function isAnyReady(kinds: u8): bool {
+  return (seen & kinds) != 0;
+}
+
 /** Is there readiness that a stopped turn did not deliver? */
 export function hasLeftover(): bool {
   for (let i = 0; i < entries.length; i++) {
-    const entry = entries.at(i);
-    if (isCurrent(entry.slot, entry.generation) && channelAt(entry.slot).ready != 0) return true;
+    if (isLeft(entries.at(i))) return true;
   }
   return false;
 }
 
 /** Takes `count` events from the events area, beside what is left over. @returns how many channels are ready. */
 export function schedule(count: i32): i32 {
-  keepLeftover();
+  seen = 0;
+  for (let i = 0; i < entries.length; i++) seen |= channelAt(entries.at(i).slot).ready;
   for (let i = 0; i < count; i++) {
     const event = eventAt(i);
     if (event.type != EventType.CLOCK) take(event);
@@ -47,19 +55,29 @@ export function schedule(count: i32): i32 {
   return entries.length;
 }
 
+/** Drops all entries: they were delivered. */
+@inline
+export function dropDelivered(): void {
+  entries.length = 0;
+}
+
 /**
- * Drops the entries that were delivered. An error is told once by the host, so what a stopped turn left is kept; the
- * rest of it is readiness that may be stale by now, which is no error.
+ * Drops the entries that a stopped turn has delivered. An error is told once by the host, so the others are kept; the
+ * rest of them is readiness that may be stale by the next turn, which is no error.
  */
-function keepLeftover(): void {
+export function keepLeftover(): void {
   let kept = 0;
   for (let i = 0; i < entries.length; i++) {
     const entry = entries.at(i);
-    if (!isCurrent(entry.slot, entry.generation) || channelAt(entry.slot).ready == 0) continue;
+    if (!isLeft(entry)) continue;
     memory.copy(changetype<usize>(entries.at(kept)), changetype<usize>(entry), offsetof<Entry>());
     kept += 1;
   }
   entries.length = kept;
+}
+
+function isLeft(entry: Entry): bool {
+  return isCurrent(entry.slot, entry.generation) && channelAt(entry.slot).ready != 0;
 }
 
 function take(event: Event): void {
@@ -92,6 +110,7 @@ function gather(channel: Channel, event: Event): void {
     channel.error = event.error;
   }
   channel.ready |= ready;
+  seen |= ready;
 }
 
 /** Shell sort: in place, and one pass over what is in order already. */

@@ -15,7 +15,7 @@ import {
   sequenceEnd,
   setInterest,
 } from "./channels";
-import { clearStopped, deliverByChannel, deliverByKind, deliverTimer, isStopped } from "./delivery";
+import { clearStopped, deliverAll, deliverTimer, isStopped } from "./delivery";
 import { clearLog, eventCapacity, eventsAt, refresh, setTimeoutNs, subscriptionCount, subscriptionsAt } from "./interest";
 import { hasPaused, pauseEndNs, resumePaused } from "./pause";
 import { hasLeftover, schedule } from "./schedule";
@@ -32,6 +32,16 @@ const result = heap.alloc(8);
 const WAIT_NS_MAX: i64 = 0x7fffffff * 1_000_000;
 
 let running: bool = false;
+
+/** `poll_oneoff`, or what a guest puts before it. */
+export type Poll = (subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize) => i32;
+
+let poll: Poll = poll_oneoff;
+
+/** Has the turn ask `call` in place of the host's `poll_oneoff`. */
+export function setPoll(call: Poll): void {
+  poll = call;
+}
 
 /** Is a turn's second half under way? */
 export function isTurning(): bool {
@@ -69,13 +79,12 @@ export function run(waitNs: i64, byChannel: bool): i32 {
   statistics.turns += 1;
   // Never 0: some hosts take that for "no timeout". 1 ns is how a portable program says "do not wait".
   setTimeoutNs(max<i64>(1, waitNs));
-  const errno = poll_oneoff(subscriptionsAt(), eventsAt(), subscriptionCount(), result);
+  const errno = poll(subscriptionsAt(), eventsAt(), subscriptionCount(), result);
   clearLog();
   let ready = 0;
   if (errno == ERRNO_SUCCESS) {
     ready = schedule(min(load<i32>(result), eventCapacity()));
-    if (byChannel) deliverByChannel(ready);
-    else deliverByKind(ready);
+    deliverAll(ready, byChannel);
   }
   if (!isStopped() && hasDeadline()) fireTimers();
   running = false;

@@ -161,6 +161,7 @@ export class Dispatcher implements Channel {
    */
   connect(address: SocketAddress): void {
     checkAddress("address", address);
+    this.#open("connect");
     const { socket } = this;
     this.#stopLookup?.();
     this.#stopLookup = undefined;

@@ -46,21 +46,23 @@ export function exception(channel: Channel): void {
 }
 
 /**
- * Tells a channel everything that it is ready for: read, write, out-of-band data, close. A callback that throws ends
- * it; an OSError that means "the peer is gone" closes. A hang-up or an error closes only where there is nothing to
- * read: otherwise reading comes to the end by itself, with all that was sent before it. asyncore.readwrite.
+ * Tells a channel everything that it is ready for: read, write, out-of-band data, close; nothing after it has closed,
+ * nothing after it has thrown. A hang-up or an error closes only where there is nothing to read: otherwise reading
+ * comes to the end by itself, with all that was sent before it. What is thrown is told as by {@link read}, but an
+ * OSError that means "the peer is gone" closes. asyncore.readwrite.
  * @param flags bits of {@link Ready}
  * @throws ExitNow, and what `handleError` throws
  */
 export function readwrite(channel: Channel, flags: number): void {
   checkObject("channel", channel);
   checkInteger("flags", flags, 0, ALL);
+  const { fd } = channel;
   try {
     if ((flags & Ready.READ) !== 0) channel.handleReadEvent();
-    if ((flags & Ready.WRITE) !== 0) channel.handleWriteEvent();
-    if ((flags & Ready.PRIORITY) !== 0) channel.handleExptEvent();
-    const gone = (flags & (Ready.HANGUP | Ready.ERROR)) !== 0;
-    if (gone && (flags & Ready.READ) === 0) channel.handleCloseEvent();
+    if ((flags & Ready.WRITE) !== 0 && channel.fd === fd) channel.handleWriteEvent();
+    if ((flags & Ready.PRIORITY) !== 0 && channel.fd === fd) channel.handleExptEvent();
+    const gone = (flags & (Ready.HANGUP | Ready.ERROR)) !== 0 && (flags & Ready.READ) === 0;
+    if (gone && channel.fd === fd) channel.handleCloseEvent();
   } catch (error) {
     tellThrown(channel, error, true);
   }

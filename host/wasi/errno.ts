@@ -15,10 +15,20 @@ const NAMES =
 const NUMBERS = new Map(NAMES.map((name, number) => [`E${name}`, number]));
 
 export const ERRNO_SUCCESS = 0;
+export const ERRNO_AFNOSUPPORT = 5;
+export const ERRNO_AGAIN = 6;
 export const ERRNO_BADF = 8;
 export const ERRNO_FAULT = 21;
+export const ERRNO_INPROGRESS = 26;
 export const ERRNO_INVAL = 28;
 export const ERRNO_IO = 29;
+export const ERRNO_MFILE = 33;
+export const ERRNO_MSGSIZE = 35;
+export const ERRNO_NOPROTOOPT = 50;
+export const ERRNO_NOTDIR = 54;
+export const ERRNO_NOTSOCK = 57;
+export const ERRNO_NOTSUP = 58;
+export const ERRNO_SPIPE = 70;
 
 /** The WASI number of a code such as "ECONNREFUSED"; EIO where WASI has none. */
 export function wasiErrno(code: string): number {
@@ -31,4 +41,25 @@ export function wasiErrno(code: string): number {
 export function wasiErrorCode(errno: number): string {
   const name = NAMES[errno];
   return name === undefined ? `E${errno}` : `E${name}`;
+}
+
+/** Translates the negative numbers of a backend, each of which is looked up by its name once. */
+export class ErrnoTranslator {
+  readonly #known = new Map<number, number>();
+  readonly #errorCode: (errno: number) => string;
+
+  /** @param errorCode `Backend.errorCode` */
+  constructor(errorCode: (errno: number) => string) {
+    this.#errorCode = errorCode;
+  }
+
+  /** The WASI number of `-errno`. */
+  wasi(errno: number): number {
+    let number = this.#known.get(errno);
+    if (number === undefined) {
+      number = wasiErrno(this.#errorCode(errno));
+      this.#known.set(errno, number);
+    }
+    return number;
+  }
 }

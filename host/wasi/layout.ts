@@ -26,3 +26,38 @@ export const ClockId = { REALTIME: 0, MONOTONIC: 1 } as const;
 
 /** An entry of the change log: watch `FD` for `INTEREST` from now on; slot and generation are the userdata. */
 export const Change = { SIZE: 16, FD: 0, INTEREST: 4, SLOT: 8, GENERATION: 12 } as const;
+
+/** `iovec` and `ciovec`: where the bytes are, and how many. */
+export const Iovec = { SIZE: 8, BUF: 0, LENGTH: 4 } as const;
+
+export const Fdstat = { SIZE: 24, FILETYPE: 0, FLAGS: 2, RIGHTS: 8, RIGHTS_INHERITING: 16 } as const;
+
+export const Filestat = { SIZE: 64, FILETYPE: 16, NLINK: 24 } as const;
+
+export const Filetype = {
+  UNKNOWN: 0,
+  CHARACTER_DEVICE: 2,
+  REGULAR_FILE: 4,
+  SOCKET_DGRAM: 5,
+  SOCKET_STREAM: 6,
+} as const;
+
+/** `fdflags`. */
+export const FdFlags = { APPEND: 1, DSYNC: 2, NONBLOCK: 4, RSYNC: 8, SYNC: 16 } as const;
+
+/** `rights`: those that a descriptor without a file behind it can have. */
+export const Rights = {
+  FD_READ: 1n << 1n,
+  FD_FDSTAT_SET_FLAGS: 1n << 3n,
+  FD_WRITE: 1n << 6n,
+  FD_FILESTAT_GET: 1n << 21n,
+  POLL_FD_READWRITE: 1n << 27n,
+  SOCK_SHUTDOWN: 1n << 28n,
+  SOCK_ACCEPT: 1n << 29n,
+} as const;
+
+/** `riflags`. */
+export const RiFlags = { PEEK: 1, WAITALL: 2 } as const;
+
+/** `sdflags`. */
+export const SdFlags = { RD: 1, WR: 2 } as const;

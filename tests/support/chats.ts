@@ -3,7 +3,7 @@
  * takes as much as it is told to take, and on sockets.
  */
 
-import { AsyncChat, BlockingIOError, type ChannelMap, OSError, type Socket } from "wasyncore";
+import { AsyncChat, BlockingIOError, type ChannelMap, type OSError, type Socket } from "wasyncore";
 import type { Endpoint } from "../../host/endpoint.js";
 
 /** No descriptor of the process has such a number, and nothing polls it. */

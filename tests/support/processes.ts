@@ -88,6 +88,11 @@ export function startScript(source: string, ...parameters: string[]): Running {
   return start(process.execPath, ["--input-type=module", "--eval", source, "--", ...parameters]);
 }
 
+/** Starts one of the examples, as `npm run build` has made it. */
+export function startExample(name: string, ...parameters: string[]): Running {
+  return start(process.execPath, [`build/examples/${name}.js`, ...parameters]);
+}
+
 /** What `npm test` builds before it runs. */
 export function requireBuild(path: string): void {
   if (!existsSync(`${ROOT}${path}`)) throw new Error(`${path} is not there: run "npm run build" first`);

@@ -1,0 +1,30 @@
+/**
+ * Owns the imports of the socket extension that WasmEdge and others add to WASI preview 1. Knows nothing else. Only
+ * modules built for the profile "preview1+sockets" have them.
+ *
+ * An address is 8 bytes, `{ buffer, length }`, as an iovec: 4 bytes of IPv4 or 16 of IPv6 in network order.
+ */
+
+/** `address_family`. */
+export namespace AddressFamily {
+  export const INET4: i32 = 1;
+  export const INET6: i32 = 2;
+}
+
+/** `socket_type`. */
+export namespace SocketKind {
+  export const DGRAM: i32 = 1;
+  export const STREAM: i32 = 2;
+}
+
+@external("wasi_snapshot_preview1", "sock_open")
+export declare function sock_open(family: i32, kind: i32, fdAt: usize): i32;
+
+@external("wasi_snapshot_preview1", "sock_bind")
+export declare function sock_bind(fd: i32, addressAt: usize, port: i32): i32;
+
+@external("wasi_snapshot_preview1", "sock_connect")
+export declare function sock_connect(fd: i32, addressAt: usize, port: i32): i32;
+
+@external("wasi_snapshot_preview1", "sock_listen")
+export declare function sock_listen(fd: i32, backlog: i32): i32;

@@ -1,0 +1,116 @@
+/** A TCP proxy that holds little of what passes through: where one side reads slowly, the other is not read. */
+
+import { isIPv6 } from "node:net";
+import { parseArgs } from "node:util";
+import { AsyncChat, Dispatcher, loop, OSError, type Socket, type SocketAddress } from "wasyncore";
+
+const USAGE = `usage: proxy --to HOST:PORT [--listen HOST:PORT] [--verbose]
+default: listens on 127.0.0.1:7007; port 0 takes a free one; an IPv6 address stands in brackets: [::1]:7007
+--verbose says when a side is paused, and at the end how much was held at the most and how large the process was`;
+
+/** One end of a connection that passes through; what it reads is pushed to its peer, the other end. */
+class Side extends AsyncChat {
+  peer: Side | undefined;
+  /** The most that ever waited to be sent here. */
+  held = 0;
+  readonly #verbose: boolean;
+
+  constructor(socket: Socket | undefined, verbose: boolean) {
+    super(socket);
+    this.#verbose = verbose;
+  }
+
+  override collectIncomingData(data: Uint8Array): void {
+    const { peer } = this;
+    if (peer === undefined || peer.push(data)) return;
+    this.pauseReading();
+    if (this.#verbose) this.log(`${peer} reads slowly: paused ${this}`);
+  }
+
+  override handleConnect(): void {}
+
+  override push(data: Uint8Array): boolean {
+    const more = super.push(data);
+    this.held = Math.max(this.held, this.outBufferLength);
+    return more;
+  }
+
+  override handleDrain(): void {
+    this.peer?.resumeReading();
+  }
+
+  /** The end of one direction; the other goes on. */
+  override handleEof(): void {
+    this.peer?.endWriting();
+  }
+
+  /** One side is over: the other is once it has sent what it has. */
+  override handleClose(): void {
+    const { peer } = this;
+    this.close();
+    this.peer = undefined;
+    if (peer === undefined) return;
+    peer.peer = undefined;
+    peer.resumeReading();
+    peer.closeWhenDone();
+    if (!this.#verbose) return;
+    const { maxRSS } = process.resourceUsage();
+    this.log(`held ${Math.max(this.held, peer.held)} bytes of a direction at the most; the process had ${maxRSS} KiB`);
+  }
+}
+
+class Proxy extends Dispatcher {
+  constructor(listen: SocketAddress, readonly to: SocketAddress, readonly verbose: boolean) {
+    super();
+    this.createSocket({ family: familyOf(listen) });
+    this.setReuseAddr();
+    this.bind(listen);
+    this.listen(128);
+  }
+
+  override handleAccepted(socket: Socket): void {
+    const near = new Side(socket, this.verbose);
+    const far = new Side(undefined, this.verbose);
+    near.peer = far;
+    far.peer = near;
+    far.createSocket({ family: familyOf(this.to) });
+    try {
+      far.connect(this.to);
+    } catch (error) {
+      far.handleError(error);
+    }
+  }
+}
+
+function familyOf({ host = "" }: SocketAddress): "IPv4" | "IPv6" {
+  return isIPv6(host) ? "IPv6" : "IPv4";
+}
+
+/** "HOST:PORT" */
+function parseAddress(option: string, text: string): SocketAddress {
+  const match = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text);
+  if (match === null) throw new Error(`--${option} must be HOST:PORT, got "${text}"`);
+  return { host: match[1] ?? match[2] ?? "", port: Number(match[3]) };
+}
+
+try {
+  const options = {
+    listen: { type: "string", default: "127.0.0.1:7007" },
+    to: { type: "string" },
+    verbose: { type: "boolean", default: false },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  const { listen, to, verbose, help = false } = parseArgs({ options }).values;
+  if (help) console.log(USAGE);
+  else if (to === undefined) throw new Error(`--to is missing\n${USAGE}`);
+  else {
+    const proxy = new Proxy(parseAddress("listen", listen), parseAddress("to", to), verbose);
+    const { host, port } = proxy.socket.localAddress();
+    console.log(`listening on ${host}:${port}`);
+    await loop();
+  }
+} catch (error) {
+  const inUse = error instanceof OSError && error.code === "EADDRINUSE";
+  console.error(`proxy: ${inUse ? `${error.address}:${error.port} is in use already` : (error as Error).message}`);
+  process.exitCode = 1;
+}
