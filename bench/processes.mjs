@@ -90,8 +90,8 @@ export function checkBuilt(names) {
 export async function checkPinning() {
   for (const cpu of [0, 1]) {
     const result = await start(pinned(cpu, ["true"])).ended;
-    if (result.failure?.code === "ENOENT") throw new BenchError("--pin needs taskset (util-linux), which was not found.");
-    if (result.status !== 0) throw explain(`--pin: taskset -c ${cpu}`, result);
+    if (result.failure?.code === "ENOENT") throw new BenchError("taskset (util-linux) was not found: install it, or measure with --unpinned.");
+    if (result.status !== 0) throw explain(`taskset -c ${cpu} failed; with --unpinned it is not needed`, result);
   }
 }
 

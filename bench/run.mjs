@@ -22,7 +22,7 @@ Measures the CPU time a message that echo servers cost, side by side. Without a 
   --warmup N          messages before those, not counted (a tenth of --messages)
   --size N            bytes a message, 1 to 8192 (64)
   --limit-s N         a measurement that takes longer fails (60)
-  --pin               server on CPU 0, load on CPU 1
+  --unpinned          leave it to the scheduler where server and load run; else on CPU 0 and CPU 1
   --json              every figure as JSON on stdout, instead of tables
   --help
 `;
@@ -57,7 +57,7 @@ function readOptions() {
       warmup: { type: "string" },
       size: text("64"),
       "limit-s": text("60"),
-      pin: flag,
+      unpinned: flag,
       json: flag,
       help: flag,
     },
@@ -75,7 +75,7 @@ function readOptions() {
     warmup: values.warmup === undefined ? Math.ceil(messages / 10) : integer("--warmup", values.warmup, 0, 10_000_000),
     size: integer("--size", values.size, 1, 8192),
     limitS: integer("--limit-s", values["limit-s"], 1, 3600),
-    pin: values.pin,
+    pin: !values.unpinned,
     json: values.json,
   };
 }
