@@ -33,13 +33,13 @@ class HttpClient extends Dispatcher {
     this.close();
   }
 
-  /** What is thrown here leaves the loop. */
   override handleError(error: unknown): void {
     this.close();
-    throw error;
+    throw error; // it leaves the loop
   }
 }
 
+process.stdout.once("error", () => process.exit(1)); // nobody reads it any more
 try {
   const options = { port: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });

@@ -40,6 +40,7 @@ async function tail(command: string, parameters: string[]): Promise<number> {
   return signal === null ? (code ?? 1) : 128 + constants.signals[signal];
 }
 
+process.stdout.once("error", () => process.exit(1)); // nobody reads it any more
 try {
   const options = { help: { type: "boolean", short: "h" } } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });

@@ -1,7 +1,8 @@
 /** Accepting: many in one turn, and what happens when the process is out of descriptors. */
 
+import { constants } from "node:os";
 import { describe, expect, test } from "vitest";
-import { type Socket, type SocketAddress } from "wasyncore";
+import { type ChannelMap, createNodeBackend, type Socket, type SocketAddress } from "wasyncore";
 import { Quiet } from "./support/handlers.js";
 import { startScript } from "./support/processes.js";
 import { MODES, newMap, run, turns } from "./support/runs.js";
@@ -69,6 +70,24 @@ describe.each(MODES)("$name", (mode) => {
     expect(server.accepted).toHaveLength(1);
   });
 
+  test("a connection that is gone before it is accepted is no error: the next one is accepted", async () => {
+    const backend = createNodeBackend();
+    let aborted = 0;
+    const map = newMap({
+      ...backend,
+      accept(fd) {
+        if (aborted > 0) return backend.accept(fd);
+        aborted += 1;
+        return -constants.errno.ECONNABORTED;
+      },
+    });
+    const [socket, address] = listenerOf(map);
+    const server = new Server(socket, map);
+    connectingTo(address);
+    await run(mode, map, () => server.accepted.length > 0);
+    expect([aborted, server.accepted.length, server.logged]).toEqual([1, 1, []]);
+  });
+
   test.each(["a channel closes", "time goes by"])(
     "out of descriptors, a listener says so, keeps still, and goes on when %s",
     async (reason) => {
@@ -88,6 +107,15 @@ describe.each(MODES)("$name", (mode) => {
     },
   );
 });
+
+/** A listening socket that goes by the map's backend. */
+function listenerOf(map: ChannelMap): [Socket, SocketAddress] {
+  const dispatcher = new Quiet(undefined, map);
+  dispatcher.createSocket();
+  dispatcher.bind({ host: "127.0.0.1", port: 0 });
+  dispatcher.listen(5);
+  return [owned(dispatcher.socket), dispatcher.socket.localAddress()];
+}
 
 /**
  * Takes every descriptor that the process may have, lets a client connect, watches for a while how the loop bears it,

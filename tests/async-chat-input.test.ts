@@ -140,6 +140,24 @@ describe.each(MODES)("$name", (mode) => {
     expect(chat.told).toEqual(["data one", "found"]);
   });
 
+  test("what a pause holds back is told when the channel comes back into the map, and never after close", async () => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    const chat = lineChat(near, map);
+    chat.onFound = () => chat.pauseReading();
+    far.send(bytes("one\ntwo\nthree\n"));
+    await run(mode, map, () => chat.messages.length === 1);
+    chat.delChannel();
+    chat.resumeReading();
+    chat.addChannel();
+    await run(mode, map, () => chat.messages.length === 2);
+    chat.resumeReading();
+    chat.close();
+    expect(map.stats().timersNow).toBe(0);
+    await run(mode, map);
+    expect(chat.messages).toEqual(["one", "two"]);
+  });
+
   test("a callback that throws loses no line that was read with it", async () => {
     const map = newMap();
     const [near, far] = connectedPair();

@@ -90,6 +90,16 @@ describe("push", () => {
     expect(text(chat.memory.sent).endsWith("line 9999\r\n")).toBe(true);
   });
 
+  test("one send has 64 pieces at the most, however much it may be given", () => {
+    const chat = chatWithRoom(0);
+    chat.acOutBufferSize = 1_000_000;
+    for (let index = 0; index < 200; index++) chat.push(new Uint8Array(2000));
+    chat.memory.room = Infinity;
+    while (chat.outBufferLength > 0) chat.handleWriteEvent();
+    expect(chat.memory.mostPieces).toBe(64);
+    expect(chat.memory.sent).toHaveLength(400_000);
+  });
+
   test("whatever is pushed and however little is taken, the bytes arrive in order", () => {
     const map = newMap();
     const all = pattern(500_000);

@@ -79,6 +79,15 @@ describe("a producer", () => {
     expect(chat.memory.sent).toHaveLength(15_000);
   });
 
+  test("that gives single bytes is asked for no more of them than one call of the system takes", () => {
+    const chat = new MemoryChat(newMap());
+    let asked = 0;
+    chat.pushWithProducer({ more: () => (++asked <= 1000 ? "x" : "") });
+    expect(asked).toBe(64);
+    while (chat.isWatchedForWriting) chat.handleWriteEvent();
+    expect(chat.memory.sent).toHaveLength(1000);
+  });
+
   test("that throws is told of by who sends, and is asked again by the next send", () => {
     const chat = new MemoryChat(newMap());
     const pieces = [new Error("not yet"), "late"];
@@ -288,6 +297,19 @@ describe.each(HOSTED)("an async iterable under $name", (mode) => {
     gate.resolve({ value: "late", done: false });
     await run(mode, map);
     expect([chat.told, map.stats().timersNow]).toEqual([[], 0]);
+  });
+
+  test("whose return rejects is logged", async () => {
+    const map = newMap();
+    const [near] = connectedPair();
+    const chat = lineChat(near, map);
+    const rejected = Promise.reject<IteratorResult<string>>(new Error("stuck"));
+    const iterator = { next: () => new Promise<IteratorResult<string>>(() => undefined), return: () => rejected };
+    chat.pushWithProducer({ [Symbol.asyncIterator]: () => iterator });
+    chat.close();
+    await expect(rejected).rejects.toThrow("stuck");
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(chat.logged).toEqual([expect.stringContaining("gave up a producer, which threw (Error: stuck")]);
   });
 
   test("a stream that was never asked is destroyed when the channel closes", async () => {

@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import {
-  ChannelMap,
+  type ChannelMap,
   closeAll,
   createNodeBackend,
   defaultBackend,

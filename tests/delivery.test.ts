@@ -200,6 +200,18 @@ describe.each(MODES)("$name", (mode) => {
     expect(map.stats().events).toBe(before);
   });
 
+  test("one that says it wants to write, but has no handleWrite to be told, is not watched for it", async () => {
+    class Wishful extends Recorder {
+      override writable(): boolean {
+        return true;
+      }
+    }
+    const map = newMap();
+    new Wishful(connectedPair()[0], map);
+    await turns(mode, map, 3);
+    expect([map.stats().asked, map.stats().events]).toEqual([3, 0]);
+  });
+
   test("one that overrides readable and writable is asked every turn and told what it said", async () => {
     const map = newMap();
     const [near, far] = connectedPair();

@@ -75,6 +75,11 @@ describe("tail-pipe", () => {
     expect(stdout).toBe(Array.from({ length: 100_000 }, (_, index) => `line ${index}\n`).join(""));
   });
 
+  test("ends quietly, and its command with it, when nobody reads any more", async () => {
+    const line = `"$0" build/examples/tail-pipe.js -- yes | head -n 1`;
+    expect(await start("sh", ["-c", line, process.execPath]).ended).toMatchObject({ code: 0, stdout: "y\n", stderr: "" });
+  });
+
   test("keeps characters whole that come in two pieces", async () => {
     const script = "process.stdout.write(Buffer.from([0xe2, 0x82])); setTimeout(() => process.stdout.write(Buffer.from([0xac, 0x0a])), 50)";
     const { stdout } = await startExample("tail-pipe", "--", process.execPath, "-e", script).ended;

@@ -85,7 +85,10 @@ describe("echo-server", () => {
 
   test("serves IPv6", async () => {
     const server = startExample("echo-server", "--host", "::1", "--port", "0");
-    await server.line(/^listening on ::1:\d+$/);
+    const [, port] = await server.line(/^listening on ::1:(\d+)$/);
+    const script = "import socket, sys; s = socket.create_connection(('::1', int(sys.argv[1]))); s.sendall(b'hi'); print(s.recv(9))";
+    const { stdout } = await command("python3", ["-c", script, String(port)]);
+    expect(stdout).toBe("b'hi'\n");
   });
 
   test("says in one line that the port is in use, with exit status 1", async () => {

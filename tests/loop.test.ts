@@ -1,11 +1,10 @@
-/** The loop itself: when it ends, what may run beside it, what wakes it. */
+/** The loop itself, whichever way it runs: when it ends, and what it refuses. poll and closeAll. */
 
-import { createServer } from "node:net";
-import { once } from "node:events";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { closeAll, Dispatcher, DispatcherWithSend, LoopError, loop, loopSync, poll, type Socket } from "wasyncore";
+import { describe, expect, test } from "vitest";
+import { closeAll, createNodeBackend, LoopError, loop, loopSync, poll } from "wasyncore";
+import { recordingWaits } from "./support/backends.js";
 import { Recorder } from "./support/handlers.js";
-import { MODES, newMap, run, start, turns } from "./support/runs.js";
+import { MODES, newMap, run, start } from "./support/runs.js";
 import { bytes, connectedPair, listener } from "./support/sockets.js";
 
 describe.each(MODES)("$name", (mode) => {
@@ -22,6 +21,20 @@ describe.each(MODES)("$name", (mode) => {
     far.close();
     await start(mode, { map, timeoutMs: Infinity });
     expect(recorder.closes).toBe(1);
+  });
+
+  test("does not wait when the last channel is closed while the handlers are asked", async () => {
+    const [backend, waits] = recordingWaits(createNodeBackend());
+    const map = newMap(backend);
+    class Asked extends Recorder {
+      override readable(): boolean {
+        this.close();
+        return true;
+      }
+    }
+    new Asked(connectedPair()[0], map);
+    await start(mode, { map, timeoutMs: 250 });
+    expect([map.size, Math.max(...waits)]).toEqual([0, expect.closeTo(0, 3)]);
   });
 
   test("count is the number of turns", async () => {
@@ -130,127 +143,6 @@ describe.each(MODES)("$name", (mode) => {
   });
 });
 
-describe("loop on Node's own event loop", () => {
-  test("timers, promises and servers of the process go on beside it", async () => {
-    const map = newMap();
-    const [near, far] = connectedPair();
-    new Recorder(near, map);
-    const server = createServer((connection) => connection.end("from node:net"));
-    onTestFinished(() => void server.close());
-    server.listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as { port: number };
-    const client = new Recorder(undefined, map);
-    client.createSocket();
-    client.connect({ host: "127.0.0.1", port });
-    const order: string[] = [];
-    setTimeout(() => {
-      order.push("timer");
-      Promise.resolve().then(() => {
-        order.push("promise");
-        far.close();
-      }, undefined);
-    }, 1);
-    await loop({ map, timeoutMs: Infinity });
-    expect([order, client.text]).toEqual([["timer", "promise"], "from node:net"]);
-  });
-
-  test("promises of a callback are settled before the next turn", async () => {
-    const map = newMap();
-    const order: string[] = [];
-    map.callLater(0, () => {
-      order.push("first");
-      Promise.resolve().then(() => order.push("promise"), undefined);
-      map.callLater(0, () => order.push("second"));
-    });
-    await loop({ map });
-    expect(order).toEqual(["first", "promise", "second"]);
-  });
-
-  test("what is sent from outside of callbacks is delivered, however long the loop may wait", async () => {
-    const map = newMap();
-    const [near, far] = connectedPair();
-    near.setOption("SO_SNDBUF", 4096);
-    const sender = new DispatcherWithSend(near, map);
-    const reader = new Recorder(far, map, 8192);
-    const length = 1_000_000;
-    setTimeout(() => sender.send(new Uint8Array(length)), 1);
-    const signal = stopWhen(() => reader.received.reduce((sum, piece) => sum + piece.length, 0) === length);
-    await loop({ map, timeoutMs: Infinity, signal });
-    expect(sender.outBufferLength).toBe(0);
-  });
-
-  test("a channel that comes from outside is watched, however long the loop may wait", async () => {
-    const map = newMap();
-    new Recorder(connectedPair()[0], map);
-    const [near, far] = connectedPair();
-    far.send(bytes("new"));
-    let added: Recorder | undefined;
-    setTimeout(() => (added = new Recorder(near, map)), 1);
-    await loop({ map, timeoutMs: Infinity, signal: stopWhen(() => added?.text === "new") });
-    expect(added?.text).toBe("new");
-  });
-
-  test("a timer that comes from outside fires, however long the loop may wait", async () => {
-    const map = newMap();
-    const recorder = new Recorder(connectedPair()[0], map);
-    setTimeout(() => map.callLater(1, () => recorder.close()), 1);
-    await loop({ map, timeoutMs: Infinity });
-    expect(map.size).toBe(0);
-  });
-
-  test("a listener that begins to listen from outside accepts", async () => {
-    const map = newMap();
-    class Server extends Dispatcher {
-      override handleAccepted(socket: Socket): void {
-        socket.close();
-        this.close();
-      }
-    }
-    const server = new Server(undefined, map);
-    server.createSocket();
-    server.bind({ host: "127.0.0.1", port: 0 });
-    const client = new Recorder(undefined, newMap());
-    setTimeout(() => {
-      server.listen(1);
-      client.createSocket();
-      client.connect(server.socket.localAddress());
-    }, 1);
-    await loop({ map, timeoutMs: Infinity });
-    expect(server.fd).toBe(-1);
-  });
-
-  test("ends when the last channel is closed from outside", async () => {
-    const map = newMap();
-    const recorder = new Recorder(connectedPair()[0], map);
-    setTimeout(() => recorder.close(), 1);
-    await loop({ map, timeoutMs: Infinity });
-    expect(map.size).toBe(0);
-  });
-
-  test("a signal aborted while it waits ends it at once", async () => {
-    const map = newMap();
-    const recorder = new Recorder(connectedPair()[0], map);
-    const stop = new AbortController();
-    setTimeout(() => stop.abort(), 1);
-    await loop({ map, timeoutMs: Infinity, signal: stop.signal });
-    expect(map.get(recorder.fd)).toBe(recorder);
-    await turns({ name: "", blocking: true, usePoll: false }, map, 1);
-  });
-
-  test("two loops run side by side on two maps", async () => {
-    const maps = [newMap(), newMap()];
-    const recorders = maps.map((map) => {
-      const [near, far] = connectedPair();
-      far.send(bytes("hello"));
-      far.close();
-      return new Recorder(near, map);
-    });
-    await Promise.all(maps.map((map) => loop({ map, timeoutMs: Infinity })));
-    expect(recorders.map((recorder) => recorder.text)).toEqual(["hello", "hello"]);
-  });
-});
-
 describe("poll", () => {
   test("is one turn that does not wait", () => {
     const map = newMap();
@@ -302,15 +194,3 @@ describe("closeAll", () => {
     expect(map.size).toBe(0);
   });
 });
-
-/** A signal that a question aborts, asked in every turn of Node's own loop. */
-function stopWhen(done: () => boolean): AbortSignal {
-  const stop = new AbortController();
-  const ask = (): void => {
-    if (done()) stop.abort();
-    else waiting = setImmediate(ask);
-  };
-  let waiting = setImmediate(ask);
-  onTestFinished(() => clearImmediate(waiting));
-  return stop.signal;
-}

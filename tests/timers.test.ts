@@ -1,7 +1,7 @@
 /** Timers of a map: when they fire, in which order, and what they may do. */
 
 import { describe, expect, test } from "vitest";
-import { ChannelMap, createNodeBackend, type Timer } from "wasyncore";
+import { type ChannelMap, createNodeBackend, type Timer } from "wasyncore";
 import { MODES, newMap, run, start, turns } from "./support/runs.js";
 
 /** A map whose clock stands still until a test moves it. */

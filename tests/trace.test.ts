@@ -1,13 +1,13 @@
 /** The same scenario gives the same trace, whichever way the loop runs. */
 
 import { describe, expect, test } from "vitest";
-import { type ChannelMap, DispatcherWithSend, Dispatcher, Socket } from "wasyncore";
+import { type Backend, type ChannelMap, createNodeBackend, Dispatcher, DispatcherWithSend, Socket } from "wasyncore";
 import { type Mode, MODES, newMap, start } from "./support/runs.js";
 import { bytes, pattern, text } from "./support/sockets.js";
 
 /** Plays a scenario with a server, three clients, timers, an error and a half of the traffic from inside callbacks. */
-async function play(mode: Mode): Promise<string[]> {
-  const map = newMap();
+async function play(mode: Mode, backend?: Backend): Promise<string[]> {
+  const map = newMap(backend);
   const trace: string[] = [];
   let serial = 0;
 
@@ -108,6 +108,13 @@ describe.each([false, true])("usePoll %s", (usePoll) => {
     expect(hosted).toContain("bulk closes");
     expect(hosted).toContain("bold fails: bold throws");
     expect(hosted?.filter((line) => line === "server accepts")).toHaveLength(3);
+  });
+
+  test("and so do the two ways to poll, epoll(7) and poll(2)", async () => {
+    for (const mode of MODES.filter((each) => each.usePoll === usePoll)) {
+      const [epoll, poll] = (["epoll", "poll"] as const).map((poller) => createNodeBackend({ poller }));
+      expect(await play(mode, epoll)).toEqual(await play(mode, poll));
+    }
   });
 
   test("and so do two runs the same way", async () => {

@@ -36,6 +36,9 @@ export namespace EventType {
 /** `eventrwflags.fd_readwrite_hangup`: the peer is gone. */
 export const EVENT_HANGUP: u16 = 1;
 
+/** `clockid.realtime`. */
+export const CLOCK_REALTIME: u32 = 0;
+
 /** `clockid.monotonic`. */
 export const CLOCK_MONOTONIC: u32 = 1;
 

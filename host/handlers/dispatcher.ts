@@ -45,8 +45,8 @@ export class Dispatcher implements Channel {
   #registration: Registration | undefined;
   #interest: number = Interest.READ;
   #state: number = State.IDLE;
-  /** Which of the two the class overrides; and whether anybody hears that it can write. */
-  #asked = { readable: false, writable: false, hears: false };
+  /** Would anybody hear that it can write? */
+  #hearsWrite = false;
   #stopLookup: (() => void) | undefined;
   /** Has handleClose been called for this endpoint? */
   #closeTold = false;
@@ -104,16 +104,12 @@ export class Dispatcher implements Channel {
   addChannel(): void {
     const endpoint = this.#open("epoll");
     this.#registration?.remove();
-    this.#asked = {
-      readable: isOverride(this.readable),
-      writable: isOverride(this.writable),
-      hears: this.managesWriting || isOverride(this.handleWrite),
-    };
+    this.#hearsWrite = this.managesWriting || isOverride(this.handleWrite);
     this.#registration = registrarOf(this.#map).register(this, {
       fd: endpoint.fd,
       state: this.#state,
       interest: this.#interest,
-      asked: this.#asked.readable || this.#asked.writable,
+      asked: isOverride(this.readable) || isOverride(this.writable),
       stream: !(endpoint instanceof Socket) || endpoint.type === "stream",
     });
   }
@@ -355,11 +351,8 @@ export class Dispatcher implements Channel {
   }
 
   sampleInterest(): number {
-    const { readable, writable, hears } = this.#asked;
-    const pushed = this.#interest;
-    const read = readable ? this.readable() : (pushed & Interest.READ) !== 0;
-    const write = writable ? this.writable() && hears : (pushed & Interest.WRITE) !== 0;
-    return (read ? Interest.READ : Interest.NONE) | (write ? Interest.WRITE : Interest.NONE);
+    const read = this.readable() ? Interest.READ : Interest.NONE;
+    return this.writable() && this.#hearsWrite ? read | Interest.WRITE : read;
   }
 
   describe(): ChannelDescription {
@@ -450,7 +443,11 @@ export class Dispatcher implements Channel {
       this.#state = State.OPEN;
     } catch (error) {
       if (!(error instanceof OSError) || (error.code !== "ENOTCONN" && error.code !== "EINVAL")) throw error;
-      if (socket.getOption("SO_ACCEPTCONN") === 0) return;
+      if (socket.getOption("SO_ACCEPTCONN") === 0) {
+        // A connection that was reset before it could be taken over: reading tells its end.
+        if (socket.getOption("SO_ERROR") !== 0) this.#state = State.OPEN;
+        return;
+      }
       this.addr = socket.localAddress();
       this.accepting = true;
       this.#state = State.ACCEPTING;

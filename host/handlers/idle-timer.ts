@@ -62,13 +62,11 @@ export class IdleTimer {
   }
 
   readonly #fire = (): void => {
-    const now = this.#map.now();
-    const leftMs = this.#busyMs + this.#timeoutMs - now;
+    const leftMs = this.#busyMs + this.#timeoutMs - this.#map.now();
     if (leftMs > 0) {
       this.#wait(leftMs);
       return;
     }
-    this.#busyMs = now;
     this.#wait(this.#timeoutMs);
     this.#onIdle();
   };

@@ -25,6 +25,7 @@ export const ERRNO_IO = 29;
 export const ERRNO_MFILE = 33;
 export const ERRNO_MSGSIZE = 35;
 export const ERRNO_NOPROTOOPT = 50;
+export const ERRNO_NOSYS = 52;
 export const ERRNO_NOTDIR = 54;
 export const ERRNO_NOTSOCK = 57;
 export const ERRNO_NOTSUP = 58;

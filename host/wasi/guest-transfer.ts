@@ -12,8 +12,8 @@ import { ERRNO_AGAIN, ERRNO_MSGSIZE, ERRNO_SUCCESS } from "./errno.js";
 import type { GuestContext } from "./guest-context.js";
 import type { Descriptor } from "./guest-descriptors.js";
 
-/** A pipe that is ready takes so many bytes without waiting (PIPE_BUF of Linux; the least of all systems is 512). */
-const PIPE_BYTES = process.platform === "linux" ? 4096 : 512;
+/** A pipe that is ready takes so many bytes without waiting: the least PIPE_BUF that POSIX allows. */
+const PIPE_BYTES = 512;
 /** Of a gathered send: larger vectors are sent in part. */
 const GATHER_BYTES = 65_536;
 

@@ -4,6 +4,7 @@
  */
 
 import { READY_STRIDE, type Backend, type PollSet } from "../backend.js";
+import { OSError } from "../errors.js";
 
 /** What {@link Waiting.wait} found. */
 export interface Waited {
@@ -25,8 +26,8 @@ export class Waiting {
 
   /** Waits until `fd` is ready for `interest` (bits of `Ready`); does not wait, but looks, with `timeoutMs` 0. */
   wait(fd: number, interest: number, timeoutMs: number): Waited {
-    this.#set ??= this.#backend.createPollSet();
-    const set = this.#set;
+    const set = this.#pollSet();
+    if (typeof set === "number") return { failed: set, ready: false, pendingError: 0 };
     const failed = set.update(fd, interest);
     if (failed < 0) return { failed, ready: false, pendingError: 0 };
     try {
@@ -39,6 +40,17 @@ export class Waiting {
       }
     } finally {
       set.update(fd, 0);
+    }
+  }
+
+  /** Made when it is needed first: most guests wait in poll_oneoff alone. -errno where there is no descriptor left. */
+  #pollSet(): PollSet | number {
+    try {
+      this.#set ??= this.#backend.createPollSet();
+      return this.#set;
+    } catch (error) {
+      if (error instanceof OSError) return error.errno;
+      throw error;
     }
   }
 

@@ -2,7 +2,7 @@
 
 import { spawnSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { Dispatcher, OSError, Socket } from "wasyncore";
+import { type ChannelMap, Dispatcher, OSError, Socket } from "wasyncore";
 import { newMap, run } from "../support/runs.js";
 import { anyAddress, bytes, FAMILIES, owned, reset } from "../support/sockets.js";
 import {
@@ -55,13 +55,7 @@ describe.each(KINDS)("BaseTestAPI, $name", (kind) => {
     const map = newMap();
     const server = new TestListener(undefined, map);
     listenAt(server, family);
-    // Its connection may be closed before the loop ends.
-    class TestClient extends BaseClient {
-      override handleClose(): void {
-        this.close();
-      }
-    }
-    new TestClient(family, server.socket.localAddress(), map);
+    new BaseClient(family, server.socket.localAddress(), map);
     await runUntilFlag(kind, server);
   });
 
@@ -72,8 +66,8 @@ describe.each(KINDS)("BaseTestAPI, $name", (kind) => {
       }
     }
     class TestHandler extends BaseTestHandler {
-      constructor(...parameters: ConstructorParameters<typeof BaseTestHandler>) {
-        super(...parameters);
+      constructor(socket: Socket, map: ChannelMap) {
+        super(socket, map);
         this.send(new Uint8Array(1024));
       }
     }
@@ -104,8 +98,8 @@ describe.each(KINDS)("BaseTestAPI, $name", (kind) => {
       }
     }
     class TestHandler extends BaseTestHandler {
-      constructor(...parameters: ConstructorParameters<typeof BaseTestHandler>) {
-        super(...parameters);
+      constructor(socket: Socket, map: ChannelMap) {
+        super(socket, map);
         this.close();
       }
     }
@@ -187,8 +181,8 @@ describe.each(INTERNET_KINDS)("BaseTestAPI, $name", (kind) => {
       }
     }
     class TestHandler extends BaseTestHandler {
-      constructor(...parameters: ConstructorParameters<typeof BaseTestHandler>) {
-        super(...parameters);
+      constructor(socket: Socket, map: ChannelMap) {
+        super(socket, map);
         this.socket.sendOutOfBand(Uint8Array.of(244));
       }
     }

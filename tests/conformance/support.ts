@@ -31,10 +31,6 @@ export const INTERNET_KINDS = KINDS.filter(({ family }) => family !== "unix");
 export class BaseTestHandler extends Dispatcher {
   flag = false;
 
-  constructor(socket: Socket | undefined, map: ChannelMap) {
-    super(socket, map);
-  }
-
   override handleAccept(): void {
     throw new Error("handleAccept not supposed to be called");
   }

@@ -5,9 +5,11 @@ import asynchat
 import asyncore
 import json
 import socket
+import sys
 import zlib
 
 from errno import errorcode
+from peers import FAMILIES
 
 BASES = {
     "dispatcher": asyncore.dispatcher,
@@ -16,8 +18,8 @@ BASES = {
     "chat": asynchat.async_chat,
 }
 # Told in any case; what is done then is asyncore's own unless the scenario says otherwise.
-ALWAYS = ("accept", "accepted", "connect", "expt", "close", "error")
-IF_SCRIPTED = ("read", "write")
+ALWAYS = ("accepted", "connect", "expt", "close", "error")
+IF_SCRIPTED = ("accept", "read", "write")
 SHOWN_BYTES = 48
 
 
@@ -91,8 +93,9 @@ def make_handler(player, name, spec, sock, pipe_fd):
     if base is asynchat.async_chat:
         # asynchat has no terminator before one is set, and fails without.
         handler.set_terminator(read_terminator(spec.get("terminator")))
-        for size in ("ac_in_buffer_size", "ac_out_buffer_size"):
-            setattr(handler, size, spec.get({"ac_in_buffer_size": "in", "ac_out_buffer_size": "out"}[size], 65536))
+        handler.terminators = list(spec.get("terminators", []))
+        handler.ac_in_buffer_size = spec.get("in", 65536)
+        handler.ac_out_buffer_size = spec.get("out", 65536)
     return handler
 
 
@@ -102,8 +105,6 @@ def told(player, name, base, callback, actions):
     def handle(self, *values):
         detail = ""
         if callback == "error":
-            import sys
-
             detail = " " + name_of(sys.exc_info()[1])
         elif callback == "accepted":
             detail = " " + player.owner_of(values[1])
@@ -206,6 +207,17 @@ def act_terminator(player, handler, name, base, values):
     player.log("%s terminator %s" % (name, show(terminator) if isinstance(terminator, bytes) else json.dumps(terminator)))
 
 
+def act_accept_one(player, handler, name, base, values, spec):
+    pair = handler.accept()
+    if pair is not None:
+        player.make_child(spec, pair[0])
+
+
+def act_next_terminator(player, handler, name, base, values):
+    if handler.terminators:
+        handler.set_terminator(read_terminator(handler.terminators.pop(0)))
+
+
 def act_want(player, handler, name, base, values, way, on):
     handler.wants[way] = on
 
@@ -216,7 +228,8 @@ ACTIONS = {
     "closeOther": lambda player, handler, name, base, values, other: player.handlers[other].close(),
     "adopt": lambda player, handler, name, base, values, spec: player.make_child(spec, values[0]),
     "connect": lambda player, handler, name, base, values, to: handler.connect(player.address_of(to)),
-    "create": lambda player, handler, name, base, values: handler.create_socket(handler.socket.family),
+    "acceptOne": act_accept_one,
+    "create": lambda player, handler, name, base, values, family: handler.create_socket(FAMILIES[family]),
     "shutdown": lambda player, handler, name, base, values: handler.socket.shutdown(socket.SHUT_WR),
     "sendTo": lambda player, handler, name, base, values, to, data: handler.socket.sendto(
         read_data(data), player.address_of(to)
@@ -232,7 +245,9 @@ ACTIONS = {
     "take": act_take,
     "getTerminator": act_terminator,
     "setTerminator": lambda player, handler, name, base, values, to: handler.set_terminator(read_terminator(to)),
+    "nextTerminator": act_next_terminator,
     "push": lambda player, handler, name, base, values, data: handler.push(read_data(data)),
+    "pushTaken": lambda player, handler, name, base, values: handler.push(handler._get_data()),
     "produce": lambda player, handler, name, base, values, pieces: handler.push_with_producer(
         Pieces(player, name, pieces)
     ),

@@ -6,9 +6,8 @@ import os
 import socket
 import time
 
-from errno import errorcode
 from handlers import flags_of, make_handler, name_of, perform, read_data, show
-from peers import PATIENCE_S, Peer, connect, connected_pair, make_socket, wait_for
+from peers import ANY_ADDRESS, FAMILIES, PATIENCE_S, Peer, connect, connected_pair, make_socket, wait_for
 
 # Without a recording to go by, so long a silence means that no more will come.
 SILENCE_S = 0.03
@@ -133,12 +132,12 @@ class Player:
 
     def step_listen(self, name):
         handler = self.make(name)
-        handler.create_socket(make_socket(self.family, bound=False).family)
-        handler.bind(make_any(self.family))
+        handler.create_socket(FAMILIES[self.family])
+        handler.bind(ANY_ADDRESS[self.family])
         handler.listen(5)
 
     def step_make(self, name):
-        self.make(name).create_socket(make_socket(self.family, bound=False).family)
+        self.make(name).create_socket(FAMILIES[self.family])
 
     def step_open(self, name, peer):
         near, far = connected_pair(self.family)
@@ -155,8 +154,8 @@ class Player:
 
     def step_datagram(self, name):
         handler = self.make(name)
-        handler.create_socket(make_socket(self.family, bound=False).family, socket.SOCK_DGRAM)
-        handler.bind(make_any(self.family))
+        handler.create_socket(FAMILIES[self.family], socket.SOCK_DGRAM)
+        handler.bind(ANY_ADDRESS[self.family])
 
     def step_do(self, name, actions):
         try:
@@ -186,6 +185,12 @@ class Player:
     def step_send(self, name, data, start=0, end=None):
         self.peers[name].send(read_data(data)[start:end])
 
+    def step_sendCut(self, name, data, places):
+        """What lies between these places, piece by piece, and the rest."""
+        for start, end in zip(places, places[1:] + [None]):
+            self.step_send(name, data, start, end)
+            self.step_run()
+
     def step_sendEach(self, name, data):
         """Byte by byte."""
         for byte in read_data(data):
@@ -212,6 +217,3 @@ class Player:
         owner = self.handlers.get(name)
         wait_for(self.peers[name].fd if owner is None else owner.socket.fileno(), condition)
 
-
-def make_any(family):
-    return {"IPv4": ("127.0.0.1", 0), "IPv6": ("::1", 0), "unix": ""}[family]

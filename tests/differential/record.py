@@ -32,8 +32,8 @@ def expand(scenario):
             yield named
             continue
         for name, values in scenario["vary"].items():
-            for value in values:
-                yield substitute(dict(named, id="%s/%s" % (named["id"], value)), "$" + name, value)
+            for label, value in values.items() if isinstance(values, dict) else zip(values, values):
+                yield substitute(dict(named, id="%s/%s" % (named["id"], label)), "$" + name, value)
 
 
 def substitute(node, name, value):

@@ -66,3 +66,30 @@ export function namesOf(backend: Backend, names: Readonly<Record<string, string>
   };
   return [changed, lookups];
 }
+
+/** A backend that writes down how long each poll was allowed to wait, in milliseconds. */
+export function recordingWaits(backend: Backend): [Backend, number[]] {
+  const waits: number[] = [];
+  const changed: Backend = {
+    ...backend,
+    createPollSet() {
+      const set = backend.createPollSet();
+      return {
+        update: (fd, interest) => set.update(fd, interest),
+        wait(timeoutMs) {
+          waits.push(timeoutMs);
+          return set.wait(timeoutMs);
+        },
+        get ready() {
+          return set.ready;
+        },
+        get alwaysReady() {
+          return set.alwaysReady;
+        },
+        watch: (onReady) => set.watch(onReady),
+        close: () => set.close(),
+      };
+    },
+  };
+  return [changed, waits];
+}

@@ -15,6 +15,8 @@ export class Memory implements Endpoint {
   readonly incoming: Uint8Array[] = [];
   /** What each send call took. */
   readonly sends: Buffer[] = [];
+  /** How many pieces the largest send had. */
+  mostPieces = 0;
   /** How many bytes can be taken still. */
   room = Infinity;
   /** Thrown by the next send. */
@@ -41,6 +43,7 @@ export class Memory implements Endpoint {
 
   sendSomeOf(pieces: readonly Uint8Array[]): number {
     if (this.sendError !== undefined) throw this.sendError;
+    this.mostPieces = Math.max(this.mostPieces, pieces.length);
     const all = Buffer.concat(pieces);
     const taken = Math.min(all.length, this.room);
     this.room -= taken;

@@ -2,12 +2,7 @@
  * Owns the handlers that tests watch: they write down what they are told. Knows the public API alone.
  */
 
-import {
-  ChannelMap,
-  Dispatcher,
-  type Socket,
-  type SocketAddress,
-} from "wasyncore";
+import { type ChannelMap, Dispatcher, type Socket, type SocketAddress } from "wasyncore";
 
 /** Callbacks of a Dispatcher that a loop may call. */
 export const CALLBACKS = [

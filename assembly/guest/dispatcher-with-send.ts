@@ -1,0 +1,75 @@
+/** Owns `DispatcherWithSend`, asyncore's `dispatcher_with_send`: a dispatcher whose `send` takes everything. */
+
+import { ByteQueue } from "./byte-queue";
+import { Dispatcher } from "./dispatcher";
+import { Socket } from "./socket";
+
+/** How much one call is given at the most: asyncore's 64 KiB. */
+const BYTES_A_SEND: i32 = 65_536;
+
+/** What cannot be sent at once is kept, and sent when the socket can take it. */
+export class DispatcherWithSend extends Dispatcher {
+  private queue: ByteQueue = new ByteQueue();
+  /** Was the peer gone at the last send? */
+  private isLost: bool = false;
+
+  constructor(socket: Socket | null = null) {
+    super();
+    if (socket !== null) this.setSocket(socket);
+  }
+
+  /** Bytes that wait to be sent. asyncore: len(out_buffer). */
+  get outBufferLength(): i32 {
+    return this.queue.length;
+  }
+
+  override writable(): bool {
+    return !this.connected || this.queue.length > 0;
+  }
+
+  override handleWrite(): void {
+    this.initiateSend();
+  }
+
+  /** Takes all of `data`, a copy of what has to wait, and sends what it can. @returns its length */
+  override send(data: Uint8Array): i32 {
+    const queue = this.queue;
+    if (queue.length > 0 || this.connecting) {
+      queue.push(data.dataStart, data.length);
+      if (!this.connecting) this.initiateSend();
+    } else {
+      this.isLost = false;
+      const sent = this.sendBytes(data.dataStart, data.length);
+      if (!this.isLost) queue.push(data.dataStart + sent, data.length - sent);
+    }
+    this.setWriteInterest(queue.length > 0);
+    return data.length;
+  }
+
+  /** Sends what it can of what waits, 64 KiB at the most. asyncore: initiate_send. */
+  initiateSend(): void {
+    const queue = this.queue;
+    if (queue.length > 0) queue.drop(this.sendBytes(queue.start, min(queue.length, BYTES_A_SEND)));
+    this.setWriteInterest(queue.length > 0);
+  }
+
+  /** Closes; what waits is dropped. */
+  override close(): void {
+    super.close();
+    this.queue.clear();
+  }
+
+  override get className(): string {
+    return "DispatcherWithSend";
+  }
+
+  protected override get managesWriting(): bool {
+    return true;
+  }
+
+  protected override outputLost(): void {
+    super.outputLost();
+    this.isLost = true;
+    this.queue.clear();
+  }
+}

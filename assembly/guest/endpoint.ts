@@ -1,0 +1,182 @@
+/**
+ * Owns what sockets and files have in common: a descriptor, and bytes read ahead of the handler. Knows no channel.
+ *
+ * Some hosts say that everything is ready as soon as one descriptor is. So that a handler is told only of what is there,
+ * the loop reads before it calls `handleRead`; the first `recv` in it gets those bytes, and no call more is made than
+ * without. What the handler leaves is kept, and counts as ready in the next turn.
+ */
+
+import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_SUCCESS } from "../wasi/errno";
+import { closeDescriptor } from "../wasi/system";
+import { raiseErrno } from "./errors";
+
+/** How much one call reads at the most. */
+const READ_BYTES: i32 = 65_536;
+
+export const NO_BYTES = new Uint8Array(0);
+
+/** Read ahead for the handler that is being told. */
+const ahead = heap.alloc(READ_BYTES);
+let aheadOwner: Endpoint | null = null;
+/** How far it is taken, and its length; a negative length is -errno. */
+let aheadAt: i32 = 0;
+let aheadLength: i32 = 0;
+
+/** For reading at any other time. */
+const scratch = heap.alloc(READ_BYTES);
+
+/** Why {@link Endpoint.take} gave nothing: an errno, ERRNO_SUCCESS at end of input. */
+let takeErrno: i32 = ERRNO_SUCCESS;
+
+@inline
+export function lastErrno(): i32 {
+  return takeErrno;
+}
+
+export abstract class Endpoint {
+  /** Bytes received so far. */
+  bytesIn: f64 = 0;
+  /** Bytes sent so far: taken by the host. */
+  bytesOut: f64 = 0;
+  private descriptor: i32;
+  private kept: Uint8Array | null = null;
+  private keptErrno: i32 = ERRNO_SUCCESS;
+
+  constructor(fd: i32) {
+    this.descriptor = fd;
+  }
+
+  /** The descriptor; -1 once closed. */
+  get fd(): i32 {
+    return this.descriptor;
+  }
+
+  get closed(): bool {
+    return this.descriptor < 0;
+  }
+
+  /** Is it a byte stream? */
+  get isStream(): bool {
+    return true;
+  }
+
+  /** @returns bytes, or -errno. */
+  protected abstract readInto(at: usize, length: i32): i32;
+  protected abstract writeFrom(at: usize, length: i32): i32;
+
+  /** Receives up to `maxBytes`, 64 KiB at the most; nothing at end of input, or when nothing is there yet. */
+  recv(maxBytes: i32): Uint8Array {
+    const data = this.take(maxBytes);
+    if (takeErrno != ERRNO_SUCCESS) raiseErrno(takeErrno, "recv");
+    return data;
+  }
+
+  /** Sends. @returns how many bytes were taken: perhaps not all, 0 when it would have to wait. */
+  send(data: Uint8Array): i32 {
+    const sent = this.put(data.dataStart, data.length);
+    if (sent >= 0) return sent;
+    raiseErrno(-sent, "send");
+    return 0;
+  }
+
+  /** Closes the descriptor; safe to call again. */
+  close(): void {
+    const fd = this.detach();
+    if (fd < 0) return;
+    const result = closeDescriptor(fd);
+    if (result < 0) raiseErrno(-result, "close");
+  }
+
+  /** Gives the descriptor away: closing it is the caller's business from then on. */
+  detach(): i32 {
+    const fd = this.descriptor;
+    this.descriptor = -1;
+    this.kept = null;
+    this.keptErrno = ERRNO_SUCCESS;
+    if (aheadOwner === this) aheadOwner = null;
+    return fd;
+  }
+
+  // What the handlers and the loop use. No error is noted by these.
+
+  /** As {@link recv}; {@link lastErrno} says why there is nothing. */
+  take(maxBytes: i32): Uint8Array {
+    takeErrno = ERRNO_SUCCESS;
+    if (aheadOwner === this) return this.takeAhead(maxBytes);
+    if (this.hasKept) return this.takeKept(maxBytes);
+    if (this.descriptor < 0) takeErrno = ERRNO_BADF;
+    if (this.descriptor < 0 || maxBytes <= 0) return NO_BYTES;
+    const length = this.readInto(scratch, min(maxBytes, READ_BYTES));
+    if (length < 0) takeErrno = -length;
+    return length > 0 ? this.copy(scratch, length) : NO_BYTES;
+  }
+
+  /** As {@link send}. @returns bytes taken, or -errno. */
+  put(at: usize, length: i32): i32 {
+    if (this.descriptor < 0) return -ERRNO_BADF;
+    if (length == 0) return 0;
+    const sent = this.writeFrom(at, length);
+    if (sent > 0) this.bytesOut += sent;
+    return sent == -ERRNO_AGAIN ? 0 : sent;
+  }
+
+  /** Something is said to be there. @returns whether it is: bytes, an end or an error. */
+  readAhead(): bool {
+    if (!this.isStream || this.hasKept) return true;
+    const length = this.readInto(ahead, READ_BYTES);
+    if (length == -ERRNO_AGAIN) return false;
+    aheadOwner = this;
+    aheadAt = 0;
+    aheadLength = length;
+    return true;
+  }
+
+  /** The handler has been told: keeps what it left. An end needs no keeping, it will be told again. */
+  keepAhead(): void {
+    if (aheadOwner !== this) return;
+    aheadOwner = null;
+    if (aheadLength < 0) this.keptErrno = -aheadLength;
+    else if (aheadLength > aheadAt) this.kept = bytesAt(ahead + aheadAt, aheadLength - aheadAt);
+  }
+
+  /** Is something kept that the handler left? */
+  get hasKept(): bool {
+    return this.kept !== null || this.keptErrno != ERRNO_SUCCESS;
+  }
+
+  private takeAhead(maxBytes: i32): Uint8Array {
+    if (aheadLength <= 0) {
+      aheadOwner = null;
+      takeErrno = -aheadLength;
+      return NO_BYTES;
+    }
+    const start = aheadAt;
+    const length = max(0, min(maxBytes, aheadLength - start));
+    aheadAt = start + length;
+    if (aheadAt == aheadLength) aheadOwner = null;
+    return this.copy(ahead + start, length);
+  }
+
+  private takeKept(maxBytes: i32): Uint8Array {
+    const kept = this.kept;
+    if (kept === null) {
+      takeErrno = this.keptErrno;
+      this.keptErrno = ERRNO_SUCCESS;
+      return NO_BYTES;
+    }
+    const length = max(0, min(maxBytes, kept.length));
+    this.kept = length < kept.length ? kept.subarray(length) : null;
+    return this.copy(kept.dataStart, length);
+  }
+
+  private copy(at: usize, length: i32): Uint8Array {
+    this.bytesIn += length;
+    return bytesAt(at, length);
+  }
+}
+
+function bytesAt(at: usize, length: i32): Uint8Array {
+  const bytes = new Uint8Array(length);
+  memory.copy(bytes.dataStart, at, length);
+  return bytes;
+}

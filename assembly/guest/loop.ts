@@ -1,0 +1,211 @@
+/**
+ * Owns the loop: `loop`, `poll`, `turn` for hosts that drive the guest turn by turn, and `closeAll`; and what the engine
+ * calls. Knows the registry, the timers and the seam in channel.ts; knows no handler class.
+ */
+
+import { Ready, channelCount } from "../engine/channels";
+import { timerCount } from "../engine/timers";
+import { isTurning, prepare, run, setPoll } from "../engine/turn";
+import { Kind, Verdict, setUpcalls } from "../engine/upcalls";
+import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS, errorCode } from "../wasi/errno";
+import { EVENT_SIZE, Event, EventType, Subscription } from "../wasi/poll";
+import { pollPortably } from "../wasi/portable-poll";
+import { Channel } from "./channel";
+import { socketMap } from "./channel-map";
+import { OSError, hasError, isDisconnect, raise, takeError } from "./errors";
+import { exitWith, printError } from "./messages";
+import { allChannels, channelIn, countKeeping, keepingAt, noteKeeping } from "./registry";
+import { fireTimer } from "./timers";
+
+/** Options of {@link loop}; asyncore's. */
+export class LoopOptions {
+  /** How long one poll may wait; Infinity: until something happens. */
+  timeoutMs: f64 = 30_000;
+  /** Channel by channel (true, poll(2)), or all reads, all writes, all exceptional events (false, select(2)). */
+  usePoll: bool = false;
+  /** How many turns; otherwise until no channel and no timer is left. */
+  count: f64 = Infinity;
+}
+
+const NS_PER_MS: f64 = 1e6;
+const NS_MAX: f64 = 4e18;
+
+let byChannel: bool = false;
+let looping: bool = false;
+/** Has a callback asked to leave the loop? */
+let exiting: bool = false;
+
+setUpcalls(ask, deliver);
+setPoll(pollChannels);
+
+/**
+ * Runs until no channel and no timer is left, until `count` turns are over, or until {@link exitNow}. What on Node would
+ * be thrown from it ends the program: it says what, and exits with status 1. asyncore.loop.
+ */
+export function loop(options: LoopOptions = new LoopOptions()): void {
+  if (looping || isTurning()) {
+    raise(new OSError(ERRNO_ALREADY, "loop", "a loop is running already"));
+    return;
+  }
+  looping = true;
+  exiting = false;
+  for (let turns: f64 = 0; turns < options.count && !isIdle() && !exiting; turns += 1) {
+    if (turnOnce(toNs(options.timeoutMs), options.usePoll) < 0) exitWith("the loop has ended");
+  }
+  if (hasError()) {
+    tellUncaught();
+    exitWith("the loop has ended");
+  }
+  looping = false;
+}
+
+/** The same: in a guest there is no other loop to run on. */
+export function loopSync(options: LoopOptions = new LoopOptions()): void {
+  loop(options);
+}
+
+/** Options of {@link poll}. */
+export class PollOptions {
+  timeoutMs: f64 = 0;
+  usePoll: bool = false;
+}
+
+/** One turn. asyncore.poll, and with `usePoll` asyncore.poll2. */
+export function poll(options: PollOptions = new PollOptions()): void {
+  loop({ timeoutMs: options.timeoutMs, usePoll: options.usePoll, count: 1 });
+}
+
+/**
+ * One turn, for a host that drives the guest: waits `timeoutNs` at the most, 0 for not at all.
+ * @returns how many channels were ready; or a negative errno: something failed that nobody took, which standard error
+ * has been told. The guest may go on.
+ */
+export function turn(timeoutNs: i64): i32 {
+  if (looping || isTurning()) return -ERRNO_ALREADY;
+  exiting = false;
+  return turnOnce(timeoutNs, false);
+}
+
+/** How many channels and timers there are: at 0 there is nothing left to wait for. */
+export function pending(): i32 {
+  return channelCount() + timerCount();
+}
+
+/** Leaves the loop when the callback returns; the channels stay. On Node, a callback throws `ExitNow` for it. */
+export function exitNow(): void {
+  exiting = true;
+}
+
+/** Options of {@link closeAll}. */
+export class CloseAllOptions {
+  ignoreAll: bool = false;
+}
+
+/** Closes every channel and cancels the timers. Of the errors of `close` the first is noted, unless `ignoreAll`. asyncore.close_all. */
+export function closeAll(options: CloseAllOptions = new CloseAllOptions()): void {
+  const before = takeError();
+  let first: OSError | null = null;
+  const channels = allChannels();
+  for (let i = 0; i < channels.length; i++) {
+    channels[i].close();
+    const error = takeError();
+    if (error !== null && error.errno != -ERRNO_BADF && first === null) first = error;
+  }
+  socketMap.cancelTimers();
+  if (before !== null) raise(before);
+  if (first !== null && !options.ignoreAll) raise(first);
+}
+
+function isIdle(): bool {
+  return pending() == 0;
+}
+
+function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
+  byChannel = usePoll;
+  if (hasError()) return tellUncaught();
+  const waitNs = prepare(max<i64>(0, timeoutNs));
+  if (hasError()) return tellUncaught();
+  const ready = run(isIdle() || exiting ? 0 : waitNs, usePoll);
+  if (hasError()) return tellUncaught();
+  if (ready < 0) printError("poll_oneoff " + errorCode(-ready) + ": this host cannot wait for the guest's channels");
+  return ready;
+}
+
+/** An error that nobody took leaves the loop. @returns its errno, negative. */
+function tellUncaught(): i32 {
+  const error = takeError();
+  if (error === null) return 0;
+  printError("uncaught " + error.toString());
+  return error.errno < 0 ? error.errno : -ERRNO_IO;
+}
+
+/** The poll of a turn: what handlers left of what was read ahead is ready as well, whatever the host says. */
+function pollChannels(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
+  const kept = countKeeping();
+  if (kept > 0) changetype<Subscription>(subscriptionsAt).timeout = 1;
+  const errno = pollPortably(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
+  if (kept == 0 || errno != ERRNO_SUCCESS) return errno;
+  let count = load<i32>(eventCountAt);
+  for (let i = 0; i < kept; i++) {
+    const channel = keepingAt(i);
+    if (channel === null) continue;
+    const event = changetype<Event>(eventsAt + <usize>count * EVENT_SIZE);
+    event.userdata = (u64(channel.generation) << 32) | u64(channel.slot);
+    event.error = u16(ERRNO_SUCCESS);
+    event.type = EventType.FD_READ;
+    event.nbytes = 1;
+    event.flags = 0;
+    count += 1;
+  }
+  store<i32>(eventCountAt, count);
+  return errno;
+}
+
+function ask(slot: i32): i32 {
+  const channel = channelIn(slot);
+  if (channel === null) return 0;
+  let interest = channel.readable() ? i32(Ready.READ) : 0;
+  if (channel.writable()) interest |= Ready.WRITE;
+  const error = takeError();
+  if (error === null) return interest;
+  fail(channel, error);
+  return 0;
+}
+
+function deliver(slot: i32, kind: i32, detail: i32): i32 {
+  if (kind == Kind.TIMER) {
+    fireTimer(slot);
+    return hasError() || exiting ? Verdict.STOP : 0;
+  }
+  const channel = channelIn(slot);
+  if (channel === null) return 0;
+  const more = kind == Kind.ACCEPT ? channel.handleAcceptEvent() : false;
+  if (kind == Kind.READ) deliverRead(channel);
+  else if (kind == Kind.WRITE) channel.handleWriteEvent();
+  else if (kind == Kind.CONNECT) channel.handleConnectEvent();
+  else if (kind == Kind.EXCEPTIONAL) channel.handleExptEvent();
+  else if (kind == Kind.CLOSE) channel.handleCloseEvent();
+  // A handler that read to the end has taken the error already.
+  else if (kind == Kind.ERROR && detail != 0) return fail(channel, channel.socketError(detail));
+  const error = takeError();
+  if (error !== null) return fail(channel, error);
+  if (exiting) return Verdict.STOP;
+  return more ? Verdict.AGAIN : 0;
+}
+
+function deliverRead(channel: Channel): void {
+  if (!channel.readAhead()) return;
+  channel.handleReadEvent();
+  if (channel.keepAhead()) noteKeeping(channel);
+}
+
+/** asyncore: what means "the peer is gone" closes, under poll(2) order; all else is an error. */
+function fail(channel: Channel, error: OSError): i32 {
+  if (byChannel && error.errno < 0 && isDisconnect(-error.errno)) channel.handleCloseEvent();
+  else channel.handleError(error);
+  return hasError() || exiting ? Verdict.STOP : Verdict.FAILED;
+}
+
+function toNs(ms: f64): i64 {
+  return i64(min(max(ms, 0.0) * NS_PER_MS, NS_MAX));
+}

@@ -1,0 +1,86 @@
+/** Owns timers and what they call: by slot of the engine, kept alive while they run. Knows no channel. */
+
+import { addTimer, isRunning, removeTimer, timerGeneration } from "../engine/timers";
+import { ERRNO_INVAL } from "../wasi/errno";
+import { raiseErrno } from "./errors";
+
+const NS_PER_MS: f64 = 1e6;
+
+/** The latest time that there is: some 126 years. */
+const NS_MAX: f64 = 4e18;
+
+/** What a timer calls where a function, which cannot know anything around it, is not enough. */
+export interface TimerHandler {
+  handleTimer(): void;
+}
+
+/** A timer started with `callLater`, `callAt` or `callEvery`. */
+export class Timer {
+  private slot: i32;
+  private generation: u32;
+  private callback: (() => void) | null;
+  private handler: TimerHandler | null;
+
+  constructor(slot: i32, callback: (() => void) | null, handler: TimerHandler | null) {
+    this.slot = slot;
+    this.generation = slot < 0 ? 0 : timerGeneration(slot);
+    this.callback = callback;
+    this.handler = handler;
+  }
+
+  /** Is it still to fire? */
+  get active(): bool {
+    return this.slot >= 0 && isRunning(this.slot, this.generation);
+  }
+
+  /** Stops it. @returns false where it had fired or was stopped already. */
+  cancel(): bool {
+    if (!this.active) return false;
+    removeTimer(this.slot);
+    timers[this.slot] = null;
+    return true;
+  }
+
+  call(): void {
+    const callback = this.callback;
+    const handler = this.handler;
+    if (callback !== null) callback();
+    else if (handler !== null) handler.handleTimer();
+  }
+}
+
+const timers = new Array<Timer | null>();
+
+/** @param callback a `() => void`, or a {@link TimerHandler} */
+export function startTimer<T>(name: string, deadlineMs: f64, periodMs: f64, callback: T): Timer {
+  if (isNaN(deadlineMs) || (name == "callEvery" && !(periodMs > 0))) {
+    raiseErrno(ERRNO_INVAL, name);
+    return new Timer(-1, null, null);
+  }
+  const slot = addTimer(toNs(deadlineMs), periodMs > 0 ? max<i64>(1, toNs(periodMs)) : 0);
+  while (timers.length <= slot) timers.push(null);
+  let timer: Timer;
+  if (isFunction<T>()) timer = new Timer(slot, callback, null);
+  else timer = new Timer(slot, null, callback);
+  timers[slot] = timer;
+  return timer;
+}
+
+/** A timer of the engine is due. */
+export function fireTimer(slot: i32): void {
+  const timer = slot < timers.length ? timers[slot] : null;
+  if (timer === null) return;
+  if (!timer.active) timers[slot] = null;
+  timer.call();
+}
+
+export function cancelAllTimers(): void {
+  for (let slot = 0; slot < timers.length; slot++) {
+    const timer = timers[slot];
+    if (timer !== null) timer.cancel();
+  }
+}
+
+function toNs(ms: f64): i64 {
+  return i64(min(max(ms, 0.0) * NS_PER_MS, NS_MAX));
+}

@@ -1,0 +1,26 @@
+/** Owns the public API of guests: re-exports only. */
+
+export { SocketAddress } from "./guest/addresses";
+export { ChannelMap, socketMap } from "./guest/channel-map";
+export { Dispatcher } from "./guest/dispatcher";
+export { DispatcherWithSend } from "./guest/dispatcher-with-send";
+export { environmentVariable, programArguments } from "./guest/environment";
+export { OSError, takeError } from "./guest/errors";
+export { FileDispatcher } from "./guest/file-dispatcher";
+export { FileWrapper } from "./guest/file-wrapper";
+export { guestAbort, guestConsole, guestDate, guestPerformance, guestSeed, guestTrace } from "./guest/globals";
+export { listeners, takeListener } from "./guest/listeners";
+export {
+  CloseAllOptions,
+  LoopOptions,
+  PollOptions,
+  closeAll,
+  exitNow,
+  loop,
+  loopSync,
+  pending,
+  poll,
+  turn,
+} from "./guest/loop";
+export { Socket, SocketOptions } from "./guest/socket";
+export { Timer, TimerHandler } from "./guest/timers";

@@ -1,0 +1,168 @@
+/**
+ * Owns what a guest puts before its host's `poll_oneoff`, so that the engine finds in every host what it counts on. Knows
+ * the layouts; knows no channel.
+ *
+ * - A host may complete every subscription once one is ready, or all of them after the whole timeout, without looking at
+ *   any. Then a turn may come to nothing. After such turns it waits: 1 ms, 2 ms, up to 16 ms, until something moves. A
+ *   host that has never been seen to wait for a descriptor is never trusted with a wait.
+ * - One bad descriptor may fail the whole call with EBADF. Then the bad one is looked for, and is told by an event.
+ * - A host that cannot poll descriptors at all (ENOTSUP, ENOSYS) is asked for the time alone, and every channel is tried
+ *   in each turn, with the same waits.
+ * - Of an event only the subscription and the error are believed. ENOTSUP is no error: the channel is tried.
+ */
+
+import { activityCount } from "./activity";
+import { ERRNO_BADF, ERRNO_NOSYS, ERRNO_NOTSUP, ERRNO_SUCCESS } from "./errno";
+import {
+  CLOCK_MONOTONIC,
+  EVENT_SIZE,
+  Event,
+  EventType,
+  SUBSCRIPTION_SIZE,
+  Subscription,
+  poll_oneoff,
+} from "./poll";
+import { FDSTAT_SIZE, fd_fdstat_get } from "./preview1";
+
+const BACK_OFF_NS: u64 = 1_000_000;
+const BACK_OFF_DOUBLINGS: u32 = 4;
+/** How often a host that does wait may be wrong in a row before that is forgotten. */
+const FRUITLESS_MAX: u32 = 32;
+
+/** Two subscriptions, the clock and one more, their events, and how many there are. */
+const pair = heap.alloc(2 * SUBSCRIPTION_SIZE + 2 * EVENT_SIZE + FDSTAT_SIZE);
+const pairEvents = pair + 2 * SUBSCRIPTION_SIZE;
+const pairCount = pairEvents + 2 * EVENT_SIZE;
+memory.fill(pair, 0, 2 * SUBSCRIPTION_SIZE);
+changetype<Subscription>(pair).tag = EventType.CLOCK;
+changetype<Subscription>(pair).id = CLOCK_MONOTONIC;
+
+/** Has the host been seen to leave a descriptor out that was not ready? */
+let waits: bool = false;
+/** Has it refused to poll descriptors? */
+let refuses: bool = false;
+/** Did the last poll find something? */
+let found: bool = false;
+let activityBefore: u32 = 0;
+/** How many polls in a row found something that came to nothing. */
+let fruitless: u32 = 0;
+
+/** As `poll_oneoff`. The first subscription is the clock, and the only one of its kind. */
+export function pollPortably(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
+  const clock = changetype<Subscription>(subscriptionsAt);
+  if (subscriptions > 1) {
+    const errno = holdBack(clock);
+    if (errno != ERRNO_SUCCESS) return errno;
+  }
+  if (refuses) return claimAll(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
+  const errno = poll_oneoff(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
+  if (errno == ERRNO_SUCCESS) {
+    readEvents(eventsAt, load<i32>(eventCountAt));
+    if (!found && !waits) waits = hasLastingDescriptor(subscriptionsAt, subscriptions);
+    return errno;
+  }
+  found = false;
+  if (subscriptions == 1) return errno;
+  if (errno == ERRNO_BADF) return searchBad(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
+  if (errno != ERRNO_NOTSUP && errno != ERRNO_NOSYS) return errno;
+  refuses = true;
+  // If the host cannot tell the time either, there is no way to wait.
+  const asleep = sleep(1);
+  if (asleep != ERRNO_SUCCESS) return asleep;
+  return claimAll(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
+}
+
+/** Is this descriptor, asked for alone, ready? */
+export function isReady(fd: i32, tag: u8): bool {
+  return pollOne(fd, tag) == ERRNO_SUCCESS && eventOf(tag) != null;
+}
+
+/** Waits first, if the last poll, or the last ones, came to nothing. */
+function holdBack(clock: Subscription): i32 {
+  const wanted = clock.timeout;
+  fruitless = found && activityCount() == activityBefore ? fruitless + 1 : 0;
+  activityBefore = activityCount();
+  if (fruitless >= FRUITLESS_MAX) waits = false;
+  if (waits) return ERRNO_SUCCESS;
+  clock.timeout = 1;
+  return fruitless == 0 ? ERRNO_SUCCESS : sleep(min(wanted, BACK_OFF_NS << min(fruitless - 1, BACK_OFF_DOUBLINGS)));
+}
+
+function sleep(timeNs: u64): i32 {
+  changetype<Subscription>(pair).timeout = max<u64>(1, timeNs);
+  return poll_oneoff(pair, pairEvents, 1, pairCount);
+}
+
+function readEvents(eventsAt: usize, count: i32): void {
+  found = false;
+  for (let i = 0; i < count; i++) {
+    const event = changetype<Event>(eventsAt + <usize>i * EVENT_SIZE);
+    if (event.type == EventType.CLOCK) continue;
+    found = true;
+    event.nbytes = 1;
+    if (event.error == ERRNO_NOTSUP) event.error = u16(ERRNO_SUCCESS);
+  }
+}
+
+/** Is there more than standard input and output, for which some hosts wait and for nothing else? */
+function hasLastingDescriptor(subscriptionsAt: usize, subscriptions: u32): bool {
+  for (let i: u32 = 1; i < subscriptions; i++) {
+    if (changetype<Subscription>(subscriptionsAt + i * SUBSCRIPTION_SIZE).id > 2) return true;
+  }
+  return false;
+}
+
+/** Says that every descriptor is ready. */
+function claimAll(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
+  for (let i: u32 = 1; i < subscriptions; i++) {
+    tell(eventsAt, i - 1, changetype<Subscription>(subscriptionsAt + i * SUBSCRIPTION_SIZE), ERRNO_SUCCESS);
+  }
+  store<u32>(eventCountAt, subscriptions - 1);
+  found = subscriptions > 1;
+  return ERRNO_SUCCESS;
+}
+
+/** The call has failed with EBADF: tells which descriptors are not open or, if all are, which cannot be polled. */
+function searchBad(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
+  let count: u32 = 0;
+  for (let pass = 0; pass < 2 && count == 0; pass++) {
+    for (let i: u32 = 1; i < subscriptions; i++) {
+      const subscription = changetype<Subscription>(subscriptionsAt + i * SUBSCRIPTION_SIZE);
+      const errno =
+        pass == 0 ? fd_fdstat_get(subscription.id, pairCount) : pollOne(subscription.id, subscription.tag);
+      if (errno == ERRNO_BADF) tell(eventsAt, count++, subscription, ERRNO_BADF);
+    }
+  }
+  store<u32>(eventCountAt, count);
+  return count > 0 ? ERRNO_SUCCESS : ERRNO_BADF;
+}
+
+/** Polls one descriptor, without waiting. @returns the errno of the call, or else of its event. */
+function pollOne(fd: i32, tag: u8): i32 {
+  const subscription = changetype<Subscription>(pair + SUBSCRIPTION_SIZE);
+  subscription.tag = tag;
+  subscription.id = fd;
+  changetype<Subscription>(pair).timeout = 1;
+  const errno = poll_oneoff(pair, pairEvents, 2, pairCount);
+  if (errno != ERRNO_SUCCESS) return errno;
+  const event = eventOf(tag);
+  return event != null && event.error != ERRNO_NOTSUP ? event.error : ERRNO_SUCCESS;
+}
+
+/** The event of {@link pollOne} that is not the clock's. */
+function eventOf(tag: u8): Event | null {
+  for (let i: i32 = 0; i < load<i32>(pairCount); i++) {
+    const event = changetype<Event>(pairEvents + <usize>i * EVENT_SIZE);
+    if (event.type == tag) return event;
+  }
+  return null;
+}
+
+function tell(eventsAt: usize, index: u32, subscription: Subscription, error: i32): void {
+  const event = changetype<Event>(eventsAt + index * EVENT_SIZE);
+  event.userdata = subscription.userdata;
+  event.error = u16(error);
+  event.type = subscription.tag;
+  event.nbytes = 1;
+  event.flags = 0;
+}

@@ -1,0 +1,13 @@
+/**
+ * Owns the question which calls the host of a guest is asked for. Knows nothing else. The build answers it, by the
+ * constant WASYNCORE_PROFILE; what a profile does not have is left out of the module.
+ */
+
+export namespace Profile {
+  /** WASI preview 1, with the four socket calls that it has. */
+  export const PREVIEW1: i32 = 1;
+  /** The same, and the socket extension. */
+  export const PREVIEW1_SOCKETS: i32 = 2;
+}
+
+export const PROFILE: i32 = isDefined(WASYNCORE_PROFILE) ? WASYNCORE_PROFILE : Profile.PREVIEW1;

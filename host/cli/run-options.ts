@@ -1,0 +1,84 @@
+/** Owns the command line of `wasyncore run`: what it says, and what is wrong with it. Opens and reads nothing. */
+
+import { parseArgs } from "node:util";
+
+export const USAGE = `Usage: wasyncore run APP.WASM [options] [-- ARGUMENTS...]
+
+Runs a WASI preview 1 command on Node. What stands after -- is the command's own.
+
+Options:
+  --listen ADDRESS        gives it a listening socket: HOST:PORT, [IPV6]:PORT, or the path of a
+                          Unix socket with a slash in it. May be given more than once: the sockets
+                          are its descriptors 3, 4, ... in this order, told by LISTEN_FDS. Port 0
+                          takes a free one, and says on standard error which
+  --listen NAME=ADDRESS   the same, with a name for LISTEN_FDNAMES
+  --env NAME=VALUE        sets a variable of its environment, which is empty otherwise. Repeatable
+  --sockets               lets it open, bind and connect sockets of its own (WasmEdge's calls)
+  --help                  prints this
+
+Exit status: the command's own (its low eight bits); 134 when it traps; 1 when it cannot be
+started; 2 when the command line is wrong. Ctrl-C ends it at once (130 in a shell).
+`;
+
+/** The command line is wrong. */
+export class UsageError extends Error {
+  override name = "UsageError";
+  readonly code = "ERR_CLI_USAGE";
+}
+
+/** What `wasyncore run` is to do. */
+export interface RunOptions {
+  readonly help: boolean;
+  readonly path: string;
+  readonly listen: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly sockets: boolean;
+  readonly args: readonly string[];
+}
+
+const OPTIONS = {
+  listen: { type: "string", multiple: true },
+  env: { type: "string", multiple: true },
+  sockets: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** @throws UsageError */
+export function parseRun(argv: readonly string[]): RunOptions {
+  const end = argv.indexOf("--");
+  const own = end < 0 ? argv : argv.slice(0, end);
+  const { values, positionals } = parsed(own);
+  const help = values.help === true;
+  const [path = "", stray] = positionals;
+  if (!help && path === "") throw new UsageError("which module is to be run?");
+  if (stray !== undefined) throw new UsageError(`${stray}: the arguments of the command stand after --`);
+  return {
+    help,
+    path,
+    listen: values.listen ?? [],
+    env: environment(values.env ?? [], values.listen !== undefined),
+    sockets: values.sockets === true,
+    args: end < 0 ? [] : argv.slice(end + 1),
+  };
+}
+
+function parsed(argv: readonly string[]) {
+  try {
+    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    if (error instanceof TypeError) throw new UsageError(error.message);
+    throw error;
+  }
+}
+
+function environment(entries: readonly string[], listening: boolean): Record<string, string> {
+  const environment: Record<string, string> = {};
+  for (const entry of entries) {
+    const at = entry.indexOf("=");
+    if (at <= 0) throw new UsageError(`--env ${entry}: a variable is NAME=VALUE`);
+    const name = entry.slice(0, at);
+    if (listening && (name === "LISTEN_FDS" || name === "LISTEN_FDNAMES")) throw new UsageError(`--env ${entry}: --listen sets ${name}`);
+    environment[name] = entry.slice(at + 1);
+  }
+  return environment;
+}

@@ -1,0 +1,145 @@
+/**
+ * Owns `wasyncore run`: gives a guest its descriptors, runs it, and tells how it ended. Leaves the command line to
+ * run-options, the sockets to run-listen, and all of WASI to host/wasi.
+ */
+
+import { fstatSync, readFileSync, rmSync } from "node:fs";
+import { basename } from "node:path";
+import { isatty } from "node:tty";
+import { defaultBackend } from "../default-backend.js";
+import { OSError, UnsupportedPlatformError } from "../errors.js";
+import { Guest, GuestError, GuestTrap } from "../wasi/guest.js";
+import { type GuestStdio, PREVIEW1, Preview1 } from "../wasi/preview1.js";
+import { addressText, type Listener, openListener, parseListen } from "./run-listen.js";
+import { parseRun, type RunOptions, USAGE, UsageError } from "./run-options.js";
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+/** 128 and SIGABRT, as other runtimes have it. */
+const EXIT_TRAPPED = 134;
+
+/** What could not be done, in a sentence for the user. */
+class RunError extends Error {}
+
+/**
+ * Runs `wasyncore run` with the arguments that follow it. Blocks until the guest has ended.
+ * @returns the exit status
+ */
+export async function runCommand(argv: string[]): Promise<number> {
+  try {
+    const options = parseRun(argv);
+    if (options.help) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    return run(options);
+  } catch (error) {
+    if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore run --help".`, EXIT_USAGE);
+    if (error instanceof RunError || error instanceof UnsupportedPlatformError) return complain(error.message, EXIT_FAILED);
+    throw error;
+  }
+}
+
+function run(options: RunOptions): number {
+  const requests = options.listen.map(parseListen);
+  const bytes = read(options.path);
+  const backend = defaultBackend();
+  const listeners: Listener[] = [];
+  const paths: string[] = [];
+  try {
+    for (const request of requests) {
+      const listener = attempt(() => openListener(backend, request), `cannot listen on ${addressText(request.address)}`);
+      listeners.push(listener);
+      if (request.address.path !== undefined) paths.push(request.address.path);
+      if (request.address.port === 0) announce(listener);
+    }
+    return runGuest(options, bytes, listeners);
+  } finally {
+    for (const { socket } of listeners) socket.close();
+    for (const path of paths) rmSync(path, { force: true });
+  }
+}
+
+function runGuest({ path, args, env, sockets }: RunOptions, bytes: Uint8Array, listeners: readonly Listener[]): number {
+  const preview1 = new Preview1(defaultBackend(), {
+    args: [basename(path), ...args],
+    env,
+    stdio: [stdio(0), stdio(1), stdio(2)],
+    listeners: listeners.map(({ socket: { fd }, name }) => ({ fd, name })),
+    socketExtension: sockets,
+  });
+  // The guest's from here on.
+  for (const { socket } of listeners) socket.detach();
+  try {
+    return new Guest(bytes, preview1).start() & 0xff;
+  } catch (error) {
+    if (error instanceof GuestTrap) return complain(trapText(path, error), EXIT_TRAPPED);
+    if (error instanceof GuestError) throw new RunError(`cannot run ${path}: ${error.message}${hint(error, sockets)}`, { cause: error });
+    throw error;
+  } finally {
+    preview1.close();
+  }
+}
+
+function read(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error) throw new RunError(`cannot read ${path}: ${fileTrouble(error.code)}`, { cause: error });
+    throw error;
+  }
+}
+
+function fileTrouble(code: unknown): string {
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "it is a directory";
+  return code === "EACCES" ? "permission denied" : String(code);
+}
+
+const TROUBLES: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the address is in use",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  EACCES: "permission denied",
+  ENOENT: "there is no such directory",
+  ENOTDIR: "there is no such directory",
+  ENAMETOOLONG: "the path is too long for a Unix socket",
+  ENOTFOUND: "the name is not known",
+};
+
+function attempt<T>(action: () => T, what: string): T {
+  try {
+    return action();
+  } catch (error) {
+    if (!(error instanceof OSError)) throw error;
+    const trouble = TROUBLES[error.code];
+    throw new RunError(`${what}: ${trouble === undefined ? error.message : `${trouble} (${error.code})`}`, { cause: error });
+  }
+}
+
+function announce({ socket, name }: Listener): void {
+  const named = name === undefined ? "" : ` (${name})`;
+  process.stderr.write(`listening on ${addressText(socket.localAddress())}${named}\n`);
+}
+
+function stdio(fd: number): GuestStdio {
+  if (isatty(fd)) return { fd, kind: "terminal" };
+  return { fd, kind: fstatSync(fd).isFile() ? "file" : "stream" };
+}
+
+function hint({ missing }: GuestError, sockets: boolean): string {
+  const extension = missing.some((name) => name.startsWith(`${PREVIEW1}.sock_`));
+  return extension && !sockets ? "\nIt wants to open sockets of its own: --sockets lets it." : "";
+}
+
+function trapText(path: string, { message, frames }: GuestTrap): string {
+  const lines = frames.map(({ function: name, index, offset }) => {
+    const place = `function ${index}, at 0x${offset.toString(16)}`;
+    return name === "" ? `    in ${place}` : `    in ${name} (${place})`;
+  });
+  return [`${path} trapped: ${message}`, ...lines].join("\n");
+}
+
+function complain(message: string, status: number): number {
+  process.stderr.write(`wasyncore: ${message}\n`);
+  return status;
+}

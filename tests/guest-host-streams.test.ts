@@ -1,0 +1,325 @@
+/** Holds fd_read, fd_write, sock_recv, sock_send and sock_shutdown as a guest is served them. */
+
+import { describe, expect, test } from "vitest";
+import {
+  backend,
+  createCaller,
+  createConnection,
+  DATA_AT,
+  Errno,
+  FLAGS_AT,
+  ownedPair,
+  PAGE,
+  receive,
+  RESULT_AT,
+} from "./guest-host-support.js";
+import { ERRNO } from "./node-backend-support.js";
+import { FD_READ, FD_WRITE } from "./engine/wasi-bytes.js";
+import { fd as subscription } from "./engine/scripted-caller.js";
+
+const PEEK = 1;
+const WAITALL = 2;
+
+/** Bytes that show where one is missing or out of place. */
+function pattern(length: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
+}
+
+describe("standard input", () => {
+  test("is read as much as is there", () => {
+    const [caller, { stdin }] = createCaller();
+    backend.write(stdin, Buffer.from("hello"));
+    expect(caller.read(0, 3)).toBe("hel");
+    expect(caller.read(0)).toBe("lo");
+  });
+
+  test("fills one buffer after the other; empty ones may point anywhere", () => {
+    const [caller, { stdin }] = createCaller();
+    backend.write(stdin, Buffer.from("abcdefg"));
+    const vector = caller.iovecs([DATA_AT, 2], [-1, 0], [DATA_AT + 100, 3], [DATA_AT + 200, 0], [DATA_AT + 300, 50]);
+    expect(caller.calls.fd_read(0, ...vector, RESULT_AT)).toBe(Errno.SUCCESS);
+    expect(caller.u32(RESULT_AT)).toBe(7);
+    expect([caller.text(DATA_AT, 3), caller.text(DATA_AT + 100, 4), caller.text(DATA_AT + 300, 3)]).toEqual(["ab\0", "cde\0", "fg\0"]);
+  });
+
+  test("at its end gives nothing", () => {
+    const [stdin, far] = ownedPair(backend, backend.pipe());
+    const [caller] = createCaller({ stdio: [{ fd: stdin }, { fd: far }, { fd: far }] });
+    backend.close(far);
+    expect([caller.read(0), caller.read(0)]).toEqual(["", ""]);
+  });
+
+  test("that is empty is EAGAIN to a guest that does not wait, and is left as it was to others", () => {
+    const [caller, { stdin }] = createCaller();
+    caller.setNonBlocking(0);
+    expect(caller.read(0)).toBe(Errno.AGAIN);
+    backend.write(stdin, Buffer.from("x"));
+    expect(caller.read(0)).toBe("x");
+    expect(caller.read(0)).toBe(Errno.AGAIN);
+  });
+
+  test("does not wait where somebody else has made it so: the guest waits instead", () => {
+    const [stdin, far] = ownedPair(backend, backend.pipe());
+    backend.setNonBlocking(stdin, true);
+    let reads = 0;
+    // What comes while the guest waits: its first read finds nothing.
+    const on = {
+      ...backend,
+      read: (fd: number, target: Uint8Array, length?: number) => {
+        const result = backend.read(fd, target, length);
+        if (reads++ === 0) backend.write(far, Buffer.from("late"));
+        return result;
+      },
+    };
+    const [caller] = createCaller({ stdio: [{ fd: stdin }, { fd: far }, { fd: far }] }, { on });
+    expect(caller.read(0)).toBe("late");
+    expect(reads).toBe(2);
+  });
+
+  test("is not written to, and standard output not read from: EBADF", () => {
+    const [caller] = createCaller();
+    expect([caller.write(0, "x"), caller.read(1)]).toEqual([-Errno.BADF, Errno.BADF]);
+  });
+});
+
+describe("standard output", () => {
+  test("takes the buffers in their order, in one piece", () => {
+    const [caller, { stdout }] = createCaller();
+    caller.data("hello, world");
+    const vector = caller.iovecs([DATA_AT + 7, 5], [-5, 0], [DATA_AT + 5, 2], [DATA_AT, 5]);
+    expect(caller.calls.fd_write(1, ...vector, RESULT_AT)).toBe(Errno.SUCCESS);
+    expect(caller.u32(RESULT_AT)).toBe(12);
+    expect(receive(stdout, 12).toString()).toBe("world, hello");
+  });
+
+  test("of nothing writes nothing", () => {
+    const [caller] = createCaller();
+    expect(caller.write(1, "")).toBe(0);
+  });
+
+  test("that is full takes a part, and then is EAGAIN, to a guest that does not wait", () => {
+    const [caller, { stdout }] = createCaller();
+    caller.setNonBlocking(1);
+    let written = 0;
+    let last = 0;
+    while ((last = caller.write(1, pattern(4000))) > 0) written += last;
+    expect(last).toBe(-Errno.AGAIN);
+    expect(receive(stdout, written)).toHaveLength(written);
+    expect(caller.write(1, "x")).toBe(1);
+  });
+
+  test("whose reader is gone is EPIPE", () => {
+    const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
+    const [caller] = createCaller({ stdio: [{ fd: readEnd }, { fd: writeEnd }, { fd: writeEnd }] });
+    backend.close(readEnd);
+    expect(caller.write(1, "x")).toBe(-Errno.PIPE);
+  });
+});
+
+describe("vectors that make no sense", () => {
+  const cases: [string, number, [number, number]][] = [
+    ["more buffers than 1024", Errno.INVAL, [0, 1025]],
+    ["a negative number of buffers", Errno.INVAL, [0, -1]],
+    ["a vector outside of the memory", Errno.FAULT, [PAGE - 7, 1]],
+    ["a vector at a negative address", Errno.FAULT, [-8, 1]],
+  ];
+  test.each(cases)("%s", (_name, errno, vector) => {
+    const { caller, fd } = createConnection();
+    const { calls } = caller;
+    expect([
+      calls.fd_read(0, ...vector, RESULT_AT),
+      calls.fd_write(1, ...vector, RESULT_AT),
+      calls.sock_recv(fd, ...vector, 0, RESULT_AT, FLAGS_AT),
+      calls.sock_send(fd, ...vector, 0, RESULT_AT),
+    ]).toEqual([errno, errno, errno, errno]);
+  });
+
+  test.each([
+    ["a buffer outside of the memory", PAGE - 3, 4],
+    ["a buffer at a negative address", -4, 4],
+    ["a buffer of negative length", DATA_AT, -1],
+  ])("%s, behind a good one: EFAULT, and nothing is moved", (_name, at, length) => {
+    const { caller, fd, peer } = createConnection();
+    const { calls } = caller;
+    backend.send(peer, Buffer.from("unread"));
+    const vector = caller.iovecs([DATA_AT, 2], [at, length]);
+    expect([calls.sock_recv(fd, ...vector, 0, RESULT_AT, FLAGS_AT), calls.sock_send(fd, ...vector, 0, RESULT_AT)]).toEqual([21, 21]);
+    expect(caller.read(fd)).toBe("unread");
+    backend.shutdown(peer, "read");
+    calls.sock_shutdown(fd, 2);
+    expect(receive(peer)).toHaveLength(0);
+  });
+
+  test("buffers of more than 4 GiB together: EINVAL", () => {
+    const [caller] = createCaller({}, { pages: 80 });
+    const all = Array.from({ length: 1024 }, () => [0, 80 * PAGE] as const);
+    expect(caller.calls.fd_write(1, ...caller.iovecs(...all), RESULT_AT)).toBe(Errno.INVAL);
+  });
+});
+
+describe("a connection", () => {
+  test("is read and written by fd_read and fd_write as by sock_recv and sock_send", () => {
+    const { caller, fd, peer } = createConnection();
+    const { calls } = caller;
+    backend.send(peer, Buffer.from("one two"));
+    expect(caller.read(fd, 4)).toBe("one ");
+    expect(calls.sock_recv(fd, ...caller.iovecs([DATA_AT, 10]), 0, RESULT_AT, FLAGS_AT)).toBe(Errno.SUCCESS);
+    expect([caller.text(DATA_AT, caller.u32(RESULT_AT)), caller.view.getUint16(FLAGS_AT, true)]).toEqual(["two", 0]);
+    expect(caller.write(fd, "three")).toBe(5);
+    expect(calls.sock_send(fd, ...caller.data(" four"), 0, RESULT_AT)).toBe(Errno.SUCCESS);
+    expect(receive(peer, 10).toString()).toBe("three four");
+  });
+
+  test("with nothing to read is EAGAIN to a guest that does not wait", () => {
+    const { caller, fd } = createConnection();
+    expect(caller.read(fd)).toBe(Errno.AGAIN);
+  });
+
+  test("whose peer reads slowly takes a part at a time, then EAGAIN, and loses nothing", () => {
+    const { caller, fd, peer } = createConnection({}, 64);
+    const data = pattern(3_000_000);
+    caller.bytes(DATA_AT, data.length).set(data);
+    let sent = 0;
+    const send = (): number =>
+      caller.calls.sock_send(fd, ...caller.iovecs([DATA_AT + sent, data.length - sent]), 0, RESULT_AT);
+    const received: Buffer[] = [];
+    let refusals = 0;
+    while (sent < data.length) {
+      const errno = send();
+      if (errno === Errno.SUCCESS) sent += caller.u32(RESULT_AT);
+      else {
+        expect(errno).toBe(Errno.AGAIN);
+        refusals++;
+        received.push(receive(peer, 100_000));
+      }
+    }
+    caller.calls.fd_close(fd);
+    received.push(receive(peer));
+    expect(refusals).toBeGreaterThan(0);
+    expect(Buffer.concat(received).equals(data)).toBe(true);
+  });
+
+  test("takes a vector of more than it gathers at once in part", () => {
+    const { caller, fd, peer } = createConnection({}, 4);
+    const data = pattern(80_000);
+    caller.bytes(DATA_AT, data.length).set(data);
+    expect(caller.calls.sock_send(fd, ...caller.iovecs([DATA_AT, 50_000], [DATA_AT + 50_000, 30_000]), 0, RESULT_AT)).toBe(Errno.SUCCESS);
+    const sent = caller.u32(RESULT_AT);
+    expect(sent).toBeGreaterThan(50_000);
+    expect(receive(peer, sent).equals(data.subarray(0, sent))).toBe(true);
+  });
+
+  test("that is shut down for writing is at its end for the peer, and can still be read", () => {
+    const { caller, fd, peer } = createConnection();
+    expect(caller.calls.sock_shutdown(fd, 2)).toBe(Errno.SUCCESS);
+    expect(receive(peer)).toHaveLength(0);
+    backend.send(peer, Buffer.from("still"));
+    expect(caller.read(fd)).toBe("still");
+    expect(caller.write(fd, "x")).toBe(-Errno.PIPE);
+  });
+
+  test("whose peer has shut down is at its end, and can still be written", () => {
+    const { caller, fd, peer } = createConnection();
+    backend.send(peer, Buffer.from("last"));
+    backend.shutdown(peer, "write");
+    expect([caller.read(fd), caller.read(fd)]).toEqual(["last", ""]);
+    expect(caller.write(fd, "answer")).toBe(6);
+    expect(receive(peer, 6).toString()).toBe("answer");
+  });
+
+  test.each([0, 4, 8, -1])("sock_shutdown of %i: EINVAL", (how) => {
+    const { caller, fd } = createConnection();
+    expect(caller.calls.sock_shutdown(fd, how)).toBe(Errno.INVAL);
+  });
+
+  test("that was reset says so once, though a poll has taken the error", () => {
+    const { caller, fd, peer } = createConnection();
+    backend.setOption(peer, "SO_LINGER", 0);
+    backend.close(peer);
+    expect(caller.poll(subscription(fd, FD_READ, 1n))).toEqual([expect.objectContaining({ error: Errno.CONNRESET })]);
+    expect([caller.read(fd), caller.read(fd)]).toEqual([Errno.CONNRESET, ""]);
+  });
+
+  test("that was reset says so to a writer as well, before EPIPE", () => {
+    const { caller, fd, peer } = createConnection();
+    backend.setOption(peer, "SO_LINGER", 0);
+    backend.close(peer);
+    expect(caller.poll(subscription(fd, FD_WRITE, 1n))).toEqual([expect.objectContaining({ error: Errno.CONNRESET })]);
+    expect([caller.write(fd, "x"), caller.write(fd, "x")]).toEqual([-Errno.CONNRESET, -Errno.PIPE]);
+  });
+
+  test("is not looked at without taking, and knows no other flags", () => {
+    const { caller, fd } = createConnection();
+    const vector = caller.iovecs([DATA_AT, 1]);
+    const recv = (flags: number): number => caller.calls.sock_recv(fd, ...vector, flags, RESULT_AT, FLAGS_AT);
+    expect([recv(PEEK), recv(4), recv(-1)]).toEqual([Errno.NOTSUP, Errno.INVAL, Errno.INVAL]);
+    expect(caller.calls.sock_send(fd, ...vector, 1, RESULT_AT)).toBe(Errno.INVAL);
+  });
+});
+
+describe("a guest that waits", () => {
+  /** A backend whose peer sends the next of `parts` each time nothing is there. */
+  function sending(parts: readonly string[], peer: () => number) {
+    const left = [...parts];
+    return {
+      ...backend,
+      recv(fd: number, target: Uint8Array, length?: number): number {
+        const result = backend.recv(fd, target, length);
+        const next = result === -ERRNO.EAGAIN ? left.shift() : undefined;
+        if (next !== undefined) backend.send(peer(), Buffer.from(next));
+        return result;
+      },
+    };
+  }
+
+  function connected(parts: readonly string[]) {
+    const [near, far] = ownedPair(backend, backend.socketPair("stream"));
+    const [caller] = createCaller({ listeners: [{ fd: backend.duplicate(near) }] }, { on: sending(parts, () => far) });
+    caller.calls.fd_fdstat_set_flags(3, 0);
+    return { caller, far };
+  }
+
+  test("waits for data", () => {
+    const { caller } = connected(["hello"]);
+    expect(caller.read(3)).toBe("hello");
+  });
+
+  test("waits until all of it is there with WAITALL, and no longer without", () => {
+    const { caller } = connected(["one", "two", "three"]);
+    const vector = caller.iovecs([DATA_AT, 2], [DATA_AT + 2, 5]);
+    expect(caller.calls.sock_recv(3, ...vector, WAITALL, RESULT_AT, FLAGS_AT)).toBe(Errno.SUCCESS);
+    expect(caller.text(DATA_AT, caller.u32(RESULT_AT))).toBe("onetwot");
+    expect(caller.read(3)).toBe("hree");
+  });
+
+  test("gets with WAITALL what came before the end of input", () => {
+    const { caller, far } = connected([]);
+    backend.send(far, Buffer.from("abc"));
+    backend.shutdown(far, "write");
+    expect(caller.calls.sock_recv(3, ...caller.iovecs([DATA_AT, 7]), WAITALL, RESULT_AT, FLAGS_AT)).toBe(Errno.SUCCESS);
+    expect(caller.text(DATA_AT, caller.u32(RESULT_AT))).toBe("abc");
+  });
+
+  test("waits until all is sent", () => {
+    const [near, far] = ownedPair(backend, backend.socketPair("stream"));
+    const received: Buffer[] = [];
+    const on = {
+      ...backend,
+      send(fd: number, data: Uint8Array): number {
+        const result = backend.send(fd, data);
+        if (result === -ERRNO.EAGAIN) received.push(receive(far, 50_000));
+        return result;
+      },
+    };
+    const [caller] = createCaller({ listeners: [{ fd: backend.duplicate(near) }] }, { on, pages: 64 });
+    caller.calls.fd_fdstat_set_flags(3, 0);
+    const data = pattern(2_000_000);
+    caller.bytes(DATA_AT, data.length).set(data);
+    expect(caller.calls.sock_send(3, ...caller.iovecs([DATA_AT, data.length]), 0, RESULT_AT)).toBe(Errno.SUCCESS);
+    expect(caller.u32(RESULT_AT)).toBe(data.length);
+    caller.calls.sock_shutdown(3, 2);
+    received.push(receive(far));
+    expect(received.length).toBeGreaterThan(1);
+    expect(Buffer.concat(received).equals(data)).toBe(true);
+  });
+});
