@@ -1,6 +1,7 @@
 /** Owns the public API of guests: re-exports only. */
 
 export { SocketAddress } from "./guest/addresses";
+export { AsyncChat } from "./guest/async-chat";
 export { ChannelMap, socketMap } from "./guest/channel-map";
 export { Dispatcher } from "./guest/dispatcher";
 export { DispatcherWithSend } from "./guest/dispatcher-with-send";
@@ -22,5 +23,6 @@ export {
   poll,
   turn,
 } from "./guest/loop";
+export { Producer, SimpleProducer } from "./guest/outgoing";
 export { Socket, SocketOptions } from "./guest/socket";
 export { Timer, TimerHandler } from "./guest/timers";

@@ -2,9 +2,10 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
-import { defaultBackend, FileDispatcher, loop } from "wasyncore";
+import { FileDispatcher, loop, pipe } from "wasyncore";
 
 const USAGE = "usage: tail-pipe -- COMMAND [ARGUMENT ...]";
 
@@ -26,15 +27,13 @@ class LinePrinter extends FileDispatcher {
 }
 
 async function tail(command: string, parameters: string[]): Promise<number> {
-  const backend = defaultBackend();
-  const pipe = backend.pipe();
-  if (typeof pipe === "number") throw new Error(`pipe: ${backend.errorCode(pipe)}`);
-  const [readEnd, writeEnd] = pipe;
+  const [readEnd, writeEnd] = pipe();
   const child = spawn(command, parameters, { stdio: ["inherit", writeEnd, writeEnd] });
   const ended = once(child, "exit") as Promise<[code: number | null, signal: NodeJS.Signals | null]>;
   // The dispatcher has a copy of its own, and so has the child: while ours was open, the pipe would have no end.
   new LinePrinter(readEnd);
-  for (const end of pipe) backend.close(end);
+  closeSync(readEnd);
+  closeSync(writeEnd);
   for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => child.kill(name));
   const [[code, signal]] = await Promise.all([ended, loop()]);
   return signal === null ? (code ?? 1) : 128 + constants.signals[signal];

@@ -45,7 +45,8 @@ export class HostedLoop {
 
   /** Waits for a reason to run the turn that was prepared. */
   #wait(waitMs: number | undefined): void {
-    if (waitMs === undefined) return this.#end();
+    // A handler that was asked may have aborted the signal, which has ended this.
+    if (waitMs === undefined || this.#settle === undefined) return this.#end();
     const { scheduler } = this.#plan;
     scheduler.poller.synchronize();
     this.#watch ??= scheduler.poller.pollSet.watch(this.#wake);

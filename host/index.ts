@@ -39,5 +39,6 @@ export { findPrefixAtEnd, type Terminator } from "./handlers/terminator.js";
 export { compactTraceback, type CompactTraceback } from "./handlers/traceback.js";
 export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop.js";
 export { createNodeBackend } from "./node/backend.js";
+export { pipe } from "./pipe.js";
 export { Socket, type Datagram, type SocketOptions } from "./socket.js";
 export type { Timer } from "./timer.js";

@@ -246,8 +246,6 @@ export class Scheduler {
           channel.handleCloseEvent();
           return Verdict.GO_ON;
         default:
-          // A handler that read to the end has taken the error already.
-          if (detail === 0) return Verdict.GO_ON;
           return this.#fail(channel, channel.socketError(wasiErrorCode(detail)));
       }
     } catch (error) {

@@ -71,6 +71,7 @@ export function channelTakeError(slot: i32, generation: u32): i32 {
   const channel = channelAt(slot);
   const error = channel.error;
   channel.error = 0;
+  channel.ready &= ~Ready.ERROR;
   return error;
 }
 

@@ -9,10 +9,11 @@ export abstract class Channel {
   generation: u32 = 0;
   /** Is it listed as one that left something to read? */
   isKeeping: bool = false;
+  nextKeeping: Channel | null = null;
 
   abstract get fd(): i32;
-  abstract readable(): bool;
-  abstract writable(): bool;
+  /** Asked every turn, before the poll, where it was registered so: bits of interest. */
+  abstract sampleInterest(): i32;
   /** Reads before {@link handleReadEvent}. @returns whether there is something to tell. */
   abstract readAhead(): bool;
   /** Keeps what {@link handleReadEvent} left. @returns whether there is something. */

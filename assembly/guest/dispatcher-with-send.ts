@@ -24,7 +24,7 @@ export class DispatcherWithSend extends Dispatcher {
   }
 
   override writable(): bool {
-    return !this.connected || this.queue.length > 0;
+    return this.connecting || this.queue.length > 0;
   }
 
   override handleWrite(): void {

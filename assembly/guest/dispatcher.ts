@@ -12,19 +12,27 @@ import {
   channelSetState,
   channelTakeError,
 } from "../engine/membership";
-import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_IO, ERRNO_SUCCESS, errorCode } from "../wasi/errno";
+import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
+import { errorCode } from "./error-codes";
 import { SocketAddress } from "./addresses";
 import { Channel } from "./channel";
 import { ChannelMap, socketMap } from "./channel-map";
 import { Endpoint, NO_BYTES, lastErrno } from "./endpoint";
 import { OSError, hasError, isDisconnect, isOutOfDescriptors, raiseErrno } from "./errors";
-import { print, printError } from "./messages";
+import { decimal, print, printError } from "./messages";
 import { addChannel, removeChannel } from "./registry";
 import { Socket, SocketOptions } from "./socket";
 
-/** What `ignoreLogTypes` is at first; shared, so that a channel does not cost a set. */
-const IGNORED = new Set<string>();
-IGNORED.add("warning");
+/** Is this kind of message in the set? No set is asked before a program has one: then it is "warning" alone. */
+let isIn: (types: Set<string>, type: string) => bool = isInNone;
+
+function isInNone(_types: Set<string>, _type: string): bool {
+  return false;
+}
+
+function isInSet(types: Set<string>, type: string): bool {
+  return types.has(type);
+}
 
 /** A socket and its callbacks. Subclass it, override `handleRead` and its companions, and run `loop`. */
 export class Dispatcher extends Channel {
@@ -40,13 +48,15 @@ export class Dispatcher extends Channel {
   closing: bool = false;
   /** The address given to `bind` or `connect`, or the peer's where the host tells it. */
   addr: SocketAddress | null = null;
-  /** Kinds of message that {@link logInfo} leaves out. */
-  ignoreLogTypes: Set<string> = IGNORED;
 
+  private ignored: Set<string> | null = null;
   private endpoint: Endpoint | null = null;
   private interest: i32 = Ready.READ;
   private state: u8 = State.IDLE;
-  /** Has handleClose been called for this endpoint? */
+  /** Would anybody hear that it can write? */
+  private hearsWrite: bool = false;
+  /** Has handleEof been called for this endpoint, and handleClose? */
+  private eofTold: bool = false;
   private closeTold: bool = false;
   /** Did the default handleAccept take a connection just now? */
   private mayHaveMore: bool = false;
@@ -55,6 +65,22 @@ export class Dispatcher extends Channel {
   constructor(socket: Socket | null = null) {
     super();
     if (socket !== null) this.setSocket(socket);
+  }
+
+  /** Kinds of message that {@link logInfo} leaves out: "warning", unless it is set. */
+  get ignoreLogTypes(): Set<string> {
+    let types = this.ignored;
+    if (types === null) {
+      types = new Set<string>();
+      types.add("warning");
+      this.ignoreLogTypes = types;
+    }
+    return types;
+  }
+
+  set ignoreLogTypes(types: Set<string>) {
+    isIn = isInSet;
+    this.ignored = types;
   }
 
   /** The socket. Where there is none: EBADF, and a closed one. */
@@ -102,6 +128,7 @@ export class Dispatcher extends Channel {
       raiseErrno(ERRNO_BADF, "poll_oneoff");
       return;
     }
+    this.hearsWrite = this.managesWriting || this.overridesHandleWrite;
     removeChannel(this);
     addChannel(this, this.state, this.interest, this.overridesInterest, endpoint.isStream);
   }
@@ -111,16 +138,16 @@ export class Dispatcher extends Channel {
     removeChannel(this);
   }
 
-  // What a subclass answers every turn. Overriding one of the two makes the loop ask both.
+  // What a subclass that overrides them is asked every turn.
 
-  /** Is it to be told when there is something to read? */
-  override readable(): bool {
-    return true;
+  /** Is it to be told when there is something to read? As it is: yes. */
+  readable(): bool {
+    return (this.interest & Ready.READ) != 0;
   }
 
-  /** Is it to be told when it can write? */
-  override writable(): bool {
-    return true;
+  /** Is it to be told when it can write? As it is, where `handleWrite` is overridden. */
+  writable(): bool {
+    return (this.interest & Ready.WRITE) != 0;
   }
 
   // What a program asks of the channel.
@@ -141,10 +168,12 @@ export class Dispatcher extends Channel {
 
   /** Connects to a numeric address. The end of it is told: `handleConnect`, or `handleError`. */
   connect(address: SocketAddress): void {
+    const socket = this.socket;
+    if (hasError()) return;
     this.connected = false;
     this.connecting = true;
     this.addr = address;
-    const done = this.socket.connect(address);
+    const done = socket.connect(address);
     if (hasError()) {
       this.connecting = false;
       return;
@@ -162,7 +191,7 @@ export class Dispatcher extends Channel {
     if (errno == ERRNO_AGAIN || errno == ERRNO_CONNABORTED) return null;
     if (isOutOfDescriptors(errno) && channelPause(this.slot, this.generation)) {
       const code = errorCode(errno);
-      this.logInfo(`${this.toString()} cannot accept (${code}): paused until a channel closes, or for a second`, "error");
+      this.logInfo(this.toString() + " cannot accept (" + code + "): paused until a channel closes, or for a second", "error");
     } else {
       raiseErrno(errno, "accept");
     }
@@ -208,7 +237,8 @@ export class Dispatcher extends Channel {
 
   /** Writes "type: message" to standard output, unless the type is one of {@link ignoreLogTypes}. */
   logInfo(message: string, type: string = "info"): void {
-    if (!this.ignoreLogTypes.has(type)) print(type + ": " + message);
+    const types = this.ignored;
+    if (types === null ? type != "warning" : !isIn(types, type)) print(type + ": " + message);
   }
 
   // Callbacks, to be overridden.
@@ -255,7 +285,7 @@ export class Dispatcher extends Channel {
 
   /** An operation in a callback failed, or the socket has an error. As it is, logs it and closes. What fails here ends the loop. */
   override handleError(error: OSError): void {
-    this.logInfo(`uncaptured exception, closing channel ${this.toString()} (${error.toString()})`, "error");
+    this.logInfo("uncaptured exception, closing channel " + this.toString() + " (" + error.toString() + ")", "error");
     if (this.closeTold) this.close();
     else this.handleCloseEvent();
   }
@@ -287,8 +317,10 @@ export class Dispatcher extends Channel {
     return this.mayHaveMore;
   }
 
-  /** A stream has come to the end of its input. */
+  /** A stream has come to the end of its input: calls `handleEof`, once. */
   handleEofEvent(): void {
+    if (this.eofTold) return;
+    this.eofTold = true;
     channelEndInput(this.slot, this.generation);
     this.handleEof();
   }
@@ -299,6 +331,11 @@ export class Dispatcher extends Channel {
     this.closeTold = true;
     channelEndInput(this.slot, this.generation);
     this.handleClose();
+  }
+
+  override sampleInterest(): i32 {
+    const read = this.readable() ? i32(Ready.READ) : 0;
+    return this.writable() && this.hearsWrite ? read | Ready.WRITE : read;
   }
 
   override readAhead(): bool {
@@ -315,6 +352,8 @@ export class Dispatcher extends Channel {
 
   override socketError(errno: i32): OSError {
     const syscall = this.connecting ? "connect" : "poll";
+    // The engine has left that state as well.
+    if (this.connecting) this.state = State.IDLE;
     this.connecting = false;
     return new OSError(errno == ERRNO_SUCCESS ? ERRNO_IO : errno, syscall);
   }
@@ -325,7 +364,7 @@ export class Dispatcher extends Channel {
     if (this.accepting) text += " listening";
     else if (this.connected) text += " connected";
     const addr = this.addr;
-    if (addr !== null && addr.host.length > 0) text += " " + addr.host + ":" + addr.port.toString();
+    if (addr !== null && addr.host.length > 0) text += " " + addr.host + ":" + decimal(addr.port);
     return text + ">";
   }
 
@@ -345,6 +384,11 @@ export class Dispatcher extends Channel {
     return false;
   }
 
+  /** Does it override `send`? Then a class of the library that sends does so by it. */
+  get overridesSend(): bool {
+    return false;
+  }
+
   // What the library's own subclasses use.
 
   /** Does the class say itself when it wants to write? Then overriding `handleWrite` is not taken for wanting it. */
@@ -356,6 +400,7 @@ export class Dispatcher extends Channel {
   protected setEndpoint(endpoint: Endpoint): void {
     this.delChannel();
     this.endpoint = endpoint;
+    this.eofTold = false;
     this.closeTold = false;
     if (!(endpoint instanceof Socket)) this.state = State.OPEN;
     // One that manages its interest may have said it before there was an endpoint.

@@ -8,6 +8,7 @@
 
 import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_SUCCESS } from "../wasi/errno";
 import { closeDescriptor } from "../wasi/system";
+import { noteAllocation } from "./collector";
 import { raiseErrno } from "./errors";
 
 /** How much one call reads at the most. */
@@ -176,6 +177,7 @@ export abstract class Endpoint {
 }
 
 function bytesAt(at: usize, length: i32): Uint8Array {
+  noteAllocation(length);
   const bytes = new Uint8Array(length);
   memory.copy(bytes.dataStart, at, length);
   return bytes;

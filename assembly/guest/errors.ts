@@ -18,21 +18,23 @@ import {
   ERRNO_NOMEM,
   ERRNO_NOTCONN,
   ERRNO_PIPE,
-  errorCode,
 } from "../wasi/errno";
+import { errorCode } from "./error-codes";
 
 /** A call of the host failed. */
-export class OSError extends Error {
+export class OSError {
+  readonly name: string = "OSError";
+  /** More about it; often "". */
+  readonly message: string;
   /** WASI's errno, negative, as the errors on Node have their platform's; 0 where it was no call of the host. */
   readonly errno: i32;
   /** The call that failed: "connect", "bind", "recv", ... */
   readonly syscall: string;
 
   constructor(errno: i32, syscall: string, detail: string = "") {
-    super(detail);
+    this.message = detail;
     this.errno = -errno;
     this.syscall = syscall;
-    this.name = "OSError";
   }
 
   /** "ECONNREFUSED", ... */
@@ -40,7 +42,7 @@ export class OSError extends Error {
     return errorCode(-this.errno);
   }
 
-  override toString(): string {
+  toString(): string {
     const text = this.name + ": " + this.syscall + " " + this.code;
     return this.message.length > 0 ? text + ": " + this.message : text;
   }

@@ -6,17 +6,17 @@
 import { monotonicNs, randomSeed, realtimeNs } from "../wasi/system";
 import { print, printError } from "./messages";
 
-/** A broken promise of the program. Says which, and traps, so that the host tells the functions that led there. */
+/**
+ * A broken promise of the program, or what it throws. Says which, and traps: so the host tells the functions that led
+ * there, and names them. Where in which file is left out, it is a part of the module that grows with every use.
+ */
 export function guestAbort(
   message: string | null = null,
-  fileName: string | null = null,
-  line: u32 = 0,
-  column: u32 = 0,
+  _fileName: string | null = null,
+  _line: u32 = 0,
+  _column: u32 = 0,
 ): void {
-  let text = "abort";
-  if (message !== null) text += ": " + message;
-  if (fileName !== null) text += " in " + fileName + "(" + line.toString() + ":" + column.toString() + ")";
-  printError(text);
+  printError(message === null ? "abort" : "abort: " + message);
   unreachable();
 }
 

@@ -3,18 +3,20 @@
  * calls. Knows the registry, the timers and the seam in channel.ts; knows no handler class.
  */
 
-import { Ready, channelCount } from "../engine/channels";
+import { channelCount } from "../engine/channels";
 import { timerCount } from "../engine/timers";
 import { isTurning, prepare, run, setPoll } from "../engine/turn";
 import { Kind, Verdict, setUpcalls } from "../engine/upcalls";
-import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS, errorCode } from "../wasi/errno";
+import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
 import { EVENT_SIZE, Event, EventType, Subscription } from "../wasi/poll";
 import { pollPortably } from "../wasi/portable-poll";
+import { errorCode } from "./error-codes";
 import { Channel } from "./channel";
 import { socketMap } from "./channel-map";
+import { collectBetweenTurns, holdExisting, noteEvent, releaseExisting } from "./collector";
 import { OSError, hasError, isDisconnect, raise, takeError } from "./errors";
 import { exitWith, printError } from "./messages";
-import { allChannels, channelIn, countKeeping, keepingAt, noteKeeping } from "./registry";
+import { allChannels, channelIn, keepingChannels, noteKeeping, wantsToRead } from "./registry";
 import { fireTimer } from "./timers";
 
 /** Options of {@link loop}; asyncore's. */
@@ -35,6 +37,8 @@ let looping: bool = false;
 /** Has a callback asked to leave the loop? */
 let exiting: bool = false;
 
+if (!isDefined(WASYNCORE_PROFILE)) ERROR("programs with this library are compiled by: wasyncore build");
+
 setUpcalls(ask, deliver);
 setPoll(pollChannels);
 
@@ -49,9 +53,12 @@ export function loop(options: LoopOptions = new LoopOptions()): void {
   }
   looping = true;
   exiting = false;
+  holdExisting();
   for (let turns: f64 = 0; turns < options.count && !isIdle() && !exiting; turns += 1) {
     if (turnOnce(toNs(options.timeoutMs), options.usePoll) < 0) exitWith("the loop has ended");
+    collectBetweenTurns();
   }
+  releaseExisting();
   if (hasError()) {
     tellUncaught();
     exitWith("the loop has ended");
@@ -83,7 +90,9 @@ export function poll(options: PollOptions = new PollOptions()): void {
 export function turn(timeoutNs: i64): i32 {
   if (looping || isTurning()) return -ERRNO_ALREADY;
   exiting = false;
-  return turnOnce(timeoutNs, false);
+  const ready = turnOnce(timeoutNs, false);
+  collectBetweenTurns();
+  return ready;
 }
 
 /** How many channels and timers there are: at 0 there is nothing left to wait for. */
@@ -141,14 +150,13 @@ function tellUncaught(): i32 {
 
 /** The poll of a turn: what handlers left of what was read ahead is ready as well, whatever the host says. */
 function pollChannels(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
-  const kept = countKeeping();
-  if (kept > 0) changetype<Subscription>(subscriptionsAt).timeout = 1;
+  let channel = keepingChannels();
+  if (channel !== null) changetype<Subscription>(subscriptionsAt).timeout = 1;
   const errno = pollPortably(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
-  if (kept == 0 || errno != ERRNO_SUCCESS) return errno;
+  if (errno != ERRNO_SUCCESS) return errno;
   let count = load<i32>(eventCountAt);
-  for (let i = 0; i < kept; i++) {
-    const channel = keepingAt(i);
-    if (channel === null) continue;
+  for (; channel !== null; channel = channel.nextKeeping) {
+    if (!wantsToRead(channel)) continue;
     const event = changetype<Event>(eventsAt + <usize>count * EVENT_SIZE);
     event.userdata = (u64(channel.generation) << 32) | u64(channel.slot);
     event.error = u16(ERRNO_SUCCESS);
@@ -164,8 +172,7 @@ function pollChannels(subscriptionsAt: usize, eventsAt: usize, subscriptions: u3
 function ask(slot: i32): i32 {
   const channel = channelIn(slot);
   if (channel === null) return 0;
-  let interest = channel.readable() ? i32(Ready.READ) : 0;
-  if (channel.writable()) interest |= Ready.WRITE;
+  const interest = channel.sampleInterest();
   const error = takeError();
   if (error === null) return interest;
   fail(channel, error);
@@ -173,6 +180,7 @@ function ask(slot: i32): i32 {
 }
 
 function deliver(slot: i32, kind: i32, detail: i32): i32 {
+  noteEvent();
   if (kind == Kind.TIMER) {
     fireTimer(slot);
     return hasError() || exiting ? Verdict.STOP : 0;

@@ -21,6 +21,17 @@ export function exitWith(line: string): void {
   exitProcess(1);
 }
 
+/** A whole number in decimals: the standard library's way to it knows 35 more bases. */
+export function decimal(value: i32): string {
+  let text = "";
+  let left = <u32>abs(value);
+  while (true) {
+    text = String.fromCharCode(48 + (left % 10)) + text;
+    left /= 10;
+    if (left == 0) return value < 0 ? "-" + text : text;
+  }
+}
+
 function write(fd: i32, text: string): void {
   const bytes = String.UTF8.encode(text);
   const end = changetype<usize>(bytes) + bytes.byteLength;

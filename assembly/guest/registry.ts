@@ -13,11 +13,11 @@ import { Ready, channelAt } from "../engine/channels";
 import { Channel } from "./channel";
 
 /** By slot. */
-const channels = new Array<Channel | null>();
+let channels = new StaticArray<Channel | null>(64);
 /** One more than the slot, by descriptor; 0 is none. */
 let slots = new StaticArray<i32>(64);
-/** Handlers that left something of what was read ahead. */
-const keeping = new Array<Channel>();
+/** Handlers that left something of what was read ahead, in a list. */
+let firstKeeping: Channel | null = null;
 
 export function addChannel(channel: Channel, state: u8, interest: i32, asked: bool, stream: bool): void {
   const fd = channel.fd;
@@ -27,14 +27,10 @@ export function addChannel(channel: Channel, state: u8, interest: i32, asked: bo
   const slot = channelAdd(fd, state, interest, asked, stream);
   channel.slot = slot;
   channel.generation = channelGeneration(slot);
-  while (channels.length <= slot) channels.push(null);
-  channels[slot] = channel;
-  if (fd >= slots.length) {
-    const grown = new StaticArray<i32>(max(fd + 1, 2 * slots.length));
-    memory.copy(changetype<usize>(grown), changetype<usize>(slots), usize(slots.length) << 2);
-    slots = grown;
-  }
-  slots[fd] = slot + 1;
+  channels = withRoom<Channel | null>(channels, slot);
+  slots = withRoom<i32>(slots, fd);
+  unchecked((channels[slot] = channel));
+  unchecked((slots[fd] = slot + 1));
 }
 
 /** Takes it out of the map; does nothing for one that is not in it. */
@@ -43,19 +39,19 @@ export function removeChannel(channel: Channel): void {
   if (slot < 0) return;
   channel.slot = -1;
   if (!channelRemove(slot, channel.generation)) return;
-  channels[slot] = null;
+  unchecked((channels[slot] = null));
   const fd = channel.fd;
-  if (fd >= 0 && fd < slots.length && slots[fd] == slot + 1) slots[fd] = 0;
+  if (fd >= 0 && fd < slots.length && unchecked(slots[fd]) == slot + 1) unchecked((slots[fd] = 0));
 }
 
 @inline
 export function channelIn(slot: i32): Channel | null {
-  return slot < channels.length ? channels[slot] : null;
+  return slot < channels.length ? unchecked(channels[slot]) : null;
 }
 
 /** The channel on a descriptor. */
 export function channelOf(fd: i32): Channel | null {
-  return fd >= 0 && fd < slots.length && slots[fd] > 0 ? channels[slots[fd] - 1] : null;
+  return fd >= 0 && fd < slots.length && unchecked(slots[fd]) > 0 ? unchecked(channels[slots[fd] - 1]) : null;
 }
 
 /** All of them, in channel order: that in which they came into the map. */
@@ -72,23 +68,35 @@ export function allChannels(): Channel[] {
 export function noteKeeping(channel: Channel): void {
   if (channel.isKeeping) return;
   channel.isKeeping = true;
-  keeping.push(channel);
+  channel.nextKeeping = firstKeeping;
+  firstKeeping = channel;
 }
 
-/** Those that left something and are still to be told: forgets the others. @returns how many. */
-export function countKeeping(): i32 {
-  let kept = 0;
-  for (let i = 0; i < keeping.length; i++) {
-    const channel = keeping[i];
+/** The first of those that left something and are still there: forgets the others. They go on by `nextKeeping`. */
+export function keepingChannels(): Channel | null {
+  let channel = firstKeeping;
+  let kept: Channel | null = null;
+  while (channel !== null) {
+    const next = channel.nextKeeping;
     channel.isKeeping = channel.slot >= 0 && channel.keepAhead();
-    if (channel.isKeeping) keeping[kept++] = channel;
+    channel.nextKeeping = channel.isKeeping ? kept : null;
+    if (channel.isKeeping) kept = channel;
+    channel = next;
   }
-  keeping.length = kept;
+  firstKeeping = kept;
   return kept;
 }
 
-/** One of those; null where it does not want to read now. */
-export function keepingAt(index: i32): Channel | null {
-  const channel = keeping[index];
-  return channelRegistered(channel.slot) & Ready.READ ? channel : null;
+/** Does it want to read now? */
+export function wantsToRead(channel: Channel): bool {
+  return (channelRegistered(channel.slot) & Ready.READ) != 0;
+}
+
+/** The same array, or a longer one, that has a place for `index`. */
+function withRoom<T>(array: StaticArray<T>, index: i32): StaticArray<T> {
+  const length = array.length;
+  if (index < length) return array;
+  const grown = new StaticArray<T>(max(index + 1, 2 * length));
+  memory.copy(changetype<usize>(grown), changetype<usize>(array), usize(length) << alignof<T>());
+  return grown;
 }

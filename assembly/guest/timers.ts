@@ -51,12 +51,23 @@ export class Timer {
 
 const timers = new Array<Timer | null>();
 
+/** What the loop calls for a timer; nothing until there was one, so that a program without any does without the rest. */
+let fire: (slot: i32) => void = fireNone;
+
+/** A timer of the engine is due. */
+export function fireTimer(slot: i32): void {
+  fire(slot);
+}
+
+function fireNone(_slot: i32): void {}
+
 /** @param callback a `() => void`, or a {@link TimerHandler} */
 export function startTimer<T>(name: string, deadlineMs: f64, periodMs: f64, callback: T): Timer {
   if (isNaN(deadlineMs) || (name == "callEvery" && !(periodMs > 0))) {
     raiseErrno(ERRNO_INVAL, name);
     return new Timer(-1, null, null);
   }
+  fire = fireStarted;
   const slot = addTimer(toNs(deadlineMs), periodMs > 0 ? max<i64>(1, toNs(periodMs)) : 0);
   while (timers.length <= slot) timers.push(null);
   let timer: Timer;
@@ -66,8 +77,7 @@ export function startTimer<T>(name: string, deadlineMs: f64, periodMs: f64, call
   return timer;
 }
 
-/** A timer of the engine is due. */
-export function fireTimer(slot: i32): void {
+function fireStarted(slot: i32): void {
   const timer = slot < timers.length ? timers[slot] : null;
   if (timer === null) return;
   if (!timer.active) timers[slot] = null;

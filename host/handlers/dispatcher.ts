@@ -48,7 +48,8 @@ export class Dispatcher implements Channel {
   /** Would anybody hear that it can write? */
   #hearsWrite = false;
   #stopLookup: (() => void) | undefined;
-  /** Has handleClose been called for this endpoint? */
+  /** Has handleEof been called for this endpoint, and handleClose? */
+  #eofTold = false;
   #closeTold = false;
   /** Did the default handleAccept take a connection just now? */
   #mayHaveMore = false;
@@ -326,8 +327,10 @@ export class Dispatcher implements Channel {
     return this.#mayHaveMore;
   }
 
-  /** A stream has come to the end of its input. */
+  /** A stream has come to the end of its input: calls `handleEof`, once. */
   handleEofEvent(): void {
+    if (this.#eofTold) return;
+    this.#eofTold = true;
     this.#registration?.endInput();
     this.handleEof();
   }
@@ -387,6 +390,7 @@ export class Dispatcher implements Channel {
   protected setEndpoint(endpoint: Endpoint): void {
     this.delChannel();
     this.#endpoint = endpoint;
+    this.#eofTold = false;
     this.#closeTold = false;
     if (!(endpoint instanceof Socket) || endpoint.type === "dgram") this.#state = State.OPEN;
     // One that manages its interest may have said it before there was an endpoint.

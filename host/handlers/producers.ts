@@ -57,10 +57,8 @@ export function openSource(
 ): Source {
   checkObject("producer", producer);
   if (isProducer(producer)) return new MoreSource(producer);
-  if (!(producer instanceof Uint8Array)) {
-    if (Symbol.asyncIterator in producer) return new AsyncSource(producer, onArrival, onFailure);
-    if (Symbol.iterator in producer) return new IterableSource(producer, onFailure);
-  }
+  if (Symbol.asyncIterator in producer) return new AsyncSource(producer, onArrival, onFailure);
+  if (Symbol.iterator in producer) return new IterableSource(producer, onFailure);
   throw Object.assign(new TypeError(`"producer" must have more(), or be an iterable or an async iterable of bytes`), {
     code: "ERR_INVALID_ARG_TYPE",
   });

@@ -5,7 +5,8 @@
 
 import type { ChannelMap } from "../channel-map.js";
 import { checkInteger } from "../check.js";
-import { BlockingIOError, ExitNow, OSError } from "../errors.js";
+import { tellThrown } from "../channel.js";
+import { BlockingIOError, OSError } from "../errors.js";
 import type { Socket } from "../socket.js";
 import type { Timer } from "../timer.js";
 import { type Bytes, bytesOf } from "./bytes.js";
@@ -116,10 +117,15 @@ export abstract class QueuedDispatcher extends Dispatcher {
   /**
    * Queues what a producer gives: an object with `more()`, an iterable or an async iterable. It is asked only when a
    * send has room for more, and its pieces are not copied. When the channel closes, an iterator's `return` is called.
+   * Bare bytes and strings, which asynchat takes as well, are pushed.
    * asynchat: push_with_producer.
    * @throws TypeError for what is no producer; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}
    */
-  pushWithProducer(producer: ProducerLike): void {
+  pushWithProducer(producer: ProducerLike | Bytes): void {
+    if (typeof producer === "string" || producer instanceof Uint8Array) {
+      this.push(producer);
+      return;
+    }
     const source = openSource(
       producer,
       () => this.continueSoon(),
@@ -182,9 +188,9 @@ export abstract class QueuedDispatcher extends Dispatcher {
 
   // What the loop calls.
 
-  /** asynchat: not connected, or something to send. */
+  /** Connecting, or something to send. */
   override writable(): boolean {
-    return !this.connected || this.#wantsToWrite;
+    return this.connecting || this.#wantsToWrite;
   }
 
   override handleWrite(): void {
@@ -337,8 +343,7 @@ export abstract class QueuedDispatcher extends Dispatcher {
     try {
       call();
     } catch (error) {
-      if (error instanceof ExitNow) throw error;
-      if (!(error instanceof BlockingIOError)) this.handleError(error);
+      tellThrown(this, error, false);
     }
   }
 

@@ -67,12 +67,13 @@ export class Iovecs {
     }
   }
 
-  /** All bytes in one piece: where they are if that is one, else `most` of them at the most, in `target()`. */
-  gather(target: () => Uint8Array, most: number): Uint8Array {
+  /** The bytes in one piece: where they are if they are that, else as many of them as `target()` holds, in it. */
+  gather(target: () => Uint8Array): Uint8Array {
     const { bytes } = this.#memory;
     const first = this.#at[0] ?? 0;
-    if (this.#count <= 1) return bytes.subarray(first, first + Math.min(this.#total, most));
+    if (this.#count <= 1) return bytes.subarray(first, first + this.#total);
     const gathered = target();
+    const most = gathered.length;
     let done = 0;
     for (let i = 0; i < this.#count && done < most; i++) {
       const at = this.#at[i] ?? 0;

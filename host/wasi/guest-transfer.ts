@@ -165,7 +165,7 @@ export class Transfer {
   /** What is to be sent, in one piece. A datagram cannot be sent in part. */
   #data(descriptor: Descriptor): Uint8Array | number {
     const { iovecs } = this.#context;
-    const gathered = iovecs.gather(() => (this.#gathered ??= new Uint8Array(GATHER_BYTES)), GATHER_BYTES);
+    const gathered = iovecs.gather(() => (this.#gathered ??= new Uint8Array(GATHER_BYTES)));
     return descriptor.isDatagram && gathered.length < iovecs.total ? -ERRNO_MSGSIZE : gathered;
   }
 }

@@ -37,7 +37,6 @@ interface Context {
   readonly stage: Stage;
   readonly name: string;
   readonly self: Dispatcher;
-  readonly wants: Wants;
   /** The library's own version of the callback. */
   readonly base?: (() => void) | undefined;
   /** Of `accepted`. */
@@ -51,7 +50,11 @@ interface Wants {
   writable: boolean;
 }
 
-const wantsOf = new WeakMap<Dispatcher, Wants>();
+const allWants = new WeakMap<Dispatcher, Wants>();
+
+function wantsOf(handler: Dispatcher): Wants {
+  return needed(allWants.get(handler));
+}
 
 /** An error by what it means, in no language. */
 export function nameOf(error: unknown): string {
@@ -88,13 +91,8 @@ export function defineHandler(stage: Stage, name: string, spec: HandlerSpec): Ha
   const defined: HandlerClass = { ...made, ...madeToo }[kind]();
   const own = defined.prototype as Dispatcher;
   const base = Object.getPrototypeOf(own) as Dispatcher;
-  const wantsFor = (self: Dispatcher): Wants => {
-    const wants = wantsOf.get(self) ?? { readable: spec.readable ?? true, writable: spec.writable ?? true };
-    wantsOf.set(self, wants);
-    return wants;
-  };
   const act = (self: Dispatcher, actions: readonly Action[] = [["super"]], more: Partial<Context> = {}): void => {
-    perform({ stage, name, self, wants: wantsFor(self), ...more }, actions);
+    perform({ stage, name, self, ...more }, actions);
   };
   const told = (self: Dispatcher, callback: string, detail = ""): void => {
     stage.log(`${name} ${callback}${detail} ${flagsOf(self)}`);
@@ -151,7 +149,7 @@ export function defineHandler(stage: Stage, name: string, spec: HandlerSpec): Ha
       todo = [];
       if (doing.length > 0) told(this, way);
       act(this, doing);
-      return wantsFor(this)[way];
+      return wantsOf(this)[way];
     };
   }
   if (own instanceof ScriptedChat) {
@@ -167,13 +165,14 @@ export function defineHandler(stage: Stage, name: string, spec: HandlerSpec): Ha
   return defined;
 }
 
-/** Sets a chat up as its scenario says. */
-export function prepare(chat: Dispatcher, spec: HandlerSpec): void {
-  if (!(chat instanceof ScriptedChat)) return;
-  chat.terminators = [...(spec.terminators ?? [])];
-  chat.setTerminator(terminatorOf(spec.terminator ?? null));
-  chat.acInBufferSize = spec.in ?? 65_536;
-  chat.acOutBufferSize = spec.out ?? 65_536;
+/** Sets a new handler up as its scenario says. */
+export function prepare(handler: Dispatcher, spec: HandlerSpec): void {
+  allWants.set(handler, { readable: spec.readable ?? true, writable: spec.writable ?? true });
+  if (!(handler instanceof ScriptedChat)) return;
+  handler.terminators = [...(spec.terminators ?? [])];
+  handler.setTerminator(terminatorOf(spec.terminator ?? null));
+  handler.acInBufferSize = spec.in ?? 65_536;
+  handler.acOutBufferSize = spec.out ?? 65_536;
 }
 
 function terminatorOf(terminator: unknown): Terminator {
@@ -182,9 +181,7 @@ function terminatorOf(terminator: unknown): Terminator {
 
 /** Does what a scenario says, on a handler from outside of its callbacks. */
 export function performOn(stage: Stage, name: string, self: Dispatcher, actions: readonly Action[]): void {
-  const wants = wantsOf.get(self) ?? { readable: true, writable: true };
-  wantsOf.set(self, wants);
-  perform({ stage, name, self, wants }, actions);
+  perform({ stage, name, self }, actions);
 }
 
 function perform(context: Context, actions: readonly Action[]): void {
@@ -259,7 +256,7 @@ const ACTIONS: Readonly<Record<string, (context: Context, ...operands: never[]) 
     if (what === "scripted") throw new Scripted();
     throw new OSError(what, { errno: 0, syscall: "scripted" });
   },
-  want: ({ wants }, way: keyof Wants, on: boolean) => void (wants[way] = on),
+  want: ({ self }, way: keyof Wants, on: boolean) => void (wantsOf(self)[way] = on),
   keep: (context) => chatOf(context).keep(needed(context.data)),
   take: (context) => context.stage.log(`${context.name} took ${show(chatOf(context).taken())}`),
   getTerminator(context) {

@@ -24,6 +24,7 @@ class Player:
         self.map = {}
         self.handlers = {}
         self.peers = {}
+        self.addresses = {}
         self.made = {}
         self.segments = []
         self.lines = []
@@ -63,9 +64,12 @@ class Player:
         self.make("%s%d" % (spec_name, count), spec_name, sock)
 
     def address_of(self, name):
-        if name in self.peers:
-            return self.peers[name].address
-        return self.handlers[name].socket.getsockname()
+        return self.peers[name].address if name in self.peers else self.addresses[name]
+
+    def bind(self, name):
+        handler = self.handlers[name]
+        handler.bind(ANY_ADDRESS[self.family])
+        self.addresses[name] = handler.socket.getsockname()
 
     def owner_of(self, address):
         """The peer that an address is of."""
@@ -133,7 +137,7 @@ class Player:
     def step_listen(self, name):
         handler = self.make(name)
         handler.create_socket(FAMILIES[self.family])
-        handler.bind(ANY_ADDRESS[self.family])
+        self.bind(name)
         handler.listen(5)
 
     def step_make(self, name):
@@ -155,7 +159,7 @@ class Player:
     def step_datagram(self, name):
         handler = self.make(name)
         handler.create_socket(FAMILIES[self.family], socket.SOCK_DGRAM)
-        handler.bind(ANY_ADDRESS[self.family])
+        self.bind(name)
 
     def step_do(self, name, actions):
         try:

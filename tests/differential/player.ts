@@ -36,6 +36,8 @@ class Player implements Stage {
   readonly #map = new ChannelMap();
   readonly #handlers = new Map<string, Dispatcher>();
   readonly #peers = new Map<string, Peer>();
+  /** Of handlers that are bound. */
+  readonly #addresses = new Map<string, SocketAddress>();
   readonly #made = new Map<string, number>();
   readonly #segments: string[][] = [];
   #lines: string[] = [];
@@ -115,7 +117,15 @@ class Player implements Stage {
   }
 
   addressOf(name: string): SocketAddress {
-    return this.#peers.get(name)?.address ?? this.handler(name).socket.localAddress();
+    const address = this.#peers.get(name)?.address ?? this.#addresses.get(name);
+    if (address === undefined) throw new Error(`no address: ${name}`);
+    return address;
+  }
+
+  bind(name: string): void {
+    const handler = this.handler(name);
+    handler.bind(anyAddress(this.family));
+    this.#addresses.set(name, handler.socket.localAddress());
   }
 
   ownerOf(address: SocketAddress): string {
@@ -186,7 +196,7 @@ const STEPS: Readonly<Record<string, (player: Player, ...operands: never[]) => v
   listen(player, name: string) {
     const handler = player.make(name);
     handler.createSocket({ family: player.family });
-    handler.bind(anyAddress(player.family));
+    player.bind(name);
     handler.listen(5);
   },
   make: (player, name: string) => player.make(name).createSocket({ family: player.family }),
@@ -204,7 +214,7 @@ const STEPS: Readonly<Record<string, (player: Player, ...operands: never[]) => v
   datagram(player, name: string) {
     const handler = player.make(name);
     handler.createSocket({ family: player.family, type: "dgram" });
-    handler.bind(anyAddress(player.family));
+    player.bind(name);
   },
   do(player, name: string, actions: readonly Action[]) {
     try {

@@ -69,7 +69,7 @@ export class SimSMTPChannel extends SMTPChannel {
     }
     this.#authObject = this.#mechanisms[mechanism.toLowerCase()];
     if (this.#authObject === undefined) {
-      this.push("504 Command parameter not implemented: unsupported  authentication mechanism " + `'${mechanism}'`);
+      this.push(`504 Command parameter not implemented: unsupported  authentication mechanism '${mechanism}'`);
       return;
     }
     this.smtpState = "auth";

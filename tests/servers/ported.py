@@ -83,37 +83,37 @@ def camel(name):
     return re.sub(r"(?<=[A-Za-z0-9])_([A-Za-z])", lambda match: match[1].upper(), name)
 
 
-def decoded(value, path):
-    """A value of the protocol as Python has it."""
-    if isinstance(value, list):
-        return [decoded(each, path) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if "$bytes" in value:
-        return base64.b64decode(value["$bytes"])
-    if "$object" in value:
-        return Remote(path)
-    return {name: decoded(each, path) for name, each in value.items()}
-
-
 class Remote:
     """An object in the process, by the way to it from the server. Attributes are read and set there."""
 
     process = None
 
-    def __init__(self, path=()):
+    def __init__(self, server_id, path=()):
+        object.__setattr__(self, "_id", server_id)
         object.__setattr__(self, "_path", path)
 
     def __getattr__(self, name):
         path = (*self._path, camel(name))
-        return decoded(self.process.ask("get", path=path)["value"], path)
+        return self._decoded(self.process.ask("get", id=self._id, path=path)["value"], path)
 
     def __setattr__(self, name, value):
-        self.process.ask("set", path=(*self._path, camel(name)), value=value)
+        self.process.ask("set", id=self._id, path=(*self._path, camel(name)), value=value)
 
     def call(self, name, *parameters):
         path = (*self._path, camel(name))
-        return decoded(self.process.ask("call", path=path, parameters=parameters)["value"], path)
+        return self._decoded(self.process.ask("call", id=self._id, path=path, parameters=parameters)["value"], path)
+
+    def _decoded(self, value, path):
+        """A value of the protocol as Python has it."""
+        if isinstance(value, list):
+            return [self._decoded(each, path) for each in value]
+        if not isinstance(value, dict):
+            return value
+        if "$bytes" in value:
+            return base64.b64decode(value["$bytes"])
+        if "$object" in value:
+            return Remote(self._id, path)
+        return {name: self._decoded(each, path) for name, each in value.items()}
 
 
 class RemoteServer(Remote):
@@ -124,8 +124,8 @@ class RemoteServer(Remote):
     HERE = frozenset({"host", "port", "active", "encoding"})
 
     def __init__(self, address, **options):
-        super().__init__()
-        where = self.process.ask("start", server=self.kind, host=address[0], port=address[1], **options)
+        where = self.process.ask("start", kind=self.kind, host=address[0], port=address[1], **options)
+        super().__init__(where["id"])
         self.host, self.port = where["host"], where["port"]
 
     def __setattr__(self, name, value):
@@ -150,4 +150,4 @@ class ThreadedServer(RemoteServer):
     def stop(self):
         assert self.active
         self.active = False
-        self.process.ask("stop")
+        self.process.ask("stop", id=self._id)

@@ -54,7 +54,7 @@ class PortedSMTPServer(RemoteServer):
 
     def close(self):
         self.take_output()
-        self.process.ask("stop")
+        self.process.ask("stop", id=self._id)
 
 
 class DebuggingServer(PortedSMTPServer):
@@ -111,9 +111,10 @@ class DirectSMTPServer(PortedSMTPServer):
 
     def check(self):
         """Raises what the server has raised."""
-        failure = self.__getattr__("direct").raised
+        direct = self.__getattr__("direct")
+        failure = direct.raised
         if failure is not None:
-            self.process.ask("set", path=["direct", "raised"], value=None)
+            direct.raised = None
             raise raised(failure["name"], failure["message"])
 
     def close(self):
@@ -141,10 +142,10 @@ class DirectChannel(Remote):
 
     def __init__(self, server, conn, addr, data_size_limit=smtpd.DATA_SIZE_DEFAULT, map=None,
                  enable_SMTPUTF8=False, decode_data=False):
-        super().__init__(("direct", "channel"))
+        super().__init__(server._id, ("direct", "channel"))
         self.conn, self.addr, self._server = conn, addr, server
         options = {"dataSizeLimit": data_size_limit, "enableSMTPUTF8": enable_SMTPUTF8, "decodeData": decode_data}
-        self.process.ask("set", path=["direct", "nextOptions"], value=options)
+        Remote(server._id, ("direct",)).next_options = options
         self.socket = Client(server)
         server.clients.append(self.socket)
         if not self.socket.greeting:
@@ -158,8 +159,7 @@ class DirectChannel(Remote):
             super().__setattr__(name, value)
 
     def handle_read(self):
-        self.socket.exchange(lambda: self.process.ask("get", path=[*self._path, "socket", "bytesIn"])["value"],
-                             lambda: self.process.ask("get", path=[*self._path, "socket", "bytesOut"])["value"])
+        self.socket.exchange(Remote(self._id, (*self._path, "socket")))
         self._server.take_output()
         self._server.check()
 
@@ -181,14 +181,14 @@ class Client:
     def queue_recv(self, line):
         self._queued += line + b"\r\n"
 
-    def exchange(self, bytes_in, bytes_out):
+    def exchange(self, other_end):
         """Sends what is queued, and reads what comes until the server has read and answered all of it."""
         self._socket.sendall(self._queued)
         self._sent += len(self._queued)
         self._queued = b""
-        while bytes_in() < self._sent:
+        while other_end.bytes_in < self._sent:
             pass
-        expected = bytes_out()
+        expected = other_end.bytes_out
         answer = b""
         while self._received < expected:
             data = self._socket.recv(65536)

@@ -1,12 +1,13 @@
 /**
- * Owns the process that the ported servers run in, one after another, and the line protocol by which a driver rules
- * it: one JSON object a line on standard input, and for each of them one on standard output, behind "@ ". All other
- * output is the servers' own. Ends when its input does.
+ * Owns the process that the ported servers run in, on one map as in the original, and the line protocol by which a
+ * driver rules it: one JSON object a line on standard input, and for each of them one on standard output, behind "@ ".
+ * All other output is the servers' own. Ends when its input does.
  *
- * {"op":"start","server":"pop3","host":"127.0.0.1","port":0,...}  -> {"host":"127.0.0.1","port":40001}
- * {"op":"get","path":["handlerInstance","rest"]}                  -> {"value":...}
- * {"op":"set","path":[...],"value":...}  {"op":"call","path":[...],"parameters":[...]}
- * {"op":"stop"}                                                   -> {}
+ * {"op":"start","kind":"pop3","host":"127.0.0.1","port":0,...}      -> {"id":1,"host":"127.0.0.1","port":40001}
+ * {"op":"get","id":1,"path":["handlerInstance","rest"]}             -> {"value":...}
+ * {"op":"set","id":1,"path":[...],"value":...}                      -> {}
+ * {"op":"call","id":1,"path":[...],"parameters":[...]}              -> {"value":...}
+ * {"op":"stop","id":1}                                              -> {}
  * What fails is answered with {"error": name, "message": text}.
  */
 
@@ -23,11 +24,11 @@ import { BrokenDummyServer, DebuggingServer, DummyServer, type ServerOptions, SM
 type Options = ServerOptions & { readonly encoding: string };
 
 type Request =
-  | ({ readonly op: "start"; readonly server: string } & Options)
-  | { readonly op: "get"; readonly path: Path }
-  | { readonly op: "set"; readonly path: Path; readonly value: unknown }
-  | { readonly op: "call"; readonly path: Path; readonly parameters: readonly unknown[] }
-  | { readonly op: "stop" };
+  | ({ readonly op: "start"; readonly kind: string } & Options)
+  | { readonly op: "get"; readonly id: number; readonly path: Path }
+  | { readonly op: "set"; readonly id: number; readonly path: Path; readonly value: unknown }
+  | { readonly op: "call"; readonly id: number; readonly path: Path; readonly parameters: readonly unknown[] }
+  | { readonly op: "stop"; readonly id: number };
 
 const SERVERS: Readonly<Record<string, (options: Options) => Dispatcher>> = {
   pop3: (options) => new DummyPOP3Server(options),
@@ -42,52 +43,56 @@ const SERVERS: Readonly<Record<string, (options: Options) => Dispatcher>> = {
   directBroken: (options) => new Direct(new BrokenDummyServer(options)).server,
 };
 
-/** The one server that runs, on `socketMap`, with its loop. */
-class Running {
-  readonly server: Dispatcher;
-  readonly #ended: Promise<unknown>;
+const servers = new Map<number, Dispatcher>();
+let lastId = 0;
+/** The loop: what it was left with, if anything, when it ends. */
+let running: Promise<unknown> = Promise.resolve();
 
-  constructor(server: Dispatcher) {
-    this.server = server;
-    this.#ended = loop().then(
+function start(request: Request & { readonly op: "start" }): object {
+  const make = SERVERS[request.kind];
+  if (make === undefined) throw new Error(`no server "${request.kind}"`);
+  const server = make(request);
+  const id = ++lastId;
+  if (servers.size === 0) {
+    running = loop().then(
       () => undefined,
       (error: unknown) => error,
     );
   }
-
-  /** Closes everything, and throws what left the loop. */
-  async stop(): Promise<void> {
-    closeAll();
-    const failure = await this.#ended;
-    if (failure !== undefined) throw failure;
-  }
+  servers.set(id, server);
+  return { id, ...server.socket.localAddress() };
 }
 
-let running: Running | undefined;
+/** Closes a server, and with the last of them everything. @throws what left the loop */
+async function stop(id: number): Promise<void> {
+  serverOf(id).close();
+  servers.delete(id);
+  if (servers.size > 0) return;
+  closeAll();
+  const failure = await running;
+  if (failure !== undefined) throw failure;
+}
+
+function serverOf(id: number): Dispatcher {
+  const server = servers.get(id);
+  if (server === undefined) throw new Error(`no server ${id}`);
+  return server;
+}
 
 async function answer(request: Request): Promise<object> {
-  if (request.op === "start") {
-    const make = SERVERS[request.server];
-    if (make === undefined || running !== undefined) throw new Error(`cannot start "${request.server}"`);
-    running = new Running(make(request));
-    return running.server.socket.localAddress();
-  }
-  if (running === undefined) throw new Error("no server runs");
-  const { server } = running;
   switch (request.op) {
+    case "start":
+      return start(request);
     case "get":
-      return { value: encode(getAt(server, request.path)) };
+      return { value: encode(getAt(serverOf(request.id), request.path)) };
     case "set":
-      setAt(server, request.path, request.value);
+      setAt(serverOf(request.id), request.path, request.value);
       return {};
     case "call":
-      return { value: encode(callAt(server, request.path, request.parameters)) };
-    case "stop": {
-      const stopped = running;
-      running = undefined;
-      await stopped.stop();
+      return { value: encode(callAt(serverOf(request.id), request.path, request.parameters)) };
+    case "stop":
+      await stop(request.id);
       return {};
-    }
   }
 }
 

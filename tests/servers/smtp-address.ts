@@ -8,7 +8,7 @@ const ATOM = String.raw`[^\s()<>@,:;"\[\]\\]+`;
 const LOCAL_PART = new RegExp(String.raw`^\s*(?:"((?:[^"\\]|\\.)*)"|(${ATOM}))\s*`, "u");
 const DOMAIN = new RegExp(String.raw`^@\s*(\[[^\]]*\]|${ATOM})\s*`, "u");
 /** What has one of these, or white space, must stand in quotes: the parser's DOT_ATOM_ENDS. */
-const NEEDS_QUOTES = /[\s()<>@,:;"\[\]\\]/u;
+const NEEDS_QUOTES = /[\s()<>@,:;"[\]\\]/u;
 
 /** email's get_angle_addr or get_addr_spec, whichever the text asks for. @returns the address and what follows it */
 export function getAddress(text: string): [address: string, rest: string] {

@@ -92,7 +92,7 @@ export class SMTPChannel extends SMTPConversation {
       this.push("503 Error: send HELO first");
       return;
     }
-    this.smtpServer.debug(`===> MAIL ${arg ?? "None"}`);
+    this.smtpServer.printDebug(`===> MAIL ${arg ?? "None"}`);
     const parsed = this.#addressAndOptions("MAIL", "FROM:", arg);
     if (parsed === undefined) return;
     if (this.mailfrom !== null) {
@@ -107,7 +107,7 @@ export class SMTPChannel extends SMTPConversation {
       return;
     }
     this.mailfrom = parsed.address;
-    this.smtpServer.debug(`sender: ${this.mailfrom}`);
+    this.smtpServer.printDebug(`sender: ${this.mailfrom}`);
     this.push("250 OK");
   }
 
@@ -116,7 +116,7 @@ export class SMTPChannel extends SMTPConversation {
       this.push("503 Error: send HELO first");
       return;
     }
-    this.smtpServer.debug(`===> RCPT ${arg ?? "None"}`);
+    this.smtpServer.printDebug(`===> RCPT ${arg ?? "None"}`);
     if (this.mailfrom === null) {
       this.push("503 Error: need MAIL command");
       return;
@@ -131,7 +131,7 @@ export class SMTPChannel extends SMTPConversation {
       return;
     }
     this.rcpttos.push(parsed.address);
-    this.smtpServer.debug(`recips: ${repr(this.rcpttos)}`);
+    this.smtpServer.printDebug(`recips: ${repr(this.rcpttos)}`);
     this.push("250 OK");
   }
 

@@ -25,7 +25,7 @@ export type MessageData = string | Uint8Array;
 /** What a channel asks of its server. */
 export interface MessageSink {
   readonly fqdn: string;
-  debug(line: string): void;
+  printDebug(line: string): void;
   /** @returns the reply, or undefined for the usual one */
   processMessage(
     peer: Peer,
@@ -80,7 +80,7 @@ export abstract class SMTPConversation extends AsyncChat {
     this._setRsetState();
     const { host = "", port = 0 } = conn.remoteAddress();
     this.peer = [host, port];
-    server.debug(`Peer: ('${host}', ${port})`);
+    server.printDebug(`Peer: ('${host}', ${port})`);
     this.push(`220 ${server.fqdn} ${VERSION}`);
   }
 
@@ -119,7 +119,7 @@ export abstract class SMTPConversation extends AsyncChat {
 
   override foundTerminator(): void {
     const line = Buffer.concat(this.receivedLines);
-    this.smtpServer.debug(`Data: ${repr(this.decodeData ? line.toString() : line)}`);
+    this.smtpServer.printDebug(`Data: ${repr(this.decodeData ? line.toString() : line)}`);
     this.receivedLines = [];
     if (this.smtpState === "command") this.#command(line);
     else if (this.smtpState === "data") this.#message(line);

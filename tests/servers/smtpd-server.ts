@@ -65,7 +65,7 @@ export class SMTPServer extends Dispatcher implements MessageSink {
     throw Object.assign(new Error("processMessage"), { name: "NotImplementedError" });
   }
 
-  debug(line: string): void {
+  printDebug(line: string): void {
     this.debugLines.push(line);
   }
 

@@ -1,0 +1,195 @@
+/**
+ * Owns data connections: how they come about, passive or active, and one transfer over each of them. Knows nothing of
+ * commands and of files.
+ */
+
+import { AsyncChat, Dispatcher, type InetAddress, type Socket } from "wasyncore";
+
+/** A data connection has failed, or was given up. */
+export class TransferError extends Error {}
+
+/** A data connection that is still to come about. */
+export interface Opening {
+  open(): Promise<DataChannel>;
+  /** Gives it up; does nothing once it is open. */
+  close(): void;
+}
+
+/** The client is to connect: PASV, EPSV. Takes one connection, from the host that the client speaks from. */
+export class PassiveOpening extends Dispatcher implements Opening {
+  readonly #peer: string;
+  readonly #idleMs: number;
+  readonly #channel = withResolvers<DataChannel>();
+  #taken: DataChannel | undefined;
+  #handedOut = false;
+
+  /** @param host the address of ours that the client speaks to; `peer` its own */
+  constructor(host: string, peer: string, family: "IPv4" | "IPv6", idleMs: number) {
+    super();
+    this.#peer = peer;
+    this.#idleMs = idleMs;
+    try {
+      this.createSocket({ family });
+      this.bind({ host, port: 0 });
+      this.listen(1);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+    const timer = this.map.callLater(idleMs, () => this.close());
+    const stop = (): unknown => timer.cancel();
+    this.#channel.promise.then(stop, stop);
+  }
+
+  get port(): number {
+    return this.socket.localAddress().port ?? 0;
+  }
+
+  open(): Promise<DataChannel> {
+    this.#handedOut = true;
+    return this.#channel.promise;
+  }
+
+  override handleAccepted(socket: Socket, { host }: { readonly host?: string | undefined }): void {
+    if (host !== this.#peer || this.#taken !== undefined) {
+      socket.close();
+      return;
+    }
+    this.#taken = new DataChannel(socket, this.#idleMs);
+    this.#channel.resolve(this.#taken);
+    super.close();
+  }
+
+  override close(): void {
+    super.close();
+    this.#channel.reject(new TransferError("no data connection"));
+    if (!this.#handedOut) this.#taken?.abort();
+  }
+}
+
+/** The client listens, and is connected to: PORT, EPRT. */
+export class ActiveOpening implements Opening {
+  readonly #address: InetAddress;
+  readonly #family: "IPv4" | "IPv6";
+  readonly #idleMs: number;
+
+  constructor(address: InetAddress, family: "IPv4" | "IPv6", idleMs: number) {
+    this.#address = address;
+    this.#family = family;
+    this.#idleMs = idleMs;
+  }
+
+  open(): Promise<DataChannel> {
+    const channel = new DataChannel(undefined, this.#idleMs);
+    try {
+      channel.createSocket({ family: this.#family });
+      channel.connect(this.#address);
+    } catch (error) {
+      channel.handleError(error);
+    }
+    return Promise.resolve(channel);
+  }
+
+  close(): void {
+    // There is nothing yet.
+  }
+}
+
+/** A data connection, for one transfer. */
+export class DataChannel extends AsyncChat {
+  readonly #ended = withResolvers<void>();
+  /** Sent: the bytes given so far, and whether that is all. */
+  #given = 0;
+  #allGiven = false;
+  #write: ((data: Uint8Array) => Promise<void>) | undefined;
+
+  constructor(socket: Socket | undefined, idleMs: number) {
+    super(socket);
+    this.idleTimeoutMs = idleMs;
+    // Nothing is read unless it is to be received: not even the end, for a client that sends nothing may end its half.
+    this.pauseReading();
+  }
+
+  /** Sends, and closes. Resolves when the last byte is on its way. @throws TransferError, or what `pieces` throws */
+  transmit(pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    this.pushWithProducer(this.#counted(pieces));
+    this.closeWhenDone();
+    return this.#ended.promise;
+  }
+
+  /** Receives until the client ends; reads on only when `write` is done. @throws TransferError, or what `write` throws */
+  receive(write: (data: Uint8Array) => Promise<void>): Promise<void> {
+    this.#write = write;
+    this.resumeReading();
+    return this.#ended.promise;
+  }
+
+  abort(): void {
+    this.#fail(new TransferError("transfer aborted"));
+  }
+
+  override collectIncomingData(data: Uint8Array): void {
+    this.pauseReading();
+    this.#write?.(data).then(
+      () => this.resumeReading(),
+      (error: unknown) => this.#fail(error),
+    );
+  }
+
+  override handleConnect(): void {}
+
+  override handleEof(): void {
+    this.#ended.resolve();
+    this.close();
+  }
+
+  override handleClose(): void {
+    if (this.#allGiven && this.socket.bytesOut === this.#given) this.#ended.resolve();
+    this.close();
+  }
+
+  override handleTimeout(): void {
+    this.#fail(new TransferError("data connection was idle"));
+  }
+
+  override handleError(error: unknown): void {
+    this.#fail(error);
+  }
+
+  override close(): void {
+    super.close();
+    this.#ended.reject(new TransferError("data connection was closed"));
+  }
+
+  #fail(error: unknown): void {
+    this.#ended.reject(error);
+    this.close();
+  }
+
+  async *#counted(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of pieces) {
+      this.#given += piece.length;
+      yield piece;
+    }
+    this.#allGiven = true;
+  }
+}
+
+interface Resolvers<T> {
+  readonly promise: Promise<T>;
+  readonly resolve: (value: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Promise.withResolvers, which Node 20 does not have. */
+function withResolvers<T>(): Resolvers<T> {
+  let resolve: (value: T) => void = () => undefined;
+  let reject: (error: unknown) => void = () => undefined;
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  // Whoever waits for it hears of a failure; where nobody does, nobody needs to.
+  promise.catch(() => undefined);
+  return { promise, resolve, reject };
+}

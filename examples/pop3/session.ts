@@ -1,0 +1,269 @@
+/**
+ * Owns one conversation of the POP3 server: RFC 1939's states and commands. Knows a mailbox by its interface.
+ *
+ * One command at a time: while a message is being sent, a mailbox read, or replies wait for a slow reader, no further
+ * command is read, so that what a client can make the server hold is bounded.
+ */
+
+import { AsyncChat, type Socket } from "wasyncore";
+import type { Mailbox, Message } from "./mailbox.js";
+import { toWire } from "./wire.js";
+
+/** RFC 2449: a command has 255 octets at the most, its end included. */
+const LINE_BYTES_MAX = 253;
+const FAILURES_MAX = 3;
+const CAPABILITIES = ["USER", "TOP", "UIDL", "PIPELINING", "RESP-CODES", "IMPLEMENTATION wasyncore"];
+
+export interface Account {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** A message, and whether it is to be removed. */
+interface Entry extends Message {
+  deleted: boolean;
+}
+
+type Command = (this: Session, parameters: readonly string[]) => void | Promise<void>;
+
+/** A command is refused: the text says why. */
+class Refusal extends Error {}
+
+export class Session extends AsyncChat {
+  readonly #account: Account;
+  readonly #mailbox: Mailbox;
+  #line: Uint8Array[] = [];
+  #user: string | undefined;
+  #failures = 0;
+  /** The messages, once logged in. */
+  #entries: Entry[] | undefined;
+  /** Is a command under way that no other may overtake? */
+  #busy = false;
+  /** Ends the wait for a message that is being sent. */
+  #sent: (() => void) | undefined;
+
+  constructor(socket: Socket, account: Account, mailbox: Mailbox) {
+    super(socket);
+    this.#account = account;
+    this.#mailbox = mailbox;
+    this.maxLineLength = LINE_BYTES_MAX;
+    this.setTerminator("\r\n");
+    this.#ok("POP3 server ready");
+  }
+
+  override collectIncomingData(data: Uint8Array): void {
+    this.#line.push(data);
+  }
+
+  override foundTerminator(): void {
+    const line = Buffer.concat(this.#line).toString();
+    this.#line = [];
+    const [word = "", ...parameters] = line.split(" ");
+    const name = word.toUpperCase();
+    // A password may have spaces in it.
+    const given = name === "PASS" ? [line.slice(5)] : parameters.filter(Boolean);
+    const command = (this.#entries === undefined ? AUTHORIZATION : TRANSACTION).get(name);
+    if (command === undefined) {
+      const known = AUTHORIZATION.has(name) || TRANSACTION.has(name);
+      this.#error(known ? `${name} is not for now` : "no such command");
+      return;
+    }
+    this.#run(command, given).catch((error: unknown) => this.handleError(error));
+  }
+
+  override handleLineTooLong(): void {
+    this.#line = [];
+    this.#error("line too long");
+  }
+
+  override handleDrain(): void {
+    this.#proceed();
+  }
+
+  /** The client sends no more, and is answered what it has sent. */
+  override handleEof(): void {
+    this.closeWhenDone();
+  }
+
+  /** RFC 1939: no messages are removed then. */
+  override handleTimeout(): void {
+    this.close();
+  }
+
+  override handleError(error: unknown): void {
+    this.log(`${this}: ${String(error)}`);
+    this.close();
+  }
+
+  override close(): void {
+    if (this.#entries !== undefined) this.#mailbox.locked = false;
+    this.#entries = undefined;
+    this.#sent?.();
+    super.close();
+  }
+
+  async #run(command: Command, parameters: readonly string[]): Promise<void> {
+    this.#busy = true;
+    this.pauseReading();
+    try {
+      await command.call(this, parameters);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#error(error.message);
+    } finally {
+      this.#busy = false;
+      this.#proceed();
+    }
+  }
+
+  /** Reads the next command, where nothing stands against it. */
+  #proceed(): void {
+    if (this.fd >= 0 && !this.#busy && !this.writableNeedDrain) this.resumeReading();
+  }
+
+  #ok(text: string): void {
+    this.push(`+OK ${text}\r\n`);
+  }
+
+  #error(text: string): void {
+    this.push(`-ERR ${text}\r\n`);
+    if (this.writableNeedDrain) this.pauseReading();
+  }
+
+  /** Sends a producer, to the end. */
+  async #send(pieces: AsyncIterable<Uint8Array>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#sent = resolve;
+      this.pushWithProducer(untilDone(pieces, resolve));
+    });
+  }
+
+  // AUTHORIZATION
+
+  userIs([user]: readonly string[]): void {
+    if (user === undefined) throw new Refusal("USER needs a name");
+    this.#user = user;
+    this.#ok("send PASS");
+  }
+
+  async passwordIs([password]: readonly string[]): Promise<void> {
+    const isRight = this.#user === this.#account.user && password === this.#account.password;
+    this.#user = undefined;
+    if (!isRight) {
+      this.#failures += 1;
+      this.#error("[AUTH] wrong user or password");
+      if (this.#failures >= FAILURES_MAX) this.closeWhenDone();
+      return;
+    }
+    if (this.#mailbox.locked) throw new Refusal("[IN-USE] the mailbox is in use");
+    this.#mailbox.locked = true;
+    // From here on `close` unlocks it.
+    this.#entries = [];
+    const messages = await this.#mailbox.messages();
+    if (this.fd < 0) return;
+    this.#entries = messages.map((message) => ({ ...message, deleted: false }));
+    this.#ok(`${messages.length} messages`);
+  }
+
+  // TRANSACTION
+
+  stat(): void {
+    const left = this.#left();
+    this.#ok(`${left.length} ${left.reduce((sum, [, { size }]) => sum + size, 0)}`);
+  }
+
+  list([number]: readonly string[]): void {
+    this.#tellEach(number, ({ size }) => String(size));
+  }
+
+  uidl([number]: readonly string[]): void {
+    this.#tellEach(number, ({ uid }) => uid);
+  }
+
+  async retrieve([number]: readonly string[]): Promise<void> {
+    const message = this.#entry(number);
+    this.#ok(`${message.size} octets`);
+    await this.#send(toWire(message.chunks()));
+  }
+
+  async top([number, lines]: readonly string[]): Promise<void> {
+    const message = this.#entry(number);
+    if (lines === undefined || !/^\d{1,9}$/.test(lines)) throw new Refusal("TOP needs a message and a number of lines");
+    this.#ok("top of message follows");
+    await this.#send(toWire(message.chunks(), Number(lines)));
+  }
+
+  remove([number]: readonly string[]): void {
+    this.#entry(number).deleted = true;
+    this.#ok("marked for removal");
+  }
+
+  reset(): void {
+    for (const entry of this.#entries ?? []) entry.deleted = false;
+    this.#ok("nothing is marked for removal");
+  }
+
+  noop(): void {
+    this.#ok("");
+  }
+
+  capabilities(): void {
+    this.push(`+OK capability list follows\r\n${CAPABILITIES.map((each) => `${each}\r\n`).join("")}.\r\n`);
+  }
+
+  /** UPDATE: what is marked is removed now, and only now. */
+  async quit(): Promise<void> {
+    const marked = (this.#entries ?? []).filter(({ deleted }) => deleted);
+    const results = await Promise.allSettled(marked.map((entry) => entry.remove()));
+    const failed = results.filter(({ status }) => status === "rejected").length;
+    if (failed === 0) this.#ok("bye");
+    else this.#error(`${failed} messages were not removed`);
+    this.closeWhenDone();
+  }
+
+  /** What is not marked, by number. */
+  #left(): [number: number, Entry][] {
+    return [...(this.#entries ?? []).entries()].filter(([, { deleted }]) => !deleted).map(([at, entry]) => [at + 1, entry]);
+  }
+
+  #entry(number: string | undefined): Entry {
+    const entry = /^\d{1,9}$/.test(number ?? "") ? this.#entries?.[Number(number) - 1] : undefined;
+    if (entry === undefined || entry.deleted) throw new Refusal("no such message");
+    return entry;
+  }
+
+  #tellEach(number: string | undefined, tell: (message: Message) => string): void {
+    if (number !== undefined) {
+      this.#ok(`${Number(number)} ${tell(this.#entry(number))}`);
+      return;
+    }
+    const lines = this.#left().map(([each, message]) => `${each} ${tell(message)}\r\n`);
+    this.push(`+OK ${lines.length} messages\r\n${lines.join("")}.\r\n`);
+  }
+}
+
+const AUTHORIZATION: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ["USER", Session.prototype.userIs],
+  ["PASS", Session.prototype.passwordIs],
+  ["CAPA", Session.prototype.capabilities],
+  ["QUIT", Session.prototype.quit],
+]);
+
+const TRANSACTION: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ["STAT", Session.prototype.stat],
+  ["LIST", Session.prototype.list],
+  ["UIDL", Session.prototype.uidl],
+  ["RETR", Session.prototype.retrieve],
+  ["TOP", Session.prototype.top],
+  ["DELE", Session.prototype.remove],
+  ["RSET", Session.prototype.reset],
+  ["NOOP", Session.prototype.noop],
+  ["CAPA", Session.prototype.capabilities],
+  ["QUIT", Session.prototype.quit],
+]);
+
+/** The same pieces; `onDone` is called when the last of them was taken. */
+async function* untilDone(pieces: AsyncIterable<Uint8Array>, onDone: () => void): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+  onDone();
+}

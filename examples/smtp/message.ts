@@ -1,0 +1,90 @@
+/**
+ * Owns the content of one message as it comes in after DATA: lines, the dots in front of them, the end, the size
+ * limit. Knows where it goes by an interface; knows no channel.
+ */
+
+import type { Delivery } from "./store.js";
+
+const DOT = 46;
+const FLUSH_BYTES = 65_536;
+const LINE_END = Buffer.from("\n");
+
+export class IncomingMessage {
+  readonly #delivery: Delivery;
+  readonly #sizeMax: number;
+  #size = 0;
+  /** What is still to be written. */
+  #pieces: Uint8Array[] = [];
+  #waiting = 0;
+  /** Of the line that is coming in: is anything there, was there a dot in front, how long is the rest? */
+  #lineBegun = false;
+  #dotted = false;
+  #lineLength = 0;
+
+  /** @param header is written in front */
+  constructor(delivery: Delivery, sizeMax: number, header: string) {
+    this.#delivery = delivery;
+    this.#sizeMax = sizeMax;
+    this.#keep(Buffer.from(header));
+  }
+
+  get isTooLong(): boolean {
+    return this.#size > this.#sizeMax;
+  }
+
+  /** Is there so much to write that it should be written before more is read? */
+  get isFull(): boolean {
+    return this.#waiting >= FLUSH_BYTES;
+  }
+
+  /** A part of a line, without its end. */
+  take(data: Uint8Array): void {
+    let rest = data;
+    if (!this.#lineBegun) {
+      this.#lineBegun = true;
+      this.#dotted = data[0] === DOT;
+      if (this.#dotted) rest = data.subarray(1);
+    }
+    this.#lineLength += rest.length;
+    this.#count(rest.length);
+    if (!this.isTooLong) this.#keep(rest);
+  }
+
+  /** The end of a line. @returns whether it was the last one: a dot alone */
+  endLine(): boolean {
+    const isLast = this.#dotted && this.#lineLength === 0;
+    this.#lineBegun = false;
+    this.#dotted = false;
+    this.#lineLength = 0;
+    if (isLast) return true;
+    this.#count(2);
+    if (!this.isTooLong) this.#keep(LINE_END);
+    return false;
+  }
+
+  async flush(): Promise<void> {
+    const data = Buffer.concat(this.#pieces);
+    this.#pieces = [];
+    this.#waiting = 0;
+    if (data.length > 0) await this.#delivery.write(data);
+  }
+
+  async commit(): Promise<void> {
+    await this.flush();
+    await this.#delivery.commit();
+  }
+
+  async discard(): Promise<void> {
+    this.#pieces = [];
+    await this.#delivery.discard();
+  }
+
+  #count(bytes: number): void {
+    this.#size += bytes;
+  }
+
+  #keep(data: Uint8Array): void {
+    this.#pieces.push(data);
+    this.#waiting += data.length;
+  }
+}

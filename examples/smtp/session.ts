@@ -1,0 +1,313 @@
+/**
+ * Owns one conversation of the SMTP server: RFC 5321's commands, and the extensions SIZE, 8BITMIME, SMTPUTF8 and
+ * PIPELINING. Knows where messages go by an interface.
+ *
+ * While a message is being written, or replies wait for a slow reader, nothing more is read: what a client can make
+ * the server hold is bounded.
+ */
+
+import { AsyncChat, type Socket } from "wasyncore";
+import { IncomingMessage } from "./message.js";
+import type { Store } from "./store.js";
+
+/** RFC 5321: 512 octets, and room for the parameters of extensions. */
+const LINE_BYTES_MAX = 1024;
+const RECIPIENTS_MAX = 100;
+const ERRORS_MAX = 20;
+
+/** What the server was started with. */
+export interface Settings {
+  readonly name: string;
+  readonly store: Store;
+  readonly sizeMax: number;
+  readonly idleMs: number;
+}
+
+type Command = (this: Session, argument: string) => void | Promise<void>;
+
+export class Session extends AsyncChat {
+  readonly #settings: Settings;
+  readonly #peer: string;
+  #line: Uint8Array[] = [];
+  #errors = 0;
+  #hello = "";
+  #isExtended = false;
+  #from: string | undefined;
+  #recipients: string[] = [];
+  /** After DATA. */
+  #message: IncomingMessage | undefined;
+  /** Is something under way that nothing may overtake? */
+  #busy = false;
+
+  constructor(socket: Socket, settings: Settings) {
+    super(socket);
+    this.#settings = settings;
+    this.#peer = socket.remoteAddress().host ?? "";
+    this.idleTimeoutMs = settings.idleMs;
+    this.maxLineLength = LINE_BYTES_MAX;
+    this.setTerminator("\r\n");
+    this.#reply(220, `${settings.name} ESMTP`);
+  }
+
+  override collectIncomingData(data: Uint8Array): void {
+    const message = this.#message;
+    if (message === undefined) {
+      this.#line.push(data);
+      return;
+    }
+    message.take(data);
+    if (message.isFull) this.#start(() => this.#flush(message));
+  }
+
+  override foundTerminator(): void {
+    const message = this.#message;
+    if (message === undefined) this.#command();
+    else if (message.endLine()) this.#start(() => this.#finish(message));
+  }
+
+  override handleLineTooLong(): void {
+    this.#line = [];
+    this.#refuse(500, "line too long");
+  }
+
+  override handleDrain(): void {
+    this.#proceed();
+  }
+
+  /** The client sends no more, and is answered what it has sent. */
+  override handleEof(): void {
+    this.closeWhenDone();
+  }
+
+  override handleTimeout(): void {
+    if (this.closing) {
+      this.close();
+      return;
+    }
+    this.closing = true;
+    this.#reply(421, "idle for too long");
+    this.closeWhenDone();
+  }
+
+  override handleError(error: unknown): void {
+    this.log(`${this}: ${String(error)}`);
+    this.close();
+  }
+
+  override close(): void {
+    super.close();
+    this.#discard();
+  }
+
+  /** Does something that takes its time; nothing is read meanwhile. */
+  #start(act: () => void | Promise<void>): void {
+    this.#busy = true;
+    this.pauseReading();
+    this.#await(act).catch((error: unknown) => this.handleError(error));
+  }
+
+  async #await(act: () => void | Promise<void>): Promise<void> {
+    try {
+      await act();
+    } finally {
+      this.#busy = false;
+      this.#proceed();
+    }
+  }
+
+  #proceed(): void {
+    if (this.fd >= 0 && !this.#busy && !this.writableNeedDrain) this.resumeReading();
+  }
+
+  #reply(code: number, ...lines: string[]): void {
+    const last = lines.length - 1;
+    this.push(lines.map((line, at) => `${code}${at < last ? "-" : " "}${line}\r\n`).join(""));
+    if (this.writableNeedDrain) this.pauseReading();
+  }
+
+  #refuse(code: number, text: string): void {
+    this.#errors += 1;
+    if (this.#errors < ERRORS_MAX) {
+      this.#reply(code, text);
+      return;
+    }
+    this.#reply(421, "too many errors");
+    this.pauseReading();
+    this.closeWhenDone();
+  }
+
+  #command(): void {
+    const line = Buffer.concat(this.#line).toString();
+    this.#line = [];
+    const [, word = "", argument = ""] = /^(\S*)\s*(.*?)\s*$/su.exec(line) ?? [];
+    const command = COMMANDS.get(word.toUpperCase());
+    if (command === undefined) this.#refuse(500, "no such command");
+    else if (/\p{Cc}/u.test(argument)) this.#refuse(501, "no control characters, please");
+    else this.#start(() => command.call(this, argument));
+  }
+
+  // Commands
+
+  hello(name: string, isExtended: boolean): void {
+    if (name === "") {
+      this.#refuse(501, "HELO and EHLO need a name");
+      return;
+    }
+    this.#reset();
+    this.#hello = name;
+    this.#isExtended = isExtended;
+    const extensions = [`SIZE ${this.#settings.sizeMax}`, "8BITMIME", "SMTPUTF8", "PIPELINING"];
+    this.#reply(250, this.#settings.name, ...(isExtended ? extensions : []));
+  }
+
+  mailFrom(argument: string): void {
+    const parsed = parsePath("FROM", argument);
+    if (this.#hello === "") this.#refuse(503, "send HELO or EHLO first");
+    else if (this.#from !== undefined) this.#refuse(503, "there is a sender already");
+    else if (parsed === undefined) this.#refuse(501, "MAIL FROM:<address>");
+    else if (!parsed.parameters.every((each) => this.#knows(each))) this.#refuse(555, "no such parameter");
+    else if (parsed.parameters.some((each) => this.#isTooLong(each))) this.#refuse(552, "message too long");
+    else {
+      this.#from = parsed.address;
+      this.#reply(250, "ok");
+    }
+  }
+
+  recipient(argument: string): void {
+    const parsed = parsePath("TO", argument);
+    if (this.#from === undefined) this.#refuse(503, "send MAIL first");
+    else if (parsed === undefined || parsed.address === "") this.#refuse(501, "RCPT TO:<address>");
+    else if (parsed.parameters.length > 0) this.#refuse(555, "no such parameter");
+    else if (this.#recipients.length >= RECIPIENTS_MAX) this.#refuse(452, "too many recipients");
+    else {
+      this.#recipients.push(parsed.address);
+      this.#reply(250, "ok");
+    }
+  }
+
+  async data(argument: string): Promise<void> {
+    if (argument !== "") {
+      this.#refuse(501, "DATA has no parameter");
+      return;
+    }
+    if (this.#recipients.length === 0) {
+      this.#refuse(503, "send RCPT first");
+      return;
+    }
+    const { store, sizeMax } = this.#settings;
+    try {
+      this.#message = new IncomingMessage(await store.begin(), sizeMax, this.#header());
+    } catch (error) {
+      this.#failed(error);
+      return;
+    }
+    if (this.fd < 0) {
+      this.#discard();
+      return;
+    }
+    this.maxLineLength = Infinity;
+    this.#reply(354, "end with a dot alone");
+  }
+
+  reset(): void {
+    this.#reset();
+    this.#reply(250, "ok");
+  }
+
+  verify(argument: string): void {
+    if (argument === "") this.#refuse(501, "VRFY needs an address");
+    else this.#reply(252, "messages are taken, and nobody is verified");
+  }
+
+  noop(): void {
+    this.#reply(250, "ok");
+  }
+
+  help(): void {
+    this.#reply(214, `commands: ${[...COMMANDS.keys()].join(" ")}`);
+  }
+
+  quit(): void {
+    this.#reply(221, "bye");
+    this.closeWhenDone();
+  }
+
+  async #flush(message: IncomingMessage): Promise<void> {
+    try {
+      await message.flush();
+    } catch (error) {
+      // There is no reply in the middle of a message; the client is told by the end of the connection.
+      if (this.fd >= 0) this.handleError(error);
+    }
+  }
+
+  async #finish(message: IncomingMessage): Promise<void> {
+    const { isTooLong } = message;
+    try {
+      if (!isTooLong) await message.commit();
+    } catch (error) {
+      this.#reset();
+      this.#failed(error);
+      return;
+    }
+    if (!isTooLong) this.#message = undefined;
+    this.#reset();
+    if (isTooLong) this.#refuse(552, "message too long");
+    else this.#reply(250, "kept");
+  }
+
+  #failed(error: unknown): void {
+    this.log(`${this}: ${String(error)}`);
+    this.#reply(451, "cannot be kept now");
+  }
+
+  #reset(): void {
+    this.#discard();
+    this.#from = undefined;
+    this.#recipients = [];
+    this.maxLineLength = LINE_BYTES_MAX;
+  }
+
+  #discard(): void {
+    const message = this.#message;
+    this.#message = undefined;
+    message?.discard().catch((error: unknown) => this.log(`${this}: ${String(error)}`));
+  }
+
+  #header(): string {
+    const date = new Date().toUTCString().replace("GMT", "+0000");
+    const from = `from ${this.#hello} ([${this.#peer}])`;
+    const by = `by ${this.#settings.name} with ${this.#isExtended ? "ESMTP" : "SMTP"}`;
+    const recipients = this.#recipients.map((each) => `Delivered-To: ${each}\n`).join("");
+    return `Return-Path: <${this.#from ?? ""}>\n${recipients}Received: ${from}\n\t${by}; ${date}\n`;
+  }
+
+  #knows(parameter: string): boolean {
+    return this.#isExtended && /^(?:SIZE=\d{1,15}|BODY=(?:7BIT|8BITMIME)|SMTPUTF8)$/iu.test(parameter);
+  }
+
+  #isTooLong(parameter: string): boolean {
+    const [, size] = /^SIZE=(\d+)$/iu.exec(parameter) ?? [];
+    return size !== undefined && Number(size) > this.#settings.sizeMax;
+  }
+}
+
+const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
+  ["HELO", function (name) { this.hello(name, false); }],
+  ["EHLO", function (name) { this.hello(name, true); }],
+  ["MAIL", Session.prototype.mailFrom],
+  ["RCPT", Session.prototype.recipient],
+  ["DATA", Session.prototype.data],
+  ["RSET", Session.prototype.reset],
+  ["VRFY", Session.prototype.verify],
+  ["NOOP", Session.prototype.noop],
+  ["HELP", Session.prototype.help],
+  ["QUIT", Session.prototype.quit],
+]);
+
+/** "FROM:<address> PARAMETER ...": an address without brackets is taken as well. */
+function parsePath(keyword: string, text: string): { address: string; parameters: string[] } | undefined {
+  const match = new RegExp(String.raw`^${keyword}:\s*(?:<([^<>]*)>|([^\s<>]+))((?:\s+\S+)*)$`, "iu").exec(text);
+  if (match === null) return undefined;
+  return { address: match[1] ?? match[2] ?? "", parameters: (match[3] ?? "").split(/\s+/u).filter(Boolean) };
+}

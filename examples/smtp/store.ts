@@ -1,0 +1,103 @@
+/** Owns where messages go: into a maildir, or to standard output. Knows nothing of SMTP. */
+
+import { constants, promises as fs } from "node:fs";
+import { hostname } from "node:os";
+import { join } from "node:path";
+
+/** A message that comes in piece by piece. */
+export interface Delivery {
+  /** One call at a time. */
+  write(data: Uint8Array): Promise<void>;
+  /** All of it is there: keeps it. What this has resolved for is not lost. */
+  commit(): Promise<void>;
+  /** Gives it up; does nothing after {@link commit}. */
+  discard(): Promise<void>;
+}
+
+export interface Store {
+  begin(): Promise<Delivery>;
+}
+
+/** Shows each message when it is complete, and until then has it in memory. */
+export class Printer implements Store {
+  begin(): Promise<Delivery> {
+    const pieces: Uint8Array[] = [];
+    return Promise.resolve({
+      write: async (data: Uint8Array) => {
+        pieces.push(data);
+      },
+      commit: async () => {
+        const begin = Buffer.from("---------- MESSAGE FOLLOWS ----------\n");
+        const end = Buffer.from("------------ END MESSAGE ------------\n");
+        await print(Buffer.concat([begin, ...pieces, end]));
+      },
+      discard: async () => {
+        pieces.length = 0;
+      },
+    });
+  }
+}
+
+/** Writes each message to `tmp`, and moves it to `new` when it is complete and on the disk. */
+export class Maildir implements Store {
+  readonly #directory: string;
+  #count = 0;
+
+  private constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /** Makes what is missing of it. */
+  static async open(directory: string): Promise<Maildir> {
+    for (const each of ["tmp", "new", "cur"]) await fs.mkdir(join(directory, each), { recursive: true });
+    return new Maildir(directory);
+  }
+
+  async begin(): Promise<Delivery> {
+    const name = this.#name();
+    const temporary = join(this.#directory, "tmp", name);
+    const file = await fs.open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    let isOpen = true;
+    const close = async (): Promise<void> => {
+      isOpen = false;
+      await file.close();
+    };
+    return {
+      write: (data) => file.writeFile(data),
+      commit: async () => {
+        await file.sync();
+        await close();
+        await fs.rename(temporary, join(this.#directory, "new", name));
+        await syncDirectory(join(this.#directory, "new"));
+      },
+      discard: async () => {
+        if (isOpen) await close();
+        await fs.rm(temporary, { force: true });
+      },
+    };
+  }
+
+  /** Unique: the time, what is unique within it, and the host. */
+  #name(): string {
+    const now = Date.now();
+    this.#count += 1;
+    const unique = `M${(now % 1000) * 1000}P${process.pid}Q${this.#count}`;
+    return `${Math.floor(now / 1000)}.${unique}.${hostname().replaceAll("/", "\\057").replaceAll(":", "\\072")}`;
+  }
+}
+
+/** A name that was put into a directory is on the disk when the directory is. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await fs.open(path);
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
+
+function print(data: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
+  });
+}

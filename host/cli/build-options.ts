@@ -1,0 +1,87 @@
+/** Owns the command line of `wasyncore build`: what it says, and what is wrong with it. Opens and reads nothing. */
+
+import { parseArgs } from "node:util";
+import { UsageError } from "./run-options.js";
+
+export const BUILD_USAGE = `Usage: wasyncore build APP.TS [options] [-- ASC-OPTIONS...]
+
+Compiles a program in AssemblyScript, with the library, into one WASI module. It needs the package
+"assemblyscript": npm install --save-dev assemblyscript
+
+Options:
+  -o, --out FILE       where to write the module; default: APP.wasm beside APP.TS
+  --profile PROFILE    what it asks of its host:
+                         preview1          WASI preview 1: pre-opened sockets, stdio, pipes (default)
+                         preview1+sockets  the same, and WasmEdge's calls to open sockets
+  --reactor            exports _initialize in place of _start: for a host that calls turn()
+  --runtime RUNTIME    AssemblyScript's: minimal (default) collects memory between turns of the loop;
+                       incremental collects at any time, for a program that runs a loop of its own
+                       around poll(). It makes modules half as large again
+  --speed              optimizes for speed; otherwise for size
+  --help               prints this
+
+What stands after -- is handed to asc. Exit status: 0; 1 when it does not compile; 2 when the
+command line is wrong.
+`;
+
+const PROFILES = ["preview1", "preview1+sockets"] as const;
+const RUNTIMES = ["minimal", "incremental"] as const;
+
+/** What a module asks of its host. */
+export type Profile = (typeof PROFILES)[number];
+
+/** What `wasyncore build` is to do. */
+export interface BuildOptions {
+  readonly help: boolean;
+  readonly entry: string;
+  readonly out: string;
+  readonly profile: Profile;
+  readonly reactor: boolean;
+  readonly runtime: (typeof RUNTIMES)[number];
+  readonly speed: boolean;
+  readonly ascOptions: readonly string[];
+}
+
+const OPTIONS = {
+  out: { type: "string", short: "o" },
+  profile: { type: "string" },
+  reactor: { type: "boolean" },
+  runtime: { type: "string" },
+  speed: { type: "boolean" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** @throws UsageError */
+export function parseBuild(argv: readonly string[]): BuildOptions {
+  const end = argv.indexOf("--");
+  const { values, positionals } = parsed(end < 0 ? argv : argv.slice(0, end));
+  const help = values.help === true;
+  const [entry = "", stray] = positionals;
+  if (!help && entry === "") throw new UsageError("which program is to be built?");
+  if (!help && !entry.endsWith(".ts")) throw new UsageError(`${entry}: a program is a file that ends with .ts`);
+  if (stray !== undefined) throw new UsageError(`${stray}: one program at a time; it imports what else it needs`);
+  return {
+    help,
+    entry,
+    out: values.out ?? entry.replace(/\.ts$/, ".wasm"),
+    profile: oneOf("--profile", values.profile ?? "preview1", PROFILES),
+    reactor: values.reactor === true,
+    runtime: oneOf("--runtime", values.runtime ?? "minimal", RUNTIMES),
+    speed: values.speed === true,
+    ascOptions: end < 0 ? [] : argv.slice(end + 1),
+  };
+}
+
+function parsed(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
+  } catch (error) {
+    throw new UsageError((error as Error).message);
+  }
+}
+
+function oneOf<T extends string>(option: string, value: string, choices: readonly T[]): T {
+  const found = choices.find((choice) => choice === value);
+  if (found === undefined) throw new UsageError(`${option} ${value}: there are ${choices.join(", ")}`);
+  return found;
+}

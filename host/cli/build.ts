@@ -1,0 +1,144 @@
+/**
+ * Owns `wasyncore build`: has asc compile a program together with the library's sources, and writes the module. Leaves
+ * the command line to build-options, and what is changed on the way to guest-transform and name-section.
+ */
+
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { basename, dirname, isAbsolute, relative, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { BUILD_USAGE, type BuildOptions, type Profile, parseBuild } from "./build-options.js";
+import { type Compiler, guestTransform } from "./guest-transform.js";
+import { shortenNames } from "./name-section.js";
+import { UsageError } from "./run-options.js";
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+/** The package's directory, with the sources in `assembly/`. This file is in `dist/cli` or `host/cli`. */
+const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+
+/** What is compiled beside the program, for what it exports: calls for a host that drives the guest turn by turn. */
+const EXPORTS = { path: "wasyncore-exports.ts", text: `export { pending, turn } from "wasyncore";\n` };
+
+/** The constant that assembly/wasi/profile.ts is answered with. */
+const PROFILE_NUMBERS: Readonly<Record<Profile, number>> = { preview1: 1, "preview1+sockets": 2 };
+
+const GLOBALS = "~lib/wasyncore/assembly/guest/globals/";
+
+/** What the standard library gets in place of functions of a JavaScript host. */
+const REPLACED = {
+  abort: "guestAbort",
+  trace: "guestTrace",
+  seed: "guestSeed",
+  console: "guestConsole",
+  Date: "guestDate",
+  performance: "guestPerformance",
+};
+
+interface Result {
+  readonly error: Error | null;
+  readonly stdout: { toString(): string };
+  readonly stderr: { toString(): string };
+}
+
+/** What is used of "assemblyscript/asc". */
+interface Asc {
+  main(argv: string[], options: object): Promise<Result>;
+}
+
+/** What could not be done, in a sentence for the user. */
+class BuildError extends Error {}
+
+/** Runs `wasyncore build` with the arguments that follow it. @returns the exit status */
+export async function buildCommand(argv: string[]): Promise<number> {
+  try {
+    const options = parseBuild(argv);
+    if (options.help) process.stdout.write(BUILD_USAGE);
+    else await build(options);
+    return 0;
+  } catch (error) {
+    if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore build --help".`, EXIT_USAGE);
+    if (error instanceof BuildError) return complain(error.message, EXIT_FAILED);
+    throw error;
+  }
+}
+
+async function build(options: BuildOptions): Promise<void> {
+  const { asc, compiler } = await loadCompiler();
+  const entry = resolve(options.entry);
+  const inside = !relative(process.cwd(), entry).startsWith("..");
+  const baseDir = inside ? process.cwd() : dirname(entry);
+  let module: Uint8Array | undefined;
+  const { error, stdout, stderr } = await asc.main(argumentsOf(options, relative(baseDir, entry), baseDir), {
+    transforms: [guestTransform(compiler)],
+    readFile: readSource,
+    writeFile: (_name: string, contents: Uint8Array) => {
+      module = contents;
+    },
+    listFiles: () => null,
+  });
+  process.stdout.write(stdout.toString());
+  if (error !== null) throw new BuildError(`${stderr.toString().trimEnd()}\n${options.entry} was not built`);
+  process.stderr.write(stderr.toString());
+  if (module === undefined) return;
+  await write(resolve(options.out), shortenNames(module));
+}
+
+function argumentsOf({ profile, reactor, runtime, speed, ascOptions }: BuildOptions, entry: string, baseDir: string): string[] {
+  const uses = [
+    `WASYNCORE_PROFILE=${PROFILE_NUMBERS[profile]}`,
+    ...Object.entries(REPLACED).map(([name, replacement]) => `${name}=${GLOBALS}${replacement}`),
+  ];
+  return [
+    entry,
+    EXPORTS.path,
+    ...["--baseDir", baseDir],
+    ...["--outFile", "guest.wasm"],
+    ...["--runtime", runtime],
+    ...["--exportStart", reactor ? "_initialize" : "_start"],
+    ...uses.flatMap((use) => ["--use", use]),
+    ...(speed ? ["-O3"] : ["-Osize", "--converge", "--noAssert"]),
+    "--debug",
+    ...ascOptions,
+  ];
+}
+
+/** Reads a file for asc. Those of the library come from the package that this command belongs to. */
+async function readSource(name: string, baseDir: string): Promise<string | null> {
+  if (name === EXPORTS.path) return EXPORTS.text;
+  // The options are this command's business alone.
+  if (basename(name) === "asconfig.json") return null;
+  const path = isAbsolute(name) ? name : resolve(baseDir, name);
+  const library = /[\\/]node_modules[\\/]wasyncore[\\/](.*)$/.exec(path);
+  try {
+    return await readFile(library === null ? path : resolve(PACKAGE, library[1] ?? ""), "utf8");
+  } catch {
+    return null;
+  }
+}
+
+async function loadCompiler(): Promise<{ asc: Asc; compiler: Compiler }> {
+  // By name at run time: the compiler is the program's, and its types need more than a package's users have.
+  const [ascName, compilerName] = ["assemblyscript/asc", "assemblyscript"];
+  try {
+    const [asc, compiler] = (await Promise.all([import(ascName), import(compilerName)])) as [Asc, Compiler];
+    return { asc, compiler };
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new BuildError(`the compiler is not installed: npm install --save-dev assemblyscript`);
+  }
+}
+
+async function write(path: string, module: Uint8Array): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, module);
+  } catch (error) {
+    throw new BuildError(`${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+  }
+}
+
+function complain(message: string, status: number): number {
+  process.stderr.write(`wasyncore build: ${message}\n`);
+  return status;
+}

@@ -1,0 +1,56 @@
+#!/usr/bin/env node
+/** Owns the `wasyncore` command: which of its commands is meant. Leaves everything else to them, and loads only that one. */
+
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+
+const USAGE = `Usage: wasyncore COMMAND [options]
+
+Commands:
+  new DIR         makes a project: an echo server that builds and runs
+  build APP.TS    compiles a program in AssemblyScript into one WASI module
+  run APP.WASM    runs a WASI module on Node
+
+Options:
+  --help          prints this; after a command, prints what it takes
+  --version       prints the version
+`;
+
+const EXIT_USAGE = 2;
+
+type Command = (argv: string[]) => Promise<number>;
+
+const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
+  ["new", async () => (await import("./new.js")).newCommand],
+  ["build", async () => (await import("./build.js")).buildCommand],
+  ["run", async () => (await import("./run.js")).runCommand],
+]);
+
+async function main(argv: string[]): Promise<number> {
+  const [name = "", ...rest] = argv;
+  const load = COMMANDS.get(name);
+  if (load !== undefined) return (await load())(rest);
+  if (name !== "" && !name.startsWith("-")) return complain(`${name}: no such command`);
+  try {
+    const options = { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } } as const;
+    const { help, version } = parseArgs({ args: argv, options }).values;
+    if (version === true) process.stdout.write(`${packageVersion()}\n`);
+    else if (help === true) process.stdout.write(USAGE);
+    else return complain("which command?");
+    return 0;
+  } catch (error) {
+    return complain((error as Error).message);
+  }
+}
+
+function packageVersion(): string {
+  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { version: string }).version;
+}
+
+function complain(message: string): number {
+  process.stderr.write(`wasyncore: ${message}\nTry "wasyncore --help".\n`);
+  return EXIT_USAGE;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,133 @@
+#!/usr/bin/env bash
+# Owns the WASI runtimes that the tests run guests on: their versions, where they stand, and building those that are
+# missing. Knows nothing of what is run on them.
+#
+#   scripts/install-runtimes.sh              installs what is missing
+#   scripts/install-runtimes.sh --list       prints "NAME PATH" of each, there or not
+#
+# They stand outside the checkout, in $WASYNCORE_RUNTIMES or ~/.cache/wasyncore/runtimes, each version in a folder of its
+# own. A runtime that is there is left alone. wasmtime is built from crates.io, which takes about ten minutes of one
+# processor for each of the two; CARGO_BUILD_JOBS says how many processors it may take.
+
+set -euo pipefail
+
+readonly ROOT=${WASYNCORE_RUNTIMES:-$HOME/.cache/wasyncore/runtimes}
+
+# The last line of releases that gives preview 1 guests listening sockets, and the newest one, for components.
+readonly WASMTIME_LTS=36.0.14
+readonly WASMTIME=50.0.1
+readonly WAZERO=1.12.0
+# What the newest wasmtime says it needs, and what rustup installs beside an older one.
+readonly RUST_LEAST=1.97
+readonly RUST_TOOLCHAIN=1.99.1
+readonly WASMTIME_FEATURES=run,cranelift,component-model,parallel-compilation
+
+list() {
+  echo "wasmtime-lts $ROOT/wasmtime-$WASMTIME_LTS/bin/wasmtime"
+  echo "wasmtime $ROOT/wasmtime-$WASMTIME/bin/wasmtime"
+  echo "wazero $ROOT/wazero-$WAZERO/bin/wazero"
+}
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+  say "$@"
+  exit 1
+}
+
+# newer_or_equal A B: is version A at least B?
+newer_or_equal() {
+  [ "$(printf '%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
+}
+
+# run_long NAME COMMAND...: runs it with its output in a log, says every half minute that it goes on, and shows the end of
+# the log when it fails. The log is kept then.
+run_long() {
+  local name=$1 log status=0 began=$SECONDS told=$SECONDS
+  shift
+  log=$(mktemp "${TMPDIR:-/tmp}/wasyncore-runtimes.XXXXXX")
+  "$@" >"$log" 2>&1 </dev/null &
+  child=$!
+  while kill -0 "$child" 2>/dev/null; do
+    sleep 1
+    if [ $((SECONDS - told)) -ge 30 ]; then
+      told=$SECONDS
+      say "  $name: $((SECONDS - began)) s; $(grep -cE '^ +Compiling ' "$log" || true) crates so far"
+    fi
+  done
+  wait "$child" || status=$?
+  child=
+  if [ "$status" -ne 0 ]; then
+    tail -n 30 "$log" >&2
+    fail "$name could not be installed (status $status); all of its output is in $log"
+  fi
+  rm -f "$log"
+  say "  $name: done after $((SECONDS - began)) s"
+}
+
+# The Rust toolchain for a least version: prints "+TOOLCHAIN", or nothing for the default one.
+rust_toolchain() {
+  local version
+  version=$(cargo --version | cut -d ' ' -f 2)
+  if newer_or_equal "$version" "$1"; then return; fi
+  if ! command -v rustup >/dev/null; then
+    fail "wasmtime $WASMTIME needs Rust $1, and this is $version: install a newer one (https://rustup.rs/)"
+  fi
+  if ! rustup run "$RUST_TOOLCHAIN" cargo --version >/dev/null 2>&1; then
+    say "  Rust $version is too old for wasmtime $WASMTIME: installing $RUST_TOOLCHAIN beside it"
+    run_long "Rust $RUST_TOOLCHAIN" rustup toolchain install "$RUST_TOOLCHAIN" --profile minimal
+  fi
+  echo "+$RUST_TOOLCHAIN"
+}
+
+# install_wasmtime VERSION LEAST_RUST
+install_wasmtime() {
+  local version=$1 target=$ROOT/wasmtime-$1 toolchain
+  if [ -x "$target/bin/wasmtime" ]; then return; fi
+  if ! command -v cargo >/dev/null; then
+    fail "wasmtime $version is missing, and there is no cargo to build it: install Rust (https://rustup.rs/) and a C compiler"
+  fi
+  toolchain=$(rust_toolchain "$2")
+  say "wasmtime $version: building it into $target (about ten minutes)"
+  run_long "wasmtime $version" cargo ${toolchain:+"$toolchain"} install wasmtime-cli --version "$version" --locked \
+    --no-default-features --features "$WASMTIME_FEATURES" --root "$target"
+}
+
+install_wazero() {
+  local target=$ROOT/wazero-$WAZERO
+  if [ -x "$target/bin/wazero" ]; then return; fi
+  if ! command -v go >/dev/null; then
+    fail "wazero $WAZERO is missing, and there is no Go to build it: install Go 1.24 or later (https://go.dev/dl/)"
+  fi
+  say "wazero $WAZERO: building it into $target"
+  GOBIN=$target/bin run_long "wazero $WAZERO" go install "github.com/tetratelabs/wazero/cmd/wazero@v$WAZERO"
+}
+
+# A runtime that does not start is as good as none.
+check() {
+  local name path
+  while read -r name path; do
+    case $name in
+      wazero) "$path" version >/dev/null || fail "$path does not run: remove it, and start this again" ;;
+      *) "$path" --version >/dev/null || fail "$path does not run: remove it, and start this again" ;;
+    esac
+  done < <(list)
+}
+
+child=
+trap 'if [ -n "$child" ]; then kill "$child" 2>/dev/null || true; fi' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+case ${1-} in
+  --list) list ;;
+  "")
+    mkdir -p "$ROOT"
+    install_wazero
+    install_wasmtime "$WASMTIME_LTS" 1.86
+    install_wasmtime "$WASMTIME" "$RUST_LEAST"
+    check
+    list
+    ;;
+  *) fail "usage: scripts/install-runtimes.sh [--list]" ;;
+esac
