@@ -6,8 +6,8 @@
 import { channelCount as countChannels } from "./engine/channels";
 import { changeCount as countChanges, changesAt as findChanges, clearLog } from "./engine/interest";
 import { statistics } from "./engine/statistics";
-import { addTimer, isRunning, removeTimer, timerCount as countTimers, timerGeneration as generationOf } from "./engine/timers";
-import { isTurning as turning, prepare, run } from "./engine/turn";
+import { isRunning, removeTimer, timerCount as countTimers, timerGeneration as generationOf } from "./engine/timers";
+import { isTurning as turning, prepare, run, startTimer } from "./engine/turn";
 import { setUpcalls } from "./engine/upcalls";
 
 export {
@@ -45,7 +45,7 @@ export function channelCount(): i32 {
 
 /** Starts a timer for a time of the monotonic clock; a period of 0 fires once. @returns its slot. */
 export function timerAdd(deadlineMs: f64, periodMs: f64): i32 {
-  return addTimer(toNs(deadlineMs), periodMs > 0 ? max<i64>(1, toNs(periodMs)) : 0);
+  return startTimer(toNs(deadlineMs), periodMs > 0 ? max<i64>(1, toNs(periodMs)) : 0);
 }
 
 /** The generation of the timer in `slot`. */

@@ -28,7 +28,8 @@ export interface Channel {
 }
 
 /**
- * Tells a channel what one of its callbacks threw. BlockingIOError is no error: there was nothing to do after all. An
+ * Tells a channel what one of its callbacks threw. BlockingIOError is no error: there was nothing to do after all. Nor
+ * is EBADF from a channel that has closed: asyncore's programs go on to use one whose `recv` has closed it. An
  * OSError that means "the peer is gone" closes where `closesWhenGone` says so, as under asyncore's poll2. All else is
  * an error.
  * @returns whether the callback has failed
@@ -37,6 +38,7 @@ export interface Channel {
 export function tellThrown(channel: Channel, error: unknown, closesWhenGone: boolean): boolean {
   if (error instanceof BlockingIOError) return false;
   if (error instanceof ExitNow) throw error;
+  if (channel.fd < 0 && error instanceof OSError && error.code === "EBADF") return false;
   if (closesWhenGone && error instanceof OSError && isDisconnect(error.code)) channel.handleCloseEvent();
   else channel.handleError(error);
   return true;

@@ -97,7 +97,7 @@ install_wazero() {
   local target=$ROOT/wazero-$WAZERO
   if [ -x "$target/bin/wazero" ]; then return; fi
   if ! command -v go >/dev/null; then
-    fail "wazero $WAZERO is missing, and there is no Go to build it: install Go 1.24 or later (https://go.dev/dl/)"
+    fail "wazero $WAZERO is missing, and there is no Go to build it: install Go 1.25 or later (https://go.dev/dl/)"
   fi
   say "wazero $WAZERO: building it into $target"
   GOBIN=$target/bin run_long "wazero $WAZERO" go install "github.com/tetratelabs/wazero/cmd/wazero@v$WAZERO"

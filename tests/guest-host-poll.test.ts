@@ -1,10 +1,10 @@
 /** Holds poll_oneoff as a guest with a descriptor table of its own is served it, over the operating system. */
 
 import { describe, expect, test } from "vitest";
-import { clock, event, failed, fd as subscription } from "./engine/scripted-caller.js";
+import { clock, createCaller as createScripted, event, failed, fd as subscription } from "./engine/scripted-caller.js";
 import { CLOCK, FD_READ, FD_WRITE, REALTIME, SUBSCRIPTION_SIZE, writeSubscription } from "./engine/wasi-bytes.js";
 import { createNodeBackend } from "../host/node/backend.js";
-import { backend, createCaller, createConnection, createServer, DATA_AT, Errno, ownedPair, PAGE, receive } from "./guest-host-support.js";
+import { backend, createCaller, createConnection, createServer, DATA_AT, Errno, owned, ownedPair, PAGE, receive } from "./guest-host-support.js";
 import { POLLERS } from "./node-backend-support.js";
 
 const MINUTE_NS = 60_000_000_000n;
@@ -112,21 +112,28 @@ test("a listener is ready when somebody connects, and not before", () => {
   expect([caller.accept(3), caller.accept(3)]).toEqual([4, -Errno.AGAIN]);
 });
 
-test("a connection that comes under the number of one that was closed is watched anew", () => {
+test("a connection that comes under the number of one that was closed, the host's as well, is watched anew", () => {
   const { caller, fd, peer } = createConnection();
   const array = [subscription(fd, FD_READ, 1n), clock(2n, 1n)];
   expect(caller.poll(...array)).toEqual([failed(2n, CLOCK, 0)]);
-  caller.calls.fd_close(fd);
   const address = backend.remoteAddress(peer);
   if (typeof address === "number") throw new Error(backend.errorCode(address));
-  const second = backend.socket("IPv4", "stream");
+  const second = owned(backend, backend.socket("IPv4", "stream"));
   backend.connect(second, address);
-  caller.poll(subscription(3, FD_READ, 1n));
-  expect(caller.accept(3)).toBe(fd);
-  expect(caller.poll(...array)).toEqual([failed(2n, CLOCK, 0)]);
-  backend.send(second, Buffer.from("x"));
-  expect(caller.poll(subscription(fd, FD_READ, 1n), clock(2n, MINUTE_NS))).toEqual([event(1n, FD_READ)]);
+  caller.calls.fd_close(fd);
   expect(receive(peer)).toHaveLength(0);
+  expect(caller.accept(3)).toBe(fd);
+  backend.send(second, Buffer.from("x"));
+  expect(caller.poll(subscription(fd, FD_READ, 1n), clock(2n, 5_000_000_000n))).toEqual([event(1n, FD_READ)]);
+});
+
+test("each subscription for a descriptor that cannot be watched has an event that says why", () => {
+  const { call, pollSet } = createScripted();
+  pollSet.refused.set(7, -9);
+  const array = [subscription(7, FD_READ, 1n), subscription(7, FD_WRITE, 2n), subscription(7, FD_READ, 3n)];
+  const events = [failed(1n, FD_READ, Errno.BADF), failed(3n, FD_READ, Errno.BADF), failed(2n, FD_WRITE, Errno.BADF)];
+  expect(call(...array)).toEqual(events);
+  expect(call(subscription(7, FD_READ, 4n))).toEqual([failed(4n, FD_READ, Errno.BADF)]);
 });
 
 describe("what makes no sense", () => {

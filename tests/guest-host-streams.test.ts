@@ -13,6 +13,7 @@ import {
   receive,
   RESULT_AT,
 } from "./guest-host-support.js";
+import { OSError } from "../host/errors.js";
 import { ERRNO } from "./node-backend-support.js";
 import { FD_READ, FD_WRITE } from "./engine/wasi-bytes.js";
 import { fd as subscription } from "./engine/scripted-caller.js";
@@ -106,6 +107,16 @@ describe("standard output", () => {
     expect(last).toBe(-Errno.AGAIN);
     expect(receive(stdout, written)).toHaveLength(written);
     expect(caller.write(1, "x")).toBe(1);
+  });
+
+  test("is given no more at once than it takes without waiting, by a guest that does not wait", () => {
+    const lengths: number[] = [];
+    const on = { ...backend, write: (_fd: number, data: Uint8Array) => (lengths.push(data.length), data.length) };
+    const [caller] = createCaller({}, { on });
+    expect(caller.write(1, pattern(5000))).toBe(5000);
+    caller.setNonBlocking(1);
+    expect(caller.write(1, pattern(5000))).toBe(512);
+    expect(lengths).toEqual([5000, 512]);
   });
 
   test("whose reader is gone is EPIPE", () => {
@@ -329,4 +340,50 @@ describe("a guest that waits", () => {
     expect(received.length).toBeGreaterThan(1);
     expect(Buffer.concat(received).equals(data)).toBe(true);
   });
+
+  test("gets what came before an error, and the error next", () => {
+    const [near] = ownedPair(backend, backend.socketPair("stream"));
+    const answers = [2, -ERRNO.ETIMEDOUT, 0, 0];
+    const on = { ...backend, recv: () => answers.shift() ?? 0 };
+    const [caller] = createCaller({ listeners: [{ fd: backend.duplicate(near) }] }, { on });
+    caller.calls.fd_fdstat_set_flags(3, 0);
+    const recv = (): number => caller.calls.sock_recv(3, ...caller.iovecs([DATA_AT, 7]), WAITALL, RESULT_AT, FLAGS_AT);
+    expect([recv(), caller.u32(RESULT_AT)]).toEqual([Errno.SUCCESS, 2]);
+    expect(recv()).toBe(73); // ETIMEDOUT
+    expect([recv(), caller.u32(RESULT_AT)]).toEqual([Errno.SUCCESS, 0]);
+  });
+
+  test("hears of an error after a part was sent in the next call", () => {
+    const [near] = ownedPair(backend, backend.socketPair("stream"));
+    const answers = [2, -ERRNO.ECONNRESET, -ERRNO.EPIPE, -ERRNO.EPIPE];
+    const on = { ...backend, send: () => answers.shift() ?? 0 };
+    const [caller] = createCaller({ listeners: [{ fd: backend.duplicate(near) }] }, { on });
+    caller.calls.fd_fdstat_set_flags(3, 0);
+    expect([caller.write(3, "hello"), caller.write(3, "llo"), caller.write(3, "llo")]).toEqual([2, -Errno.CONNRESET, -Errno.PIPE]);
+  });
+
+  test("cannot wait where the host has no descriptor left for it: EMFILE", () => {
+    const [near] = ownedPair(backend, backend.socketPair("stream"));
+    let sets = 0;
+    const on = {
+      ...backend,
+      createPollSet() {
+        if (sets++ === 0) return backend.createPollSet();
+        throw new OSError("EMFILE", { errno: -ERRNO.EMFILE, syscall: "epoll_create1" });
+      },
+    };
+    const [caller] = createCaller({ listeners: [{ fd: backend.duplicate(near) }] }, { on });
+    expect(caller.read(3)).toBe(Errno.AGAIN);
+    caller.calls.fd_fdstat_set_flags(3, 0);
+    expect(caller.read(3)).toBe(Errno.MFILE);
+  });
+});
+
+test("a listener that somebody else has made to wait does not wait", () => {
+  const [near] = ownedPair(backend, backend.socketPair("stream"));
+  const told: unknown[] = [];
+  const on = { ...backend, setNonBlocking: (...parameters: [number, boolean]) => (told.push(parameters), backend.setNonBlocking(...parameters)) };
+  const fd = backend.duplicate(near);
+  createCaller({ listeners: [{ fd }] }, { on });
+  expect(told).toEqual([[fd, true]]);
 });

@@ -6,7 +6,7 @@
  * never taken for its successor's. A slot freed during a turn is used again only after that turn.
  */
 
-import { makeRecords } from "./records";
+import { RECORDS_SIZE, Records } from "./records";
 
 /** Bits of interest and of readiness. */
 export namespace Ready {
@@ -70,7 +70,7 @@ export class Channel {
 
 const NONE: i32 = -1;
 
-const channels = makeRecords<Channel>(64);
+const channels = changetype<Records<Channel>>(memory.data(RECORDS_SIZE));
 let free: i32 = NONE;
 /** Slots freed since the turn began. */
 let resting: i32 = NONE;

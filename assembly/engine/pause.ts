@@ -8,7 +8,7 @@
 
 import { channelAt, isCurrent } from "./channels";
 import { refresh } from "./interest";
-import { makeRecords } from "./records";
+import { RECORDS_SIZE, Records } from "./records";
 import { statistics } from "./statistics";
 
 @unmanaged
@@ -20,7 +20,7 @@ class Paused {
 /** How long a paused listener waits when no channel is removed meanwhile. */
 const PAUSE_NS: i64 = 1_000_000_000;
 
-const paused = makeRecords<Paused>(4);
+const paused = changetype<Records<Paused>>(memory.data(RECORDS_SIZE));
 let resumeAtNs: i64 = 0;
 let freed: bool = false;
 

@@ -2,7 +2,13 @@
  * Owns growable arrays of fixed-size records in unmanaged memory. Knows nothing of what is in them.
  *
  * An array only grows. Growing may move it: a record fetched by `at` must not be kept across anything that can add.
+ *
+ * What a room keeps by itself stands in static memory, zeros at first: `changetype<Records<T>>(memory.data(RECORDS_SIZE))`
+ * is an empty array, and needs no code that makes it.
  */
+
+/** The bytes of a {@link Records}: base, capacity, length. */
+export const RECORDS_SIZE: i32 = 12;
 
 @unmanaged
 export class Records<T> {
@@ -25,19 +31,19 @@ export class Records<T> {
 
   /** Makes room for `capacity` records in all. */
   reserve(capacity: i32): void {
-    if (capacity <= this.capacity) return;
-    let grown = this.capacity << 1;
-    if (grown < capacity) grown = capacity;
-    this.base = heap.realloc(this.base, <usize>grown * offsetof<T>());
-    this.capacity = grown;
+    if (capacity > this.capacity) grow(changetype<Records<Any>>(this), capacity, offsetof<T>());
   }
 }
 
-/** An empty array with room for `capacity` records. */
-export function makeRecords<T>(capacity: i32): Records<T> {
-  const records = changetype<Records<T>>(heap.alloc(offsetof<Records<T>>()));
-  records.base = heap.alloc(<usize>capacity * offsetof<T>());
-  records.capacity = capacity;
-  records.length = 0;
-  return records;
+@unmanaged
+class Any {}
+
+/** One function for records of all kinds: it is called seldom. */
+function grow(records: Records<Any>, capacity: i32, recordSize: usize): void {
+  const grown = max(max(records.capacity << 1, capacity), CAPACITY_MIN);
+  const size = <usize>grown * recordSize;
+  records.base = records.base == 0 ? heap.alloc(size) : heap.realloc(records.base, size);
+  records.capacity = grown;
 }
+
+const CAPACITY_MIN: i32 = 16;

@@ -7,7 +7,7 @@
 
 import { Channel, Ready, channelAt, isCurrent } from "./channels";
 import { eventAt } from "./interest";
-import { makeRecords } from "./records";
+import { RECORDS_SIZE, Records } from "./records";
 import { statistics } from "./statistics";
 import { ERRNO_SUCCESS } from "../wasi/errno";
 import { Event, EventType, EVENT_HANGUP } from "../wasi/poll";
@@ -20,7 +20,7 @@ export class Entry {
   generation: u32;
 }
 
-const entries = makeRecords<Entry>(256);
+const entries = changetype<Records<Entry>>(memory.data(RECORDS_SIZE));
 /** All readiness of this turn together. */
 let seen: u8 = 0;
 

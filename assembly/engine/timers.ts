@@ -6,7 +6,7 @@
  * early its deadline, waits for the next turn.
  */
 
-import { makeRecords } from "./records";
+import { RECORDS_SIZE, Records } from "./records";
 
 @unmanaged
 export class Timer {
@@ -39,9 +39,9 @@ class DueTimer {
 const NONE: i32 = -1;
 const DUE: i32 = -1;
 
-const timers = makeRecords<Timer>(16);
-const heapPlaces = makeRecords<Place>(16);
-const due = makeRecords<DueTimer>(16);
+const timers = changetype<Records<Timer>>(memory.data(RECORDS_SIZE));
+const heapPlaces = changetype<Records<Place>>(memory.data(RECORDS_SIZE));
+const due = changetype<Records<DueTimer>>(memory.data(RECORDS_SIZE));
 let dueNext: i32 = 0;
 let free: i32 = NONE;
 let nextAge: u64 = 0;

@@ -20,13 +20,13 @@ import { clearLog, eventCapacity, eventsAt, refresh, setTimeoutNs, subscriptionC
 import { hasPaused, pauseEndNs, resumePaused } from "./pause";
 import { hasLeftover, schedule } from "./schedule";
 import { statistics } from "./statistics";
-import { collectDue, hasDeadline, nextDeadlineNs, returnDue, takeDue } from "./timers";
+import { addTimer, collectDue, hasDeadline, nextDeadlineNs, returnDue, takeDue } from "./timers";
 import { ask } from "./upcalls";
 import { ERRNO_INTR, ERRNO_SUCCESS } from "../wasi/errno";
 import { CLOCK_MONOTONIC, clock_time_get, poll_oneoff } from "../wasi/poll";
 
 /** Where the calls to WASI leave a count or a time. */
-const result = heap.alloc(8);
+const result = memory.data(8, 8);
 
 /** The longest wait: some 24 days, which every host can count in milliseconds. */
 const WAIT_NS_MAX: i64 = 0x7fffffff * 1_000_000;
@@ -86,7 +86,7 @@ export function run(waitNs: i64, byChannel: bool): i32 {
     ready = schedule(min(load<i32>(result), eventCapacity()));
     deliverAll(ready, byChannel);
   }
-  if (!isStopped() && hasDeadline()) fireTimers();
+  if (!isStopped() && hasDeadline()) fire();
   running = false;
   return errno == ERRNO_SUCCESS || errno == ERRNO_INTR ? ready : -errno;
 }
@@ -105,6 +105,17 @@ function askAll(): void {
     }
     slot = nextAsked();
   }
+}
+
+/** What fires timers; nothing until there is one, so that a module without any can do without the rest. */
+let fire: () => void = fireNone;
+
+function fireNone(): void {}
+
+/** Starts a timer for a time of the monotonic clock, in nanoseconds; a period of 0 fires once. @returns its slot. */
+export function startTimer(deadlineNs: i64, periodNs: i64): i32 {
+  fire = fireTimers;
+  return addTimer(deadlineNs, periodNs);
 }
 
 function fireTimers(): void {

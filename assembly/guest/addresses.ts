@@ -9,8 +9,11 @@ export class SocketAddress {
   path: string = "";
 }
 
+/** Where the host does not tell one: shared, not to be changed. */
+export const NO_ADDRESS = new SocketAddress();
+
 /** Where {@link parseHost} leaves 4 or 16 bytes, in network order. */
-export const hostBytes: usize = heap.alloc(16);
+export const hostBytes: usize = memory.data(16);
 
 const DOT: i32 = 46;
 const COLON: i32 = 58;

@@ -4,6 +4,7 @@
  */
 
 import { noteAllocation } from "./collector";
+import { newStaticArray } from "./memory";
 
 /** An emptied queue keeps its memory up to this size. */
 const KEPT_BYTES: i32 = 4096;
@@ -45,11 +46,11 @@ export class ByteQueue {
   private makeRoom(length: i32): void {
     const needed = this.length + length;
     noteAllocation(2 * needed);
-    const target = 2 * needed > this.bytes.length ? new StaticArray<u8>(max(256, 2 * needed)) : this.bytes;
+    const target = 2 * needed > this.bytes.length ? newStaticArray<u8>(max(256, 2 * needed)) : this.bytes;
     memory.copy(changetype<usize>(target), this.start, this.length);
     this.bytes = target;
     this.first = 0;
   }
 }
 
-const NO_ROOM = new StaticArray<u8>(0);
+const NO_ROOM = newStaticArray<u8>(0);

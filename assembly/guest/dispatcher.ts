@@ -13,6 +13,7 @@ import {
   channelTakeError,
 } from "../engine/membership";
 import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
+import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
 import { SocketAddress } from "./addresses";
 import { Channel } from "./channel";
@@ -191,7 +192,7 @@ export class Dispatcher extends Channel {
     if (errno == ERRNO_AGAIN || errno == ERRNO_CONNABORTED) return null;
     if (isOutOfDescriptors(errno) && channelPause(this.slot, this.generation)) {
       const code = errorCode(errno);
-      this.logInfo(this.toString() + " cannot accept (" + code + "): paused until a channel closes, or for a second", "error");
+      this.logInfo(this.toString() + ascii(" cannot accept (") + code + ascii("): paused until a channel closes, or for a second"), "error");
     } else {
       raiseErrno(errno, "accept");
     }
@@ -244,20 +245,20 @@ export class Dispatcher extends Channel {
   // Callbacks, to be overridden.
 
   handleRead(): void {
-    this.logInfo("unhandled read event", "warning");
+    this.logInfo(ascii("unhandled read event"), "warning");
   }
 
   handleWrite(): void {
-    this.logInfo("unhandled write event", "warning");
+    this.logInfo(ascii("unhandled write event"), "warning");
   }
 
   /** There is out-of-band data: no WASI host tells of it. */
   handleExpt(): void {
-    this.logInfo("unhandled incoming priority event", "warning");
+    this.logInfo(ascii("unhandled incoming priority event"), "warning");
   }
 
   handleConnect(): void {
-    this.logInfo("unhandled connect event", "warning");
+    this.logInfo(ascii("unhandled connect event"), "warning");
   }
 
   /** A connection is waiting. As it is, takes it and hands it to {@link handleAccepted}, as often as there is one. */
@@ -269,7 +270,7 @@ export class Dispatcher extends Channel {
 
   handleAccepted(socket: Socket, _address: SocketAddress): void {
     socket.close();
-    this.logInfo("unhandled accepted event", "warning");
+    this.logInfo(ascii("unhandled accepted event"), "warning");
   }
 
   /** The peer has sent its last byte; it may still read. As it is, that closes, as in asyncore: {@link handleClose}. */
@@ -279,13 +280,13 @@ export class Dispatcher extends Channel {
 
   /** The peer has ended, or is gone. Called once at most. */
   handleClose(): void {
-    this.logInfo("unhandled close event", "warning");
+    this.logInfo(ascii("unhandled close event"), "warning");
     this.close();
   }
 
   /** An operation in a callback failed, or the socket has an error. As it is, logs it and closes. What fails here ends the loop. */
   override handleError(error: OSError): void {
-    this.logInfo("uncaptured exception, closing channel " + this.toString() + " (" + error.toString() + ")", "error");
+    this.logInfo(ascii("uncaptured exception, closing channel ") + this.toString() + " (" + error.toString() + ")", "error");
     if (this.closeTold) this.close();
     else this.handleCloseEvent();
   }

@@ -8,13 +8,13 @@
 
 import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_SUCCESS } from "../wasi/errno";
 import { closeDescriptor } from "../wasi/system";
-import { noteAllocation } from "./collector";
 import { raiseErrno } from "./errors";
+import { bytesAt } from "./memory";
 
 /** How much one call reads at the most. */
 const READ_BYTES: i32 = 65_536;
 
-export const NO_BYTES = new Uint8Array(0);
+export const NO_BYTES = bytesAt(0, 0);
 
 /** Read ahead for the handler that is being told. */
 const ahead = heap.alloc(READ_BYTES);
@@ -35,10 +35,6 @@ export function lastErrno(): i32 {
 }
 
 export abstract class Endpoint {
-  /** Bytes received so far. */
-  bytesIn: f64 = 0;
-  /** Bytes sent so far: taken by the host. */
-  bytesOut: f64 = 0;
   private descriptor: i32;
   private kept: Uint8Array | null = null;
   private keptErrno: i32 = ERRNO_SUCCESS;
@@ -109,7 +105,7 @@ export abstract class Endpoint {
     if (this.descriptor < 0 || maxBytes <= 0) return NO_BYTES;
     const length = this.readInto(scratch, min(maxBytes, READ_BYTES));
     if (length < 0) takeErrno = -length;
-    return length > 0 ? this.copy(scratch, length) : NO_BYTES;
+    return length > 0 ? bytesAt(scratch, length) : NO_BYTES;
   }
 
   /** As {@link send}. @returns bytes taken, or -errno. */
@@ -117,7 +113,6 @@ export abstract class Endpoint {
     if (this.descriptor < 0) return -ERRNO_BADF;
     if (length == 0) return 0;
     const sent = this.writeFrom(at, length);
-    if (sent > 0) this.bytesOut += sent;
     return sent == -ERRNO_AGAIN ? 0 : sent;
   }
 
@@ -155,7 +150,7 @@ export abstract class Endpoint {
     const length = max(0, min(maxBytes, aheadLength - start));
     aheadAt = start + length;
     if (aheadAt == aheadLength) aheadOwner = null;
-    return this.copy(ahead + start, length);
+    return bytesAt(ahead + start, length);
   }
 
   private takeKept(maxBytes: i32): Uint8Array {
@@ -167,18 +162,6 @@ export abstract class Endpoint {
     }
     const length = max(0, min(maxBytes, kept.length));
     this.kept = length < kept.length ? kept.subarray(length) : null;
-    return this.copy(kept.dataStart, length);
+    return bytesAt(kept.dataStart, length);
   }
-
-  private copy(at: usize, length: i32): Uint8Array {
-    this.bytesIn += length;
-    return bytesAt(at, length);
-  }
-}
-
-function bytesAt(at: usize, length: i32): Uint8Array {
-  noteAllocation(length);
-  const bytes = new Uint8Array(length);
-  memory.copy(bytes.dataStart, at, length);
-  return bytes;
 }

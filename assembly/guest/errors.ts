@@ -23,7 +23,6 @@ import { errorCode } from "./error-codes";
 
 /** A call of the host failed. */
 export class OSError {
-  readonly name: string = "OSError";
   /** More about it; often "". */
   readonly message: string;
   /** WASI's errno, negative, as the errors on Node have their platform's; 0 where it was no call of the host. */
@@ -37,13 +36,17 @@ export class OSError {
     this.syscall = syscall;
   }
 
+  get name(): string {
+    return "OSError";
+  }
+
   /** "ECONNREFUSED", ... */
   get code(): string {
     return errorCode(-this.errno);
   }
 
   toString(): string {
-    const text = this.name + ": " + this.syscall + " " + this.code;
+    const text = "OSError: " + this.syscall + " " + this.code;
     return this.message.length > 0 ? text + ": " + this.message : text;
   }
 }

@@ -5,6 +5,7 @@
  */
 
 import { NO_BYTES } from "./endpoint";
+import { newStaticArray } from "./memory";
 
 /** What is to be told. */
 export namespace Step {
@@ -166,7 +167,7 @@ export class InputBuffer {
   }
 }
 
-const NO_BORDERS = new StaticArray<i32>(0);
+const NO_BORDERS = newStaticArray<i32>(0);
 
 function bordersOf(needle: Uint8Array): StaticArray<i32> {
   const borders = new StaticArray<i32>(needle.length + 1);

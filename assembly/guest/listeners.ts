@@ -7,9 +7,10 @@ import { State } from "../engine/channels";
 import { ERRNO_AGAIN } from "../wasi/errno";
 import { FileType } from "../wasi/preview1";
 import { PROFILE, Profile } from "../wasi/profile";
-import { acceptConnection, closeDescriptor, descriptorType } from "../wasi/system";
-import { environmentVariable } from "./environment";
-import { exitWith } from "./messages";
+import { acceptConnection, closeDescriptor, descriptorType, findVariable } from "../wasi/system";
+import { ascii, asciiAt } from "./ascii";
+import { newStaticArray } from "./memory";
+import { decimal, exitWith } from "./messages";
 import { Socket } from "./socket";
 
 /** The first descriptor that is not standard input, output or error. */
@@ -17,10 +18,19 @@ const FIRST: i32 = 3;
 /** How many descriptors are looked at. */
 const DESCRIPTORS: i32 = 64;
 
+/** The sockets that the host has opened, by descriptor, with their names; null where there is none. */
+const found = newStaticArray<Socket | null>(DESCRIPTORS);
+let searched: bool = false;
+
 /** The sockets that the host has opened, in order of descriptors, with their names; not those taken already. */
 export function listeners(): Socket[] {
-  if (found === null) found = search();
-  return found!;
+  search();
+  const sockets = new Array<Socket>();
+  for (let fd = 0; fd < DESCRIPTORS; fd++) {
+    const socket = unchecked(found[fd]);
+    if (socket !== null) sockets.push(socket);
+  }
+  return sockets;
 }
 
 /**
@@ -28,30 +38,37 @@ export function listeners(): Socket[] {
  * looked at and how each runtime passes one, and ends the program with status 1.
  */
 export function takeListener(name: string = ""): Socket {
-  const all = listeners();
-  for (let i = 0; i < all.length; i++) {
-    if (name.length == 0 || all[i].name == name) return all.splice(i, 1)[0];
+  search();
+  for (let fd = 0; fd < DESCRIPTORS; fd++) {
+    const socket = unchecked(found[fd]);
+    if (socket === null || (name.length > 0 && socket.name != name)) continue;
+    unchecked((found[fd] = null));
+    return socket;
   }
   exitWith(explain(name));
   return new Socket(-1, "", "", State.IDLE);
 }
 
-let found: Socket[] | null = null;
-
-function search(): Socket[] {
-  const sockets = new Array<Socket>();
+function search(): void {
+  if (searched) return;
+  searched = true;
+  let count = 0;
   for (let fd = FIRST; fd < DESCRIPTORS; fd++) {
-    if (isSocket(fd)) sockets.push(Socket.fromDescriptor(fd));
+    if (!isSocket(fd)) continue;
+    unchecked((found[fd] = Socket.fromDescriptor(fd)));
+    count += 1;
   }
-  // Some runtimes pass the listener as descriptor 0. Others have a plain socket there, which does not accept.
-  if (sockets.length == 0 && isSocket(0)) {
-    const socket = Socket.fromDescriptor(0);
-    const accepted = acceptConnection(0);
-    if (accepted >= 0) closeDescriptor(accepted);
-    if (accepted >= 0 || accepted == -ERRNO_AGAIN) sockets.push(socket);
-  }
-  nameThem(sockets);
-  return sockets;
+  if (count == 0) searchStandardInput();
+  nameThem();
+}
+
+/** Some runtimes pass the listener as descriptor 0. Others have a plain socket there, which does not accept. */
+function searchStandardInput(): void {
+  if (!isSocket(0)) return;
+  const socket = Socket.fromDescriptor(0);
+  const accepted = acceptConnection(0);
+  if (accepted >= 0) closeDescriptor(accepted);
+  if (accepted >= 0 || accepted == -ERRNO_AGAIN) unchecked((found[0] = socket));
 }
 
 function isSocket(fd: i32): bool {
@@ -59,41 +76,45 @@ function isSocket(fd: i32): bool {
   return type == FileType.SOCKET_STREAM || type == FileType.SOCKET_DGRAM;
 }
 
-/** The names are those of the first so many sockets; without a count, of as many as there are names. */
-function nameThem(sockets: Socket[]): void {
-  const names = environmentVariable("LISTEN_FDNAMES");
-  const count = environmentVariable("LISTEN_FDS");
-  if (count !== null) {
-    const given = i32(parseInt(count));
-    if (given > 0 && given < sockets.length) sockets.length = given;
+const ZERO: u8 = 48;
+const COLON: u8 = 58;
+
+/** LISTEN_FDS says of how many sockets it speaks, LISTEN_FDNAMES how they are called: "web:admin". */
+function nameThem(): void {
+  let count = DESCRIPTORS;
+  let at = findVariable("LISTEN_FDS");
+  if (at != 0) {
+    count = 0;
+    for (; load<u8>(at) != 0; at++) count = count * 10 + i32(load<u8>(at) - ZERO);
   }
-  if (names === null) return;
-  const list = names.split(":");
-  for (let i = 0; i < sockets.length && i < list.length; i++) sockets[i].name = list[i];
+  at = findVariable("LISTEN_FDNAMES");
+  for (let fd = 0; fd < DESCRIPTORS; fd++) {
+    const socket = unchecked(found[fd]);
+    if (socket === null) continue;
+    if (count-- <= 0) unchecked((found[fd] = null));
+    if (at == 0) continue;
+    const start = at;
+    while (load<u8>(at) != 0 && load<u8>(at) != COLON) at += 1;
+    socket.name = asciiAt(start, i32(at - start));
+    if (load<u8>(at) == COLON) at += 1;
+  }
 }
 
 function explain(name: string): string {
-  let text = "no listening socket" + (name.length > 0 ? ` named "${name}"` : "");
-  text += `: looked at the descriptors 0 to ${DESCRIPTORS - 1}, of which`;
-  let open = "";
+  let text = ascii("no listening socket");
+  if (name.length > 0) text += ascii(" named ") + name;
+  text += ascii(": of the descriptors 0 to 63, which were looked at, open are");
   for (let fd = 0; fd < DESCRIPTORS; fd++) {
     const type = descriptorType(fd);
     if (type < 0) continue;
-    if (open.length > 0) open += ", ";
-    open += fd.toString();
-    if (type == FileType.SOCKET_STREAM || type == FileType.SOCKET_DGRAM) open += " (socket)";
-    if (type == FileType.DIRECTORY) open += " (directory)";
+    text += " " + decimal(fd);
+    if (isSocket(fd)) text += ascii(" (a socket)");
+    if (type == FileType.DIRECTORY) text += ascii(" (a directory)");
   }
-  text += open.length > 0 ? ` these are open: ${open}.` : " none is open.";
-  text += " Pass one with:\n";
-  text += "  wasyncore run app.wasm --listen 127.0.0.1:8080\n";
-  text += "  wasmtime run -S preview2=n -S tcplisten=127.0.0.1:8080 app.wasm    (wasmtime 36 to 46)\n";
-  text += "  wazero run -listen=127.0.0.1:8080 app.wasm\n";
-  text += "  wasmi app.wasm --tcplisten 127.0.0.1:8080\n";
+  text += ascii(".\nPass one:\n  wasyncore run app.wasm --listen 127.0.0.1:8080\n  wasmtime run -S preview2=n -S tcplisten=127.0.0.1:8080 app.wasm    (36 to 46)\n  wazero run -listen=127.0.0.1:8080 app.wasm\n  wasmi app.wasm --tcplisten 127.0.0.1:8080\n");
   if (PROFILE == Profile.PREVIEW1) {
-    text += "WasmEdge and WAMR have the program open its own: wasyncore build --profile preview1+sockets";
+    return text + ascii("WasmEdge and WAMR have programs open their own: wasyncore build --profile preview1+sockets");
   } else {
-    text += "or open one in the program: createSocket, bind, listen";
+    return text + ascii("or open one in the program: createSocket, bind, listen");
   }
-  return text;
 }

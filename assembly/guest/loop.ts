@@ -10,12 +10,14 @@ import { Kind, Verdict, setUpcalls } from "../engine/upcalls";
 import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
 import { EVENT_SIZE, Event, EventType, Subscription } from "../wasi/poll";
 import { pollPortably } from "../wasi/portable-poll";
+import { exitProcess } from "../wasi/system";
+import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
 import { Channel } from "./channel";
 import { socketMap } from "./channel-map";
 import { collectBetweenTurns, holdExisting, noteEvent, releaseExisting } from "./collector";
 import { OSError, hasError, isDisconnect, raise, takeError } from "./errors";
-import { exitWith, printError } from "./messages";
+import { printError } from "./messages";
 import { allChannels, channelIn, keepingChannels, noteKeeping, wantsToRead } from "./registry";
 import { fireTimer } from "./timers";
 
@@ -48,20 +50,20 @@ setPoll(pollChannels);
  */
 export function loop(options: LoopOptions = new LoopOptions()): void {
   if (looping || isTurning()) {
-    raise(new OSError(ERRNO_ALREADY, "loop", "a loop is running already"));
+    raise(new OSError(ERRNO_ALREADY, "loop", ascii("a loop is running already")));
     return;
   }
   looping = true;
   exiting = false;
   holdExisting();
   for (let turns: f64 = 0; turns < options.count && !isIdle() && !exiting; turns += 1) {
-    if (turnOnce(toNs(options.timeoutMs), options.usePoll) < 0) exitWith("the loop has ended");
+    if (turnOnce(toNs(options.timeoutMs), options.usePoll) < 0) exitProcess(1);
     collectBetweenTurns();
   }
   releaseExisting();
   if (hasError()) {
     tellUncaught();
-    exitWith("the loop has ended");
+    exitProcess(1);
   }
   looping = false;
 }
@@ -136,7 +138,7 @@ function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
   if (hasError()) return tellUncaught();
   const ready = run(isIdle() || exiting ? 0 : waitNs, usePoll);
   if (hasError()) return tellUncaught();
-  if (ready < 0) printError("poll_oneoff " + errorCode(-ready) + ": this host cannot wait for the guest's channels");
+  if (ready < 0) printError(ascii("poll_oneoff ") + errorCode(-ready) + ascii(": the host cannot wait"));
   return ready;
 }
 
@@ -144,18 +146,20 @@ function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
 function tellUncaught(): i32 {
   const error = takeError();
   if (error === null) return 0;
-  printError("uncaught " + error.toString());
+  printError(ascii("uncaught ") + error.toString());
   return error.errno < 0 ? error.errno : -ERRNO_IO;
 }
 
 /** The poll of a turn: what handlers left of what was read ahead is ready as well, whatever the host says. */
 function pollChannels(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
-  let channel = keepingChannels();
-  if (channel !== null) changetype<Subscription>(subscriptionsAt).timeout = 1;
+  let next = keepingChannels();
+  if (next !== null) changetype<Subscription>(subscriptionsAt).timeout = 1;
   const errno = pollPortably(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
   if (errno != ERRNO_SUCCESS) return errno;
   let count = load<i32>(eventCountAt);
-  for (; channel !== null; channel = channel.nextKeeping) {
+  while (next !== null) {
+    const channel = next;
+    next = channel.nextKeeping;
     if (!wantsToRead(channel)) continue;
     const event = changetype<Event>(eventsAt + <usize>count * EVENT_SIZE);
     event.userdata = (u64(channel.generation) << 32) | u64(channel.slot);
@@ -191,7 +195,6 @@ function deliver(slot: i32, kind: i32, detail: i32): i32 {
   if (kind == Kind.READ) deliverRead(channel);
   else if (kind == Kind.WRITE) channel.handleWriteEvent();
   else if (kind == Kind.CONNECT) channel.handleConnectEvent();
-  else if (kind == Kind.EXCEPTIONAL) channel.handleExptEvent();
   else if (kind == Kind.CLOSE) channel.handleCloseEvent();
   // A handler that read to the end has taken the error already.
   else if (kind == Kind.ERROR && detail != 0) return fail(channel, channel.socketError(detail));

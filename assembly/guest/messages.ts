@@ -1,6 +1,7 @@
 /** Owns how a guest writes text for people: to standard output, to standard error, and its last words. Knows no channel. */
 
 import { exitProcess, writeMessage } from "../wasi/system";
+import { asciiAt } from "./ascii";
 
 const STDOUT: i32 = 1;
 const STDERR: i32 = 2;
@@ -23,22 +24,50 @@ export function exitWith(line: string): void {
 
 /** A whole number in decimals: the standard library's way to it knows 35 more bases. */
 export function decimal(value: i32): string {
-  let text = "";
+  let at = digits + DIGITS_MAX;
   let left = <u32>abs(value);
-  while (true) {
-    text = String.fromCharCode(48 + (left % 10)) + text;
+  do {
+    store<u8>(--at, u8(48 + (left % 10)));
     left /= 10;
-    if (left == 0) return value < 0 ? "-" + text : text;
-  }
+  } while (left > 0);
+  if (value < 0) store<u8>(--at, 45);
+  return asciiAt(at, i32(digits + DIGITS_MAX - at));
 }
 
+const DIGITS_MAX: i32 = 11;
+const digits = memory.data(DIGITS_MAX);
+
 function write(fd: i32, text: string): void {
-  const bytes = String.UTF8.encode(text);
-  const end = changetype<usize>(bytes) + bytes.byteLength;
-  let at = changetype<usize>(bytes);
+  const bytes = heap.alloc(<usize>text.length * 3);
+  const end = encode(text, bytes);
+  let at = bytes;
   while (at < end) {
     const written = writeMessage(fd, at, i32(end - at));
-    if (written <= 0) return;
+    if (written <= 0) break;
     at += written;
   }
+  heap.free(bytes);
+}
+
+/** UTF-8, in three bytes a unit at the most. The standard library's way brings what it does with half a pair. @returns the end */
+function encode(text: string, at: usize): usize {
+  let to = at;
+  for (let i = 0; i < text.length; i++) {
+    let point: u32 = text.charCodeAt(i);
+    if (point < 0x80) {
+      store<u8>(to++, u8(point));
+      continue;
+    }
+    if ((point & 0xfc00) == 0xd800 && i + 1 < text.length) {
+      i += 1;
+      point = 0x10000 + ((point & 0x3ff) << 10) + (u32(text.charCodeAt(i)) & 0x3ff);
+    }
+    let shift: u32 = point < 0x800 ? 6 : point < 0x10000 ? 12 : 18;
+    store<u8>(to++, u8((<u32>0xf00 >> (shift / 6 + 1)) | (point >> shift)));
+    while (shift > 0) {
+      shift -= 6;
+      store<u8>(to++, u8(0x80 | ((point >> shift) & 0x3f)));
+    }
+  }
+  return to;
 }

@@ -8,6 +8,7 @@ import { shutdownSocket } from "../wasi/system";
 import { socketMap } from "./channel-map";
 import { Dispatcher } from "./dispatcher";
 import { OSError, hasError, raise, raiseErrno, takeError } from "./errors";
+import { bytesAt } from "./memory";
 import { Mark, Outgoing, Producer } from "./outgoing";
 import { Socket } from "./socket";
 import { Timer, TimerHandler, startTimer } from "./timers";
@@ -291,7 +292,7 @@ export abstract class QueuedDispatcher extends Dispatcher {
   private transmit(length: i32): void {
     const out = this.out;
     // A subclass that overrides `send` is to see everything that is sent.
-    const sent = this.overridesSend ? this.send(bytesOf(out.start, length)) : this.sendBytes(out.start, length);
+    const sent = this.overridesSend ? this.send(bytesAt(out.start, length)) : this.sendBytes(out.start, length);
     this.tellFailure();
     if (sent > 0) {
       this.touch();
@@ -356,10 +357,4 @@ class OwnTimer implements TimerHandler {
   handleTimer(): void {
     this.channel.handleOwnTimer(this.isIdle);
   }
-}
-
-function bytesOf(at: usize, length: i32): Uint8Array {
-  const bytes = new Uint8Array(length);
-  memory.copy(bytes.dataStart, at, length);
-  return bytes;
 }

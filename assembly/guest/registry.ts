@@ -11,11 +11,12 @@ import {
 } from "../engine/membership";
 import { Ready, channelAt } from "../engine/channels";
 import { Channel } from "./channel";
+import { newStaticArray } from "./memory";
 
 /** By slot. */
-let channels = new StaticArray<Channel | null>(64);
+let channels = newStaticArray<Channel | null>(64);
 /** One more than the slot, by descriptor; 0 is none. */
-let slots = new StaticArray<i32>(64);
+let slots = newStaticArray<i32>(64);
 /** Handlers that left something of what was read ahead, in a list. */
 let firstKeeping: Channel | null = null;
 
@@ -96,7 +97,7 @@ export function wantsToRead(channel: Channel): bool {
 function withRoom<T>(array: StaticArray<T>, index: i32): StaticArray<T> {
   const length = array.length;
   if (index < length) return array;
-  const grown = new StaticArray<T>(max(index + 1, 2 * length));
+  const grown = newStaticArray<T>(max(index + 1, 2 * length));
   memory.copy(changetype<usize>(grown), changetype<usize>(array), usize(length) << alignof<T>());
   return grown;
 }

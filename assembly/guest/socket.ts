@@ -16,12 +16,17 @@ import {
   shutdownSocket,
   transmit,
 } from "../wasi/system";
-import { SocketAddress, hostBytes, parseHost } from "./addresses";
+import { NO_ADDRESS, SocketAddress, hostBytes, parseHost } from "./addresses";
+import { ascii } from "./ascii";
 import { Endpoint } from "./endpoint";
 import { OSError, raise, raiseErrno } from "./errors";
 
-const NO_CALL =
-  "the host of this program has no such call; listening sockets come from outside, see takeListener. Hosts with the socket extension take programs built with --profile preview1+sockets";
+/** Of a call that the host does not have, says what there is instead. */
+function noCall(): string {
+  return ascii(
+    "the host of this program has no such call; listening sockets come from outside, see takeListener. Hosts with the socket extension take programs built with --profile preview1+sockets",
+  );
+}
 
 /** What a socket is made as. */
 export class SocketOptions {
@@ -38,9 +43,10 @@ export class Socket extends Endpoint {
   /** What LISTEN_FDNAMES calls it; "" where it has no name. */
   name: string = "";
   /** Whom it is connected to, or where it listens, as far as that is known. */
-  address: SocketAddress = new SocketAddress();
+  address: SocketAddress = NO_ADDRESS;
   /** What the loop is to take it for: idle, open or accepting. */
   state: u8;
+  private streams: bool;
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
   constructor(fd: i32, family: string, type: string, state: u8) {
@@ -48,6 +54,7 @@ export class Socket extends Endpoint {
     this.family = family;
     this.type = type;
     this.state = state;
+    this.streams = type == "stream";
   }
 
   /** Makes a socket. Where that fails, it is closed from the beginning. socket(2). */
@@ -76,7 +83,7 @@ export class Socket extends Endpoint {
   }
 
   override get isStream(): bool {
-    return this.type == "stream";
+    return this.streams;
   }
 
   /** Takes one waiting connection; null when there is none. */
@@ -150,5 +157,5 @@ export class Socket extends Endpoint {
 
 /** Notes that a call has failed; of one that the host does not have, says what there is instead. */
 function refuse(errno: i32, syscall: string): void {
-  raiseErrno(errno, syscall, errno == ERRNO_NOTSUP ? NO_CALL : "");
+  raiseErrno(errno, syscall, errno == ERRNO_NOTSUP ? noCall() : "");
 }

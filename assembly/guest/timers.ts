@@ -1,6 +1,7 @@
 /** Owns timers and what they call: by slot of the engine, kept alive while they run. Knows no channel. */
 
-import { addTimer, isRunning, removeTimer, timerGeneration } from "../engine/timers";
+import { isRunning, removeTimer, timerGeneration } from "../engine/timers";
+import { startTimer as startEngineTimer } from "../engine/turn";
 import { ERRNO_INVAL } from "../wasi/errno";
 import { raiseErrno } from "./errors";
 
@@ -49,7 +50,8 @@ export class Timer {
   }
 }
 
-const timers = new Array<Timer | null>();
+// @ts-ignore: a decorator of AssemblyScript; made when it is first needed
+@lazy const timers = new Array<Timer | null>();
 
 /** What the loop calls for a timer; nothing until there was one, so that a program without any does without the rest. */
 let fire: (slot: i32) => void = fireNone;
@@ -68,7 +70,7 @@ export function startTimer<T>(name: string, deadlineMs: f64, periodMs: f64, call
     return new Timer(-1, null, null);
   }
   fire = fireStarted;
-  const slot = addTimer(toNs(deadlineMs), periodMs > 0 ? max<i64>(1, toNs(periodMs)) : 0);
+  const slot = startEngineTimer(toNs(deadlineMs), periodMs > 0 ? max<i64>(1, toNs(periodMs)) : 0);
   while (timers.length <= slot) timers.push(null);
   let timer: Timer;
   if (isFunction<T>()) timer = new Timer(slot, callback, null);

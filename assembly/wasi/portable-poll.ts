@@ -30,10 +30,9 @@ const BACK_OFF_DOUBLINGS: u32 = 4;
 const FRUITLESS_MAX: u32 = 32;
 
 /** Two subscriptions, the clock and one more, their events, and how many there are. */
-const pair = heap.alloc(2 * SUBSCRIPTION_SIZE + 2 * EVENT_SIZE + FDSTAT_SIZE);
+const pair = memory.data(2 * SUBSCRIPTION_SIZE + 2 * EVENT_SIZE + FDSTAT_SIZE, 8);
 const pairEvents = pair + 2 * SUBSCRIPTION_SIZE;
 const pairCount = pairEvents + 2 * EVENT_SIZE;
-memory.fill(pair, 0, 2 * SUBSCRIPTION_SIZE);
 changetype<Subscription>(pair).tag = EventType.CLOCK;
 changetype<Subscription>(pair).id = CLOCK_MONOTONIC;
 

@@ -33,10 +33,10 @@ import { PROFILE, Profile } from "./profile";
 import { sock_bind, sock_connect, sock_listen, sock_open } from "./socket-extension";
 
 /** An iovec, or an address of the extension. */
-const vector = heap.alloc(8);
+const vector = memory.data(8, 8);
 /** What a call returns, and the flags that sock_recv returns. */
-const result = heap.alloc(8);
-const fdstat = heap.alloc(FDSTAT_SIZE);
+const result = memory.data(8, 8);
+const fdstat = memory.data(FDSTAT_SIZE, 8);
 
 /** The `filetype` of a descriptor. */
 export function descriptorType(fd: i32): i32 {
@@ -158,13 +158,31 @@ export function readArguments(): string[] {
   return takeStrings(pointers, errno == ERRNO_SUCCESS ? count : 0);
 }
 
-/** The environment: "NAME=value" each. */
-export function readEnvironment(): string[] {
-  if (environ_sizes_get(result, result + 4) != ERRNO_SUCCESS) return [];
+/** Where the value of an environment variable stands, with a zero at its end; 0 where there is none. Names are ASCII. */
+export function findVariable(name: string): usize {
+  if (variableCount < 0) readEnvironment();
+  for (let i = 0; i < variableCount; i++) {
+    const at = load<usize>(variables + usize(i) * sizeof<usize>());
+    let matched = 0;
+    while (matched < name.length && load<u8>(at + matched) == name.charCodeAt(matched)) matched += 1;
+    if (matched == name.length && load<u8>(at + matched) == EQUALS) return at + matched + 1;
+  }
+  return 0;
+}
+
+const EQUALS: i32 = 61;
+
+/** Pointers to "NAME=value", read once and kept. */
+let variables: usize = 0;
+let variableCount: i32 = -1;
+
+function readEnvironment(): void {
+  variableCount = 0;
+  if (environ_sizes_get(result, result + 4) != ERRNO_SUCCESS) return;
   const count = load<i32>(result);
-  const pointers = heap.alloc(usize(count) * sizeof<usize>() + load<u32>(result, 4));
-  const errno = environ_get(pointers, pointers + usize(count) * sizeof<usize>());
-  return takeStrings(pointers, errno == ERRNO_SUCCESS ? count : 0);
+  const textAt = usize(count) * sizeof<usize>();
+  variables = heap.alloc(textAt + load<u32>(result, 4));
+  if (environ_get(variables, variables + textAt) == ERRNO_SUCCESS) variableCount = count;
 }
 
 /** Frees what it reads. */

@@ -34,7 +34,7 @@ export interface Conversation {
   renameFrom: string | undefined;
   reply(code: number, text: string): void;
   replyLines(code: number, first: string, lines: readonly string[], last: string): void;
-  closeWhenDone(): void;
+  end(): void;
   userIs(user: string): void;
   passwordIs(password: string): void;
   setOpening(opening: Opening): void;
@@ -93,7 +93,7 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map([
 
 function quit(chat: Conversation): void {
   chat.reply(221, "bye");
-  chat.closeWhenDone();
+  chat.end();
 }
 
 function options(chat: Conversation, what: string): void {

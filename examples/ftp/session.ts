@@ -66,6 +66,13 @@ export class Session extends AsyncChat implements Conversation {
 
   // What commands use.
 
+  /** What was said is sent; nothing more is heard. */
+  end(): void {
+    this.closing = true;
+    this.pauseReading();
+    this.closeWhenDone();
+  }
+
   userIs(user: string): void {
     this.#user = user;
     this.#isLoggedIn = false;
@@ -85,7 +92,7 @@ export class Session extends AsyncChat implements Conversation {
     }
     this.#failures += 1;
     this.reply(530, "wrong user or password");
-    if (this.#failures >= FAILURES_MAX) this.closeWhenDone();
+    if (this.#failures >= FAILURES_MAX) this.end();
   }
 
   /** How the next data connection is to be made. */
@@ -142,9 +149,8 @@ export class Session extends AsyncChat implements Conversation {
       this.close();
       return;
     }
-    this.closing = true;
     this.reply(421, "idle for too long");
-    this.closeWhenDone();
+    this.end();
   }
 
   override handleError(error: unknown): void {
@@ -245,7 +251,7 @@ export class Session extends AsyncChat implements Conversation {
 
   /** Reads the next command, where nothing stands against it. */
   #proceed(): void {
-    const mayRead = !this.#busy && this.#held === undefined && !this.writableNeedDrain;
+    const mayRead = !this.closing && !this.#busy && this.#held === undefined && !this.writableNeedDrain;
     if (this.fd >= 0 && mayRead) this.resumeReading();
   }
 }

@@ -118,7 +118,13 @@ export class Session extends AsyncChat {
 
   /** Reads the next command, where nothing stands against it. */
   #proceed(): void {
-    if (this.fd >= 0 && !this.#busy && !this.writableNeedDrain) this.resumeReading();
+    if (this.fd >= 0 && !this.closing && !this.#busy && !this.writableNeedDrain) this.resumeReading();
+  }
+
+  /** What was said is sent; nothing more is heard. */
+  #end(): void {
+    this.closing = true;
+    this.closeWhenDone();
   }
 
   #ok(text: string): void {
@@ -152,7 +158,7 @@ export class Session extends AsyncChat {
     if (!isRight) {
       this.#failures += 1;
       this.#error("[AUTH] wrong user or password");
-      if (this.#failures >= FAILURES_MAX) this.closeWhenDone();
+      if (this.#failures >= FAILURES_MAX) this.#end();
       return;
     }
     if (this.#mailbox.locked) throw new Refusal("[IN-USE] the mailbox is in use");
@@ -218,7 +224,7 @@ export class Session extends AsyncChat {
     const failed = results.filter(({ status }) => status === "rejected").length;
     if (failed === 0) this.#ok("bye");
     else this.#error(`${failed} messages were not removed`);
-    this.closeWhenDone();
+    this.#end();
   }
 
   /** What is not marked, by number. */

@@ -88,3 +88,16 @@ export class IncomingMessage {
     this.#waiting += data.length;
   }
 }
+
+/** What a server puts in front of a message: RFC 5321, 4.4. */
+export function traceHeader(
+  sender: string,
+  recipients: readonly string[],
+  client: string,
+  server: string,
+  protocol: string,
+): string {
+  const date = new Date().toUTCString().replace("GMT", "+0000");
+  const deliveries = recipients.map((each) => `Delivered-To: ${each}\n`).join("");
+  return `Return-Path: <${sender}>\n${deliveries}Received: from ${client}\n\tby ${server} with ${protocol}; ${date}\n`;
+}

@@ -7,7 +7,8 @@
  */
 
 import { AsyncChat, type Socket } from "wasyncore";
-import { IncomingMessage } from "./message.js";
+import { IncomingMessage, traceHeader } from "./message.js";
+import { declaredSize, isMailParameter, parsePath } from "./path.js";
 import type { Store } from "./store.js";
 
 /** RFC 5321: 512 octets, and room for the parameters of extensions. */
@@ -84,9 +85,8 @@ export class Session extends AsyncChat {
       this.close();
       return;
     }
-    this.closing = true;
     this.#reply(421, "idle for too long");
-    this.closeWhenDone();
+    this.#end();
   }
 
   override handleError(error: unknown): void {
@@ -116,7 +116,14 @@ export class Session extends AsyncChat {
   }
 
   #proceed(): void {
-    if (this.fd >= 0 && !this.#busy && !this.writableNeedDrain) this.resumeReading();
+    if (this.fd >= 0 && !this.closing && !this.#busy && !this.writableNeedDrain) this.resumeReading();
+  }
+
+  /** What was said is sent; nothing more is heard. */
+  #end(): void {
+    this.closing = true;
+    this.pauseReading();
+    this.closeWhenDone();
   }
 
   #reply(code: number, ...lines: string[]): void {
@@ -132,8 +139,7 @@ export class Session extends AsyncChat {
       return;
     }
     this.#reply(421, "too many errors");
-    this.pauseReading();
-    this.closeWhenDone();
+    this.#end();
   }
 
   #command(): void {
@@ -148,7 +154,11 @@ export class Session extends AsyncChat {
 
   // Commands
 
-  hello(name: string, isExtended: boolean): void {
+  extendedHello(name: string): void {
+    this.hello(name, true);
+  }
+
+  hello(name: string, isExtended = false): void {
     if (name === "") {
       this.#refuse(501, "HELO and EHLO need a name");
       return;
@@ -165,8 +175,8 @@ export class Session extends AsyncChat {
     if (this.#hello === "") this.#refuse(503, "send HELO or EHLO first");
     else if (this.#from !== undefined) this.#refuse(503, "there is a sender already");
     else if (parsed === undefined) this.#refuse(501, "MAIL FROM:<address>");
-    else if (!parsed.parameters.every((each) => this.#knows(each))) this.#refuse(555, "no such parameter");
-    else if (parsed.parameters.some((each) => this.#isTooLong(each))) this.#refuse(552, "message too long");
+    else if (!parsed.parameters.every((each) => this.#isExtended && isMailParameter(each))) this.#refuse(555, "no such parameter");
+    else if (declaredSize(parsed.parameters) > this.#settings.sizeMax) this.#refuse(552, "message too long");
     else {
       this.#from = parsed.address;
       this.#reply(250, "ok");
@@ -194,9 +204,11 @@ export class Session extends AsyncChat {
       this.#refuse(503, "send RCPT first");
       return;
     }
-    const { store, sizeMax } = this.#settings;
+    const { name, store, sizeMax } = this.#settings;
+    const protocol = this.#isExtended ? "ESMTP" : "SMTP";
+    const trace = traceHeader(this.#from ?? "", this.#recipients, `${this.#hello} ([${this.#peer}])`, name, protocol);
     try {
-      this.#message = new IncomingMessage(await store.begin(), sizeMax, this.#header());
+      this.#message = new IncomingMessage(await store.begin(), sizeMax, trace);
     } catch (error) {
       this.#failed(error);
       return;
@@ -229,7 +241,7 @@ export class Session extends AsyncChat {
 
   quit(): void {
     this.#reply(221, "bye");
-    this.closeWhenDone();
+    this.#end();
   }
 
   async #flush(message: IncomingMessage): Promise<void> {
@@ -242,18 +254,19 @@ export class Session extends AsyncChat {
   }
 
   async #finish(message: IncomingMessage): Promise<void> {
-    const { isTooLong } = message;
-    try {
-      if (!isTooLong) await message.commit();
-    } catch (error) {
-      this.#reset();
-      this.#failed(error);
-      return;
-    }
-    if (!isTooLong) this.#message = undefined;
+    this.#message = undefined;
     this.#reset();
-    if (isTooLong) this.#refuse(552, "message too long");
-    else this.#reply(250, "kept");
+    try {
+      if (!message.isTooLong) {
+        await message.commit();
+        this.#reply(250, "kept");
+        return;
+      }
+      this.#refuse(552, "message too long");
+    } catch (error) {
+      this.#failed(error);
+    }
+    await message.discard();
   }
 
   #failed(error: unknown): void {
@@ -273,28 +286,11 @@ export class Session extends AsyncChat {
     this.#message = undefined;
     message?.discard().catch((error: unknown) => this.log(`${this}: ${String(error)}`));
   }
-
-  #header(): string {
-    const date = new Date().toUTCString().replace("GMT", "+0000");
-    const from = `from ${this.#hello} ([${this.#peer}])`;
-    const by = `by ${this.#settings.name} with ${this.#isExtended ? "ESMTP" : "SMTP"}`;
-    const recipients = this.#recipients.map((each) => `Delivered-To: ${each}\n`).join("");
-    return `Return-Path: <${this.#from ?? ""}>\n${recipients}Received: ${from}\n\t${by}; ${date}\n`;
-  }
-
-  #knows(parameter: string): boolean {
-    return this.#isExtended && /^(?:SIZE=\d{1,15}|BODY=(?:7BIT|8BITMIME)|SMTPUTF8)$/iu.test(parameter);
-  }
-
-  #isTooLong(parameter: string): boolean {
-    const [, size] = /^SIZE=(\d+)$/iu.exec(parameter) ?? [];
-    return size !== undefined && Number(size) > this.#settings.sizeMax;
-  }
 }
 
 const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
-  ["HELO", function (name) { this.hello(name, false); }],
-  ["EHLO", function (name) { this.hello(name, true); }],
+  ["HELO", Session.prototype.hello],
+  ["EHLO", Session.prototype.extendedHello],
   ["MAIL", Session.prototype.mailFrom],
   ["RCPT", Session.prototype.recipient],
   ["DATA", Session.prototype.data],
@@ -304,10 +300,3 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["HELP", Session.prototype.help],
   ["QUIT", Session.prototype.quit],
 ]);
-
-/** "FROM:<address> PARAMETER ...": an address without brackets is taken as well. */
-function parsePath(keyword: string, text: string): { address: string; parameters: string[] } | undefined {
-  const match = new RegExp(String.raw`^${keyword}:\s*(?:<([^<>]*)>|([^\s<>]+))((?:\s+\S+)*)$`, "iu").exec(text);
-  if (match === null) return undefined;
-  return { address: match[1] ?? match[2] ?? "", parameters: (match[3] ?? "").split(/\s+/u).filter(Boolean) };
-}

@@ -97,7 +97,7 @@ async function syncDirectory(path: string): Promise<void> {
 }
 
 function print(data: Uint8Array): Promise<void> {
-  return new Promise((resolve, reject) => {
-    process.stdout.write(data, (error) => (error ? reject(error) : resolve()));
+  return new Promise((resolve) => {
+    process.stdout.write(data, () => resolve());
   });
 }

@@ -1,24 +1,22 @@
 /**
  * Owns `wasyncore build`: has asc compile a program together with the library's sources, and writes the module. Leaves
- * the command line to build-options, and what is changed on the way to guest-transform and name-section.
+ * the command line to build-options, what asc reads to guest-sources, and what is changed on the way to guest-transform
+ * and name-section.
  */
 
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { basename, dirname, isAbsolute, relative, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, relative, resolve } from "node:path";
 import { BUILD_USAGE, type BuildOptions, type Profile, parseBuild } from "./build-options.js";
+import { EXPORTS_PATH, readSource } from "./guest-sources.js";
 import { type Compiler, guestTransform } from "./guest-transform.js";
-import { shortenNames } from "./name-section.js";
+import { keepOwnNames } from "./name-section.js";
 import { UsageError } from "./run-options.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
-/** The package's directory, with the sources in `assembly/`. This file is in `dist/cli` or `host/cli`. */
-const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
-
-/** What is compiled beside the program, for what it exports: calls for a host that drives the guest turn by turn. */
-const EXPORTS = { path: "wasyncore-exports.ts", text: `export { pending, turn } from "wasyncore";\n` };
+/** How asc calls the module; it is written elsewhere, and with fewer names. */
+const MODULE = "guest.wasm";
 
 /** The constant that assembly/wasi/profile.ts is answered with. */
 const PROFILE_NUMBERS: Readonly<Record<Profile, number>> = { preview1: 1, "preview1+sockets": 2 };
@@ -34,6 +32,9 @@ const REPLACED = {
   Date: "guestDate",
   performance: "guestPerformance",
 };
+
+/** What asc says when it has made the module as small as it can. */
+const CONVERGED = "Last converge was suboptimal.\n";
 
 interface Result {
   readonly error: Error | null;
@@ -72,16 +73,18 @@ async function build(options: BuildOptions): Promise<void> {
   const { error, stdout, stderr } = await asc.main(argumentsOf(options, relative(baseDir, entry), baseDir), {
     transforms: [guestTransform(compiler)],
     readFile: readSource,
-    writeFile: (_name: string, contents: Uint8Array) => {
-      module = contents;
+    writeFile: async (name: string, contents: Uint8Array | string) => {
+      if (name === MODULE && typeof contents !== "string") module = contents;
+      // What further options ask for: a text file, say.
+      else await writeFile(resolve(baseDir, name), contents);
     },
     listFiles: () => null,
   });
   process.stdout.write(stdout.toString());
   if (error !== null) throw new BuildError(`${stderr.toString().trimEnd()}\n${options.entry} was not built`);
-  process.stderr.write(stderr.toString());
+  process.stderr.write(stderr.toString().replace(CONVERGED, ""));
   if (module === undefined) return;
-  await write(resolve(options.out), shortenNames(module));
+  await write(resolve(options.out), keepOwnNames(module));
 }
 
 function argumentsOf({ profile, reactor, runtime, speed, ascOptions }: BuildOptions, entry: string, baseDir: string): string[] {
@@ -91,9 +94,9 @@ function argumentsOf({ profile, reactor, runtime, speed, ascOptions }: BuildOpti
   ];
   return [
     entry,
-    EXPORTS.path,
+    EXPORTS_PATH,
     ...["--baseDir", baseDir],
-    ...["--outFile", "guest.wasm"],
+    ...["--outFile", MODULE],
     ...["--runtime", runtime],
     ...["--exportStart", reactor ? "_initialize" : "_start"],
     ...uses.flatMap((use) => ["--use", use]),
@@ -101,20 +104,6 @@ function argumentsOf({ profile, reactor, runtime, speed, ascOptions }: BuildOpti
     "--debug",
     ...ascOptions,
   ];
-}
-
-/** Reads a file for asc. Those of the library come from the package that this command belongs to. */
-async function readSource(name: string, baseDir: string): Promise<string | null> {
-  if (name === EXPORTS.path) return EXPORTS.text;
-  // The options are this command's business alone.
-  if (basename(name) === "asconfig.json") return null;
-  const path = isAbsolute(name) ? name : resolve(baseDir, name);
-  const library = /[\\/]node_modules[\\/]wasyncore[\\/](.*)$/.exec(path);
-  try {
-    return await readFile(library === null ? path : resolve(PACKAGE, library[1] ?? ""), "utf8");
-  } catch {
-    return null;
-  }
 }
 
 async function loadCompiler(): Promise<{ asc: Asc; compiler: Compiler }> {

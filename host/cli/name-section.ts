@@ -1,14 +1,14 @@
 /**
- * Owns the names that a built module keeps: those of functions, which runtimes print when it traps, without the paths of
- * the library's files. Knows the binary format of WebAssembly; knows no compiler.
+ * Owns the names that a built module keeps: those of the program's functions, which runtimes print when it
+ * traps. Knows the binary format of WebAssembly; knows no compiler.
  */
 
 const HEADER_BYTES = 8;
 const SECTION_CUSTOM = 0;
 const SUBSECTION_FUNCTIONS = 1;
 
-/** Gives `module` back with its function names made short, and with no other names. */
-export function shortenNames(module: Uint8Array): Uint8Array {
+/** Gives `module` back with the names of the program's functions, and with no others. */
+export function keepOwnNames(module: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [module.subarray(0, HEADER_BYTES)];
   const reader = new Reader(module, HEADER_BYTES);
   while (reader.at < module.length) {
@@ -23,10 +23,13 @@ export function shortenNames(module: Uint8Array): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** "Dispatcher#recv" for "~lib/wasyncore/assembly/guest/dispatcher/Dispatcher#recv"; a program's own name stays. */
-export function shortName(name: string): string {
-  const library = /^(start:)?~lib\/(?:[^(<]*\/)?(.*)$/.exec(name);
-  return library === null ? name : `${library[1] ?? ""}${library[2] ?? name}`;
+/** The library's function that prints why a program aborts. */
+const ABORT = "~lib/wasyncore/assembly/guest/globals/guestAbort";
+
+/** A program's own name stays; the library's stay out: in a backtrace it is the handler's name that helps. */
+function keptName(name: string): string | undefined {
+  if (name === ABORT) return "abort";
+  return /^(start:)?~/.test(name) ? undefined : name;
 }
 
 function functionNames(reader: Reader, end: number): Map<number, string> {
@@ -37,7 +40,8 @@ function functionNames(reader: Reader, end: number): Map<number, string> {
     if (id === SUBSECTION_FUNCTIONS) {
       for (let count = reader.number(); count > 0; count--) {
         const index = reader.number();
-        names.set(index, shortName(reader.text()));
+        const name = keptName(reader.text());
+        if (name !== undefined) names.set(index, name);
       }
     }
     reader.at = next;

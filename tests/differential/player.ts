@@ -41,6 +41,8 @@ class Player implements Stage {
   readonly #made = new Map<string, number>();
   readonly #segments: string[][] = [];
   #lines: string[] = [];
+  /** Did something that must come not come? Then the traces differ, and waiting for more is of no use. */
+  #isLate = false;
 
   constructor(scenario: Scenario, playing: Playing) {
     this.#scenario = scenario;
@@ -153,13 +155,14 @@ class Player implements Stage {
   /** Turns until what is expected has come and then nothing more; `later` lines are still to be added. */
   async run(isDone: () => boolean = () => true, later = 0): Promise<void> {
     const wanted = (this.#playing.expected[this.#segments.length]?.length ?? 0) - later;
-    const deadlineMs = performance.now() + PATIENCE_MS;
+    const deadlineMs = performance.now() + (this.#isLate ? WAIT_MS : PATIENCE_MS);
     let silent = 0;
     while (silent < 2) {
       const count = this.#lines.length;
       const waiting = !isDone() || (count < wanted && this.#map.size > 0);
       if (!(await this.turn(waiting ? WAIT_MS : 0))) return;
       if (performance.now() > deadlineMs) {
+        this.#isLate = true;
         if (waiting) return;
         throw new Error(`${this.#scenario.id} does not come to rest`);
       }

@@ -1,0 +1,7 @@
+/** Owns the public API that only guests have: re-exports only. */
+
+export { environmentVariable, programArguments } from "./environment";
+export { takeError } from "./errors";
+export { guestAbort, guestConsole, guestDate, guestPerformance, guestSeed, guestTrace } from "./globals";
+export { listeners, takeListener } from "./listeners";
+export { exitNow, pending, turn } from "./loop";

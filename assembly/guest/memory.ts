@@ -1,0 +1,27 @@
+/**
+ * Owns how the library makes byte arrays: without filling with zeros what is overwritten at once, and without the checks
+ * of a length that is known to be right. Knows nothing else.
+ */
+
+import { noteAllocation } from "./collector";
+
+/** A Uint8Array with a copy of `length` bytes. */
+export function bytesAt(at: usize, length: i32): Uint8Array {
+  noteAllocation(length);
+  const buffer = __new(length, idof<ArrayBuffer>());
+  memory.copy(buffer, at, length);
+  const bytes = __new(offsetof<Uint8Array>(), idof<Uint8Array>());
+  store<usize>(bytes, buffer, offsetof<Uint8Array>("buffer"));
+  store<usize>(bytes, buffer, offsetof<Uint8Array>("dataStart"));
+  store<i32>(bytes, length, offsetof<Uint8Array>("byteLength"));
+  __link(bytes, buffer, false);
+  return changetype<Uint8Array>(bytes);
+}
+
+/** A StaticArray of `length` elements, all of them zeros or null. */
+export function newStaticArray<T>(length: i32): StaticArray<T> {
+  const size = <usize>length << alignof<T>();
+  const array = __new(size, idof<StaticArray<T>>());
+  memory.fill(array, 0, size);
+  return changetype<StaticArray<T>>(array);
+}

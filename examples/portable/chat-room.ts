@@ -1,0 +1,78 @@
+/** A chat room's handlers, for Node and for a guest: what one says, the others are told. docs/portable.md. */
+
+import { AsyncChat, Dispatcher, type Socket, type SocketAddress } from "wasyncore";
+
+/** Who is here; in order of arrival. */
+const members: Member[] = [];
+let arrivals = 0;
+
+/** A line is a message. The first is the name. */
+class Member extends AsyncChat {
+  name = "";
+
+  constructor(socket: Socket) {
+    super(socket);
+    this.setTerminator("\n");
+    this.maxLineLength = 1000;
+    this.idleTimeoutMs = 600_000;
+    arrivals += 1;
+    this.push("Welcome. What is your name?\n");
+  }
+
+  override collectIncomingData(data: Uint8Array): void {
+    this._collectIncomingData(data);
+  }
+
+  override foundTerminator(): void {
+    const line = textOf(this._getData());
+    if (this.name.length > 0) {
+      tell(`${this.name}: ${line}\n`, this);
+      return;
+    }
+    this.name = line.length > 0 ? line : `guest ${arrivals}`;
+    this.push(`Hello ${this.name}. Here: ${members.length}\n`);
+    tell(`${this.name} has come\n`, this);
+    members.push(this);
+  }
+
+  override handleLineTooLong(): void {
+    this.push("That was too long.\n");
+    this.closeWhenDone();
+  }
+
+  override handleClose(): void {
+    const index = members.indexOf(this);
+    if (index >= 0) {
+      members.splice(index, 1);
+      tell(`${this.name} has gone\n`, this);
+    }
+    super.handleClose();
+  }
+}
+
+export class ChatRoom extends Dispatcher {
+  override handleAccepted(socket: Socket, _address: SocketAddress): void {
+    new Member(socket);
+  }
+}
+
+/** Tells all but one. Whoever does not read is not waited for. */
+function tell(text: string, except: Member): void {
+  // A member may leave while it is told.
+  const told = members.slice();
+  for (let i = 0; i < told.length; i++) {
+    const member = told[i] as Member;
+    if (member !== except && member.outBufferLength < 1_000_000) member.push(text);
+  }
+}
+
+/** ASCII, without what does not print. */
+function textOf(data: Uint8Array): string {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  let text = "";
+  for (let i = 0; i < data.length; i++) {
+    const code = view.getUint8(i);
+    if (code >= 32 && code < 127) text += String.fromCharCode(code);
+  }
+  return text;
+}

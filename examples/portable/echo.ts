@@ -1,0 +1,28 @@
+/** An echo server's handlers, for Node and for a guest: docs/portable.md. */
+
+import { Dispatcher, DispatcherWithSend, type Socket, type SocketAddress } from "wasyncore";
+
+/** Sends back what it is sent, to the last byte. */
+export class EchoHandler extends DispatcherWithSend {
+  override handleRead(): void {
+    const data = this.recv(65536);
+    if (data.length > 0) this.send(data);
+  }
+
+  override handleWrite(): void {
+    super.handleWrite();
+    if (this.closing && this.outBufferLength === 0) this.close();
+  }
+
+  /** The client sends no more, but may be reading still: what waits to be sent goes first. */
+  override handleClose(): void {
+    this.closing = true;
+    if (this.outBufferLength === 0) this.close();
+  }
+}
+
+export class EchoServer extends Dispatcher {
+  override handleAccepted(socket: Socket, _address: SocketAddress): void {
+    new EchoHandler(socket);
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * Owns what asc is given to read: a program's own files, and the library's from the package that this command belongs to.
+ * Knows no compiler and no command line.
+ *
+ * What only the notation of TypeScript's imports has is left out on the way, with blanks in its place, so that errors
+ * keep their lines and columns: the word `type`, and the ending `.js` of a relative path. A handler's source can then be
+ * compiled for Node and for a guest as it stands.
+ */
+
+import { readFile } from "node:fs/promises";
+import { basename, isAbsolute, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** The package's directory, with the sources in `assembly/`. This file is in `dist/cli` or `host/cli`. */
+const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
+
+/** The library, where asc looks for it. */
+const LIBRARY = /[\\/]node_modules[\\/]wasyncore[\\/](.*)$/;
+
+/** What is compiled beside a program, for what it exports: calls for a host that drives the guest turn by turn. */
+export const EXPORTS_PATH = "wasyncore-exports.ts";
+const EXPORTS = `export { pending, turn } from "wasyncore/guest";\n`;
+
+/** Reads a file for asc. @returns null where there is none */
+export async function readSource(name: string, baseDir: string): Promise<string | null> {
+  if (name === EXPORTS_PATH) return EXPORTS;
+  // The options are the command's business alone.
+  if (basename(name) === "asconfig.json") return null;
+  const path = isAbsolute(name) ? name : resolve(baseDir, name);
+  const library = LIBRARY.exec(path);
+  try {
+    if (library === null) return withoutTypeImports(await readFile(path, "utf8"));
+    return packAscii(await readFile(resolve(PACKAGE, library[1] ?? ""), "utf8"));
+  } catch {
+    return null;
+  }
+}
+
+/** `import type { A } from "./b.js"` and `import { type A } from "./b.js"` become `import { A } from "./b"`. */
+export function withoutTypeImports(source: string): string {
+  return source
+    .replaceAll(/^(\s*(?:import|export)\s+)type(?=\s*\{)/gm, "$1    ")
+    .replaceAll(/^\s*(?:import|export)\s*\{[^}]*\}/gm, (names) => names.replaceAll(/\btype(?=\s+\w)/g, "    "))
+    .replaceAll(/(\bfrom\s+"\.{1,2}\/[^"\n]*)\.js"/g, '$1"   ');
+}
+
+/** Puts the texts of the library into the module in one byte a character: see assembly/guest/ascii.ts. */
+function packAscii(source: string): string {
+  return source
+    .replaceAll(/\bascii\(\s*("(?:[^"\\]|\\.)*"),?\s*\)/g, (_call, literal: string) => {
+      const bytes = Buffer.from(JSON.parse(literal) as string, "latin1");
+      return `asciiAt(memory.data<u8>([${bytes.join(",")}]), ${bytes.length})`;
+    })
+    .replace(/import \{ ascii(, asciiAt)? \} from/, `import { asciiAt } from`);
+}
