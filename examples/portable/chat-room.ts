@@ -4,11 +4,11 @@ import { AsyncChat, Dispatcher, type Socket, type SocketAddress } from "wasyncor
 
 /** Who is here; in order of arrival. */
 const members: Member[] = [];
-let arrivals = 0;
+let arrivals: number = 0;
 
 /** A line is a message. The first is the name. */
 class Member extends AsyncChat {
-  name = "";
+  name: string = "";
 
   constructor(socket: Socket) {
     super(socket);

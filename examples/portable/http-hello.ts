@@ -6,6 +6,7 @@
 import { AsyncChat, Dispatcher, type Producer, type Socket, type SocketAddress } from "wasyncore";
 
 const BYTES_MAX = 1_000_000_000;
+/** Whole rounds of 256. */
 const PIECE = 16_384;
 
 class HttpHandler extends AsyncChat {
@@ -58,7 +59,6 @@ class HttpHandler extends AsyncChat {
 /** Gives so many bytes: the lower halves of their positions. */
 class Bytes implements Producer {
   private left: number;
-  private at: number = 0;
 
   constructor(count: number) {
     this.left = count;
@@ -68,8 +68,7 @@ class Bytes implements Producer {
     const piece = new Uint8Array(PIECE);
     let length = 0;
     while (length < PIECE && this.left > 0) {
-      piece[length] = this.at;
-      this.at = this.at === 255 ? 0 : this.at + 1;
+      piece[length] = length & 255;
       this.left -= 1;
       length += 1;
     }
