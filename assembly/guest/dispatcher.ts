@@ -12,7 +12,7 @@ import {
   channelSetState,
   channelTakeError,
 } from "../engine/membership";
-import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
+import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_CONNRESET, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
 import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
 import { SocketAddress } from "./addresses";
@@ -462,7 +462,8 @@ export class Dispatcher extends Channel {
   /** End of input; an error that was pending is the reason for it, and told as recv would have told it. */
   private ended(): void {
     const errno = channelTakeError(this.slot, this.generation);
-    if (errno != ERRNO_SUCCESS) this.lost(errno, "recv");
+    // A host that does not tell which error it was says no more than that the peer is gone.
+    if (errno != ERRNO_SUCCESS) this.lost(errno == ERRNO_IO ? ERRNO_CONNRESET : errno, "recv");
     else this.handleEofEvent();
   }
 }

@@ -25,3 +25,12 @@ export function newStaticArray<T>(length: i32): StaticArray<T> {
   memory.fill(array, 0, size);
   return changetype<StaticArray<T>>(array);
 }
+
+/** The same array, or a longer one, that has a place for `index`. */
+export function withRoom<T>(array: StaticArray<T>, index: i32): StaticArray<T> {
+  const length = array.length;
+  if (index < length) return array;
+  const grown = newStaticArray<T>(max(index + 1, 2 * length));
+  memory.copy(changetype<usize>(grown), changetype<usize>(array), usize(length) << alignof<T>());
+  return grown;
+}

@@ -11,7 +11,7 @@ import {
 } from "../engine/membership";
 import { Ready, channelAt } from "../engine/channels";
 import { Channel } from "./channel";
-import { newStaticArray } from "./memory";
+import { newStaticArray, withRoom } from "./memory";
 
 /** By slot. */
 let channels = newStaticArray<Channel | null>(64);
@@ -91,13 +91,4 @@ export function keepingChannels(): Channel | null {
 /** Does it want to read now? */
 export function wantsToRead(channel: Channel): bool {
   return (channelRegistered(channel.slot) & Ready.READ) != 0;
-}
-
-/** The same array, or a longer one, that has a place for `index`. */
-function withRoom<T>(array: StaticArray<T>, index: i32): StaticArray<T> {
-  const length = array.length;
-  if (index < length) return array;
-  const grown = newStaticArray<T>(max(index + 1, 2 * length));
-  memory.copy(changetype<usize>(grown), changetype<usize>(array), usize(length) << alignof<T>());
-  return grown;
 }

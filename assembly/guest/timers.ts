@@ -4,6 +4,7 @@ import { isRunning, removeTimer, timerGeneration } from "../engine/timers";
 import { startTimer as startEngineTimer } from "../engine/turn";
 import { ERRNO_INVAL } from "../wasi/errno";
 import { raiseErrno } from "./errors";
+import { newStaticArray, withRoom } from "./memory";
 
 const NS_PER_MS: f64 = 1e6;
 
@@ -38,7 +39,7 @@ export class Timer {
   cancel(): bool {
     if (!this.active) return false;
     removeTimer(this.slot);
-    timers[this.slot] = null;
+    unchecked((timers[this.slot] = null));
     return true;
   }
 
@@ -50,8 +51,7 @@ export class Timer {
   }
 }
 
-// @ts-ignore: a decorator of AssemblyScript; made when it is first needed
-@lazy const timers = new Array<Timer | null>();
+let timers = newStaticArray<Timer | null>(0);
 
 /** What the loop calls for a timer; nothing until there was one, so that a program without any does without the rest. */
 let fire: (slot: i32) => void = fireNone;
@@ -71,24 +71,24 @@ export function startTimer<T>(name: string, deadlineMs: f64, periodMs: f64, call
   }
   fire = fireStarted;
   const slot = startEngineTimer(toNs(deadlineMs), periodMs > 0 ? max<i64>(1, toNs(periodMs)) : 0);
-  while (timers.length <= slot) timers.push(null);
+  timers = withRoom<Timer | null>(timers, slot);
   let timer: Timer;
   if (isFunction<T>()) timer = new Timer(slot, callback, null);
   else timer = new Timer(slot, null, callback);
-  timers[slot] = timer;
+  unchecked((timers[slot] = timer));
   return timer;
 }
 
 function fireStarted(slot: i32): void {
-  const timer = slot < timers.length ? timers[slot] : null;
+  const timer = slot < timers.length ? unchecked(timers[slot]) : null;
   if (timer === null) return;
-  if (!timer.active) timers[slot] = null;
+  if (!timer.active) unchecked((timers[slot] = null));
   timer.call();
 }
 
 export function cancelAllTimers(): void {
   for (let slot = 0; slot < timers.length; slot++) {
-    const timer = timers[slot];
+    const timer = unchecked(timers[slot]);
     if (timer !== null) timer.cancel();
   }
 }

@@ -4,7 +4,7 @@ import { AsyncChat, Dispatcher, type Socket, type SocketAddress } from "wasyncor
 
 /** Who is here; in order of arrival. */
 const members: Member[] = [];
-let arrivals: number = 0;
+let arrivals: i32 = 0;
 
 /** A line is a message. The first is the name. */
 class Member extends AsyncChat {

@@ -45,11 +45,12 @@ class HttpHandler extends AsyncChat {
   }
 
   private respondBytes(digits: string, keepAlive: boolean): void {
-    const count = parseInt(digits);
-    if (!(count >= 0 && count <= BYTES_MAX)) {
+    const number = parseInt(digits);
+    if (!(number >= 0 && number <= BYTES_MAX)) {
       this.respond("404 Not Found", "There is no such page.\n", keepAlive);
       return;
     }
+    const count = number as i32;
     this.push(headOf("200 OK", count, keepAlive));
     this.pushWithProducer(new Bytes(count));
     if (!keepAlive) this.closeWhenDone();
@@ -58,9 +59,9 @@ class HttpHandler extends AsyncChat {
 
 /** Gives so many bytes: the lower halves of their positions. */
 class Bytes implements Producer {
-  private left: number;
+  private left: i32;
 
-  constructor(count: number) {
+  constructor(count: i32) {
     this.left = count;
   }
 
@@ -82,7 +83,7 @@ export class HttpServer extends Dispatcher {
   }
 }
 
-function headOf(status: string, length: number, keepAlive: boolean): string {
+function headOf(status: string, length: i32, keepAlive: boolean): string {
   const connection = keepAlive ? "keep-alive" : "close";
   return `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\nConnection: ${connection}\r\n\r\n`;
 }

@@ -18,6 +18,7 @@ Options:
                        incremental collects at any time, for a program that runs a loop of its own
                        around poll(). It makes modules half as large again
   --speed              optimizes for speed; otherwise for size
+  --debug              keeps the names of all functions, the library's as well, and its assertions
   --help               prints this
 
 What stands after -- is handed to asc. Exit status: 0; 1 when it does not compile; 2 when the
@@ -39,6 +40,7 @@ export interface BuildOptions {
   readonly reactor: boolean;
   readonly runtime: (typeof RUNTIMES)[number];
   readonly speed: boolean;
+  readonly debug: boolean;
   readonly ascOptions: readonly string[];
 }
 
@@ -48,6 +50,7 @@ const OPTIONS = {
   reactor: { type: "boolean" },
   runtime: { type: "string" },
   speed: { type: "boolean" },
+  debug: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -68,6 +71,7 @@ export function parseBuild(argv: readonly string[]): BuildOptions {
     reactor: values.reactor === true,
     runtime: oneOf("--runtime", values.runtime ?? "minimal", RUNTIMES),
     speed: values.speed === true,
+    debug: values.debug === true,
     ascOptions: end < 0 ? [] : argv.slice(end + 1),
   };
 }

@@ -84,10 +84,10 @@ async function build(options: BuildOptions): Promise<void> {
   if (error !== null) throw new BuildError(`${stderr.toString().trimEnd()}\n${options.entry} was not built`);
   process.stderr.write(stderr.toString().replace(CONVERGED, ""));
   if (module === undefined) return;
-  await write(resolve(options.out), keepOwnNames(module));
+  await write(resolve(options.out), options.debug ? module : keepOwnNames(module));
 }
 
-function argumentsOf({ profile, reactor, runtime, speed, ascOptions }: BuildOptions, entry: string, baseDir: string): string[] {
+function argumentsOf({ profile, reactor, runtime, speed, debug, ascOptions }: BuildOptions, entry: string, baseDir: string): string[] {
   const uses = [
     `WASYNCORE_PROFILE=${PROFILE_NUMBERS[profile]}`,
     ...Object.entries(REPLACED).map(([name, replacement]) => `${name}=${GLOBALS}${replacement}`),
@@ -100,7 +100,8 @@ function argumentsOf({ profile, reactor, runtime, speed, ascOptions }: BuildOpti
     ...["--runtime", runtime],
     ...["--exportStart", reactor ? "_initialize" : "_start"],
     ...uses.flatMap((use) => ["--use", use]),
-    ...(speed ? ["-O3"] : ["-Osize", "--converge", "--noAssert"]),
+    ...(speed ? ["-O3"] : ["-Osize", "--converge"]),
+    ...(debug ? [] : ["--noAssert"]),
     "--debug",
     ...ascOptions,
   ];

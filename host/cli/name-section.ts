@@ -26,10 +26,13 @@ export function keepOwnNames(module: Uint8Array): Uint8Array {
 /** The library's function that prints why a program aborts. */
 const ABORT = "~lib/wasyncore/assembly/guest/globals/guestAbort";
 
-/** A program's own name stays; the library's stay out: in a backtrace it is the handler's name that helps. */
+/**
+ * "EchoHandler#handleRead": of a program's own name what is behind the path of its file. The library's stay out: in a
+ * backtrace it is the handler's name that helps.
+ */
 function keptName(name: string): string | undefined {
   if (name === ABORT) return "abort";
-  return /^(start:)?~/.test(name) ? undefined : name;
+  return /^(start:)?~/.test(name) ? undefined : name.replace(/^(start:)?(?:[^/<(]+\/)+/, "$1");
 }
 
 function functionNames(reader: Reader, end: number): Map<number, string> {
