@@ -1,4 +1,4 @@
-// Owns the processes of a benchmark: the C compiler, the echo servers, the load. Knows no scenario and no statistics.
+// Owns the processes of a benchmark: the compilers, the echo servers, the load. Knows no scenario and no statistics.
 // Whatever ends the driver ends them too, except SIGKILL, which nobody hears.
 
 import { spawn } from "node:child_process";
@@ -6,6 +6,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { constants } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort, guestCommand, guests, listening, wasmtime } from "./guests.mjs";
 
 const bench = dirname(fileURLToPath(import.meta.url));
 const root = dirname(bench);
@@ -17,8 +18,8 @@ export class BenchError extends Error {}
 
 const node = (script, ...args) => [process.execPath, join(bench, script), ...args];
 
-/** The command of each server, by the name that the report gives it. */
-export const servers = {
+/** The command of each server that chooses its port itself, by the name that the report gives it. */
+const commands = {
   c: [join(output, "echo-epoll")],
   net: node("echo-net.mjs"),
   wasyncore: node("echo-wasyncore.mjs"),
@@ -26,6 +27,11 @@ export const servers = {
   "wasyncore-sync": node("echo-wasyncore.mjs", "--sync"),
   "wasyncore-sync-poll": node("echo-wasyncore.mjs", "--sync", "--use-poll"),
 };
+
+/** The names of all servers. */
+export const serverNames = [...Object.keys(commands), ...Object.keys(guests)];
+
+const isGuest = (name) => Object.hasOwn(guests, name);
 
 const alive = new Set();
 
@@ -66,8 +72,8 @@ function explain(what, { status, stderr, failure }) {
   return new BenchError(`${what} failed (${failure?.message ?? status})${stderr === "" ? "" : `:\n${stderr.trim()}`}`);
 }
 
-/** Compiles the C programs into build/bench. */
-export async function compile() {
+/** Compiles the C programs, and those guests of `names`, into build/bench. */
+export async function compile(names) {
   mkdirSync(output, { recursive: true });
   for (const program of ["echo-epoll", "load"]) {
     const flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra"];
@@ -77,12 +83,23 @@ export async function compile() {
     }
     if (result.status !== 0) throw explain(`cc ${program}.c`, result);
   }
+  for (const name of names.filter(isGuest)) {
+    const result = await start(guests[name]).ended;
+    if (result.status === 0) continue;
+    const hint = name === "guest-c" ? "\nOn Debian: apt-get install clang lld wasi-libc libclang-rt-14-dev-wasm32" : "";
+    const error = explain(`building ${name}`, result);
+    throw new BenchError(`${error.message}${hint}`);
+  }
 }
 
 /** Fails early, and clearly, when a server of `names` cannot run. */
 export function checkBuilt(names) {
-  if (names.some((name) => name.startsWith("wasyncore")) && !existsSync(join(root, "dist", "index.js"))) {
+  const built = (name) => name.startsWith("wasyncore") || (isGuest(name) && name !== "guest-c");
+  if (names.some(built) && !existsSync(join(root, "dist", "index.js"))) {
     throw new BenchError('wasyncore is not built: run "npm run build" first, or choose --servers c,net.');
+  }
+  if (names.some(isGuest) && !existsSync(wasmtime)) {
+    throw new BenchError(`${wasmtime} is missing: run scripts/install-runtimes.sh first, or choose other --servers.`);
   }
 }
 
@@ -99,23 +116,27 @@ function pinned(cpu, command) {
   return ["taskset", "-c", String(cpu), ...command];
 }
 
-/** Starts an echo server and waits for the line that tells its port. */
+/** Starts an echo server and waits until it listens: a line tells the port, or, of a guest, a connection that succeeds. */
 async function startServer(name, pin) {
-  const command = servers[name];
   let onPort;
-  const port = new Promise((resolve) => (onPort = resolve));
+  const portLine = new Promise((resolve) => (onPort = resolve));
+  const given = isGuest(name) ? await freePort() : undefined;
+  const command = given === undefined ? commands[name] : guestCommand(name, given);
   const server = start(pin ? pinned(0, command) : command, (stdout) => {
     const match = /^listening on 127\.0\.0\.1:(\d+)$/m.exec(stdout);
     if (match !== null) onPort(Number(match[1]));
   });
+  const over = new AbortController();
+  const port = given === undefined ? portLine : listening(given, over.signal).then(() => given);
   let timer;
   const late = new Promise((resolve) => (timer = setTimeout(resolve, START_LIMIT_MS, "late")));
   const first = await Promise.race([port, server.ended, late]);
   clearTimeout(timer);
+  over.abort();
   if (typeof first === "number") return { ...server, port: first };
   server.child.kill("SIGKILL");
   const result = await server.ended;
-  if (first === "late") throw explain(`server ${name}: no "listening on" within ${START_LIMIT_MS} ms; it`, result);
+  if (first === "late") throw explain(`server ${name}: does not listen within ${START_LIMIT_MS} ms; it`, result);
   throw explain(`server ${name}`, result);
 }
 

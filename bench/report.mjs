@@ -30,14 +30,14 @@ function row(server, label, rounds) {
  * @param names the servers measured
  * @param cases `{ label }` each; a case may name another as its `baseline`
  * @param measured `measured[label][server]` is the list of rounds
- * @returns rows, each with `ratios`: to the servers c and net where they were measured, and to its case's baseline
+ * @returns rows, each with `ratios`: to the servers c, net and guest-c where they were measured, and to its case's baseline
  */
 export function summarize(names, cases, measured) {
   return cases.flatMap(({ label, baseline }) =>
     names.map((server) => {
       const rounds = measured[label][server];
       const ratios = {};
-      for (const base of ["c", "net"]) {
+      for (const base of ["c", "net", "guest-c"]) {
         if (names.includes(base) && base !== server) ratios[`to ${base}`] = ratio(rounds, measured[label][base]);
       }
       if (baseline !== undefined) ratios[`to ${baseline}`] = ratio(rounds, measured[baseline][server]);

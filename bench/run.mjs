@@ -3,7 +3,7 @@
 
 import { availableParallelism, release } from "node:os";
 import { parseArgs } from "node:util";
-import { BenchError, checkBuilt, checkPinning, compile, endChildrenOnExit, measure, servers } from "./processes.mjs";
+import { BenchError, checkBuilt, checkPinning, compile, endChildrenOnExit, measure, serverNames } from "./processes.mjs";
 import { summarize, table } from "./report.mjs";
 
 const usage = `usage: node bench/run.mjs [options] [echo] [idle]
@@ -13,7 +13,7 @@ Measures the CPU time a message that echo servers cost, side by side. Without a 
   echo   busy connections, each with one message outstanding
   idle   10 busy connections, without and with many silent ones beside them
 
-  --servers LIST      of ${Object.keys(servers).join(", ")}
+  --servers LIST      of ${serverNames.join(", ")}
                       (c,net,wasyncore,wasyncore-sync)
   --rounds N          each server is measured once a round (5)
   --connections LIST  busy connections of echo (50,500)
@@ -67,7 +67,7 @@ function readOptions() {
   const messages = integer("--messages", values.messages, 1000, 10_000_000);
   return {
     scenarios: oneOf("scenario", positionals.length > 0 ? positionals : ["echo", "idle"], ["echo", "idle"]),
-    servers: oneOf("--servers", values.servers.split(","), Object.keys(servers)),
+    servers: oneOf("--servers", values.servers.split(","), serverNames),
     rounds: integer("--rounds", values.rounds, 1, 100),
     connections: [...new Set(values.connections.split(",").map((each) => integer("--connections", each, 1, 60_000)))],
     idle: integer("--idle", values.idle, 1, 60_000),
@@ -115,7 +115,7 @@ async function main() {
   endChildrenOnExit();
   checkBuilt(options.servers);
   if (options.pin) await checkPinning();
-  await compile();
+  await compile(options.servers);
 
   const host = `Node ${process.version}, ${process.platform} ${release()} ${process.arch}, ${availableParallelism()} CPUs`;
   const results = {};

@@ -27,6 +27,17 @@ export {
   UnsupportedPlatformError,
   type OSErrorDetails,
 } from "./errors.js";
+export {
+  driveGuest,
+  GuestError,
+  GuestTrap,
+  runGuest,
+  type DriveGuestOptions,
+  type GuestErrorCode,
+  type GuestFrame,
+  type GuestOptions,
+  type GuestStdio,
+} from "./guest.js";
 export { AsyncChat } from "./handlers/async-chat.js";
 export type { Bytes } from "./handlers/bytes.js";
 export { Dispatcher } from "./handlers/dispatcher.js";

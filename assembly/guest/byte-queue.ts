@@ -3,7 +3,6 @@
  * Knows no channel.
  */
 
-import { noteAllocation } from "./collector";
 import { newStaticArray } from "./memory";
 
 /** An emptied queue keeps its memory up to this size. */
@@ -45,7 +44,6 @@ export class ByteQueue {
   /** Moves to the front or, where more than half is full, to twice the room: so a byte moves seldom. */
   private makeRoom(length: i32): void {
     const needed = this.length + length;
-    noteAllocation(2 * needed);
     const target = 2 * needed > this.bytes.length ? newStaticArray<u8>(max(256, 2 * needed)) : this.bytes;
     memory.copy(changetype<usize>(target), this.start, this.length);
     this.bytes = target;

@@ -164,7 +164,7 @@ export class Dispatcher extends Channel {
   /** Binds to an address. */
   bind(address: SocketAddress): void {
     this.socket.bind(address);
-    this.addr = address;
+    if (!hasError()) this.addr = address;
   }
 
   /** Connects to a numeric address. The end of it is told: `handleConnect`, or `handleError`. */

@@ -81,7 +81,8 @@ export abstract class Endpoint {
     const fd = this.detach();
     if (fd < 0) return;
     const result = closeDescriptor(fd);
-    if (result < 0) raiseErrno(-result, "close");
+    // Of a descriptor that is not open no more than that is wanted.
+    if (result < 0 && result != -ERRNO_BADF) raiseErrno(-result, "close");
   }
 
   /** Gives the descriptor away: closing it is the caller's business from then on. */

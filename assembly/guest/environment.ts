@@ -17,5 +17,8 @@ export function programArguments(): string[] {
 /** The value of an environment variable, or null. */
 export function environmentVariable(name: string): string | null {
   const at = findVariable(name);
-  return at == 0 ? null : String.UTF8.decodeUnsafe(at, usize.MAX_VALUE - at, true);
+  if (at == 0) return null;
+  let end = at;
+  while (load<u8>(end) != 0) end += 1;
+  return String.UTF8.decodeUnsafe(at, end - at);
 }

@@ -15,7 +15,7 @@ import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
 import { Channel } from "./channel";
 import { socketMap } from "./channel-map";
-import { collectBetweenTurns, holdExisting, noteEvent, releaseExisting } from "./collector";
+import { collectBetweenTurns, holdExisting, releaseExisting } from "./collector";
 import { OSError, hasError, isDisconnect, raise, takeError } from "./errors";
 import { printError } from "./messages";
 import { allChannels, channelIn, keepingChannels, noteKeeping, wantsToRead } from "./registry";
@@ -184,7 +184,6 @@ function ask(slot: i32): i32 {
 }
 
 function deliver(slot: i32, kind: i32, detail: i32): i32 {
-  noteEvent();
   if (kind == Kind.TIMER) {
     fireTimer(slot);
     return hasError() || exiting ? Verdict.STOP : 0;
@@ -212,6 +211,8 @@ function deliverRead(channel: Channel): void {
 
 /** asyncore: what means "the peer is gone" closes, under poll(2) order; all else is an error. */
 function fail(channel: Channel, error: OSError): i32 {
+  // A callback that closed its channel and goes on with it.
+  if (channel.fd < 0 && error.errno == -ERRNO_BADF) return 0;
   if (byChannel && error.errno < 0 && isDisconnect(-error.errno)) channel.handleCloseEvent();
   else channel.handleError(error);
   return hasError() || exiting ? Verdict.STOP : Verdict.FAILED;

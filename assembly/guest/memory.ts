@@ -3,11 +3,8 @@
  * of a length that is known to be right. Knows nothing else.
  */
 
-import { noteAllocation } from "./collector";
-
 /** A Uint8Array with a copy of `length` bytes. */
 export function bytesAt(at: usize, length: i32): Uint8Array {
-  noteAllocation(length);
   const buffer = __new(length, idof<ArrayBuffer>());
   memory.copy(buffer, at, length);
   const bytes = __new(offsetof<Uint8Array>(), idof<Uint8Array>());

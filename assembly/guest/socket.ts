@@ -2,21 +2,27 @@
 
 import { State } from "../engine/channels";
 import { ERRNO_ALREADY, ERRNO_INPROGRESS, ERRNO_INVAL, ERRNO_ISCONN, ERRNO_NOTSOCK, ERRNO_NOTSUP } from "../wasi/errno";
+import { toldHost, toldLength, toldPort } from "../wasi/address";
 import { FileType } from "../wasi/preview1";
+import { PROFILE, Profile } from "../wasi/profile";
 import { AddressFamily, SocketKind } from "../wasi/socket-extension";
 import {
   acceptConnection,
+  addressOf,
   bindSocket,
   connectSocket,
+  connectToName,
   descriptorType,
   listenSocket,
   openSocket,
   receive,
+  sendDatagram,
   setNonBlocking,
   shutdownSocket,
   transmit,
 } from "../wasi/system";
 import { NO_ADDRESS, SocketAddress, hostBytes, parseHost } from "./addresses";
+import { addressText } from "./address-text";
 import { ascii } from "./ascii";
 import { Endpoint } from "./endpoint";
 import { OSError, raise, raiseErrno } from "./errors";
@@ -34,6 +40,17 @@ export class SocketOptions {
   family: string = "IPv4";
   /** "stream" or "dgram". */
   type: string = "stream";
+}
+
+/** A datagram, and who sent it. */
+export class Datagram {
+  data: Uint8Array;
+  address: SocketAddress;
+
+  constructor(data: Uint8Array, address: SocketAddress) {
+    this.data = data;
+    this.address = address;
+  }
 }
 
 /** A non-blocking socket. Each method is the call of the same name in socket(7). */
@@ -110,15 +127,20 @@ export class Socket extends Endpoint {
     else this.state = State.ACCEPTING;
   }
 
-  /** Begins to connect to a numeric address. @returns whether that is done already. */
+  /** Begins to connect to an address; a component looks up names. @returns whether that is done already. */
   connect(address: SocketAddress): bool {
-    const length = this.parse(address, "connect");
-    if (length == 0) return false;
-    const result = connectSocket(this.fd, hostBytes, length, address.port);
+    const result = this.beginConnect(address);
+    if (result == -ERRNO_INVAL) return false;
     this.address = address;
     if (result >= 0 || result == -ERRNO_ISCONN) return true;
     if (result != -ERRNO_INPROGRESS && result != -ERRNO_ALREADY) refuse(-result, "connect");
     return false;
+  }
+
+  /** Closes the descriptor; safe to call again. Tells the peer first: wazero's fd_close leaves a connection as it is. */
+  override close(): void {
+    if (PROFILE != Profile.COMPONENT && this.state == State.OPEN && this.fd >= 0) shutdownSocket(this.fd, 2);
+    super.close();
   }
 
   /** Ends one half of a connection, or both: "read", "write", "both". */
@@ -128,6 +150,31 @@ export class Socket extends Endpoint {
     if (result < 0) raiseErrno(-result, "shutdown");
   }
 
+  /** Receives one datagram, and where it came from; what is longer than `maxBytes` is cut. Components alone. */
+  recvFrom(maxBytes: i32): Datagram {
+    const data = this.recv(maxBytes);
+    return new Datagram(data, toldAddress());
+  }
+
+  /** Sends one datagram to a numeric address. Components alone. @returns its length, 0 when it would have to wait */
+  sendTo(data: Uint8Array, address: SocketAddress): i32 {
+    const length = this.parse(address, "sendto");
+    if (length == 0) return 0;
+    const result = sendDatagram(this.fd, data.dataStart, data.length, hostBytes, length, address.port);
+    if (result < 0) refuse(-result, "sendto");
+    return max(0, result);
+  }
+
+  /** Where the socket is bound. Components alone. */
+  localAddress(): SocketAddress {
+    return this.addressOf(false, "getsockname");
+  }
+
+  /** Whom it is connected to. Components alone. */
+  remoteAddress(): SocketAddress {
+    return this.addressOf(true, "getpeername");
+  }
+
   /** Takes one waiting connection. @returns its descriptor, or -errno. */
   acceptDescriptor(): i32 {
     return acceptConnection(this.fd);
@@ -135,7 +182,10 @@ export class Socket extends Endpoint {
 
   /** The socket of a connection that was taken. */
   accepted(fd: i32): Socket {
-    return new Socket(fd, this.family, this.type, State.OPEN);
+    const socket = new Socket(fd, this.family, this.type, State.OPEN);
+    // A connection that is over already has no address any more: that is told when it is read.
+    if (PROFILE == Profile.COMPONENT && addressOf(fd, true) == 0) socket.address = toldAddress();
+    return socket;
   }
 
   protected override readInto(at: usize, length: i32): i32 {
@@ -146,6 +196,23 @@ export class Socket extends Endpoint {
     return transmit(this.fd, at, length);
   }
 
+  /** @returns 0, or -errno: EINVAL where that has been noted */
+  private beginConnect(address: SocketAddress): i32 {
+    if (PROFILE == Profile.COMPONENT && this.streams && parseHost(address.host, this.family == "IPv6") == 0) {
+      const name = String.UTF8.encode(address.host);
+      return connectToName(this.fd, changetype<usize>(name), name.byteLength, address.port);
+    }
+    const length = this.parse(address, "connect");
+    return length == 0 ? -ERRNO_INVAL : connectSocket(this.fd, hostBytes, length, address.port);
+  }
+
+  private addressOf(isPeer: bool, syscall: string): SocketAddress {
+    const result = addressOf(this.fd, isPeer);
+    if (result == 0) return toldAddress();
+    refuse(-result, syscall);
+    return NO_ADDRESS;
+  }
+
   private parse(address: SocketAddress, syscall: string): i32 {
     const length = parseHost(address.host, this.family == "IPv6");
     if (length == 0) {
@@ -153,6 +220,13 @@ export class Socket extends Endpoint {
     }
     return length;
   }
+}
+
+function toldAddress(): SocketAddress {
+  const address = new SocketAddress();
+  address.host = addressText(toldHost, toldLength);
+  address.port = toldPort;
+  return address;
 }
 
 /** Notes that a call has failed; of one that the host does not have, says what there is instead. */

@@ -14,6 +14,7 @@ export const ERRNO_ISCONN: i32 = 30;
 export const ERRNO_MFILE: i32 = 33;
 export const ERRNO_NFILE: i32 = 41;
 export const ERRNO_NOBUFS: i32 = 42;
+export const ERRNO_NOENT: i32 = 44;
 export const ERRNO_NOMEM: i32 = 48;
 export const ERRNO_NOSPC: i32 = 51;
 export const ERRNO_NOSYS: i32 = 52;

@@ -1,6 +1,6 @@
 /**
- * Owns the layouts of WASI preview 1's `poll_oneoff` and the import itself: the only place that knows their bytes.
- * Knows nothing of channels.
+ * Owns the layouts of WASI preview 1's `poll_oneoff`: the only place that knows their bytes. Knows nothing of channels.
+ * The calls themselves are in poll-calls.ts.
  *
  * A subscription is 48 bytes:
  *
@@ -17,6 +17,8 @@
  *   |userdata|errno |type|        |nbytes  |flags  |        |
  *   +--------+------+----+--------+--------+-------+--------+
  */
+
+export { clock_time_get, poll_oneoff } from "./poll-calls";
 
 export const SUBSCRIPTION_SIZE: i32 = 48;
 export const EVENT_SIZE: i32 = 32;
@@ -67,16 +69,3 @@ export class Event {
   flags: u16;
   private _pad2: u32;
 }
-
-/** Waits until a subscription is fulfilled. `subscriptions` must not be 0. WASI preview 1, poll_oneoff. */
-@external("wasi_snapshot_preview1", "poll_oneoff")
-export declare function poll_oneoff(
-  subscriptionsAt: usize,
-  eventsAt: usize,
-  subscriptions: u32,
-  eventCountAt: usize,
-): i32;
-
-/** Writes the time of a clock, in nanoseconds. WASI preview 1, clock_time_get. */
-@external("wasi_snapshot_preview1", "clock_time_get")
-export declare function clock_time_get(clock: u32, precision: u64, timeAt: usize): i32;

@@ -8,6 +8,8 @@ export namespace Profile {
   export const PREVIEW1: i32 = 1;
   /** The same, and the socket extension. */
   export const PREVIEW1_SOCKETS: i32 = 2;
+  /** WASI 0.2: the build puts what is in component/ in the place of the calls of preview 1. */
+  export const COMPONENT: i32 = 3;
 }
 
 export const PROFILE: i32 = isDefined(WASYNCORE_PROFILE) ? WASYNCORE_PROFILE : Profile.PREVIEW1;

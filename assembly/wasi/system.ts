@@ -128,6 +128,31 @@ export function connectSocket(fd: i32, at: usize, length: i32, port: i32): i32 {
   return -ERRNO_NOTSUP;
 }
 
+/**
+ * Begins to connect to the name of `length` bytes at `at`, which the host looks up; -EINPROGRESS: a poll will tell.
+ * Preview 1 has no such call, nor the next two.
+ */
+export function connectToName(_fd: i32, _at: usize, _length: i32, _port: i32): i32 {
+  return -ERRNO_NOTSUP;
+}
+
+/** Sends one datagram to the address of `hostLength` bytes at `hostAt`. @returns bytes taken. */
+export function sendDatagram(
+  _fd: i32,
+  _at: usize,
+  _length: i32,
+  _hostAt: usize,
+  _hostLength: i32,
+  _port: i32,
+): i32 {
+  return -ERRNO_NOTSUP;
+}
+
+/** Tells (address.ts) where a socket is bound, or whom it is connected to. */
+export function addressOf(_fd: i32, _isPeer: bool): i32 {
+  return -ERRNO_NOTSUP;
+}
+
 /** Nanoseconds of the monotonic clock. */
 export function monotonicNs(): i64 {
   clock_time_get(CLOCK_MONOTONIC, 0, result);

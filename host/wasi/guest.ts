@@ -74,8 +74,7 @@ export class GuestTrap extends Error {
 /** An instance of a guest. It does not own its {@link Preview1}, which is to be closed after it. */
 export class Guest {
   readonly #exports: Record<string, unknown>;
-  /** Set when its start function has ended it. */
-  readonly #endedEarly: GuestExit | undefined;
+  #exit: GuestExit | undefined;
 
   /**
    * Compiles and instantiates.
@@ -86,11 +85,16 @@ export class Guest {
     checkImports(module, preview1);
     checkExports(module);
     let exports: Record<string, unknown> = {};
-    this.#endedEarly = enter(() => {
+    this.#exit = enter(() => {
       ({ exports } = new WebAssembly.Instance(module, { [PREVIEW1]: preview1.imports }));
     });
     this.#exports = exports;
-    if (this.#endedEarly === undefined) preview1.attach(memoryOf(exports));
+    if (this.#exit === undefined) preview1.attach(memoryOf(exports));
+  }
+
+  /** What it has given proc_exit; undefined while it has not. No call may follow. */
+  get exitCode(): number | undefined {
+    return this.#exit?.code;
   }
 
   /**
@@ -99,14 +103,46 @@ export class Guest {
    * @throws GuestTrap, GuestError when it is no command
    */
   start(): number {
-    if (this.#endedEarly !== undefined) return this.#endedEarly.code;
-    const start = this.#exports["_start"];
-    if (typeof start !== "function") {
-      throw new GuestError("ERR_GUEST_EXPORTS", "it exports no function _start: it is a library, not a command");
-    }
-    return enter(() => void start())?.code ?? 0;
+    return this.#call("_start", "it is a library, not a command") ?? this.exitCode ?? 0;
+  }
+
+  /**
+   * Makes a library ready: calls `_initialize`, once.
+   * @throws GuestTrap, GuestError when it is a command
+   */
+  initialize(): void {
+    this.#call("_initialize", "a guest that takes turns is built with --reactor");
+  }
+
+  /**
+   * One turn of a library's loop.
+   * @returns how many channels were ready; negative: an errno that the guest has told its standard error. 0 once it has
+   *   ended, see {@link exitCode}
+   * @throws GuestTrap, GuestError when it has no turns
+   */
+  turn(timeoutNs: bigint): number {
+    return this.#call("turn", NO_TURNS, timeoutNs) ?? 0;
+  }
+
+  /** How many channels and timers a library's loop has: at 0 there is nothing left to wait for. */
+  pending(): number {
+    return this.#call("pending", NO_TURNS) ?? 0;
+  }
+
+  /** Calls an export. @returns its result; undefined where it has none, or has ended the guest. */
+  #call(name: string, otherwise: string, ...parameters: bigint[]): number | undefined {
+    if (this.#exit !== undefined) return undefined;
+    const call = this.#exports[name];
+    if (typeof call !== "function") throw new GuestError("ERR_GUEST_EXPORTS", `it exports no function ${name}: ${otherwise}`);
+    let result: unknown;
+    this.#exit = enter(() => {
+      result = call(...parameters);
+    });
+    return typeof result === "number" ? result : undefined;
   }
 }
+
+const NO_TURNS = "it was not built with wasyncore build";
 
 /** Calls into a guest. @returns how it exited; undefined when the call returned. @throws GuestTrap */
 function enter(call: () => void): GuestExit | undefined {

@@ -35,6 +35,10 @@ export interface DescriptorNames {
 /** `poll_oneoff` for one module. It owns its poll set: {@link close} releases it. */
 export class PollOneoff {
   readonly pollSet: PollSet;
+  /** Does a call wait? Where it does not, its host waits afterwards, on {@link pollSet} and for {@link wantedMs}. */
+  waits = true;
+  /** How long the last call was to wait, in milliseconds. Not kept for a caller with a change log. */
+  wantedMs = 0;
   readonly #backend: Backend;
   readonly #memory: () => LinearMemory;
   readonly #watched: Watched;
@@ -92,10 +96,11 @@ export class PollOneoff {
       this.#array.read(view, subscriptions, length);
       // A wait may end early, and callers (wasi-libc's sleep) look at the first event without asking for their number.
       do {
-        const errno = this.#poll(this.#array.remainingMs());
+        this.wantedMs = this.#array.remainingMs();
+        const errno = this.#poll(this.waits ? this.wantedMs : 0);
         if (errno !== ERRNO_SUCCESS) return errno;
         this.#eventAt = this.#array.writePending(view, this.#eventAt);
-      } while (this.#eventAt === events);
+      } while (this.waits && this.#eventAt === events);
     } else {
       this.#log.read(view);
       const errno = this.#poll(relativeTimeoutMs(view, subscriptions));

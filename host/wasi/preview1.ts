@@ -130,6 +130,11 @@ export class Preview1 {
     this.#memory.attach(memory);
   }
 
+  /** What answers the guest's poll_oneoff, for a host that does the waiting. */
+  get poller(): PollOneoff {
+    return this.#poller;
+  }
+
   /** Closes what the guest has open, and releases what the calls hold. */
   close(): void {
     this.#table.close();

@@ -1,0 +1,15 @@
+/**
+ * Owns the place where an address stands that a call takes or tells. Knows no call: an address is 4 bytes of IPv4, or 16
+ * of IPv6, in network order, and a port.
+ */
+
+/** 4 or 16 bytes. */
+export const toldHost: usize = memory.data(16);
+/** How many there are; 0 where the host of the guest told none. */
+export let toldLength: i32 = 0;
+export let toldPort: i32 = 0;
+
+export function tellAddress(length: i32, port: i32): void {
+  toldLength = length;
+  toldPort = port;
+}

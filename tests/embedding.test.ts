@@ -1,0 +1,123 @@
+/** The programs of docs/embedding.md: each is built and serves, a command to its end and a guest turn by turn. */
+
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { build, BUILD_TIMEOUT_MS, EMBEDDINGS, hasTool, Program, runToEnd } from "./embedding-programs.js";
+import { Peer } from "./support/peers.js";
+import { requireBuild, ROOT } from "./support/processes.js";
+
+const FOLDER = "examples/embedding";
+/** Made by the tools, and not to be read. */
+const GENERATED = /(^|\/)(Cargo\.lock|go\.sum)$/;
+/** One is a second long: a turn a millisecond would be a loop that spins. */
+const TURNS_MAX = 500;
+
+const inCI = process.env["CI"] !== undefined;
+const directory = mkdtempSync(join(tmpdir(), "embedding-"));
+const command = join(directory, "echo.wasm");
+const reactor = join(directory, "guest.wasm");
+
+beforeAll(async () => {
+  requireBuild("dist/cli/main.js");
+  requireBuild("build/examples/embedding/node/embed.js");
+  await compile("examples/portable/echo-guest.ts", command);
+  await compile(`${FOLDER}/guest.ts`, reactor, "--reactor");
+}, 120_000);
+
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+function compile(source: string, out: string, ...options: string[]): Promise<void> {
+  const parameters = [join(ROOT, "dist/cli/main.js"), "build", source, "-o", out, ...options];
+  return runToEnd([process.execPath, ...parameters], { timeoutMs: 120_000 });
+}
+
+test("the documentation shows each file as it is", () => {
+  const shown = new Map<string, string>();
+  const text = readFileSync(join(ROOT, "docs/embedding.md"), "utf8");
+  for (const [, path = "", source = ""] of text.matchAll(/^`(examples\/embedding\/[^`]+)`:\n\n```\w+\n([^]*?)^```$/gm)) {
+    shown.set(path, source);
+  }
+  const files = readdirSync(join(ROOT, FOLDER), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !GENERATED.test(entry.name))
+    .map(({ parentPath, name }) => join(parentPath, name).slice(ROOT.length));
+  expect([...shown.keys()].toSorted()).toEqual(files.toSorted());
+  for (const [path, source] of shown) expect(source, path).toBe(readFileSync(join(ROOT, path), "utf8"));
+});
+
+const there = await Promise.all(EMBEDDINGS.map(hasTool));
+
+describe.each(EMBEDDINGS.map((embedding, index) => ({ embedding, isThere: there[index] === true })))(
+  "$embedding.name",
+  ({ embedding, isThere }) => {
+    if (!isThere && !inCI) {
+      process.stderr.write(`The tests of embedding with ${embedding.name} are left out: to run them, ${embedding.advice}.\n`);
+    }
+
+    describe.runIf(isThere || inCI)("as it is built from its folder", () => {
+      beforeAll(async () => {
+        if (!isThere) throw new Error(`the tools are not there: ${embedding.advice}`);
+        await build(embedding);
+      }, BUILD_TIMEOUT_MS);
+
+      function start(module: string): Program {
+        return new Program([...embedding.command(module === reactor), module, "127.0.0.1:0"]);
+      }
+
+      test("a command serves many connections at once, to the last byte after a half-close", async () => {
+        const port = await start(command).port();
+        const sent = Array.from({ length: 20 }, (_, index) => Buffer.alloc(200_000 + index, `connection ${index} `));
+        const received = await Promise.all(
+          sent.map(async (data) => {
+            const peer = await Peer.connect(port);
+            peer.socket.end(data);
+            return peer.toEnd();
+          }),
+        );
+        expect(received.map((each, index) => each.equals(sent[index] ?? Buffer.alloc(0)))).toEqual(sent.map(() => true));
+      });
+
+      test("a guest takes turns, and its host hears of its own input meanwhile", async () => {
+        const program = start(reactor);
+        const port = await program.port();
+        const peers = await Promise.all(Array.from({ length: 20 }, () => Peer.connect(port)));
+        const lines = peers.map((_, index) => Buffer.from(`${index} ${"x".repeat(index * 1000)}\n`));
+        for (const [index, peer] of peers.entries()) peer.write(lines[index] ?? "");
+        for (const [index, peer] of peers.entries()) {
+          expect(await peer.atLeast(lines[index]?.length ?? 0)).toEqual(lines[index]);
+          expect(await program.ask()).toBeGreaterThan(0);
+        }
+      });
+
+      test("a guest's timer fires, its host does not spin until then, and the end of input ends the program", async () => {
+        const program = start(reactor);
+        const peer = await Peer.connect(await program.port());
+        peer.write("hello\n");
+        await peer.atLeast(6);
+        const before = await program.ask();
+        expect(await peer.toEnd()).toEqual(Buffer.from("hello\n"));
+        expect((await program.ask()) - before).toBeLessThan(TURNS_MAX);
+        expect(program.stderr + (await rest(program))).toMatch(/was idle for 1000(\.0)? ms, closing channel/);
+      });
+
+      test("a peer that is reset hurts nobody else", async () => {
+        const port = await start(reactor).port();
+        const gone = await Peer.connect(port);
+        const other = await Peer.connect(port);
+        gone.write("one\n");
+        await gone.atLeast(4);
+        gone.socket.resetAndDestroy();
+        other.write("two\n");
+        expect(await other.atLeast(4)).toEqual(Buffer.from("two\n"));
+      });
+    });
+  },
+);
+
+/** Ends the program's input, and waits for its end. @returns what it has said on standard error */
+async function rest(program: Program): Promise<string> {
+  program.child.stdin.end();
+  expect(await program.ended).toBe(0);
+  return program.stderr;
+}
