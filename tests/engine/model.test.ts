@@ -3,7 +3,7 @@
  * removals, readiness and timers, with callbacks that do more of the same, must leave the same trace on both.
  */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { EngineHarness, Interest, READ_WRITE, readable, writable, type Named, type ScriptedChannel } from "./harness.js";
 
