@@ -17,6 +17,8 @@ readonly ROOT=${WASYNCORE_RUNTIMES:-$HOME/.cache/wasyncore/runtimes}
 readonly WASMTIME_LTS=36.0.14
 readonly WASMTIME=50.0.1
 readonly WAZERO=1.12.0
+# Not a runtime: makes components of modules, for the newest wasmtime.
+readonly JCO=1.34.0
 # What the newest wasmtime says it needs, and what rustup installs beside an older one.
 readonly RUST_LEAST=1.97
 readonly RUST_TOOLCHAIN=1.99.1
@@ -26,6 +28,7 @@ list() {
   echo "wasmtime-lts $ROOT/wasmtime-$WASMTIME_LTS/bin/wasmtime"
   echo "wasmtime $ROOT/wasmtime-$WASMTIME/bin/wasmtime"
   echo "wazero $ROOT/wazero-$WAZERO/bin/wazero"
+  echo "jco $ROOT/jco-$JCO/node_modules/@bytecodealliance/jco"
 }
 
 say() { printf '%s\n' "$*" >&2; }
@@ -103,11 +106,23 @@ install_wazero() {
   GOBIN=$target/bin run_long "wazero $WAZERO" go install "github.com/tetratelabs/wazero/cmd/wazero@v$WAZERO"
 }
 
+install_jco() {
+  local target=$ROOT/jco-$JCO
+  if [ -d "$target/node_modules/@bytecodealliance/jco" ]; then return; fi
+  if ! command -v npm >/dev/null; then
+    fail "jco $JCO is missing, and there is no npm to install it: install Node (https://nodejs.org/)"
+  fi
+  say "jco $JCO: installing it into $target"
+  mkdir -p "$target"
+  run_long "jco $JCO" npm install --prefix "$target" --no-audit --no-fund "@bytecodealliance/jco@$JCO"
+}
+
 # A runtime that does not start is as good as none.
 check() {
   local name path
   while read -r name path; do
     case $name in
+      jco) [ -f "$path/package.json" ] || fail "$path is not whole: remove it, and start this again" ;;
       wazero) "$path" version >/dev/null || fail "$path does not run: remove it, and start this again" ;;
       *) "$path" --version >/dev/null || fail "$path does not run: remove it, and start this again" ;;
     esac
@@ -124,6 +139,7 @@ case ${1-} in
   "")
     mkdir -p "$ROOT"
     install_wazero
+    install_jco
     install_wasmtime "$WASMTIME_LTS" 1.86
     install_wasmtime "$WASMTIME" "$RUST_LEAST"
     check

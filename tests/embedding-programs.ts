@@ -144,11 +144,6 @@ export class Program {
     });
   }
 
-  /** What has come on standard error so far. */
-  get stderr(): string {
-    return this.#stderr;
-  }
-
   /** Takes the next line of standard output. */
   async line(): Promise<string> {
     while (true) {

@@ -47,16 +47,18 @@ export function releaseExisting(): void {
   if (mark !== null) pinList(mark, false);
 }
 
-/** Pins all that is in the list of `mark`, the mark as well; or lets go of it. */
+/** Pins all that is in the list of `mark`, the mark as the last; or lets go of it. That moves it to another list. */
 function pinList(mark: Mark, pin: bool): void {
-  let object = objectOf(mark);
+  const last = objectOf(mark);
+  let next = nextOf(last);
+  let object: OBJECT;
   do {
-    const next = nextOf(object);
+    object = next;
+    next = nextOf(object);
     const pointer = changetype<usize>(object) + TOTAL_OVERHEAD;
     if (pin && isInHeap(object)) __pin(pointer);
     else if (isInHeap(object)) __unpin(pointer);
-    object = next;
-  } while (object !== objectOf(mark));
+  } while (object !== last);
 }
 
 /** A turn is over: collects, if enough was allocated. */

@@ -126,7 +126,7 @@ export class Dispatcher extends Channel {
   addChannel(): void {
     const endpoint = this.endpoint;
     if (endpoint === null || endpoint.closed) {
-      raiseErrno(ERRNO_BADF, "poll_oneoff");
+      raiseErrno(ERRNO_BADF, ascii("poll_oneoff"));
       return;
     }
     this.hearsWrite = this.managesWriting || this.overridesHandleWrite;
@@ -362,8 +362,8 @@ export class Dispatcher extends Channel {
   /** As asyncore's repr: "<EchoServer listening 127.0.0.1:7007>". */
   toString(): string {
     let text = "<" + this.className;
-    if (this.accepting) text += " listening";
-    else if (this.connected) text += " connected";
+    if (this.accepting) text += ascii(" listening");
+    else if (this.connected) text += ascii(" connected");
     const addr = this.addr;
     if (addr !== null && addr.host.length > 0) text += " " + addr.host + ":" + decimal(addr.port);
     return text + ">";

@@ -19,6 +19,7 @@ import {
   ERRNO_NOTCONN,
   ERRNO_PIPE,
 } from "../wasi/errno";
+import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
 
 /** A call of the host failed. */
@@ -46,7 +47,7 @@ export class OSError {
   }
 
   toString(): string {
-    const text = "OSError: " + this.syscall + " " + this.code;
+    const text = ascii("OSError: ") + this.syscall + " " + this.code;
     return this.message.length > 0 ? text + ": " + this.message : text;
   }
 }

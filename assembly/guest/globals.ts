@@ -4,6 +4,7 @@
  */
 
 import { monotonicNs, randomSeed, realtimeNs } from "../wasi/system";
+import { ascii } from "./ascii";
 import { print, printError } from "./messages";
 
 /**
@@ -16,7 +17,7 @@ export function guestAbort(
   _line: u32 = 0,
   _column: u32 = 0,
 ): void {
-  printError(message === null ? "abort" : "abort: " + message);
+  printError(message === null ? "abort" : ascii("abort: ") + message);
   unreachable();
 }
 

@@ -11,6 +11,7 @@ import { acceptConnection, closeDescriptor, descriptorType, findVariable } from 
 import { ascii, asciiAt } from "./ascii";
 import { newStaticArray } from "./memory";
 import { decimal, exitWith } from "./messages";
+import { openListener } from "./open-listener";
 import { Socket } from "./socket";
 
 /** The first descriptor that is not standard input, output or error. */
@@ -36,14 +37,21 @@ export function listeners(): Socket[] {
 /**
  * Takes one of {@link listeners}: the one with this name, or the first. Where there is none, says which descriptors were
  * looked at and how each runtime passes one, and ends the program with status 1.
+ *
+ * @param address where a program that is to open its own (a component, or preview1+sockets) listens, unless the
+ * environment variable LISTEN says something else: "HOST:PORT", "[HOST]:PORT"; "" is nowhere
  */
-export function takeListener(name: string = ""): Socket {
+export function takeListener(name: string = "", address: string = ""): Socket {
   search();
   for (let fd = 0; fd < DESCRIPTORS; fd++) {
     const socket = unchecked(found[fd]);
     if (socket === null || (name.length > 0 && socket.name != name)) continue;
     unchecked((found[fd] = null));
     return socket;
+  }
+  if (PROFILE != Profile.PREVIEW1) {
+    const opened = openListener(name, address);
+    if (opened !== null) return opened;
   }
   exitWith(explain(name));
   return new Socket(-1, "", "", State.IDLE);
@@ -101,6 +109,7 @@ function nameThem(): void {
 }
 
 function explain(name: string): string {
+  if (PROFILE == Profile.COMPONENT) return explainToComponent(name);
   let text = ascii("no listening socket");
   if (name.length > 0) text += ascii(" named ") + name;
   text += ascii(": of the descriptors 0 to 63, which were looked at, open are");
@@ -117,4 +126,10 @@ function explain(name: string): string {
   } else {
     return text + ascii("or open one in the program: createSocket, bind, listen");
   }
+}
+
+function explainToComponent(name: string): string {
+  let text = ascii("no address to listen on");
+  if (name.length > 0) text += ascii(" for ") + name;
+  return text + ascii(". Give one:\n  wasmtime run -S inherit-network --env LISTEN=127.0.0.1:8080 app.wasm\n(of several, --env LISTEN=web=127.0.0.1:8080,admin=[::1]:8081)");
 }

@@ -93,8 +93,8 @@ export class Socket extends Endpoint {
   static fromDescriptor(fd: i32, connected: bool = false): Socket {
     const type = descriptorType(fd);
     const isStream = type != FileType.SOCKET_DGRAM;
-    if (type < 0) raiseErrno(-type, "fd_fdstat_get");
-    else if (isStream && type != FileType.SOCKET_STREAM) raiseErrno(ERRNO_NOTSOCK, "fd_fdstat_get");
+    if (type < 0) raiseErrno(-type, ascii("fd_fdstat_get"));
+    else if (isStream && type != FileType.SOCKET_STREAM) raiseErrno(ERRNO_NOTSOCK, ascii("fd_fdstat_get"));
     else setNonBlocking(fd);
     return new Socket(fd, "IPv4", isStream ? "stream" : "dgram", isStream && !connected ? State.ACCEPTING : State.OPEN);
   }
@@ -130,7 +130,6 @@ export class Socket extends Endpoint {
   /** Begins to connect to an address; a component looks up names. @returns whether that is done already. */
   connect(address: SocketAddress): bool {
     const result = this.beginConnect(address);
-    if (result == -ERRNO_INVAL) return false;
     this.address = address;
     if (result >= 0 || result == -ERRNO_ISCONN) return true;
     if (result != -ERRNO_INPROGRESS && result != -ERRNO_ALREADY) refuse(-result, "connect");
@@ -196,7 +195,7 @@ export class Socket extends Endpoint {
     return transmit(this.fd, at, length);
   }
 
-  /** @returns 0, or -errno: EINVAL where that has been noted */
+  /** @returns 0, or -errno */
   private beginConnect(address: SocketAddress): i32 {
     if (PROFILE == Profile.COMPONENT && this.streams && parseHost(address.host, this.family == "IPv6") == 0) {
       const name = String.UTF8.encode(address.host);

@@ -1,8 +1,8 @@
-/** The chat room as a guest: on the socket that its host passes it. */
+/** The chat room as a guest: on the socket that its host passes it, or on one of its own. */
 
 import { loop } from "wasyncore";
 import { takeListener } from "wasyncore/guest";
 import { ChatRoom } from "./chat-room.js";
 
-new ChatRoom(takeListener());
+new ChatRoom(takeListener("", "127.0.0.1:7007"));
 loop();

@@ -1,8 +1,8 @@
-/** The echo server as a guest: on the socket that its host passes it. */
+/** The echo server as a guest: on the socket that its host passes it, or on one of its own. */
 
 import { loop } from "wasyncore";
 import { takeListener } from "wasyncore/guest";
 import { EchoServer } from "./echo.js";
 
-new EchoServer(takeListener());
+new EchoServer(takeListener("", "127.0.0.1:7007"));
 loop();

@@ -5,6 +5,9 @@ type i32 = number;
 
 declare module "wasyncore/guest" {
   import type { Socket } from "wasyncore";
-  /** Takes a listening socket that the host has opened: the one with this name, or the first. */
-  export function takeListener(name?: string): Socket;
+  /**
+   * Takes a listening socket that the host has opened: the one with this name, or the first. Where programs open their own,
+   * it listens on `address`, "127.0.0.1:7007", or where the environment variable LISTEN says.
+   */
+  export function takeListener(name?: string, address?: string): Socket;
 }

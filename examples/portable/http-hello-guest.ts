@@ -1,8 +1,8 @@
-/** The HTTP server as a guest: on the socket that its host passes it. */
+/** The HTTP server as a guest: on the socket that its host passes it, or on one of its own. */
 
 import { loop } from "wasyncore";
 import { takeListener } from "wasyncore/guest";
 import { HttpServer } from "./http-hello.js";
 
-new HttpServer(takeListener());
+new HttpServer(takeListener("", "127.0.0.1:7007"));
 loop();

@@ -13,6 +13,8 @@ Options:
   --profile PROFILE    what it asks of its host:
                          preview1          WASI preview 1: pre-opened sockets, stdio, pipes (default)
                          preview1+sockets  the same, and WasmEdge's calls to open sockets
+                         component         WASI 0.2, and a component of it; needs the package
+                                           "@bytecodealliance/jco" as well
   --reactor            exports _initialize in place of _start: for a host that calls turn()
   --runtime RUNTIME    AssemblyScript's: minimal (default) collects memory between turns of the loop;
                        incremental collects at any time, for a program that runs a loop of its own
@@ -25,7 +27,7 @@ What stands after -- is handed to asc. Exit status: 0; 1 when it does not compil
 command line is wrong.
 `;
 
-const PROFILES = ["preview1", "preview1+sockets"] as const;
+const PROFILES = ["preview1", "preview1+sockets", "component"] as const;
 const RUNTIMES = ["minimal", "incremental"] as const;
 
 /** What a module asks of its host. */
@@ -63,11 +65,15 @@ export function parseBuild(argv: readonly string[]): BuildOptions {
   if (!help && entry === "") throw new UsageError("which program is to be built?");
   if (!help && !entry.endsWith(".ts")) throw new UsageError(`${entry}: a program is a file that ends with .ts`);
   if (stray !== undefined) throw new UsageError(`${stray}: one program at a time; it imports what else it needs`);
+  const profile = oneOf("--profile", values.profile ?? "preview1", PROFILES);
+  if (profile === "component" && values.reactor === true) {
+    throw new UsageError("--reactor is for modules: a component runs by itself");
+  }
   return {
     help,
     entry,
     out: values.out ?? entry.replace(/\.ts$/, ".wasm"),
-    profile: oneOf("--profile", values.profile ?? "preview1", PROFILES),
+    profile,
     reactor: values.reactor === true,
     runtime: oneOf("--runtime", values.runtime ?? "minimal", RUNTIMES),
     speed: values.speed === true,

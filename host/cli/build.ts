@@ -7,7 +7,9 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
 import { BUILD_USAGE, type BuildOptions, type Profile, parseBuild } from "./build-options.js";
-import { EXPORTS_PATH, readSource } from "./guest-sources.js";
+import { ComponentError, loadComponentTools, makeComponent } from "./component.js";
+import { componentTransform } from "./component-transform.js";
+import { EXPORTS_PATH, sourceReader } from "./guest-sources.js";
 import { type Compiler, guestTransform } from "./guest-transform.js";
 import { keepOwnNames } from "./name-section.js";
 import { UsageError } from "./run-options.js";
@@ -19,7 +21,7 @@ const EXIT_USAGE = 2;
 const MODULE = "guest.wasm";
 
 /** The constant that assembly/wasi/profile.ts is answered with. */
-const PROFILE_NUMBERS: Readonly<Record<Profile, number>> = { preview1: 1, "preview1+sockets": 2 };
+const PROFILE_NUMBERS: Readonly<Record<Profile, number>> = { preview1: 1, "preview1+sockets": 2, component: 3 };
 
 const GLOBALS = "~lib/wasyncore/assembly/guest/globals/";
 
@@ -59,20 +61,23 @@ export async function buildCommand(argv: string[]): Promise<number> {
     return 0;
   } catch (error) {
     if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore build --help".`, EXIT_USAGE);
-    if (error instanceof BuildError) return complain(error.message, EXIT_FAILED);
+    if (error instanceof BuildError || error instanceof ComponentError) return complain(error.message, EXIT_FAILED);
     throw error;
   }
 }
 
 async function build(options: BuildOptions): Promise<void> {
   const { asc, compiler } = await loadCompiler();
+  const isComponent = options.profile === "component";
+  // Before the compiler runs: what is missing is said at once.
+  const tools = isComponent ? await loadComponentTools() : undefined;
   const entry = resolve(options.entry);
   const inside = !relative(process.cwd(), entry).startsWith("..");
   const baseDir = inside ? process.cwd() : dirname(entry);
   let module: Uint8Array | undefined;
   const { error, stdout, stderr } = await asc.main(argumentsOf(options, relative(baseDir, entry), baseDir), {
-    transforms: [guestTransform(compiler)],
-    readFile: readSource,
+    transforms: [guestTransform(compiler), ...(isComponent ? [componentTransform()] : [])],
+    readFile: sourceReader(isComponent),
     writeFile: async (name: string, contents: Uint8Array | string) => {
       if (name === MODULE && typeof contents !== "string") module = contents;
       // What further options ask for: a text file, say.
@@ -84,7 +89,8 @@ async function build(options: BuildOptions): Promise<void> {
   if (error !== null) throw new BuildError(`${stderr.toString().trimEnd()}\n${options.entry} was not built`);
   process.stderr.write(stderr.toString().replace(CONVERGED, ""));
   if (module === undefined) return;
-  await write(resolve(options.out), options.debug ? module : keepOwnNames(module));
+  const named = options.debug ? module : keepOwnNames(module);
+  await write(resolve(options.out), tools === undefined ? named : await makeComponent(tools, named));
 }
 
 function argumentsOf({ profile, reactor, runtime, speed, debug, ascOptions }: BuildOptions, entry: string, baseDir: string): string[] {

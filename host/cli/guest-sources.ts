@@ -17,20 +17,42 @@ const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
 /** The library, where asc looks for it. */
 const LIBRARY = /[\\/]node_modules[\\/]wasyncore[\\/](.*)$/;
 
+/** What programs import, and where that is in the package. */
+const ENTRIES: ReadonlyMap<string, string> = new Map([
+  ["index.ts", `export * from "./assembly/index";\n`],
+  ["guest.ts", `export * from "./assembly/guest/index";\n`],
+]);
+
 /** What is compiled beside a program, for what it exports: calls for a host that drives the guest turn by turn. */
 export const EXPORTS_PATH = "wasyncore-exports.ts";
 const EXPORTS = `export { pending, turn } from "wasyncore/guest";\n`;
 
-/** Reads a file for asc. @returns null where there is none */
-export async function readSource(name: string, baseDir: string): Promise<string | null> {
-  if (name === EXPORTS_PATH) return EXPORTS;
+/** The same for a component: the allocator that its host calls, and what is to be done when the program is over. */
+export const FINISH = "finish";
+const COMPONENT_EXPORTS = `import "wasyncore/guest";
+export { cabi_realloc, ${FINISH} } from "wasyncore/assembly/wasi/component/program";
+`;
+/** What calls WASI preview 1, and has a counterpart of the same name in `component/`, which calls WASI 0.2. */
+const REPLACED = /^assembly[\\/]wasi[\\/](system|poll-calls|portable-poll)\.ts$/;
+
+/** Makes what asc reads files with. */
+export function sourceReader(isComponent: boolean): (name: string, baseDir: string) => Promise<string | null> {
+  return (name, baseDir) => readSource(name, baseDir, isComponent);
+}
+
+/** @returns null where there is no such file */
+async function readSource(name: string, baseDir: string, isComponent: boolean): Promise<string | null> {
+  if (name === EXPORTS_PATH) return isComponent ? COMPONENT_EXPORTS : EXPORTS;
   // The options are the command's business alone.
   if (basename(name) === "asconfig.json") return null;
   const path = isAbsolute(name) ? name : resolve(baseDir, name);
   const library = LIBRARY.exec(path);
   try {
     if (library === null) return withoutTypeImports(await readFile(path, "utf8"));
-    return packAscii(await readFile(resolve(PACKAGE, library[1] ?? ""), "utf8"));
+    const replaced = isComponent ? REPLACED.exec(library[1] ?? "") : null;
+    if (replaced !== null) return `export * from "./component/${replaced[1]}";\n`;
+    const own = library[1] ?? "";
+    return ENTRIES.get(own) ?? packAscii(await readFile(resolve(PACKAGE, own), "utf8"));
   } catch {
     return null;
   }

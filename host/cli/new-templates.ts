@@ -24,7 +24,8 @@ export function projectFiles(name: string, version: string): ReadonlyMap<string,
 
 const SERVER = `/** An echo server: sends back what it is sent, to the last byte. */
 
-import { Dispatcher, DispatcherWithSend, loop, Socket, SocketAddress, takeListener } from "wasyncore";
+import { Dispatcher, DispatcherWithSend, loop, Socket, SocketAddress } from "wasyncore";
+import { takeListener } from "wasyncore/guest";
 
 class EchoHandler extends DispatcherWithSend {
   override handleRead(): void {
@@ -57,7 +58,12 @@ loop();
 /** For editors: AssemblyScript's types, and the library's sources. */
 const TSCONFIG = `{
   "extends": "assemblyscript/std/assembly.json",
-  "compilerOptions": { "paths": { "wasyncore": ["./node_modules/wasyncore/index.ts"] } },
+  "compilerOptions": {
+    "paths": {
+      "wasyncore": ["./node_modules/wasyncore/assembly/index.ts"],
+      "wasyncore/guest": ["./node_modules/wasyncore/assembly/guest/index.ts"]
+    }
+  },
   "include": ["./*.ts"]
 }
 `;

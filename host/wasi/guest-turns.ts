@@ -52,9 +52,8 @@ export class GuestTurns {
     try {
       const waitMs = this.#turns();
       if (this.#isOver) return;
-      const { exitCode } = this.#guest;
-      if (exitCode !== undefined) return this.#end(exitCode);
-      if (this.#guest.pending() === 0) return this.#end(0);
+      // One that has ended has nothing pending either.
+      if (this.#guest.pending() === 0) return this.#end(this.#guest.exitCode ?? 0);
       this.#wait(waitMs);
     } catch (error) {
       this.#end(error instanceof Error ? error : new Error(String(error)));

@@ -73,10 +73,10 @@ function option(flag: string, before: string, port: number | undefined): string[
   return port === undefined ? [] : [flag, `${before}127.0.0.1:${port}`];
 }
 
-/** Compiles a guest. @returns the path of its module */
-export async function buildGuest(source: string): Promise<string> {
+/** Compiles a guest. Test files run side by side: each gives its modules names of its own. @returns the module's path */
+export async function buildGuest(source: string, name: string): Promise<string> {
   requireBuild(MAIN);
-  const module = join(ROOT, "build", "runtimes", `${source.replaceAll("/", "-").replace(/\.ts$/, "")}.wasm`);
+  const module = join(ROOT, "build", "runtimes", `${name}.wasm`);
   const child = spawn(process.execPath, [MAIN, "build", source, "-o", module], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));

@@ -5,7 +5,7 @@
  */
 
 import { ERRNO_SUCCESS } from "../errno";
-import { Descriptor, NONE, freeDescriptor, writePollable } from "./descriptors";
+import { Descriptor, Kind, NONE, freeDescriptor, writePollable } from "./descriptors";
 import { errnoIn } from "./errors";
 import { RESULT_SIZE, monotonicNow } from "./io";
 import { shutdownTcp } from "./sockets";
@@ -31,8 +31,9 @@ export function drainAndFree(descriptor: Descriptor): void {
   descriptor.isClosed = true;
   descriptor.untilNs = monotonicNow() + DRAIN_NS_MAX;
   if (descriptor.isDraining) return;
-  if (descriptor.output == NONE || roomIn(descriptor.output) != 0) freeDescriptor(descriptor);
-  else add(descriptor);
+  const isStream = descriptor.kind != Kind.UDP && descriptor.output != NONE;
+  if (isStream && roomIn(descriptor.output) == 0) add(descriptor);
+  else freeDescriptor(descriptor);
 }
 
 /** Ends the writing half of a connection, now or when its bytes are gone. @returns 0, or -errno */

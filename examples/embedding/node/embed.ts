@@ -19,7 +19,7 @@ function listen(host: string, port: number): Socket {
 
 async function drive(guest: Uint8Array, listener: Socket): Promise<number> {
   let ticks = 0;
-  const timer = setInterval(() => (ticks += 1), 10);
+  const timer = setInterval(() => (ticks += 1), 100);
   const end = new AbortController();
   const input = createInterface(process.stdin);
   input.on("line", () => console.log(`ticks: ${ticks}`));

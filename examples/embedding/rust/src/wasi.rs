@@ -217,7 +217,7 @@ impl Host {
     }
 }
 
-/// A timer never fires early, so waits are rounded up: poll(2) may count in milliseconds.
+/// Without end where the time is more than the call can say. A signal ends it as well.
 pub fn wait(fds: &mut [PollFd], timeout: Duration) -> std::io::Result<()> {
     let timespec = Timespec::try_from(timeout).ok();
     match poll(fds, timespec.as_ref()) {

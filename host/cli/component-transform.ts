@@ -1,0 +1,46 @@
+/**
+ * Owns what the compiler is made to export for a component. Knows the compiler's module, as far as it is used here; knows
+ * no file and no command line.
+ *
+ * AssemblyScript has no export with a colon in its name, and what it exports to start a program returns nothing. A component
+ * is run by a function with both: it calls the program, then the library's `finish`, and returns what that does.
+ */
+
+import { FINISH } from "./guest-sources.js";
+
+/** What asc exports to start the program: see `--exportStart`. */
+const START = "_start";
+/** How it calls these two itself. */
+const PROGRAM = "~start";
+const FINISH_NAME = `~lib/wasyncore/assembly/wasi/component/program/${FINISH}`;
+/** The export of the world in assembly/wasi/component/world.wit. */
+const RUN = "wasi:cli/run@0.2.0#run";
+
+/** Binaryen's numbers of types. */
+const TYPE_NONE = 0;
+const TYPE_I32 = 2;
+
+type Expression = number;
+
+interface ModuleBuilder {
+  call(target: string, operands: readonly Expression[], type: number): Expression;
+  block(label: string | null, children: readonly Expression[], type: number): Expression;
+  addFunction(name: string, parameters: number, results: number, locals: readonly number[], body: Expression): number;
+  addFunctionExport(internalName: string, externalName: string): number;
+  removeExport(name: string): void;
+}
+
+/** A transform, as asc takes it. */
+export type ComponentTransform = new () => { afterCompile(module: ModuleBuilder): void };
+
+export function componentTransform(): ComponentTransform {
+  return class {
+    afterCompile(module: ModuleBuilder): void {
+      const calls = [module.call(PROGRAM, [], TYPE_NONE), module.call(FINISH_NAME, [], TYPE_I32)];
+      module.addFunction(RUN, TYPE_NONE, TYPE_I32, [], module.block(null, calls, TYPE_I32));
+      module.addFunctionExport(RUN, RUN);
+      module.removeExport(START);
+      module.removeExport(FINISH);
+    }
+  };
+}
