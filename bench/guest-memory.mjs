@@ -2,6 +2,7 @@
 // the process has resident, as it goes. Knows the runtimes by their commands.
 
 import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { dirname, join } from "node:path";
@@ -27,12 +28,9 @@ if (values.help || !["node", "wasmtime"].includes(values.on) || !(connections >=
 }
 
 /** Runs a command to its end; its output is the terminal's. */
-function run([command, ...args]) {
-  return new Promise((resolve, reject) => {
-    const child = spawn(command, args, { cwd: root, stdio: "inherit" });
-    child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`${command} failed (${code})`))));
-  });
+async function run([command, ...args]) {
+  const [code] = await once(spawn(command, args, { cwd: root, stdio: "inherit" }), "close");
+  if (code !== 0) throw new Error(`${command} failed (${code})`);
 }
 
 /** One connection: sends, ends its half, reads to the end, and checks the echo. */
