@@ -3,10 +3,12 @@
  * has a row for each of these tests.
  */
 
-import { beforeAll, describe, expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { Peer } from "../support/peers.js";
 import { pattern } from "../support/sockets.js";
-import { buildGuest, Program, RUNTIMES, serveGuest, WAZERO } from "./support.js";
+import { buildGuest, NODE_HOST, Program, RUNTIMES, serveGuest, WAZERO } from "./support.js";
 
 const BUILD_LIMIT_MS = 120_000;
 /** More than the buffers of both ends hold. */
@@ -18,12 +20,16 @@ const CONNECTIONS_WAZERO = 200;
 let echo = "";
 let chatRoom = "";
 let http = "";
+let client = "";
+let clientWithSockets = "";
 
 beforeAll(async () => {
-  [echo, chatRoom, http] = await Promise.all([
+  [echo, chatRoom, http, client, clientWithSockets] = await Promise.all([
     buildGuest("examples/portable/echo-guest.ts", "echo"),
     buildGuest("examples/portable/chat-room-guest.ts", "chat-room"),
     buildGuest("examples/portable/http-hello-guest.ts", "http-hello"),
+    buildGuest("tests/runtimes/connect-guest.ts", "connect"),
+    buildGuest("tests/runtimes/connect-guest.ts", "connect-sockets", "--profile", "preview1+sockets"),
   ]);
 }, BUILD_LIMIT_MS);
 
@@ -156,6 +162,13 @@ describe.each(RUNTIMES)("on $name", (runtime) => {
       expect(peers.map((peer) => peer.received.toString())).toEqual(peers.map((_, index) => `${index} comes;${index} stays;`));
     });
 
+    test("without the socket extension says so when it wants to connect, and exits with status 1", async () => {
+      const program = new Program([...runtime.command(client), ...(runtime === NODE_HOST ? ["--"] : []), "9"]);
+      const { code, stderr } = await program.ended;
+      expect(stderr).toMatch(/socket ENOTSUP: the host of this program has no such call/);
+      expect(code).toBe(1);
+    });
+
     test("without a listener says which descriptors it looked at, and exits with status 1", async () => {
       const program = new Program(runtime.command(echo));
       const { code, stderr } = await program.ended;
@@ -172,3 +185,15 @@ async function exchange(peer: Peer, text: string): Promise<void> {
   peer.write(text);
   await peer.atLeast(from + text.length);
 }
+
+test("on Node host, with the socket extension, the guest connects", async () => {
+  const server = createServer((socket) => void socket.end("hello"));
+  onTestFinished(() => void server.close());
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  const { code, stderr } = await new Program([...NODE_HOST.command(clientWithSockets), "--sockets", "--", String(address.port)]).ended;
+  expect(stderr).toBe("connected\nread 5 bytes\nclose\n");
+  expect(code).toBe(0);
+});
