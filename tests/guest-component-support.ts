@@ -5,7 +5,8 @@
  * Where one of the two is not installed the tests are skipped, and say so; where CI is set it is a failure.
  */
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { requireBuild, ROOT } from "./support/processes.js";
@@ -38,26 +39,32 @@ function reasonFor(name: string): string {
 const jcoModules = dirname(dirname(paths.get("jco") ?? ""));
 
 /** How `wasyncore build` ended, with `modules` for where it finds jco. */
-export function runBuild(parameters: readonly string[], modules = jcoModules): { status: number | null; stderr: string } {
+export async function runBuild(
+  parameters: readonly string[],
+  modules = jcoModules,
+): Promise<{ status: number | null; stderr: string }> {
   requireBuild(MAIN);
-  const { status, stderr } = spawnSync(process.execPath, [MAIN, "build", ...parameters], {
+  const child = spawn(process.execPath, [MAIN, "build", ...parameters], {
     cwd: ROOT,
-    encoding: "utf8",
     env: { ...process.env, NODE_PATH: modules },
+    stdio: ["ignore", "ignore", "pipe"],
   });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const [status] = (await once(child, "close")) as [number | null];
   return { status, stderr };
 }
 
 /** @returns the path of the component */
-export function buildComponent(entry: string, name: string): string {
+export async function buildComponent(entry: string, name: string): Promise<string> {
   const out = join(DIRECTORY, `${name}.wasm`);
-  const { status, stderr } = runBuild([entry, "--profile", "component", "-o", out]);
+  const { status, stderr } = await runBuild([entry, "--profile", "component", "-o", out]);
   if (status !== 0) throw new Error(`${entry} was not built: ${stderr}`);
   return out;
 }
 
 /** The same from a source. */
-export function buildSource(source: string, name: string): string {
+export function buildSource(source: string, name: string): Promise<string> {
   const entry = join(DIRECTORY, `${name}.ts`);
   mkdirSync(DIRECTORY, { recursive: true });
   writeFileSync(entry, source);

@@ -56,17 +56,17 @@ async function exchange(peer: Peer, text: string): Promise<string> {
   return (await peer.atLeast(from + text.length)).subarray(from).toString();
 }
 
-test("without jco says how to get it, and compiles nothing", () => {
+test("without jco says how to get it, and compiles nothing", async () => {
   const parameters = ["examples/portable/echo-guest.ts", "--profile", "component", "-o", "build/components/none.wasm"];
-  const { status, stderr } = runBuild(parameters, "");
+  const { status, stderr } = await runBuild(parameters, "");
   expect(stderr).toBe(
     "wasyncore build: a component is made with jco, which is not installed: npm install --save-dev @bytecodealliance/jco@1.34.0\n",
   );
   expect(status).toBe(1);
 });
 
-test("a component is no reactor", () => {
-  const { status, stderr } = runBuild(["examples/portable/echo-guest.ts", "--profile", "component", "--reactor"]);
+test("a component is no reactor", async () => {
+  const { status, stderr } = await runBuild(["examples/portable/echo-guest.ts", "--profile", "component", "--reactor"]);
   expect(stderr).toContain("--reactor is for modules");
   expect(status).toBe(2);
 });
@@ -74,15 +74,18 @@ test("a component is no reactor", () => {
 describe.skipIf(missing !== "")("a component", () => {
   const built = { echo: "", chatRoom: "", http: "", client: "", udp: "", udpConnected: "", stdio: "", parting: "" };
 
-  beforeAll(() => {
-    built.echo = buildComponent("examples/portable/echo-guest.ts", "echo");
-    built.chatRoom = buildComponent("examples/portable/chat-room-guest.ts", "chat-room");
-    built.http = buildComponent("examples/portable/http-hello-guest.ts", "http-hello");
-    built.client = buildSource(CLIENT, "client");
-    built.udp = buildSource(UDP_ECHO, "udp");
-    built.udpConnected = buildSource(UDP_CONNECTED, "udp-connected");
-    built.stdio = buildSource(STDIO, "stdio");
-    built.parting = buildSource(PARTING, "parting");
+  beforeAll(async () => {
+    [built.echo, built.chatRoom, built.http, built.client, built.udp, built.udpConnected, built.stdio, built.parting] =
+      await Promise.all([
+        buildComponent("examples/portable/echo-guest.ts", "echo"),
+        buildComponent("examples/portable/chat-room-guest.ts", "chat-room"),
+        buildComponent("examples/portable/http-hello-guest.ts", "http-hello"),
+        buildSource(CLIENT, "client"),
+        buildSource(UDP_ECHO, "udp"),
+        buildSource(UDP_CONNECTED, "udp-connected"),
+        buildSource(STDIO, "stdio"),
+        buildSource(PARTING, "parting"),
+      ]);
   }, BUILD_LIMIT_MS);
 
   test("that echoes is small", () => {
