@@ -5,7 +5,9 @@
 
 /** A Uint8Array with a copy of `length` bytes. */
 export function bytesAt(at: usize, length: i32): Uint8Array {
-  const buffer = __new(length, idof<ArrayBuffer>());
+  // Held as an object, and not by its address alone: making the view may collect.
+  const held = changetype<ArrayBuffer>(__new(length, idof<ArrayBuffer>()));
+  const buffer = changetype<usize>(held);
   memory.copy(buffer, at, length);
   const bytes = __new(offsetof<Uint8Array>(), idof<Uint8Array>());
   store<usize>(bytes, buffer, offsetof<Uint8Array>("buffer"));

@@ -31,8 +31,8 @@ class Member extends AsyncChat {
     }
     this.name = line.length > 0 ? line : `guest ${arrivals}`;
     this.push(`Hello ${this.name}. Here: ${members.length}\n`);
-    tell(`${this.name} has come\n`, this);
     members.push(this);
+    tell(`${this.name} has come\n`, this);
   }
 
   override handleLineTooLong(): void {
