@@ -75,6 +75,7 @@ async function build(options: BuildOptions): Promise<void> {
   const inside = !relative(process.cwd(), entry).startsWith("..");
   const baseDir = inside ? process.cwd() : dirname(entry);
   let module: Uint8Array | undefined;
+  report(`compiling ${options.entry}`);
   const { error, stdout, stderr } = await asc.main(argumentsOf(options, relative(baseDir, entry), baseDir), {
     transforms: [guestTransform(compiler), ...(isComponent ? [componentTransform()] : [])],
     readFile: sourceReader(isComponent),
@@ -90,7 +91,15 @@ async function build(options: BuildOptions): Promise<void> {
   process.stderr.write(stderr.toString().replace(CONVERGED, ""));
   if (module === undefined) return;
   const named = options.debug ? module : keepOwnNames(module);
-  await write(resolve(options.out), tools === undefined ? named : await makeComponent(tools, named));
+  if (tools !== undefined) report("making the component");
+  const made = tools === undefined ? named : await makeComponent(tools, named);
+  await write(resolve(options.out), made);
+  report(`${options.out}: ${made.length.toLocaleString("en")} bytes`);
+}
+
+/** Says what goes on, to somebody who watches: each step takes seconds. */
+function report(step: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`wasyncore build: ${step}\n`);
 }
 
 function argumentsOf({ profile, reactor, runtime, speed, debug, ascOptions }: BuildOptions, entry: string, baseDir: string): string[] {
