@@ -8,8 +8,8 @@ import { basename } from "node:path";
 import { isatty } from "node:tty";
 import { defaultBackend } from "../default-backend.js";
 import { OSError, UnsupportedPlatformError } from "../errors.js";
-import { Guest, GuestError, GuestTrap } from "../wasi/guest.js";
-import { type GuestStdio, PREVIEW1, Preview1 } from "../wasi/preview1.js";
+import { GuestError, type GuestStdio, GuestTrap, runGuest } from "../guest.js";
+import { PREVIEW1 } from "../wasi/preview1.js";
 import { addressText, type Listener, openListener, parseListen } from "./run-listen.js";
 import { parseRun, type RunOptions, USAGE, UsageError } from "./run-options.js";
 
@@ -53,31 +53,27 @@ function run(options: RunOptions): number {
       if (request.address.path !== undefined) paths.push(request.address.path);
       if (request.address.port === 0) announce(listener);
     }
-    return runGuest(options, bytes, listeners);
+    return serve(options, bytes, listeners);
   } finally {
     for (const { socket } of listeners) socket.close();
     for (const path of paths) rmSync(path, { force: true });
   }
 }
 
-function runGuest({ path, args, env, sockets }: RunOptions, bytes: Uint8Array, listeners: readonly Listener[]): number {
-  const preview1 = new Preview1(defaultBackend(), {
-    args: [basename(path), ...args],
-    env,
-    stdio: [stdio(0), stdio(1), stdio(2)],
-    listeners: listeners.map(({ socket: { fd }, name }) => ({ fd, name })),
-    socketExtension: sockets,
-  });
-  // The guest's from here on.
-  for (const { socket } of listeners) socket.detach();
+function serve({ path, args, env, sockets }: RunOptions, bytes: Uint8Array, listeners: readonly Listener[]): number {
   try {
-    return new Guest(bytes, preview1).start() & 0xff;
+    const status = runGuest(bytes, {
+      args: [basename(path), ...args],
+      env,
+      stdio: [stdio(0), stdio(1), stdio(2)],
+      listeners: listeners.map(({ socket, name }) => (name === undefined ? socket : { socket, name })),
+      socketExtension: sockets,
+    });
+    return status & 0xff;
   } catch (error) {
     if (error instanceof GuestTrap) return complain(trapText(path, error), EXIT_TRAPPED);
     if (error instanceof GuestError) throw new RunError(`cannot run ${path}: ${error.message}${hint(error, sockets)}`, { cause: error });
     throw error;
-  } finally {
-    preview1.close();
   }
 }
 
