@@ -3,54 +3,26 @@
 import { describe, expect, test } from "vitest";
 import { event, fd as subscription } from "./engine/scripted-caller.js";
 import { FD_READ, FD_WRITE } from "./engine/wasi-bytes.js";
-import { backend, type Caller, createCaller, createConnection, DATA_AT, Errno, FLAGS_AT, NONBLOCK, PAGE, RESULT_AT } from "./guest-host-support.js";
-import { ERRNO } from "./node-backend-support.js";
-
-const INET4 = 1;
-const INET6 = 2;
-const UNIX = 3;
-const DGRAM = 1;
-const STREAM = 2;
-const ADDRESS_AT = 256;
-const BYTES_AT = 512;
-const PORT_AT = 1024;
-
-type Calls = Required<Caller["calls"]>;
-
-/** A guest that may open sockets. */
-function createClient(): [Caller, Calls] {
-  const [caller] = createCaller({ socketExtension: true });
-  return [caller, caller.calls as Calls];
-}
-
-/** Writes an address. @returns where it is */
-function address(caller: Caller, ...bytes: number[]): number {
-  caller.view.setUint32(ADDRESS_AT, BYTES_AT, true);
-  caller.view.setUint32(ADDRESS_AT + 4, bytes.length, true);
-  caller.bytes(BYTES_AT, bytes.length).set(bytes);
-  return ADDRESS_AT;
-}
-
-const loopback4 = [127, 0, 0, 1];
-const loopback6 = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
-
-/** An address in 128 bytes, its family in front. */
-function storage(family: number, bytes: Iterable<number>): number[] {
-  const all = [family, 0, ...bytes];
-  return [...all, ...Array.from({ length: 128 - all.length }, () => 0)];
-}
-
-function open(caller: Caller, calls: Calls, family: number, type: number): number {
-  expect(calls.sock_open(family, type, RESULT_AT)).toBe(Errno.SUCCESS);
-  return caller.u32(RESULT_AT);
-}
-
-/** Where a socket is bound, in 16 bytes. */
-function local(caller: Caller, calls: Calls, fd: number): { bytes: number[]; type: number; port: number } {
-  address(caller, ...Array.from({ length: 16 }, () => 0xee));
-  expect(calls.sock_getlocaladdr(fd, ADDRESS_AT, PORT_AT, PORT_AT + 4)).toBe(Errno.SUCCESS);
-  return { bytes: [...caller.bytes(BYTES_AT, 16)], type: caller.u32(PORT_AT), port: caller.u32(PORT_AT + 4) };
-}
+import {
+  address,
+  ADDRESS_AT,
+  BYTES_AT,
+  type Calls,
+  createClient,
+  DGRAM,
+  getOption,
+  INET4,
+  INET6,
+  local,
+  loopback4,
+  loopback6,
+  open,
+  PORT_AT,
+  storage,
+  STREAM,
+  UNIX,
+} from "./guest-host-extension-support.js";
+import { type Caller, createCaller, DATA_AT, Errno, FLAGS_AT, NONBLOCK, PAGE, RESULT_AT } from "./guest-host-support.js";
 
 test("a guest that is not given them has none of them", () => {
   const [{ calls }] = createCaller();
@@ -185,11 +157,6 @@ describe("connecting", () => {
   });
 });
 
-function getOption(caller: Caller, calls: Calls, fd: number, name: number, size = 4): number {
-  caller.view.setUint32(RESULT_AT, size, true);
-  return calls.sock_getsockopt(fd, 0, name, DATA_AT, RESULT_AT);
-}
-
 describe("options", () => {
   const SO_REUSEADDR = 0;
   const SO_TYPE = 1;
@@ -242,110 +209,5 @@ describe("options", () => {
     expect([getOption(caller, calls, fd, 0, 3), getOption(caller, calls, fd, SO_LINGER, 7), getOption(caller, calls, fd, 0, -1)]).toEqual([28, 28, 21]);
     expect([0, 3, -1].map((size) => calls.sock_setsockopt(fd, 0, 0, DATA_AT, size))).toEqual([28, 28, 21]);
     expect([calls.sock_setsockopt(fd, 0, 0, PAGE - 3, 4), calls.sock_getsockopt(fd, 0, 0, DATA_AT, PAGE - 3)]).toEqual([21, 21]);
-  });
-});
-
-describe("what makes no sense", () => {
-  test("a family or a type that there is not", () => {
-    const [, calls] = createClient();
-    expect([0, 4, -1].map((family) => calls.sock_open(family, STREAM, RESULT_AT))).toEqual([5, 5, 5]);
-    expect([0, 3, -1].map((type) => calls.sock_open(INET4, type, RESULT_AT))).toEqual([28, 28, 28]);
-    expect([PAGE - 3, -1].map((at) => calls.sock_open(INET4, STREAM, at))).toEqual([21, 21]);
-  });
-
-  test.each([
-    ["a length that no address has", 5, Errno.INVAL],
-    ["of no length", 0, Errno.INVAL],
-    ["of negative length", -1, Errno.INVAL],
-  ])("an address: %s", (_name, length, errno) => {
-    const [caller, calls] = createClient();
-    const fd = open(caller, calls, INET4, STREAM);
-    caller.view.setUint32(ADDRESS_AT, BYTES_AT, true);
-    caller.view.setInt32(ADDRESS_AT + 4, length, true);
-    expect([calls.sock_bind(fd, ADDRESS_AT, 0), calls.sock_connect(fd, ADDRESS_AT, 1), calls.sock_getlocaladdr(fd, ADDRESS_AT, PORT_AT)]).toEqual([errno, errno, errno]);
-  });
-
-  test("an address outside of the memory: EFAULT", () => {
-    const [caller, calls] = createClient();
-    const fd = open(caller, calls, INET4, STREAM);
-    expect([PAGE - 7, -8, -1].map((at) => calls.sock_bind(fd, at, 0))).toEqual([21, 21, 21]);
-    caller.view.setUint32(ADDRESS_AT, PAGE - 3, true);
-    caller.view.setUint32(ADDRESS_AT + 4, 4, true);
-    expect([calls.sock_bind(fd, ADDRESS_AT, 0), calls.sock_getpeeraddr(fd, ADDRESS_AT, PORT_AT)]).toEqual([21, 21]);
-    address(caller, ...loopback6);
-    expect(calls.sock_getlocaladdr(fd, ADDRESS_AT, PAGE - 3)).toBe(Errno.FAULT);
-  });
-
-  test.each([-1, 65_536, 0x7fffffff])("port %i: EINVAL", (port) => {
-    const [caller, calls] = createClient();
-    const fd = open(caller, calls, INET4, STREAM);
-    expect([calls.sock_bind(fd, address(caller, ...loopback4), port), calls.sock_connect(fd, ADDRESS_AT, port)]).toEqual([28, 28]);
-  });
-
-  test("an address of another family than its socket, or of none", () => {
-    const [caller, calls] = createClient();
-    const fd = open(caller, calls, INET6, STREAM);
-    expect(calls.sock_bind(fd, address(caller, ...loopback4), 0)).not.toBe(Errno.SUCCESS);
-    expect(calls.sock_bind(fd, address(caller, ...storage(9, [])), 0)).toBe(Errno.AFNOSUPPORT);
-  });
-
-  test("an address that is in use", () => {
-    const [caller, calls] = createClient();
-    const one = open(caller, calls, INET4, STREAM);
-    calls.sock_bind(one, address(caller, ...loopback4), 0);
-    const { port } = local(caller, calls, one);
-    expect(calls.sock_bind(open(caller, calls, INET4, STREAM), address(caller, ...loopback4), port)).toBe(Errno.ADDRINUSE);
-  });
-
-  test("a pipe is no socket, and a closed descriptor none at all", () => {
-    const [caller, calls] = createClient();
-    address(caller, ...loopback6);
-    for (const [fd, errno] of [[1, Errno.NOTSOCK], [9, Errno.BADF]] as const) {
-      expect([
-        calls.sock_bind(fd, ADDRESS_AT, 0),
-        calls.sock_connect(fd, ADDRESS_AT, 1),
-        calls.sock_listen(fd, 1),
-        calls.sock_getlocaladdr(fd, ADDRESS_AT, PORT_AT),
-        calls.sock_getpeeraddr(fd, ADDRESS_AT, PORT_AT),
-        getOption(caller, calls, fd, 0),
-        calls.sock_setsockopt(fd, 0, 0, DATA_AT, 4),
-        calls.sock_recv_from(fd, 0, 0, ADDRESS_AT, 0, RESULT_AT, FLAGS_AT),
-        calls.sock_send_to(fd, 0, 0, ADDRESS_AT, 1, 0, RESULT_AT),
-      ]).toEqual(Array.from({ length: 9 }, () => errno));
-    }
-  });
-
-  test("a datagram that is too long: EMSGSIZE, in one buffer or in two", () => {
-    const [caller] = createCaller({ socketExtension: true }, { pages: 4 });
-    const calls = caller.calls as Calls;
-    const fd = open(caller, calls, INET4, DGRAM);
-    address(caller, ...loopback4);
-    for (const vector of [[[DATA_AT, 70_000]], [[DATA_AT, 60_000], [DATA_AT, 10_000]]] as const) {
-      expect(calls.sock_send_to(fd, ...caller.iovecs(...vector), ADDRESS_AT, 9, 0, RESULT_AT)).toBe(Errno.MSGSIZE);
-    }
-  });
-
-  test("flags, and addresses of results outside of the memory", () => {
-    const [caller, calls] = createClient();
-    const fd = open(caller, calls, INET4, DGRAM);
-    address(caller, ...loopback4);
-    expect(calls.sock_send_to(fd, 0, 0, ADDRESS_AT, 9, 1, RESULT_AT)).toBe(Errno.INVAL);
-    expect(calls.sock_recv_from(fd, 0, 0, ADDRESS_AT, 1, RESULT_AT, FLAGS_AT)).toBe(Errno.NOTSUP);
-    expect(calls.sock_send_to(fd, 0, 0, ADDRESS_AT, 9, 0, PAGE)).toBe(Errno.FAULT);
-    expect(calls.sock_recv_from(fd, 0, 0, ADDRESS_AT, 0, PAGE - 3, RESULT_AT, FLAGS_AT)).toBe(Errno.FAULT);
-    expect(calls.sock_recv_from(fd, 0, 0, ADDRESS_AT, 0, RESULT_AT, PAGE - 1)).toBe(Errno.FAULT);
-  });
-
-  test("names are not looked up: ENOSYS", () => {
-    const [, calls] = createClient();
-    expect(calls.sock_getaddrinfo(0, 0, 0, 0, 0, 0, 0, 0)).toBe(Errno.NOSYS);
-  });
-
-  test("a host without descriptors: EMFILE", () => {
-    const on = { ...backend, socket: () => -ERRNO.EMFILE };
-    const [caller] = createCaller({ socketExtension: true }, { on });
-    expect(caller.calls.sock_open?.(INET4, STREAM, RESULT_AT)).toBe(Errno.MFILE);
-    const full = createConnection({ socketExtension: true, maxDescriptors: 5 });
-    expect(full.caller.calls.sock_open?.(INET4, STREAM, RESULT_AT)).toBe(Errno.MFILE);
   });
 });

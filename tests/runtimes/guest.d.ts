@@ -1,6 +1,7 @@
-/** What the guests of these tests use beside what the examples do. */
+/** What the guests of these tests use that is no name of Node. */
 
-declare module "wasyncore/guest" {
-  /** The program's name, and its arguments. */
-  export function programArguments(): string[];
+/** The guest's own linear memory. */
+declare namespace memory {
+  /** In pages of 64 KiB. */
+  function size(): i32;
 }

@@ -19,7 +19,7 @@ const MAIN = "dist/cli/main.js";
 const INSTALL = "scripts/install-runtimes.sh";
 const pause = promisify(setTimeout);
 
-/** What runs preview 1 guests. */
+/** What runs guests. */
 export interface Runtime {
   readonly name: string;
   /** "", or why it cannot be tested. */
@@ -67,6 +67,7 @@ export const NODE_HOST: Runtime = {
   command: (module, port) => [process.execPath, join(ROOT, MAIN), "run", module, ...option("--listen", "", port)],
 };
 
+/** Those that run modules of preview 1. component.ts has the one for components. */
 export const RUNTIMES: readonly Runtime[] = [WASMTIME, WAZERO, NODE_HOST];
 
 function option(flag: string, before: string, port: number | undefined): string[] {
