@@ -5,11 +5,11 @@
 
 import type { Backend, SocketAddress } from "./backend.js";
 import type { Channel, ChannelDescription, Registrar } from "./channel.js";
-import { checkFunction, checkMs } from "./check.js";
+import { checkCallback, checkMs } from "./check.js";
 import { defaultBackend } from "./default-backend.js";
 import { Interest, readStatistics, type EngineStatistics } from "./engine.js";
 import { Scheduler } from "./scheduler.js";
-import type { Timer } from "./timer.js";
+import type { Timer, TimerCallback } from "./timer.js";
 
 /** One channel, as {@link ChannelMap.snapshot} shows it. */
 export interface ChannelSnapshot {
@@ -84,30 +84,32 @@ export class ChannelMap {
     return this.#use().nowMs();
   }
 
-  /** Calls back once, `delayMs` from now. What the callback throws leaves the loop. */
-  callLater(delayMs: number, callback: () => void): Timer {
+  /**
+   * Calls back once, `delayMs` from now. What the callback throws leaves the loop.
+   * @param callback a function, or an object with `handleTimer`: a handler that is to run in a guest as well is one
+   */
+  callLater(delayMs: number, callback: TimerCallback): Timer {
     checkMs("delayMs", delayMs);
-    checkFunction("callback", callback);
+    const call = functionOf(callback);
     const scheduler = this.#use();
-    return scheduler.startTimer(scheduler.nowMs() + delayMs, 0, callback);
+    return scheduler.startTimer(scheduler.nowMs() + delayMs, 0, call);
   }
 
   /** Calls back once, at a time of {@link now}; at once, in the next turn, when that is past. */
-  callAt(timeMs: number, callback: () => void): Timer {
+  callAt(timeMs: number, callback: TimerCallback): Timer {
     checkMs("timeMs", timeMs);
-    checkFunction("callback", callback);
-    return this.#use().startTimer(timeMs, 0, callback);
+    return this.#use().startTimer(timeMs, 0, functionOf(callback));
   }
 
   /** Calls back every `periodMs`, first in `periodMs` from now. Times that were missed are left out, not made up. */
-  callEvery(periodMs: number, callback: () => void): Timer {
+  callEvery(periodMs: number, callback: TimerCallback): Timer {
     checkMs("periodMs", periodMs);
     if (periodMs === 0) {
       throw Object.assign(new RangeError(`"periodMs" must be more than 0`), { code: "ERR_OUT_OF_RANGE" });
     }
-    checkFunction("callback", callback);
+    const call = functionOf(callback);
     const scheduler = this.#use();
-    return scheduler.startTimer(scheduler.nowMs() + periodMs, periodMs, callback);
+    return scheduler.startTimer(scheduler.nowMs() + periodMs, periodMs, call);
   }
 
   /** Stops every timer of the map. */
@@ -152,6 +154,12 @@ export class ChannelMap {
   static {
     schedulerOf = (map) => map.#use();
   }
+}
+
+/** Once a timer, so that firing it makes nothing. */
+function functionOf(callback: TimerCallback): () => void {
+  checkCallback("callback", callback, "handleTimer");
+  return typeof callback === "function" ? callback : () => callback.handleTimer();
 }
 
 /** The backend of a map, for handlers that make sockets. */

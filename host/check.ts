@@ -43,8 +43,12 @@ export function checkString(name: string, value: unknown): asserts value is stri
   if (typeof value !== "string") throw typeError(name, "a string", value);
 }
 
-export function checkFunction(name: string, value: unknown): void {
-  if (typeof value !== "function") throw typeError(name, "a function", value);
+/** A function, or an object with a method of this name. */
+export function checkCallback(name: string, value: unknown, method: string): void {
+  if (typeof value === "function") return;
+  const isObject = typeof value === "object" && value !== null;
+  if (isObject && typeof (value as Record<string, unknown>)[method] === "function") return;
+  throw typeError(name, `a function, or an object with ${method}()`, value);
 }
 
 export function checkBoolean(name: string, value: unknown): asserts value is boolean {

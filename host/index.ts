@@ -52,4 +52,4 @@ export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } fr
 export { createNodeBackend } from "./node/backend.js";
 export { pipe } from "./pipe.js";
 export { Socket, type Datagram, type SocketOptions } from "./socket.js";
-export type { Timer } from "./timer.js";
+export type { Timer, TimerCallback, TimerHandler } from "./timer.js";

@@ -61,17 +61,24 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
 
 /** The same, blocking the thread: nothing else of the process goes on, but what the handlers do. asyncore.loop. */
 export function loopSync(options: LoopOptions = {}): void {
+  runTurns(options);
+}
+
+/** The same. @returns how many channels were ready in the last turn */
+export function runTurns(options: LoopOptions): number {
   const { scheduler, timeoutMs, byChannel, count, signal } = planLoop(options);
   const owner = own(scheduler, "loopSync");
+  let ready = 0;
   try {
     scheduler.lookups.begin("blocking");
     scheduler.release();
     for (let turn = 0; turn < count && !scheduler.isIdle && signal?.aborted !== true; turn++) {
-      scheduler.run(scheduler.prepare(timeoutMs, byChannel), byChannel);
+      ready = scheduler.run(scheduler.prepare(timeoutMs, byChannel), byChannel);
     }
   } finally {
     disown(scheduler, owner);
   }
+  return ready;
 }
 
 /** One turn, blocking for `timeoutMs` (default 0) at the most. asyncore.poll, and with `usePoll` asyncore.poll2. */

@@ -1,4 +1,13 @@
-/** Owns the handle of a timer. Knows nothing of how timers are kept. */
+/** Owns what a timer calls, and its handle. Knows nothing of how timers are kept. */
+
+/** What a timer calls where a function is not enough: in a guest, a function cannot know anything around it. */
+export interface TimerHandler {
+  /** The time has come. What it throws leaves the loop. */
+  handleTimer(): void;
+}
+
+/** A function, or an object with `handleTimer`. Guests want the object's class to say `implements TimerHandler`. */
+export type TimerCallback = (() => void) | TimerHandler;
 
 /** A timer started with `callLater`, `callAt` or `callEvery`. */
 export interface Timer {

@@ -74,7 +74,7 @@ const ARGUMENTS: readonly (readonly [name: string, what: string, types: unknown[
   ["delayMs", "callLater", ["1", undefined], [-1, NaN, Infinity], (delayMs) => newMap().callLater(delayMs, noTimer)],
   ["timeMs", "callAt", ["1", undefined], [-1, NaN, Infinity], (timeMs) => newMap().callAt(timeMs, noTimer)],
   ["periodMs", "callEvery", ["1", undefined], [0, -1, NaN, Infinity], (periodMs) => newMap().callEvery(periodMs, noTimer)],
-  ["callback", "callLater", [undefined, "f", {}], [], (callback) => newMap().callLater(1, callback)],
+  ["callback", "callLater", [undefined, null, "f", {}, { handleTimer: 5 }], [], (callback) => newMap().callLater(1, callback)],
   ["callback", "callAt", [undefined], [], (callback) => newMap().callAt(1, callback)],
   ["callback", "callEvery", [undefined], [], (callback) => newMap().callEvery(1, callback)],
   ["options.poller", "createNodeBackend", [5, null], ["kqueue"], (poller) => createNodeBackend({ poller })],

@@ -1,4 +1,4 @@
-/** The portable examples: each source compiled by both compilers, and the same conversation with both programs. */
+/** The portable examples: each program compiled by both compilers as it stands, and the same conversation with both. */
 
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,14 +7,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RunCommand } from "./guest-host-command.js";
 import { BUILD_TIMEOUT_MS, buildFile, buildGuest } from "./guest-programs.js";
 import { Peer } from "./support/peers.js";
-import { ROOT, requireBuild, startExample } from "./support/processes.js";
+import { ROOT, requireBuild, start } from "./support/processes.js";
 
 const EXAMPLES = join(ROOT, "examples/portable");
-const NAMES = ["echo", "chat-room", "http-hello"];
+const NAMES = ["echo", "chat-room", "countdown", "http-hello"];
 let directory = "";
 
 beforeAll(async () => {
-  requireBuild("build/examples/portable/node.js");
+  for (const name of NAMES) requireBuild(`build/examples/portable/${name}-guest.js`);
   directory = mkdtempSync(join(tmpdir(), "guest-portable-"));
   for (const name of NAMES) {
     writeFileSync(join(directory, `${name}.wasm`), await buildFile(join(EXAMPLES, `${name}-guest.ts`)));
@@ -27,7 +27,8 @@ afterAll(() => {
 
 /** Both programs of a name, each on a port of its own. */
 async function both(name: string): Promise<number[]> {
-  const onNode = startExample("portable/node", name, "--port", "0");
+  const script = `LISTEN=127.0.0.1:0 exec "$0" build/examples/portable/${name}-guest.js 2>&1`;
+  const onNode = start("sh", ["-c", script, process.execPath]);
   const [, port] = await onNode.line(/^listening on 127\.0\.0\.1:(\d+)$/);
   const guest = new RunCommand([`${name}.wasm`, "--listen", "127.0.0.1:0"], directory);
   return [Number(port), await guest.port()];
@@ -51,9 +52,9 @@ async function heard(peer: Peer, text: string): Promise<void> {
   while (!peer.received.includes(text)) await peer.atLeast(peer.received.length + 1);
 }
 
-test("every handlers' source has a program for a guest, and is one that node.ts runs", () => {
-  const sources = readdirSync(EXAMPLES).filter((name) => /^(?!node|guest\.d|.*-guest).*\.ts$/.test(name));
-  expect(sources.toSorted()).toEqual(NAMES.map((name) => `${name}.ts`).toSorted());
+test("every source is one of these programs, or the handlers of one", () => {
+  const sources = readdirSync(EXAMPLES).filter((name) => name.endsWith(".ts"));
+  expect(sources.toSorted()).toEqual(NAMES.flatMap((name) => [`${name}.ts`, `${name}-guest.ts`]).toSorted());
 });
 
 test("echo sends everything back on both, also to a client that has ended its side", async () => {
@@ -81,6 +82,19 @@ test("the chat room says the same on both", async () => {
   });
   expect(guest).toBe(node);
   expect(node).toContain("That was too long.\n---\n");
+});
+
+test.each([
+  ["counts down by a timer of a period", "3\n", "3\n2\n1\n0\n"],
+  ["tells by a timer that fires once who says nothing", "", "You are very quiet.\n"],
+  ["stops its timer when it closes", "x\n", "That is no number.\n"],
+])("the countdown %s, on both", async (_what, said, expected) => {
+  const heard = await compare("countdown", async (port) => {
+    const peer = await Peer.connect(port);
+    peer.write(said);
+    return String(await peer.toEnd());
+  });
+  expect(heard).toEqual([expected, expected]);
 });
 
 describe("http-hello", () => {

@@ -1,7 +1,7 @@
 /** Timers of a map: when they fire, in which order, and what they may do. */
 
 import { describe, expect, test } from "vitest";
-import { type ChannelMap, createNodeBackend, type Timer } from "wasyncore";
+import { type ChannelMap, createNodeBackend, type Timer, type TimerHandler } from "wasyncore";
 import { MODES, newMap, run, start, turns } from "./support/runs.js";
 
 /** A map whose clock stands still until a test moves it. */
@@ -64,6 +64,37 @@ describe.each(MODES)("$name", (mode) => {
     advance(3);
     await turns(mode, map, 1);
     expect(fired).toEqual(["a", "b", "c", "d", "e"]);
+  });
+
+  test("an object's handleTimer is called on the object, as a function would be", async () => {
+    const { map, advance } = clockedMap();
+    class Bell implements TimerHandler {
+      readonly rung: number[] = [];
+      handleTimer(): void {
+        this.rung.push(map.now());
+      }
+    }
+    const [later, at, every] = [new Bell(), new Bell(), new Bell()];
+    map.callLater(10, later);
+    map.callAt(1005, at);
+    const timer = map.callEvery(4, every);
+    for (const step of [4, 1, 5]) {
+      advance(step);
+      await turns(mode, map, 2);
+    }
+    expect([later.rung, at.rung, every.rung]).toEqual([[1010], [1005], [1004, 1010]]);
+    expect([timer.cancel(), map.stats().timersNow]).toEqual([true, 0]);
+  });
+
+  test("what handleTimer throws leaves the loop", async () => {
+    const { map } = clockedMap();
+    const boom = new Error("boom");
+    map.callLater(0, {
+      handleTimer() {
+        throw boom;
+      },
+    });
+    await expect(start(mode, { map, timeoutMs: 0 })).rejects.toBe(boom);
   });
 
   test("a timer started inside a timer fires in a later turn, even at once", async () => {

@@ -1,4 +1,4 @@
-/** The HTTP server as a guest: on the socket that its host passes it, or on one of its own. */
+/** The HTTP server, as a guest and as a program on Node: on the socket that it is passed, or on one of its own. */
 
 import { loop } from "wasyncore";
 import { takeListener } from "wasyncore/guest";

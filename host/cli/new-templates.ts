@@ -1,7 +1,10 @@
 /** Owns the files of a starting project. Knows no command line. */
 
+/** The packages that a project is made with, and their versions. */
+export type ProjectPackages = Readonly<Record<"@types/node" | "assemblyscript" | "typescript" | "wasyncore", string>>;
+
 /** What is written, by path in the project. */
-export function projectFiles(name: string, version: string): ReadonlyMap<string, string> {
+export function projectFiles(name: string, packages: ProjectPackages): ReadonlyMap<string, string> {
   const manifest = {
     name,
     version: "0.1.0",
@@ -10,21 +13,23 @@ export function projectFiles(name: string, version: string): ReadonlyMap<string,
     scripts: {
       build: "wasyncore build server.ts -o server.wasm",
       start: "wasyncore run server.wasm --listen 127.0.0.1:7007",
+      check: "tsc --noEmit",
+      "start:node": "tsc && node build/server.js",
     },
-    devDependencies: { assemblyscript: "^0.28.20", wasyncore: `^${version}` },
+    devDependencies: packages,
   };
   return new Map([
     ["package.json", `${JSON.stringify(manifest, null, 2)}\n`],
     ["server.ts", SERVER],
     ["tsconfig.json", TSCONFIG],
-    [".gitignore", "node_modules/\n*.wasm\n"],
+    [".gitignore", "node_modules/\nbuild/\n*.wasm\n"],
     ["README.md", readme(name)],
   ]);
 }
 
 const SERVER = `/** An echo server: sends back what it is sent, to the last byte. */
 
-import { Dispatcher, DispatcherWithSend, loop, Socket, SocketAddress } from "wasyncore";
+import { Dispatcher, DispatcherWithSend, loop, type Socket, type SocketAddress } from "wasyncore";
 import { takeListener } from "wasyncore/guest";
 
 class EchoHandler extends DispatcherWithSend {
@@ -35,13 +40,13 @@ class EchoHandler extends DispatcherWithSend {
 
   override handleWrite(): void {
     super.handleWrite();
-    if (this.closing && this.outBufferLength == 0) this.close();
+    if (this.closing && this.outBufferLength === 0) this.close();
   }
 
   /** The client sends no more, but may be reading still: what waits to be sent goes first. */
   override handleClose(): void {
     this.closing = true;
-    if (this.outBufferLength == 0) this.close();
+    if (this.outBufferLength === 0) this.close();
   }
 }
 
@@ -51,20 +56,25 @@ class EchoServer extends Dispatcher {
   }
 }
 
-new EchoServer(takeListener());
+new EchoServer(takeListener("", "127.0.0.1:7007"));
 loop();
 `;
 
-/** For editors: AssemblyScript's types, and the library's sources. */
+/** For editors, and for the program on Node. AssemblyScript's portable types are the names of its whole numbers. */
 const TSCONFIG = `{
-  "extends": "assemblyscript/std/assembly.json",
   "compilerOptions": {
-    "paths": {
-      "wasyncore": ["./node_modules/wasyncore/assembly/index.ts"],
-      "wasyncore/guest": ["./node_modules/wasyncore/assembly/guest/index.ts"]
-    }
+    "target": "ES2022",
+    "lib": ["ES2023", "ESNext.Disposable"],
+    "module": "NodeNext",
+    "types": ["node", "assemblyscript/std/portable/index.d.ts"],
+    "rootDir": ".",
+    "outDir": "build",
+    "strict": true,
+    "noImplicitOverride": true,
+    "verbatimModuleSyntax": true,
+    "skipLibCheck": true
   },
-  "include": ["./*.ts"]
+  "include": ["*.ts"]
 }
 `;
 
@@ -75,6 +85,7 @@ function readme(name: string): string {
 npm install
 npm run build    # server.wasm
 npm start        # serves on 127.0.0.1:7007
+npm run check    # the types, as an editor shows them
 \`\`\`
 
 \`server.wasm\` is a WASI module. It runs in other runtimes as well:
@@ -82,6 +93,12 @@ npm start        # serves on 127.0.0.1:7007
 \`\`\`sh
 wasmtime run -S preview2=n -S tcplisten=127.0.0.1:7007 server.wasm    # wasmtime 36 to 46
 wazero run -listen=127.0.0.1:7007 server.wasm
+\`\`\`
+
+The same source runs on Node by itself, compiled by tsc. LISTEN=HOST:PORT says where it listens:
+
+\`\`\`sh
+npm run start:node
 \`\`\`
 
 What a program may use: node_modules/wasyncore/docs/portable.md

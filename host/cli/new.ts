@@ -3,11 +3,11 @@
 import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { projectFiles } from "./new-templates.js";
+import { type ProjectPackages, projectFiles } from "./new-templates.js";
 
 const USAGE = `Usage: wasyncore new DIR
 
-Makes a project in DIR, which must be empty or not there: an echo server that builds and runs.
+Makes a project in DIR, which must be empty or not there: an echo server, for WASI and for Node.
 `;
 
 const EXIT_FAILED = 1;
@@ -44,7 +44,7 @@ function make(directory: string): void {
   const path = resolve(directory);
   mkdirSync(path, { recursive: true });
   if (readdirSync(path).length > 0) throw new Error(`${directory} is not empty`);
-  for (const [name, text] of projectFiles(packageName(basename(path)), packageVersion())) {
+  for (const [name, text] of projectFiles(packageName(basename(path)), projectPackages())) {
     writeFileSync(join(path, name), text, { flag: "wx" });
   }
 }
@@ -55,9 +55,15 @@ function packageName(name: string): string {
   return allowed === "" ? "server" : allowed;
 }
 
-function packageVersion(): string {
+/** This package, and those that it is itself tested with. */
+function projectPackages(): ProjectPackages {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { version: string }).version;
+  const { version, devDependencies } = JSON.parse(text) as {
+    version: string;
+    devDependencies: Omit<ProjectPackages, "wasyncore">;
+  };
+  const { "@types/node": node, assemblyscript, typescript } = devDependencies;
+  return { "@types/node": node, assemblyscript, typescript, wasyncore: `^${version}` };
 }
 
 function complain(message: string, status: number): number {

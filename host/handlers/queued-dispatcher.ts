@@ -1,26 +1,23 @@
 /**
  * Owns the sending half of `AsyncChat`: a dispatcher whose output waits in a queue, with producers, water marks and an
- * orderly end; and the time that it is idle. Knows nothing of terminators.
+ * orderly end. Knows nothing of terminators, and leaves its timers to TimedDispatcher.
  */
 
 import type { ChannelMap } from "../channel-map.js";
 import { checkInteger } from "../check.js";
-import { tellThrown } from "../channel.js";
 import { BlockingIOError, OSError } from "../errors.js";
 import type { Socket } from "../socket.js";
-import type { Timer } from "../timer.js";
 import { type Bytes, bytesOf } from "./bytes.js";
-import { Dispatcher } from "./dispatcher.js";
-import { IdleTimer } from "./idle-timer.js";
 import { Outgoing } from "./outgoing.js";
 import { declareOurs, isOverride } from "./overrides.js";
 import { type ProducerLike, openSource } from "./producers.js";
+import { TimedDispatcher } from "./timed-dispatcher.js";
 import { compactTraceback } from "./traceback.js";
 
 const SIZE_MAX = 0x7fffffff;
 
 /** What `AsyncChat` sends with; not made to be used without it. */
-export abstract class QueuedDispatcher extends Dispatcher {
+export abstract class QueuedDispatcher extends TimedDispatcher {
   /** How many bytes one send is given at the most. asynchat: ac_out_buffer_size. */
   acOutBufferSize = 65_536;
   /** At so many bytes waiting to be sent, {@link push} says that it is enough. */
@@ -29,23 +26,20 @@ export abstract class QueuedDispatcher extends Dispatcher {
   lowWaterMark = 16_384;
 
   readonly #out = new Outgoing();
-  readonly #idle = new IdleTimer(this.map, () => this.#guarded(() => this.handleTimeout()));
   #needDrain = false;
   /** Did the socket take less than it was given? Then it is full, and will say when it is not. */
   #blocked = false;
   #closed = false;
   #inputEnded = false;
   #writing: "open" | "ending" | "ended" = "open";
-  /** Goes on, in the next turn, with what waits for no socket. */
-  #continuing: Timer | undefined;
 
   /**
    * @param socket a connected socket to take over
    * @param map the map to be in; default `socketMap`
    */
   constructor(socket?: Socket, map?: ChannelMap) {
-    super(undefined, map);
-    // Not by the constructor of Dispatcher: coming into the map needs the fields above.
+    super(map);
+    // Not by another constructor: coming into the map needs the fields above.
     if (socket !== undefined) this.setSocket(socket);
   }
 
@@ -59,28 +53,10 @@ export abstract class QueuedDispatcher extends Dispatcher {
     return this.#needDrain;
   }
 
-  /**
-   * After so many milliseconds in which nothing was received and nothing could be sent, {@link handleTimeout} is
-   * called; 0, the default, or Infinity: never. The time begins when the channel comes into the map.
-   */
-  get idleTimeoutMs(): number {
-    return this.#idle.timeoutMs;
-  }
-
-  set idleTimeoutMs(timeoutMs: number) {
-    this.#idle.timeoutMs = timeoutMs;
-  }
-
   // Callbacks, to be overridden.
 
   /** The queue had reached the high water mark, and has come down to the low one. */
   handleDrain(): void {}
-
-  /** Nothing has moved for {@link idleTimeoutMs}. As it is, logs it and closes; otherwise it is told again. */
-  handleTimeout(): void {
-    this.logInfo(`${this} was idle for ${this.idleTimeoutMs} ms, closing channel`, "error");
-    this.handleCloseEvent();
-  }
 
   // What a program asks of the channel.
 
@@ -205,11 +181,6 @@ export abstract class QueuedDispatcher extends Dispatcher {
     this.handleDrain();
   }
 
-  override handleConnectEvent(): void {
-    this.touch();
-    super.handleConnectEvent();
-  }
-
   override handleEofEvent(): void {
     this.#inputEnded = true;
     super.handleEofEvent();
@@ -219,14 +190,6 @@ export abstract class QueuedDispatcher extends Dispatcher {
   override addChannel(): void {
     this.#updateInterest();
     super.addChannel();
-    this.#idle.start();
-  }
-
-  override delChannel(): void {
-    super.delChannel();
-    this.#idle.stop();
-    this.#continuing?.cancel();
-    this.#continuing = undefined;
   }
 
   // What AsyncChat uses.
@@ -240,11 +203,6 @@ export abstract class QueuedDispatcher extends Dispatcher {
     this.#clear();
   }
 
-  /** The channel is not idle. */
-  protected touch(): void {
-    this.#idle.touch();
-  }
-
   /** An operation failed. asynchat tells handle_error at once, and nobody else. */
   protected tellFailure(error: unknown): void {
     if (error instanceof BlockingIOError) return;
@@ -252,18 +210,9 @@ export abstract class QueuedDispatcher extends Dispatcher {
     this.handleError(error);
   }
 
-  /** Calls {@link continueReading}, and sends: in the next turn, and so never inside the call of whoever wants it. */
-  protected continueSoon(): void {
-    if (this.fd < 0) return;
-    this.#continuing ??= this.map.callLater(0, () => {
-      this.#continuing = undefined;
-      this.#guarded(() => this.continueReading());
-      if (!this.#blocked && this.#out.isReady) this.#guarded(() => this.initiateSend());
-    });
+  protected override continueSending(): void {
+    if (!this.#blocked && this.#out.isReady) this.initiateSend();
   }
-
-  /** Hands on what was read and not handed on. */
-  protected abstract continueReading(): void;
 
   /** Was it closed, and given no new socket since? */
   get #isGone(): boolean {
@@ -336,15 +285,6 @@ export abstract class QueuedDispatcher extends Dispatcher {
       if (!(error instanceof OSError && error.code === "ENOTCONN")) this.tellFailure(error);
     }
     if (this.#inputEnded) this.handleCloseEvent();
-  }
-
-  /** What a timer's callback throws leaves the loop; what a channel's callback throws is told handleError. */
-  #guarded(call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      tellThrown(this, error, false);
-    }
   }
 
   #logFailure(error: unknown): void {
