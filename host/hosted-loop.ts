@@ -5,11 +5,10 @@
 
 import type { Watch } from "./backend.js";
 import type { LoopPlan } from "./loop.js";
+import { WAKE_MS } from "./wake.js";
 
 /** At so many ready channels a turn is under load. */
 const BUSY_CHANNELS = 4;
-/** After so many turns the rest of the process has its turn, load or not. */
-const TURNS_A_WAKE = 8;
 
 export class HostedLoop {
   readonly #plan: LoopPlan;
@@ -67,11 +66,12 @@ export class HostedLoop {
   /** Under load the next turn has something to do as well, and going back to the host's loop costs more than a turn. */
   readonly #turns = (): void => {
     const { scheduler, byChannel } = this.#plan;
-    for (let turn = 1; ; turn++) {
+    const endMs = performance.now() + WAKE_MS;
+    while (true) {
       const ready = scheduler.run(0, byChannel);
       this.#turnsLeft -= 1;
       const waitMs = this.#prepare();
-      if (waitMs === undefined || ready < BUSY_CHANNELS || turn === TURNS_A_WAKE) return this.#wait(waitMs);
+      if (waitMs === undefined || ready < BUSY_CHANNELS || performance.now() >= endMs) return this.#wait(waitMs);
     }
   };
 

@@ -11,6 +11,7 @@ import type {
   SocketOption,
   SocketType,
 } from "./backend.js";
+import { copyOf } from "./bytes.js";
 import { checkAddress, checkBytes, checkDescriptor, checkInteger, checkObject, checkOneOf } from "./check.js";
 import { defaultBackend } from "./default-backend.js";
 import type { Endpoint } from "./endpoint.js";
@@ -166,7 +167,7 @@ export class Socket implements Endpoint {
     const length = backend.recv(this.#fd, target, maxBytes);
     if (length < 0) throw errorOf(backend, length, "recv");
     this.#bytesIn += length;
-    return target.slice(0, length);
+    return copyOf(target, length);
   }
 
   /** Receives into `target`. @returns how many bytes, 0 at end of input. */
@@ -191,7 +192,7 @@ export class Socket implements Endpoint {
     const received = this.#backend.recvFrom(this.#fd, target);
     if (typeof received === "number") throw errorOf(this.#backend, received, "recvfrom");
     this.#bytesIn += received.length;
-    return { data: target.slice(0, received.length), address: received.address };
+    return { data: copyOf(target, received.length), address: received.address };
   }
 
   /** Sends. @returns how many bytes were taken: perhaps not all. */

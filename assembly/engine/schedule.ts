@@ -70,7 +70,7 @@ export function keepLeftover(): void {
   for (let i = 0; i < entries.length; i++) {
     const entry = entries.at(i);
     if (!isLeft(entry)) continue;
-    memory.copy(changetype<usize>(entries.at(kept)), changetype<usize>(entry), offsetof<Entry>());
+    put(kept, entry.sequence, entry.slot, entry.generation);
     kept += 1;
   }
   entries.length = kept;
@@ -90,10 +90,7 @@ function take(event: Event): void {
   }
   const channel = channelAt(slot);
   if (channel.ready == 0) {
-    const entry = entries.at(entries.add());
-    entry.sequence = channel.sequence;
-    entry.slot = slot;
-    entry.generation = generation;
+    put(entries.add(), channel.sequence, slot, generation);
   }
   gather(channel, event);
 }
@@ -130,10 +127,17 @@ function sink(from: i32, gap: i32): void {
   const generation = entries.at(from).generation;
   let i = from;
   while (i >= gap && entries.at(i - gap).sequence > sequence) {
-    memory.copy(changetype<usize>(entries.at(i)), changetype<usize>(entries.at(i - gap)), offsetof<Entry>());
+    const later = entries.at(i - gap);
+    put(i, later.sequence, later.slot, later.generation);
     i -= gap;
   }
-  const entry = entries.at(i);
+  put(i, sequence, slot, generation);
+}
+
+/** Field by field: for so few bytes a host's memory.copy costs more than what it copies. */
+@inline
+function put(index: i32, sequence: u64, slot: i32, generation: u32): void {
+  const entry = entries.at(index);
   entry.sequence = sequence;
   entry.slot = slot;
   entry.generation = generation;

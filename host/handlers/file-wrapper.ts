@@ -1,6 +1,7 @@
 /** Owns the descriptor of a file, a pipe or a terminal, with the methods of a socket that handlers use. Knows the backend seam. */
 
 import type { Backend } from "../backend.js";
+import { copyOf } from "../bytes.js";
 import { checkBytes, checkDescriptor, checkInteger } from "../check.js";
 import { defaultBackend } from "../default-backend.js";
 import type { Endpoint } from "../endpoint.js";
@@ -46,7 +47,7 @@ export class FileWrapper implements Endpoint {
     const length = backend.read(this.#fd, target, maxBytes);
     if (length < 0) throw errorOf(backend, length, "read");
     this.#bytesIn += length;
-    return target.slice(0, length);
+    return copyOf(target, length);
   }
 
   /** The same: asyncore gives both names. */

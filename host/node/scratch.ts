@@ -5,6 +5,7 @@
  * because V8 keeps up to 64 bytes inside the object and must move them out first. Copying a few bytes is cheaper.
  */
 
+import { copyTo } from "../bytes.js";
 import type { Libc } from "./libc.js";
 
 const BYTES = 65_536;
@@ -27,7 +28,7 @@ export class Scratch {
   /** Copies `data` where it can be sent from. @returns its address there, good until the next call; 0: too large. */
   stage(data: Uint8Array): number {
     if (data.length > STAGED_BYTES) return 0;
-    this.#staged.set(data);
+    copyTo(this.#staged, data);
     return this.#stagedAt;
   }
 }

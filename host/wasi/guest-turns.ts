@@ -6,11 +6,10 @@
 import type { Watch } from "../backend.js";
 import type { Guest } from "./guest.js";
 import type { PollOneoff } from "./poll-oneoff.js";
+import { WAKE_MS } from "../wake.js";
 
 /** Of the clock that a guest counts with. Its poll_oneoff does not wait, so the guest may as well ask for ever. */
 const FOREVER_NS = (1n << 63n) - 1n;
-/** After so many turns the rest of the process has its turn. */
-const TURNS_A_WAKE = 8;
 /** The longest that Node's timers take. */
 const TIMER_MS_MAX = 0x7fffffff;
 
@@ -62,9 +61,10 @@ export class GuestTurns {
 
   /** As long as a turn finds something, the next may as well. @returns how long there is to wait after the last. */
   #turns(): number {
-    for (let turn = 1; turn <= TURNS_A_WAKE; turn++) {
+    const endMs = performance.now() + WAKE_MS;
+    do {
       if (this.#guest.turn(FOREVER_NS) <= 0) return this.#poller.wantedMs;
-    }
+    } while (performance.now() < endMs);
     return 0;
   }
 
