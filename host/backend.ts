@@ -185,6 +185,8 @@ export interface Backend {
   /** Duplicates `fd`, close-on-exec. */
   duplicate(fd: number): number;
   setNonBlocking(fd: number, on: boolean): number;
+  /** Is `fd` to be closed in programs that this process executes? Of those that the backend makes, all are. */
+  setCloseOnExec(fd: number, on: boolean): number;
   close(fd: number): number;
 
   /** 4 or 6 for a numeric address, 0 for a name. "fe80::1%eth0" is numeric. */

@@ -93,13 +93,13 @@ export class Socket implements Endpoint {
     return [new Socket(backend, pair[0], "unix", type), new Socket(backend, pair[1], "unix", type)];
   }
 
-  /** Takes over a descriptor that somebody else made (inherited, say), and makes it non-blocking. */
+  /** Takes over a descriptor that somebody else made (inherited, say), and makes it non-blocking and close-on-exec. */
   static fromDescriptor(fd: number, backend: Backend = defaultBackend()): Socket {
     checkDescriptor("fd", fd);
     const family = backend.family(fd);
     if (typeof family === "number") throw errorOf(backend, family, "getsockopt");
-    const nonBlocking = backend.setNonBlocking(fd, true);
-    if (nonBlocking < 0) throw errorOf(backend, nonBlocking, "fcntl");
+    const prepared = backend.setNonBlocking(fd, true) || backend.setCloseOnExec(fd, true);
+    if (prepared < 0) throw errorOf(backend, prepared, "fcntl");
     return new Socket(backend, fd, family, backend.getOption(fd, "SO_TYPE") === SOCK_DGRAM ? "dgram" : "stream");
   }
 

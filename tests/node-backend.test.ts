@@ -182,6 +182,7 @@ describe("descriptors", () => {
       backend.write(fd, buffer),
       backend.duplicate(fd),
       backend.setNonBlocking(fd, true),
+      backend.setCloseOnExec(fd, true),
     ];
     expect(calls).toEqual(calls.map(() => -ERRNO.EBADF));
   });

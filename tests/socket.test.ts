@@ -1,5 +1,6 @@
 /** Socket: the thin wrapper around a descriptor. */
 
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type BlockingIOError, defaultBackend, Socket } from "wasyncore";
 import { anyAddress, bytes, connectedPair, connectingTo, FAMILIES, listener, owned, text } from "./support/sockets.js";
@@ -12,13 +13,17 @@ test.each(["stream", "dgram"] as const)("pair gives two connected sockets: %s", 
   expect([one.family, one.type]).toEqual(["unix", type]);
 });
 
-test("fromDescriptor takes a descriptor over, finds out what it is, and makes it non-blocking", () => {
+test("fromDescriptor takes a descriptor over, finds out what it is, and makes it non-blocking and close-on-exec", () => {
   const backend = defaultBackend();
+  const closesOnExec = (fd: number) => (Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8) & 0o2000000) !== 0;
   for (const [family, type] of [["IPv4", "stream"], ["IPv6", "dgram"], ["unix", "stream"]] as const) {
     const fd = backend.socket(family, type);
     backend.setNonBlocking(fd, false);
+    backend.setCloseOnExec(fd, false);
+    expect(closesOnExec(fd)).toBe(false);
     const socket = owned(Socket.fromDescriptor(fd));
     expect(socket).toMatchObject({ fd, family, type, closed: false });
+    expect(closesOnExec(fd)).toBe(true);
     if (type === "dgram") expect(() => socket.recv(1)).toThrow(expect.objectContaining({ name: "BlockingIOError" }));
   }
 });

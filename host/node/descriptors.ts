@@ -16,11 +16,11 @@ import {
 import type { Libc } from "./libc.js";
 
 /** The part of {@link Backend} that this file answers for. */
-export type DescriptorCalls = Pick<Backend, "read" | "write" | "pipe" | "duplicate" | "setNonBlocking" | "close">;
+export type DescriptorCalls = Pick<Backend, "read" | "write" | "pipe" | "duplicate" | "setNonBlocking" | "setCloseOnExec" | "close">;
 
-/** Sets FD_CLOEXEC. 0 or -errno. */
-export function setCloseOnExec(libc: Libc, fd: number): number {
-  return libc.fcntl(fd, F_SETFD, FD_CLOEXEC) < 0 ? -libc.errno() : 0;
+/** Sets or clears FD_CLOEXEC. 0 or -errno. */
+export function setCloseOnExec(libc: Libc, fd: number, on: boolean): number {
+  return libc.fcntl(fd, F_SETFD, on ? FD_CLOEXEC : 0) < 0 ? -libc.errno() : 0;
 }
 
 /** Sets or clears O_NONBLOCK. 0 or -errno. */
@@ -49,7 +49,7 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants):
     const ends = [pair[0] ?? -1, pair[1] ?? -1] as const;
     if (linux !== undefined) return ends;
     for (const end of ends) {
-      const failed = setCloseOnExec(libc, end);
+      const failed = setCloseOnExec(libc, end, true);
       if (failed < 0) {
         for (const each of ends) close(each);
         return failed;
@@ -83,5 +83,6 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants):
       return copy < 0 ? -errno() : copy;
     },
     setNonBlocking: (fd, on) => setNonBlocking(libc, constants, fd, on),
+    setCloseOnExec: (fd, on) => setCloseOnExec(libc, fd, on),
   };
 }

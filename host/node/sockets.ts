@@ -75,7 +75,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
   /** What SOCK_NONBLOCK, SOCK_CLOEXEC and MSG_NOSIGNAL do on Linux. Closes the descriptor when it fails. */
   function prepared(fd: number): number {
     if (linux !== undefined) return fd;
-    let failed = setCloseOnExec(libc, fd) || setNonBlocking(libc, constants, fd, true);
+    let failed = setCloseOnExec(libc, fd, true) || setNonBlocking(libc, constants, fd, true);
     if (failed === 0 && constants.SO_NOSIGPIPE !== 0) {
       value[0] = 1;
       if (libc.setsockopt(fd, socketLevel(constants), constants.SO_NOSIGPIPE, value, 4) < 0) failed = -errno();
