@@ -6,6 +6,7 @@
 import { Ready, type Clock } from "../backend.js";
 import { ERRNO_BADF, ERRNO_INVAL, ERRNO_SUCCESS } from "./errno.js";
 import { CLOCK_ABSTIME, ClockId, Event, EventType, Subscription } from "./layout.js";
+import { InterestTable } from "./interest-table.js";
 import type { Watched } from "./watched.js";
 
 const NS_PER_MS = 1e6;
@@ -28,9 +29,9 @@ export class ArrayReader {
   readonly #watched: Watched;
   readonly #clock: Clock;
   readonly #descriptorOf: (fd: number) => number;
-  /** What this call and the one before watch, by descriptor. */
-  #now = new Map<number, number>();
-  #before = new Map<number, number>();
+  /** What this call and the one before watch. */
+  #now = new InterestTable();
+  #before = new InterestTable();
   readonly #clocks: Pending[] = [];
   readonly #refused: Pending[] = [];
 
@@ -101,7 +102,7 @@ export class ArrayReader {
     const high = view.getInt32(at + Subscription.USERDATA + 4, true);
     const write = tag === EventType.FD_WRITE;
     const direction = write ? Ready.WRITE : Ready.READ;
-    const known = this.#now.get(fd) ?? 0;
+    const known = this.#now.get(fd);
     if ((known & direction) !== 0) return this.#watched.share(fd, write, low, high);
     this.#watched.own(fd, write, low, high);
     this.#now.set(fd, known | direction);
@@ -114,16 +115,22 @@ export class ArrayReader {
 
   /** Tells the difference between this call and the one before; a descriptor that is refused is tried anew each time. */
   #compare(): void {
-    for (const [fd, interest] of this.#now) {
-      if (this.#before.get(fd) !== interest) this.#watched.watch(fd, interest);
-      this.#before.delete(fd);
+    const now = this.#now;
+    const before = this.#before;
+    for (let i = 0; i < now.length; i++) {
+      const fd = now.at(i);
+      const interest = now.get(fd);
+      if (before.get(fd) !== interest) this.#watched.watch(fd, interest);
+      before.delete(fd);
     }
-    for (const fd of this.#before.keys()) this.#watched.watch(fd, 0);
-    for (const { fd } of this.#watched.failures) this.#now.delete(fd);
-    const emptied = this.#before;
-    emptied.clear();
-    this.#before = this.#now;
-    this.#now = emptied;
+    for (let i = 0; i < before.length; i++) {
+      const fd = before.at(i);
+      if (before.delete(fd)) this.#watched.watch(fd, 0);
+    }
+    for (const { fd } of this.#watched.failures) now.delete(fd);
+    before.clear();
+    this.#before = now;
+    this.#now = before;
   }
 }
 
