@@ -10,7 +10,7 @@ import { RunCommand } from "./guest-host-command.js";
 import { BUILD_TIMEOUT_MS } from "./guest-programs.js";
 import { importsOf } from "./guest-scripted-host.js";
 import { Peer } from "./support/peers.js";
-import { requireBuild, ROOT } from "./support/processes.js";
+import { requireBuild, ROOT, start } from "./support/processes.js";
 
 const command = promisify(execFile);
 const MAIN = join(ROOT, "dist/cli/main.js");
@@ -54,26 +54,46 @@ afterAll(() => {
   rmSync(directory, { recursive: true, force: true });
 });
 
+/** A package that this one is built with, in the same version. */
+function own(name: string): string {
+  const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules", name, "package.json"), "utf8")) as { version: string };
+  return `${name}@${version}`;
+}
+
 test(
-  "a new project, in which nothing but the package and the compiler is installed, builds and serves",
+  "a new project builds, passes tsc, and serves: as a module, and on Node",
   async () => {
     const made = await wasyncore("new", "my server");
     expect(made).toMatchObject({ code: 0, stderr: "" });
     const project = join(directory, "my server");
     const pack = await run(ROOT, "npm", "pack", "--ignore-scripts", "--json", "--pack-destination", directory);
     const [packed] = JSON.parse(pack.stdout) as { filename: string }[];
-    const compiler = JSON.parse(readFileSync(join(ROOT, "node_modules/assemblyscript/package.json"), "utf8")) as { version: string };
-    const packages = [join(directory, packed?.filename ?? ""), `assemblyscript@${compiler.version}`];
+    const packages = [join(directory, packed?.filename ?? ""), ...["assemblyscript", "typescript", "@types/node"].map(own)];
     await command("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", ...packages], { cwd: project });
     await command("npm", ["run", "build"], { cwd: project });
     expect(existsSync(join(project, "server.wasm"))).toBe(true);
     const server = new RunCommand(["server.wasm", "--listen", "127.0.0.1:0"], project);
-    const peer = await Peer.connect(await server.port());
-    peer.write("hello");
-    expect(String(await peer.atLeast(5))).toBe("hello");
+    await expectEcho(await server.port());
+
+    expect(await run(project, "npm", "run", "--silent", "check")).toEqual({ code: 0, stdout: "", stderr: "" });
+    expect(await run(project, "npx", "tsc")).toMatchObject({ code: 0, stdout: "" });
+    const onNode = start("sh", ["-c", 'LISTEN=127.0.0.1:0 exec "$0" build/server.js 2>&1', process.execPath], project);
+    const [, port] = await onNode.line(/^listening on 127\.0\.0\.1:(\d+)$/);
+    await expectEcho(Number(port));
+
+    write("my server/server.ts", `${readFileSync(join(project, "server.ts"), "utf8")}const whole: i32 = "1";\ntakeListener(1);\nnothingOfThatName();\n`);
+    const checked = await run(project, "npm", "run", "--silent", "check");
+    expect(checked.code).not.toBe(0);
+    expect(checked.stdout.match(/error TS\d+/g)).toEqual(["error TS2322", "error TS2345", "error TS2304"]);
   },
   2 * BUILD_TIMEOUT_MS,
 );
+
+async function expectEcho(port: number): Promise<void> {
+  const peer = await Peer.connect(port);
+  peer.write("hello");
+  expect(String(await peer.atLeast(5))).toBe("hello");
+}
 
 describe("new", () => {
   test("refuses a directory that is not empty, and leaves it alone", async () => {
@@ -91,11 +111,11 @@ describe("new", () => {
 
 describe("build", () => {
   test(
-    "the echo guest has less than 20 KiB, imports standard calls alone, and exports what hosts look for",
+    "the echo guest has less than 20,000 bytes, imports standard calls alone, and exports what hosts look for",
     async () => {
       const out = join(directory, "echo.wasm");
       expect((await wasyncore("build", join(ROOT, "examples/portable/echo-guest.ts"), "-o", out)).stderr).toBe("");
-      expect(statSync(out).size).toBeLessThan(20 * 1024);
+      expect(statSync(out).size).toBeLessThan(20_000);
       for (const name of importsOf(readFileSync(out))) expect(name).toMatch(/^wasi_snapshot_preview1\.(?!sock_(open|bind|listen|connect))/);
       expect(exportsOf(readFileSync(out))).toEqual(["_start", "memory", "pending", "turn"]);
     },

@@ -199,6 +199,62 @@ test.each(["minimal", "incremental"])(
   BUILD_TIMEOUT_MS,
 );
 
+/** What #private is on Node: a field of the same name and type would take the place of the library's. */
+test(
+  "a handler's own fields and methods may have any name that a handler's may have on Node",
+  async () => {
+    const module = await buildGuest(`
+      import { AsyncChat, Dispatcher, loop, Socket, SocketAddress } from "wasyncore";
+      import { exitNow, takeListener } from "wasyncore/guest";
+      class Chat extends AsyncChat {
+        slot: i32 = 1000;
+        private generation: u32 = 1000;
+        private state: u8 = 9;
+        private interest: i32 = 0;
+        private paused: bool = true;
+        private blocked: bool = true;
+        private writing: u8 = 9;
+        queue: string = "queue";
+        input: string = "input";
+        out: string = "out";
+        endpoint: string = "endpoint";
+        constructor(socket: Socket) {
+          super(socket);
+          this.setTerminator("\\n");
+        }
+        lost(): string { return "lost"; }
+        ended(): string { return "ended"; }
+        transmit(): string { return "transmit"; }
+        override collectIncomingData(data: Uint8Array): void {
+          this._collectIncomingData(data);
+        }
+        override foundTerminator(): void {
+          this.push(this._getData());
+          this.push([this.slot.toString(), this.queue, this.input, this.out, this.lost(), this.ended(), this.transmit()].join(" "));
+        }
+        override handleClose(): void {
+          super.handleClose();
+          exitNow();
+        }
+      }
+      class Server extends Dispatcher {
+        override handleAccepted(socket: Socket, _address: SocketAddress): void {
+          new Chat(socket);
+        }
+      }
+      new Server(takeListener());
+      loop();
+    `);
+    const host = new ScriptedHost(module);
+    const connection = host.connect(new Connection("hello\n"));
+    connection.ended = true;
+    expect(host.run()).toBe(0);
+    expect(connection.sent).toBe("hello1000 queue input out lost ended transmit");
+    expect(connection.closed).toBe(true);
+  },
+  BUILD_TIMEOUT_MS,
+);
+
 test(
   "messages of the program are UTF-8",
   async () => {

@@ -4,6 +4,7 @@
  */
 
 import { ERRNO_INVAL, ERRNO_NOSYS } from "../wasi/errno";
+import { ascii } from "./ascii";
 import { hasError, raiseErrno } from "./errors";
 import { InputBuffer, Step } from "./input-buffer";
 import { QueuedDispatcher } from "./queued-dispatcher";
@@ -19,9 +20,9 @@ export class AsyncChat extends QueuedDispatcher {
   /** How many bytes a terminator of bytes may be away; more: {@link handleLineTooLong}. Infinity, or 0: no limit. */
   maxLineLength: f64 = Infinity;
 
-  private input: InputBuffer = new InputBuffer();
-  private incoming: Uint8Array[] = [];
-  private paused: bool = false;
+  private _input: InputBuffer = new InputBuffer();
+  private _incoming: Uint8Array[] = [];
+  private _paused: bool = false;
 
   /** @param socket a connected socket to take over */
   constructor(socket: Socket | null = null) {
@@ -65,51 +66,51 @@ export class AsyncChat extends QueuedDispatcher {
    */
   setTerminator<T>(terminator: T): void {
     if (isString<T>()) {
-      this.input.endWith(Uint8Array.wrap(String.UTF8.encode(changetype<string>(terminator))));
+      this._input.endWith(Uint8Array.wrap(String.UTF8.encode(changetype<string>(terminator))));
     } else if (isReference<T>()) {
-      if (changetype<usize>(terminator) == 0) this.input.endAfter(0);
-      else this.input.endWith(changetype<Uint8Array>(terminator).slice());
+      if (changetype<usize>(terminator) == 0) this._input.endAfter(0);
+      else this._input.endWith(changetype<Uint8Array>(terminator).slice());
     } else {
       const count = i32(terminator);
       if (count < 0 || f64(count) != f64(terminator)) raiseErrno(ERRNO_INVAL, "setTerminator");
-      else this.input.endAfter(count);
+      else this._input.endAfter(count);
     }
   }
 
   /** Reads no more, and hands on nothing of what was read, until {@link resumeReading}. */
   pauseReading(): void {
-    this.paused = true;
+    this._paused = true;
     this.setReadInterest(false);
   }
 
   resumeReading(): void {
-    if (!this.paused) return;
-    this.paused = false;
+    if (!this._paused) return;
+    this._paused = false;
     this.setReadInterest(true);
-    if (this.input.hasInput) this.continueSoon();
+    if (this._input.hasInput) this.continueSoon();
   }
 
   /** Drops everything read, collected and queued. asynchat: discard_buffers. */
   override discardBuffers(): void {
-    this.input.clear();
-    this.incoming = [];
+    this._input.clear();
+    this._incoming = [];
     super.discardBuffers();
   }
 
   override close(): void {
-    this.paused = false;
-    this.input.reset();
+    this._paused = false;
+    this._input.reset();
     super.close();
   }
 
   // What the loop calls.
 
   override readable(): bool {
-    return !this.paused;
+    return !this._paused;
   }
 
   override handleRead(): void {
-    const input = this.input;
+    const input = this._input;
     if (!input.hasInput) {
       const data = this.recv(max(1, this.acInBufferSize));
       this.tellFailure();
@@ -117,29 +118,29 @@ export class AsyncChat extends QueuedDispatcher {
       this.touch();
       input.add(data);
     }
-    this.handOn();
+    this._handOn();
   }
 
   override addChannel(): void {
     super.addChannel();
-    if (this.input.hasInput) this.continueSoon();
+    if (this._input.hasInput) this.continueSoon();
   }
 
   override get className(): string {
-    return "AsyncChat";
+    return ascii("AsyncChat");
   }
 
   // asynchat's helpers: a subclass may collect with the first, and take with the second.
 
   /** Keeps a part of a message. asynchat: _collect_incoming_data. */
   protected _collectIncomingData(data: Uint8Array): void {
-    this.incoming.push(data);
+    this._incoming.push(data);
   }
 
   /** Everything kept since the last call, in memory of its own. asynchat: _get_data. */
   protected _getData(): Uint8Array {
-    const pieces = this.incoming;
-    this.incoming = [];
+    const pieces = this._incoming;
+    this._incoming = [];
     let length = 0;
     for (let i = 0; i < pieces.length; i++) length += pieces[i].length;
     const data = new Uint8Array(length);
@@ -152,21 +153,21 @@ export class AsyncChat extends QueuedDispatcher {
   }
 
   protected override continueReading(): void {
-    if (!this.paused && this.input.hasInput) this.handOn();
+    if (!this._paused && this._input.hasInput) this._handOn();
   }
 
   /** Tells what was read, until all is told or reading is paused; what a callback left by failing is told later. */
-  private handOn(): void {
-    const input = this.input;
+  private _handOn(): void {
+    const input = this._input;
     const isLimited = this.maxLineLength > 0 && this.maxLineLength < f64(i32.MAX_VALUE);
     const limit = isLimited ? i32(this.maxLineLength) : i32.MAX_VALUE;
-    while (!this.paused && !hasError()) {
+    while (!this._paused && !hasError()) {
       const step = input.next(limit);
       if (step == Step.NOTHING) return;
       if (step == Step.DATA) this.collectIncomingData(input.data);
       else if (step == Step.FOUND) this.foundTerminator();
       else this.handleLineTooLong();
     }
-    if (!this.paused && input.hasInput) this.continueSoon();
+    if (!this._paused && input.hasInput) this.continueSoon();
   }
 }

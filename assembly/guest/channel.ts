@@ -1,32 +1,238 @@
-/** Owns the seam between the loop and the handlers: what the loop calls on one. Knows neither. */
+/**
+ * Owns `Channel`: a handler as the loop sees it, and the callbacks that come of what the loop tells it. Knows endpoints, and
+ * of the engine no more than where a channel stands in it; knows no socket, no registry and no loop.
+ *
+ * `Dispatcher`, which users extend, is the other half: what a program asks of a channel. This one is no interface because
+ * AssemblyScript looks at each call of an abstract method what the object is, and here only one class can answer.
+ *
+ * In the classes that users extend, a name that begins with an underscore is the library's own. There is no `#private` in
+ * AssemblyScript, and a subclass that has a field or a method of the same name takes the place of the library's.
+ */
 
-import { OSError } from "./errors";
+import { Ready, State } from "../engine/channels";
+import { channelEndInput } from "../engine/membership";
+import { ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
+import { SocketAddress } from "./addresses";
+import { ascii } from "./ascii";
+import { Endpoint } from "./endpoint";
+import { OSError, hasError } from "./errors";
+import { IgnoredSet, IgnoredTypes } from "./ignored-types";
+import { decimal, print, printError } from "./messages";
 
-/** A handler as the loop sees it. `Dispatcher` is one. */
+/** A handler as the loop sees it; every one is a `Dispatcher`. */
 export abstract class Channel {
   /** Its name in the engine, while it is in the map. */
-  slot: i32 = -1;
-  generation: u32 = 0;
+  _slot: i32 = -1;
+  _generation: u32 = 0;
   /** Is it listed as one that left something to read? */
-  isKeeping: bool = false;
-  nextKeeping: Channel | null = null;
+  _isKeeping: bool = false;
+  _nextKeeping: Channel | null = null;
 
-  abstract get fd(): i32;
-  /** Asked every turn, before the poll, where it was registered so: bits of interest. */
-  abstract sampleInterest(): i32;
-  /** Reads before {@link handleReadEvent}. @returns whether there is something to tell. */
-  abstract readAhead(): bool;
-  /** Keeps what {@link handleReadEvent} left. @returns whether there is something. */
-  abstract keepAhead(): bool;
-  abstract handleReadEvent(): void;
-  abstract handleWriteEvent(): void;
-  abstract handleExptEvent(): void;
-  abstract handleConnectEvent(): void;
+  /** For subclasses to look at. asyncore: debug. */
+  debug: bool = false;
+  /** Is there a connection? Set by the library. */
+  connected: bool = false;
+  /** Is a connection being made? Set by the library. */
+  connecting: bool = false;
+  /** Is it listening? Set by the library. */
+  accepting: bool = false;
+  /** For subclasses; the library does not look at it. asyncore: closing. */
+  closing: bool = false;
+  /** The address given to `bind` or `connect`, or the peer's where the host tells it. */
+  addr: SocketAddress | null = null;
+
+  protected _endpoint: Endpoint | null = null;
+  protected _interest: i32 = Ready.READ;
+  protected _state: u8 = State.IDLE;
+  /** Would anybody hear that it can write? */
+  protected _hearsWrite: bool = false;
+  /** Has handleEof been called for this endpoint, and handleClose? */
+  protected _eofTold: bool = false;
+  protected _closeTold: bool = false;
+  private _ignored: IgnoredTypes | null = null;
+
+  /** The descriptor; -1 where there is none. */
+  get fd(): i32 {
+    const endpoint = this._endpoint;
+    return endpoint === null ? -1 : endpoint.fd;
+  }
+
+  abstract close(): void;
+
+  /** Writes "log: message" to standard error. */
+  log(message: string): void {
+    printError("log: " + message);
+  }
+
+  /** Writes "type: message" to standard output, unless the type is one of {@link ignoreLogTypes}. */
+  logInfo(message: string, type: string = "info"): void {
+    const ignored = this._ignored;
+    if (ignored === null ? type != "warning" : !ignored.has(type)) print(type + ": " + message);
+  }
+
+  /** Kinds of message that {@link logInfo} leaves out: "warning", unless it is set. */
+  get ignoreLogTypes(): Set<string> {
+    const ignored = this._ignored;
+    if (ignored !== null) return (ignored as IgnoredSet).types;
+    const types = new Set<string>();
+    types.add("warning");
+    this.ignoreLogTypes = types;
+    return types;
+  }
+
+  set ignoreLogTypes(types: Set<string>) {
+    this._ignored = new IgnoredSet(types);
+  }
+
+  // What a subclass that overrides them is asked every turn.
+
+  /** Is it to be told when there is something to read? As it is: yes. */
+  readable(): bool {
+    return (this._interest & Ready.READ) != 0;
+  }
+
+  /** Is it to be told when it can write? As it is, where `handleWrite` is overridden. */
+  writable(): bool {
+    return (this._interest & Ready.WRITE) != 0;
+  }
+
+  // Callbacks, to be overridden.
+
+  handleRead(): void {
+    this._unhandled(ascii("read"));
+  }
+
+  handleWrite(): void {
+    this._unhandled(ascii("write"));
+  }
+
+  /** There is out-of-band data: no WASI host tells of it. */
+  handleExpt(): void {
+    this._unhandled(ascii("incoming priority"));
+  }
+
+  handleConnect(): void {
+    this._unhandled(ascii("connect"));
+  }
+
+  /** The peer has sent its last byte; it may still read. As it is, that closes, as in asyncore: {@link handleClose}. */
+  handleEof(): void {
+    this.handleCloseEvent();
+  }
+
+  /** The peer has ended, or is gone. Called once at most. */
+  handleClose(): void {
+    this._unhandled(ascii("close"));
+    this.close();
+  }
+
+  /** An operation in a callback failed, or the socket has an error. As it is, logs it and closes. What fails here ends the loop. */
+  handleError(error: OSError): void {
+    this.logInfo(ascii("uncaptured exception, closing channel ") + this.toString() + ascii(" (") + error.toString() + ascii(")"), "error");
+    if (this._closeTold) this.close();
+    else this.handleCloseEvent();
+  }
+
+  // What the loop calls; a subclass that puts a layer of its own in between overrides these.
+
+  handleReadEvent(): void {
+    this.handleRead();
+  }
+
+  handleWriteEvent(): void {
+    this.handleWrite();
+  }
+
+  handleExptEvent(): void {
+    this.handleExpt();
+  }
+
+  handleConnectEvent(): void {
+    this.handleConnect();
+    if (this._slot < 0 || hasError()) return;
+    this.connected = true;
+    this.connecting = false;
+  }
+
   /** @returns whether one was taken, so that more may be waiting. */
   abstract handleAcceptEvent(): bool;
-  abstract handleCloseEvent(): void;
-  abstract handleError(error: OSError): void;
+
+  /** A stream has come to the end of its input: calls `handleEof`, once. */
+  handleEofEvent(): void {
+    if (this._eofTold) return;
+    this._eofTold = true;
+    channelEndInput(this._slot, this._generation);
+    this.handleEof();
+  }
+
+  handleCloseEvent(): void {
+    // What a handler does with a channel that it has closed may fail; that is told nobody any more.
+    if (this._closeTold || this.fd < 0) return;
+    this._closeTold = true;
+    channelEndInput(this._slot, this._generation);
+    this.handleClose();
+  }
+
+  /** Asked every turn, before the poll, where it was registered so: bits of interest. */
+  sampleInterest(): i32 {
+    const read = this.readable() ? i32(Ready.READ) : 0;
+    return this.writable() && this._hearsWrite ? read | Ready.WRITE : read;
+  }
+
+  /** Reads before {@link handleReadEvent}. @returns whether there is something to tell. */
+  _readAhead(): bool {
+    const endpoint = this._endpoint;
+    return endpoint === null || endpoint.readAhead();
+  }
+
+  /** Keeps what {@link handleReadEvent} left. @returns whether there is something. */
+  _keepAhead(): bool {
+    const endpoint = this._endpoint;
+    if (endpoint === null) return false;
+    endpoint.keepAhead();
+    return endpoint.hasKept;
+  }
+
   /** Makes the error that `handleError` is given for a pending socket error. */
-  abstract socketError(errno: i32): OSError;
-  abstract close(): void;
+  socketError(errno: i32): OSError {
+    const syscall = this.connecting ? ascii("connect") : ascii("poll");
+    // The engine has left that state as well.
+    if (this.connecting) this._state = State.IDLE;
+    this.connecting = false;
+    return new OSError(errno == ERRNO_SUCCESS ? ERRNO_IO : errno, syscall);
+  }
+
+  /** As asyncore's repr: "<EchoServer listening 127.0.0.1:7007>". */
+  toString(): string {
+    let text = ascii("<") + this.className;
+    if (this.accepting) text += ascii(" listening");
+    else if (this.connected) text += ascii(" connected");
+    const addr = this.addr;
+    if (addr !== null && addr.host.length > 0) text += " " + addr.host + ":" + decimal(addr.port);
+    return text + ascii(">");
+  }
+
+  // What the build answers for each class, because a class cannot know it: its name, and what it overrides.
+
+  abstract get className(): string;
+
+  /** Does it override `readable` or `writable`? Then it is asked every turn. */
+  get overridesInterest(): bool {
+    return false;
+  }
+
+  /** Does it override `handleWrite`? If not, there is nobody to tell that it can write. */
+  get overridesHandleWrite(): bool {
+    return false;
+  }
+
+  /** Does it override `send`? Then a class of the library that sends does so by it. */
+  get overridesSend(): bool {
+    return false;
+  }
+
+  /** Nobody has overridden the callback of an event. */
+  protected _unhandled(event: string): void {
+    this.logInfo(ascii("unhandled ") + event + ascii(" event"), "warning");
+  }
 }

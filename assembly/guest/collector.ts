@@ -24,8 +24,9 @@ class Mark {}
 
 /** Made when the turn began. */
 let turnMark: Mark | null = null;
-/** Made when the loop began, and pinned with all that existed. */
-let loopMark: Mark | null = null;
+/** Marks made when the loop began: the first and the last in the list of the pinned of what existed. */
+let firstHeld = changetype<OBJECT>(0);
+let lastHeld = changetype<OBJECT>(0);
 /** Since the last collection. */
 let allocatedBytes: usize = 0;
 /** What that collection left. */
@@ -34,23 +35,22 @@ let aliveBytes: usize = 0;
 /** The loop begins, called by functions that may hold anything there is. */
 export function holdExisting(): void {
   if (ASC_RUNTIME != Runtime.Minimal) return;
-  const mark = new Mark();
-  pinList(mark, true);
-  loopMark = mark;
+  firstHeld = objectOf(new Mark());
+  lastHeld = objectOf(new Mark());
+  const begin = nextOf(lastHeld);
+  pinList(firstHeld, firstHeld, true);
+  pinList(begin, lastHeld, true);
 }
 
-/** The loop has ended. */
+/** The loop has ended. What the program has pinned by itself stays so. */
 export function releaseExisting(): void {
   if (ASC_RUNTIME != Runtime.Minimal) return;
-  const mark = loopMark;
-  loopMark = null;
-  if (mark !== null) pinList(mark, false);
+  pinList(firstHeld, lastHeld, false);
 }
 
-/** Pins all that is in the list of `mark`, the mark as the last; or lets go of it. That moves it to another list. */
-function pinList(mark: Mark, pin: bool): void {
-  const last = objectOf(mark);
-  let next = nextOf(last);
+/** Pins what stands from `first` to `last` in a list; or lets go of it. That moves it to another list. */
+function pinList(first: OBJECT, last: OBJECT, pin: bool): void {
+  let next = first;
   let object: OBJECT;
   do {
     object = next;

@@ -1,5 +1,6 @@
 /** Owns `DispatcherWithSend`, asyncore's `dispatcher_with_send`: a dispatcher whose `send` takes everything. */
 
+import { ascii } from "./ascii";
 import { ByteQueue } from "./byte-queue";
 import { Dispatcher } from "./dispatcher";
 import { Socket } from "./socket";
@@ -9,9 +10,9 @@ const BYTES_A_SEND: i32 = 65_536;
 
 /** What cannot be sent at once is kept, and sent when the socket can take it. */
 export class DispatcherWithSend extends Dispatcher {
-  private queue: ByteQueue = new ByteQueue();
+  private _queue: ByteQueue = new ByteQueue();
   /** Was the peer gone at the last send? */
-  private isLost: bool = false;
+  private _isLost: bool = false;
 
   constructor(socket: Socket | null = null) {
     super();
@@ -20,11 +21,11 @@ export class DispatcherWithSend extends Dispatcher {
 
   /** Bytes that wait to be sent. asyncore: len(out_buffer). */
   get outBufferLength(): i32 {
-    return this.queue.length;
+    return this._queue.length;
   }
 
   override writable(): bool {
-    return this.connecting || this.queue.length > 0;
+    return this.connecting || this._queue.length > 0;
   }
 
   override handleWrite(): void {
@@ -33,14 +34,14 @@ export class DispatcherWithSend extends Dispatcher {
 
   /** Takes all of `data`, a copy of what has to wait, and sends what it can. @returns its length */
   override send(data: Uint8Array): i32 {
-    const queue = this.queue;
+    const queue = this._queue;
     if (queue.length > 0 || this.connecting) {
       queue.push(data.dataStart, data.length);
       if (!this.connecting) this.initiateSend();
     } else {
-      this.isLost = false;
-      const sent = this.sendBytes(data.dataStart, data.length);
-      if (!this.isLost) queue.push(data.dataStart + sent, data.length - sent);
+      this._isLost = false;
+      const sent = this._sendBytes(data.dataStart, data.length);
+      if (!this._isLost) queue.push(data.dataStart + sent, data.length - sent);
     }
     this.setWriteInterest(queue.length > 0);
     return data.length;
@@ -48,19 +49,19 @@ export class DispatcherWithSend extends Dispatcher {
 
   /** Sends what it can of what waits, 64 KiB at the most. asyncore: initiate_send. */
   initiateSend(): void {
-    const queue = this.queue;
-    if (queue.length > 0) queue.drop(this.sendBytes(queue.start, min(queue.length, BYTES_A_SEND)));
+    const queue = this._queue;
+    if (queue.length > 0) queue.drop(this._sendBytes(queue.start, min(queue.length, BYTES_A_SEND)));
     this.setWriteInterest(queue.length > 0);
   }
 
   /** Closes; what waits is dropped. */
   override close(): void {
     super.close();
-    this.queue.clear();
+    this._queue.clear();
   }
 
   override get className(): string {
-    return "DispatcherWithSend";
+    return ascii("DispatcherWithSend");
   }
 
   protected override get managesWriting(): bool {
@@ -69,7 +70,7 @@ export class DispatcherWithSend extends Dispatcher {
 
   protected override outputLost(): void {
     super.outputLost();
-    this.isLost = true;
-    this.queue.clear();
+    this._isLost = true;
+    this._queue.clear();
   }
 }

@@ -8,6 +8,7 @@
 
 import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_SUCCESS } from "../wasi/errno";
 import { closeDescriptor } from "../wasi/system";
+import { ascii } from "./ascii";
 import { raiseErrno } from "./errors";
 import { bytesAt } from "./memory";
 
@@ -35,12 +36,17 @@ export function lastErrno(): i32 {
 }
 
 export abstract class Endpoint {
+  /** Is it a byte stream? */
+  readonly isStream: bool;
   private descriptor: i32;
+  /** What a handler left of what was read ahead, and how far that is taken. */
   private kept: Uint8Array | null = null;
+  private keptAt: i32 = 0;
   private keptErrno: i32 = ERRNO_SUCCESS;
 
-  constructor(fd: i32) {
+  constructor(fd: i32, isStream: bool) {
     this.descriptor = fd;
+    this.isStream = isStream;
   }
 
   /** The descriptor; -1 once closed. */
@@ -50,11 +56,6 @@ export abstract class Endpoint {
 
   get closed(): bool {
     return this.descriptor < 0;
-  }
-
-  /** Is it a byte stream? */
-  get isStream(): bool {
-    return true;
   }
 
   /** @returns bytes, or -errno. */
@@ -82,7 +83,7 @@ export abstract class Endpoint {
     if (fd < 0) return;
     const result = closeDescriptor(fd);
     // Of a descriptor that is not open no more than that is wanted.
-    if (result < 0 && result != -ERRNO_BADF) raiseErrno(-result, "close");
+    if (result < 0 && result != -ERRNO_BADF) raiseErrno(-result, ascii("close"));
   }
 
   /** Gives the descriptor away: closing it is the caller's business from then on. */
@@ -134,6 +135,8 @@ export abstract class Endpoint {
     aheadOwner = null;
     if (aheadLength < 0) this.keptErrno = -aheadLength;
     else if (aheadLength > aheadAt) this.kept = bytesAt(ahead + aheadAt, aheadLength - aheadAt);
+    // Nothing was kept before: see readAhead.
+    this.keptAt = 0;
   }
 
   /** Is something kept that the handler left? */
@@ -161,8 +164,10 @@ export abstract class Endpoint {
       this.keptErrno = ERRNO_SUCCESS;
       return NO_BYTES;
     }
-    const length = max(0, min(maxBytes, kept.length));
-    this.kept = length < kept.length ? kept.subarray(length) : null;
-    return bytesAt(kept.dataStart, length);
+    const start = this.keptAt;
+    const length = max(0, min(maxBytes, kept.length - start));
+    this.keptAt = start + length;
+    if (this.keptAt == kept.length) this.kept = null;
+    return bytesAt(kept.dataStart + start, length);
   }
 }

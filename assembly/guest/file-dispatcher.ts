@@ -1,5 +1,7 @@
 /** Owns `FileDispatcher`, asyncore's `file_dispatcher`: a dispatcher on a file, a pipe or a terminal. */
 
+import { State } from "../engine/channels";
+import { ascii } from "./ascii";
 import { Dispatcher } from "./dispatcher";
 import { FileWrapper } from "./file-wrapper";
 
@@ -14,10 +16,11 @@ export class FileDispatcher extends Dispatcher {
 
   /** Takes `fd` over, and comes into the map. asyncore: set_file. */
   setFile(fd: i32): void {
+    this._state = State.OPEN;
     this.setEndpoint(new FileWrapper(fd));
   }
 
   override get className(): string {
-    return "FileDispatcher";
+    return ascii("FileDispatcher");
   }
 }

@@ -8,7 +8,7 @@ export class FileWrapper extends Endpoint {
   private blocks: bool;
 
   constructor(fd: i32) {
-    super(fd);
+    super(fd, true);
     // A host that cannot make it non-blocking (standard input, say) is asked before each call.
     this.blocks = setNonBlocking(fd) < 0;
   }

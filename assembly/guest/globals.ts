@@ -17,7 +17,7 @@ export function guestAbort(
   _line: u32 = 0,
   _column: u32 = 0,
 ): void {
-  printError(message === null ? "abort" : ascii("abort: ") + message);
+  printError(message === null ? ascii("abort") : ascii("abort: ") + message);
   unreachable();
 }
 

@@ -5,7 +5,6 @@
  */
 
 import { NO_BYTES } from "./endpoint";
-import { newStaticArray } from "./memory";
 
 /** What is to be told. */
 export namespace Step {
@@ -167,7 +166,8 @@ export class InputBuffer {
   }
 }
 
-const NO_BORDERS = newStaticArray<i32>(0);
+@lazy
+const NO_BORDERS: StaticArray<i32> = [];
 
 function bordersOf(needle: Uint8Array): StaticArray<i32> {
   const borders = new StaticArray<i32>(needle.length + 1);

@@ -90,12 +90,12 @@ const COLON: u8 = 58;
 /** LISTEN_FDS says of how many sockets it speaks, LISTEN_FDNAMES how they are called: "web:admin". */
 function nameThem(): void {
   let count = DESCRIPTORS;
-  let at = findVariable("LISTEN_FDS");
+  let at = findVariable(ascii("LISTEN_FDS"));
   if (at != 0) {
     count = 0;
     for (; load<u8>(at) != 0; at++) count = count * 10 + i32(load<u8>(at) - ZERO);
   }
-  at = findVariable("LISTEN_FDNAMES");
+  at = findVariable(ascii("LISTEN_FDNAMES"));
   for (let fd = 0; fd < DESCRIPTORS; fd++) {
     const socket = unchecked(found[fd]);
     if (socket === null) continue;

@@ -8,7 +8,7 @@ import { timerCount } from "../engine/timers";
 import { isTurning, prepare, run, setPoll } from "../engine/turn";
 import { Kind, Verdict, setUpcalls } from "../engine/upcalls";
 import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
-import { EVENT_SIZE, Event, EventType, Subscription } from "../wasi/poll";
+import { EventType, Subscription, writeEvent } from "../wasi/poll";
 import { pollPortably } from "../wasi/portable-poll";
 import { exitProcess } from "../wasi/system";
 import { ascii } from "./ascii";
@@ -19,7 +19,7 @@ import { collectBetweenTurns, holdExisting, releaseExisting } from "./collector"
 import { OSError, hasError, isDisconnect, raise, takeError } from "./errors";
 import { printError } from "./messages";
 import { allChannels, channelIn, keepingChannels, noteKeeping, wantsToRead } from "./registry";
-import { fireTimer } from "./timers";
+import { fireTimer, toNs } from "./timers";
 
 /** Options of {@link loop}; asyncore's. */
 export class LoopOptions {
@@ -30,9 +30,6 @@ export class LoopOptions {
   /** How many turns; otherwise until no channel and no timer is left. */
   count: f64 = Infinity;
 }
-
-const NS_PER_MS: f64 = 1e6;
-const NS_MAX: f64 = 4e18;
 
 let byChannel: bool = false;
 let looping: bool = false;
@@ -50,7 +47,7 @@ setPoll(pollChannels);
  */
 export function loop(options: LoopOptions = new LoopOptions()): void {
   if (looping || isTurning()) {
-    raise(new OSError(ERRNO_ALREADY, "loop", ascii("a loop is running already")));
+    raise(new OSError(ERRNO_ALREADY, ascii("loop"), ascii("a loop is running already")));
     return;
   }
   looping = true;
@@ -85,7 +82,8 @@ export function poll(options: PollOptions = new PollOptions()): void {
 }
 
 /**
- * One turn, for a host that drives the guest: waits `timeoutNs` at the most, 0 for not at all.
+ * One turn, for a host that drives the guest: waits `timeoutNs` at the most, 0 for not at all. A program itself calls
+ * {@link poll}: after this, what only its functions hold may be collected.
  * @returns how many channels were ready; or a negative errno: something failed that nobody took, which standard error
  * has been told. The guest may go on.
  */
@@ -159,15 +157,10 @@ function pollChannels(subscriptionsAt: usize, eventsAt: usize, subscriptions: u3
   let count = load<i32>(eventCountAt);
   while (next !== null) {
     const channel = next;
-    next = channel.nextKeeping;
+    next = channel._nextKeeping;
     if (!wantsToRead(channel)) continue;
-    const event = changetype<Event>(eventsAt + <usize>count * EVENT_SIZE);
-    event.userdata = (u64(channel.generation) << 32) | u64(channel.slot);
-    event.error = u16(ERRNO_SUCCESS);
-    event.type = EventType.FD_READ;
-    event.nbytes = 1;
-    event.flags = 0;
-    count += 1;
+    const userdata = (u64(channel._generation) << 32) | u64(channel._slot);
+    writeEvent(eventsAt, count++, userdata, EventType.FD_READ, ERRNO_SUCCESS);
   }
   store<i32>(eventCountAt, count);
   return errno;
@@ -204,9 +197,9 @@ function deliver(slot: i32, kind: i32, detail: i32): i32 {
 }
 
 function deliverRead(channel: Channel): void {
-  if (!channel.readAhead()) return;
+  if (!channel._readAhead()) return;
   channel.handleReadEvent();
-  if (channel.keepAhead()) noteKeeping(channel);
+  if (channel._keepAhead()) noteKeeping(channel);
 }
 
 /** asyncore: what means "the peer is gone" closes, under poll(2) order; all else is an error. */
@@ -216,8 +209,4 @@ function fail(channel: Channel, error: OSError): i32 {
   if (byChannel && error.errno < 0 && isDisconnect(-error.errno)) channel.handleCloseEvent();
   else channel.handleError(error);
   return hasError() || exiting ? Verdict.STOP : Verdict.FAILED;
-}
-
-function toNs(ms: f64): i64 {
-  return i64(min(max(ms, 0.0) * NS_PER_MS, NS_MAX));
 }

@@ -30,6 +30,7 @@ export function withRoom<T>(array: StaticArray<T>, index: i32): StaticArray<T> {
   const length = array.length;
   if (index < length) return array;
   const grown = newStaticArray<T>(max(index + 1, 2 * length));
+  // What is copied needs no __link, as in the runtime's own __renew: whoever holds the new array will have it visited.
   memory.copy(changetype<usize>(grown), changetype<usize>(array), usize(length) << alignof<T>());
   return grown;
 }

@@ -5,15 +5,16 @@ import { asciiAt } from "./ascii";
 
 const STDOUT: i32 = 1;
 const STDERR: i32 = 2;
+const LINE_FEED: u8 = 10;
 
 /** Writes a line to standard output. What cannot be written is dropped. */
 export function print(line: string): void {
-  write(STDOUT, line + "\n");
+  write(STDOUT, line);
 }
 
 /** Writes a line to standard error. */
 export function printError(line: string): void {
-  write(STDERR, line + "\n");
+  write(STDERR, line);
 }
 
 /** Says why, and ends the program with status 1. */
@@ -37,9 +38,10 @@ export function decimal(value: i32): string {
 const DIGITS_MAX: i32 = 11;
 const digits = memory.data(DIGITS_MAX);
 
-function write(fd: i32, text: string): void {
-  const bytes = heap.alloc(<usize>text.length * 3);
-  const end = encode(text, bytes);
+function write(fd: i32, line: string): void {
+  const bytes = heap.alloc(<usize>line.length * 3 + 1);
+  let end = encode(line, bytes);
+  store<u8>(end++, LINE_FEED);
   let at = bytes;
   while (at < end) {
     const written = writeMessage(fd, at, i32(end - at));

@@ -26,8 +26,8 @@ export function addChannel(channel: Channel, state: u8, interest: i32, asked: bo
   const former = channelOf(fd);
   if (former !== null) removeChannel(former);
   const slot = channelAdd(fd, state, interest, asked, stream);
-  channel.slot = slot;
-  channel.generation = channelGeneration(slot);
+  channel._slot = slot;
+  channel._generation = channelGeneration(slot);
   channels = withRoom<Channel | null>(channels, slot);
   slots = withRoom<i32>(slots, fd);
   unchecked((channels[slot] = channel));
@@ -36,10 +36,10 @@ export function addChannel(channel: Channel, state: u8, interest: i32, asked: bo
 
 /** Takes it out of the map; does nothing for one that is not in it. */
 export function removeChannel(channel: Channel): void {
-  const slot = channel.slot;
+  const slot = channel._slot;
   if (slot < 0) return;
-  channel.slot = -1;
-  if (!channelRemove(slot, channel.generation)) return;
+  channel._slot = -1;
+  if (!channelRemove(slot, channel._generation)) return;
   unchecked((channels[slot] = null));
   const fd = channel.fd;
   if (fd >= 0 && fd < slots.length && unchecked(slots[fd]) == slot + 1) unchecked((slots[fd] = 0));
@@ -62,14 +62,14 @@ export function allChannels(): Channel[] {
     const channel = channels[slot];
     if (channel !== null) all.push(channel);
   }
-  return all.sort((a, b) => (channelAt(a.slot).sequence < channelAt(b.slot).sequence ? -1 : 1));
+  return all.sort((a, b) => (channelAt(a._slot).sequence < channelAt(b._slot).sequence ? -1 : 1));
 }
 
 /** It has left something to read. */
 export function noteKeeping(channel: Channel): void {
-  if (channel.isKeeping) return;
-  channel.isKeeping = true;
-  channel.nextKeeping = firstKeeping;
+  if (channel._isKeeping) return;
+  channel._isKeeping = true;
+  channel._nextKeeping = firstKeeping;
   firstKeeping = channel;
 }
 
@@ -78,10 +78,10 @@ export function keepingChannels(): Channel | null {
   let channel = firstKeeping;
   let kept: Channel | null = null;
   while (channel !== null) {
-    const next = channel.nextKeeping;
-    channel.isKeeping = channel.slot >= 0 && channel.keepAhead();
-    channel.nextKeeping = channel.isKeeping ? kept : null;
-    if (channel.isKeeping) kept = channel;
+    const next = channel._nextKeeping;
+    channel._isKeeping = channel._slot >= 0 && channel._keepAhead();
+    channel._nextKeeping = channel._isKeeping ? kept : null;
+    if (channel._isKeeping) kept = channel;
     channel = next;
   }
   firstKeeping = kept;
@@ -90,5 +90,5 @@ export function keepingChannels(): Channel | null {
 
 /** Does it want to read now? */
 export function wantsToRead(channel: Channel): bool {
-  return (channelRegistered(channel.slot) & Ready.READ) != 0;
+  return (channelRegistered(channel._slot) & Ready.READ) != 0;
 }

@@ -63,15 +63,13 @@ export class Socket extends Endpoint {
   address: SocketAddress = NO_ADDRESS;
   /** What the loop is to take it for: idle, open or accepting. */
   state: u8;
-  private streams: bool;
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
   constructor(fd: i32, family: string, type: string, state: u8) {
-    super(fd);
+    super(fd, type == "stream");
     this.family = family;
     this.type = type;
     this.state = state;
-    this.streams = type == "stream";
   }
 
   /** Makes a socket. Where that fails, it is closed from the beginning. socket(2). */
@@ -93,14 +91,10 @@ export class Socket extends Endpoint {
   static fromDescriptor(fd: i32, connected: bool = false): Socket {
     const type = descriptorType(fd);
     const isStream = type != FileType.SOCKET_DGRAM;
-    if (type < 0) raiseErrno(-type, ascii("fd_fdstat_get"));
-    else if (isStream && type != FileType.SOCKET_STREAM) raiseErrno(ERRNO_NOTSOCK, ascii("fd_fdstat_get"));
-    else setNonBlocking(fd);
+    const isSocket = type == FileType.SOCKET_STREAM || !isStream;
+    if (isSocket) setNonBlocking(fd);
+    else raiseErrno(type < 0 ? -type : ERRNO_NOTSOCK, ascii("fd_fdstat_get"));
     return new Socket(fd, "IPv4", isStream ? "stream" : "dgram", isStream && !connected ? State.ACCEPTING : State.OPEN);
-  }
-
-  override get isStream(): bool {
-    return this.streams;
   }
 
   /** Takes one waiting connection; null when there is none. */
@@ -197,7 +191,7 @@ export class Socket extends Endpoint {
 
   /** @returns 0, or -errno */
   private beginConnect(address: SocketAddress): i32 {
-    if (PROFILE == Profile.COMPONENT && this.streams && parseHost(address.host, this.family == "IPv6") == 0) {
+    if (PROFILE == Profile.COMPONENT && this.isStream && parseHost(address.host, this.family == "IPv6") == 0) {
       const name = String.UTF8.encode(address.host);
       return connectToName(this.fd, changetype<usize>(name), name.byteLength, address.port);
     }

@@ -4,7 +4,7 @@ import { isRunning, removeTimer, timerGeneration } from "../engine/timers";
 import { startTimer as startEngineTimer } from "../engine/turn";
 import { ERRNO_INVAL } from "../wasi/errno";
 import { raiseErrno } from "./errors";
-import { newStaticArray, withRoom } from "./memory";
+import { withRoom } from "./memory";
 
 const NS_PER_MS: f64 = 1e6;
 
@@ -51,7 +51,9 @@ export class Timer {
   }
 }
 
-let timers = newStaticArray<Timer | null>(0);
+// Lazy is for constants alone: asc may put any other beginning behind that of the program, where its loop runs.
+@lazy
+let timers: StaticArray<Timer | null> = [];
 
 /** What the loop calls for a timer; nothing until there was one, so that a program without any does without the rest. */
 let fire: (slot: i32) => void = fireNone;
@@ -93,6 +95,7 @@ export function cancelAllTimers(): void {
   }
 }
 
-function toNs(ms: f64): i64 {
+/** Nanoseconds; no time is earlier than 0. */
+export function toNs(ms: f64): i64 {
   return i64(min(max(ms, 0.0) * NS_PER_MS, NS_MAX));
 }

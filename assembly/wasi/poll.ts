@@ -69,3 +69,13 @@ export class Event {
   flags: u16;
   private _pad2: u32;
 }
+
+/** Writes the event at `index`: the descriptor is ready, or polling it has failed. */
+export function writeEvent(eventsAt: usize, index: i32, userdata: u64, type: u8, error: i32): void {
+  const event = changetype<Event>(eventsAt + <usize>index * EVENT_SIZE);
+  event.userdata = userdata;
+  event.error = u16(error);
+  event.type = type;
+  event.nbytes = 1;
+  event.flags = 0;
+}

@@ -21,6 +21,7 @@ import {
   SUBSCRIPTION_SIZE,
   Subscription,
   poll_oneoff,
+  writeEvent,
 } from "./poll";
 import { FDSTAT_SIZE, fd_fdstat_get } from "./preview1";
 
@@ -157,11 +158,6 @@ function eventOf(tag: u8): Event | null {
   return null;
 }
 
-function tell(eventsAt: usize, index: u32, subscription: Subscription, error: i32): void {
-  const event = changetype<Event>(eventsAt + index * EVENT_SIZE);
-  event.userdata = subscription.userdata;
-  event.error = u16(error);
-  event.type = subscription.tag;
-  event.nbytes = 1;
-  event.flags = 0;
+function tell(eventsAt: usize, index: i32, subscription: Subscription, error: i32): void {
+  writeEvent(eventsAt, index, subscription.userdata, subscription.tag, error);
 }

@@ -18,6 +18,9 @@ import { tellAddress, toldHost } from "../address";
 /** Twelve parameters, 4 bytes each: see sockets.ts. */
 export const flat: usize = memory.data(48, 4);
 
+/** A call of sockets.ts that takes an address; `other` is what it takes before that. */
+type AddressCall = (socket: i32, other: i32, family: i32, port: i32, a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, h: i32, i: i32, j: i32, resultAt: usize) => void;
+
 const GROUPS: i32 = 8;
 
 /** Makes {@link flat} of the `length` bytes at `at`. */
@@ -31,6 +34,27 @@ export function flatten(at: usize, length: i32, port: i32): void {
   } else {
     for (let i = 0; i < 4; i++) store<i32>(flat + 4 * i, load<u8>(at + i), 8);
   }
+}
+
+/** Makes a call with the address in {@link flat}. */
+export function callFlat(call: AddressCall, socket: i32, other: i32, resultAt: usize): void {
+  call(
+    socket,
+    other,
+    load<i32>(flat),
+    load<i32>(flat, 4),
+    load<i32>(flat, 8),
+    load<i32>(flat, 12),
+    load<i32>(flat, 16),
+    load<i32>(flat, 20),
+    load<i32>(flat, 24),
+    load<i32>(flat, 28),
+    load<i32>(flat, 32),
+    load<i32>(flat, 36),
+    load<i32>(flat, 40),
+    load<i32>(flat, 44),
+    resultAt,
+  );
 }
 
 /** Notes the `ip-socket-address` at `at` as the one that was told. */

@@ -9,7 +9,7 @@
  */
 
 import { ERRNO_BADF, ERRNO_SUCCESS } from "../errno";
-import { CLOCK_MONOTONIC, EVENT_SIZE, Event, EventType, SUBSCRIPTION_SIZE, Subscription } from "../poll";
+import { CLOCK_MONOTONIC, EventType, SUBSCRIPTION_SIZE, Subscription, writeEvent } from "../poll";
 import { Descriptor, NONE, Stage, descriptorAt, readPollable, writePollable } from "./descriptors";
 import { drainingCount, finishDrained, listDraining, noteDrained } from "./draining";
 import { dropPollable, monotonicNow, poll, subscribeInstant, wallNow } from "./io";
@@ -115,12 +115,7 @@ function tellReady(eventsAt: usize, count: i32, subscription: Subscription): i32
 }
 
 function tell(eventsAt: usize, index: i32, subscription: Subscription, error: i32): void {
-  const event = changetype<Event>(eventsAt + index * EVENT_SIZE);
-  event.userdata = subscription.userdata;
-  event.error = u16(error);
-  event.type = subscription.tag;
-  event.nbytes = 1;
-  event.flags = 0;
+  writeEvent(eventsAt, index, subscription.userdata, subscription.tag, error);
 }
 
 /** A clock that goes off at `wakeNs`, or before. */

@@ -6,9 +6,9 @@
 
 import { toldHost } from "../address";
 import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_INVAL, ERRNO_NOENT, ERRNO_SUCCESS } from "../errno";
-import { flat, flatten, takeHost } from "./addresses";
+import { callFlat, flatten, takeHost } from "./addresses";
 import { Descriptor, Kind, NONE, Stage, addDescriptor, dropPollables, newDescriptor } from "./descriptors";
-import { WOULD_BLOCK, errnoIn, errnoOf } from "./errors";
+import { errnoIn, errnoOf } from "./errors";
 import { RESULT_SIZE } from "./io";
 import { network } from "./network";
 import {
@@ -26,7 +26,7 @@ import {
   startListen,
   subscribeTcp,
 } from "./sockets";
-import { waitAndDrop } from "./waiting";
+import { finishStep } from "./waiting";
 
 const result = memory.data(RESULT_SIZE, 8);
 
@@ -43,30 +43,9 @@ export function openTcp(isIPv6: bool): i32 {
 /** Binds to the address in `flat`. @returns 0, or -errno */
 export function bindTcp(descriptor: Descriptor): i32 {
   const socket = descriptor.socket;
-  startBindTcp(
-    socket,
-    network(),
-    load<i32>(flat),
-    load<i32>(flat, 4),
-    load<i32>(flat, 8),
-    load<i32>(flat, 12),
-    load<i32>(flat, 16),
-    load<i32>(flat, 20),
-    load<i32>(flat, 24),
-    load<i32>(flat, 28),
-    load<i32>(flat, 32),
-    load<i32>(flat, 36),
-    load<i32>(flat, 40),
-    load<i32>(flat, 44),
-    result,
-  );
+  callFlat(startBindTcp, socket, network(), result);
   if (load<u8>(result) != 0) return -errnoIn(result);
-  finishBindTcp(socket, result);
-  while (wouldBlock()) {
-    waitAndDrop(subscribeTcp(socket));
-    finishBindTcp(socket, result);
-  }
-  const errno = errnoIn(result);
+  const errno = finishStep(socket, finishBindTcp, subscribeTcp);
   if (errno == ERRNO_SUCCESS) descriptor.stage = Stage.BOUND;
   return -errno;
 }
@@ -78,12 +57,7 @@ export function listenTcp(descriptor: Descriptor, backlog: i32): i32 {
   setBacklog(socket, max(1, backlog), result);
   startListen(socket, result);
   if (load<u8>(result) != 0) return -errnoIn(result);
-  finishListen(socket, result);
-  while (wouldBlock()) {
-    waitAndDrop(subscribeTcp(socket));
-    finishListen(socket, result);
-  }
-  const errno = errnoIn(result);
+  const errno = finishStep(socket, finishListen, subscribeTcp);
   if (errno == ERRNO_SUCCESS) descriptor.stage = Stage.LISTENING;
   return -errno;
 }
@@ -100,23 +74,7 @@ export function acceptTcp(descriptor: Descriptor): i32 {
 
 /** Begins to connect to the address in `flat`. @returns -EINPROGRESS, or another -errno */
 export function connectTcp(descriptor: Descriptor): i32 {
-  startConnect(
-    descriptor.socket,
-    network(),
-    load<i32>(flat),
-    load<i32>(flat, 4),
-    load<i32>(flat, 8),
-    load<i32>(flat, 12),
-    load<i32>(flat, 16),
-    load<i32>(flat, 20),
-    load<i32>(flat, 24),
-    load<i32>(flat, 28),
-    load<i32>(flat, 32),
-    load<i32>(flat, 36),
-    load<i32>(flat, 40),
-    load<i32>(flat, 44),
-    result,
-  );
+  callFlat(startConnect, descriptor.socket, network(), result);
   if (load<u8>(result) != 0) return -errnoIn(result);
   descriptor.stage = Stage.CONNECTING;
   return -ERRNO_INPROGRESS;
@@ -171,8 +129,4 @@ function takeLookup(descriptor: Descriptor): i32 {
     const begun = connectTcp(descriptor);
     return begun == -ERRNO_INPROGRESS ? ERRNO_AGAIN : -begun;
   }
-}
-
-function wouldBlock(): bool {
-  return load<u8>(result) != 0 && load<u8>(result, 1) == WOULD_BLOCK;
 }

@@ -2,9 +2,9 @@
 
 import { toldHost } from "../address";
 import { ERRNO_AGAIN, ERRNO_NOTCONN, ERRNO_SUCCESS } from "../errno";
-import { flat, flatten, takeAddress, writeAddress } from "./addresses";
+import { callFlat, flat, flatten, takeAddress, writeAddress } from "./addresses";
 import { Descriptor, Kind, NONE, Stage, addDescriptor, dropStreams, newDescriptor } from "./descriptors";
-import { WOULD_BLOCK, errnoIn, errnoOf } from "./errors";
+import { errnoIn, errnoOf } from "./errors";
 import { RESULT_SIZE } from "./io";
 import { network } from "./network";
 import {
@@ -18,7 +18,7 @@ import {
   startBindUdp,
   subscribeUdp,
 } from "./sockets";
-import { waitAndDrop } from "./waiting";
+import { finishStep } from "./waiting";
 
 const result = memory.data(RESULT_SIZE, 8);
 const outgoing = memory.data(OUTGOING_SIZE, 8);
@@ -33,30 +33,9 @@ export function openUdp(isIPv6: bool): i32 {
 /** Binds to the address in `flat`, and opens the streams of datagrams. @returns 0, or -errno */
 export function bindUdp(descriptor: Descriptor): i32 {
   const socket = descriptor.socket;
-  startBindUdp(
-    socket,
-    network(),
-    load<i32>(flat),
-    load<i32>(flat, 4),
-    load<i32>(flat, 8),
-    load<i32>(flat, 12),
-    load<i32>(flat, 16),
-    load<i32>(flat, 20),
-    load<i32>(flat, 24),
-    load<i32>(flat, 28),
-    load<i32>(flat, 32),
-    load<i32>(flat, 36),
-    load<i32>(flat, 40),
-    load<i32>(flat, 44),
-    result,
-  );
+  callFlat(startBindUdp, socket, network(), result);
   if (load<u8>(result) != 0) return -errnoIn(result);
-  finishBindUdp(socket, result);
-  while (load<u8>(result) != 0 && load<u8>(result, 1) == WOULD_BLOCK) {
-    waitAndDrop(subscribeUdp(socket));
-    finishBindUdp(socket, result);
-  }
-  const errno = errnoIn(result);
+  const errno = finishStep(socket, finishBindUdp, subscribeUdp);
   if (errno != ERRNO_SUCCESS) return -errno;
   descriptor.stage = Stage.BOUND;
   return openStreams(descriptor, false);
@@ -116,23 +95,7 @@ function ensureBound(descriptor: Descriptor): i32 {
 
 function openStreams(descriptor: Descriptor, isConnected: bool): i32 {
   if (!isConnected) memory.fill(flat, 0, 48);
-  openDatagrams(
-    descriptor.socket,
-    i32(isConnected),
-    load<i32>(flat),
-    load<i32>(flat, 4),
-    load<i32>(flat, 8),
-    load<i32>(flat, 12),
-    load<i32>(flat, 16),
-    load<i32>(flat, 20),
-    load<i32>(flat, 24),
-    load<i32>(flat, 28),
-    load<i32>(flat, 32),
-    load<i32>(flat, 36),
-    load<i32>(flat, 40),
-    load<i32>(flat, 44),
-    result,
-  );
+  callFlat(openDatagrams, descriptor.socket, i32(isConnected), result);
   if (load<u8>(result) != 0) return -errnoOf(load<u8>(result, 4));
   descriptor.input = load<i32>(result, 4);
   descriptor.output = load<i32>(result, 8);
