@@ -1,0 +1,99 @@
+/**
+ * Owns a handler's membership of its map: its registration; its interest and its state, which it has before and after
+ * as well; the host name that it waits for; what it has been told of its end. Knows the seam in channel.ts; knows no
+ * socket and no handler class.
+ */
+
+import { type ChannelMap, registrarOf } from "../channel-map.js";
+import type { Channel, Registration } from "../channel.js";
+import { Interest, State } from "../engine.js";
+import type { OSError } from "../errors.js";
+
+/** A handler and its map, whether it is in the map or not. */
+export class Membership {
+  readonly map: ChannelMap;
+  /** Bits of `Interest`. To set it tells the engine nothing: see {@link want}. */
+  interest: number = Interest.READ;
+  /** A `State` of the engine. To set it tells the engine nothing: see {@link enter}. */
+  state: number = State.IDLE;
+  /** Would anybody hear that it can write? */
+  hearsWrite = false;
+  /** Has handleEof been called for this endpoint, and handleClose? */
+  eofTold = false;
+  closeTold = false;
+  #registration: Registration | undefined;
+  #stopLookup: (() => void) | undefined;
+
+  constructor(map: ChannelMap) {
+    this.map = map;
+  }
+
+  get isMember(): boolean {
+    return this.#registration !== undefined;
+  }
+
+  /** Is a host name being looked up? */
+  get isResolving(): boolean {
+    return this.#stopLookup !== undefined;
+  }
+
+  /** Comes into the map; leaves it before, where it is in it. */
+  join(channel: Channel, fd: number, asked: boolean, stream: boolean): void {
+    const { state, interest } = this;
+    this.#registration?.remove();
+    this.#registration = registrarOf(this.map).register(channel, { fd, state, interest, asked, stream });
+  }
+
+  leave(): void {
+    this.stopLookup();
+    this.#registration?.remove();
+    this.#registration = undefined;
+  }
+
+  /** Says whether the channel wants to hear of this one kind of `Interest`. */
+  want(kind: number, on: boolean): void {
+    const interest = on ? this.interest | kind : this.interest & ~kind;
+    if (interest === this.interest) return;
+    this.interest = interest;
+    this.#registration?.setInterest(interest);
+  }
+
+  /** Changes the state, as the engine is to know it. */
+  enter(state: number): void {
+    this.state = state;
+    this.#registration?.setState(state);
+  }
+
+  /** There is nothing to read any more. */
+  endInput(): void {
+    this.#registration?.endInput();
+  }
+
+  /** Takes the pending error of a stream at its end: its code, or undefined. */
+  takeError(): string | undefined {
+    return this.#registration?.takeError();
+  }
+
+  /** A listener is out of descriptors. @returns false where it is in no map that could pause it. */
+  pause(): boolean {
+    this.#registration?.pause();
+    return this.isMember;
+  }
+
+  /** Looks a host name up; {@link leave} and {@link stopLookup} give up waiting. See `Registrar.lookup`. */
+  lookup(channel: Channel, host: string, family: 4 | 6, done: (result: string | OSError) => void): void {
+    let answered = false;
+    const stopLookup = registrarOf(this.map).lookup(channel, host, family, (result) => {
+      answered = true;
+      this.#stopLookup = undefined;
+      done(result);
+    });
+    // Inside `loopSync` it is answered already.
+    if (!answered) this.#stopLookup = stopLookup;
+  }
+
+  stopLookup(): void {
+    this.#stopLookup?.();
+    this.#stopLookup = undefined;
+  }
+}
