@@ -7,7 +7,7 @@ import type { Watch } from "./backend.js";
 import type { LoopPlan } from "./loop.js";
 import { WAKE_MS } from "./wake.js";
 
-/** At so many ready channels a turn is under load. */
+/** At so many ready channels a wake is under load: it goes on until a turn finds nothing. */
 const BUSY_CHANNELS = 4;
 
 export class HostedLoop {
@@ -67,11 +67,13 @@ export class HostedLoop {
   readonly #turns = (): void => {
     const { scheduler, byChannel } = this.#plan;
     const endMs = performance.now() + WAKE_MS;
+    let isBusy = false;
     while (true) {
       const ready = scheduler.run(0, byChannel);
       this.#turnsLeft -= 1;
       const waitMs = this.#prepare();
-      if (waitMs === undefined || ready < BUSY_CHANNELS || performance.now() >= endMs) return this.#wait(waitMs);
+      isBusy ||= ready >= BUSY_CHANNELS;
+      if (waitMs === undefined || !isBusy || ready === 0 || performance.now() >= endMs) return this.#wait(waitMs);
     }
   };
 
