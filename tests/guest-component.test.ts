@@ -19,7 +19,7 @@ import {
 } from "./guest-component-support.js";
 import { Program, serve } from "./runtimes/support.js";
 import { Peer } from "./support/peers.js";
-import { pattern } from "./support/sockets.js";
+import { pattern, refusingAddress } from "./support/sockets.js";
 
 const BUILD_LIMIT_MS = 180_000;
 const SIZE_MAX = 60_000;
@@ -206,7 +206,7 @@ describe.skipIf(missing !== "")("a component", () => {
   });
 
   test("is told of a connection that is refused, and of a name that is nobody's", async () => {
-    const port = await closedPort();
+    const { port } = refusingAddress();
     const refused = new Program(command(built.client, { FAMILY: "IPv4", HOST: "127.0.0.1", PORT: String(port) }));
     expect((await refused.ended).stdout).toBe("error connect ECONNREFUSED\nover\n");
     const unknown = new Program(command(built.client, { FAMILY: "IPv4", HOST: "nobody.invalid", PORT: "1" }));
@@ -271,15 +271,4 @@ async function lineOf(program: Program, expected: RegExp): Promise<RegExpExecArr
     if (program.isOver) throw new Error(`it has ended, and there is no line ${expected} in: ${program.lines.join("\n")}`);
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
-}
-
-/** A port that somebody had, and nobody listens on. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
 }
