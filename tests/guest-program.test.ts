@@ -135,36 +135,6 @@ test(
   BUILD_TIMEOUT_MS,
 );
 
-test(
-  "with the socket extension a program opens, binds, listens and connects by itself",
-  async () => {
-    const module = await buildGuest(
-      `
-      import { Dispatcher } from "wasyncore";
-      const server = new Dispatcher();
-      server.createSocket({ family: "IPv6" });
-      server.bind({ host: "::1", port: 8080 });
-      server.listen(5);
-      const client = new Dispatcher();
-      client.createSocket();
-      client.connect({ host: "127.0.0.1", port: 8080 });
-      `,
-      "--profile",
-      "preview1+sockets",
-    );
-    const host = new ScriptedHost(module);
-    host.run();
-    expect(host.calls.filter((call) => call.startsWith("sock_")).map((call) => call.replaceAll(/ \d{3,}\b(?<!8080)/g, " *"))).toEqual([
-      "sock_open 2 2 *",
-      "sock_bind 0 * 8080",
-      "sock_listen 0 5",
-      "sock_open 1 2 *",
-      "sock_connect 0 * 8080",
-    ]);
-  },
-  BUILD_TIMEOUT_MS,
-);
-
 test.each(["minimal", "incremental"])(
   "what functions hold that wait for the loop is not collected, what nobody holds is: %s runtime",
   async (runtime) => {

@@ -3,7 +3,10 @@
  * one runtime or another does. Knows WASI's bytes; knows nothing of guests.
  */
 
+import { Connection } from "./guest-scripted-connection.js";
 import { CLOCK, FD_READ, FD_WRITE, readSubscriptions, writeEvent, EVENT_SIZE, type WasiSubscription } from "./engine/wasi-bytes.js";
+
+export { Connection };
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
@@ -16,35 +19,16 @@ const AGAIN = 6;
 const BADF = 8;
 const NOTSOCK = 57;
 const NOTSUP = 58;
+const PERM = 63;
+const NOTCAPABLE = 76;
 const FILETYPE_STREAM = 6;
 
 /**
  * How a runtime polls: by looking at each descriptor; completing all once one is ready (wasmtime 36); sleeping the whole
- * timeout and completing all (wazero), writes with ENOTSUP; refusing descriptors.
+ * timeout and completing all (wazero), writes with ENOTSUP; refusing descriptors; waking and telling of nothing, not even
+ * of the clock (WasmEdge, of a half-closed connection that waits to write).
  */
-export type Polling = "honest" | "all at once" | "blind" | "refusing";
-
-/** A virtual connection, seen from outside. */
-export class Connection {
-  /** What the guest will read. */
-  readonly input: Buffer[] = [];
-  ended = false;
-  /** An errno that the next read finds. */
-  error = 0;
-  sent = "";
-  /** How many bytes may be sent. */
-  room = Infinity;
-  closed = false;
-  fd = -1;
-
-  constructor(...input: string[]) {
-    for (const text of input) this.input.push(Buffer.from(text));
-  }
-
-  get isReadable(): boolean {
-    return this.input.length > 0 || this.ended || this.error !== 0;
-  }
-}
+export type Polling = "honest" | "all at once" | "blind" | "refusing" | "silent";
 
 /** The guest has called proc_exit. */
 export class Exit extends Error {
@@ -76,8 +60,17 @@ export class ScriptedHost {
   onPoll: (count: number) => void = () => undefined;
   /** Descriptors that fail a poll with EBADF. */
   readonly unpollable = new Set<number>();
+  /** Files, which WasmEdge cannot wait for: it tells EPERM when the wait is over. */
+  readonly files = new Set<number>();
+  /** What sock_connect returns, and what SO_ERROR is after it. */
+  connectErrno = SUCCESS;
+  socketErrno = SUCCESS;
+  /** What the last poll had asked for when standard input was closed. */
+  lastAskedAtClose: readonly string[] | undefined;
+  #lastAsked: readonly string[] = [];
+  /** The numbers of the next descriptors. Without any, as an operating system does, the lowest free one from 10. */
+  readonly numbers: number[] = [];
   readonly #exports: Record<string, unknown>;
-  #nextFd = 10;
 
   constructor(module: Uint8Array, listeners: readonly number[] = [3]) {
     for (const fd of listeners) this.waiting.set(fd, []);
@@ -141,6 +134,10 @@ export class ScriptedHost {
         return SUCCESS;
       case "fd_write":
         return this.#print(a, this.#vector(b), d);
+      case "fd_read":
+        return this.#receive(a, this.#vector(b), d);
+      case "fd_fdstat_set_flags":
+        return a < 3 ? NOTCAPABLE : this.#note(name, parameters);
       case "sock_accept":
         return this.#accept(a, c);
       case "sock_recv":
@@ -157,10 +154,23 @@ export class ScriptedHost {
         return this.#writeEnvironment(a, b);
       case "proc_exit":
         throw new Exit(a);
+      case "sock_open":
+        this.#add(new Connection(), c);
+        return this.#note(name, parameters);
+      case "sock_connect":
+        this.#note(name, parameters);
+        return this.connectErrno;
+      case "sock_getsockopt":
+        view.setUint32(d, this.socketErrno, true);
+        return this.#note(name, parameters);
       default:
-        this.calls.push(`${name} ${parameters.join(" ")}`);
-        return SUCCESS;
+        return this.#note(name, parameters);
     }
+  }
+
+  #note(name: string, parameters: readonly number[]): number {
+    this.calls.push(`${name} ${parameters.join(" ")}`);
+    return SUCCESS;
   }
 
   #isOpen(fd: number): boolean {
@@ -180,6 +190,7 @@ export class ScriptedHost {
     if (descriptors.some(({ tag }) => tag === CLOCK)) throw new Error("a second clock");
     const names = descriptors.map(({ tag, id }) => `${tag === FD_READ ? "read" : "write"} ${id}`);
     if (new Set(names).size < names.length) throw new Error(`subscribed twice: ${names.join(", ")}`);
+    this.#lastAsked = names;
     if (descriptors.length === 0) this.sleepsMs.push(Number(clock.timeoutNs) / 1e6);
     else this.polls.push({ timeoutNs: clock.timeoutNs, descriptors: names });
     if (descriptors.length > 0) this.onPoll(this.polls.length);
@@ -187,12 +198,14 @@ export class ScriptedHost {
     if (this.polling === "refusing" && descriptors.length > 0) return NOTSUP;
 
     const ready = this.#readyOf(descriptors);
-    if (ready.length === 0 || this.polling === "blind") this.nowNs += clock.timeoutNs;
-    const events = ready.map(({ userdata, tag }) => {
-      const error = this.polling === "blind" && tag === FD_WRITE ? NOTSUP : SUCCESS;
+    const isSilent = this.polling === "silent" && descriptors.length > 0;
+    const waits = ready.every(({ id }) => this.files.has(id)) && !isSilent;
+    if (waits || this.polling === "blind") this.nowNs += clock.timeoutNs;
+    const events = ready.map(({ userdata, tag, id }) => {
+      const error = this.files.has(id) ? PERM : this.polling === "blind" && tag === FD_WRITE ? NOTSUP : SUCCESS;
       return { userdata, type: tag, error, nbytes: 0, hangup: false };
     });
-    if (ready.length === 0) events.push({ userdata: clock.userdata, type: CLOCK, error: SUCCESS, nbytes: 0, hangup: false });
+    if (waits) events.push({ userdata: clock.userdata, type: CLOCK, error: SUCCESS, nbytes: 0, hangup: false });
     events.forEach((event, index) => writeEvent(this.#memory, eventsAt + index * EVENT_SIZE, event));
     new DataView(this.#memory).setUint32(countAt, events.length, true);
     return SUCCESS;
@@ -212,12 +225,16 @@ export class ScriptedHost {
   #accept(fd: number, at: number): number {
     const connection = this.waiting.get(fd)?.shift();
     if (connection === undefined) return this.waiting.has(fd) ? AGAIN : NOTSOCK;
-    connection.fd = this.#nextFd++;
-    // As an operating system does, it gives the lowest free number.
-    for (let free = 10; free < connection.fd; free++) if (!this.connections.has(free)) connection.fd = free;
+    this.#add(connection, at);
+    return SUCCESS;
+  }
+
+  #add(connection: Connection, at: number): void {
+    let lowest = 10;
+    while (this.connections.has(lowest)) lowest += 1;
+    connection.fd = this.numbers.shift() ?? lowest;
     this.connections.set(connection.fd, connection);
     new DataView(this.#memory).setUint32(at, connection.fd, true);
-    return SUCCESS;
   }
 
   #receive(fd: number, target: Buffer, lengthAt: number): number {
@@ -256,6 +273,7 @@ export class ScriptedHost {
   }
 
   #close(fd: number): number {
+    if (fd === 0) this.lastAskedAtClose = this.#lastAsked;
     const connection = this.connections.get(fd);
     if (connection !== undefined) connection.closed = true;
     return this.connections.delete(fd) || this.waiting.delete(fd) ? SUCCESS : BADF;

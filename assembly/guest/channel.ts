@@ -27,6 +27,8 @@ export abstract class Channel {
   /** Is it listed as one that left something to read? */
   _isKeeping: bool = false;
   _nextKeeping: Channel | null = null;
+  /** The next whose descriptor is like this one's: see registry.ts. */
+  _nextAlike: Channel | null = null;
 
   /** For subclasses to look at. asyncore: debug. */
   debug: bool = false;

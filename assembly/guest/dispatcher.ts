@@ -57,8 +57,10 @@ export class Dispatcher extends Channel {
     this.setEndpoint(socket);
   }
 
-  /** Allows the address to be bound again at once; where that cannot be had, as here, does nothing. */
-  setReuseAddr(): void {}
+  /** Allows the address to be bound again at once; where that cannot be had, does nothing. asyncore: set_reuse_addr. */
+  setReuseAddr(): void {
+    this.socket.allowReuse();
+  }
 
   /** Comes into the map. asyncore: add_channel. */
   addChannel(): void {

@@ -122,7 +122,7 @@ function explain(name: string): string {
   }
   text += ascii(".\nPass one:\n  wasyncore run app.wasm --listen 127.0.0.1:8080\n  wasmtime run -S preview2=n -S tcplisten=127.0.0.1:8080 app.wasm    (36 to 46)\n  wazero run -listen=127.0.0.1:8080 app.wasm\n  wasmi app.wasm --tcplisten 127.0.0.1:8080\n");
   if (PROFILE == Profile.PREVIEW1) {
-    return text + ascii("For WasmEdge and WAMR: wasyncore build --profile preview1+sockets");
+    return text + ascii("For WasmEdge: wasyncore build --profile preview1+sockets");
   } else {
     return text + ascii("or open one in the program: createSocket, bind, listen");
   }

@@ -3,14 +3,15 @@
  * calls. Knows the registry, the timers and the seam in channel.ts; knows no handler class.
  */
 
-import { channelCount } from "../engine/channels";
+import { State, channelCount } from "../engine/channels";
+import { channelSetState } from "../engine/membership";
 import { timerCount } from "../engine/timers";
 import { isTurning, prepare, run, setPoll } from "../engine/turn";
 import { Kind, Verdict, setUpcalls } from "../engine/upcalls";
 import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
 import { EventType, Subscription, writeEvent } from "../wasi/poll";
 import { pollPortably } from "../wasi/portable-poll";
-import { exitProcess } from "../wasi/system";
+import { connectError, exitProcess } from "../wasi/system";
 import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
 import { Channel } from "./channel";
@@ -184,9 +185,12 @@ function deliver(slot: i32, kind: i32, detail: i32): i32 {
   const channel = channelIn(slot);
   if (channel === null) return 0;
   const more = kind == Kind.ACCEPT ? channel.handleAcceptEvent() : false;
-  if (kind == Kind.READ) deliverRead(channel);
+  if (kind == Kind.CONNECT) {
+    const errno = connectError(channel.fd);
+    if (errno != ERRNO_SUCCESS) return failConnect(channel, errno);
+    channel.handleConnectEvent();
+  } else if (kind == Kind.READ) deliverRead(channel);
   else if (kind == Kind.WRITE) channel.handleWriteEvent();
-  else if (kind == Kind.CONNECT) channel.handleConnectEvent();
   else if (kind == Kind.CLOSE) channel.handleCloseEvent();
   // A handler that read to the end has taken the error already.
   else if (kind == Kind.ERROR && detail != 0) return fail(channel, channel.socketError(detail));
@@ -200,6 +204,12 @@ function deliverRead(channel: Channel): void {
   if (!channel._readAhead()) return;
   channel.handleReadEvent();
   if (channel._keepAhead()) noteKeeping(channel);
+}
+
+/** The host has told that a connection is made or has failed, and not which. */
+function failConnect(channel: Channel, errno: i32): i32 {
+  channelSetState(channel._slot, channel._generation, State.IDLE);
+  return fail(channel, channel.socketError(errno));
 }
 
 /** asyncore: what means "the peer is gone" closes, under poll(2) order; all else is an error. */

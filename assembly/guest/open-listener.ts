@@ -30,6 +30,7 @@ export function openListener(name: string, fallback: string): Socket | null {
   const options = new SocketOptions();
   if (address.host.indexOf(":") >= 0) options.family = "IPv6";
   const socket = Socket.create(options);
+  socket.allowReuse();
   if (!socket.closed) socket.bind(address);
   if (!socket.closed) socket.listen(BACKLOG);
   const error = takeError();

@@ -15,8 +15,11 @@ import { newStaticArray, withRoom } from "./memory";
 
 /** By slot. */
 let channels = newStaticArray<Channel | null>(64);
-/** One more than the slot, by descriptor; 0 is none. */
-let slots = newStaticArray<i32>(64);
+/**
+ * Lists by the lowest bits of the descriptor, as many as `channels` has places: a power of two. A descriptor itself is no
+ * index, for hosts may give out any number below 2^31: WasmEdge's are random.
+ */
+let lists = newStaticArray<Channel | null>(64);
 /** Handlers that left something of what was read ahead, in a list. */
 let firstKeeping: Channel | null = null;
 
@@ -28,21 +31,18 @@ export function addChannel(channel: Channel, state: u8, interest: i32, asked: bo
   const slot = channelAdd(fd, state, interest, asked, stream);
   channel._slot = slot;
   channel._generation = channelGeneration(slot);
-  channels = withRoom<Channel | null>(channels, slot);
-  slots = withRoom<i32>(slots, fd);
+  if (slot >= channels.length) grow(slot);
   unchecked((channels[slot] = channel));
-  unchecked((slots[fd] = slot + 1));
+  link(channel);
 }
 
 /** Takes it out of the map; does nothing for one that is not in it. */
 export function removeChannel(channel: Channel): void {
   const slot = channel._slot;
   if (slot < 0) return;
+  unlink(channel);
   channel._slot = -1;
-  if (!channelRemove(slot, channel._generation)) return;
-  unchecked((channels[slot] = null));
-  const fd = channel.fd;
-  if (fd >= 0 && fd < slots.length && unchecked(slots[fd]) == slot + 1) unchecked((slots[fd] = 0));
+  if (channelRemove(slot, channel._generation)) unchecked((channels[slot] = null));
 }
 
 @inline
@@ -52,7 +52,9 @@ export function channelIn(slot: i32): Channel | null {
 
 /** The channel on a descriptor. */
 export function channelOf(fd: i32): Channel | null {
-  return fd >= 0 && fd < slots.length && unchecked(slots[fd]) > 0 ? unchecked(channels[slots[fd] - 1]) : null;
+  let channel = unchecked(lists[listOf(fd)]);
+  while (channel !== null && channelAt(channel._slot).fd != fd) channel = channel._nextAlike;
+  return channel;
 }
 
 /** All of them, in channel order: that in which they came into the map. */
@@ -91,4 +93,38 @@ export function keepingChannels(): Channel | null {
 /** Does it want to read now? */
 export function wantsToRead(channel: Channel): bool {
   return (channelRegistered(channel._slot) & Ready.READ) != 0;
+}
+
+@inline
+function listOf(fd: i32): i32 {
+  return fd & (lists.length - 1);
+}
+
+function link(channel: Channel): void {
+  // The descriptor it came with: its own is gone once it is closed.
+  const at = listOf(channelAt(channel._slot).fd);
+  channel._nextAlike = unchecked(lists[at]);
+  unchecked((lists[at] = channel));
+}
+
+function unlink(channel: Channel): void {
+  const at = listOf(channelAt(channel._slot).fd);
+  let before: Channel | null = null;
+  let other = unchecked(lists[at]);
+  while (other !== null && other !== channel) {
+    before = other;
+    other = other._nextAlike;
+  }
+  if (before === null) unchecked((lists[at] = channel._nextAlike));
+  else before._nextAlike = channel._nextAlike;
+  channel._nextAlike = null;
+}
+
+function grow(slot: i32): void {
+  channels = withRoom<Channel | null>(channels, slot);
+  lists = newStaticArray<Channel | null>(channels.length);
+  for (let i = 0; i < slot; i++) {
+    const channel = unchecked(channels[i]);
+    if (channel !== null) link(channel);
+  }
 }

@@ -9,6 +9,7 @@ import { AddressFamily, SocketKind } from "../wasi/socket-extension";
 import {
   acceptConnection,
   addressOf,
+  allowReuse,
   bindSocket,
   connectSocket,
   connectToName,
@@ -103,6 +104,11 @@ export class Socket extends Endpoint {
     if (fd >= 0) return this.accepted(fd);
     raiseErrno(-fd, "accept");
     return null;
+  }
+
+  /** Lets {@link bind} take an address whose last connections are not forgotten yet, where the host has a call for it. */
+  allowReuse(): void {
+    allowReuse(this.fd);
   }
 
   /** Binds to a numeric address; host "" is every address of the machine. */

@@ -21,4 +21,5 @@ export const ERRNO_NOSYS: i32 = 52;
 export const ERRNO_NOTCONN: i32 = 53;
 export const ERRNO_NOTSOCK: i32 = 57;
 export const ERRNO_NOTSUP: i32 = 58;
+export const ERRNO_PERM: i32 = 63;
 export const ERRNO_PIPE: i32 = 64;

@@ -4,15 +4,20 @@
  *
  * - A host may complete every subscription once one is ready, or all of them after the whole timeout, without looking at
  *   any. Then a turn may come to nothing. After such turns it waits: 1 ms, 2 ms, up to 16 ms, until something moves. A
- *   host that has never been seen to wait for a descriptor is never trusted with a wait.
+ *   host that has never been seen to wait for a descriptor is never trusted with a wait. Standard input and output do not
+ *   count: some wait for these alone.
  * - One bad descriptor may fail the whole call with EBADF. Then the bad one is looked for, and is told by an event.
  * - A host that cannot poll descriptors at all (ENOTSUP, ENOSYS) is asked for the time alone, and every channel is tried
  *   in each turn, with the same waits.
- * - Of an event only the subscription and the error are believed. ENOTSUP is no error: the channel is tried.
+ * - A host may wake and tell of nothing, not even of the clock: WasmEdge does while a connection waits to write whose peer
+ *   has ended its half. That is a turn that came to nothing as well.
+ * - A host may be unable to wait for a file, which is always ready: WasmEdge tells EPERM of it, and only when the wait is
+ *   over. While there is one, nothing is waited for.
+ * - Of an event only the subscription and the error are believed. ENOTSUP and EPERM are no errors: the channel is tried.
  */
 
 import { activityCount } from "./activity";
-import { ERRNO_BADF, ERRNO_NOSYS, ERRNO_NOTSUP, ERRNO_SUCCESS } from "./errno";
+import { ERRNO_BADF, ERRNO_NOSYS, ERRNO_NOTSUP, ERRNO_PERM, ERRNO_SUCCESS } from "./errno";
 import {
   CLOCK_MONOTONIC,
   EVENT_SIZE,
@@ -41,10 +46,13 @@ changetype<Subscription>(pair).id = CLOCK_MONOTONIC;
 let waits: bool = false;
 /** Has it refused to poll descriptors? */
 let refuses: bool = false;
-/** Did the last poll find something? */
+/** Did the last poll find something, or wake for nothing? */
 let found: bool = false;
-let activityBefore: u32 = 0;
-/** How many polls in a row found something that came to nothing. */
+/** Did it tell of a file that it cannot wait for? */
+let foundFile: bool = false;
+/** Before the first poll nothing can have come to nothing. */
+let activityBefore: u32 = u32.MAX_VALUE;
+/** How many turns in a row came to nothing; of a host that waits, only those in which something was found. */
 let fruitless: u32 = 0;
 
 /** As `poll_oneoff`. The first subscription is the clock, and the only one of its kind. */
@@ -72,6 +80,14 @@ export function pollPortably(subscriptionsAt: usize, eventsAt: usize, subscripti
   return claimAll(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
 }
 
+/**
+ * Has the host forget the descriptors that it was last asked for. WasmEdge keeps them for the next call, and standard
+ * input and output even when they are closed, which it does not survive.
+ */
+export function forgetPolled(): void {
+  sleep(1);
+}
+
 /** Is this descriptor, asked for alone, ready? */
 export function isReady(fd: i32, tag: u8): bool {
   return pollOne(fd, tag) == ERRNO_SUCCESS && eventOf(tag) != null;
@@ -80,11 +96,11 @@ export function isReady(fd: i32, tag: u8): bool {
 /** Waits first, if the last poll, or the last ones, came to nothing. */
 function holdBack(clock: Subscription): i32 {
   const wanted = clock.timeout;
-  fruitless = found && activityCount() == activityBefore ? fruitless + 1 : 0;
+  fruitless = (found || !waits) && activityCount() == activityBefore ? fruitless + 1 : 0;
   activityBefore = activityCount();
   if (fruitless >= FRUITLESS_MAX) waits = false;
+  if (foundFile || !waits) clock.timeout = 1;
   if (waits) return ERRNO_SUCCESS;
-  clock.timeout = 1;
   return fruitless == 0 ? ERRNO_SUCCESS : sleep(min(wanted, BACK_OFF_NS << min(fruitless - 1, BACK_OFF_DOUBLINGS)));
 }
 
@@ -94,14 +110,21 @@ function sleep(timeNs: u64): i32 {
 }
 
 function readEvents(eventsAt: usize, count: i32): void {
-  found = false;
+  found = count == 0;
+  foundFile = false;
   for (let i = 0; i < count; i++) {
     const event = changetype<Event>(eventsAt + <usize>i * EVENT_SIZE);
     if (event.type == EventType.CLOCK) continue;
     found = true;
     event.nbytes = 1;
-    if (event.error == ERRNO_NOTSUP) event.error = u16(ERRNO_SUCCESS);
+    if (event.error == ERRNO_PERM) foundFile = true;
+    event.error = u16(errorOf(event));
   }
+}
+
+/** That of the descriptor: what says that the host cannot poll it is none. */
+function errorOf(event: Event): i32 {
+  return event.error == ERRNO_NOTSUP || event.error == ERRNO_PERM ? ERRNO_SUCCESS : event.error;
 }
 
 /** Is there more than standard input and output, for which some hosts wait and for nothing else? */
@@ -146,7 +169,7 @@ function pollOne(fd: i32, tag: u8): i32 {
   const errno = poll_oneoff(pair, pairEvents, 2, pairCount);
   if (errno != ERRNO_SUCCESS) return errno;
   const event = eventOf(tag);
-  return event != null && event.error != ERRNO_NOTSUP ? event.error : ERRNO_SUCCESS;
+  return event == null ? ERRNO_SUCCESS : errorOf(event);
 }
 
 /** The event of {@link pollOne} that is not the clock's. */

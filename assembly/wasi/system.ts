@@ -9,7 +9,7 @@
 import { noteActivity } from "./activity";
 import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_NOTSUP, ERRNO_SUCCESS } from "./errno";
 import { CLOCK_MONOTONIC, CLOCK_REALTIME, EventType, clock_time_get } from "./poll";
-import { isReady } from "./portable-poll";
+import { forgetPolled, isReady } from "./portable-poll";
 import {
   FDFLAGS_NONBLOCK,
   FDSTAT_SIZE,
@@ -30,7 +30,17 @@ import {
   sock_shutdown,
 } from "./preview1";
 import { PROFILE, Profile } from "./profile";
-import { sock_bind, sock_connect, sock_listen, sock_open } from "./socket-extension";
+import {
+  SOL_SOCKET,
+  SO_ERROR,
+  SO_REUSEADDR,
+  sock_bind,
+  sock_connect,
+  sock_getsockopt,
+  sock_listen,
+  sock_open,
+  sock_setsockopt,
+} from "./socket-extension";
 
 /** An iovec, or an address of the extension. */
 const vector = memory.data(8, 8);
@@ -49,6 +59,7 @@ export function setNonBlocking(fd: i32): i32 {
 }
 
 export function closeDescriptor(fd: i32): i32 {
+  if (fd <= 2) forgetPolled();
   return -fd_close(fd);
 }
 
@@ -108,6 +119,14 @@ export function openSocket(family: i32, kind: i32): i32 {
   return -ERRNO_NOTSUP;
 }
 
+/** Lets a socket bind to an address whose last connections are not forgotten yet, where the profile has a call for it. */
+export function allowReuse(fd: i32): void {
+  if (PROFILE == Profile.PREVIEW1_SOCKETS) {
+    store<i32>(result, 1);
+    sock_setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, result, 4);
+  }
+}
+
 /** Binds to the address of `length` bytes at `at`. */
 export function bindSocket(fd: i32, at: usize, length: i32, port: i32): i32 {
   if (PROFILE == Profile.PREVIEW1_SOCKETS) return -sock_bind(fd, vectorOf(at, length), port);
@@ -126,6 +145,16 @@ export function connectSocket(fd: i32, at: usize, length: i32, port: i32): i32 {
     return errno == ERRNO_AGAIN ? -ERRNO_INPROGRESS : -errno;
   }
   return -ERRNO_NOTSUP;
+}
+
+/** What a connection has failed with, where the poll may not tell: an errno, 0 for none. */
+export function connectError(fd: i32): i32 {
+  if (PROFILE == Profile.PREVIEW1_SOCKETS) {
+    store<i32>(result, 4, 4);
+    const errno = sock_getsockopt(fd, SOL_SOCKET, SO_ERROR, result, result + 4);
+    return errno == ERRNO_SUCCESS ? load<i32>(result) : errno;
+  }
+  return ERRNO_SUCCESS;
 }
 
 /**

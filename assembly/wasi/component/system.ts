@@ -113,6 +113,14 @@ export function openSocket(family: i32, kind: i32): i32 {
   return kind == SocketKind.STREAM ? openTcp(isIPv6) : openUdp(isIPv6);
 }
 
+/** A host of components does so for each socket that it binds. */
+export function allowReuse(_fd: i32): void {}
+
+/** The poll tells it. */
+export function connectError(_fd: i32): i32 {
+  return ERRNO_SUCCESS;
+}
+
 export function bindSocket(fd: i32, at: usize, length: i32, port: i32): i32 {
   const descriptor = descriptorAt(fd);
   if (descriptor === null) return -ERRNO_BADF;
