@@ -88,6 +88,12 @@ function deliverRead(entry: Entry): bool {
   const slot = entry.slot;
   const generation = entry.generation;
   let channel = channelAt(slot);
+  // What most entries are: something to read, and nothing else.
+  if (channel.ready == Ready.READ && channel.state == State.OPEN && channel.interest & Ready.READ) {
+    channel.ready = 0;
+    statistics.reads += 1;
+    return tell(slot, Kind.READ, 0);
+  }
   if (!(channel.ready & Ready.READ)) return true;
   channel.ready &= ~Ready.READ;
   if (channel.state == State.ACCEPTING) {

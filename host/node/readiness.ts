@@ -72,6 +72,14 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWr
   }
 
   return (rows, at, fd, events, interest) => {
+    rows[at] = fd;
+    // What most rows say.
+    if (events === POLLIN) {
+      rows[at + 1] = Ready.READ;
+      rows[at + 2] = 0;
+      rows[at + 3] = -1;
+      return;
+    }
     let bits = 0;
     if ((events & POLLIN) !== 0) bits |= Ready.READ;
     if ((events & POLLOUT) !== 0) bits |= Ready.WRITE;
@@ -90,7 +98,6 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWr
         error = pendingError(fd, events);
       }
     }
-    rows[at] = fd;
     rows[at + 1] = bits;
     rows[at + 2] = error;
     rows[at + 3] = readable;

@@ -140,8 +140,18 @@ export class PollOneoff {
     const count = this.pollSet.wait(waitMs);
     if (count < 0) return this.#wasi(count);
     const { ready } = this.pollSet;
+    const { owners } = this.#watched;
+    const isOwned = this.#log !== undefined;
     for (let i = 0, at = 0; i < count; i++, at += READY_STRIDE) {
-      this.#writeReady(ready[at] ?? 0, ready[at + 1] ?? 0, ready[at + 2] ?? 0, ready[at + 3] ?? 0);
+      const fd = ready[at] ?? 0;
+      const bits = ready[at + 1] ?? 0;
+      // What most rows say, where nobody shares a descriptor: something to read, and nothing else.
+      if (bits === Ready.READ && isOwned) {
+        const owner = fd * Watched.STRIDE;
+        this.#write(owners[owner] ?? 0, owners[owner + 1] ?? 0, ERRNO_SUCCESS, EventType.FD_READ, 1, 0);
+      } else {
+        this.#writeReady(fd, bits, ready[at + 2] ?? 0, ready[at + 3] ?? 0);
+      }
     }
     return ERRNO_SUCCESS;
   }
