@@ -44,11 +44,11 @@ newer_or_equal() {
 }
 
 # run_long NAME COMMAND...: runs it with its output in a log, says every half minute that it goes on, and shows the end of
-# the log when it fails. The log is kept then.
+# the log when it fails. The log is kept then, beside the runtimes, until the next attempt.
 run_long() {
   local name=$1 log status=0 began=$SECONDS told=$SECONDS
   shift
-  log=$(mktemp "${TMPDIR:-/tmp}/wasyncore-runtimes.XXXXXX")
+  log="$ROOT/${name// /-}.log"
   "$@" >"$log" 2>&1 </dev/null &
   child=$!
   while kill -0 "$child" 2>/dev/null; do

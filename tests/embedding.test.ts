@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { build, BUILD_TIMEOUT_MS, EMBEDDINGS, hasTool, Program, runToEnd } from "./embedding-programs.js";
 import { wat } from "./guest-host-modules.js";
+import { leaveOut } from "./support/missing.js";
 import { Peer } from "./support/peers.js";
 import { requireBuild, ROOT } from "./support/processes.js";
 
@@ -20,7 +21,6 @@ const EXITING = `(module
   (memory (export "memory") 1)
   (func (export "_start") (call $exit (i32.const 7)) unreachable))`;
 
-const inCI = process.env["CI"] !== undefined;
 const directory = mkdtempSync(join(tmpdir(), "embedding-"));
 const command = join(directory, "echo.wasm");
 const reactor = join(directory, "guest.wasm");
@@ -59,15 +59,10 @@ const there = await Promise.all(EMBEDDINGS.map(hasTool));
 describe.each(EMBEDDINGS.map((embedding, index) => ({ embedding, isThere: there[index] === true })))(
   "$embedding.name",
   ({ embedding, isThere }) => {
-    if (!isThere && !inCI) {
-      process.stderr.write(`The tests of embedding with ${embedding.name} are left out: to run them, ${embedding.advice}.\n`);
-    }
+    const missing = leaveOut(`The tests of embedding with ${embedding.name}`, isThere ? "" : `to run them, ${embedding.advice}`);
 
-    describe.runIf(isThere || inCI)("as it is built from its folder", () => {
-      beforeAll(async () => {
-        if (!isThere) throw new Error(`the tools are not there: ${embedding.advice}`);
-        await build(embedding);
-      }, BUILD_TIMEOUT_MS);
+    describe.skipIf(missing !== "")("as it is built from its folder", () => {
+      beforeAll(() => build(embedding), BUILD_TIMEOUT_MS);
 
       function start(module: string): Program {
         return new Program([...embedding.command(module === reactor), module, "127.0.0.1:0"]);

@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { client, exchange, runModule } from "./guest-host-command.js";
+import { leaveOut } from "./support/missing.js";
 
 const SOURCE = `package main
 
@@ -44,16 +45,13 @@ func main() {
 `;
 
 const hasGo = spawnSync("go", ["version"], { stdio: "ignore" }).status === 0;
-if (!hasGo && process.env["CI"] === undefined) {
-  process.stderr.write("The tests of a Go guest are left out: install Go 1.21 or later (https://go.dev/dl/) to run them.\n");
-}
+const missing = leaveOut("The tests of a Go guest", hasGo ? "" : "install Go 1.21 or later (https://go.dev/dl/) to run them");
 
-describe.runIf(hasGo || process.env["CI"] !== undefined)("a Go guest", () => {
+describe.skipIf(missing !== "")("a Go guest", () => {
   let guest: Uint8Array;
   let directory: string;
 
   beforeAll(() => {
-    if (!hasGo) throw new Error("there is no Go to build the guest: install it (https://go.dev/dl/)");
     directory = mkdtempSync(join(tmpdir(), "guest-host-go-"));
     writeFileSync(join(directory, "go.mod"), "module echo\n\ngo 1.21\n");
     writeFileSync(join(directory, "main.go"), SOURCE);

@@ -3,6 +3,7 @@ Knows nothing of files or of recordings. Twin of player.ts."""
 
 import asyncore
 import os
+import select
 import socket
 import time
 
@@ -89,8 +90,9 @@ class Player:
             self.log("the loop raised %s" % name_of(error))
             return False
 
-    def run(self, is_done=lambda: True, later=0):
-        """Turns until what is expected has come and then nothing more; `later` lines are still to be added."""
+    def run(self, is_done=lambda: True, later=0, peer=None):
+        """Turns until what is expected has come and then nothing more; `later` lines are still to be added. With an empty
+        map there is only `peer` left to wait for."""
         index = len(self.segments)
         known = self.expected is not None and index < len(self.expected)
         wanted = self.expected[index] - later if known else 0
@@ -98,15 +100,16 @@ class Player:
         silent = 0
         while silent < 2:
             count = len(self.lines)
-            waiting = not is_done() or (count < wanted and bool(self.map))
+            done = is_done()
+            waiting = not done or (count < wanted and bool(self.map))
             if not self.turn(0.02 if waiting else 0 if known else SILENCE_S):
                 return
             if time.monotonic() > deadline:
                 if waiting:
                     return
                 raise AssertionError("%s does not come to rest" % self.scenario["id"])
-            if waiting and not self.map:
-                time.sleep(0.001)
+            if not done and not self.map:
+                select.select([peer.fd], [], [], max(0, deadline - time.monotonic()))
             silent = 0 if waiting or len(self.lines) > count else silent + 1
 
     def step_run(self):
@@ -128,7 +131,7 @@ class Player:
             taken.extend(peer.take())
             return peer.ended is not None or (wanted != "end" and len(taken) >= wanted)
 
-        self.run(is_done, later=1)
+        self.run(is_done, later=1, peer=peer)
         self.log("%s got %s%s" % (name, show(bytes(taken)), "" if peer.ended is None else ", " + peer.ended))
         self.end_segment()
 

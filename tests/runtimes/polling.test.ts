@@ -38,9 +38,11 @@ function subscribe(index: i32, tag: u8, id: u32, timeoutNs: u64): void {
   subscription.timeout = timeoutNs;
 }
 
-function sleep(): void {
-  subscribe(0, EventType.CLOCK, CLOCK_MONOTONIC, 1_000_000);
-  poll_oneoff(SUBSCRIPTIONS, EVENTS, 1, COUNT);
+/** Until it is ready. The clock is for a runtime that does not wait for descriptors, and is the longest wait for others. */
+function waitFor(fd: i32): void {
+  subscribe(0, EventType.CLOCK, CLOCK_MONOTONIC, 20_000_000);
+  subscribe(1, EventType.FD_READ, fd, 0);
+  poll_oneoff(SUBSCRIPTIONS, EVENTS, 2, COUNT);
 }
 
 const listener = takeListener();
@@ -48,7 +50,7 @@ const listener = takeListener();
 function accept(): i32 {
   let fd = acceptConnection(listener.fd);
   while (fd < 0) {
-    sleep();
+    waitFor(listener.fd);
     fd = acceptConnection(listener.fd);
   }
   return fd;
@@ -58,7 +60,7 @@ function accept(): i32 {
 function receiveOne(fd: i32): bool {
   let length = receive(fd, BUFFER, 1);
   while (length < 0) {
-    sleep();
+    waitFor(fd);
     length = receive(fd, BUFFER, 1);
   }
   return length == 1;
