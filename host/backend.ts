@@ -111,6 +111,16 @@ export interface PollSet {
    */
   watch(onReady: () => void): Watch;
 
+  /**
+   * Allows the backend to make calls together from the next {@link wait} on, until {@link endBatch}: to read ahead what
+   * has arrived, and to put off what is sent. Every call still has the effect that it would have at its place, in the
+   * order of the calls. A set that gains nothing by it leaves both out.
+   */
+  beginBatch?(): void;
+
+  /** Everything that was put off is done when this returns. */
+  endBatch?(): void;
+
   /** Releases the set. The descriptors in it stay open. */
   close(): void;
 }
@@ -157,6 +167,8 @@ export interface Backend {
 
   /** Receives up to `length` bytes (default: all of it) into `target`. @returns bytes, 0 at end of input, -EAGAIN when nothing is there. */
   recv(fd: number, target: Uint8Array, length?: number): number;
+  /** The same as bytes of their own, up to `maxBytes` of them; empty at end of input. @returns -errno for a failure */
+  receive(fd: number, maxBytes: number): Uint8Array | number;
   /** Receives the one urgent byte (MSG_OOB) into `target`. */
   recvOutOfBand(fd: number, target: Uint8Array): number;
   /** Sends from `data`; no SIGPIPE. @returns bytes taken, -EAGAIN when none could be. */
@@ -185,6 +197,8 @@ export interface Backend {
   /** Duplicates `fd`, close-on-exec. */
   duplicate(fd: number): number;
   setNonBlocking(fd: number, on: boolean): number;
+  /** How many bytes have been read ahead of `fd` in a batch, and not been taken: who gives it away loses them. */
+  unreadBytes?(fd: number): number;
   /** Is `fd` to be closed in programs that this process executes? Of those that the backend makes, all are. */
   setCloseOnExec(fd: number, on: boolean): number;
   close(fd: number): number;

@@ -192,7 +192,14 @@ export class Scheduler {
    */
   run(waitMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
-    const ready = this.engine.turnRun(waitMs, Number(byChannel));
+    const { pollSet } = this.poller;
+    let ready: number;
+    pollSet.beginBatch?.();
+    try {
+      ready = this.engine.turnRun(waitMs, Number(byChannel));
+    } finally {
+      pollSet.endBatch?.();
+    }
     this.release();
     if (ready < 0) throw new OSError(wasiErrorCode(-ready), { errno: ready, syscall: "poll_oneoff" });
     return ready;

@@ -161,13 +161,10 @@ export class Socket implements Endpoint {
   /** Receives up to `maxBytes`; nothing at end of input. */
   recv(maxBytes: number): Uint8Array {
     checkInteger("maxBytes", maxBytes, 0, LENGTH_MAX);
-    const backend = this.#backend;
-    const { scratch } = backend;
-    const target = maxBytes <= scratch.length ? scratch : new Uint8Array(maxBytes);
-    const length = backend.recv(this.#fd, target, maxBytes);
-    if (length < 0) throw errorOf(backend, length, "recv");
-    this.#bytesIn += length;
-    return copyOf(target, length);
+    const data = this.#backend.receive(this.#fd, maxBytes);
+    if (typeof data === "number") throw errorOf(this.#backend, data, "recv");
+    this.#bytesIn += data.length;
+    return data;
   }
 
   /** Receives into `target`. @returns how many bytes, 0 at end of input. */

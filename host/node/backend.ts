@@ -4,7 +4,7 @@
  */
 
 import type { Backend, Clock, PollSet } from "../backend.js";
-import { checkOneOf } from "../check.js";
+import { checkInteger, checkOneOf } from "../check.js";
 import { UnsupportedPlatformError } from "../errors.js";
 import { CLOCK_REALTIME, errorCode, platformConstants } from "./constants.js";
 import { createDescriptorCalls } from "./descriptors.js";
@@ -15,11 +15,19 @@ import { PollPollSet } from "./poll.js";
 import { createRowWriter } from "./readiness.js";
 import { Scratch } from "./scratch.js";
 import { createSocketCalls } from "./sockets.js";
+import { type DirectCalls, Streams } from "./streams.js";
 
 export interface NodeBackendOptions {
   /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */
   readonly poller?: "epoll" | "poll" | undefined;
+  /**
+   * From how many ready connections on epoll's loop makes the calls for them together: reads ahead, and puts off sends to
+   * the end of the turn at the latest. Infinity: never. Default 4. See docs/batches.md.
+   */
+  readonly batchMin?: number | undefined;
 }
+
+const BATCH_MIN = 4;
 
 /**
  * The operating system, called from Node through libc. Owns no descriptor: what it makes is the caller's to close.
@@ -28,6 +36,8 @@ export interface NodeBackendOptions {
  */
 export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   if (options.poller !== undefined) checkOneOf("options.poller", options.poller, ["epoll", "poll"]);
+  const { batchMin = BATCH_MIN } = options;
+  if (batchMin !== Infinity) checkInteger("options.batchMin", batchMin, 1, Number.MAX_SAFE_INTEGER);
   const libc = loadLibc();
   const { linux } = libc;
   const poller = options.poller ?? (linux === undefined ? "poll" : "epoll");
@@ -37,7 +47,8 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   const constants = platformConstants();
   const writeRow = createRowWriter(libc, constants);
   const scratch = new Scratch(libc);
-  const descriptors = createDescriptorCalls(libc, constants);
+  const direct: DirectCalls = { ...createSocketCalls(libc, constants, scratch), ...createDescriptorCalls(libc, constants) };
+  const streams = new Streams(direct);
   const pollSets = new Set<PollSet>();
   const forget = (set: PollSet): void => void pollSets.delete(set);
 
@@ -50,22 +61,55 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     createPollSet() {
       const set =
         poller === "epoll" && linux !== undefined
-          ? new EpollPollSet(libc, linux, writeRow, forget)
+          ? new EpollPollSet(libc, linux, constants, writeRow, streams, batchMin, forget)
           : new PollPollSet(libc, constants, writeRow, forget);
       pollSets.add(set);
       return set;
     },
 
-    ...createSocketCalls(libc, constants, scratch),
-    ...descriptors,
+    ...(poller === "epoll" ? orderedCalls(direct, streams) : direct),
     ...createLookupCalls(libc, constants),
 
     close(fd) {
+      const lost = streams.release(fd);
       // While it is open still: epoll goes on reporting a closed number whose file a duplicate keeps open, and could
       // not be told to stop.
       for (const set of pollSets) set.update(fd, 0);
-      return descriptors.close(fd);
+      return direct.close(fd) || lost;
     },
+  };
+}
+
+/** All calls on descriptors, each in its turn: see {@link Streams}. */
+function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, "close"> & Pick<Backend, "unreadBytes"> {
+  return {
+    socket: direct.socket,
+    socketPair: direct.socketPair,
+    pipe: direct.pipe,
+    bind: streams.inOrder(direct.bind),
+    listen: streams.inOrder(direct.listen),
+    accept: streams.inOrder(direct.accept),
+    connect: streams.inOrder(direct.connect),
+    shutdown: streams.shutdown,
+    recv: (fd, target, length = target.length) => streams.recv(fd, target, length),
+    receive: (fd, maxBytes) => streams.receive(fd, maxBytes),
+    recvOutOfBand: streams.inOrder(direct.recvOutOfBand),
+    recvFrom: (fd, target) => streams.recvFrom(fd, target),
+    read: (fd, target, length = target.length) => streams.read(fd, target, length),
+    send: (fd, data) => streams.send(fd, data),
+    sendVector: (fd, pieces) => streams.sendVector(fd, pieces),
+    sendOutOfBand: streams.afterOwed(direct.sendOutOfBand),
+    sendTo: streams.afterOwed(direct.sendTo),
+    write: streams.afterOwed(direct.write),
+    getOption: streams.inOrder(direct.getOption),
+    setOption: streams.inOrder(direct.setOption),
+    localAddress: streams.inOrder(direct.localAddress),
+    remoteAddress: streams.inOrder(direct.remoteAddress),
+    family: streams.inOrder(direct.family),
+    duplicate: streams.inOrder(direct.duplicate),
+    setNonBlocking: streams.inOrder(direct.setNonBlocking),
+    setCloseOnExec: streams.inOrder(direct.setCloseOnExec),
+    unreadBytes: (fd) => streams.unreadBytes(fd),
   };
 }
 

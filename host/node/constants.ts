@@ -49,7 +49,9 @@ export const CLOCK_REALTIME = 0;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
-const IPPROTO_TCP = 6;
+/** Linux's option of SOL_SOCKET that tells the protocol. */
+export const SO_PROTOCOL = 38;
+export const IPPROTO_TCP = 6;
 const IPPROTO_IPV6 = 41;
 
 const LINUX: PlatformConstants = {

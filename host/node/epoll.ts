@@ -1,6 +1,7 @@
 /**
- * Owns an epoll(7) instance as a {@link PollSet}. Knows nothing of sockets. Level-triggered: a change costs one
- * epoll_ctl(2), a wait costs O(ready) and allocates nothing but a larger buffer after one that came back full.
+ * Owns an epoll(7) instance as a {@link PollSet}. Knows nothing of sockets. Level-triggered, as far as its user can see: a
+ * change costs one epoll_ctl(2), a wait costs O(ready) and allocates nothing but a larger buffer after one that came back
+ * full. What is done for many connections together is steady.ts's.
  *
  * ```
  * struct epoll_event   x64 (packed)                others
@@ -9,11 +10,13 @@
  * ```
  */
 
-import { type PollSet, READY_STRIDE, type Watch } from "../backend.js";
+import { type PollSet, Ready, READY_STRIDE, type Watch } from "../backend.js";
 import { LoopError, OSError } from "../errors.js";
-import { errnos, errorCode, SOCK_CLOEXEC } from "./constants.js";
+import { errnos, errorCode, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
 import type { Libc, LinuxCalls } from "./libc.js";
-import { eventsOf, INTEREST, POLLIN, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
+import { eventsOf, INTEREST, POLLIN, POLLOUT, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
+import { Steady } from "./steady.js";
+import type { Streams } from "./streams.js";
 import { LoopDescriptor, LoopWatch } from "./watch.js";
 
 const EPOLL_CTL_ADD = 1;
@@ -33,6 +36,8 @@ export class EpollPollSet implements PollSet {
   readonly #libc: Libc;
   readonly #linux: LinuxCalls;
   readonly #writeRow: RowWriter;
+  readonly #streams: Streams;
+  readonly #steady: Steady;
   readonly #onClose: (set: PollSet) => void;
   readonly #event = new Uint32Array(EVENT_WORDS);
   #events = new Int32Array(FIRST_CAPACITY * EVENT_WORDS);
@@ -44,10 +49,24 @@ export class EpollPollSet implements PollSet {
   #epollFd: number;
   #watch: LoopWatch | undefined;
 
-  constructor(libc: Libc, linux: LinuxCalls, writeRow: RowWriter, onClose: (set: PollSet) => void) {
+  /** @param batchMin from how many ready connections on what is done for them is done together */
+  constructor(
+    libc: Libc,
+    linux: LinuxCalls,
+    constants: PlatformConstants,
+    writeRow: RowWriter,
+    streams: Streams,
+    batchMin: number,
+    onClose: (set: PollSet) => void,
+  ) {
     this.#libc = libc;
     this.#linux = linux;
     this.#writeRow = writeRow;
+    this.#streams = streams;
+    this.#steady = new Steady(libc, linux, constants, streams, batchMin, {
+      interestIn: (fd) => this.#interest[fd] ?? 0,
+      modify: (fd, events) => this.#control(EPOLL_CTL_MOD, fd, events),
+    });
     this.#onClose = onClose;
     this.#epollFd = linux.epoll_create1(SOCK_CLOEXEC);
     if (this.#epollFd < 0) {
@@ -57,12 +76,25 @@ export class EpollPollSet implements PollSet {
   }
 
   get alwaysReady(): boolean {
-    return this.#files.size > 0;
+    if (this.#files.size > 0) return true;
+    if (this.#streams.unread.size === 0) return false;
+    for (const fd of this.#streams.unread.keys()) if (this.#reads(fd)) return true;
+    return false;
+  }
+
+  beginBatch(): void {
+    this.#steady.begin();
+  }
+
+  endBatch(): void {
+    this.#steady.end();
+    if (this.#streams.owed.size > 0) this.#watchOwed();
   }
 
   update(fd: number, interest: number): number {
     const wanted = interest & INTEREST;
     const known = this.#interest[fd] ?? 0;
+    this.#steady.forget(fd, wanted === 0);
     if (wanted === 0) {
       this.#files.delete(fd);
       if (known !== 0) {
@@ -74,13 +106,15 @@ export class EpollPollSet implements PollSet {
     }
 
     // Asked even if nothing seems changed: another descriptor may have come under the number since.
-    let result = this.#control(known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, wanted);
-    if (result === -errnos.EEXIST) result = this.#control(EPOLL_CTL_MOD, fd, wanted);
-    else if (result === -errnos.ENOENT) result = this.#control(EPOLL_CTL_ADD, fd, wanted);
+    const events = eventsOf(wanted) | (this.#streams.owed.has(fd) ? POLLOUT : 0);
+    let result = this.#control(known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, events);
+    if (result === -errnos.EEXIST) result = this.#control(EPOLL_CTL_MOD, fd, events);
+    else if (result === -errnos.ENOENT) result = this.#control(EPOLL_CTL_ADD, fd, events);
 
     if (result === 0) {
       this.#files.delete(fd);
       this.#remember(fd, wanted);
+      if (this.#streams.unread.has(fd)) this.#watch?.wake();
       return 0;
     }
     if (known !== 0) this.#interest[fd] = 0;
@@ -94,31 +128,40 @@ export class EpollPollSet implements PollSet {
   }
 
   wait(timeoutMs: number): number {
-    const timeout = this.#files.size > 0 ? 0 : timeoutOf(timeoutMs);
+    const { unread, owed } = this.#streams;
+    this.#steady.beginWait();
+    const timeout = this.alwaysReady ? 0 : timeoutOf(timeoutMs);
     let found = this.#linux.epoll_wait(this.#epollFd, this.#events, this.#capacity, timeout);
     if (found < 0) {
       const errno = this.#libc.errno();
       if (errno !== errnos.EINTR) return -errno;
       found = 0;
     }
-    const needed = (found + this.#files.size) * READY_STRIDE;
+    const needed = (found + this.#files.size + unread.size) * READY_STRIDE;
     if (this.ready.length < needed) this.ready = new Int32Array(needed * 2);
 
     const rows = this.ready;
     const events = this.#events;
+    const steady = this.#steady;
+    const isBusy = found >= steady.batchMin;
     let count = 0;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
       const interest = this.#interest[fd] ?? 0;
       // Nobody's: the number was closed behind the set's back while a duplicate keeps the file open.
       if (interest === 0) continue;
-      this.#writeRow(rows, count * READY_STRIDE, fd, events[at] ?? 0, interest);
+      let seen = steady.see(fd, events[at] ?? 0, interest, isBusy);
+      if (owed.size > 0) seen = this.#settle(fd, seen, interest);
+      if (seen === 0) continue;
+      this.#writeRow(rows, count * READY_STRIDE, fd, seen, interest);
       count++;
     }
+    steady.readAhead();
     for (const [fd, interest] of this.#files) {
       this.#writeRow(rows, count * READY_STRIDE, fd, unblockedEventsOf(interest), interest);
       count++;
     }
+    if (unread.size > 0) count = this.#addUnread(count);
     if (found === this.#capacity && found < LAST_CAPACITY) this.#grow();
     return count;
   }
@@ -142,6 +185,7 @@ export class EpollPollSet implements PollSet {
   close(): void {
     if (this.#epollFd < 0) return;
     this.#watch?.stop();
+    this.#steady.close();
     this.#libc.close(this.#epollFd);
     this.#epollFd = -1;
     this.#files.clear();
@@ -149,8 +193,53 @@ export class EpollPollSet implements PollSet {
     this.#onClose(this);
   }
 
-  #control(operation: number, fd: number, interest: number): number {
-    this.#event[0] = eventsOf(interest);
+  #reads(fd: number): boolean {
+    return ((this.#interest[fd] ?? 0) & Ready.READ) !== 0;
+  }
+
+  /** What was read ahead and not taken is there to be read, whatever the operating system says. */
+  #addUnread(count: number): number {
+    const rows = this.ready;
+    const { unread } = this.#streams;
+    const told = new Set<number>();
+    for (let at = 0; at < count * READY_STRIDE; at += READY_STRIDE) {
+      const fd = rows[at] ?? -1;
+      const rest = unread.get(fd);
+      if (rest === undefined || !this.#reads(fd)) continue;
+      told.add(fd);
+      rows[at + 1] = (rows[at + 1] ?? 0) | Ready.READ;
+      // How many bytes can be read, where that is told.
+      if ((rows[at + 3] ?? -1) >= 0 && typeof rest === "object") rows[at + 3] = (rows[at + 3] ?? 0) + rest.length;
+    }
+    let total = count;
+    for (const fd of unread.keys()) {
+      if (!this.#reads(fd) || told.has(fd)) continue;
+      this.#writeRow(rows, total * READY_STRIDE, fd, POLLIN, Ready.READ);
+      total++;
+    }
+    return total;
+  }
+
+  /** Has room for what is owed told, until it is sent. */
+  #watchOwed(): void {
+    for (const fd of this.#streams.owed.keys()) {
+      const interest = this.#interest[fd] ?? 0;
+      if (interest === 0) continue;
+      this.#steady.forget(fd, false);
+      this.#control(EPOLL_CTL_MOD, fd, eventsOf(interest) | POLLOUT);
+    }
+  }
+
+  /** Sends what is owed where there is room again. @returns the events without the room that nobody has asked for */
+  #settle(fd: number, events: number, interest: number): number {
+    if ((events & POLLOUT) === 0 || !this.#streams.owed.has(fd)) return events;
+    if (!this.#streams.settle(fd)) return events & ~POLLOUT;
+    this.#control(EPOLL_CTL_MOD, fd, eventsOf(interest));
+    return (interest & Ready.WRITE) === 0 ? events & ~POLLOUT : events;
+  }
+
+  #control(operation: number, fd: number, events: number): number {
+    this.#event[0] = events;
     this.#event[EVENT_FD] = fd;
     return this.#linux.epoll_ctl(this.#epollFd, operation, fd, this.#event) < 0 ? -this.#libc.errno() : 0;
   }

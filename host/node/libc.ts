@@ -20,6 +20,8 @@ export interface LinuxCalls {
   epoll_create1(flags: number): number;
   epoll_ctl(epollFd: number, operation: number, fd: number, event: Pointer): number;
   epoll_wait(epollFd: number, events: Pointer, capacity: number, timeoutMs: number): number;
+  /** A call that libc has no function for. Pointers are addresses. */
+  syscall(number: number, a: number, b: number, c: number, d: number, e: number): number;
 }
 
 /** A descriptor that Node's own loop watches. */
@@ -193,5 +195,6 @@ function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): Linux
     epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
     epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, void *event)"),
     epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, void *events, int capacity, int timeoutMs)"),
+    syscall: bind<"syscall">("long syscall(long number, intptr_t a, intptr_t b, intptr_t c, intptr_t d, intptr_t e)"),
   };
 }

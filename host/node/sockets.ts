@@ -4,6 +4,7 @@
  */
 
 import type { Accepted, Backend, Family, SocketAddress, SocketOption } from "../backend.js";
+import { copyOf } from "../bytes.js";
 import { AddressBuffer } from "./addresses.js";
 import {
   AF_INET,
@@ -33,6 +34,7 @@ export type SocketCalls = Pick<
   | "connect"
   | "shutdown"
   | "recv"
+  | "receive"
   | "recvOutOfBand"
   | "send"
   | "sendVector"
@@ -125,6 +127,12 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
       const failed = errno();
       if (failed !== EINTR) return -failed;
     }
+  }
+
+  function receive(fd: number, most: number): Uint8Array | number {
+    const target = most <= scratch.bytes.length ? scratch.bytes : new Uint8Array(most);
+    const length = recv(fd, target, most, 0);
+    return length < 0 ? length : copyOf(target, length);
   }
 
   function send(fd: number, data: Uint8Array, how: number): number {
@@ -227,6 +235,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     connect,
     shutdown: (fd, how) => (libc.shutdown(fd, HOWS[how]) < 0 ? -errno() : 0),
     recv: (fd, target, length = target.length) => recv(fd, target, length, 0),
+    receive,
     recvOutOfBand: (fd, target) => recv(fd, target, target.length, MSG_OOB),
     send: (fd, data) => send(fd, data, MSG_NOSIGNAL),
     sendVector: createVectorSend(libc, constants),

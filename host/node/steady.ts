@@ -1,0 +1,201 @@
+/**
+ * Owns which connections of an epoll set are steady, and what that is good for. A steady connection is a TCP one whose
+ * reads take all that is there, time after time. It is watched edge-triggered and for writing as well, so that the word
+ * that it can read also tells whether it has room; and where several of them are ready at once, they are read ahead, and
+ * what is sent to them is put off, to be done in a few system calls. With the first thing that is not as expected, a
+ * connection is level-triggered again. Knows the epoll set by {@link EpollSet} alone.
+ */
+
+import { Ready } from "../backend.js";
+import { Aio } from "./aio.js";
+import { IPPROTO_TCP, type PlatformConstants, SO_PROTOCOL, socketLevel } from "./constants.js";
+import type { Libc, LinuxCalls } from "./libc.js";
+import { ReadAhead } from "./read-ahead.js";
+import { eventsOf, POLLIN, POLLOUT } from "./readiness.js";
+import type { Batch, Streams } from "./streams.js";
+import { WriteBehind } from "./write-behind.js";
+
+const EPOLLET = 0x8000_0000;
+/** The peer has ended. Asked for because a read that takes the last bytes does not tell that the end comes after them. */
+const EPOLLRDHUP = 0x2000;
+
+/** After so many reads in a row that took all there was, a connection is steady. */
+const STEADY_READS = 2;
+
+/** By descriptor: how it is watched. */
+const LEVEL = 0;
+const EDGE = 1;
+/** Level-triggered for good: it is no TCP connection. */
+const NEVER = 2;
+
+/** What the epoll set does for {@link Steady}. */
+export interface EpollSet {
+  /** What `fd` is watched for, in bits of {@link Ready}. */
+  interestIn(fd: number): number;
+  /** epoll_ctl(2) with EPOLL_CTL_MOD. @returns 0 or -errno */
+  modify(fd: number, events: number): number;
+}
+
+export class Steady {
+  readonly #libc: Libc;
+  readonly #linux: LinuxCalls;
+  readonly #constants: PlatformConstants;
+  readonly #streams: Streams;
+  readonly #set: EpollSet;
+  #batchMin: number;
+  #batch: (Batch & { readonly aio: Aio }) | undefined;
+  #isOpen = false;
+  #states = new Uint8Array(1024);
+  /** The steady connections that the last wait has found, and whether each has room. */
+  #served = new Int32Array(64);
+  #roomy = new Uint8Array(64);
+  #count = 0;
+
+  constructor(
+    libc: Libc,
+    linux: LinuxCalls,
+    constants: PlatformConstants,
+    streams: Streams,
+    batchMin: number,
+    set: EpollSet,
+  ) {
+    this.#libc = libc;
+    this.#linux = linux;
+    this.#constants = constants;
+    this.#streams = streams;
+    this.#batchMin = batchMin;
+    this.#set = set;
+  }
+
+  /** A batch begins: until {@link end} calls may be made together. */
+  begin(): void {
+    this.#isOpen = true;
+    // One that there is from an earlier batch; the first is made when there is use for it.
+    if (this.#batch !== undefined) this.#streams.begin(this.#batch);
+    else this.#streams.end();
+  }
+
+  /** A wait begins: what an earlier one has found is over, and so is the batch of another set. */
+  beginWait(): void {
+    if (!this.#isOpen) this.#streams.end();
+    else if (this.#count > 0) {
+      this.end();
+      this.begin();
+    }
+  }
+
+  /** The batch is over: what was put off is done, and connections that were not read to the end are level-triggered. */
+  end(): void {
+    this.#isOpen = false;
+    if (this.#batch === undefined) return;
+    this.#streams.end(this.#batch);
+    const { drained } = this.#streams;
+    for (let i = 0; i < this.#count; i++) {
+      const fd = this.#served[i] ?? -1;
+      this.#batch.behind.setRoom(fd, false);
+      if (this.#states[fd] === EDGE && drained.count(fd) === 0) this.#toLevel(fd);
+    }
+    this.#count = 0;
+  }
+
+  /**
+   * What epoll has found of `fd`, as it would have found it level-triggered and watched for `interest` alone.
+   * @param isBusy whether it found so many that batches are worth their while
+   * @returns 0 for nothing
+   */
+  see(fd: number, events: number, interest: number, isBusy: boolean): number {
+    if (this.#states[fd] === EDGE) {
+      if ((events & ~POLLOUT) === POLLIN && this.#isOpen) {
+        this.#serve(fd, events);
+        return POLLIN;
+      }
+      if (events !== POLLOUT || !this.#isOpen) this.#toLevel(fd);
+      return events & ~(POLLOUT | EPOLLRDHUP);
+    }
+    if (isBusy && events === POLLIN && this.#isOpen && this.#streams.drained.count(fd) >= STEADY_READS) {
+      this.#toEdge(fd, interest);
+    }
+    return events;
+  }
+
+  /** How many must be ready for a batch. */
+  get batchMin(): number {
+    return this.#batchMin;
+  }
+
+  /** Reads ahead what the wait has found, if that is worth its while. */
+  readAhead(): void {
+    const batch = this.#batch;
+    const count = this.#count;
+    if (batch === undefined || count < this.#batchMin) return;
+    batch.ahead.read(this.#served, count, this.#streams.fail);
+    for (let i = 0; i < count; i++) if (this.#roomy[i] === 1) batch.behind.setRoom(this.#served[i] ?? -1, true);
+  }
+
+  /** `fd` is watched level-triggered from now on; it may be another than before if `isGone`. */
+  forget(fd: number, isGone: boolean): void {
+    if (isGone || this.#states[fd] === EDGE) this.#states[fd] = LEVEL;
+  }
+
+  close(): void {
+    this.end();
+    this.#batch?.aio.close();
+    this.#batch = undefined;
+    this.#batchMin = Infinity;
+    this.#states.fill(LEVEL);
+  }
+
+  #serve(fd: number, events: number): void {
+    if (this.#count === this.#served.length) {
+      const served = new Int32Array(this.#count * 2);
+      const roomy = new Uint8Array(this.#count * 2);
+      served.set(this.#served);
+      roomy.set(this.#roomy);
+      this.#served = served;
+      this.#roomy = roomy;
+    }
+    this.#served[this.#count] = fd;
+    this.#roomy[this.#count] = Number((events & POLLOUT) !== 0);
+    this.#count++;
+    // To be proven anew in every turn.
+    this.#streams.drained.clear(fd);
+  }
+
+  #toEdge(fd: number, interest: number): void {
+    if ((interest & Ready.WRITE) !== 0 || this.#states[fd] === NEVER || !this.#hasBatch()) return;
+    const isTcp = this.#isTcp(fd);
+    if (isTcp && this.#set.modify(fd, eventsOf(interest) | POLLOUT | EPOLLRDHUP | EPOLLET) !== 0) return;
+    if (fd >= this.#states.length) {
+      const larger = new Uint8Array(Math.max(fd + 1, this.#states.length * 2));
+      larger.set(this.#states);
+      this.#states = larger;
+    }
+    this.#states[fd] = isTcp ? EDGE : NEVER;
+  }
+
+  #toLevel(fd: number): void {
+    this.#states[fd] = LEVEL;
+    this.#streams.drained.clear(fd);
+    this.#set.modify(fd, eventsOf(this.#set.interestIn(fd)));
+  }
+
+  #isTcp(fd: number): boolean {
+    const [value, length] = [new Int32Array(1), new Uint32Array([4])];
+    const level = socketLevel(this.#constants);
+    return this.#libc.getsockopt(fd, level, SO_PROTOCOL, value, length) >= 0 && value[0] === IPPROTO_TCP;
+  }
+
+  /** Makes what batches need, once. */
+  #hasBatch(): boolean {
+    if (this.#batch !== undefined) return true;
+    const aio = Aio.open(this.#libc, this.#linux);
+    if (aio === undefined) {
+      this.#batchMin = Infinity;
+      return false;
+    }
+    const ahead = new ReadAhead(this.#libc, aio, this.#streams.drained);
+    const behind = new WriteBehind(this.#libc, aio, this.#constants.MSG_NOSIGNAL, this.#streams);
+    this.#batch = { ahead, behind, aio };
+    return true;
+  }
+}
