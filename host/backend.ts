@@ -197,8 +197,11 @@ export interface Backend {
   /** Duplicates `fd`, close-on-exec. */
   duplicate(fd: number): number;
   setNonBlocking(fd: number, on: boolean): number;
-  /** How many bytes have been read ahead of `fd` in a batch, and not been taken: who gives it away loses them. */
-  unreadBytes?(fd: number): number;
+  /**
+   * Forgets what it knows of `fd`, whose owner gives it away. A backend that keeps nothing leaves it out.
+   * @returns 0, or -EBUSY where the rest of what was read ahead in a batch would be lost: it is to be received first
+   */
+  giveAway?(fd: number): number;
   /** Is `fd` to be closed in programs that this process executes? Of those that the backend makes, all are. */
   setCloseOnExec(fd: number, on: boolean): number;
   close(fd: number): number;

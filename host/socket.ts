@@ -270,9 +270,13 @@ export class Socket implements Endpoint {
     this.#check(this.#backend.close(fd), "close");
   }
 
-  /** Gives the descriptor away: closing it is the caller's business from then on. */
+  /**
+   * Gives the descriptor away: closing it is the caller's business from then on.
+   * @throws OSError EBUSY where `recv` has taken a part only of what was read ahead: it is to be received first
+   */
   detach(): number {
     const fd = this.#fd;
+    if (fd >= 0) this.#check(this.#backend.giveAway?.(fd) ?? 0, "detach");
     this.#fd = -1;
     return fd;
   }

@@ -18,6 +18,9 @@ import type { Libc, LinuxCalls } from "./libc.js";
 /** How many calls one {@link Aio.run} makes at the most. */
 export const AIO_MAX = 64;
 
+/** The result of a call that was not made, for whatever reason: who makes it alone is told why. */
+export const NOT_MADE = -errnos.EINTR;
+
 /** In 32-bit words. */
 const BLOCK_WORDS = 16;
 const BLOCK_BYTES = BLOCK_WORDS * 4;
@@ -33,10 +36,7 @@ const IOCB_CMD_PWRITE = 1;
 
 /** Reads and writes that are made together: prepared by index, then run. */
 export interface CallBatch {
-  /**
-   * By index, of the last {@link run}: bytes, or -errno. -EINTR stands for a call that was not made, for whatever reason:
-   * who makes it alone is told why.
-   */
+  /** By index, of the last {@link run}: bytes, or -errno, or {@link NOT_MADE}. */
   readonly results: Int32Array;
   /** Prepares read(2), at an index below {@link AIO_MAX}. */
   read(index: number, fd: number, address: number, length: number): void;
@@ -76,7 +76,10 @@ export class Aio implements CallBatch {
   static open(libc: Libc, linux: LinuxCalls): Aio | undefined {
     const context = new BigUint64Array(1);
     if (linux.syscall(IO_SETUP, AIO_MAX, Number(libc.addressOf(context)), 0, 0, 0) < 0) return undefined;
-    return new Aio(libc, linux, Number(context[0]));
+    const aio = new Aio(libc, linux, Number(context[0]));
+    if (aio.#isAllowed()) return aio;
+    aio.close();
+    return undefined;
   }
 
   read(index: number, fd: number, address: number, length: number): void {
@@ -95,7 +98,7 @@ export class Aio implements CallBatch {
         first += taken;
       } else {
         // The first of them is refused (its descriptor is not open, say), and those after it have not been looked at.
-        this.results[first++] = -errnos.EINTR;
+        this.results[first++] = NOT_MADE;
       }
     }
   }
@@ -114,6 +117,14 @@ export class Aio implements CallBatch {
     blocks[at + 6] = address;
     blocks[at + 7] = address / TWO_32;
     blocks[at + 8] = length;
+  }
+
+  /** A filter of system calls may let one of them pass and not another; it must not turn out when calls are made. */
+  #isAllowed(): boolean {
+    return (
+      this.#linux.syscall(IO_SUBMIT, this.#context, 0, this.#listAt, 0, 0) === 0 &&
+      this.#linux.syscall(IO_GETEVENTS, this.#context, 0, 0, this.#eventsAt, 0) === 0
+    );
   }
 
   /** Takes the results of `count` calls, which are done. */

@@ -81,14 +81,16 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
 }
 
 /** All calls on descriptors, each in its turn: see {@link Streams}. */
-function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, "close"> & Pick<Backend, "unreadBytes"> {
+function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, "close"> & Pick<Backend, "giveAway"> {
+  const duplicate = streams.inOrder(direct.duplicate);
   return {
-    socket: direct.socket,
-    socketPair: direct.socketPair,
-    pipe: direct.pipe,
+    ...direct,
+    socket: (family, type) => streams.made(direct.socket(family, type)),
+    socketPair: (type) => streams.madePair(direct.socketPair(type)),
+    pipe: () => streams.madePair(direct.pipe()),
     bind: streams.inOrder(direct.bind),
     listen: streams.inOrder(direct.listen),
-    accept: streams.inOrder(direct.accept),
+    accept: (fd) => streams.accept(fd),
     connect: streams.inOrder(direct.connect),
     shutdown: streams.shutdown,
     recv: (fd, target, length = target.length) => streams.recv(fd, target, length),
@@ -106,10 +108,10 @@ function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, 
     localAddress: streams.inOrder(direct.localAddress),
     remoteAddress: streams.inOrder(direct.remoteAddress),
     family: streams.inOrder(direct.family),
-    duplicate: streams.inOrder(direct.duplicate),
+    duplicate: (fd) => streams.made(duplicate(fd)),
     setNonBlocking: streams.inOrder(direct.setNonBlocking),
     setCloseOnExec: streams.inOrder(direct.setCloseOnExec),
-    unreadBytes: (fd) => streams.unreadBytes(fd),
+    giveAway: (fd) => streams.giveAway(fd),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 
 import { copyOf } from "../bytes.js";
-import { AIO_MAX, type CallBatch } from "./aio.js";
+import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
 import { errnos } from "./constants.js";
 import type { Drained } from "./drained.js";
 import type { Libc } from "./libc.js";
@@ -60,7 +60,7 @@ export class ReadAhead {
         const result = this.#calls.results[i] ?? 0;
         this.#fds[first + i] = fd;
         if (result > 0) this.#fill(first + i, fd, result);
-        else if (result < 0 && result !== -errnos.EAGAIN && result !== -errnos.EINTR) onError(fd, result);
+        else if (result < 0 && result !== -errnos.EAGAIN && result !== NOT_MADE) onError(fd, result);
         this.#drained.note(fd, result, AHEAD_BYTES);
       }
     }

@@ -88,7 +88,7 @@ export class Steady {
   end(): void {
     this.#isOpen = false;
     if (this.#batch === undefined) return;
-    this.#streams.end(this.#batch);
+    if (this.#streams.isUnderWay(this.#batch)) this.#streams.end();
     const { drained } = this.#streams;
     for (let i = 0; i < this.#count; i++) {
       const fd = this.#served[i] ?? -1;
@@ -127,7 +127,7 @@ export class Steady {
   readAhead(): void {
     const batch = this.#batch;
     const count = this.#count;
-    if (batch === undefined || count < this.#batchMin) return;
+    if (batch === undefined || count < this.#batchMin || !this.#streams.isUnderWay(batch)) return;
     batch.ahead.read(this.#served, count, this.#streams.fail);
     for (let i = 0; i < count; i++) if (this.#roomy[i] === 1) batch.behind.setRoom(this.#served[i] ?? -1, true);
   }
@@ -162,8 +162,9 @@ export class Steady {
   }
 
   #toEdge(fd: number, interest: number): void {
-    if ((interest & Ready.WRITE) !== 0 || this.#states[fd] === NEVER || !this.#hasBatch()) return;
+    if ((interest & Ready.WRITE) !== 0 || this.#states[fd] === NEVER) return;
     const isTcp = this.#isTcp(fd);
+    if (isTcp && !this.#hasBatch()) return;
     if (isTcp && this.#set.modify(fd, eventsOf(interest) | POLLOUT | EPOLLRDHUP | EPOLLET) !== 0) return;
     if (fd >= this.#states.length) {
       const larger = new Uint8Array(Math.max(fd + 1, this.#states.length * 2));
@@ -188,6 +189,7 @@ export class Steady {
   /** Makes what batches need, once. */
   #hasBatch(): boolean {
     if (this.#batch !== undefined) return true;
+    if (this.#batchMin === Infinity) return false;
     const aio = Aio.open(this.#libc, this.#linux);
     if (aio === undefined) {
       this.#batchMin = Infinity;

@@ -4,7 +4,7 @@
  * effect that it would have had alone, in the order in which they were made. Knows the batch under way; knows no poll set.
  */
 
-import type { Backend, Received } from "../backend.js";
+import type { Accepted, Backend, Received } from "../backend.js";
 import { errnos } from "./constants.js";
 import type { DescriptorCalls } from "./descriptors.js";
 import { Drained } from "./drained.js";
@@ -23,13 +23,15 @@ export type DirectCalls = SocketCalls & DescriptorCalls;
 
 type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
 
-/** Whose batch is under way in this thread; one at a time. */
-let current: Streams | undefined;
+/** Ends the batch that is under way in this thread: there is one at a time. */
+let endCurrent = (): void => {};
 let isExitWatched = false;
 
-/** process.exit in a callback runs no `finally`: what was put off would not be sent. */
-function endAtExit(): void {
-  current?.end();
+/** process.exit in a callback runs no `finally`, and what was put off would not be sent. */
+function watchExit(): void {
+  if (isExitWatched) return;
+  isExitWatched = true;
+  process.on("exit", () => endCurrent());
 }
 
 export class Streams implements Shortfall {
@@ -47,22 +49,24 @@ export class Streams implements Shortfall {
 
   /** From here on `batch` is the one under way. */
   begin(batch: Batch): void {
-    current?.end();
-    current = this;
+    endCurrent();
+    endCurrent = this.end;
     this.#batch = batch;
-    if (isExitWatched) return;
-    isExitWatched = true;
-    process.on("exit", endAtExit);
+    watchExit();
   }
 
-  /** Ends the batch under way, or only `batch` if it is: what was put off is sent, what nobody has read is kept. */
-  end(batch: Batch | undefined = this.#batch): void {
-    if (batch === undefined || batch !== this.#batch) return;
+  isUnderWay(batch: Batch): boolean {
+    return this.#batch === batch;
+  }
+
+  /** Ends the batch under way: what was put off is sent, and what nobody has read is kept. */
+  readonly end = (): void => {
+    const batch = this.#batch;
+    if (batch === undefined) return;
     this.#batch = undefined;
-    current = undefined;
     batch.behind.flush();
     batch.ahead.end(this.#keep);
-  }
+  };
 
   // What recv, send and their like do.
 
@@ -131,6 +135,24 @@ export class Streams implements Shortfall {
     };
   }
 
+  /** A call has given a new descriptor, or -errno: what was known of the number is of another file. */
+  made(fd: number): number {
+    this.forget(fd);
+    return fd;
+  }
+
+  madePair(pair: readonly [number, number] | number): readonly [number, number] | number {
+    if (typeof pair === "object") for (const fd of pair) this.forget(fd);
+    return pair;
+  }
+
+  accept(fd: number): Accepted | number {
+    this.#finish(fd);
+    const accepted = this.#direct.accept(fd);
+    if (typeof accepted === "object") this.forget(accepted.fd);
+    return accepted;
+  }
+
   /** The same for a call that sends: what is owed comes before it. */
   afterOwed<A extends readonly unknown[]>(call: CallOn<A, number>): CallOn<A, number> {
     return (fd, ...rest) => {
@@ -152,23 +174,26 @@ export class Streams implements Shortfall {
   release(fd: number): number {
     this.#finish(fd);
     const isWhole = this.settle(fd);
-    const rest = this.unread.get(fd);
-    // With input unread, close(2) resets a connection; what was read ahead is as good as unread.
-    if (!isWhole || (rest !== undefined && typeof rest !== "number") || (this.#batch?.ahead.bufferOf(fd) ?? -1) >= 0) {
-      this.#direct.setOption(fd, "SO_LINGER", 0);
-    }
+    // With input unread close(2) resets a connection, and what was read ahead is unread still.
+    if (!isWhole || this.#unreadBytes(fd) > 0) this.#direct.setOption(fd, "SO_LINGER", 0);
+    this.forget(fd);
+    return isWhole ? 0 : -errnos.ENOBUFS;
+  }
+
+  /** Makes `fd` ready to be given away. @returns 0, or -EBUSY where something that was read or sent would be lost */
+  giveAway(fd: number): number {
+    this.#finish(fd);
+    if (!this.settle(fd) || this.#unreadBytes(fd) > 0) return -errnos.EBUSY;
+    this.forget(fd);
+    return 0;
+  }
+
+  /** Another file has come under the number, or will. */
+  forget(fd: number): void {
     this.owed.delete(fd);
     this.unread.delete(fd);
     this.#batch?.ahead.drop(fd);
     this.drained.clear(fd);
-    return isWhole ? 0 : -errnos.ENOBUFS;
-  }
-
-  /** How many bytes have been read ahead of `fd`, and not been taken. */
-  unreadBytes(fd: number): number {
-    const rest = this.unread.get(fd);
-    if (rest !== undefined) return typeof rest === "number" ? 0 : rest.length;
-    return this.#batch?.ahead.lengthOf(fd) ?? 0;
   }
 
   /** Sends what is owed on `fd`. @returns whether nothing is any more */
@@ -190,9 +215,9 @@ export class Streams implements Shortfall {
     this.owed.set(fd, rest);
   }
 
-  /** Whoever reads next is told. */
+  /** Whoever reads next is told; after what there is to read. */
   readonly fail = (fd: number, errno: number): void => {
-    this.unread.set(fd, errno);
+    if (!this.unread.has(fd)) this.unread.set(fd, errno);
     this.drained.clear(fd);
   };
 
@@ -200,6 +225,12 @@ export class Streams implements Shortfall {
     this.unread.set(fd, rest);
     this.drained.clear(fd);
   };
+
+  /** How many bytes have been read ahead of `fd`, and not been taken. */
+  #unreadBytes(fd: number): number {
+    const rest = this.unread.get(fd);
+    return typeof rest === "object" ? rest.length : (this.#batch?.ahead.lengthOf(fd) ?? 0);
+  }
 
   /** A call on `fd` follows that changes what may be put off. */
   #finish(fd: number): void {

@@ -3,7 +3,7 @@
  * sends. Knows no poll set and no loop; is told which connections have room, and when it is time.
  */
 
-import { AIO_MAX, type CallBatch } from "./aio.js";
+import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
 import { errnos } from "./constants.js";
 import type { Libc } from "./libc.js";
 
@@ -98,7 +98,8 @@ export class WriteBehind {
     for (let i = 0, at = 0; i < count; i++) {
       const fd = this.#fds[i] ?? -1;
       const end = this.#ends[i] ?? 0;
-      const result = count > FEW ? (this.#calls.results[i] ?? 0) : this.#send(fd, at, end);
+      let result = count > FEW ? (this.#calls.results[i] ?? 0) : NOT_MADE;
+      if (result === NOT_MADE) result = this.#send(fd, at, end);
       if (result !== end - at) this.#fallShort(fd, at, end, result);
       at = end;
     }

@@ -1,0 +1,178 @@
+/**
+ * What was put off and then does not go as expected: nothing that was taken is lost in silence. The operating system is
+ * brought to it as another process would that shares the connection: behind the backend's back.
+ */
+
+import { once } from "node:events";
+import { createServer, type AddressInfo, type Socket as NetSocket } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { type ChannelMap, Dispatcher, type Socket } from "wasyncore";
+import { loadLibc } from "../host/node/libc.js";
+import { drain, served } from "./support/batches.js";
+import { startScript } from "./support/processes.js";
+import { bytes, text } from "./support/sockets.js";
+
+const SHUT_WR = 1;
+const MSG_NOSIGNAL = 0x4000;
+
+/** Sends back what it reads; then does what the test says. */
+class Echo extends Dispatcher {
+  afterwards: (() => void) | undefined;
+  readonly errors: unknown[] = [];
+  closes = 0;
+  override handleRead(): void {
+    const data = this.recv(8192);
+    if (data.length > 0) this.send(data);
+    this.afterwards?.();
+  }
+  override handleError(error: unknown): void {
+    this.errors.push(error);
+  }
+  override handleClose(): void {
+    this.closes++;
+    this.close();
+  }
+}
+
+/** Fills the send buffer of a connection. @returns how many bytes it took */
+function fill(socket: Socket): number {
+  const libc = loadLibc();
+  const filler = new Uint8Array(65536).fill(0x23);
+  let total = 0;
+  while (true) {
+    const sent = libc.send(socket.fd, filler, filler.length, MSG_NOSIGNAL);
+    if (sent <= 0) return total;
+    total += sent;
+  }
+}
+
+/** Three connections of which the first has put "last" off, and had no room for it when the turn was over. */
+function owing() {
+  const made = served(3, (socket: Socket, map: ChannelMap) => new Echo(socket, map));
+  const [handler] = made.handlers;
+  const [peer] = made.peers;
+  if (handler === undefined || peer === undefined) throw new Error("no handler");
+  // Otherwise the kernel keeps small pieces back until the peer has acknowledged those before them.
+  handler.socket.setOption("TCP_NODELAY", 1);
+  let filled = 0;
+  handler.afterwards = () => {
+    handler.afterwards = undefined;
+    filled = fill(handler.socket);
+  };
+  made.tell("last", "other", "third");
+  made.turn();
+  return { ...made, handler, peer, filled };
+}
+
+describe("a connection that had no room after all", () => {
+  test("is sent the rest when it has, before anything else, and its handler need not know", () => {
+    const { handler, peer, peers, turn, filled } = owing();
+    expect(handler.send(bytes("too early"))).toBe(0);
+    expect(handler.errors).toEqual([]);
+    let received = drain(peer);
+    for (let rounds = 0; rounds < 1000 && received.length < filled + 4; rounds++) {
+      turn();
+      received = Buffer.concat([received, drain(peer)]);
+    }
+    expect(received.length).toBe(filled + 4);
+    expect(text(received.subarray(filled))).toBe("last");
+    expect(handler.send(bytes("now"))).toBe(3);
+    expect(text(drain(peer))).toBe("now");
+    expect(peers.slice(1).map((each) => text(drain(each)))).toEqual(["other", "third"]);
+  });
+
+  test("is watched for room although its interest changes meanwhile", () => {
+    const { handler, peer, turn, filled } = owing();
+    handler.delChannel();
+    turn();
+    handler.addChannel();
+    let received = drain(peer);
+    for (let rounds = 0; rounds < 1000 && received.length < filled + 4; rounds++) {
+      turn();
+      received = Buffer.concat([received, drain(peer)]);
+    }
+    expect(text(received.subarray(filled))).toBe("last");
+  });
+
+  test.each([
+    ["shutdown", "ENOBUFS", (socket: Socket) => socket.shutdown("write")],
+    ["detach", "EBUSY", (socket: Socket) => socket.detach()],
+  ])("fails to %s, and to close as if all had been sent", (syscall, code, end) => {
+    const { handler, peer } = owing();
+    expect(() => end(handler.socket)).toThrow(expect.objectContaining({ syscall, code }));
+    expect(() => handler.close()).toThrow(expect.objectContaining({ code: "ENOBUFS", syscall: "close" }));
+    expect(() => drain(peer)).toThrow(expect.objectContaining({ code: "ECONNRESET" }));
+  });
+});
+
+test("a connection that takes nothing any more when it comes to it is told so", () => {
+  const { handlers, tell, turn } = served(3, (socket: Socket, map: ChannelMap) => new Echo(socket, map));
+  for (const handler of handlers) {
+    handler.afterwards = () => {
+      handler.afterwards = undefined;
+      loadLibc().shutdown(handler.socket.fd, SHUT_WR);
+    };
+  }
+  tell("one", "two", "three");
+  turn();
+  expect(handlers.map(({ closes }) => closes)).toEqual([0, 0, 0]);
+  turn();
+  expect(handlers.map(({ closes }) => closes)).toEqual([1, 1, 1]);
+});
+
+test("what was put off is sent where a callback ends the process", async () => {
+  const connections: NetSocket[] = [];
+  const received: string[] = [];
+  const closes: Promise<unknown>[] = [];
+  const server = createServer((connection) => {
+    const index = connections.push(connection) - 1;
+    received.push("");
+    closes.push(new Promise((resolve) => connection.on("close", resolve)));
+    connection.on("error", () => undefined);
+    connection.on("data", (data) => (received[index] += data.toString()));
+    connection.on("data", () => connection.write("."));
+  });
+  server.listen(0, "127.0.0.1");
+  onTestFinished(() => {
+    for (const connection of connections) connection.destroy();
+    server.close();
+  });
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  const { code, stderr } = await startScript(`
+    import { ChannelMap, createNodeBackend, Dispatcher, loopSync, Ready, Socket } from "wasyncore";
+    const backend = createNodeBackend({ batchMin: 2 });
+    const map = new ChannelMap({ backend });
+    let isLast = false;
+    class Client extends Dispatcher {
+      handleRead() {
+        this.recv(100);
+        if (!isLast) return;
+        this.send(Buffer.from("last words"));
+        if (this === clients[1]) process.exit(0);
+      }
+    }
+    const clients = [0, 1, 2].map(() => {
+      const client = new Client(undefined, map);
+      client.createSocket();
+      client.connect({ host: "127.0.0.1", port: ${port} });
+      return client;
+    });
+    while (clients.some((client) => !client.connected)) loopSync({ map, count: 1 });
+    for (let round = 0; round < 6; round++) {
+      isLast = round === 5;
+      for (const client of clients) client.send(Buffer.from("-"));
+      // Until all are ready, so that they are served in one turn.
+      for (const client of clients) {
+        const set = backend.createPollSet();
+        set.update(client.fd, Ready.READ);
+        while (set.wait(10_000) === 0);
+        set.close();
+      }
+      loopSync({ map, count: 1 });
+    }
+    console.error("still there");`).ended;
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  await Promise.all(closes);
+  expect(received.toSorted()).toEqual(["------", "------last words", "------last words"]);
+});
