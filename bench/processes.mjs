@@ -23,6 +23,7 @@ const commands = {
   c: [join(output, "echo-epoll")],
   net: node("echo-net.mjs"),
   wasyncore: node("echo-wasyncore.mjs"),
+  "wasyncore-alone": node("echo-wasyncore.mjs", "--alone"),
   "wasyncore-poll": node("echo-wasyncore.mjs", "--use-poll"),
   "wasyncore-sync": node("echo-wasyncore.mjs", "--sync"),
   "wasyncore-sync-poll": node("echo-wasyncore.mjs", "--sync", "--use-poll"),

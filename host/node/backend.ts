@@ -15,7 +15,7 @@ import { PollPollSet } from "./poll.js";
 import { createRowWriter } from "./readiness.js";
 import { Scratch } from "./scratch.js";
 import { createSocketCalls } from "./sockets.js";
-import { type DirectCalls, Streams } from "./streams.js";
+import { type DirectCalls, Streams } from "./batches/streams.js";
 
 export interface NodeBackendOptions {
   /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */

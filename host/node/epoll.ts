@@ -15,8 +15,8 @@ import { LoopError, OSError } from "../errors.js";
 import { errnos, errorCode, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, POLLOUT, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
-import { Steady } from "./steady.js";
-import type { Streams } from "./streams.js";
+import { Steady } from "./batches/steady.js";
+import type { Streams } from "./batches/streams.js";
 import { LoopDescriptor, LoopWatch } from "./watch.js";
 
 const EPOLL_CTL_ADD = 1;

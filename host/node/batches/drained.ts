@@ -3,7 +3,7 @@
  * with less than it asked for has: epoll(7) says so of streams.
  */
 
-import { errnos } from "./constants.js";
+import { errnos } from "../constants.js";
 
 const COUNT_MAX = 3;
 

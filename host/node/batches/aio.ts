@@ -11,9 +11,9 @@
  * ```
  */
 
-import { OSError } from "../errors.js";
-import { errnos, errorCode } from "./constants.js";
-import type { Libc, LinuxCalls } from "./libc.js";
+import { OSError } from "../../errors.js";
+import { errnos, errorCode } from "../constants.js";
+import type { Libc, LinuxCalls } from "../libc.js";
 
 /** How many calls one {@link Aio.run} makes at the most. */
 export const AIO_MAX = 64;

@@ -6,12 +6,12 @@
  * connection is level-triggered again. Knows the epoll set by {@link EpollSet} alone.
  */
 
-import { Ready } from "../backend.js";
+import { Ready } from "../../backend.js";
 import { Aio } from "./aio.js";
-import { IPPROTO_TCP, type PlatformConstants, SO_PROTOCOL, socketLevel } from "./constants.js";
-import type { Libc, LinuxCalls } from "./libc.js";
+import { IPPROTO_TCP, type PlatformConstants, SO_PROTOCOL, socketLevel } from "../constants.js";
+import type { Libc, LinuxCalls } from "../libc.js";
 import { ReadAhead } from "./read-ahead.js";
-import { eventsOf, POLLIN, POLLOUT } from "./readiness.js";
+import { eventsOf, POLLIN, POLLOUT } from "../readiness.js";
 import type { Batch, Streams } from "./streams.js";
 import { WriteBehind } from "./write-behind.js";
 

@@ -4,12 +4,12 @@
  * effect that it would have had alone, in the order in which they were made. Knows the batch under way; knows no poll set.
  */
 
-import type { Accepted, Backend, Received } from "../backend.js";
-import { errnos } from "./constants.js";
-import type { DescriptorCalls } from "./descriptors.js";
+import type { Accepted, Backend, Received } from "../../backend.js";
+import { errnos } from "../constants.js";
+import type { DescriptorCalls } from "../descriptors.js";
 import { Drained } from "./drained.js";
 import type { ReadAhead, Rest } from "./read-ahead.js";
-import type { SocketCalls } from "./sockets.js";
+import type { SocketCalls } from "../sockets.js";
 import type { Shortfall, WriteBehind } from "./write-behind.js";
 
 /** What a poll set does together in one turn. */

@@ -3,11 +3,11 @@
  * of the batch that it began. Knows neither the poll set that found them nor what becomes of a rest.
  */
 
-import { copyOf } from "../bytes.js";
+import { copyOf } from "../../bytes.js";
 import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
-import { errnos } from "./constants.js";
+import { errnos } from "../constants.js";
 import type { Drained } from "./drained.js";
-import type { Libc } from "./libc.js";
+import type { Libc } from "../libc.js";
 
 /** As much is read ahead of one connection. One that has more is better served by a large recv. */
 export const AHEAD_BYTES = 2048;

@@ -4,8 +4,8 @@
  */
 
 import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
-import { errnos } from "./constants.js";
-import type { Libc } from "./libc.js";
+import { errnos } from "../constants.js";
+import type { Libc } from "../libc.js";
 
 /** What is longer is sent at once: the system call is the smaller part of its cost. */
 const PUT_OFF_BYTES = 2048;
