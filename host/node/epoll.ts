@@ -13,6 +13,7 @@
 import { type PollSet, Ready, READY_STRIDE, type Watch } from "../backend.js";
 import { LoopError, OSError } from "../errors.js";
 import { errnos, errorCode, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
+import { grown } from "./grown.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, POLLOUT, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
 import { Steady } from "./batches/steady.js";
@@ -245,11 +246,7 @@ export class EpollPollSet implements PollSet {
   }
 
   #remember(fd: number, interest: number): void {
-    if (fd >= this.#interest.length) {
-      const larger = new Uint8Array(Math.max(fd + 1, this.#interest.length * 2));
-      larger.set(this.#interest);
-      this.#interest = larger;
-    }
+    if (fd >= this.#interest.length) this.#interest = grown(this.#interest, fd);
     this.#interest[fd] = interest;
   }
 

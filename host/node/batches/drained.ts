@@ -4,6 +4,7 @@
  */
 
 import { errnos } from "../constants.js";
+import { grown } from "../grown.js";
 
 const COUNT_MAX = 3;
 
@@ -19,7 +20,7 @@ export class Drained {
       if (!isDrained) counts[fd] = 0;
       else if (count < COUNT_MAX) counts[fd] = count + 1;
     } else if (isDrained) {
-      this.#grow(fd);
+      this.#counts = grown(counts, fd);
       this.#counts[fd] = 1;
     }
   }
@@ -30,11 +31,5 @@ export class Drained {
 
   clear(fd: number): void {
     if (fd >= 0 && fd < this.#counts.length) this.#counts[fd] = 0;
-  }
-
-  #grow(fd: number): void {
-    const larger = new Uint8Array(Math.max(fd + 1, this.#counts.length * 2));
-    larger.set(this.#counts);
-    this.#counts = larger;
   }
 }

@@ -7,6 +7,7 @@ import { copyOf } from "../../bytes.js";
 import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
 import { errnos } from "../constants.js";
 import type { Drained } from "./drained.js";
+import { grown } from "../grown.js";
 import type { Libc } from "../libc.js";
 
 /** As much is read ahead of one connection. One that has more is better served by a large recv. */
@@ -116,11 +117,7 @@ export class ReadAhead {
   #fill(buffer: number, fd: number, length: number): void {
     this.#from[buffer] = 0;
     this.#to[buffer] = length;
-    if (fd >= this.#buffers.length) {
-      const larger = new Int32Array(Math.max(fd + 1, this.#buffers.length * 2));
-      larger.set(this.#buffers);
-      this.#buffers = larger;
-    }
+    if (fd >= this.#buffers.length) this.#buffers = grown(this.#buffers, fd);
     this.#buffers[fd] = buffer + 1;
   }
 

@@ -9,6 +9,7 @@
 import { Ready } from "../../backend.js";
 import { Aio } from "./aio.js";
 import { IPPROTO_TCP, type PlatformConstants, SO_PROTOCOL, socketLevel } from "../constants.js";
+import { grown } from "../grown.js";
 import type { Libc, LinuxCalls } from "../libc.js";
 import { ReadAhead } from "./read-ahead.js";
 import { eventsOf, POLLIN, POLLOUT } from "../readiness.js";
@@ -147,12 +148,8 @@ export class Steady {
 
   #serve(fd: number, events: number): void {
     if (this.#count === this.#served.length) {
-      const served = new Int32Array(this.#count * 2);
-      const roomy = new Uint8Array(this.#count * 2);
-      served.set(this.#served);
-      roomy.set(this.#roomy);
-      this.#served = served;
-      this.#roomy = roomy;
+      this.#served = grown(this.#served, this.#count);
+      this.#roomy = grown(this.#roomy, this.#count);
     }
     this.#served[this.#count] = fd;
     this.#roomy[this.#count] = Number((events & POLLOUT) !== 0);
@@ -166,11 +163,7 @@ export class Steady {
     const isTcp = this.#isTcp(fd);
     if (isTcp && !this.#hasBatch()) return;
     if (isTcp && this.#set.modify(fd, eventsOf(interest) | POLLOUT | EPOLLRDHUP | EPOLLET) !== 0) return;
-    if (fd >= this.#states.length) {
-      const larger = new Uint8Array(Math.max(fd + 1, this.#states.length * 2));
-      larger.set(this.#states);
-      this.#states = larger;
-    }
+    if (fd >= this.#states.length) this.#states = grown(this.#states, fd);
     this.#states[fd] = isTcp ? EDGE : NEVER;
   }
 

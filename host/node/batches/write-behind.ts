@@ -5,6 +5,7 @@
 
 import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
 import { errnos } from "../constants.js";
+import { grown } from "../grown.js";
 import type { Libc } from "../libc.js";
 
 /** What is longer is sent at once: the system call is the smaller part of its cost. */
@@ -52,13 +53,8 @@ export class WriteBehind {
 
   /** Says whether `fd` has room, so that one send can be put off. */
   setRoom(fd: number, on: boolean): void {
-    if (fd < this.#room.length) this.#room[fd] = Number(on);
-    else if (on) {
-      const larger = new Uint8Array(Math.max(fd + 1, this.#room.length * 2));
-      larger.set(this.#room);
-      larger[fd] = 1;
-      this.#room = larger;
-    }
+    if (on && fd >= this.#room.length) this.#room = grown(this.#room, fd);
+    if (fd >= 0 && fd < this.#room.length) this.#room[fd] = Number(on);
   }
 
   /** Puts a send off; what follows on the same connection joins it. @returns whether it did */
