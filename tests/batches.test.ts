@@ -2,7 +2,7 @@
 
 import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { type ChannelMap, createNodeBackend, Dispatcher, ExitNow, loop, loopSync, Ready, Socket } from "wasyncore";
+import { type ChannelMap, createNodeBackend, Dispatcher, ExitNow, FileWrapper, loop, loopSync, Ready, Socket } from "wasyncore";
 import { loadLibc } from "../host/node/libc.js";
 import { batchingBackend, connectedPair, drain, listener, receiveSome, served } from "./support/batches.js";
 import { Recorder } from "./support/handlers.js";
@@ -28,6 +28,12 @@ class Echo extends Dispatcher {
 }
 
 const echo = (socket: Socket, map: ChannelMap): Echo => new Echo(socket, map);
+
+/** From now on: a connection is steady only as long as it is read to the end. */
+function readByteByByte(handler: Recorder | undefined): void {
+  if (handler === undefined) throw new Error("no handler");
+  handler.handleRead = () => void handler.received.push(Buffer.from(handler.recv(1)));
+}
 
 /** Counts the system calls of one turn that read, that send, and that do either many times. */
 function callsOf(turn: () => void): { recv: number; send: number; submit: number } {
@@ -123,8 +129,9 @@ describe("what is read ahead", () => {
   });
 
   test("is told again in the next turn where a handler has left some of it", () => {
-    const { tell, turn, handlers } = served(3, (socket, map) => new Recorder(socket, map, map.size === 0 ? 1 : 8192));
+    const { tell, turn, handlers } = served(3, recorder);
     const [slow, other] = handlers;
+    readByteByByte(slow);
     tell("abc", "def", "ghi");
     for (let rounds = 0; rounds < 3; rounds++) turn();
     expect(slow?.text.slice(-3)).toBe("abc");
@@ -132,8 +139,9 @@ describe("what is read ahead", () => {
   });
 
   test("is told again under loop as well, which does not wait for the operating system then", async () => {
-    const { tell, handlers, map } = served(3, (socket, map) => new Recorder(socket, map, map.size === 0 ? 1 : 8192));
+    const { tell, handlers, map } = served(3, recorder);
     const [slow] = handlers;
+    readByteByByte(slow);
     tell("abcdef", "ghi", "jkl");
     await loop({ map, count: 6, timeoutMs: Infinity });
     expect(slow?.text.slice(-6)).toBe("abcdef");
@@ -194,6 +202,85 @@ describe("what is read ahead", () => {
     expect(read).toEqual(["aa", "bb", "cc", "d"]);
   });
 
+  test("is read in order where the descriptor is in two maps", () => {
+    const { tell, turn, handlers, backend } = served(3, recorder);
+    const other = newMap(backend);
+    const read: string[] = [];
+    const again = handlers.map(({ socket }) => new Recorder(socket, other));
+    const turnOfOther = () => loopSync({ map: other, count: 1, timeoutMs: 0 });
+    for (const each of [turnOfOther, turn, turnOfOther]) {
+      for (let rounds = 0; rounds < 4; rounds++) {
+        tell("x", "y", "z");
+        each();
+      }
+    }
+    for (const handler of [handlers[0], again[0]]) {
+      if (handler === undefined) throw new Error("no handler");
+      handler.handleRead = () => void read.push(text(handler.recv(handler === handlers[0] ? 1 : 100)));
+    }
+    tell("abc", "abc", "abc");
+    turn();
+    tell("def", "def", "def");
+    turnOfOther();
+    turnOfOther();
+    expect(read.join("")).toBe("abcdef");
+  });
+
+  test("wakes a loop that waits on another map with the same descriptor", async () => {
+    const { tell, turn, handlers, backend } = served(3, recorder);
+    const [first] = handlers;
+    if (first === undefined) throw new Error("no handler");
+    const other = newMap(backend);
+    const again = new Recorder(first.socket, other);
+    const waiting = loop({ map: other, count: 1, timeoutMs: Infinity });
+    readByteByByte(first);
+    tell("abc", "def", "ghi");
+    turn();
+    first.delChannel();
+    await waiting;
+    expect([first.text.slice(-1), again.text]).toEqual(["a", "bc"]);
+  });
+
+  test("is there to be read where a hang-up is told to a channel that does not read", () => {
+    class Pausing extends Recorder {
+      override handleWrite(): void {}
+      pause(): void {
+        this.setReadInterest(false);
+        this.setWriteInterest(true);
+      }
+      resume(): void {
+        this.setReadInterest(true);
+      }
+    }
+    const { map, tell, handlers, peers } = served(3, (socket, map) => {
+      const handler = new Pausing(socket, map);
+      // Only what it says from now on: an overridden handleWrite is taken for wanting to write.
+      handler["setWriteInterest"](false);
+      return handler;
+    });
+    const [first] = handlers;
+    const [peer] = peers;
+    if (first === undefined || peer === undefined) throw new Error("no handler");
+    const turn = () => loopSync({ map, count: 1, timeoutMs: 0, usePoll: true });
+    const before = first.text.length;
+    readByteByByte(first);
+    const handleRead = first.handleRead.bind(first);
+    first.handleRead = () => {
+      handleRead();
+      if (first.text.length > before + 1) return;
+      first.pause();
+      first.socket.shutdown("write");
+    };
+    tell("abc", "def", "ghi");
+    turn();
+    peer.shutdown("write");
+    for (let rounds = 0; rounds < 3; rounds++) turn();
+    expect([first.text.slice(before), first.closes]).toEqual(["a", 0]);
+    first.resume();
+    for (let rounds = 0; rounds < 4; rounds++) turn();
+    expect([first.text.slice(before), first.closes]).toEqual(["abc", 1]);
+  });
+
   test("is not given away with the descriptor, which is refused until it has been received", () => {
     const { tell, turn, handlers, backend } = served(3, recorder);
     const [first] = handlers;
@@ -203,6 +290,7 @@ describe("what is read ahead", () => {
     first.handleRead = () => {
       first.recv(1);
       expect(() => socket.detach()).toThrow(expect.objectContaining({ code: "EBUSY", syscall: "detach" }));
+      expect(() => new FileWrapper(socket.fd, backend)).toThrow(expect.objectContaining({ code: "EBUSY", syscall: "dup" }));
       first.recv(10);
       first.delChannel();
       fd = socket.detach();
@@ -280,6 +368,50 @@ describe("the end of a connection", () => {
     for (const peer of peers) reset(peer);
     turn();
     expect(handlers.map(({ closes }) => closes)).toEqual([1, 1, 1]);
+  });
+
+  test("is told as a reset where something was left unread and something put off", () => {
+    const { tell, turn, handlers, peers } = served(3, recorder);
+    const [first] = handlers;
+    const [peer] = peers;
+    if (first === undefined || peer === undefined) throw new Error("no handler");
+    const ends: string[] = [];
+    readByteByByte(first);
+    const handleRead = first.handleRead.bind(first);
+    let isFirst = true;
+    first.handleRead = () => {
+      handleRead();
+      if (!isFirst) return;
+      isFirst = false;
+      reset(peer);
+      expect(first.send(bytes("x"))).toBe(1);
+    };
+    first.handleEof = () => void ends.push("end of input");
+    first.handleClose = () => {
+      ends.push("close");
+      first.close();
+    };
+    tell("abc", "def", "ghi");
+    for (let rounds = 0; rounds < 6; rounds++) turn();
+    expect([first.text.slice(-3), ends]).toEqual(["abc", ["close"]]);
+  });
+
+  test("is told after what the operating system has of a message that was read ahead in part", () => {
+    const { tell, turn, handlers, peers } = served(3, recorder);
+    const [first] = handlers;
+    const [peer] = peers;
+    if (first === undefined || peer === undefined) throw new Error("no handler");
+    const before = first.text.length;
+    const handleRead = first.handleRead.bind(first);
+    first.handleRead = () => {
+      handleRead();
+      if (first.text.length > before + 2048) return;
+      reset(peer);
+      first.send(bytes("x"));
+    };
+    tell(pattern(5000), "def", "ghi");
+    for (let rounds = 0; rounds < 4; rounds++) turn();
+    expect([Buffer.concat(first.received).length - before, first.closes]).toEqual([5000, 1]);
   });
 
   test("is told where it comes before what was sent", () => {
@@ -380,9 +512,13 @@ describe("what is put off", () => {
     expect(peers.map((peer) => text(drain(peer)))).toEqual(["", "", "three"]);
   });
 
-  test("is sent before a loop on another map, inside a callback, waits", () => {
+  test.each([
+    ["of the same backend", undefined],
+    ["of another backend", batchingBackend()],
+    ["over poll(2)", createNodeBackend({ poller: "poll" })],
+  ])("is sent before a loop on another map, %s, waits inside a callback", (_name, other) => {
     const { tell, turn, handlers, peers, backend } = served(3, echo);
-    const inner = newMap(backend);
+    const inner = newMap(other ?? backend);
     const [, second] = handlers;
     const [peer] = peers;
     if (second === undefined || peer === undefined) throw new Error("no handler");
@@ -396,6 +532,22 @@ describe("what is put off", () => {
     turn();
     expect(inside).toBe("one");
     expect(peers.slice(1).map((each) => text(drain(each)))).toEqual(["two", "three"]);
+  });
+
+  test("is sent before a name is looked up, which may take long", () => {
+    const { tell, turn, handlers, peers, backend } = served(3, echo);
+    const [, second] = handlers;
+    const [peer] = peers;
+    if (second === undefined || peer === undefined) throw new Error("no handler");
+    const target = new Uint8Array(16);
+    let length = 0;
+    second.afterwards = () => {
+      backend.lookupSync("127.0.0.1", 4);
+      length = loadLibc().recv(peer.fd, target, 16, 0);
+    };
+    tell("one", "two", "three");
+    turn();
+    expect(text(target.subarray(0, length))).toBe("one");
   });
 
   test("is sent where another poll set is asked inside a callback", () => {

@@ -69,6 +69,24 @@ describe.each(POLLERS)("a poll set over %s", (poller) => {
     expect(found()).toEqual(kept.toSorted((a, b) => a - b));
   });
 
+  test("tells with a hang-up that something can be read where it comes after an urgent byte", () => {
+    const { client, server } = connectedPair(backend);
+    backend.setOption(client, "TCP_NODELAY", 1);
+    backend.shutdown(server, "write");
+    backend.send(client, new Uint8Array(2));
+    backend.sendOutOfBand(client, new Uint8Array(1));
+    backend.send(client, new Uint8Array(3));
+    backend.shutdown(client, "write");
+    const set = ownedSet(backend);
+    set.update(server, READ);
+    const target = new Uint8Array(16);
+    // Reading stops at the urgent byte, and FIONREAD counts up to it.
+    expect(backend.recv(server, target)).toBe(2);
+    expect(waitFor(set, server, HANGUP).readable).toBeGreaterThan(0);
+    expect(backend.recv(server, target)).toBe(3);
+    expect(waitFor(set, server, HANGUP).readable).toBe(0);
+  });
+
   test("reports a refused connect as ERROR with -ECONNREFUSED, once", () => {
     // Bound but not listening: nobody else can have the port.
     const [, address] = boundSocket(backend, "IPv4", "stream");

@@ -15,7 +15,7 @@ import { PollPollSet } from "./poll.js";
 import { createRowWriter } from "./readiness.js";
 import { Scratch } from "./scratch.js";
 import { createSocketCalls } from "./sockets.js";
-import { type DirectCalls, Streams } from "./batches/streams.js";
+import { type DirectCalls, endBatchUnderWay, Streams } from "./batches/streams.js";
 
 export interface NodeBackendOptions {
   /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */
@@ -48,8 +48,13 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   const writeRow = createRowWriter(libc, constants);
   const scratch = new Scratch(libc);
   const direct: DirectCalls = { ...createSocketCalls(libc, constants, scratch), ...createDescriptorCalls(libc, constants) };
-  const streams = new Streams(direct);
   const pollSets = new Set<PollSet>();
+  const epollSets = () => [...pollSets].filter((set) => set instanceof EpollPollSet);
+  const streams = new Streams(direct, (fd) => {
+    for (const set of epollSets()) set.wakeFor(fd);
+  });
+  const calls = poller === "epoll" ? orderedCalls(direct, streams) : direct;
+  const lookups = createLookupCalls(libc, constants);
   const forget = (set: PollSet): void => void pollSets.delete(set);
 
   return {
@@ -67,8 +72,19 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
       return set;
     },
 
-    ...(poller === "epoll" ? orderedCalls(direct, streams) : direct),
-    ...createLookupCalls(libc, constants),
+    ...calls,
+    ...lookups,
+
+    lookupSync(host, lookupFamily) {
+      endBatchUnderWay();
+      return lookups.lookupSync(host, lookupFamily);
+    },
+
+    setOption(fd, option, value) {
+      const result = calls.setOption(fd, option, value);
+      if (option === "SO_SNDBUF") for (const set of epollSets()) set.doubt(fd);
+      return result;
+    },
 
     close(fd) {
       const lost = streams.release(fd);
@@ -82,7 +98,6 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
 
 /** All calls on descriptors, each in its turn: see {@link Streams}. */
 function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, "close"> & Pick<Backend, "giveAway"> {
-  const duplicate = streams.inOrder(direct.duplicate);
   return {
     ...direct,
     socket: (family, type) => streams.made(direct.socket(family, type)),
@@ -108,7 +123,7 @@ function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, 
     localAddress: streams.inOrder(direct.localAddress),
     remoteAddress: streams.inOrder(direct.remoteAddress),
     family: streams.inOrder(direct.family),
-    duplicate: (fd) => streams.made(duplicate(fd)),
+    duplicate: (fd) => streams.duplicate(fd),
     setNonBlocking: streams.inOrder(direct.setNonBlocking),
     setCloseOnExec: streams.inOrder(direct.setCloseOnExec),
     giveAway: (fd) => streams.giveAway(fd),

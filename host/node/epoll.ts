@@ -79,7 +79,7 @@ export class EpollPollSet implements PollSet {
   get alwaysReady(): boolean {
     if (this.#files.size > 0) return true;
     if (this.#streams.unread.size === 0) return false;
-    for (const fd of this.#streams.unread.keys()) if (this.#reads(fd)) return true;
+    for (const fd of this.#streams.unread.fds()) if (this.#reads(fd)) return true;
     return false;
   }
 
@@ -100,8 +100,9 @@ export class EpollPollSet implements PollSet {
       this.#files.delete(fd);
       if (known !== 0) {
         this.#interest[fd] = 0;
-        // A descriptor that is closed already left the set by itself.
-        this.#control(EPOLL_CTL_DEL, fd, 0);
+        // A descriptor that is closed already left the set by itself. One that owes something stays until it is sent.
+        if (this.#streams.owed.has(fd)) this.#control(EPOLL_CTL_MOD, fd, POLLOUT);
+        else this.#control(EPOLL_CTL_DEL, fd, 0);
       }
       return 0;
     }
@@ -115,7 +116,7 @@ export class EpollPollSet implements PollSet {
     if (result === 0) {
       this.#files.delete(fd);
       this.#remember(fd, wanted);
-      if (this.#streams.unread.has(fd)) this.#watch?.wake();
+      if (this.#streams.unread.has(fd)) this.wakeFor(fd);
       return 0;
     }
     if (known !== 0) this.#interest[fd] = 0;
@@ -126,6 +127,16 @@ export class EpollPollSet implements PollSet {
     }
     this.#files.delete(fd);
     return result;
+  }
+
+  /** Something of `fd` can be read that the operating system does not know of. */
+  wakeFor(fd: number): void {
+    if (this.#reads(fd)) this.#watch?.wake();
+  }
+
+  /** Something about `fd` has changed that decides how it is watched. */
+  doubt(fd: number): void {
+    this.#steady.doubt(fd);
   }
 
   wait(timeoutMs: number): number {
@@ -149,8 +160,10 @@ export class EpollPollSet implements PollSet {
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
       const interest = this.#interest[fd] ?? 0;
-      // Nobody's: the number was closed behind the set's back while a duplicate keeps the file open.
-      if (interest === 0) continue;
+      if (interest === 0) {
+        this.#seeUnwatched(fd);
+        continue;
+      }
       let seen = steady.see(fd, events[at] ?? 0, interest, isBusy);
       if (owed.size > 0) seen = this.#settle(fd, seen, interest);
       if (seen === 0) continue;
@@ -205,25 +218,30 @@ export class EpollPollSet implements PollSet {
     const told = new Set<number>();
     for (let at = 0; at < count * READY_STRIDE; at += READY_STRIDE) {
       const fd = rows[at] ?? -1;
-      const rest = unread.get(fd);
-      if (rest === undefined || !this.#reads(fd)) continue;
+      if (!unread.has(fd)) continue;
       told.add(fd);
-      rows[at + 1] = (rows[at + 1] ?? 0) | Ready.READ;
+      if (this.#reads(fd)) rows[at + 1] = (rows[at + 1] ?? 0) | Ready.READ;
       // How many bytes can be read, where that is told.
-      if ((rows[at + 3] ?? -1) >= 0 && typeof rest === "object") rows[at + 3] = (rows[at + 3] ?? 0) + rest.length;
+      if ((rows[at + 3] ?? -1) >= 0) rows[at + 3] = (rows[at + 3] ?? 0) + unread.lengthOf(fd);
     }
     let total = count;
-    for (const fd of unread.keys()) {
+    for (const fd of unread.fds()) {
       if (!this.#reads(fd) || told.has(fd)) continue;
+      told.add(fd);
       this.#writeRow(rows, total * READY_STRIDE, fd, POLLIN, Ready.READ);
       total++;
     }
     return total;
   }
 
+  /** Nobody's: it owes something, or its number was closed behind the set's back while a duplicate keeps the file open. */
+  #seeUnwatched(fd: number): void {
+    if (this.#streams.owed.settle(fd)) this.#control(EPOLL_CTL_DEL, fd, 0);
+  }
+
   /** Has room for what is owed told, until it is sent. */
   #watchOwed(): void {
-    for (const fd of this.#streams.owed.keys()) {
+    for (const fd of this.#streams.owed.fds()) {
       const interest = this.#interest[fd] ?? 0;
       if (interest === 0) continue;
       this.#steady.forget(fd, false);
@@ -234,7 +252,7 @@ export class EpollPollSet implements PollSet {
   /** Sends what is owed where there is room again. @returns the events without the room that nobody has asked for */
   #settle(fd: number, events: number, interest: number): number {
     if ((events & POLLOUT) === 0 || !this.#streams.owed.has(fd)) return events;
-    if (!this.#streams.settle(fd)) return events & ~POLLOUT;
+    if (!this.#streams.owed.settle(fd)) return events & ~POLLOUT;
     this.#control(EPOLL_CTL_MOD, fd, eventsOf(interest));
     return (interest & Ready.WRITE) === 0 ? events & ~POLLOUT : events;
   }

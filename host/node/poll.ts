@@ -13,6 +13,7 @@ import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { type PollSet, READY_STRIDE, type Watch } from "../backend.js";
 import { LoopError } from "../errors.js";
+import { endBatchUnderWay } from "./batches/streams.js";
 import { errnos, type PlatformConstants } from "./constants.js";
 import type { Libc } from "./libc.js";
 import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWriter, timeoutOf } from "./readiness.js";
@@ -132,6 +133,7 @@ export class PollPollSet implements PollSet {
   }
 
   wait(timeoutMs: number): number {
+    endBatchUnderWay();
     if (this.#closed) return -errnos.EBADF;
     let left = this.#libc.poll(this.#array.fds, this.#count, timeoutOf(timeoutMs));
     if (left < 0) {

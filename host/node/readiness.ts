@@ -15,6 +15,8 @@ const POLLERR = 8;
 const POLLHUP = 16;
 export const POLLNVAL = 32;
 
+const MSG_PEEK = 2;
+
 /** The bits that a caller may be interested in. */
 export const INTEREST = Ready.READ | Ready.WRITE | Ready.PRIORITY;
 /** Those of them that are ready when nothing blocks any more. */
@@ -68,7 +70,10 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWr
   }
 
   function readableBytes(fd: number): number {
-    return libc.ioctl(fd, FIONREAD, value) < 0 ? -1 : (value[0] ?? -1);
+    if (libc.ioctl(fd, FIONREAD, value) < 0) return -1;
+    // It counts up to the urgent byte only: nothing may mean that more comes after it.
+    if (value[0] === 0 && libc.recv(fd, value, 1, MSG_PEEK) > 0) return 1;
+    return value[0] ?? -1;
   }
 
   return (rows, at, fd, events, interest) => {
@@ -89,13 +94,14 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWr
     if ((events & (POLLERR | POLLHUP | POLLNVAL)) !== 0) {
       // Nothing blocks any more: select(2) says ready in both directions then.
       if ((events & POLLNVAL) === 0) bits |= interest & UNBLOCKED;
-      if ((events & POLLHUP) !== 0) {
-        bits |= Ready.HANGUP;
-        readable = readableBytes(fd);
-      }
       if ((events & (POLLERR | POLLNVAL)) !== 0) {
         bits |= Ready.ERROR;
         error = pendingError(fd, events);
+      }
+      // After the error, which reading would take.
+      if ((events & POLLHUP) !== 0) {
+        bits |= Ready.HANGUP;
+        readable = readableBytes(fd);
       }
     }
     rows[at + 1] = bits;

@@ -17,9 +17,6 @@ const STRIDE = AHEAD_BYTES + 64;
 /** For so many connections at once; all others are read when they are asked. */
 const BUFFERS_MAX = 512;
 
-/** What is left of a buffer when the batch is over, or the errno that reading gave instead. */
-export type Rest = Uint8Array | number;
-
 const { slice } = Uint8Array.prototype;
 
 export class ReadAhead {

@@ -8,12 +8,12 @@
 
 import { Ready } from "../../backend.js";
 import { Aio } from "./aio.js";
-import { IPPROTO_TCP, type PlatformConstants, SO_PROTOCOL, socketLevel } from "../constants.js";
+import { IPPROTO_TCP, type PlatformConstants, SO_PROTOCOL } from "../constants.js";
 import { grown } from "../grown.js";
 import type { Libc, LinuxCalls } from "../libc.js";
 import { ReadAhead } from "./read-ahead.js";
 import { eventsOf, POLLIN, POLLOUT } from "../readiness.js";
-import type { Batch, Streams } from "./streams.js";
+import { type Batch, endBatchUnderWay, type Streams } from "./streams.js";
 import { WriteBehind } from "./write-behind.js";
 
 const EPOLLET = 0x8000_0000;
@@ -26,8 +26,11 @@ const STEADY_READS = 2;
 /** By descriptor: how it is watched. */
 const LEVEL = 0;
 const EDGE = 1;
-/** Level-triggered for good: it is no TCP connection. */
+/** Level-triggered for good: it is no TCP connection, or one that is kept small. */
 const NEVER = 2;
+
+/** In a smaller send buffer, "has room" may be less than what is put off. */
+const SEND_BUFFER_MIN = 16_384;
 
 /** What the epoll set does for {@link Steady}. */
 export interface EpollSet {
@@ -73,12 +76,12 @@ export class Steady {
     this.#isOpen = true;
     // One that there is from an earlier batch; the first is made when there is use for it.
     if (this.#batch !== undefined) this.#streams.begin(this.#batch);
-    else this.#streams.end();
+    else endBatchUnderWay();
   }
 
   /** A wait begins: what an earlier one has found is over, and so is the batch of another set. */
   beginWait(): void {
-    if (!this.#isOpen) this.#streams.end();
+    if (!this.#isOpen) endBatchUnderWay();
     else if (this.#count > 0) {
       this.end();
       this.begin();
@@ -106,7 +109,7 @@ export class Steady {
    */
   see(fd: number, events: number, interest: number, isBusy: boolean): number {
     if (this.#states[fd] === EDGE) {
-      if ((events & ~POLLOUT) === POLLIN && this.#isOpen) {
+      if ((events & ~POLLOUT) === POLLIN && this.#isOpen && !this.#streams.isHolding(fd)) {
         this.#serve(fd, events);
         return POLLIN;
       }
@@ -131,6 +134,12 @@ export class Steady {
     if (batch === undefined || count < this.#batchMin || !this.#streams.isUnderWay(batch)) return;
     batch.ahead.read(this.#served, count, this.#streams.fail);
     for (let i = 0; i < count; i++) if (this.#roomy[i] === 1) batch.behind.setRoom(this.#served[i] ?? -1, true);
+  }
+
+  /** What was found out about `fd` does not hold any more. */
+  doubt(fd: number): void {
+    if (this.#states[fd] === EDGE) this.#toLevel(fd);
+    else this.forget(fd, true);
   }
 
   /** `fd` is watched level-triggered from now on; it may be another than before if `isGone`. */
@@ -160,11 +169,11 @@ export class Steady {
 
   #toEdge(fd: number, interest: number): void {
     if ((interest & Ready.WRITE) !== 0 || this.#states[fd] === NEVER) return;
-    const isTcp = this.#isTcp(fd);
-    if (isTcp && !this.#hasBatch()) return;
-    if (isTcp && this.#set.modify(fd, eventsOf(interest) | POLLOUT | EPOLLRDHUP | EPOLLET) !== 0) return;
+    const isFit = this.#isFit(fd);
+    if (isFit && !this.#hasBatch()) return;
+    if (isFit && this.#set.modify(fd, eventsOf(interest) | POLLOUT | EPOLLRDHUP | EPOLLET) !== 0) return;
     if (fd >= this.#states.length) this.#states = grown(this.#states, fd);
-    this.#states[fd] = isTcp ? EDGE : NEVER;
+    this.#states[fd] = isFit ? EDGE : NEVER;
   }
 
   #toLevel(fd: number): void {
@@ -173,10 +182,16 @@ export class Steady {
     this.#set.modify(fd, eventsOf(this.#set.interestIn(fd)));
   }
 
-  #isTcp(fd: number): boolean {
+  /** Is it a TCP connection with a send buffer of an ordinary size? */
+  #isFit(fd: number): boolean {
+    const [level, sendBuffer] = this.#constants.options.SO_SNDBUF;
+    return this.#optionOf(fd, level, SO_PROTOCOL) === IPPROTO_TCP && this.#optionOf(fd, level, sendBuffer) >= SEND_BUFFER_MIN;
+  }
+
+  /** -1 where there is none. */
+  #optionOf(fd: number, level: number, option: number): number {
     const [value, length] = [new Int32Array(1), new Uint32Array([4])];
-    const level = socketLevel(this.#constants);
-    return this.#libc.getsockopt(fd, level, SO_PROTOCOL, value, length) >= 0 && value[0] === IPPROTO_TCP;
+    return this.#libc.getsockopt(fd, level, option, value, length) < 0 ? -1 : (value[0] ?? -1);
   }
 
   /** Makes what batches need, once. */

@@ -8,8 +8,10 @@ import type { Accepted, Backend, Received } from "../../backend.js";
 import { errnos } from "../constants.js";
 import type { DescriptorCalls } from "../descriptors.js";
 import { Drained } from "./drained.js";
-import type { ReadAhead, Rest } from "./read-ahead.js";
 import type { SocketCalls } from "../sockets.js";
+import { Owed } from "./owed.js";
+import type { ReadAhead } from "./read-ahead.js";
+import { Unread } from "./unread.js";
 import type { Shortfall, WriteBehind } from "./write-behind.js";
 
 /** What a poll set does together in one turn. */
@@ -23,28 +25,40 @@ export type DirectCalls = SocketCalls & DescriptorCalls;
 
 type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
 
-/** Ends the batch that is under way in this thread: there is one at a time. */
+/** Ends the batch of whatever backend that is under way in this thread: there is one at a time. */
 let endCurrent = (): void => {};
+/** Those that owe something. */
+const owing = new Set<Owed>();
 let isExitWatched = false;
+
+/** What may take long, or looks at connections from elsewhere, comes after the batch under way. */
+export function endBatchUnderWay(): void {
+  endCurrent();
+}
 
 /** process.exit in a callback runs no `finally`, and what was put off would not be sent. */
 function watchExit(): void {
   if (isExitWatched) return;
   isExitWatched = true;
-  process.on("exit", () => endCurrent());
+  process.on("exit", () => {
+    endCurrent();
+    for (const owed of owing) owed.settleAll();
+  });
 }
 
 export class Streams implements Shortfall {
   readonly drained = new Drained();
-  /** Read ahead in a batch that is over, and not taken since. */
-  readonly unread = new Map<number, Rest>();
-  /** Put off in a batch, and not taken by the operating system when it was over. */
-  readonly owed = new Map<number, Uint8Array>();
+  readonly unread = new Unread();
+  readonly owed: Owed;
   readonly #direct: DirectCalls;
+  readonly #onUnread: (fd: number) => void;
   #batch: Batch | undefined;
 
-  constructor(direct: DirectCalls) {
+  /** @param onUnread told when something is kept of `fd` that the operating system does not know of */
+  constructor(direct: DirectCalls, onUnread: (fd: number) => void) {
     this.#direct = direct;
+    this.#onUnread = onUnread;
+    this.owed = new Owed(direct, this.fail);
   }
 
   /** From here on `batch` is the one under way. */
@@ -57,6 +71,11 @@ export class Streams implements Shortfall {
 
   isUnderWay(batch: Batch): boolean {
     return this.#batch === batch;
+  }
+
+  /** Is something kept of `fd` that comes before what the operating system has? */
+  isHolding(fd: number): boolean {
+    return (this.unread.size > 0 && this.unread.has(fd)) || (this.owed.size > 0 && this.owed.has(fd));
   }
 
   /** Ends the batch under way: what was put off is sent, and what nobody has read is kept. */
@@ -77,21 +96,20 @@ export class Streams implements Shortfall {
       if (buffer >= 0) return batch.ahead.take(buffer, most);
       batch.behind.flush();
     }
-    if (this.unread.size > 0) {
-      const rest = this.#takeRest(fd, most);
-      if (rest !== undefined) return rest;
-    }
+    const kept = this.unread.size === 0 ? undefined : this.unread.take(fd, most);
+    if (kept !== undefined) return kept;
     const received = this.#direct.receive(fd, most);
-    this.drained.note(fd, typeof received === "number" ? received : received.length, most);
-    return received;
+    const result = typeof received === "number" ? received : received.length;
+    this.drained.note(fd, result, most);
+    return (result > 0 ? 0 : this.#takeError(fd)) || received;
   }
 
   recv(fd: number, target: Uint8Array, most: number): number {
     const kept = this.#takeInto(fd, target, most);
     if (kept !== undefined) return kept;
-    const length = this.#direct.recv(fd, target, most);
-    this.drained.note(fd, length, most);
-    return length;
+    const result = this.#direct.recv(fd, target, most);
+    this.drained.note(fd, result, most);
+    return (result > 0 ? 0 : this.#takeError(fd)) || result;
   }
 
   read(fd: number, target: Uint8Array, most: number): number {
@@ -101,28 +119,29 @@ export class Streams implements Shortfall {
   recvFrom(fd: number, target: Uint8Array): Received | number {
     const kept = this.#takeInto(fd, target, target.length);
     if (kept === undefined) return this.#direct.recvFrom(fd, target);
-    if (kept < 0) return kept;
     const address = this.#direct.remoteAddress(fd);
     return { length: kept, address: typeof address === "number" ? { path: "" } : address };
   }
 
   send(fd: number, data: Uint8Array): number {
-    const batch = this.#batch;
-    if (batch !== undefined) {
-      if (batch.behind.put(fd, data)) return data.length;
-      batch.behind.flush();
+    if (!this.#settle(fd)) return -errnos.EAGAIN;
+    const behind = this.#batch?.behind;
+    if (behind !== undefined) {
+      if (behind.put(fd, data)) return data.length;
+      behind.flush();
     }
-    return this.settle(fd) ? this.#direct.send(fd, data) : -errnos.EAGAIN;
+    return this.#direct.send(fd, data);
   }
 
   sendVector(fd: number, pieces: readonly Uint8Array[]): number {
-    const batch = this.#batch;
-    if (batch !== undefined) {
-      const taken = batch.behind.putAll(fd, pieces);
+    if (!this.#settle(fd)) return -errnos.EAGAIN;
+    const behind = this.#batch?.behind;
+    if (behind !== undefined) {
+      const taken = behind.putAll(fd, pieces);
       if (taken > 0) return taken;
-      batch.behind.flush();
+      behind.flush();
     }
-    return this.settle(fd) ? this.#direct.sendVector(fd, pieces) : -errnos.EAGAIN;
+    return this.#direct.sendVector(fd, pieces);
   }
 
   // All other calls.
@@ -157,15 +176,20 @@ export class Streams implements Shortfall {
   afterOwed<A extends readonly unknown[]>(call: CallOn<A, number>): CallOn<A, number> {
     return (fd, ...rest) => {
       this.#finish(fd);
-      return this.settle(fd) ? call(fd, ...rest) : -errnos.EAGAIN;
+      return this.#settle(fd) ? call(fd, ...rest) : -errnos.EAGAIN;
     };
   }
 
-  /** The same for shutdown, which cannot be made later. */
   shutdown: Backend["shutdown"] = (fd, how) => {
     this.#finish(fd);
-    return this.settle(fd) ? this.#direct.shutdown(fd, how) : -errnos.ENOBUFS;
+    return how === "read" || this.#settle(fd) ? this.#direct.shutdown(fd, how) : this.owed.shutdownLater(fd, how);
   };
+
+  /** A duplicate would not see what was read ahead. */
+  duplicate(fd: number): number {
+    this.#finish(fd);
+    return this.#unreadBytes(fd) > 0 ? -errnos.EBUSY : this.made(this.#direct.duplicate(fd));
+  }
 
   /**
    * Makes `fd` ready to be closed.
@@ -173,9 +197,9 @@ export class Streams implements Shortfall {
    */
   release(fd: number): number {
     this.#finish(fd);
-    const isWhole = this.settle(fd);
+    const isWhole = this.#settle(fd);
     // With input unread close(2) resets a connection, and what was read ahead is unread still.
-    if (!isWhole || this.#unreadBytes(fd) > 0) this.#direct.setOption(fd, "SO_LINGER", 0);
+    if (this.#unreadBytes(fd) > 0) this.#direct.setOption(fd, "SO_LINGER", 0);
     this.forget(fd);
     return isWhole ? 0 : -errnos.ENOBUFS;
   }
@@ -183,7 +207,7 @@ export class Streams implements Shortfall {
   /** Makes `fd` ready to be given away. @returns 0, or -EBUSY where something that was read or sent would be lost */
   giveAway(fd: number): number {
     this.#finish(fd);
-    if (!this.settle(fd) || this.#unreadBytes(fd) > 0) return -errnos.EBUSY;
+    if (!this.#settle(fd) || this.#unreadBytes(fd) > 0) return -errnos.EBUSY;
     this.forget(fd);
     return 0;
   }
@@ -196,40 +220,35 @@ export class Streams implements Shortfall {
     this.drained.clear(fd);
   }
 
-  /** Sends what is owed on `fd`. @returns whether nothing is any more */
-  settle(fd: number): boolean {
-    const rest = this.owed.size === 0 ? undefined : this.owed.get(fd);
-    if (rest === undefined) return true;
-    const sent = this.#direct.send(fd, rest);
-    if (sent === -errnos.EAGAIN) return false;
-    if (sent >= 0 && sent < rest.length) {
-      this.owed.set(fd, rest.subarray(sent));
-      return false;
-    }
-    this.owed.delete(fd);
-    if (sent < 0) this.fail(fd, sent);
-    return true;
-  }
-
   owe(fd: number, rest: Uint8Array): void {
-    this.owed.set(fd, rest);
+    this.owed.add(fd, rest);
+    owing.add(this.owed);
   }
 
-  /** Whoever reads next is told; after what there is to read. */
+  /** Whoever reads `fd` to the end is told. */
   readonly fail = (fd: number, errno: number): void => {
-    if (!this.unread.has(fd)) this.unread.set(fd, errno);
+    this.unread.fail(fd, errno);
     this.drained.clear(fd);
+    this.#onUnread(fd);
   };
 
   readonly #keep = (fd: number, rest: Uint8Array): void => {
-    this.unread.set(fd, rest);
+    this.unread.keep(fd, rest);
     this.drained.clear(fd);
+    this.#onUnread(fd);
   };
+
+  #settle(fd: number): boolean {
+    return this.owed.size === 0 || this.owed.settle(fd);
+  }
+
+  #takeError(fd: number): number {
+    return this.unread.size === 0 ? 0 : this.unread.takeError(fd);
+  }
 
   /** How many bytes have been read ahead of `fd`, and not been taken. */
   #unreadBytes(fd: number): number {
-    const rest = this.unread.get(fd);
-    return typeof rest === "object" ? rest.length : (this.#batch?.ahead.lengthOf(fd) ?? 0);
+    return this.unread.lengthOf(fd) + (this.#batch?.ahead.lengthOf(fd) ?? 0);
   }
 
   /** A call on `fd` follows that changes what may be put off. */
@@ -247,19 +266,8 @@ export class Streams implements Shortfall {
       if (buffer >= 0) return batch.ahead.takeInto(buffer, target, most);
       batch.behind.flush();
     }
-    const rest = this.unread.size === 0 ? undefined : this.#takeRest(fd, Math.min(most, target.length));
-    if (rest === undefined || typeof rest === "number") return rest;
-    target.set(rest);
-    return rest.length;
-  }
-
-  #takeRest(fd: number, most: number): Rest | undefined {
-    const rest = this.unread.get(fd);
-    if (typeof rest === "object" && most < rest.length) {
-      this.unread.set(fd, rest.subarray(most));
-      return rest.slice(0, most);
-    }
-    this.unread.delete(fd);
-    return rest;
+    const kept = this.unread.size === 0 ? undefined : this.unread.take(fd, Math.min(most, target.length));
+    if (kept !== undefined) target.set(kept);
+    return kept?.length;
   }
 }

@@ -4,9 +4,9 @@
  */
 
 import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
-import { errnos } from "../constants.js";
 import { grown } from "../grown.js";
 import type { Libc } from "../libc.js";
+import { isLater } from "./owed.js";
 
 /** What is longer is sent at once: the system call is the smaller part of its cost. */
 const PUT_OFF_BYTES = 2048;
@@ -16,9 +16,6 @@ const STAGE_BYTES = AIO_MAX * PUT_OFF_BYTES;
 const FEW = 2;
 
 const { set } = Uint8Array.prototype;
-
-/** Failures that mean "not now". */
-const LATER: ReadonlySet<number> = new Set([-errnos.EAGAIN, -errnos.EINTR, -errnos.ENOBUFS, -errnos.ENOMEM]);
 
 /** Told what did not go as it was expected to. */
 export interface Shortfall {
@@ -134,7 +131,7 @@ export class WriteBehind {
   }
 
   #fallShort(fd: number, at: number, end: number, result: number): void {
-    if (result >= 0 || LATER.has(result)) this.#shortfall.owe(fd, this.#bytes.slice(at + Math.max(result, 0), end));
+    if (result >= 0 || isLater(result)) this.#shortfall.owe(fd, this.#bytes.slice(at + Math.max(result, 0), end));
     else this.#shortfall.fail(fd, result);
   }
 }
