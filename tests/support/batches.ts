@@ -1,14 +1,40 @@
 /**
  * Owns connections that are served in batches: a backend that batches from the second ready connection on, handlers on
- * one side of each, plain sockets on the other. Knows the public API alone.
+ * one side of each, plain sockets on the other. Knows the public API, and libc to go behind the backend's back.
  */
 
-import { type Backend, type ChannelMap, createNodeBackend, type Dispatcher, loopSync, Socket } from "wasyncore";
-import { newMap } from "./runs.js";
-import { bytes, owned } from "./sockets.js";
+import { expect } from "vitest";
+import { type Backend, type ChannelMap, createNodeBackend, Dispatcher, loopSync, Ready, Socket } from "wasyncore";
+import { loadLibc } from "../../host/node/libc.js";
+import { Recorder } from "./handlers.js";
+import { newMap, PATIENCE_MS } from "./runs.js";
+import { bytes, owned, text } from "./sockets.js";
 
 /** Rounds of messages after which every connection is steady. */
 const ROUNDS = 5;
+
+export const recorder = (socket: Socket, map: ChannelMap): Recorder => new Recorder(socket, map);
+
+/** Sends back what it reads, and does more where a test says so. */
+export class Echo extends Dispatcher {
+  afterwards: (() => void) | undefined;
+  override handleRead(): void {
+    const data = this.recv(8192);
+    if (data.length > 0) this.send(data);
+    this.afterwards?.();
+  }
+  override handleError(error: unknown): void {
+    throw error;
+  }
+}
+
+export const echo = (socket: Socket, map: ChannelMap): Echo => new Echo(socket, map);
+
+/** From now on: a connection is steady only as long as it is read to the end. */
+export function readByteByByte(handler: Recorder | undefined): void {
+  if (handler === undefined) throw new Error("no handler");
+  handler.handleRead = () => void handler.received.push(Buffer.from(handler.recv(1)));
+}
 
 export interface Served<H extends Dispatcher> {
   readonly backend: Backend;
@@ -16,10 +42,12 @@ export interface Served<H extends Dispatcher> {
   readonly handlers: readonly H[];
   /** The other ends, in the order of the handlers. */
   readonly peers: readonly Socket[];
-  /** Sends what is given from each peer, in order. */
+  /** Sends what is given from each peer, in order; returns when the handlers' descriptors can be read. */
   tell(...messages: readonly (Uint8Array | string)[]): void;
   /** Runs one turn that waits for nothing. */
   turn(): void;
+  /** Runs turns until `done` says so; fails when it takes too long. */
+  turnUntil(done: () => boolean): void;
 }
 
 /** A backend that batches as soon as two connections are ready. */
@@ -42,27 +70,65 @@ export function served<H extends Dispatcher>(
   const peers = pairs.map(([, peer]) => peer);
   const handlers = pairs.map(([socket]) => create(socket, map));
   const turn = (): void => loopSync({ map, count: 1, timeoutMs: 0 });
+  const turnUntil = (done: () => boolean): void => {
+    for (const deadlineMs = performance.now() + PATIENCE_MS; !done(); turn()) checkDeadline(deadlineMs);
+  };
   const tell = (...messages: readonly (Uint8Array | string)[]): void => {
     for (const [index, message] of messages.entries()) {
       peers[index]?.send(typeof message === "string" ? bytes(message) : message);
     }
+    for (const { fd } of handlers.slice(0, messages.length)) if (fd >= 0) waitUntilReadable(backend, fd);
   };
   for (let round = 0; round < ROUNDS; round++) {
     tell(...peers.map(() => "."));
     turn();
     for (const peer of peers) drain(peer);
   }
-  return { backend, map, handlers, peers, tell, turn };
+  return { backend, map, handlers, peers, tell, turn, turnUntil };
 }
 
-/** All that has come to a socket. */
-export function drain(socket: Socket): Buffer {
-  const parts: Uint8Array[] = [];
+/** Waits for the operating system to have something for `fd`. */
+export function waitUntilReadable(backend: Backend, fd: number): void {
+  const set = backend.createPollSet();
+  try {
+    set.update(fd, Ready.READ);
+    if (set.wait(PATIENCE_MS) === 0) throw new Error(`descriptor ${fd} had nothing to read for ${PATIENCE_MS} ms`);
+  } finally {
+    set.close();
+  }
+}
+
+function checkDeadline(deadlineMs: number): void {
+  if (performance.now() > deadlineMs) throw new Error(`it has not come within ${PATIENCE_MS} ms`);
+}
+
+/** All that has come to a socket: `least` bytes, unless the end comes before. */
+export function drain(socket: Socket, least = 0): Buffer {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  let received = Buffer.alloc(0);
   while (true) {
     const part = receiveSome(socket);
-    if (part === undefined || part.length === 0) return Buffer.concat(parts);
-    parts.push(part);
+    if (part === undefined && received.length >= least) return received;
+    if (part?.length === 0) return received;
+    if (part !== undefined) received = Buffer.concat([received, part]);
+    checkDeadline(deadlineMs);
   }
+}
+
+/** Waits for a socket's end, after which nothing comes. @throws OSError where it is a reset */
+export function waitForEnd(socket: Socket): void {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  while (true) {
+    const part = receiveSome(socket);
+    if (part?.length === 0) return;
+    if (part !== undefined) throw new Error(`${part.length} bytes came before the end`);
+    checkDeadline(deadlineMs);
+  }
+}
+
+/** What has come to each socket is what is expected, and nothing more. */
+export function expectReplies(peers: readonly Socket[], expected: readonly string[]): void {
+  expect(peers.map((peer, index) => text(drain(peer, expected[index]?.length)))).toEqual(expected);
 }
 
 /** What has come to a socket; undefined when nothing has, empty at its end. */
@@ -91,4 +157,15 @@ export function connectedPair(backend: Backend, listening = listener(backend)): 
   const accepted = listening.accept();
   if (accepted === undefined) throw new Error("nothing was accepted");
   return [owned(accepted[0]), connected];
+}
+
+/** What comes to a descriptor, received behind the backend's back: any call of its own would send first. */
+export function receiveBehind(fd: number, length: number): string {
+  const deadlineMs = performance.now() + PATIENCE_MS;
+  const target = new Uint8Array(length);
+  while (true) {
+    const received = loadLibc().recv(fd, target, length, 0);
+    if (received > 0) return text(target.subarray(0, received));
+    checkDeadline(deadlineMs);
+  }
 }

@@ -7,8 +7,8 @@
 import type { Accepted, Backend, Received } from "../../backend.js";
 import { errnos } from "../constants.js";
 import type { DescriptorCalls } from "../descriptors.js";
-import { Drained } from "./drained.js";
 import type { SocketCalls } from "../sockets.js";
+import { Drained } from "./drained.js";
 import { Owed } from "./owed.js";
 import type { ReadAhead } from "./read-ahead.js";
 import { Unread } from "./unread.js";
