@@ -102,7 +102,7 @@ export interface PollSet {
    */
   readonly ready: Int32Array;
 
-  /** Is something ready whatever the operating system says (a regular file)? Then waiting is needless. */
+  /** Is something ready whatever the operating system says (a regular file, what was read ahead)? Then waiting is needless. */
   readonly alwaysReady: boolean;
 
   /**

@@ -7,12 +7,12 @@
 
 const { set, slice } = Uint8Array.prototype;
 
-/** The first `length` bytes of `source`, as a copy of their own. */
-export function copyOf(source: Uint8Array, length: number): Uint8Array {
-  return slice.call(source, 0, length);
+/** The first `length` bytes of `source`, or those from `from` on, as a copy of their own. */
+export function copyOf(source: Uint8Array, length: number, from = 0): Uint8Array {
+  return slice.call(source, from, from + length);
 }
 
-/** Copies all of `source` to the beginning of `target`. */
-export function copyTo(target: Uint8Array, source: Uint8Array): void {
-  set.call(target, source);
+/** Copies all of `source` into `target`, to its beginning or to `at`. */
+export function copyTo(target: Uint8Array, source: Uint8Array, at = 0): void {
+  set.call(target, source, at);
 }

@@ -8,32 +8,17 @@ import { bytes, owned, pattern, reset, text } from "./support/sockets.js";
 
 describe("the end of a connection", () => {
   test.each([
-    ["with the last bytes", (peer: Socket) => peer.shutdown("write")],
-    ["and of its descriptor", (peer: Socket) => peer.close()],
-  ])("is told, coming %s", (_name, end) => {
-    const { tell, turnUntil, handlers, peers } = served(3, recorder);
+    ["with the last bytes", (peer: Socket) => peer.shutdown("write"), 0],
+    ["with the last bytes, and of its descriptor", (peer: Socket) => peer.close(), 0],
+    ["between two turns", (peer: Socket) => peer.shutdown("write"), 1],
+    ["between two turns, as a reset", reset, 1],
+  ])("is told, coming %s", (_name, end, turnsBefore) => {
+    const { tell, turn, turnUntil, handlers, peers } = served(3, recorder);
     tell("last", "last", "last");
+    for (let turns = 0; turns < turnsBefore; turns++) turn();
     for (const peer of peers) end(peer);
     turnUntil(() => handlers.every(({ closes }) => closes > 0));
     expect(handlers.map((handler) => [handler.text.slice(-4), handler.closes])).toEqual(Array(3).fill(["last", 1]));
-  });
-
-  test("is told, coming between two turns", () => {
-    const { tell, turn, turnUntil, handlers, peers } = served(3, recorder);
-    tell("last", "last", "last");
-    turn();
-    for (const peer of peers) peer.shutdown("write");
-    turnUntil(() => handlers.every(({ closes }) => closes > 0));
-    expect(handlers.map((handler) => [handler.text.slice(-4), handler.closes])).toEqual(Array(3).fill(["last", 1]));
-  });
-
-  test("is told when it is a reset", () => {
-    const { tell, turn, turnUntil, handlers, peers } = served(3, recorder);
-    tell("one", "two", "three");
-    turn();
-    for (const peer of peers) reset(peer);
-    turnUntil(() => handlers.every(({ closes }) => closes > 0));
-    expect(handlers.map(({ closes }) => closes)).toEqual([1, 1, 1]);
   });
 
   test("is told as a reset where something was left unread and something put off", () => {

@@ -3,7 +3,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ExitNow, FileWrapper, loop, loopSync, Socket } from "wasyncore";
-import { connectedPair, listener, readByteByByte, recorder, served, waitForEnd } from "./support/batches.js";
+import { connectedPair, listening, readByteByByte, recorder, served, waitForEnd } from "./support/batches.js";
 import { Recorder } from "./support/handlers.js";
 import { newMap } from "./support/runs.js";
 import { bytes, owned, pattern, text } from "./support/sockets.js";
@@ -226,12 +226,12 @@ describe("what is read ahead", () => {
     const [first, second] = handlers;
     if (first === undefined || second === undefined) throw new Error("no handlers");
     const { fd } = second;
-    const listening = listener(backend);
+    const server = listening(backend);
     const later: Recorder[] = [];
     first.handleRead = () => {
       first.recv(10);
       second.close();
-      const [accepted, connected] = connectedPair(backend, listening);
+      const [accepted, connected] = connectedPair(backend, server);
       expect(connected.fd).toBe(fd);
       later.push(new Recorder(connected, map));
       accepted.send(bytes("new"));

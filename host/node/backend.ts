@@ -49,10 +49,10 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   const scratch = new Scratch(libc);
   const direct: DirectCalls = { ...createSocketCalls(libc, constants, scratch), ...createDescriptorCalls(libc, constants) };
   const pollSets = new Set<PollSet>();
-  const epollSets = () => [...pollSets].filter((set) => set instanceof EpollPollSet);
-  const streams = new Streams(direct, (fd) => {
-    for (const set of epollSets()) set.wakeFor(fd);
-  });
+  const reconsider = (fd: number): void => {
+    for (const set of pollSets) if (set instanceof EpollPollSet) set.reconsider(fd);
+  };
+  const streams = new Streams(direct, reconsider);
   const calls = poller === "epoll" ? orderedCalls(direct, streams) : direct;
   const lookups = createLookupCalls(libc, constants);
   const forget = (set: PollSet): void => void pollSets.delete(set);
@@ -82,7 +82,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
 
     setOption(fd, option, value) {
       const result = calls.setOption(fd, option, value);
-      if (option === "SO_SNDBUF") for (const set of epollSets()) set.doubt(fd);
+      if (option === "SO_SNDBUF") reconsider(fd);
       return result;
     },
 

@@ -65,7 +65,7 @@ export class EpollPollSet implements PollSet {
     this.#writeRow = writeRow;
     this.#streams = streams;
     this.#steady = new Steady(libc, linux, constants, streams, batchMin, {
-      interestIn: (fd) => this.#interest[fd] ?? 0,
+      levelEvents: (fd) => this.#levelEvents(fd, this.#interest[fd] ?? 0),
       modify: (fd, events) => this.#control(EPOLL_CTL_MOD, fd, events),
     });
     this.#onClose = onClose;
@@ -89,7 +89,6 @@ export class EpollPollSet implements PollSet {
 
   endBatch(): void {
     this.#steady.end();
-    if (this.#streams.owed.size > 0) this.#watchOwed();
   }
 
   update(fd: number, interest: number): number {
@@ -108,7 +107,7 @@ export class EpollPollSet implements PollSet {
     }
 
     // Asked even if nothing seems changed: another descriptor may have come under the number since.
-    const events = eventsOf(wanted) | (this.#streams.owed.has(fd) ? POLLOUT : 0);
+    const events = this.#levelEvents(fd, wanted);
     let result = this.#control(known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, events);
     if (result === -errnos.EEXIST) result = this.#control(EPOLL_CTL_MOD, fd, events);
     else if (result === -errnos.ENOENT) result = this.#control(EPOLL_CTL_ADD, fd, events);
@@ -116,7 +115,7 @@ export class EpollPollSet implements PollSet {
     if (result === 0) {
       this.#files.delete(fd);
       this.#remember(fd, wanted);
-      if (this.#streams.unread.has(fd)) this.wakeFor(fd);
+      if (this.#streams.unread.has(fd)) this.#watch?.wake();
       return 0;
     }
     if (known !== 0) this.#interest[fd] = 0;
@@ -129,14 +128,15 @@ export class EpollPollSet implements PollSet {
     return result;
   }
 
-  /** Something of `fd` can be read that the operating system does not know of. */
-  wakeFor(fd: number): void {
-    if (this.#reads(fd)) this.#watch?.wake();
-  }
-
-  /** Something about `fd` has changed that decides how it is watched. */
-  doubt(fd: number): void {
-    this.#steady.doubt(fd);
+  /**
+   * What decides how `fd` is watched has changed behind the operating system's back: something was read ahead and not
+   * taken, or is owed, or its send buffer is another.
+   */
+  reconsider(fd: number): void {
+    if ((this.#interest[fd] ?? 0) === 0) return;
+    this.#steady.forget(fd, true);
+    this.#control(EPOLL_CTL_MOD, fd, this.#levelEvents(fd, this.#interest[fd] ?? 0));
+    if (this.#reads(fd) && this.#streams.unread.has(fd)) this.#watch?.wake();
   }
 
   wait(timeoutMs: number): number {
@@ -207,6 +207,12 @@ export class EpollPollSet implements PollSet {
     this.#onClose(this);
   }
 
+  /** What a level-triggered descriptor is watched for: what is asked, and room for what is owed. */
+  #levelEvents(fd: number, interest: number): number {
+    const { owed } = this.#streams;
+    return owed.size > 0 && owed.has(fd) ? eventsOf(interest) | POLLOUT : eventsOf(interest);
+  }
+
   #reads(fd: number): boolean {
     return ((this.#interest[fd] ?? 0) & Ready.READ) !== 0;
   }
@@ -239,21 +245,11 @@ export class EpollPollSet implements PollSet {
     if (this.#streams.owed.settle(fd)) this.#control(EPOLL_CTL_DEL, fd, 0);
   }
 
-  /** Has room for what is owed told, until it is sent. */
-  #watchOwed(): void {
-    for (const fd of this.#streams.owed.fds()) {
-      const interest = this.#interest[fd] ?? 0;
-      if (interest === 0) continue;
-      this.#steady.forget(fd, false);
-      this.#control(EPOLL_CTL_MOD, fd, eventsOf(interest) | POLLOUT);
-    }
-  }
-
   /** Sends what is owed where there is room again. @returns the events without the room that nobody has asked for */
   #settle(fd: number, events: number, interest: number): number {
     if ((events & POLLOUT) === 0 || !this.#streams.owed.has(fd)) return events;
     if (!this.#streams.owed.settle(fd)) return events & ~POLLOUT;
-    this.#control(EPOLL_CTL_MOD, fd, eventsOf(interest));
+    this.#control(EPOLL_CTL_MOD, fd, this.#levelEvents(fd, interest));
     return (interest & Ready.WRITE) === 0 ? events & ~POLLOUT : events;
   }
 

@@ -4,11 +4,11 @@
  */
 
 import { expect } from "vitest";
-import { type Backend, type ChannelMap, createNodeBackend, Dispatcher, loopSync, Ready, Socket } from "wasyncore";
+import { type Backend, type ChannelMap, createNodeBackend, Dispatcher, loopSync, Ready, type Socket } from "wasyncore";
 import { loadLibc } from "../../host/node/libc.js";
 import { Recorder } from "./handlers.js";
 import { newMap, PATIENCE_MS } from "./runs.js";
-import { bytes, owned, text } from "./sockets.js";
+import { bytes, connectingTo, listener, owned, text } from "./sockets.js";
 
 /** Rounds of messages after which every connection is steady. */
 const ROUNDS = 5;
@@ -65,8 +65,8 @@ export function served<H extends Dispatcher>(
   backend = batchingBackend(),
 ): Served<H> {
   const map = newMap(backend);
-  const listening = listener(backend);
-  const pairs = Array.from({ length: count }, () => connectedPair(backend, listening));
+  const server = listening(backend);
+  const pairs = Array.from({ length: count }, () => connectedPair(backend, server));
   const peers = pairs.map(([, peer]) => peer);
   const handlers = pairs.map(([socket]) => create(socket, map));
   const turn = (): void => loopSync({ map, count: 1, timeoutMs: 0 });
@@ -142,21 +142,18 @@ export function receiveSome(socket: Socket): Uint8Array | undefined {
 }
 
 /** A listening TCP socket of `backend`. */
-export function listener(backend: Backend): Socket {
-  const socket = owned(Socket.create({}, backend));
-  socket.bind({ host: "127.0.0.1", port: 0 });
-  socket.listen(8);
+export function listening(backend: Backend): Socket {
+  const [socket] = listener("IPv4", 128, backend);
   return socket;
 }
 
 /** Two connected TCP sockets of `backend`: the one that was accepted, and the one that connected, which is made first. */
-export function connectedPair(backend: Backend, listening = listener(backend)): [accepted: Socket, connected: Socket] {
-  const connected = owned(Socket.create({}, backend));
-  connected.connect(listening.localAddress());
-  // Over the loopback the connection is there when connect returns.
-  const accepted = listening.accept();
-  if (accepted === undefined) throw new Error("nothing was accepted");
-  return [owned(accepted[0]), connected];
+export function connectedPair(backend: Backend, server: Socket): [accepted: Socket, connected: Socket] {
+  const connected = connectingTo(server.localAddress(), "IPv4", backend);
+  for (const deadlineMs = performance.now() + PATIENCE_MS; ; checkDeadline(deadlineMs)) {
+    const accepted = server.accept();
+    if (accepted !== undefined) return [owned(accepted[0]), connected];
+  }
 }
 
 /** What comes to a descriptor, received behind the backend's back: any call of its own would send first. */

@@ -21,8 +21,8 @@ export function owned<T extends { close(): void }>(resource: T): T {
 }
 
 /** A listening socket and where it listens. */
-export function listener(family: Family = "IPv4", backlog = 128): [Socket, SocketAddress] {
-  const socket = owned(Socket.create({ family }));
+export function listener(family: Family = "IPv4", backlog = 128, backend = defaultBackend()): [Socket, SocketAddress] {
+  const socket = owned(Socket.create({ family }, backend));
   socket.bind(anyAddress(family));
   socket.listen(backlog);
   return [socket, socket.localAddress()];
@@ -36,8 +36,8 @@ export function refusingAddress(family: Family = "IPv4"): SocketAddress {
 }
 
 /** A socket that has begun to connect. */
-export function connectingTo(address: SocketAddress, family: Family = "IPv4"): Socket {
-  const socket = owned(Socket.create({ family }));
+export function connectingTo(address: SocketAddress, family: Family = "IPv4", backend = defaultBackend()): Socket {
+  const socket = owned(Socket.create({ family }, backend));
   socket.connect(address);
   return socket;
 }

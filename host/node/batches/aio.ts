@@ -35,18 +35,8 @@ const IOCB_CMD_PREAD = 0;
 const IOCB_CMD_PWRITE = 1;
 
 /** Reads and writes that are made together: prepared by index, then run. */
-export interface CallBatch {
+export class Aio {
   /** By index, of the last {@link run}: bytes, or -errno, or {@link NOT_MADE}. */
-  readonly results: Int32Array;
-  /** Prepares read(2), at an index below {@link AIO_MAX}. */
-  read(index: number, fd: number, address: number, length: number): void;
-  /** Prepares write(2). */
-  write(index: number, fd: number, address: number, length: number): void;
-  /** Makes the calls at the indexes below `count`, in their order. */
-  run(count: number): void;
-}
-
-export class Aio implements CallBatch {
   readonly results = new Int32Array(AIO_MAX);
   readonly #libc: Libc;
   readonly #linux: LinuxCalls;
@@ -82,14 +72,17 @@ export class Aio implements CallBatch {
     return undefined;
   }
 
+  /** Prepares read(2), at an index below {@link AIO_MAX}. */
   read(index: number, fd: number, address: number, length: number): void {
     this.#prepare(index, IOCB_CMD_PREAD, fd, address, length);
   }
 
+  /** Prepares write(2). */
   write(index: number, fd: number, address: number, length: number): void {
     this.#prepare(index, IOCB_CMD_PWRITE, fd, address, length);
   }
 
+  /** Makes the calls at the indexes below `count`, in their order. */
   run(count: number): void {
     for (let first = 0; first < count; ) {
       const taken = this.#linux.syscall(IO_SUBMIT, this.#context, count - first, this.#listAt + first * 8, 0, 0);

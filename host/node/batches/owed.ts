@@ -14,6 +14,14 @@ export function isLater(errno: number): boolean {
   return LATER.has(errno);
 }
 
+/** Those that owe something. */
+const owing = new Set<Owed>();
+
+/** Once more, before the process ends. */
+export function settleAll(): void {
+  for (const owed of owing) for (const fd of [...owed.fds()]) owed.settle(fd);
+}
+
 export class Owed {
   readonly #direct: Pick<Backend, "send" | "shutdown">;
   readonly #onError: (fd: number, errno: number) => void;
@@ -41,6 +49,7 @@ export class Owed {
 
   add(fd: number, rest: Uint8Array): void {
     this.#rests.set(fd, rest);
+    owing.add(this);
   }
 
   /** Shuts down what can be shut down only after the rest. @returns 0 */
@@ -66,12 +75,9 @@ export class Owed {
     return true;
   }
 
-  settleAll(): void {
-    for (const fd of [...this.#rests.keys()]) this.settle(fd);
-  }
-
   delete(fd: number): void {
     this.#rests.delete(fd);
     this.#shutdowns.delete(fd);
+    if (this.#rests.size === 0) owing.delete(this);
   }
 }

@@ -3,8 +3,8 @@
  * of the batch that it began. Knows neither the poll set that found them nor what becomes of a rest.
  */
 
-import { copyOf } from "../../bytes.js";
-import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
+import { copyOf, copyTo } from "../../bytes.js";
+import { type Aio, AIO_MAX, NOT_MADE } from "./aio.js";
 import { errnos } from "../constants.js";
 import type { Drained } from "./drained.js";
 import { grown } from "../grown.js";
@@ -17,11 +17,9 @@ const STRIDE = AHEAD_BYTES + 64;
 /** For so many connections at once; all others are read when they are asked. */
 const BUFFERS_MAX = 512;
 
-const { slice } = Uint8Array.prototype;
-
 export class ReadAhead {
   readonly #libc: Libc;
-  readonly #calls: CallBatch;
+  readonly #aio: Aio;
   readonly #drained: Drained;
   /** Grows with the number of connections that are ready at once. */
   #bytes = new Uint8Array(0);
@@ -34,9 +32,9 @@ export class ReadAhead {
   /** By descriptor: its buffer's number and one; 0 while nothing was read ahead. */
   #buffers = new Int32Array(1024);
 
-  constructor(libc: Libc, calls: CallBatch, drained: Drained) {
+  constructor(libc: Libc, aio: Aio, drained: Drained) {
     this.#libc = libc;
-    this.#calls = calls;
+    this.#aio = aio;
     this.#drained = drained;
   }
 
@@ -50,12 +48,12 @@ export class ReadAhead {
     for (let first = 0; first < total; first += AIO_MAX) {
       const calls = Math.min(AIO_MAX, total - first);
       for (let i = 0; i < calls; i++) {
-        this.#calls.read(i, fds[first + i] ?? -1, this.#bytesAt + (first + i) * STRIDE, AHEAD_BYTES);
+        this.#aio.read(i, fds[first + i] ?? -1, this.#bytesAt + (first + i) * STRIDE, AHEAD_BYTES);
       }
-      this.#calls.run(calls);
+      this.#aio.run(calls);
       for (let i = 0; i < calls; i++) {
         const fd = fds[first + i] ?? -1;
-        const result = this.#calls.results[i] ?? 0;
+        const result = this.#aio.results[i] ?? 0;
         this.#fds[first + i] = fd;
         if (result > 0) this.#fill(first + i, fd, result);
         else if (result < 0 && result !== -errnos.EAGAIN && result !== NOT_MADE) onError(fd, result);
@@ -79,14 +77,14 @@ export class ReadAhead {
   /** Takes up to `most` bytes of a buffer, as bytes of their own. */
   take(buffer: number, most: number): Uint8Array {
     const from = buffer * STRIDE + (this.#from[buffer] ?? 0);
-    return slice.call(this.#bytes, from, from + this.#advance(buffer, most));
+    return copyOf(this.#bytes, this.#advance(buffer, most), from);
   }
 
   /** The same into `target`. @returns bytes */
   takeInto(buffer: number, target: Uint8Array, most: number): number {
     const from = buffer * STRIDE + (this.#from[buffer] ?? 0);
     const length = this.#advance(buffer, Math.min(most, target.length));
-    target.set(this.#bytes.subarray(from, from + length));
+    copyTo(target, this.#bytes.subarray(from, from + length));
     return length;
   }
 
@@ -104,8 +102,7 @@ export class ReadAhead {
       const from = this.#from[buffer] ?? 0;
       const to = this.#to[buffer] ?? 0;
       if (from === to) continue;
-      const at = buffer * STRIDE;
-      const rest = copyOf(this.#bytes.subarray(at + from, at + to), to - from);
+      const rest = copyOf(this.#bytes, to - from, buffer * STRIDE + from);
       this.#empty(buffer);
       keep(this.#fds[buffer] ?? -1, rest);
     }

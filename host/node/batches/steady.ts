@@ -12,7 +12,7 @@ import { IPPROTO_TCP, type PlatformConstants, SO_PROTOCOL } from "../constants.j
 import { grown } from "../grown.js";
 import type { Libc, LinuxCalls } from "../libc.js";
 import { ReadAhead } from "./read-ahead.js";
-import { eventsOf, POLLIN, POLLOUT } from "../readiness.js";
+import { POLLIN, POLLOUT } from "../readiness.js";
 import { type Batch, endBatchUnderWay, type Streams } from "./streams.js";
 import { WriteBehind } from "./write-behind.js";
 
@@ -34,8 +34,8 @@ const SEND_BUFFER_MIN = 16_384;
 
 /** What the epoll set does for {@link Steady}. */
 export interface EpollSet {
-  /** What `fd` is watched for, in bits of {@link Ready}. */
-  interestIn(fd: number): number;
+  /** What `fd` is watched for where it is level-triggered, in epoll's bits. */
+  levelEvents(fd: number): number;
   /** epoll_ctl(2) with EPOLL_CTL_MOD. @returns 0 or -errno */
   modify(fd: number, events: number): number;
 }
@@ -109,16 +109,15 @@ export class Steady {
    */
   see(fd: number, events: number, interest: number, isBusy: boolean): number {
     if (this.#states[fd] === EDGE) {
-      if ((events & ~POLLOUT) === POLLIN && this.#isOpen && !this.#streams.isHolding(fd)) {
+      if ((events & ~POLLOUT) === POLLIN && this.#isOpen) {
         this.#serve(fd, events);
         return POLLIN;
       }
       if (events !== POLLOUT || !this.#isOpen) this.#toLevel(fd);
       return events & ~(POLLOUT | EPOLLRDHUP);
     }
-    if (isBusy && events === POLLIN && this.#isOpen && this.#streams.drained.count(fd) >= STEADY_READS) {
-      this.#toEdge(fd, interest);
-    }
+    const isSteady = events === POLLIN && this.#streams.drained.count(fd) >= STEADY_READS;
+    if (isSteady && isBusy && this.#isOpen && !this.#streams.isHolding(fd)) this.#toEdge(fd, interest);
     return events;
   }
 
@@ -134,12 +133,6 @@ export class Steady {
     if (batch === undefined || count < this.#batchMin || !this.#streams.isUnderWay(batch)) return;
     batch.ahead.read(this.#served, count, this.#streams.fail);
     for (let i = 0; i < count; i++) if (this.#roomy[i] === 1) batch.behind.setRoom(this.#served[i] ?? -1, true);
-  }
-
-  /** What was found out about `fd` does not hold any more. */
-  doubt(fd: number): void {
-    if (this.#states[fd] === EDGE) this.#toLevel(fd);
-    else this.forget(fd, true);
   }
 
   /** `fd` is watched level-triggered from now on; it may be another than before if `isGone`. */
@@ -171,7 +164,7 @@ export class Steady {
     if ((interest & Ready.WRITE) !== 0 || this.#states[fd] === NEVER) return;
     const isFit = this.#isFit(fd);
     if (isFit && !this.#hasBatch()) return;
-    if (isFit && this.#set.modify(fd, eventsOf(interest) | POLLOUT | EPOLLRDHUP | EPOLLET) !== 0) return;
+    if (isFit && this.#set.modify(fd, this.#set.levelEvents(fd) | POLLOUT | EPOLLRDHUP | EPOLLET) !== 0) return;
     if (fd >= this.#states.length) this.#states = grown(this.#states, fd);
     this.#states[fd] = isFit ? EDGE : NEVER;
   }
@@ -179,7 +172,7 @@ export class Steady {
   #toLevel(fd: number): void {
     this.#states[fd] = LEVEL;
     this.#streams.drained.clear(fd);
-    this.#set.modify(fd, eventsOf(this.#set.interestIn(fd)));
+    this.#set.modify(fd, this.#set.levelEvents(fd));
   }
 
   /** Is it a TCP connection with a send buffer of an ordinary size? */

@@ -9,7 +9,7 @@ import { errnos } from "../constants.js";
 import type { DescriptorCalls } from "../descriptors.js";
 import type { SocketCalls } from "../sockets.js";
 import { Drained } from "./drained.js";
-import { Owed } from "./owed.js";
+import { Owed, settleAll } from "./owed.js";
 import type { ReadAhead } from "./read-ahead.js";
 import { Unread } from "./unread.js";
 import type { Shortfall, WriteBehind } from "./write-behind.js";
@@ -27,8 +27,6 @@ type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
 
 /** Ends the batch of whatever backend that is under way in this thread: there is one at a time. */
 let endCurrent = (): void => {};
-/** Those that owe something. */
-const owing = new Set<Owed>();
 let isExitWatched = false;
 
 /** What may take long, or looks at connections from elsewhere, comes after the batch under way. */
@@ -42,7 +40,7 @@ function watchExit(): void {
   isExitWatched = true;
   process.on("exit", () => {
     endCurrent();
-    for (const owed of owing) owed.settleAll();
+    settleAll();
   });
 }
 
@@ -51,13 +49,13 @@ export class Streams implements Shortfall {
   readonly unread = new Unread();
   readonly owed: Owed;
   readonly #direct: DirectCalls;
-  readonly #onUnread: (fd: number) => void;
+  readonly #onHeld: (fd: number) => void;
   #batch: Batch | undefined;
 
-  /** @param onUnread told when something is kept of `fd` that the operating system does not know of */
-  constructor(direct: DirectCalls, onUnread: (fd: number) => void) {
+  /** @param onHeld told when {@link isHolding} has become true of `fd`, for one reason or another */
+  constructor(direct: DirectCalls, onHeld: (fd: number) => void) {
     this.#direct = direct;
-    this.#onUnread = onUnread;
+    this.#onHeld = onHeld;
     this.owed = new Owed(direct, this.fail);
   }
 
@@ -172,7 +170,7 @@ export class Streams implements Shortfall {
     return accepted;
   }
 
-  /** The same for a call that sends: what is owed comes before it. */
+  /** The same for `call` that sends: what is owed comes before it. */
   afterOwed<A extends readonly unknown[]>(call: CallOn<A, number>): CallOn<A, number> {
     return (fd, ...rest) => {
       this.#finish(fd);
@@ -222,20 +220,20 @@ export class Streams implements Shortfall {
 
   owe(fd: number, rest: Uint8Array): void {
     this.owed.add(fd, rest);
-    owing.add(this.owed);
+    this.#onHeld(fd);
   }
 
   /** Whoever reads `fd` to the end is told. */
   readonly fail = (fd: number, errno: number): void => {
     this.unread.fail(fd, errno);
     this.drained.clear(fd);
-    this.#onUnread(fd);
+    this.#onHeld(fd);
   };
 
   readonly #keep = (fd: number, rest: Uint8Array): void => {
     this.unread.keep(fd, rest);
     this.drained.clear(fd);
-    this.#onUnread(fd);
+    this.#onHeld(fd);
   };
 
   #settle(fd: number): boolean {

@@ -3,7 +3,8 @@
  * sends. Knows no poll set and no loop; is told which connections have room, and when it is time.
  */
 
-import { AIO_MAX, type CallBatch, NOT_MADE } from "./aio.js";
+import { copyOf, copyTo } from "../../bytes.js";
+import { type Aio, AIO_MAX, NOT_MADE } from "./aio.js";
 import { grown } from "../grown.js";
 import type { Libc } from "../libc.js";
 import { isLater } from "./owed.js";
@@ -15,8 +16,6 @@ const STAGE_BYTES = AIO_MAX * PUT_OFF_BYTES;
 /** So few are sent one by one: what makes several calls at once costs two calls itself. */
 const FEW = 2;
 
-const { set } = Uint8Array.prototype;
-
 /** Told what did not go as it was expected to. */
 export interface Shortfall {
   /** The connection has taken less than its room was said to be: `rest` is still to be sent. */
@@ -27,7 +26,7 @@ export interface Shortfall {
 
 export class WriteBehind {
   readonly #libc: Libc;
-  readonly #calls: CallBatch;
+  readonly #aio: Aio;
   readonly #flags: number;
   readonly #shortfall: Shortfall;
   readonly #bytes = new Uint8Array(STAGE_BYTES);
@@ -40,9 +39,9 @@ export class WriteBehind {
   #room = new Uint8Array(1024);
 
   /** @param flags of send(2) */
-  constructor(libc: Libc, calls: CallBatch, flags: number, shortfall: Shortfall) {
+  constructor(libc: Libc, aio: Aio, flags: number, shortfall: Shortfall) {
     this.#libc = libc;
-    this.#calls = calls;
+    this.#aio = aio;
     this.#flags = flags;
     this.#shortfall = shortfall;
     this.#bytesAt = Number(libc.addressOf(this.#bytes));
@@ -58,7 +57,7 @@ export class WriteBehind {
   put(fd: number, data: Uint8Array): boolean {
     const at = this.#reserve(fd, data.length);
     if (at < 0) return false;
-    set.call(this.#bytes, data, at);
+    copyTo(this.#bytes, data, at);
     return true;
   }
 
@@ -69,7 +68,7 @@ export class WriteBehind {
     let at = this.#reserve(fd, total);
     if (at < 0) return 0;
     for (const piece of pieces) {
-      set.call(this.#bytes, piece, at);
+      copyTo(this.#bytes, piece, at);
       at += piece.length;
     }
     return total;
@@ -83,15 +82,15 @@ export class WriteBehind {
     if (count > FEW) {
       for (let i = 0, at = 0; i < count; i++) {
         const end = this.#ends[i] ?? 0;
-        this.#calls.write(i, this.#fds[i] ?? -1, this.#bytesAt + at, end - at);
+        this.#aio.write(i, this.#fds[i] ?? -1, this.#bytesAt + at, end - at);
         at = end;
       }
-      this.#calls.run(count);
+      this.#aio.run(count);
     }
     for (let i = 0, at = 0; i < count; i++) {
       const fd = this.#fds[i] ?? -1;
       const end = this.#ends[i] ?? 0;
-      let result = count > FEW ? (this.#calls.results[i] ?? 0) : NOT_MADE;
+      let result = count > FEW ? (this.#aio.results[i] ?? 0) : NOT_MADE;
       if (result === NOT_MADE) result = this.#send(fd, at, end);
       if (result !== end - at) this.#fallShort(fd, at, end, result);
       at = end;
@@ -131,7 +130,8 @@ export class WriteBehind {
   }
 
   #fallShort(fd: number, at: number, end: number, result: number): void {
-    if (result >= 0 || isLater(result)) this.#shortfall.owe(fd, this.#bytes.slice(at + Math.max(result, 0), end));
+    const taken = Math.max(result, 0);
+    if (result >= 0 || isLater(result)) this.#shortfall.owe(fd, copyOf(this.#bytes, end - at - taken, at + taken));
     else this.#shortfall.fail(fd, result);
   }
 }
