@@ -9,7 +9,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { type ChannelMap, Dispatcher, type Socket } from "wasyncore";
 import { loadLibc } from "../host/node/libc.js";
 import { drain, expectReplies, receiveBehind, served, waitForEnd } from "./support/batches.js";
-import { startScript } from "./support/processes.js";
+import { ROOT, startScript } from "./support/processes.js";
 import { bytes, text } from "./support/sockets.js";
 
 const SHUT_WR = 1;
@@ -66,7 +66,7 @@ function owing() {
   made.turn();
   const afterFiller = (): string => {
     let received = drain(peer);
-    for (let rounds = 0; rounds < 100_000 && received.length < filled + 4; rounds++) {
+    for (let rounds = 0; rounds < 1000 && received.length < filled + 4; rounds++) {
       made.turn();
       received = Buffer.concat([received, drain(peer)]);
     }
@@ -153,10 +153,23 @@ test("a connection that takes nothing any more when it comes to it is told so", 
   expect(handlers.map(({ closes }) => closes)).toEqual([1, 1, 1]);
 });
 
-test("what was put off is sent where a callback ends the process", async () => {
+/** In a callback with something put off, and after its turn. */
+const ENDINGS = [
+  ["put off, where a callback ends the process", "if (this === clients[1]) process.exit(0);", 'console.error("still there");', 2],
+  [
+    "owed, and has room when the process ends",
+    "if (this === clients[0]) while (libc.send(this.fd, filler, filler.length, 0) > 0);",
+    // No call of the backend, which would send it: POLLOUT is 4.
+    'writeSync(1, "owing\\n"); libc.poll(Int32Array.of(clients[0].fd, 4), 1, 10_000);',
+    3,
+  ],
+] as const;
+
+test.each(ENDINGS)("what is %s, is sent", async (_name, inCallback, afterTurn, count) => {
   const connections: NetSocket[] = [];
   const received: string[] = [];
   const closes: Promise<unknown>[] = [];
+  let isPausing = true;
   const server = createServer((connection) => {
     const index = connections.push(connection) - 1;
     received.push("");
@@ -164,6 +177,8 @@ test("what was put off is sent where a callback ends the process", async () => {
     connection.on("error", () => undefined);
     connection.on("data", (data) => (received[index] += data.toString()));
     connection.on("data", () => connection.write("."));
+    // Reads on when the last turn is over: until then what fills the connection stays in it.
+    connection.on("data", () => (isPausing && received[index] === "------" ? connection.pause() : undefined));
   });
   server.listen(0, "127.0.0.1");
   onTestFinished(() => {
@@ -172,8 +187,12 @@ test("what was put off is sent where a callback ends the process", async () => {
   });
   await once(server, "listening");
   const { port } = server.address() as AddressInfo;
-  const { code, stderr } = await startScript(`
+  const running = startScript(`
     import { ChannelMap, createNodeBackend, Dispatcher, loopSync, Ready, Socket } from "wasyncore";
+    import { writeSync } from "node:fs";
+    import { loadLibc } from ${JSON.stringify(`${ROOT}dist/node/libc.js`)};
+    const libc = loadLibc();
+    const filler = new Uint8Array(65536).fill(0x23);
     const backend = createNodeBackend({ batchMin: 2 });
     const map = new ChannelMap({ backend });
     let isLast = false;
@@ -182,7 +201,7 @@ test("what was put off is sent where a callback ends the process", async () => {
         this.recv(100);
         if (!isLast) return;
         this.send(Buffer.from("last words"));
-        if (this === clients[1]) process.exit(0);
+        ${inCallback}
       }
     }
     const clients = [0, 1, 2].map(() => {
@@ -204,8 +223,13 @@ test("what was put off is sent where a callback ends the process", async () => {
       }
       loopSync({ map, count: 1 });
     }
-    console.error("still there");`).ended;
+    ${afterTurn}`);
+  await Promise.race([running.line(/^owing$/).catch(() => undefined), running.ended]);
+  isPausing = false;
+  for (const connection of connections) connection.resume();
+  const { code, stderr } = await running.ended;
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   await Promise.all(closes);
-  expect(received.toSorted()).toEqual(["------", "------last words", "------last words"]);
+  const said = received.map((each) => each.replaceAll("#", "")).toSorted();
+  expect(said).toEqual([...Array(3 - count).fill("------"), ...Array(count).fill("------last words")]);
 });
