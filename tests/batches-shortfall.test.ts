@@ -5,7 +5,7 @@
 
 import { once } from "node:events";
 import { createServer, type AddressInfo, type Socket as NetSocket } from "node:net";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type ChannelMap, Dispatcher, type Socket } from "wasyncore";
 import { loadLibc } from "../host/node/libc.js";
 import { drain, expectReplies, receiveBehind, served, waitForEnd } from "./support/batches.js";
@@ -84,6 +84,19 @@ describe("a connection that had no room after all", () => {
     expect(handler.send(bytes("now"))).toBe(3);
     expectReplies([peer], ["now"]);
     expectReplies(peers.slice(1), ["other", "third"]);
+  });
+
+  test("is not watched for room any more when a send has found it", () => {
+    const { handler, peer, turn, filled } = owing();
+    drain(peer, filled);
+    expect(handler.send(bytes("now"))).toBe(3);
+    expectReplies([peer], ["lastnow"]);
+    const { linux } = loadLibc();
+    if (linux === undefined) throw new Error("batches are Linux's");
+    const waits = vi.spyOn(linux, "epoll_wait");
+    turn();
+    expect(waits.mock.results.map(({ value }) => value)).toEqual([0]);
+    waits.mockRestore();
   });
 
   test("is watched for room from the turn on in which its channel comes back into the map", () => {

@@ -249,7 +249,6 @@ export class EpollPollSet implements PollSet {
   #settle(fd: number, events: number, interest: number): number {
     if ((events & POLLOUT) === 0 || !this.#streams.owed.has(fd)) return events;
     if (!this.#streams.owed.settle(fd)) return events & ~POLLOUT;
-    this.#control(EPOLL_CTL_MOD, fd, this.#levelEvents(fd, interest));
     return (interest & Ready.WRITE) === 0 ? events & ~POLLOUT : events;
   }
 

@@ -25,14 +25,23 @@ export function settleAll(): void {
 export class Owed {
   readonly #direct: Pick<Backend, "send" | "shutdown">;
   readonly #onError: (fd: number, errno: number) => void;
+  readonly #onSettled: (fd: number) => void;
   readonly #rests = new Map<number, Uint8Array>();
   /** What is to be shut down when the rest is sent. */
   readonly #shutdowns = new Map<number, ShutdownHow>();
 
-  /** @param onError told when a connection takes nothing any more */
-  constructor(direct: Pick<Backend, "send" | "shutdown">, onError: (fd: number, errno: number) => void) {
+  /**
+   * @param onError told when a connection takes nothing any more
+   * @param onSettled told when a connection has taken the rest
+   */
+  constructor(
+    direct: Pick<Backend, "send" | "shutdown">,
+    onError: (fd: number, errno: number) => void,
+    onSettled: (fd: number) => void,
+  ) {
     this.#direct = direct;
     this.#onError = onError;
+    this.#onSettled = onSettled;
   }
 
   get size(): number {
@@ -70,8 +79,12 @@ export class Owed {
     }
     const how = this.#shutdowns.get(fd);
     this.delete(fd);
-    if (sent < 0) this.#onError(fd, sent);
-    else if (how !== undefined) this.#direct.shutdown(fd, how);
+    if (sent < 0) {
+      this.#onError(fd, sent);
+      return true;
+    }
+    if (how !== undefined) this.#direct.shutdown(fd, how);
+    this.#onSettled(fd);
     return true;
   }
 

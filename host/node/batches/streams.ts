@@ -49,14 +49,14 @@ export class Streams implements Shortfall {
   readonly unread = new Unread();
   readonly owed: Owed;
   readonly #direct: DirectCalls;
-  readonly #onHeld: (fd: number) => void;
+  readonly #onChange: (fd: number) => void;
   #batch: Batch | undefined;
 
-  /** @param onHeld told when {@link isHolding} has become true of `fd`, for one reason or another */
-  constructor(direct: DirectCalls, onHeld: (fd: number) => void) {
+  /** @param onChange told when what is kept of `fd` has changed, so that it may have to be watched in another way */
+  constructor(direct: DirectCalls, onChange: (fd: number) => void) {
     this.#direct = direct;
-    this.#onHeld = onHeld;
-    this.owed = new Owed(direct, this.fail);
+    this.#onChange = onChange;
+    this.owed = new Owed(direct, this.fail, onChange);
   }
 
   /** From here on `batch` is the one under way. */
@@ -220,20 +220,20 @@ export class Streams implements Shortfall {
 
   owe(fd: number, rest: Uint8Array): void {
     this.owed.add(fd, rest);
-    this.#onHeld(fd);
+    this.#onChange(fd);
   }
 
   /** Whoever reads `fd` to the end is told. */
   readonly fail = (fd: number, errno: number): void => {
     this.unread.fail(fd, errno);
     this.drained.clear(fd);
-    this.#onHeld(fd);
+    this.#onChange(fd);
   };
 
   readonly #keep = (fd: number, rest: Uint8Array): void => {
     this.unread.keep(fd, rest);
     this.drained.clear(fd);
-    this.#onHeld(fd);
+    this.#onChange(fd);
   };
 
   #settle(fd: number): boolean {
