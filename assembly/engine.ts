@@ -22,8 +22,10 @@ export {
   channelTakeError,
 } from "./engine/membership";
 
+
 @external("wasyncore", "ask")
 declare function askHost(slot: i32): i32;
+
 
 @external("wasyncore", "deliver")
 declare function deliverToHost(slot: i32, kind: i32, detail: i32): i32;

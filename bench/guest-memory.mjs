@@ -19,7 +19,11 @@ const AT_ONCE = 50;
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const { values } = parseArgs({
-  options: { on: { type: "string", default: "node" }, connections: { type: "string", default: "100000" }, help: { type: "boolean" } },
+  options: {
+    on: { type: "string", default: "node" },
+    connections: { type: "string", default: "100000" },
+    help: { type: "boolean" },
+  },
 });
 const connections = Number(values.connections);
 if (values.help || !["node", "wasmtime"].includes(values.on) || !(connections >= 10 * AT_ONCE)) {
@@ -70,7 +74,7 @@ await listening(port, AbortSignal.timeout(10_000));
 
 const step = Math.floor(connections / 10);
 let told = 0;
-for (let done = 0; done < connections; ) {
+for (let done = 0; done < connections;) {
   await Promise.all(Array.from({ length: AT_ONCE }, () => exchange(port)));
   done += AT_ONCE;
   if (done < told + step && done < connections) continue;

@@ -80,7 +80,9 @@ export async function compile(names) {
     const flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra"];
     const result = await start(["cc", ...flags, "-o", join(output, program), join(bench, `${program}.c`)]).ended;
     if (result.failure?.code === "ENOENT") {
-      throw new BenchError("cc was not found: the load and the reference server are in C. Install a C compiler (gcc or clang).");
+      throw new BenchError(
+        "cc was not found: the load and the reference server are in C. Install a C compiler (gcc or clang).",
+      );
     }
     if (result.status !== 0) throw explain(`cc ${program}.c`, result);
   }
@@ -108,7 +110,8 @@ export function checkBuilt(names) {
 export async function checkPinning() {
   for (const cpu of [0, 1]) {
     const result = await start(pinned(cpu, ["true"])).ended;
-    if (result.failure?.code === "ENOENT") throw new BenchError("taskset (util-linux) was not found: install it, or measure with --unpinned.");
+    if (result.failure?.code === "ENOENT")
+      throw new BenchError("taskset (util-linux) was not found: install it, or measure with --unpinned.");
     if (result.status !== 0) throw explain(`taskset -c ${cpu} failed; with --unpinned it is not needed`, result);
   }
 }

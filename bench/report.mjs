@@ -47,7 +47,8 @@ export function summarize(names, cases, measured) {
 }
 
 const whole = (value) => value.toFixed(0);
-const quotient = (value) => (value === undefined ? "-" : `${value.median.toFixed(2)} (${value.min.toFixed(2)}-${value.max.toFixed(2)})`);
+const quotient = (value) =>
+  value === undefined ? "-" : `${value.median.toFixed(2)} (${value.min.toFixed(2)}-${value.max.toFixed(2)})`;
 
 /** The rows of {@link summarize} as lines of text: the first column flush left, the others flush right. */
 export function table(rows) {
@@ -67,6 +68,11 @@ export function table(rows) {
   ];
   const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
   return lines
-    .map((line) => line.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ").trimEnd())
+    .map((line) =>
+      line
+        .map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
+        .join("  ")
+        .trimEnd(),
+    )
     .join("\n");
 }

@@ -3,7 +3,15 @@
 
 import { availableParallelism, release } from "node:os";
 import { parseArgs } from "node:util";
-import { BenchError, checkBuilt, checkPinning, compile, endChildrenOnExit, measure, serverNames } from "./processes.mjs";
+import {
+  BenchError,
+  checkBuilt,
+  checkPinning,
+  compile,
+  endChildrenOnExit,
+  measure,
+  serverNames,
+} from "./processes.mjs";
 import { summarize, table } from "./report.mjs";
 
 const usage = `usage: node bench/run.mjs [options] [echo] [idle]
@@ -86,7 +94,10 @@ function casesOf(scenario, options) {
     return options.connections.map((connections) => ({ label: `${connections} busy`, connections, idle: 0 }));
   }
   const alone = { label: `${BUSY_BESIDE_IDLE} busy`, connections: BUSY_BESIDE_IDLE, idle: 0 };
-  return [alone, { ...alone, label: `${alone.label}, ${options.idle} idle`, idle: options.idle, baseline: alone.label }];
+  return [
+    alone,
+    { ...alone, label: `${alone.label}, ${options.idle} idle`, idle: options.idle, baseline: alone.label },
+  ];
 }
 
 /** Round by round, and in a round server by server, so that a slow minute of the machine falls on all of them. */
@@ -124,7 +135,8 @@ async function main() {
     if (!options.json) console.log(`\n${scenario}\n${table(results[scenario].rows)}`);
   }
   if (options.json) console.log(JSON.stringify({ host, options, results }, null, 2));
-  else console.log(`\n${host}; ${options.size} bytes a message, ${options.messages} messages, ${options.rounds} rounds`);
+  else
+    console.log(`\n${host}; ${options.size} bytes a message, ${options.messages} messages, ${options.rounds} rounds`);
 }
 
 try {

@@ -42,7 +42,11 @@ class EchoServer extends Dispatcher {
 }
 
 try {
-  const options = { host: { type: "string" }, port: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
+  const options = {
+    host: { type: "string" },
+    port: { type: "string" },
+    help: { type: "boolean", short: "h" },
+  } as const;
   const { host = "127.0.0.1", port = "7007", help = false } = parseArgs({ options }).values;
   if (!/^\d+$/.test(port)) throw new Error(`--port must be a number, got "${port}"`);
   if (help) console.log(USAGE);
@@ -53,6 +57,8 @@ try {
   }
 } catch (error) {
   const inUse = error instanceof OSError && error.code === "EADDRINUSE";
-  console.error(`echo-server: ${inUse ? `${error.address}:${error.port} is in use already` : (error as Error).message}`);
+  console.error(
+    `echo-server: ${inUse ? `${error.address}:${error.port} is in use already` : (error as Error).message}`,
+  );
   process.exitCode = 1;
 }

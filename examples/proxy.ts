@@ -60,7 +60,11 @@ class Side extends AsyncChat {
 }
 
 class Proxy extends Dispatcher {
-  constructor(listen: SocketAddress, readonly to: SocketAddress, readonly verbose: boolean) {
+  constructor(
+    listen: SocketAddress,
+    readonly to: SocketAddress,
+    readonly verbose: boolean,
+  ) {
     super();
     this.createSocket({ family: familyOf(listen) });
     this.setReuseAddr();

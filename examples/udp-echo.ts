@@ -28,7 +28,11 @@ class UdpEcho extends Dispatcher {
 }
 
 try {
-  const options = { host: { type: "string" }, port: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
+  const options = {
+    host: { type: "string" },
+    port: { type: "string" },
+    help: { type: "boolean", short: "h" },
+  } as const;
   const { host = "127.0.0.1", port = "7007", help = false } = parseArgs({ options }).values;
   if (!/^\d+$/.test(port)) throw new Error(`--port must be a number, got "${port}"`);
   if (help) console.log(USAGE);

@@ -69,7 +69,11 @@ export function checkObject(name: string, value: unknown): asserts value is Reco
 }
 
 /** One of the strings of `allowed`. */
-export function checkOneOf<const T extends string>(name: string, value: unknown, allowed: readonly T[]): asserts value is T {
+export function checkOneOf<const T extends string>(
+  name: string,
+  value: unknown,
+  allowed: readonly T[],
+): asserts value is T {
   if (typeof value !== "string") throw typeError(name, "a string", value);
   if (!(allowed as readonly string[]).includes(value)) {
     throw rangeError(name, `one of ${allowed.map((each) => `"${each}"`).join(", ")}`, JSON.stringify(value));

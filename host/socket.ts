@@ -3,14 +3,7 @@
  * the backend seam; knows no loop and no handler.
  */
 
-import type {
-  Backend,
-  Family,
-  ShutdownHow,
-  SocketAddress,
-  SocketOption,
-  SocketType,
-} from "./backend.js";
+import type { Backend, Family, ShutdownHow, SocketAddress, SocketOption, SocketType } from "./backend.js";
 import { copyOf } from "./bytes.js";
 import { checkAddress, checkBytes, checkDescriptor, checkInteger, checkObject, checkOneOf } from "./check.js";
 import { defaultBackend } from "./default-backend.js";

@@ -58,9 +58,11 @@ describe.each(HOSTED)("an async iterable under $name", (mode) => {
       }
     }
     const chat = new Asked(map);
-    chat.pushWithProducer((async function* () {
-      yield await new Promise<string>(() => undefined);
-    })());
+    chat.pushWithProducer(
+      (async function* () {
+        yield await new Promise<string>(() => undefined);
+      })(),
+    );
     expect(chat.writable()).toBe(false);
   });
 
@@ -81,10 +83,12 @@ describe.each(HOSTED)("an async iterable under $name", (mode) => {
     const map = newMap();
     const [near] = connectedPair();
     const chat = lineChat(near, map);
-    chat.pushWithProducer((async function* () {
-      yield "x";
-      throw new Error("disk");
-    })());
+    chat.pushWithProducer(
+      (async function* () {
+        yield "x";
+        throw new Error("disk");
+      })(),
+    );
     await run(mode, map, () => chat.errors.length > 0);
     expect(chat.told).toEqual(["error disk"]);
     chat.closeWhenDone();
@@ -96,10 +100,12 @@ describe.each(HOSTED)("an async iterable under $name", (mode) => {
     const map = newMap();
     const [near] = connectedPair();
     const chat = lineChat(near, map);
-    chat.pushWithProducer((async function* () {
-      yield "x";
-      throw new ExitNow("enough");
-    })());
+    chat.pushWithProducer(
+      (async function* () {
+        yield "x";
+        throw new ExitNow("enough");
+      })(),
+    );
     await expect(run(mode, map, () => chat.errors.length > 0)).rejects.toThrow("enough");
   });
 

@@ -159,7 +159,9 @@ describe.each(MODES)("idle under $name", (mode) => {
     chat.idleTimeoutMs = 5;
     await run(mode, map);
     expect(chat.told).toEqual(["close"]);
-    expect(chat.logged).toEqual([expect.stringMatching(/^error: <Chat connected .*> was idle for 5 ms, closing channel$/)]);
+    expect(chat.logged).toEqual([
+      expect.stringMatching(/^error: <Chat connected .*> was idle for 5 ms, closing channel$/),
+    ]);
     expect(map.stats().timersNow).toBe(0);
   });
 

@@ -49,7 +49,9 @@ describe("maxLineLength", () => {
     chat.feed("12345\nnever told\n");
     expect(chat.told).toEqual(["data 1234", "close"]);
     expect(chat.fd).toBe(-1);
-    expect(chat.logged).toEqual(["error: <MemoryChat connected> has sent no terminator within 4 bytes, closing channel"]);
+    expect(chat.logged).toEqual([
+      "error: <MemoryChat connected> has sent no terminator within 4 bytes, closing channel",
+    ]);
   });
 
   test.each([0, Infinity])("%d is no limit", (limit) => {
@@ -219,21 +221,26 @@ describe.each(MODES)("$name", (mode) => {
     expect(chat.logged).toEqual([]);
   });
 
-  test.each(["collectIncomingData", "foundTerminator"] as const)("%s that is not implemented is an error that names it", async (name) => {
-    const map = newMap();
-    class Half extends AsyncChat {
-      readonly errors: unknown[] = [];
-      override handleError(error: unknown): void {
-        this.errors.push(error);
-        this.close();
+  test.each(["collectIncomingData", "foundTerminator"] as const)(
+    "%s that is not implemented is an error that names it",
+    async (name) => {
+      const map = newMap();
+      class Half extends AsyncChat {
+        readonly errors: unknown[] = [];
+        override handleError(error: unknown): void {
+          this.errors.push(error);
+          this.close();
+        }
       }
-    }
-    const [near, far] = connectedPair();
-    const half = new Half(near, map);
-    if (name === "foundTerminator") half.collectIncomingData = () => undefined;
-    half.setTerminator("\n");
-    far.send(bytes("x\n"));
-    await run(mode, map);
-    expect(half.errors).toEqual([expect.objectContaining({ code: "ERR_METHOD_NOT_IMPLEMENTED", message: expect.stringContaining(name) })]);
-  });
+      const [near, far] = connectedPair();
+      const half = new Half(near, map);
+      if (name === "foundTerminator") half.collectIncomingData = () => undefined;
+      half.setTerminator("\n");
+      far.send(bytes("x\n"));
+      await run(mode, map);
+      expect(half.errors).toEqual([
+        expect.objectContaining({ code: "ERR_METHOD_NOT_IMPLEMENTED", message: expect.stringContaining(name) }),
+      ]);
+    },
+  );
 });

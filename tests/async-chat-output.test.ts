@@ -34,7 +34,9 @@ describe("push", () => {
 
   test.each([[5], [null], [["a"]], [new ArrayBuffer(1)]])("%j is a TypeError, and nothing is queued", (data) => {
     const chat = chatWithRoom(Infinity);
-    expect(() => chat.push(data as unknown as string)).toThrow(expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" }));
+    expect(() => chat.push(data as unknown as string)).toThrow(
+      expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" }),
+    );
     expect(chat.outBufferLength).toBe(0);
   });
 

@@ -24,16 +24,23 @@ describe("SimpleProducer", () => {
 describe("a producer", () => {
   const kinds: [string, () => ProducerLike][] = [
     ["SimpleProducer", () => new SimpleProducer("onetwothree", 4)],
-    ["an object with more()", () => {
-      const pieces = ["one", bytes("two"), "three", ""];
-      return { more: () => pieces.shift() ?? "" };
-    }],
+    [
+      "an object with more()",
+      () => {
+        const pieces = ["one", bytes("two"), "three", ""];
+        return { more: () => pieces.shift() ?? "" };
+      },
+    ],
     ["an array, empty pieces or not", () => ["one", "", bytes("two"), "three"]],
-    ["a generator", () => (function* () {
-      yield "one";
-      yield bytes("two");
-      yield "three";
-    })()],
+    [
+      "a generator",
+      () =>
+        (function* () {
+          yield "one";
+          yield bytes("two");
+          yield "three";
+        })(),
+    ],
   ];
 
   test.each(kinds)("may be %s, and keeps its place among pushes", (_name, make) => {
@@ -145,7 +152,12 @@ describe("a producer", () => {
   test("whose return throws does not keep the channel from closing, and is logged", () => {
     const chat = new MemoryChat(newMap());
     chat.acOutBufferSize = 1;
-    const iterator = { next: () => ({ value: "x", done: false }), return: () => { throw new Error("stuck"); } };
+    const iterator = {
+      next: () => ({ value: "x", done: false }),
+      return: () => {
+        throw new Error("stuck");
+      },
+    };
     chat.pushWithProducer({ [Symbol.iterator]: () => iterator });
     chat.close();
     expect(chat.fd).toBe(-1);

@@ -107,7 +107,9 @@ describe("terminators", () => {
 
   test("under every cut, callbacks come as asynchat makes them, call by call", () => {
     const map = newMap();
-    const changes = fc.array(fc.oneof(fc.constant(undefined), letters(0, 4), fc.integer({ min: 0, max: 5 })), { maxLength: 10 });
+    const changes = fc.array(fc.oneof(fc.constant(undefined), letters(0, 4), fc.integer({ min: 0, max: 5 })), {
+      maxLength: 10,
+    });
     fc.assert(
       fc.property(letters(0, 60), terminators, cuts, changes, (input, list, places, changed) => {
         const chat = new MemoryChat(map);
@@ -129,18 +131,21 @@ describe("terminators", () => {
     );
   });
 
-  test.each(["\r\n", "\r\n.\r\n", "aab", "abab", "aaaa", "x"])("%j is found wherever the stream is cut in two", (terminator) => {
-    const map = newMap();
-    const input = Buffer.from(`aaaab\r\n.\rxabab${terminator}\r\r\n.${terminator}abaaab${terminator}`);
-    const expected = split(input.toString(), [terminator]);
-    for (let at = 0; at <= input.length; at++) {
-      const chat = new MemoryChat(map);
-      chat.setTerminator(terminator);
-      chat.feed(...cutAt(input, [at / input.length]));
-      expect(chat.messages).toEqual(expected.messages);
-      chat.close();
-    }
-  });
+  test.each(["\r\n", "\r\n.\r\n", "aab", "abab", "aaaa", "x"])(
+    "%j is found wherever the stream is cut in two",
+    (terminator) => {
+      const map = newMap();
+      const input = Buffer.from(`aaaab\r\n.\rxabab${terminator}\r\r\n.${terminator}abaaab${terminator}`);
+      const expected = split(input.toString(), [terminator]);
+      for (let at = 0; at <= input.length; at++) {
+        const chat = new MemoryChat(map);
+        chat.setTerminator(terminator);
+        chat.feed(...cutAt(input, [at / input.length]));
+        expect(chat.messages).toEqual(expected.messages);
+        chat.close();
+      }
+    },
+  );
 
   test.each([[null], [0], [""], [new Uint8Array(0)]] as [Terminator][])("%j collects everything", (terminator) => {
     const chat = new MemoryChat(newMap());
@@ -200,7 +205,9 @@ describe("terminators", () => {
 
   test.each([-1, 1.5, NaN, Infinity])("the number %d is a RangeError", (terminator) => {
     const chat = new AsyncChat(undefined, newMap());
-    expect(() => chat.setTerminator(terminator)).toThrow(expect.objectContaining({ name: "RangeError", code: "ERR_OUT_OF_RANGE" }));
+    expect(() => chat.setTerminator(terminator)).toThrow(
+      expect.objectContaining({ name: "RangeError", code: "ERR_OUT_OF_RANGE" }),
+    );
     expect(chat.getTerminator()).toBeNull();
   });
 

@@ -14,7 +14,10 @@ describe("what is read ahead", () => {
     const sizes = fc.constantFrom(7, 100, 2047, 2048, 2049, 6000);
     fc.assert(
       fc.property(lengths, sizes, sizes, (messages, one, other) => {
-        const { tell, turn, handlers } = served(3, (socket, map) => new Recorder(socket, map, [one, other, 8192][map.size]));
+        const { tell, turn, handlers } = served(
+          3,
+          (socket, map) => new Recorder(socket, map, [one, other, 8192][map.size]),
+        );
         const before = handlers.map((handler) => handler.text.length);
         let sent = 0;
         for (const length of messages) {
@@ -195,7 +198,9 @@ describe("what is read ahead", () => {
     first.handleRead = () => {
       first.recv(1);
       expect(() => socket.detach()).toThrow(expect.objectContaining({ code: "EBUSY", syscall: "detach" }));
-      expect(() => new FileWrapper(socket.fd, backend)).toThrow(expect.objectContaining({ code: "EBUSY", syscall: "dup" }));
+      expect(() => new FileWrapper(socket.fd, backend)).toThrow(
+        expect.objectContaining({ code: "EBUSY", syscall: "dup" }),
+      );
       first.recv(10);
       first.delChannel();
       fd = socket.detach();

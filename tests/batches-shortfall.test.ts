@@ -168,7 +168,12 @@ test("a connection that takes nothing any more when it comes to it is told so", 
 
 /** In a callback with something put off, and after its turn. */
 const ENDINGS = [
-  ["put off, where a callback ends the process", "if (this === clients[1]) process.exit(0);", 'console.error("still there");', 2],
+  [
+    "put off, where a callback ends the process",
+    "if (this === clients[1]) process.exit(0);",
+    'console.error("still there");',
+    2,
+  ],
   [
     "owed, and has room when the process ends",
     "if (this === clients[0]) while (libc.send(this.fd, filler, filler.length, 0) > 0);",

@@ -32,7 +32,10 @@ describe("how many system calls", () => {
     const { tell, turn, peers } = served(8, echo);
     tell(...peers.map((_, index) => `message ${index}`));
     expect(callsOf(turn)).toEqual({ recv: 0, send: 0, submit: 2 });
-    expectReplies(peers, peers.map((_, index) => `message ${index}`));
+    expectReplies(
+      peers,
+      peers.map((_, index) => `message ${index}`),
+    );
   });
 
   test("one each for fewer than make a batch", () => {
@@ -73,7 +76,10 @@ describe("how many system calls", () => {
     for (let round = 0; round < 6; round++) {
       for (const [, peer] of pairs) owned(peer).send(bytes("round"));
       expect(callsOf(() => loopSync({ map, count: 1 }))).toEqual({ recv: 3, send: 3, submit: 0 });
-      expectReplies(pairs.map(([, peer]) => peer), ["round", "round", "round"]);
+      expectReplies(
+        pairs.map(([, peer]) => peer),
+        ["round", "round", "round"],
+      );
     }
   });
 });

@@ -51,10 +51,14 @@ describe.each(MODES)("$name", (mode) => {
     const map = newMap();
     const exit = new ExitNow();
     let exits = 0;
-    const handler = provoke(where, () => {
-      exits += 1;
-      if (exits === 1) throw exit;
-    }, map);
+    const handler = provoke(
+      where,
+      () => {
+        exits += 1;
+        if (exits === 1) throw exit;
+      },
+      map,
+    );
     const other = witness();
     await expect(run(mode, map)).rejects.toBe(exit);
     expect(handler.errors).toEqual([]);
@@ -67,11 +71,15 @@ describe.each(MODES)("$name", (mode) => {
     const map = newMap();
     const blocking = new BlockingIOError("EAGAIN", { errno: -11, syscall: "recv" });
     let thrown = 0;
-    const handler = provoke(where, (self) => {
-      thrown += 1;
-      if (thrown === 1) throw blocking;
-      if (REPEATED.has(where)) self.close();
-    }, map);
+    const handler = provoke(
+      where,
+      (self) => {
+        thrown += 1;
+        if (thrown === 1) throw blocking;
+        if (REPEATED.has(where)) self.close();
+      },
+      map,
+    );
     // Nobody listens any more after a question was not answered: the second turn asks again.
     if (!REPEATED.has(where)) await run(mode, map, () => thrown > 0);
     await turns(mode, map, 2);
@@ -145,7 +153,10 @@ function closeAndThrow(self: Acting): never {
 }
 
 /** Another channel, made before the loop runs and put into its map later. */
-function witness(): (map: ReturnType<typeof newMap>) => { recorder: Recorder; far: ReturnType<typeof connectedPair>[1] } {
+function witness(): (map: ReturnType<typeof newMap>) => {
+  recorder: Recorder;
+  far: ReturnType<typeof connectedPair>[1];
+} {
   const [near, far] = connectedPair();
   return (map) => ({ recorder: new Recorder(near, map), far });
 }

@@ -9,7 +9,13 @@ import { anyAddress, bytes, connectedPair, connectingTo, FAMILIES, listener } fr
 test("is empty, and looks so, before anything is in it", () => {
   const map = new ChannelMap();
   expect([map.size, map.has(0), map.get(0), [...map], [...map.keys()], [...map.values()], map.snapshot()]).toEqual([
-    0, false, undefined, [], [], [], [],
+    0,
+    false,
+    undefined,
+    [],
+    [],
+    [],
+    [],
   ]);
   map[Symbol.dispose]();
 });

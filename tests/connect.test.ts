@@ -1,6 +1,13 @@
 /** Connecting: how each of its ends is told. */
 
-import { createNodeBackend, DispatcherWithSend, type Family, type OSError, Socket, type SocketAddress } from "wasyncore";
+import {
+  createNodeBackend,
+  DispatcherWithSend,
+  type Family,
+  type OSError,
+  Socket,
+  type SocketAddress,
+} from "wasyncore";
 import { describe, expect, test } from "vitest";
 import { timingOut } from "./support/backends.js";
 import { Quiet, Recorder } from "./support/handlers.js";
@@ -165,7 +172,11 @@ describe("a connect that is decided at once", () => {
     const to: SocketAddress = address ?? refusingAddress("unix");
     const { host, port, path } = to;
     expect(() => client.connect(to)).toThrow(
-      expect.objectContaining({ code, syscall: "connect", ...(path === undefined ? { address: host, port } : { path }) }),
+      expect.objectContaining({
+        code,
+        syscall: "connect",
+        ...(path === undefined ? { address: host, port } : { path }),
+      }),
     );
     expect(client).toMatchObject({ connected: false, connecting: false });
     expect(client.told).toEqual([]);

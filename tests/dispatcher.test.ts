@@ -4,7 +4,17 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { compactTraceback, Dispatcher, FileDispatcher, type Socket, type SocketAddress, socketMap } from "wasyncore";
 import { Quiet, Recorder } from "./support/handlers.js";
 import { MODES, newMap, run, turns } from "./support/runs.js";
-import { anyAddress, bytes, connectedPair, connectingTo, FAMILIES, listener, owned, pipe, text } from "./support/sockets.js";
+import {
+  anyAddress,
+  bytes,
+  connectedPair,
+  connectingTo,
+  FAMILIES,
+  listener,
+  owned,
+  pipe,
+  text,
+} from "./support/sockets.js";
 
 afterEach(() => {
   vi.restoreAllMocks();

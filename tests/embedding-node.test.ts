@@ -86,7 +86,9 @@ describe("driveGuest", () => {
 
   test("rejects when a turn traps, and closes the listeners", async () => {
     const [listener, port] = listening();
-    await expect(driveGuest(reactor({ turn: "unreachable" }), { listeners: [listener] })).rejects.toBeInstanceOf(GuestTrap);
+    await expect(driveGuest(reactor({ turn: "unreachable" }), { listeners: [listener] })).rejects.toBeInstanceOf(
+      GuestTrap,
+    );
     await expectRefused(port);
   });
 

@@ -57,7 +57,16 @@ export const EMBEDDINGS: readonly Embedding[] = [
     folder: join(SOURCES, "python"),
     builds: [
       ["python3", "-m", "venv", VENV],
-      [join(VENV, "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", "requirements.txt"],
+      [
+        join(VENV, "bin/python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        "requirements.txt",
+      ],
     ],
     command: () => [join(VENV, "bin/python"), join(SOURCES, "python/embed.py")],
   },
@@ -76,7 +85,11 @@ export const EMBEDDINGS: readonly Embedding[] = [
     advice: "",
     folder: join(SOURCES, "node"),
     builds: [],
-    command: (takesTurns) => [process.execPath, join(ROOT, "build/examples/embedding/node/embed.js"), takesTurns ? "drive" : "run"],
+    command: (takesTurns) => [
+      process.execPath,
+      join(ROOT, "build/examples/embedding/node/embed.js"),
+      takesTurns ? "drive" : "run",
+    ],
   },
 ];
 
@@ -92,7 +105,8 @@ export async function hasTool({ tool }: Embedding): Promise<boolean> {
 
 /** Builds a program. What is built already takes no time. */
 export async function build({ name, builds, folder, env }: Embedding): Promise<void> {
-  if (builds.length > 0 && !existsSync(CACHE)) process.stderr.write(`${name}: building it into ${CACHE}; the first time takes minutes\n`);
+  if (builds.length > 0 && !existsSync(CACHE))
+    process.stderr.write(`${name}: building it into ${CACHE}; the first time takes minutes\n`);
   for (const each of builds) await runToEnd(each, { cwd: folder, env, timeoutMs: BUILD_TIMEOUT_MS });
 }
 
@@ -103,7 +117,10 @@ interface RunOptions {
 }
 
 /** Runs a command, and ends it when its time is over. @throws when it fails, with what it has said */
-export async function runToEnd([program, ...parameters]: Command, { cwd = ROOT, env = {}, timeoutMs }: RunOptions): Promise<void> {
+export async function runToEnd(
+  [program, ...parameters]: Command,
+  { cwd = ROOT, env = {}, timeoutMs }: RunOptions,
+): Promise<void> {
   const child = spawn(program, parameters, {
     cwd,
     env: { ...process.env, ...env },
@@ -112,7 +129,8 @@ export async function runToEnd([program, ...parameters]: Command, { cwd = ROOT, 
     killSignal: "SIGKILL",
   });
   let said = "";
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding("utf8").on("data", (chunk: string) => (said += chunk));
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding("utf8").on("data", (chunk: string) => (said += chunk));
   const [code, signal] = (await once(child, "close")) as [number | null, NodeJS.Signals | null];
   if (code !== 0) throw new Error(`${[program, ...parameters].join(" ")}: ${signal ?? code}\n${said}`);
 }

@@ -44,14 +44,18 @@ function compile(source: string, out: string, ...options: string[]): Promise<voi
 test("the documentation shows each file as it is", () => {
   const shown = new Map<string, string>();
   const text = readFileSync(join(ROOT, "docs/embedding.md"), "utf8");
-  for (const [, path = "", source = ""] of text.matchAll(/^`(examples\/embedding\/[^`]+)`:\n\n```\w+\n([^]*?)^```$/gm)) {
+  for (const [, path = "", source = ""] of text.matchAll(
+    /^`(examples\/embedding\/[^`]+)`:\n\n```\w+\n([^]*?)^```$/gm,
+  )) {
     shown.set(path, source);
   }
   const files = readdirSync(join(ROOT, FOLDER), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && !GENERATED.test(entry.name))
     .map(({ parentPath, name }) => join(parentPath, name).slice(ROOT.length));
   expect([...shown.keys()].toSorted()).toEqual(files.toSorted());
-  expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(files.map((path) => [path, readFileSync(join(ROOT, path), "utf8")])));
+  expect(Object.fromEntries(shown)).toEqual(
+    Object.fromEntries(files.map((path) => [path, readFileSync(join(ROOT, path), "utf8")])),
+  );
 });
 
 const there = await Promise.all(EMBEDDINGS.map(hasTool));
@@ -59,7 +63,10 @@ const there = await Promise.all(EMBEDDINGS.map(hasTool));
 describe.each(EMBEDDINGS.map((embedding, index) => ({ embedding, isThere: there[index] === true })))(
   "$embedding.name",
   ({ embedding, isThere }) => {
-    const missing = leaveOut(`The tests of embedding with ${embedding.name}`, isThere ? "" : `to run them, ${embedding.advice}`);
+    const missing = leaveOut(
+      `The tests of embedding with ${embedding.name}`,
+      isThere ? "" : `to run them, ${embedding.advice}`,
+    );
 
     describe.skipIf(missing !== "")("as it is built from its folder", () => {
       beforeAll(() => build(embedding), BUILD_TIMEOUT_MS);
@@ -78,7 +85,9 @@ describe.each(EMBEDDINGS.map((embedding, index) => ({ embedding, isThere: there[
             return peer.toEnd();
           }),
         );
-        expect(received.map((each, index) => each.equals(sent[index] ?? Buffer.alloc(0)))).toEqual(sent.map(() => true));
+        expect(received.map((each, index) => each.equals(sent[index] ?? Buffer.alloc(0)))).toEqual(
+          sent.map(() => true),
+        );
       });
 
       test("the exit status is the guest's", async () => {

@@ -25,7 +25,8 @@ describe("http-client", () => {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const { port } = server.address() as AddressInfo;
-    const { code, stdout, stderr } = await startExample("http-client", "--port", String(port), "localhost", "/a?b=c").ended;
+    const { code, stdout, stderr } = await startExample("http-client", "--port", String(port), "localhost", "/a?b=c")
+      .ended;
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(stdout.endsWith(`\r\n\r\nGET /a?b=c 1.0 localhost:${port}\n${body}`)).toBe(true);
@@ -56,7 +57,8 @@ describe("http-client", () => {
 
 describe("tail-pipe", () => {
   test("prints the lines of a command as they come, those on standard error too", async () => {
-    const script = "import sys; print('one'); sys.stdout.flush(); print('two', file=sys.stderr); print('no newline', end='')";
+    const script =
+      "import sys; print('one'); sys.stdout.flush(); print('two', file=sys.stderr); print('no newline', end='')";
     const { code, stdout, stderr } = await startExample("tail-pipe", "--", "python3", "-c", script).ended;
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "one\ntwo\nno newline\n", stderr: "" });
   });
@@ -77,11 +79,16 @@ describe("tail-pipe", () => {
 
   test("ends quietly, and its command with it, when nobody reads any more", async () => {
     const line = `"$0" build/examples/tail-pipe.js -- yes | head -n 1`;
-    expect(await start("sh", ["-c", line, process.execPath]).ended).toMatchObject({ code: 0, stdout: "y\n", stderr: "" });
+    expect(await start("sh", ["-c", line, process.execPath]).ended).toMatchObject({
+      code: 0,
+      stdout: "y\n",
+      stderr: "",
+    });
   });
 
   test("keeps characters whole that come in two pieces", async () => {
-    const script = "process.stdout.write(Buffer.from([0xe2, 0x82])); setTimeout(() => process.stdout.write(Buffer.from([0xac, 0x0a])), 50)";
+    const script =
+      "process.stdout.write(Buffer.from([0xe2, 0x82])); setTimeout(() => process.stdout.write(Buffer.from([0xac, 0x0a])), 50)";
     const { stdout } = await startExample("tail-pipe", "--", process.execPath, "-e", script).ended;
     expect(stdout).toBe("€\n");
   });
@@ -104,14 +111,17 @@ test.each(ALL)("%s tells its usage when it is asked, with exit status 0", async 
 });
 
 test.each([
-  ...SERVERS.flatMap((name) => [
-    [name, ["--port", "70000"], /port.*70000/],
-    [name, ["--port", "http"], /port.*"http"/],
-    [name, ["--port="], /port.*""/],
-    [name, ["--color"], /--color/],
-    [name, ["surplus"], /surplus/],
-    [name, ["--host", "203.0.113.1", "--port", "0"], /EADDRNOTAVAIL 203\.0\.113\.1/],
-  ] as const),
+  ...SERVERS.flatMap(
+    (name) =>
+      [
+        [name, ["--port", "70000"], /port.*70000/],
+        [name, ["--port", "http"], /port.*"http"/],
+        [name, ["--port="], /port.*""/],
+        [name, ["--color"], /--color/],
+        [name, ["surplus"], /surplus/],
+        [name, ["--host", "203.0.113.1", "--port", "0"], /EADDRNOTAVAIL 203\.0\.113\.1/],
+      ] as const,
+  ),
   ["http-client", [], /usage/],
   ["http-client", ["a", "b", "c"], /usage/],
   ["http-client", ["--port", "x", "127.0.0.1"], /port.*"x"/],

@@ -86,7 +86,8 @@ describe("echo-server", () => {
   test("serves IPv6", async () => {
     const server = startExample("echo-server", "--host", "::1", "--port", "0");
     const [, port] = await server.line(/^listening on ::1:(\d+)$/);
-    const script = "import socket, sys; s = socket.create_connection(('::1', int(sys.argv[1]))); s.sendall(b'hi'); print(s.recv(9))";
+    const script =
+      "import socket, sys; s = socket.create_connection(('::1', int(sys.argv[1]))); s.sendall(b'hi'); print(s.recv(9))";
     const { stdout } = await command("python3", ["-c", script, String(port)]);
     expect(stdout).toBe("b'hi'\n");
   });

@@ -56,7 +56,9 @@ afterAll(() => {
 
 /** A package that this one is built with, in the same version. */
 function own(name: string): string {
-  const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules", name, "package.json"), "utf8")) as { version: string };
+  const { version } = JSON.parse(readFileSync(join(ROOT, "node_modules", name, "package.json"), "utf8")) as {
+    version: string;
+  };
   return `${name}@${version}`;
 }
 
@@ -68,7 +70,10 @@ test(
     const project = join(directory, "my server");
     const pack = await run(ROOT, "npm", "pack", "--ignore-scripts", "--json", "--pack-destination", directory);
     const [packed] = JSON.parse(pack.stdout) as { filename: string }[];
-    const packages = [join(directory, packed?.filename ?? ""), ...["assemblyscript", "typescript", "@types/node"].map(own)];
+    const packages = [
+      join(directory, packed?.filename ?? ""),
+      ...["assemblyscript", "typescript", "@types/node"].map(own),
+    ];
     await command("npm", ["install", "--prefer-offline", "--no-audit", "--no-fund", ...packages], { cwd: project });
     await command("npm", ["run", "build"], { cwd: project });
     expect(existsSync(join(project, "server.wasm"))).toBe(true);
@@ -81,7 +86,10 @@ test(
     const [, port] = await onNode.line(/^listening on 127\.0\.0\.1:(\d+)$/);
     await expectEcho(Number(port));
 
-    write("my server/server.ts", `${readFileSync(join(project, "server.ts"), "utf8")}const whole: i32 = "1";\ntakeListener(1);\nnothingOfThatName();\n`);
+    write(
+      "my server/server.ts",
+      `${readFileSync(join(project, "server.ts"), "utf8")}const whole: i32 = "1";\ntakeListener(1);\nnothingOfThatName();\n`,
+    );
     const checked = await run(project, "npm", "run", "--silent", "check");
     expect(checked.code).not.toBe(0);
     expect(checked.stdout.match(/error TS\d+/g)).toEqual(["error TS2322", "error TS2345", "error TS2304"]);
@@ -99,13 +107,20 @@ describe("new", () => {
   test("refuses a directory that is not empty, and leaves it alone", async () => {
     mkdirSync(join(directory, "full"));
     write("full/mine", "mine");
-    expect(await wasyncore("new", "full")).toEqual({ code: 1, stdout: "", stderr: "wasyncore new: full is not empty\n" });
+    expect(await wasyncore("new", "full")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "wasyncore new: full is not empty\n",
+    });
     expect(readFileSync(join(directory, "full/mine"), "utf8")).toBe("mine");
     expect(existsSync(join(directory, "full/package.json"))).toBe(false);
   });
 
   test("takes one directory", async () => {
-    expect(await wasyncore("new")).toMatchObject({ code: 2, stderr: expect.stringContaining("it takes one directory") });
+    expect(await wasyncore("new")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("it takes one directory"),
+    });
   });
 });
 
@@ -116,7 +131,8 @@ describe("build", () => {
       const out = join(directory, "echo.wasm");
       expect((await wasyncore("build", join(ROOT, "examples/portable/echo-guest.ts"), "-o", out)).stderr).toBe("");
       expect(statSync(out).size).toBeLessThan(20_000);
-      for (const name of importsOf(readFileSync(out))) expect(name).toMatch(/^wasi_snapshot_preview1\.(?!sock_(open|bind|listen|connect))/);
+      for (const name of importsOf(readFileSync(out)))
+        expect(name).toMatch(/^wasi_snapshot_preview1\.(?!sock_(open|bind|listen|connect))/);
       expect(exportsOf(readFileSync(out))).toEqual(["_start", "memory", "pending", "turn"]);
     },
     BUILD_TIMEOUT_MS,
@@ -138,7 +154,10 @@ describe("build", () => {
     "takes type imports and paths that end with .js, and errors keep their columns",
     async () => {
       write("part.ts", "export class Part { size: i32 = 3; }\nexport class Other {}\n");
-      write("whole.ts", `import type { Other } from "./part.js";\nimport { type Part, Part as P } from "./part.js"; new P().tall;\n`);
+      write(
+        "whole.ts",
+        `import type { Other } from "./part.js";\nimport { type Part, Part as P } from "./part.js"; new P().tall;\n`,
+      );
       const { stderr } = await wasyncore("build", "whole.ts");
       expect(stderr).toContain("whole.ts(2,59)");
     },
@@ -146,11 +165,23 @@ describe("build", () => {
   );
 
   test("says what is wrong with its command line, and status 2", async () => {
-    expect(await wasyncore("build")).toMatchObject({ code: 2, stderr: expect.stringContaining("which program is to be built?") });
+    expect(await wasyncore("build")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("which program is to be built?"),
+    });
     expect(await wasyncore("build", "a.js")).toMatchObject({ code: 2, stderr: expect.stringContaining("a.js") });
-    expect(await wasyncore("build", "a.ts", "b.ts")).toMatchObject({ code: 2, stderr: expect.stringContaining("b.ts") });
-    expect(await wasyncore("build", "a.ts", "--profile", "x")).toMatchObject({ code: 2, stderr: expect.stringContaining("preview1+sockets") });
-    expect(await wasyncore("build", "a.ts", "--nonsense")).toMatchObject({ code: 2, stderr: expect.stringContaining("--nonsense") });
+    expect(await wasyncore("build", "a.ts", "b.ts")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("b.ts"),
+    });
+    expect(await wasyncore("build", "a.ts", "--profile", "x")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("preview1+sockets"),
+    });
+    expect(await wasyncore("build", "a.ts", "--nonsense")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--nonsense"),
+    });
   });
 
   test("a program that is not there, or a module that cannot be written, is an error with status 1", async () => {
@@ -164,9 +195,16 @@ describe("the command", () => {
     expect(await wasyncore("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
     expect(await wasyncore("--help")).toMatchObject({ code: 0, stdout: expect.stringContaining("build APP.TS") });
     for (const name of ["new", "build", "run"]) {
-      expect(await wasyncore(name, "--help")).toMatchObject({ code: 0, stdout: expect.stringContaining(`wasyncore ${name}`), stderr: "" });
+      expect(await wasyncore(name, "--help")).toMatchObject({
+        code: 0,
+        stdout: expect.stringContaining(`wasyncore ${name}`),
+        stderr: "",
+      });
     }
-    expect(await wasyncore("nonsense")).toMatchObject({ code: 2, stderr: expect.stringContaining("nonsense: no such command") });
+    expect(await wasyncore("nonsense")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("nonsense: no such command"),
+    });
     expect(await wasyncore()).toMatchObject({ code: 2, stderr: expect.stringContaining("which command?") });
   });
 });

@@ -76,7 +76,13 @@ export function command(
   ...parameters: readonly string[]
 ): readonly [string, ...string[]] {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const options = ["-S", "inherit-network", "-S", "allow-ip-name-lookup", ...variables.flatMap((one) => ["--env", one])];
+  const options = [
+    "-S",
+    "inherit-network",
+    "-S",
+    "allow-ip-name-lookup",
+    ...variables.flatMap((one) => ["--env", one]),
+  ];
   return [paths.get("wasmtime") ?? "", "run", ...options, component, ...parameters];
 }
 

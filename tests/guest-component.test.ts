@@ -162,7 +162,9 @@ describe.skipIf(missing !== "")("a component", () => {
       peers.push(...batch);
     }
     await Promise.all(peers.map((peer, index) => exchange(peer, `${index} stays;`)));
-    expect(peers.map((peer) => peer.received.toString())).toEqual(peers.map((_, index) => `${index} comes;${index} stays;`));
+    expect(peers.map((peer) => peer.received.toString())).toEqual(
+      peers.map((_, index) => `${index} comes;${index} stays;`),
+    );
   });
 
   test("needs no more memory for many connections after each other than for some", { timeout: 60_000 }, async () => {
@@ -254,7 +256,10 @@ describe.skipIf(missing !== "")("a component", () => {
 
 /** The bytes 0 to 255, again and again. */
 function pattern256(length: number): Buffer {
-  return Buffer.alloc(length, Uint8Array.from({ length: 256 }, (_, index) => index));
+  return Buffer.alloc(
+    length,
+    Uint8Array.from({ length: 256 }, (_, index) => index),
+  );
 }
 
 function residentBytes(pid: number): number {
@@ -268,7 +273,8 @@ async function lineOf(program: Program, expected: RegExp): Promise<RegExpExecArr
       const match = expected.exec(line);
       if (match !== null) return match;
     }
-    if (program.isOver) throw new Error(`it has ended, and there is no line ${expected} in: ${program.lines.join("\n")}`);
+    if (program.isOver)
+      throw new Error(`it has ended, and there is no line ${expected} in: ${program.lines.join("\n")}`);
     await new Promise<void>((resolve) => setImmediate(resolve));
   }
 }

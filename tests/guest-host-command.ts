@@ -35,7 +35,10 @@ export class RunCommand {
   constructor(parameters: readonly string[], cwd: string) {
     requireBuild(MAIN);
     this.directory = cwd;
-    this.child = spawn(process.execPath, [join(ROOT, MAIN), "run", ...parameters], { cwd, stdio: ["pipe", "pipe", "pipe"] });
+    this.child = spawn(process.execPath, [join(ROOT, MAIN), "run", ...parameters], {
+      cwd,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     this.child.stdout.setEncoding("utf8").on("data", (chunk: string) => this.#came(() => (this.#stdout += chunk)));
     this.child.stderr.setEncoding("utf8").on("data", (chunk: string) => this.#came(() => (this.#stderr += chunk)));
     // It may end without reading all of its input.

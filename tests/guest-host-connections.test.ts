@@ -4,7 +4,17 @@ import { describe, expect, test } from "vitest";
 import { OSError } from "../host/errors.js";
 import { fd as subscription } from "./engine/scripted-caller.js";
 import { FD_READ, FD_WRITE } from "./engine/wasi-bytes.js";
-import { backend, createCaller, createConnection, DATA_AT, Errno, FLAGS_AT, ownedPair, receive, RESULT_AT } from "./guest-host-support.js";
+import {
+  backend,
+  createCaller,
+  createConnection,
+  DATA_AT,
+  Errno,
+  FLAGS_AT,
+  ownedPair,
+  receive,
+  RESULT_AT,
+} from "./guest-host-support.js";
 import { ERRNO } from "./node-backend-support.js";
 import { pattern } from "./support/sockets.js";
 
@@ -59,7 +69,9 @@ describe("a connection", () => {
     const { caller, fd, peer } = createConnection({}, 4);
     const data = pattern(80_000);
     caller.bytes(DATA_AT, data.length).set(data);
-    expect(caller.calls.sock_send(fd, ...caller.iovecs([DATA_AT, 50_000], [DATA_AT + 50_000, 30_000]), 0, RESULT_AT)).toBe(Errno.SUCCESS);
+    expect(
+      caller.calls.sock_send(fd, ...caller.iovecs([DATA_AT, 50_000], [DATA_AT + 50_000, 30_000]), 0, RESULT_AT),
+    ).toBe(Errno.SUCCESS);
     const sent = caller.u32(RESULT_AT);
     expect(sent).toBeGreaterThan(50_000);
     expect(receive(peer, sent).equals(data.subarray(0, sent))).toBe(true);
@@ -170,7 +182,8 @@ describe("a guest that waits", () => {
     // All that is there: a socket is not ready to be written before most of it is read.
     function drain(): void {
       const target = new Uint8Array(65_536);
-      for (let length = 0; (length = backend.recv(far, target)) > 0; ) received.push(Buffer.from(target.subarray(0, length)));
+      for (let length = 0; (length = backend.recv(far, target)) > 0;)
+        received.push(Buffer.from(target.subarray(0, length)));
     }
     const [caller] = createCaller({ listeners: [{ fd: backend.duplicate(near) }] }, { on, pages: 64 });
     caller.calls.fd_fdstat_set_flags(3, 0);
@@ -202,7 +215,11 @@ describe("a guest that waits", () => {
     const on = { ...backend, send: () => answers.shift() ?? 0 };
     const [caller] = createCaller({ listeners: [{ fd: backend.duplicate(near) }] }, { on });
     caller.calls.fd_fdstat_set_flags(3, 0);
-    expect([caller.write(3, "hello"), caller.write(3, "llo"), caller.write(3, "llo")]).toEqual([2, -Errno.CONNRESET, -Errno.PIPE]);
+    expect([caller.write(3, "hello"), caller.write(3, "llo"), caller.write(3, "llo")]).toEqual([
+      2,
+      -Errno.CONNRESET,
+      -Errno.PIPE,
+    ]);
   });
 
   test("cannot wait where the host has no descriptor left for it: EMFILE", () => {
@@ -225,7 +242,13 @@ describe("a guest that waits", () => {
 test("a listener that somebody else has made to wait does not wait", () => {
   const [near] = ownedPair(backend, backend.socketPair("stream"));
   const told: unknown[] = [];
-  const on = { ...backend, setNonBlocking: (...parameters: [number, boolean]) => (told.push(parameters), backend.setNonBlocking(...parameters)) };
+  const on = {
+    ...backend,
+    setNonBlocking: (...parameters: [number, boolean]) => (
+      told.push(parameters),
+      backend.setNonBlocking(...parameters)
+    ),
+  };
   const fd = backend.duplicate(near);
   createCaller({ listeners: [{ fd }] }, { on });
   expect(told).toEqual([[fd, true]]);

@@ -51,7 +51,11 @@ describe("fd_fdstat_get", () => {
     caller.bytes(DATA_AT, 25).fill(0xee);
     expect(caller.calls.fd_fdstat_get(fd, DATA_AT)).toBe(Errno.SUCCESS);
     const { view } = caller;
-    expect([view.getUint8(DATA_AT), view.getUint16(DATA_AT + 2, true), view.getBigUint64(DATA_AT + 8, true)]).toEqual([filetype, flags, rights]);
+    expect([view.getUint8(DATA_AT), view.getUint16(DATA_AT + 2, true), view.getBigUint64(DATA_AT + 8, true)]).toEqual([
+      filetype,
+      flags,
+      rights,
+    ]);
     expect([view.getBigUint64(DATA_AT + 16, true), view.getUint8(DATA_AT + 24)]).toEqual([0n, 0xee]);
   });
 
@@ -60,7 +64,11 @@ describe("fd_fdstat_get", () => {
     const stdio = [{ fd: readEnd, kind: "terminal" }, { fd: writeEnd, kind: "file" }, { fd: writeEnd }] as const;
     const [{ calls, view }] = createCaller({ stdio });
     const filetypes = [0, 1, 2].map((fd) => [calls.fd_fdstat_get(fd, DATA_AT), view.getUint8(DATA_AT)]);
-    expect(filetypes).toEqual([[0, 2], [0, 4], [0, 0]]);
+    expect(filetypes).toEqual([
+      [0, 2],
+      [0, 4],
+      [0, 0],
+    ]);
   });
 });
 
@@ -142,7 +150,12 @@ describe("fd_renumber", () => {
     expect(caller.write(1, "x")).toBe(1);
   });
 
-  test.each([[9, 1], [1, 9], [-1, 1], [1, 0x7fffffff]])("of %i to %i: EBADF", (from, to) => {
+  test.each([
+    [9, 1],
+    [1, 9],
+    [-1, 1],
+    [1, 0x7fffffff],
+  ])("of %i to %i: EBADF", (from, to) => {
     const [caller] = createCaller();
     expect(caller.calls.fd_renumber(from, to)).toBe(Errno.BADF);
     expect(caller.write(1, "x")).toBe(1);
@@ -166,7 +179,12 @@ test("closing the host's side closes all that the guest had", () => {
 });
 
 /** Calls that take a descriptor, with good parameters for the rest; and what they answer for a pipe and for a socket. */
-const CALLS: readonly (readonly [keyof Preview1Imports, (calls: Preview1Imports, fd: number) => number, number, number])[] = [
+const CALLS: readonly (readonly [
+  keyof Preview1Imports,
+  (calls: Preview1Imports, fd: number) => number,
+  number,
+  number,
+])[] = [
   ["fd_advise", (calls, fd) => calls.fd_advise(fd), Errno.SPIPE, Errno.SPIPE],
   ["fd_allocate", (calls, fd) => calls.fd_allocate(fd), Errno.SPIPE, Errno.SPIPE],
   ["fd_datasync", (calls, fd) => calls.fd_datasync(fd), Errno.INVAL, Errno.INVAL],

@@ -19,7 +19,16 @@ import {
   storage,
   STREAM,
 } from "./guest-host-extension-support.js";
-import { backend, createCaller, createConnection, DATA_AT, Errno, FLAGS_AT, PAGE, RESULT_AT } from "./guest-host-support.js";
+import {
+  backend,
+  createCaller,
+  createConnection,
+  DATA_AT,
+  Errno,
+  FLAGS_AT,
+  PAGE,
+  RESULT_AT,
+} from "./guest-host-support.js";
 import { ERRNO } from "./node-backend-support.js";
 
 describe("what makes no sense", () => {
@@ -39,7 +48,11 @@ describe("what makes no sense", () => {
     const fd = open(caller, calls, INET4, STREAM);
     caller.view.setUint32(ADDRESS_AT, BYTES_AT, true);
     caller.view.setInt32(ADDRESS_AT + 4, length, true);
-    expect([calls.sock_bind(fd, ADDRESS_AT, 0), calls.sock_connect(fd, ADDRESS_AT, 1), calls.sock_getlocaladdr(fd, ADDRESS_AT, PORT_AT)]).toEqual([errno, errno, errno]);
+    expect([
+      calls.sock_bind(fd, ADDRESS_AT, 0),
+      calls.sock_connect(fd, ADDRESS_AT, 1),
+      calls.sock_getlocaladdr(fd, ADDRESS_AT, PORT_AT),
+    ]).toEqual([errno, errno, errno]);
   });
 
   test("an address outside of the memory: EFAULT", () => {
@@ -56,7 +69,10 @@ describe("what makes no sense", () => {
   test.each([-1, 65_536, 0x7fffffff])("port %i: EINVAL", (port) => {
     const [caller, calls] = createClient();
     const fd = open(caller, calls, INET4, STREAM);
-    expect([calls.sock_bind(fd, address(caller, ...loopback4), port), calls.sock_connect(fd, ADDRESS_AT, port)]).toEqual([28, 28]);
+    expect([
+      calls.sock_bind(fd, address(caller, ...loopback4), port),
+      calls.sock_connect(fd, ADDRESS_AT, port),
+    ]).toEqual([28, 28]);
   });
 
   test("an address of another family than its socket, or of none", () => {
@@ -71,13 +87,18 @@ describe("what makes no sense", () => {
     const one = open(caller, calls, INET4, STREAM);
     calls.sock_bind(one, address(caller, ...loopback4), 0);
     const { port } = local(caller, calls, one);
-    expect(calls.sock_bind(open(caller, calls, INET4, STREAM), address(caller, ...loopback4), port)).toBe(Errno.ADDRINUSE);
+    expect(calls.sock_bind(open(caller, calls, INET4, STREAM), address(caller, ...loopback4), port)).toBe(
+      Errno.ADDRINUSE,
+    );
   });
 
   test("a pipe is no socket, and a closed descriptor none at all", () => {
     const [caller, calls] = createClient();
     address(caller, ...loopback6);
-    for (const [fd, errno] of [[1, Errno.NOTSOCK], [9, Errno.BADF]] as const) {
+    for (const [fd, errno] of [
+      [1, Errno.NOTSOCK],
+      [9, Errno.BADF],
+    ] as const) {
       expect([
         calls.sock_bind(fd, ADDRESS_AT, 0),
         calls.sock_connect(fd, ADDRESS_AT, 1),
@@ -97,7 +118,13 @@ describe("what makes no sense", () => {
     const calls = caller.calls as Calls;
     const fd = open(caller, calls, INET4, DGRAM);
     address(caller, ...loopback4);
-    for (const vector of [[[DATA_AT, 70_000]], [[DATA_AT, 60_000], [DATA_AT, 10_000]]] as const) {
+    for (const vector of [
+      [[DATA_AT, 70_000]],
+      [
+        [DATA_AT, 60_000],
+        [DATA_AT, 10_000],
+      ],
+    ] as const) {
       expect(calls.sock_send_to(fd, ...caller.iovecs(...vector), ADDRESS_AT, 9, 0, RESULT_AT)).toBe(Errno.MSGSIZE);
     }
   });

@@ -22,7 +22,16 @@ import {
   STREAM,
   UNIX,
 } from "./guest-host-extension-support.js";
-import { type Caller, createCaller, DATA_AT, Errno, FLAGS_AT, NONBLOCK, PAGE, RESULT_AT } from "./guest-host-support.js";
+import {
+  type Caller,
+  createCaller,
+  DATA_AT,
+  Errno,
+  FLAGS_AT,
+  NONBLOCK,
+  PAGE,
+  RESULT_AT,
+} from "./guest-host-support.js";
 
 test("a guest that is not given them has none of them", () => {
   const [{ calls }] = createCaller();
@@ -111,7 +120,9 @@ test("WasmEdge's first recv_from has no port", () => {
   const { port } = local(caller, calls, fd);
   calls.sock_send_to(fd, ...caller.data("x"), address(caller, ...loopback4), port, 0, RESULT_AT);
   address(caller, 0, 0, 0, 0);
-  expect(calls.sock_recv_from(fd, ...caller.iovecs([DATA_AT, 9]), ADDRESS_AT, 0, RESULT_AT, FLAGS_AT)).toBe(Errno.SUCCESS);
+  expect(calls.sock_recv_from(fd, ...caller.iovecs([DATA_AT, 9]), ADDRESS_AT, 0, RESULT_AT, FLAGS_AT)).toBe(
+    Errno.SUCCESS,
+  );
   expect([caller.u32(RESULT_AT), [...caller.bytes(BYTES_AT, 4)]]).toEqual([1, loopback4]);
 });
 
@@ -139,7 +150,10 @@ describe("connecting", () => {
     const events = caller.poll(subscription(fd, FD_WRITE, 1n));
     expect(events).toEqual([expect.objectContaining({ userdata: 1n, error: Errno.CONNREFUSED })]);
     const error = (): number[] => [getOption(caller, calls, fd, 2), caller.u32(DATA_AT)];
-    expect([error(), error()]).toEqual([[0, Errno.CONNREFUSED], [0, 0]]);
+    expect([error(), error()]).toEqual([
+      [0, Errno.CONNREFUSED],
+      [0, 0],
+    ]);
   });
 
   test("tells by the poll that it is done", () => {
@@ -176,13 +190,21 @@ describe("options", () => {
     expect([getOption(caller, calls, fd, SO_REUSEADDR), caller.u32(DATA_AT), caller.u32(RESULT_AT)]).toEqual([0, 1, 4]);
     expect([getOption(caller, calls, fd, SO_ACCEPTCONN), caller.u32(DATA_AT)]).toEqual([0, 0]);
     expect([getOption(caller, calls, fd, SO_TYPE), caller.u32(DATA_AT)]).toEqual([0, STREAM]);
-    expect([getOption(caller, calls, open(caller, calls, INET4, DGRAM), SO_TYPE), caller.u32(DATA_AT)]).toEqual([0, DGRAM]);
+    expect([getOption(caller, calls, open(caller, calls, INET4, DGRAM), SO_TYPE), caller.u32(DATA_AT)]).toEqual([
+      0,
+      DGRAM,
+    ]);
   });
 
   test("lingering is a switch and seconds", () => {
     const [caller, calls] = createClient();
     const fd = open(caller, calls, INET4, STREAM);
-    const linger = (): number[] => [getOption(caller, calls, fd, SO_LINGER, 12), caller.u32(DATA_AT), caller.u32(DATA_AT + 4), caller.u32(RESULT_AT)];
+    const linger = (): number[] => [
+      getOption(caller, calls, fd, SO_LINGER, 12),
+      caller.u32(DATA_AT),
+      caller.u32(DATA_AT + 4),
+      caller.u32(RESULT_AT),
+    ];
     expect(linger()).toEqual([0, 0, 0, 8]);
     expect(setOption(caller, calls, fd, SO_LINGER, 1, 7)).toBe(Errno.SUCCESS);
     expect(linger()).toEqual([0, 1, 7, 8]);
@@ -200,14 +222,22 @@ describe("options", () => {
     const [caller, calls] = createClient();
     const fd = open(caller, calls, INET4, STREAM);
     caller.view.setUint32(RESULT_AT, 4, true);
-    expect([calls.sock_getsockopt(fd, 6, 0, DATA_AT, RESULT_AT), calls.sock_setsockopt(fd, 6, 0, DATA_AT, 4)]).toEqual([50, 50]);
+    expect([calls.sock_getsockopt(fd, 6, 0, DATA_AT, RESULT_AT), calls.sock_setsockopt(fd, 6, 0, DATA_AT, 4)]).toEqual([
+      50, 50,
+    ]);
   });
 
   test("need room: EINVAL for too little, EFAULT for what is outside of the memory", () => {
     const [caller, calls] = createClient();
     const fd = open(caller, calls, INET4, STREAM);
-    expect([getOption(caller, calls, fd, 0, 3), getOption(caller, calls, fd, SO_LINGER, 7), getOption(caller, calls, fd, 0, -1)]).toEqual([28, 28, 21]);
+    expect([
+      getOption(caller, calls, fd, 0, 3),
+      getOption(caller, calls, fd, SO_LINGER, 7),
+      getOption(caller, calls, fd, 0, -1),
+    ]).toEqual([28, 28, 21]);
     expect([0, 3, -1].map((size) => calls.sock_setsockopt(fd, 0, 0, DATA_AT, size))).toEqual([28, 28, 21]);
-    expect([calls.sock_setsockopt(fd, 0, 0, PAGE - 3, 4), calls.sock_getsockopt(fd, 0, 0, DATA_AT, PAGE - 3)]).toEqual([21, 21]);
+    expect([calls.sock_setsockopt(fd, 0, 0, PAGE - 3, 4), calls.sock_getsockopt(fd, 0, 0, DATA_AT, PAGE - 3)]).toEqual([
+      21, 21,
+    ]);
   });
 });

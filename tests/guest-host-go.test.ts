@@ -45,7 +45,10 @@ func main() {
 `;
 
 const hasGo = spawnSync("go", ["version"], { stdio: "ignore" }).status === 0;
-const missing = leaveOut("The tests of a Go guest", hasGo ? "" : "install Go 1.21 or later (https://go.dev/dl/) to run them");
+const missing = leaveOut(
+  "The tests of a Go guest",
+  hasGo ? "" : "install Go 1.21 or later (https://go.dev/dl/) to run them",
+);
 
 describe.skipIf(missing !== "")("a Go guest", () => {
   let guest: Uint8Array;
@@ -56,7 +59,11 @@ describe.skipIf(missing !== "")("a Go guest", () => {
     writeFileSync(join(directory, "go.mod"), "module echo\n\ngo 1.21\n");
     writeFileSync(join(directory, "main.go"), SOURCE);
     const env = { ...process.env, GOOS: "wasip1", GOARCH: "wasm", GOWORK: "off" };
-    const { status, stderr } = spawnSync("go", ["build", "-o", "echo.wasm", "."], { cwd: directory, env, encoding: "utf8" });
+    const { status, stderr } = spawnSync("go", ["build", "-o", "echo.wasm", "."], {
+      cwd: directory,
+      env,
+      encoding: "utf8",
+    });
     if (status !== 0) throw new Error(`go build: ${stderr}`);
     guest = readFileSync(join(directory, "echo.wasm"));
   }, 300_000);

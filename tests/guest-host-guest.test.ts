@@ -32,11 +32,19 @@ describe("a command", () => {
   });
 
   test.each([0, 7, 0xffff_ffff])("ends with the code that it exits with: %i", (code) => {
-    expect(guest(`(module ${EXIT} ${MEMORY} (func (export "_start") (call $exit (i32.const ${code | 0})) unreachable))`).start()).toBe(code);
+    expect(
+      guest(
+        `(module ${EXIT} ${MEMORY} (func (export "_start") (call $exit (i32.const ${code | 0})) unreachable))`,
+      ).start(),
+    ).toBe(code);
   });
 
   test("may exit in its start function, and is not started then", () => {
-    expect(guest(`(module ${EXIT} ${MEMORY} (func $s (call $exit (i32.const 3))) (start $s) (func (export "_start") unreachable))`).start()).toBe(3);
+    expect(
+      guest(
+        `(module ${EXIT} ${MEMORY} (func $s (call $exit (i32.const 3))) (start $s) (func (export "_start") unreachable))`,
+      ).start(),
+    ).toBe(3);
   });
 
   test("writes from the memory that it has grown", () => {
@@ -73,7 +81,9 @@ describe("a trap", () => {
   });
 
   test("may come in the start function", () => {
-    expect(thrown(() => guest(`(module ${MEMORY} (func $s unreachable) (start $s) (func (export "_start")))`))).toBeInstanceOf(GuestTrap);
+    expect(
+      thrown(() => guest(`(module ${MEMORY} (func $s unreachable) (start $s) (func (export "_start")))`)),
+    ).toBeInstanceOf(GuestTrap);
   });
 });
 
@@ -114,7 +124,10 @@ describe("a module that cannot be run", () => {
   });
 
   test("exports no memory", () => {
-    expect(thrown(() => guest(`(module (func (export "_start")))`))).toMatchObject({ code: "ERR_GUEST_EXPORTS", message: "it exports no memory" });
+    expect(thrown(() => guest(`(module (func (export "_start")))`))).toMatchObject({
+      code: "ERR_GUEST_EXPORTS",
+      message: "it exports no memory",
+    });
   });
 
   test("exports no _start", () => {
@@ -124,6 +137,9 @@ describe("a module that cannot be run", () => {
 
   test("has a memory that threads share", () => {
     const text = `(module (memory (export "memory") 1 1 shared) (func (export "_start")))`;
-    expect(thrown(() => guest(text))).toMatchObject({ code: "ERR_GUEST_EXPORTS", message: expect.stringContaining("shared") });
+    expect(thrown(() => guest(text))).toMatchObject({
+      code: "ERR_GUEST_EXPORTS",
+      message: expect.stringContaining("shared"),
+    });
   });
 });

@@ -7,7 +7,10 @@ import binaryen from "assemblyscript/binaryen";
 
 /** The part of asc's interface that is used here. */
 interface Asc {
-  main(parameters: readonly string[], options: AscOptions): Promise<{ error: Error | null; stderr: { toString(): string } }>;
+  main(
+    parameters: readonly string[],
+    options: AscOptions,
+  ): Promise<{ error: Error | null; stderr: { toString(): string } }>;
 }
 
 interface AscOptions {
@@ -32,7 +35,18 @@ export function wat(text: string): Uint8Array {
 /** The bytes of a command written in AssemblyScript: its top level is what `_start` runs. */
 export async function assemblyScript(source: string): Promise<Uint8Array> {
   const files = new Map<string, string | Uint8Array>([["guest.ts", source]]);
-  const parameters = ["guest.ts", "-o", "guest.wasm", "--runtime", "stub", "--use", "abort=", "--exportStart", "_start", "--debug"];
+  const parameters = [
+    "guest.ts",
+    "-o",
+    "guest.wasm",
+    "--runtime",
+    "stub",
+    "--use",
+    "abort=",
+    "--exportStart",
+    "_start",
+    "--debug",
+  ];
   const { main } = (await import(ASC)) as Asc;
   const { error, stderr } = await main(parameters, {
     readFile: (name) => {

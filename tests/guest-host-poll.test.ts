@@ -4,7 +4,18 @@ import { describe, expect, test } from "vitest";
 import { clock, createCaller as createScripted, event, failed, fd as subscription } from "./engine/scripted-caller.js";
 import { CLOCK, FD_READ, FD_WRITE, REALTIME, SUBSCRIPTION_SIZE, writeSubscription } from "./engine/wasi-bytes.js";
 import { createNodeBackend } from "../host/node/backend.js";
-import { backend, createCaller, createConnection, createServer, DATA_AT, Errno, owned, ownedPair, PAGE, receive } from "./guest-host-support.js";
+import {
+  backend,
+  createCaller,
+  createConnection,
+  createServer,
+  DATA_AT,
+  Errno,
+  owned,
+  ownedPair,
+  PAGE,
+  receive,
+} from "./guest-host-support.js";
 import { POLLERS } from "./node-backend-support.js";
 
 const MINUTE_NS = 60_000_000_000n;
@@ -147,7 +158,11 @@ describe("what makes no sense", () => {
 
   test("none at all: EINVAL; beyond the memory: EFAULT", () => {
     const [{ calls }] = createCaller();
-    expect([calls.poll_oneoff(0, DATA_AT, 0, 0), calls.poll_oneoff(PAGE, DATA_AT, 1, 0), calls.poll_oneoff(0, -8, 1, 0)]).toEqual([28, 21, 21]);
+    expect([
+      calls.poll_oneoff(0, DATA_AT, 0, 0),
+      calls.poll_oneoff(PAGE, DATA_AT, 1, 0),
+      calls.poll_oneoff(0, -8, 1, 0),
+    ]).toEqual([28, 21, 21]);
   });
 });
 

@@ -3,7 +3,17 @@
 import { describe, expect, test } from "vitest";
 import { GuestExit } from "../host/wasi/guest-process.js";
 import type { Preview1Imports } from "../host/wasi/preview1.js";
-import { backend, type Caller, createCaller, createServer, DATA_AT, Errno, ownedPair, PAGE, RESULT_AT } from "./guest-host-support.js";
+import {
+  backend,
+  type Caller,
+  createCaller,
+  createServer,
+  DATA_AT,
+  Errno,
+  ownedPair,
+  PAGE,
+  RESULT_AT,
+} from "./guest-host-support.js";
 
 const ADDRESSES_AT = 1024;
 
@@ -29,7 +39,7 @@ describe("arguments and environment", () => {
   });
 
   test("are told as they were given, each ended by a NUL", () => {
-    const [caller] = createCaller({ args: ["app.wasm", "", "größer"], env: { HOME: "/", EMPTY: "", "Ω": "a=b" } });
+    const [caller] = createCaller({ args: ["app.wasm", "", "größer"], env: { HOME: "/", EMPTY: "", Ω: "a=b" } });
     expect(strings(caller, "args")).toEqual(["app.wasm", "", "größer"]);
     expect(strings(caller, "environ")).toEqual(["HOME=/", "EMPTY=", "Ω=a=b"]);
   });
@@ -41,7 +51,12 @@ describe("arguments and environment", () => {
 
   test("tell the listeners' names", () => {
     const [one, two] = [backend.socket("IPv4", "stream"), backend.socket("IPv6", "stream")];
-    const [caller] = createCaller({ listeners: [{ fd: one, name: "web" }, { fd: two, name: "admin page" }] });
+    const [caller] = createCaller({
+      listeners: [
+        { fd: one, name: "web" },
+        { fd: two, name: "admin page" },
+      ],
+    });
     expect(strings(caller, "environ")).toEqual(["LISTEN_FDS=2", "LISTEN_FDNAMES=web:admin page"]);
   });
 
@@ -52,14 +67,19 @@ describe("arguments and environment", () => {
     [{ env: { "A=B": "1" } }],
     [{ listeners: [{ fd: 1_000_000 }] }],
   ])("%j is refused", (options) => {
-    expect(() => createCaller(options)).toThrow(expect.objectContaining({ name: "RangeError", code: "ERR_INVALID_ARG_VALUE" }));
+    expect(() => createCaller(options)).toThrow(
+      expect.objectContaining({ name: "RangeError", code: "ERR_INVALID_ARG_VALUE" }),
+    );
   });
 
-  test.each(["", "a:b", "a\nb", "ü", "x".repeat(256)])("a listener is not called %j, and stays the caller's", (name) => {
-    const fd = backend.socket("IPv4", "stream");
-    expect(() => createCaller({ listeners: [{ fd, name }] })).toThrow(RangeError);
-    expect(backend.close(fd)).toBe(0);
-  });
+  test.each(["", "a:b", "a\nb", "ü", "x".repeat(256)])(
+    "a listener is not called %j, and stays the caller's",
+    (name) => {
+      const fd = backend.socket("IPv4", "stream");
+      expect(() => createCaller({ listeners: [{ fd, name }] })).toThrow(RangeError);
+      expect(backend.close(fd)).toBe(0);
+    },
+  );
 
   test("a listener is a socket", () => {
     const [readEnd] = ownedPair(backend, backend.pipe());
@@ -89,7 +109,10 @@ describe("clocks", () => {
 
   test.each([2, 3, 4, -1])("clock %i is none: EINVAL", (id) => {
     const [{ calls }] = createCaller();
-    expect([calls.clock_time_get(id, 0n, RESULT_AT), calls.clock_res_get(id, RESULT_AT)]).toEqual([Errno.INVAL, Errno.INVAL]);
+    expect([calls.clock_time_get(id, 0n, RESULT_AT), calls.clock_res_get(id, RESULT_AT)]).toEqual([
+      Errno.INVAL,
+      Errno.INVAL,
+    ]);
   });
 });
 

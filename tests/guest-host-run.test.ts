@@ -131,12 +131,40 @@ const MEMORY = `(memory (export "memory") 1)`;
 
 describe("what a guest is given", () => {
   test("its arguments and its environment, and nothing of the host's", async () => {
-    const { ended } = runModule(guest, "--env", "A=1", "--env", "B=x=y", "--env", "A=2", "--", "tell", "--help", "", "ü");
-    expect(await ended).toEqual({ code: 0, signal: null, stdout: "guest.wasm|tell|--help||ü\nA=2|B=x=y\n", stderr: "" });
+    const { ended } = runModule(
+      guest,
+      "--env",
+      "A=1",
+      "--env",
+      "B=x=y",
+      "--env",
+      "A=2",
+      "--",
+      "tell",
+      "--help",
+      "",
+      "ü",
+    );
+    expect(await ended).toEqual({
+      code: 0,
+      signal: null,
+      stdout: "guest.wasm|tell|--help||ü\nA=2|B=x=y\n",
+      stderr: "",
+    });
   });
 
   test("its listeners, named or not, and where those are that took a free port", async () => {
-    const run = runModule(guest, "--listen", "127.0.0.1:0", "--listen", "web=[::1]:0", "--listen", "./s.sock", "--", "tell");
+    const run = runModule(
+      guest,
+      "--listen",
+      "127.0.0.1:0",
+      "--listen",
+      "web=[::1]:0",
+      "--listen",
+      "./s.sock",
+      "--",
+      "tell",
+    );
     const { stdout, stderr, code } = await run.ended;
     expect(stdout).toBe("guest.wasm|tell\nLISTEN_FDS=3|LISTEN_FDNAMES=unknown:web:unknown\n");
     expect(stderr).toMatch(/^listening on 127\.0\.0\.1:\d+\nlistening on \[::1\]:\d+ \(web\)\n$/);
@@ -189,8 +217,12 @@ describe("what a guest is given", () => {
   test("the file of a Unix socket that was left behind is replaced; one that is in use is not", async () => {
     const first = runModule(guest, "--listen", "./s.sock", "--", "wait", "3");
     await first.stdout(/waiting/);
-    const again = (): RunCommand => new RunCommand(["guest.wasm", "--listen", "./s.sock", "--", "tell"], first.directory);
-    expect(await again().ended).toMatchObject({ code: 1, stderr: "wasyncore: cannot listen on ./s.sock: the address is in use (EADDRINUSE)\n" });
+    const again = (): RunCommand =>
+      new RunCommand(["guest.wasm", "--listen", "./s.sock", "--", "tell"], first.directory);
+    expect(await again().ended).toMatchObject({
+      code: 1,
+      stderr: "wasyncore: cannot listen on ./s.sock: the address is in use (EADDRINUSE)\n",
+    });
     first.child.kill("SIGKILL");
     await first.ended;
     expect(await again().ended).toMatchObject({ code: 0, stderr: "" });
@@ -198,19 +230,36 @@ describe("what a guest is given", () => {
 });
 
 describe("how it ends", () => {
-  test.each([[0, 0], [1, 1], [255, 255], [256, 0], [-1, 255]])("proc_exit of %i: exit status %i", async (code, status) => {
-    expect(await runModule(guest, "--", "exit", String(code)).ended).toEqual({ code: status, signal: null, stdout: "", stderr: "" });
+  test.each([
+    [0, 0],
+    [1, 1],
+    [255, 255],
+    [256, 0],
+    [-1, 255],
+  ])("proc_exit of %i: exit status %i", async (code, status) => {
+    expect(await runModule(guest, "--", "exit", String(code)).ended).toEqual({
+      code: status,
+      signal: null,
+      stdout: "",
+      stderr: "",
+    });
   });
 
   test("a trap: 134, and the names of the functions", async () => {
     const { code, stderr } = await runModule(guest, "--", "trap").ended;
-    expect(stderr).toMatch(/^wasyncore: guest\.wasm trapped: unreachable\n {4}in guest\/breakDown \(function \d+, at 0x[0-9a-f]+\)\n {4}in start:guest \(/);
+    expect(stderr).toMatch(
+      /^wasyncore: guest\.wasm trapped: unreachable\n {4}in guest\/breakDown \(function \d+, at 0x[0-9a-f]+\)\n {4}in start:guest \(/,
+    );
     expect(code).toBe(134);
   });
 
   test("a trap in a module without names: their indexes", async () => {
-    const { code, stderr } = await runModule(wat(`(module ${MEMORY} (func unreachable) (func (export "_start") (call 0)))`)).ended;
-    expect(stderr).toMatch(/^wasyncore: guest\.wasm trapped: unreachable\n {4}in function 0, at 0x[0-9a-f]+\n {4}in .*function 1, at/);
+    const { code, stderr } = await runModule(
+      wat(`(module ${MEMORY} (func unreachable) (func (export "_start") (call 0)))`),
+    ).ended;
+    expect(stderr).toMatch(
+      /^wasyncore: guest\.wasm trapped: unreachable\n {4}in function 0, at 0x[0-9a-f]+\n {4}in .*function 1, at/,
+    );
     expect(code).toBe(134);
   });
 
@@ -232,17 +281,34 @@ describe("how it ends", () => {
 
 describe("what it cannot run", () => {
   test.each([
-    ["that imports something else", wat(`(module (import "env" "abort" (func)) ${MEMORY})`), "it imports what is not there: env.abort\n"],
+    [
+      "that imports something else",
+      wat(`(module (import "env" "abort" (func)) ${MEMORY})`),
+      "it imports what is not there: env.abort\n",
+    ],
     [
       "that opens sockets and may not",
       wat(`(module (import "wasi_snapshot_preview1" "sock_open" (func)) ${MEMORY})`),
       "it imports what is not there: wasi_snapshot_preview1.sock_open\nIt wants to open sockets of its own: --sockets lets it.\n",
     ],
-    ["that is no command", wat(`(module ${MEMORY})`), "it exports no function _start: it is a library, not a command\n"],
+    [
+      "that is no command",
+      wat(`(module ${MEMORY})`),
+      "it exports no function _start: it is a library, not a command\n",
+    ],
     ["that is none", Buffer.from("hello"), "it is not WebAssembly\n"],
-    ["that is a component", Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]), "it is a component (WASI 0.2): a core module for WASI preview 1 is needed\n"],
+    [
+      "that is a component",
+      Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]),
+      "it is a component (WASI 0.2): a core module for WASI preview 1 is needed\n",
+    ],
   ])("a module %s", async (_name, bytes, message) => {
-    expect(await runModule(bytes).ended).toEqual({ code: 1, signal: null, stdout: "", stderr: `wasyncore: cannot run guest.wasm: ${message}` });
+    expect(await runModule(bytes).ended).toEqual({
+      code: 1,
+      signal: null,
+      stdout: "",
+      stderr: `wasyncore: cannot run guest.wasm: ${message}`,
+    });
   });
 
   test("--sockets lets it open sockets", async () => {
@@ -255,8 +321,14 @@ describe("what it cannot run", () => {
   test("a file that is not there, or a directory", async () => {
     const directory = temporary();
     mkdirSync(join(directory, "d"));
-    expect(await new RunCommand(["a.wasm"], directory).ended).toMatchObject({ code: 1, stderr: "wasyncore: cannot read a.wasm: there is no such file\n" });
-    expect(await new RunCommand(["d"], directory).ended).toMatchObject({ code: 1, stderr: "wasyncore: cannot read d: it is a directory\n" });
+    expect(await new RunCommand(["a.wasm"], directory).ended).toMatchObject({
+      code: 1,
+      stderr: "wasyncore: cannot read a.wasm: there is no such file\n",
+    });
+    expect(await new RunCommand(["d"], directory).ended).toMatchObject({
+      code: 1,
+      stderr: "wasyncore: cannot read d: it is a directory\n",
+    });
   });
 });
 
@@ -268,17 +340,27 @@ describe("addresses", () => {
     const { port } = server.address() as { port: number };
     const { ended } = runModule(guest, "--listen", "127.0.0.1:0", "--listen", `127.0.0.1:${port}`, "--", "tell");
     const { code, stdout, stderr } = await ended;
-    expect(stderr).toMatch(/^listening on .*\nwasyncore: cannot listen on 127\.0\.0\.1:\d+: the address is in use \(EADDRINUSE\)\n$/);
+    expect(stderr).toMatch(
+      /^listening on .*\nwasyncore: cannot listen on 127\.0\.0\.1:\d+: the address is in use \(EADDRINUSE\)\n$/,
+    );
     expect([code, stdout]).toEqual([1, ""]);
   });
 
   test.each([
     ["192.0.2.1:80", "cannot listen on 192.0.2.1:80: this machine does not have the address (EADDRNOTAVAIL)"],
     ["no/such/directory/s.sock", "cannot listen on no/such/directory/s.sock: there is no such directory (ENOENT)"],
-    [`./${"x".repeat(200)}`, `cannot listen on ./${"x".repeat(200)}: the path is too long for a Unix socket (ENAMETOOLONG)`],
+    [
+      `./${"x".repeat(200)}`,
+      `cannot listen on ./${"x".repeat(200)}: the path is too long for a Unix socket (ENAMETOOLONG)`,
+    ],
     ["./guest.wasm", "cannot listen on ./guest.wasm: the address is in use (EADDRINUSE)"],
   ])("%s", async (address, message) => {
-    expect(await runModule(guest, "--listen", address, "--", "tell").ended).toEqual({ code: 1, signal: null, stdout: "", stderr: `wasyncore: ${message}\n` });
+    expect(await runModule(guest, "--listen", address, "--", "tell").ended).toEqual({
+      code: 1,
+      signal: null,
+      stdout: "",
+      stderr: `wasyncore: ${message}\n`,
+    });
   });
 });
 
@@ -292,8 +374,20 @@ describe("a command line that is wrong: 2", () => {
     [["a.wasm", "--env", "A"], "--env A: a variable is NAME=VALUE"],
     [["a.wasm", "--env", "=A"], "--env =A: a variable is NAME=VALUE"],
     [["a.wasm", "--env", "LISTEN_FDS=1", "--listen", "127.0.0.1:0"], "--env LISTEN_FDS=1: --listen sets LISTEN_FDS"],
-    ...["8080", "127.0.0.1", ":8080", "127.0.0.1:65536", "127.0.0.1:-1", "127.0.0.1:x", "::1:80", "[::1]", "a=", ""].map(
-      (address) => [["a.wasm", "--listen", address], `--listen ${address}: an address is HOST:PORT`] as [string[], string],
+    ...[
+      "8080",
+      "127.0.0.1",
+      ":8080",
+      "127.0.0.1:65536",
+      "127.0.0.1:-1",
+      "127.0.0.1:x",
+      "::1:80",
+      "[::1]",
+      "a=",
+      "",
+    ].map(
+      (address) =>
+        [["a.wasm", "--listen", address], `--listen ${address}: an address is HOST:PORT`] as [string[], string],
     ),
     [["a.wasm", "--listen", "ü=127.0.0.1:0"], "--listen ü=127.0.0.1:0: a name is 1 to 255 printable characters"],
   ] as [string[], string][])("%j", async (parameters, message) => {
@@ -306,7 +400,8 @@ describe("a command line that is wrong: 2", () => {
   test("--help says how it is right", async () => {
     const { code, stdout, stderr } = await new RunCommand(["--help"], temporary()).ended;
     expect(stdout).toMatch(/^Usage: wasyncore run APP\.WASM \[options\] \[-- ARGUMENTS\.\.\.\]\n/);
-    for (const option of ["--listen ADDRESS", "--listen NAME=ADDRESS", "--env NAME=VALUE", "--sockets", "134"]) expect(stdout).toContain(option);
+    for (const option of ["--listen ADDRESS", "--listen NAME=ADDRESS", "--env NAME=VALUE", "--sockets", "134"])
+      expect(stdout).toContain(option);
     expect([code, stderr]).toEqual([0, ""]);
   });
 });

@@ -1,7 +1,18 @@
 /** Holds fd_read and fd_write of standard input and output as a guest is served them, and the vectors of every such call. */
 
 import { describe, expect, test } from "vitest";
-import { backend, createCaller, createConnection, DATA_AT, Errno, FLAGS_AT, ownedPair, PAGE, receive, RESULT_AT } from "./guest-host-support.js";
+import {
+  backend,
+  createCaller,
+  createConnection,
+  DATA_AT,
+  Errno,
+  FLAGS_AT,
+  ownedPair,
+  PAGE,
+  receive,
+  RESULT_AT,
+} from "./guest-host-support.js";
 import { pattern } from "./support/sockets.js";
 
 describe("standard input", () => {
@@ -18,7 +29,11 @@ describe("standard input", () => {
     const vector = caller.iovecs([DATA_AT, 2], [-1, 0], [DATA_AT + 100, 3], [DATA_AT + 200, 0], [DATA_AT + 300, 50]);
     expect(caller.calls.fd_read(0, ...vector, RESULT_AT)).toBe(Errno.SUCCESS);
     expect(caller.u32(RESULT_AT)).toBe(7);
-    expect([caller.text(DATA_AT, 3), caller.text(DATA_AT + 100, 4), caller.text(DATA_AT + 300, 3)]).toEqual(["ab\0", "cde\0", "fg\0"]);
+    expect([caller.text(DATA_AT, 3), caller.text(DATA_AT + 100, 4), caller.text(DATA_AT + 300, 3)]).toEqual([
+      "ab\0",
+      "cde\0",
+      "fg\0",
+    ]);
   });
 
   test("at its end gives nothing", () => {
@@ -132,7 +147,10 @@ describe("vectors that make no sense", () => {
     const { calls } = caller;
     backend.send(peer, Buffer.from("unread"));
     const vector = caller.iovecs([DATA_AT, 2], [at, length]);
-    expect([calls.sock_recv(fd, ...vector, 0, RESULT_AT, FLAGS_AT), calls.sock_send(fd, ...vector, 0, RESULT_AT)]).toEqual([21, 21]);
+    expect([
+      calls.sock_recv(fd, ...vector, 0, RESULT_AT, FLAGS_AT),
+      calls.sock_send(fd, ...vector, 0, RESULT_AT),
+    ]).toEqual([21, 21]);
     expect(caller.read(fd)).toBe("unread");
     backend.shutdown(peer, "read");
     calls.sock_shutdown(fd, 2);

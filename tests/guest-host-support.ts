@@ -179,9 +179,12 @@ export function receive(fd: number, length = Infinity): Buffer {
   const set = backend.createPollSet();
   try {
     set.update(fd, 1);
-    for (let total = 0; total < length; ) {
+    for (let total = 0; total < length;) {
       set.wait(10_000);
-      const result = backend.errorCode(Number(backend.family(fd))) === "ENOTSOCK" ? backend.read(fd, target) : backend.recv(fd, target);
+      const result =
+        backend.errorCode(Number(backend.family(fd))) === "ENOTSOCK"
+          ? backend.read(fd, target)
+          : backend.recv(fd, target);
       if (result < 0) throw new Error(`recv: ${backend.errorCode(result)}`);
       if (result === 0) break;
       parts.push(Buffer.from(target.subarray(0, result)));

@@ -161,7 +161,15 @@ describe.each(RUNTIMES)("runtime $name", ({ source, options, collected }) => {
       const told = turns(12);
       chat.room = Infinity;
       told.push(...turns(12));
-      expect(told).toEqual(["chat one", "chat fail here", "OSError: bind EINVAL: here is no numeric address, and the host looks up no names", "chat bytes", "chat four", "chat wxyz", "chat done"]);
+      expect(told).toEqual([
+        "chat one",
+        "chat fail here",
+        "OSError: bind EINVAL: here is no numeric address, and the host looks up no names",
+        "chat bytes",
+        "chat four",
+        "chat wxyz",
+        "chat done",
+      ]);
       expect(chat.sent).toBe(
         "[one]<one><one>ONE\n[bytes]<bytes><bytes>BYTES\none later\n[four]<four><four>FOUR\n[wxyz]<wxyz><wxyz>WXYZ\n[done]<done><done>DONE\n",
       );

@@ -29,8 +29,16 @@ describe("the listener", () => {
   test("that is missing is an error that says where it was looked for and how to give one; exit status 1", () => {
     const host = new ScriptedHost(tracer, []);
     expect(host.run()).toBe(1);
-    expect(host.stderr).toMatch(/^no listening socket: of the descriptors 0 to 63, which were looked at, open are 0 1 2\./);
-    for (const runtime of ["wasyncore run", "wasmtime run -S preview2=n -S tcplisten", "wazero run -listen", "wasmi", "WasmEdge"]) {
+    expect(host.stderr).toMatch(
+      /^no listening socket: of the descriptors 0 to 63, which were looked at, open are 0 1 2\./,
+    );
+    for (const runtime of [
+      "wasyncore run",
+      "wasmtime run -S preview2=n -S tcplisten",
+      "wazero run -listen",
+      "wasmi",
+      "WasmEdge",
+    ]) {
       expect(host.stderr).toContain(runtime);
     }
   });
@@ -113,7 +121,15 @@ test(
     `);
     const host = new ScriptedHost(module);
     expect(host.run()).toBe(0);
-    expect(host.lines()).toEqual(["truetruefalsefalse", "tick 1", "later", "tick 2", "at 50.0", "tick 3", "ended at 60.0"]);
+    expect(host.lines()).toEqual([
+      "truetruefalsefalse",
+      "tick 1",
+      "later",
+      "tick 2",
+      "at 50.0",
+      "tick 3",
+      "ended at 60.0",
+    ]);
   },
   BUILD_TIMEOUT_MS,
 );
@@ -130,7 +146,9 @@ test(
     `);
     const host = new ScriptedHost(module);
     expect(host.run()).toBe(1);
-    expect(host.stderr).toMatch(/^uncaught OSError: socket ENOTSUP: the host of this program has no such call; .*takeListener.*--profile preview1\+sockets\n$/);
+    expect(host.stderr).toMatch(
+      /^uncaught OSError: socket ENOTSUP: the host of this program has no such call; .*takeListener.*--profile preview1\+sockets\n$/,
+    );
   },
   BUILD_TIMEOUT_MS,
 );
@@ -228,7 +246,9 @@ test(
 test(
   "messages of the program are UTF-8",
   async () => {
-    const module = await buildGuest(`console.log("aé€𝄞."); console.error("x"); export { turn } from "wasyncore/guest";`);
+    const module = await buildGuest(
+      `console.log("aé€𝄞."); console.error("x"); export { turn } from "wasyncore/guest";`,
+    );
     const host = new ScriptedHost(module);
     host.run();
     expect([host.stdout, host.stderr]).toEqual(["aé€𝄞.\n", "x\n"]);

@@ -4,7 +4,15 @@
  */
 
 import { Connection } from "./guest-scripted-connection.js";
-import { CLOCK, FD_READ, FD_WRITE, readSubscriptions, writeEvent, EVENT_SIZE, type WasiSubscription } from "./engine/wasi-bytes.js";
+import {
+  CLOCK,
+  FD_READ,
+  FD_WRITE,
+  readSubscriptions,
+  writeEvent,
+  EVENT_SIZE,
+  type WasiSubscription,
+} from "./engine/wasi-bytes.js";
 
 export { Connection };
 
@@ -74,7 +82,15 @@ export class ScriptedHost {
 
   constructor(module: Uint8Array, listeners: readonly number[] = [3]) {
     for (const fd of listeners) this.waiting.set(fd, []);
-    const wasi = new Proxy({}, { get: (_target, name) => (...parameters: number[]) => this.#call(String(name), parameters) });
+    const wasi = new Proxy(
+      {},
+      {
+        get:
+          (_target, name) =>
+          (...parameters: number[]) =>
+            this.#call(String(name), parameters),
+      },
+    );
     this.#exports = new WebAssembly.Instance(new WebAssembly.Module(module), { wasi_snapshot_preview1: wasi }).exports;
   }
 

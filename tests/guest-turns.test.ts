@@ -153,7 +153,9 @@ describe("an operation that fails", () => {
     host.connect(new Connection("fail"));
     const told = settle(host);
     expect(told.slice(1, 3)).toEqual(["read a fail", "error a bind ENOTSUP"]);
-    expect(told[3]).toMatch(/^error: uncaptured exception, closing channel <Handler connected> \(OSError: bind ENOTSUP: the host of this/);
+    expect(told[3]).toMatch(
+      /^error: uncaptured exception, closing channel <Handler connected> \(OSError: bind ENOTSUP: the host of this/,
+    );
     expect(told.slice(4)).toEqual(["close a"]);
   });
 

@@ -27,7 +27,9 @@ test(
     );
     const host = new ScriptedHost(module);
     host.run();
-    expect(host.calls.filter((call) => call.startsWith("sock_")).map((call) => call.replaceAll(/ \d{3,}\b(?<!8080)/g, " *"))).toEqual([
+    expect(
+      host.calls.filter((call) => call.startsWith("sock_")).map((call) => call.replaceAll(/ \d{3,}\b(?<!8080)/g, " *")),
+    ).toEqual([
       "sock_open 2 2 *",
       "sock_setsockopt 10 0 0 * 4",
       "sock_bind 10 * 8080",

@@ -116,15 +116,18 @@ describe("loop on Node's own event loop", () => {
     poll({ map });
   });
 
-  test.each(["loop", "loopSync"] as const)("%s beside it, from outside of callbacks, is an error on the same map", async (name) => {
-    const map = newMap();
-    const recorder = new Recorder(connectedPair()[0], map);
-    const running = loop({ map, timeoutMs: Infinity });
-    const second = name === "loop" ? loop({ map }) : Promise.resolve().then(() => loopSync({ map }));
-    await expect(second).rejects.toMatchObject({ name: "LoopError", code: "ERR_LOOP_RUNNING" });
-    recorder.close();
-    await running;
-  });
+  test.each(["loop", "loopSync"] as const)(
+    "%s beside it, from outside of callbacks, is an error on the same map",
+    async (name) => {
+      const map = newMap();
+      const recorder = new Recorder(connectedPair()[0], map);
+      const running = loop({ map, timeoutMs: Infinity });
+      const second = name === "loop" ? loop({ map }) : Promise.resolve().then(() => loopSync({ map }));
+      await expect(second).rejects.toMatchObject({ name: "LoopError", code: "ERR_LOOP_RUNNING" });
+      recorder.close();
+      await running;
+    },
+  );
 
   test("two loops run side by side on two maps", async () => {
     const maps = [newMap(), newMap()];

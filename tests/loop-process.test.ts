@@ -56,7 +56,10 @@ describe("loop", () => {
   test.each([
     ["its signal is aborted while it waits", "setTimeout(() => stop.abort(), 5);"],
     ["its signal is aborted inside a callback", "map.callLater(5, () => stop.abort());"],
-    ["its signal is aborted while the handlers are asked", "channel.readable = () => { stop.abort(); return true; }; channel.addChannel();"],
+    [
+      "its signal is aborted while the handlers are asked",
+      "channel.readable = () => { stop.abort(); return true; }; channel.addChannel();",
+    ],
     ["a callback throws", "map.callLater(5, () => { throw new Error('leave'); });"],
     ["its turns are over", "count = 1; setTimeout(() => map.callLater(0, () => {}), 5);"],
   ])("leaves nothing behind that keeps the process alive when %s", async (_, how) => {

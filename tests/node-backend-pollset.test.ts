@@ -62,7 +62,10 @@ describe.each(POLLERS)("a poll set over %s", (poller) => {
     const set = ownedSet(backend);
     const all = Array.from({ length: 5 }, () => ownedPair(backend, backend.socketPair("stream"))).flat();
     for (const fd of all) set.update(fd, WRITE);
-    const found = () => wait(set, 0).map((row) => row.fd).toSorted((a, b) => a - b);
+    const found = () =>
+      wait(set, 0)
+        .map((row) => row.fd)
+        .toSorted((a, b) => a - b);
     expect(found()).toEqual(all.toSorted((a, b) => a - b));
     const kept = all.filter((_, index) => index % 3 === 1);
     for (const fd of all) if (!kept.includes(fd)) set.update(fd, 0);

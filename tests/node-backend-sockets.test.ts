@@ -118,7 +118,10 @@ describe("sendVector", () => {
   test("takes as many pieces of a stream as one call can", () => {
     const [one] = ownedPair(backend, backend.socketPair("stream"));
     const piece = new Uint8Array(1025);
-    const taken = backend.sendVector(one, Array.from({ length: 1100 }, () => piece));
+    const taken = backend.sendVector(
+      one,
+      Array.from({ length: 1100 }, () => piece),
+    );
     expect(taken).toBeGreaterThan(0);
     expect(taken).toBeLessThanOrEqual(1024 * 1025);
   });
@@ -126,13 +129,23 @@ describe("sendVector", () => {
   test("sends nothing of a datagram that has too many pieces", () => {
     const [one, other] = ownedPair(backend, backend.socketPair("dgram"));
     const piece = new Uint8Array(1025);
-    expect(backend.sendVector(one, Array.from({ length: 1100 }, () => piece))).toBe(-ERRNO.EMSGSIZE);
+    expect(
+      backend.sendVector(
+        one,
+        Array.from({ length: 1100 }, () => piece),
+      ),
+    ).toBe(-ERRNO.EMSGSIZE);
     expect(backend.recv(other, new Uint8Array(8))).toBe(-ERRNO.EAGAIN);
   });
 
   test("makes one datagram of many pieces", () => {
     const [one, other] = ownedPair(backend, backend.socketPair("dgram"));
-    expect(backend.sendVector(one, Array.from({ length: 2000 }, () => bytes("ab")))).toBe(4000);
+    expect(
+      backend.sendVector(
+        one,
+        Array.from({ length: 2000 }, () => bytes("ab")),
+      ),
+    ).toBe(4000);
     expect(backend.recv(other, new Uint8Array(5000))).toBe(4000);
   });
 

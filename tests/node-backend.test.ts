@@ -43,7 +43,10 @@ describe("the backend itself", () => {
     vi.resetModules();
     try {
       const elsewhere = await import("../host/node/backend.js");
-      const unsupported = { code: "ERR_UNSUPPORTED_PLATFORM", message: expect.stringMatching(/runs on Linux/) as string };
+      const unsupported = {
+        code: "ERR_UNSUPPORTED_PLATFORM",
+        message: expect.stringMatching(/runs on Linux/) as string,
+      };
       expect(() => elsewhere.createNodeBackend()).toThrow(expect.objectContaining(unsupported));
     } finally {
       for (const each of restore) each.mockRestore();

@@ -45,13 +45,23 @@ describe("descriptors of a subscription array", () => {
     const { call, pollSet } = createCaller();
     const timeout = clock(0n, 1n);
     call(timeout, fd(7, FD_READ, 1n), fd(8, FD_READ, 2n));
-    expect(pollSet.takeUpdates()).toEqual([[7, READ], [8, READ]]);
+    expect(pollSet.takeUpdates()).toEqual([
+      [7, READ],
+      [8, READ],
+    ]);
     call(timeout, fd(8, FD_READ, 2n), fd(7, FD_READ, 1n));
     expect(pollSet.takeUpdates()).toEqual([]);
     call(timeout, fd(7, FD_READ, 1n), fd(7, FD_WRITE, 3n), fd(9, FD_WRITE, 4n));
-    expect(pollSet.takeUpdates().toSorted()).toEqual([[7, BOTH], [8, 0], [9, WRITE]]);
+    expect(pollSet.takeUpdates().toSorted()).toEqual([
+      [7, BOTH],
+      [8, 0],
+      [9, WRITE],
+    ]);
     call(timeout);
-    expect(pollSet.takeUpdates().toSorted()).toEqual([[7, 0], [9, 0]]);
+    expect(pollSet.takeUpdates().toSorted()).toEqual([
+      [7, 0],
+      [9, 0],
+    ]);
     call(timeout);
     expect(pollSet.takeUpdates()).toEqual([]);
   });
@@ -71,22 +81,33 @@ describe("descriptors of a subscription array", () => {
     call(...array);
     poller.forget(7);
     poller.forget(99);
-    expect(pollSet.takeUpdates()).toEqual([[7, READ], [7, 0]]);
+    expect(pollSet.takeUpdates()).toEqual([
+      [7, READ],
+      [7, 0],
+    ]);
     call(...array);
     expect(pollSet.takeUpdates()).toEqual([[7, READ]]);
   });
 
   test("a large descriptor is as good as a small one, up to the largest that a process can have", () => {
     const { call, pollSet } = createCaller();
-    pollSet.findings.push([{ fd: 0xfffff, bits: READ }, { fd: 3, bits: READ }]);
+    pollSet.findings.push([
+      { fd: 0xfffff, bits: READ },
+      { fd: 3, bits: READ },
+    ]);
     expect(call(fd(3, FD_READ, 3n), fd(0xfffff, FD_READ, 5n))).toEqual([event(5n, FD_READ), event(3n, FD_READ)]);
   });
 
-  test.each([0x100000, 0x7fffffff, 0x80000000, 0xffffffff])("descriptor %i is none: an event says EBADF, at once", (id) => {
-    const { call, pollSet } = createCaller();
-    expect(call(fd(id, FD_WRITE, HIGH + 5n), clock(6n, 1_000_000_000n))).toEqual([failed(HIGH + 5n, FD_WRITE, Errno.BADF)]);
-    expect([pollSet.updates, pollSet.waits]).toEqual([[], [0]]);
-  });
+  test.each([0x100000, 0x7fffffff, 0x80000000, 0xffffffff])(
+    "descriptor %i is none: an event says EBADF, at once",
+    (id) => {
+      const { call, pollSet } = createCaller();
+      expect(call(fd(id, FD_WRITE, HIGH + 5n), clock(6n, 1_000_000_000n))).toEqual([
+        failed(HIGH + 5n, FD_WRITE, Errno.BADF),
+      ]);
+      expect([pollSet.updates, pollSet.waits]).toEqual([[], [0]]);
+    },
+  );
 
   test("out-of-band data is no event of WASI's", () => {
     const { call, pollSet } = createCaller();
@@ -123,7 +144,10 @@ describe("a descriptor that cannot be watched", () => {
   test("has an event with the reason, in WASI's number", () => {
     const { call, pollSet } = createCaller();
     pollSet.refused.set(7, -28).set(8, -77);
-    expect(call(fd(7, FD_READ, 1n), fd(8, FD_READ, 2n))).toEqual([failed(1n, FD_READ, 51), failed(2n, FD_READ, Errno.IO)]);
+    expect(call(fd(7, FD_READ, 1n), fd(8, FD_READ, 2n))).toEqual([
+      failed(1n, FD_READ, 51),
+      failed(2n, FD_READ, Errno.IO),
+    ]);
   });
 });
 
@@ -223,7 +247,9 @@ describe("what makes no sense", () => {
   test("what just fits is good", () => {
     const { memory, poller } = createCaller();
     writeSubscription(memory.buffer, PAGE - SUBSCRIPTION_SIZE, clock(1n, 1n));
-    expect(poller.call(PAGE - SUBSCRIPTION_SIZE, PAGE - SUBSCRIPTION_SIZE - EVENT_SIZE, 1, PAGE - 4)).toBe(Errno.SUCCESS);
+    expect(poller.call(PAGE - SUBSCRIPTION_SIZE, PAGE - SUBSCRIPTION_SIZE - EVENT_SIZE, 1, PAGE - 4)).toBe(
+      Errno.SUCCESS,
+    );
     expect(readEvents(memory.buffer, PAGE - SUBSCRIPTION_SIZE - EVENT_SIZE, 1)).toEqual([failed(1n, CLOCK, 0)]);
   });
 

@@ -67,18 +67,29 @@ describe("without sockets that were passed", () => {
   });
 
   test("where no address is given it says how to give one", () => {
-    expect(() => take("web")).toThrow(expect.objectContaining({ code: "ERR_NO_LISTENER", message: expect.stringMatching(/named web: .*LISTEN=/) }));
+    expect(() => take("web")).toThrow(
+      expect.objectContaining({ code: "ERR_NO_LISTENER", message: expect.stringMatching(/named web: .*LISTEN=/) }),
+    );
     vi.stubEnv("LISTEN", "admin=127.0.0.1:0");
     expect(() => take("web", "127.0.0.1:0")).toThrow(expect.objectContaining({ code: "ERR_NO_LISTENER" }));
     vi.stubEnv("LISTEN", "");
     expect(() => take("", "127.0.0.1:0")).toThrow(expect.objectContaining({ code: "ERR_NO_LISTENER" }));
   });
 
-  test.each(["127.0.0.1", "127.0.0.1:", ":80", "::1:80", "127.0.0.1:65536", "127.0.0.1:8o"])("%j is no address", (text) => {
-    expect(() => take("", text)).toThrow(expect.objectContaining({ name: "RangeError", code: "ERR_OUT_OF_RANGE", message: expect.stringMatching(/^"address" must be /) }));
-    vi.stubEnv("LISTEN", text);
-    expect(() => take()).toThrow(/^the environment variable LISTEN must be /);
-  });
+  test.each(["127.0.0.1", "127.0.0.1:", ":80", "::1:80", "127.0.0.1:65536", "127.0.0.1:8o"])(
+    "%j is no address",
+    (text) => {
+      expect(() => take("", text)).toThrow(
+        expect.objectContaining({
+          name: "RangeError",
+          code: "ERR_OUT_OF_RANGE",
+          message: expect.stringMatching(/^"address" must be /),
+        }),
+      );
+      vi.stubEnv("LISTEN", text);
+      expect(() => take()).toThrow(/^the environment variable LISTEN must be /);
+    },
+  );
 
   test("an address that is in use is an OSError that names it", () => {
     const [, { port }] = listener();
@@ -116,10 +127,29 @@ describe("with descriptors that were passed", () => {
     const file = join(temporary(), "file");
     writeFileSync(file, "");
     const numbers = passed.map((each, index) => (each === "file" ? `${3 + index}<${file}` : ""));
-    const child = spawn("sh", ["-c", `${script} exec "$@" ${numbers.join(" ")}`, "sh", process.execPath, "--input-type=module", "--eval", PROGRAM, "--", JSON.stringify(taking)], {
-      cwd: ROOT,
-      stdio: ["ignore", "pipe", "inherit", ...passed.map((each) => (each === "file" ? ("ignore" as const) : each.fd))],
-    });
+    const child = spawn(
+      "sh",
+      [
+        "-c",
+        `${script} exec "$@" ${numbers.join(" ")}`,
+        "sh",
+        process.execPath,
+        "--input-type=module",
+        "--eval",
+        PROGRAM,
+        "--",
+        JSON.stringify(taking),
+      ],
+      {
+        cwd: ROOT,
+        stdio: [
+          "ignore",
+          "pipe",
+          "inherit",
+          ...passed.map((each) => (each === "file" ? ("ignore" as const) : each.fd)),
+        ],
+      },
+    );
     onTestFinished(() => void child.kill("SIGKILL"));
     let text = "";
     for await (const chunk of child.stdout as AsyncIterable<Buffer>) text += String(chunk);
@@ -129,7 +159,9 @@ describe("with descriptors that were passed", () => {
   test("they are found in order, with their names, and taken by name or the first", async () => {
     const [one, { port: firstPort }] = listener();
     const [two, { port: secondPort }] = listener();
-    expect(await tellOf([one, two], ["admin", "admin", "", ""], "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=web:admin")).toEqual({
+    expect(
+      await tellOf([one, two], ["admin", "admin", "", ""], "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=web:admin"),
+    ).toEqual({
       found: ["3:web", "4:admin"],
       taken: [`4:${secondPort}`, "ERR_NO_LISTENER", `3:${firstPort}`, "ERR_NO_LISTENER"],
       left: [],
@@ -138,7 +170,9 @@ describe("with descriptors that were passed", () => {
 
   test("what is no socket is left alone, and keeps its name from the next", async () => {
     const [socket] = listener();
-    expect(await tellOf(["file", socket], [], "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=log:web")).toMatchObject({ found: ["4:web"] });
+    expect(await tellOf(["file", socket], [], "LISTEN_PID=$$ LISTEN_FDS=2 LISTEN_FDNAMES=log:web")).toMatchObject({
+      found: ["4:web"],
+    });
   });
 
   test("without names they have none", async () => {
@@ -146,18 +180,24 @@ describe("with descriptors that were passed", () => {
     expect(await tellOf([socket], [], "LISTEN_PID=$$ LISTEN_FDS=1")).toMatchObject({ found: ["3:"], left: ["3:"] });
   });
 
-  test.each(["LISTEN_PID=1 LISTEN_FDS=1", "LISTEN_FDS=1", "LISTEN_PID=$$", "LISTEN_PID=$$ LISTEN_FDS=x", "LISTEN_PID=$$ LISTEN_FDS=0"])(
-    "%s is not meant for this process",
-    async (script) => {
-      const [socket] = listener();
-      expect(await tellOf([socket], [], script)).toMatchObject({ found: [] });
-    },
-  );
+  test.each([
+    "LISTEN_PID=1 LISTEN_FDS=1",
+    "LISTEN_FDS=1",
+    "LISTEN_PID=$$",
+    "LISTEN_PID=$$ LISTEN_FDS=x",
+    "LISTEN_PID=$$ LISTEN_FDS=0",
+  ])("%s is not meant for this process", async (script) => {
+    const [socket] = listener();
+    expect(await tellOf([socket], [], script)).toMatchObject({ found: [] });
+  });
 
   test("a program serves on what it was passed", async () => {
     const [socket, { port }] = listener();
     const script = `LISTEN_PID=$$ LISTEN_FDS=1 exec "$0" build/examples/portable/echo-guest.js`;
-    const child = spawn("sh", ["-c", script, process.execPath], { cwd: ROOT, stdio: ["ignore", "inherit", "inherit", socket.fd] });
+    const child = spawn("sh", ["-c", script, process.execPath], {
+      cwd: ROOT,
+      stdio: ["ignore", "inherit", "inherit", socket.fd],
+    });
     onTestFinished(() => void child.kill("SIGKILL"));
     const peer = await Peer.connect(port ?? 0);
     peer.write("hi");

@@ -39,7 +39,10 @@ test("no error waits to be taken: on Node it was thrown", () => {
   expect(program.takeError()).toBeNull();
 });
 
-test.each([["loop", loop], ["loopSync", async () => loopSync()]])("exitNow leaves %s, which tells", async (_name, run) => {
+test.each([
+  ["loop", loop],
+  ["loopSync", async () => loopSync()],
+])("exitNow leaves %s, which tells", async (_name, run) => {
   socketMap.callLater(0, program.exitNow);
   await expect(run()).rejects.toThrow(ExitNow);
 });

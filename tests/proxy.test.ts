@@ -37,7 +37,14 @@ async function slowServer(): Promise<{ port: number; next: () => Promise<Socket>
 
 async function startProxy(to: number): Promise<[Running, number]> {
   requireBuild("build/examples/proxy.js");
-  const proxy = start(process.execPath, ["build/examples/proxy.js", "--listen", "127.0.0.1:0", "--to", `127.0.0.1:${to}`, "--verbose"]);
+  const proxy = start(process.execPath, [
+    "build/examples/proxy.js",
+    "--listen",
+    "127.0.0.1:0",
+    "--to",
+    `127.0.0.1:${to}`,
+    "--verbose",
+  ]);
   const [, port] = await proxy.line(/^listening on 127\.0\.0\.1:(\d+)$/);
   return [proxy, Number(port)];
 }

@@ -15,8 +15,15 @@ test.each(["stream", "dgram"] as const)("pair gives two connected sockets: %s", 
 
 test("fromDescriptor takes a descriptor over, finds out what it is, and makes it non-blocking and close-on-exec", () => {
   const backend = defaultBackend();
-  const closesOnExec = (fd: number) => (Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8) & 0o2000000) !== 0;
-  for (const [family, type] of [["IPv4", "stream"], ["IPv6", "dgram"], ["unix", "stream"]] as const) {
+  const closesOnExec = (fd: number) =>
+    (Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8) &
+      0o2000000) !==
+    0;
+  for (const [family, type] of [
+    ["IPv4", "stream"],
+    ["IPv6", "dgram"],
+    ["unix", "stream"],
+  ] as const) {
     const fd = backend.socket(family, type);
     backend.setNonBlocking(fd, false);
     backend.setCloseOnExec(fd, false);
@@ -99,7 +106,9 @@ describe("options", () => {
     }
     socket.setOption("SO_RCVBUF", 20_000);
     expect(socket.getOption("SO_RCVBUF")).toBeGreaterThanOrEqual(20_000);
-    expect([socket.getOption("SO_TYPE"), socket.getOption("SO_ERROR"), socket.getOption("SO_ACCEPTCONN")]).toEqual([1, 0, 0]);
+    expect([socket.getOption("SO_TYPE"), socket.getOption("SO_ERROR"), socket.getOption("SO_ACCEPTCONN")]).toEqual([
+      1, 0, 0,
+    ]);
   });
 
   test("SO_LINGER is seconds, and -1 for none", () => {

@@ -58,7 +58,13 @@ describe.each(MODES)("$name", (mode) => {
   test("timers fire by deadline, those with the same by age", async () => {
     const { map, advance } = clockedMap();
     const fired: string[] = [];
-    for (const [name, delayMs] of [["d", 3], ["b", 2], ["a", 1], ["c", 2], ["e", 3]] as const) {
+    for (const [name, delayMs] of [
+      ["d", 3],
+      ["b", 2],
+      ["a", 1],
+      ["c", 2],
+      ["e", 3],
+    ] as const) {
       map.callLater(delayMs, () => fired.push(name));
     }
     advance(3);

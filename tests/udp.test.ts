@@ -51,29 +51,32 @@ describe.each(MODES)("$name", (mode) => {
     expect([receiver.received.length, receiver.closes, receiver.errors]).toEqual([2, 0, []]);
   });
 
-  test.each(["IPv4", "IPv6"] as const)("a refused datagram reaches handleError, and the socket can go on: %s", async (family) => {
-    class Client extends Receiver {
-      override handleError(error: unknown): void {
-        this.errors.push(error);
+  test.each(["IPv4", "IPv6"] as const)(
+    "a refused datagram reaches handleError, and the socket can go on: %s",
+    async (family) => {
+      class Client extends Receiver {
+        override handleError(error: unknown): void {
+          this.errors.push(error);
+        }
       }
-    }
-    const map = newMap();
-    const address = deserted(family);
-    const client = new Client(undefined, map);
-    client.createSocket({ family, type: "dgram" });
-    client.connect(address);
-    expect(client.connected).toBe(true);
-    client.send(bytes("anybody?"));
-    await run(mode, map, () => client.errors.length > 0);
-    expect(client.errors).toEqual([expect.objectContaining({ code: "ECONNREFUSED", address: address.host })]);
-    expect(client.closes).toBe(0);
-    const [far] = [owned(Socket.create({ family, type: "dgram" }))];
-    far.bind(address);
-    client.send(bytes("hello"));
-    far.sendTo(bytes("hello yourself"), client.socket.localAddress());
-    await run(mode, map, () => client.datagrams.length > 0);
-    expect(client.datagrams.map(({ data }) => text(data))).toEqual(["hello yourself"]);
-  });
+      const map = newMap();
+      const address = deserted(family);
+      const client = new Client(undefined, map);
+      client.createSocket({ family, type: "dgram" });
+      client.connect(address);
+      expect(client.connected).toBe(true);
+      client.send(bytes("anybody?"));
+      await run(mode, map, () => client.errors.length > 0);
+      expect(client.errors).toEqual([expect.objectContaining({ code: "ECONNREFUSED", address: address.host })]);
+      expect(client.closes).toBe(0);
+      const [far] = [owned(Socket.create({ family, type: "dgram" }))];
+      far.bind(address);
+      client.send(bytes("hello"));
+      far.sendTo(bytes("hello yourself"), client.socket.localAddress());
+      await run(mode, map, () => client.datagrams.length > 0);
+      expect(client.datagrams.map(({ data }) => text(data))).toEqual(["hello yourself"]);
+    },
+  );
 
   test("a socket that nobody writes to is not watched for writing", async () => {
     const map = newMap();

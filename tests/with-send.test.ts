@@ -86,7 +86,7 @@ test("what has to wait is copied: the caller may use its buffer again, a Buffer 
   buffer.fill("x");
   const pieces: Buffer[] = [];
   while (sender.outBufferLength > 0) {
-    for (let length = -1; length !== 0; ) {
+    for (let length = -1; length !== 0;) {
       const data = drain(far);
       length = data.length;
       pieces.push(Buffer.from(data));

@@ -39,6 +39,7 @@ export namespace Flag {
   export const ENDED: u8 = 4;
 }
 
+
 @unmanaged
 export class Channel {
   /** Grows by one when the slot is given out and when it is freed: odd while in use. */
@@ -80,6 +81,7 @@ let askedLast: i32 = NONE;
 let askCursor: i32 = NONE;
 let nextSequence: u64 = 1;
 let inUse: i32 = 0;
+
 
 @inline
 export function channelAt(slot: i32): Channel {

@@ -71,6 +71,7 @@ export function deliverTimer(slot: i32): void {
   tell(slot, Kind.TIMER, 0);
 }
 
+
 @inline
 function isAlive(entry: Entry): bool {
   return isCurrent(entry.slot, entry.generation);

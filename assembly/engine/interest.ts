@@ -58,7 +58,7 @@ export function forget(slot: i32): void {
 function register(slot: i32, channel: Channel, wanted: u8): void {
   const changed = channel.registered ^ wanted;
   if (changed == 0) return;
-  const userdata = (<u64>channel.generation << 32) | <u64>slot;
+  const userdata = ((<u64>channel.generation) << 32) | (<u64>slot);
   if (changed & Ready.READ) {
     if (wanted & Ready.READ) channel.readAt = subscribe(userdata, EventType.FD_READ, channel.fd);
     else {
@@ -122,10 +122,12 @@ export function clearLog(): void {
   log.length = 0;
 }
 
+
 @inline
 export function changeCount(): i32 {
   return log.length;
 }
+
 
 @inline
 export function changesAt(): usize {
@@ -137,10 +139,12 @@ export function setTimeoutNs(timeoutNs: u64): void {
   subscriptions.at(0).timeout = timeoutNs;
 }
 
+
 @inline
 export function subscriptionCount(): i32 {
   return subscriptions.length;
 }
+
 
 @inline
 export function subscriptionsAt(): usize {
@@ -156,10 +160,12 @@ export function eventsAt(): usize {
   return events.base;
 }
 
+
 @inline
 export function eventCapacity(): i32 {
   return events.capacity;
 }
+
 
 @inline
 export function eventAt(index: i32): Event {

@@ -11,6 +11,7 @@ import { refresh } from "./interest";
 import { RECORDS_SIZE, Records } from "./records";
 import { statistics } from "./statistics";
 
+
 @unmanaged
 class Paused {
   slot: i32;
@@ -23,6 +24,7 @@ const PAUSE_NS: i64 = 1_000_000_000;
 const paused = changetype<Records<Paused>>(memory.data(RECORDS_SIZE));
 let resumeAtNs: i64 = 0;
 let freed: bool = false;
+
 
 @inline
 export function hasPaused(): bool {

@@ -10,11 +10,13 @@
 /** The bytes of a {@link Records}: base, capacity, length. */
 export const RECORDS_SIZE: i32 = 12;
 
+
 @unmanaged
 export class Records<T> {
   base: usize;
   capacity: i32;
   length: i32;
+
 
   @inline
   at(index: i32): T {
@@ -34,6 +36,7 @@ export class Records<T> {
     if (capacity > this.capacity) grow(changetype<Records<Any>>(this), capacity, offsetof<T>());
   }
 }
+
 
 @unmanaged
 class Any {}

@@ -24,6 +24,7 @@ const entries = changetype<Records<Entry>>(memory.data(RECORDS_SIZE));
 /** All readiness of this turn together. */
 let seen: u8 = 0;
 
+
 @inline
 export function entryAt(index: i32): Entry {
   return entries.at(index);

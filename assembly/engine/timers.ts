@@ -8,6 +8,7 @@
 
 import { RECORDS_SIZE, Records } from "./records";
 
+
 @unmanaged
 export class Timer {
   deadlineNs: i64;
@@ -23,6 +24,7 @@ export class Timer {
   next: i32;
   private _pad: u32;
 }
+
 
 @unmanaged
 class Place {
@@ -162,6 +164,7 @@ function extract(index: i32): void {
   rise(index);
   fall(timers.at(moved).heapAt);
 }
+
 
 @inline
 function place(slot: i32, index: i32): void {

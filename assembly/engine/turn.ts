@@ -6,17 +6,17 @@
  * interest and says how long the poll may wait; `run` polls and delivers.
  */
 
-import {
-  channelAt,
-  firstAsked,
-  isCurrent,
-  nextAsked,
-  releaseRestingSlots,
-  sequenceEnd,
-  setInterest,
-} from "./channels";
+import { channelAt, firstAsked, isCurrent, nextAsked, releaseRestingSlots, sequenceEnd, setInterest } from "./channels";
 import { clearStopped, deliverAll, deliverTimer, isStopped } from "./delivery";
-import { clearLog, eventCapacity, eventsAt, refresh, setTimeoutNs, subscriptionCount, subscriptionsAt } from "./interest";
+import {
+  clearLog,
+  eventCapacity,
+  eventsAt,
+  refresh,
+  setTimeoutNs,
+  subscriptionCount,
+  subscriptionsAt,
+} from "./interest";
 import { hasPaused, pauseEndNs, resumePaused } from "./pause";
 import { hasLeftover, schedule } from "./schedule";
 import { statistics } from "./statistics";

@@ -10,7 +10,7 @@ export function ascii(text: string): string {
 
 /** A new string of `length` bytes. */
 export function asciiAt(at: usize, length: i32): string {
-  const text = __new(<usize>length << 1, idof<string>());
-  for (let i = 0; i < length; i++) store<u16>(text + (<usize>i << 1), load<u8>(at + i));
+  const text = __new((<usize>length) << 1, idof<string>());
+  for (let i = 0; i < length; i++) store<u16>(text + ((<usize>i) << 1), load<u8>(at + i));
   return changetype<string>(text);
 }

@@ -130,7 +130,10 @@ export abstract class Channel {
 
   /** An operation in a callback failed, or the socket has an error. As it is, logs it and closes. What fails here ends the loop. */
   handleError(error: OSError): void {
-    this.logInfo(ascii("uncaptured exception, closing channel ") + this.toString() + ascii(" (") + error.toString() + ascii(")"), "error");
+    this.logInfo(
+      ascii("uncaptured exception, closing channel ") + this.toString() + ascii(" (") + error.toString() + ascii(")"),
+      "error",
+    );
     if (this._closeTold) this.close();
     else this.handleCloseEvent();
   }

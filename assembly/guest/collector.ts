@@ -87,10 +87,12 @@ function bytesBehind(first: OBJECT): usize {
   return bytes;
 }
 
+
 @inline
 function objectOf(mark: Mark): OBJECT {
   return changetype<OBJECT>(changetype<usize>(mark) - TOTAL_OVERHEAD);
 }
+
 
 @inline
 function nextOf(object: OBJECT): OBJECT {

@@ -120,7 +120,10 @@ export class Dispatcher extends Channel {
     if (errno == ERRNO_AGAIN || errno == ERRNO_CONNABORTED) return null;
     if (isOutOfDescriptors(errno) && channelPause(this._slot, this._generation)) {
       const code = errorCode(errno);
-      this.logInfo(this.toString() + ascii(" cannot accept (") + code + ascii("): paused until a channel closes, or for a second"), "error");
+      this.logInfo(
+        this.toString() + ascii(" cannot accept (") + code + ascii("): paused until a channel closes, or for a second"),
+        "error",
+      );
     } else {
       raiseErrno(errno, ascii("accept"));
     }

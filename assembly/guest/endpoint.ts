@@ -30,6 +30,7 @@ const scratch = heap.alloc(READ_BYTES);
 /** Why {@link Endpoint.take} gave nothing: an errno, ERRNO_SUCCESS at end of input. */
 let takeErrno: i32 = ERRNO_SUCCESS;
 
+
 @inline
 export function lastErrno(): i32 {
   return takeErrno;

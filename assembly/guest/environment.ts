@@ -2,6 +2,7 @@
 
 import { findVariable, readArguments } from "../wasi/system";
 
+
 @lazy
 let args: string[] | null = null;
 

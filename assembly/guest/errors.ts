@@ -74,6 +74,7 @@ export function takeError(): OSError | null {
   return error;
 }
 
+
 @inline
 export function hasError(): bool {
   return waiting !== null;

@@ -166,6 +166,7 @@ export class InputBuffer {
   }
 }
 
+
 @lazy
 const NO_BORDERS: StaticArray<i32> = [];
 

@@ -120,7 +120,9 @@ function explain(name: string): string {
     if (isSocket(fd)) text += ascii(" (a socket)");
     if (type == FileType.DIRECTORY) text += ascii(" (a directory)");
   }
-  text += ascii(".\nPass one:\n  wasyncore run app.wasm --listen 127.0.0.1:8080\n  wasmtime run -S preview2=n -S tcplisten=127.0.0.1:8080 app.wasm    (36 to 46)\n  wazero run -listen=127.0.0.1:8080 app.wasm\n  wasmi app.wasm --tcplisten 127.0.0.1:8080\n");
+  text += ascii(
+    ".\nPass one:\n  wasyncore run app.wasm --listen 127.0.0.1:8080\n  wasmtime run -S preview2=n -S tcplisten=127.0.0.1:8080 app.wasm    (36 to 46)\n  wazero run -listen=127.0.0.1:8080 app.wasm\n  wasmi app.wasm --tcplisten 127.0.0.1:8080\n",
+  );
   if (PROFILE == Profile.PREVIEW1) {
     return text + ascii("For WasmEdge: wasyncore build --profile preview1+sockets");
   } else {
@@ -131,5 +133,10 @@ function explain(name: string): string {
 function explainToComponent(name: string): string {
   let text = ascii("no address to listen on");
   if (name.length > 0) text += ascii(" for ") + name;
-  return text + ascii(". Give one:\n  wasmtime run -S inherit-network --env LISTEN=127.0.0.1:8080 app.wasm\n(of several, --env LISTEN=web=127.0.0.1:8080,admin=[::1]:8081)");
+  return (
+    text +
+    ascii(
+      ". Give one:\n  wasmtime run -S inherit-network --env LISTEN=127.0.0.1:8080 app.wasm\n(of several, --env LISTEN=web=127.0.0.1:8080,admin=[::1]:8081)",
+    )
+  );
 }

@@ -19,7 +19,7 @@ export function bytesAt(at: usize, length: i32): Uint8Array {
 
 /** A StaticArray of `length` elements, all of them zeros or null. */
 export function newStaticArray<T>(length: i32): StaticArray<T> {
-  const size = <usize>length << alignof<T>();
+  const size = (<usize>length) << alignof<T>();
   const array = __new(size, idof<StaticArray<T>>());
   memory.fill(array, 0, size);
   return changetype<StaticArray<T>>(array);

@@ -65,7 +65,7 @@ function encode(text: string, at: usize): usize {
       point = 0x10000 + ((point & 0x3ff) << 10) + (u32(text.charCodeAt(i)) & 0x3ff);
     }
     let shift: u32 = point < 0x800 ? 6 : point < 0x10000 ? 12 : 18;
-    store<u8>(to++, u8((<u32>0xf00 >> (shift / 6 + 1)) | (point >> shift)));
+    store<u8>(to++, u8(((<u32>0xf00) >> (shift / 6 + 1)) | (point >> shift)));
     while (shift > 0) {
       shift -= 6;
       store<u8>(to++, u8(0x80 | ((point >> shift) & 0x3f)));

@@ -3,12 +3,7 @@
  * knows no handler class. A guest has one map a module: the engine's.
  */
 
-import {
-  channelAdd,
-  channelGeneration,
-  channelRegistered,
-  channelRemove,
-} from "../engine/membership";
+import { channelAdd, channelGeneration, channelRegistered, channelRemove } from "../engine/membership";
 import { Ready, channelAt } from "../engine/channels";
 import { Channel } from "./channel";
 import { newStaticArray, withRoom } from "./memory";
@@ -44,6 +39,7 @@ export function removeChannel(channel: Channel): void {
   channel._slot = -1;
   if (channelRemove(slot, channel._generation)) unchecked((channels[slot] = null));
 }
+
 
 @inline
 export function channelIn(slot: i32): Channel | null {
@@ -94,6 +90,7 @@ export function keepingChannels(): Channel | null {
 export function wantsToRead(channel: Channel): bool {
   return (channelRegistered(channel._slot) & Ready.READ) != 0;
 }
+
 
 @inline
 function listOf(fd: i32): i32 {

@@ -79,7 +79,10 @@ export class Socket extends Endpoint {
     const isIPv6 = options.family == "IPv6";
     let fd = -ERRNO_INVAL;
     if ((isStream || options.type == "dgram") && (isIPv6 || options.family == "IPv4")) {
-      fd = openSocket(isIPv6 ? AddressFamily.INET6 : AddressFamily.INET4, isStream ? SocketKind.STREAM : SocketKind.DGRAM);
+      fd = openSocket(
+        isIPv6 ? AddressFamily.INET6 : AddressFamily.INET4,
+        isStream ? SocketKind.STREAM : SocketKind.DGRAM,
+      );
     }
     if (fd < 0) refuse(-fd, "socket");
     return new Socket(max(fd, -1), options.family, options.type, isStream ? State.IDLE : State.OPEN);

@@ -5,10 +5,12 @@
 
 let count: u32 = 0;
 
+
 @inline
 export function noteActivity(): void {
   count += 1;
 }
+
 
 @inline
 export function activityCount(): u32 {

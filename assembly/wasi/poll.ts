@@ -44,6 +44,7 @@ export const CLOCK_REALTIME: u32 = 0;
 /** `clockid.monotonic`. */
 export const CLOCK_MONOTONIC: u32 = 1;
 
+
 @unmanaged
 export class Subscription {
   userdata: u64;
@@ -58,6 +59,7 @@ export class Subscription {
   flags: u16;
   private _pad3: u32;
 }
+
 
 @unmanaged
 export class Event {

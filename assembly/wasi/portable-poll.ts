@@ -151,8 +151,7 @@ function searchBad(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, 
   for (let pass = 0; pass < 2 && count == 0; pass++) {
     for (let i: u32 = 1; i < subscriptions; i++) {
       const subscription = changetype<Subscription>(subscriptionsAt + i * SUBSCRIPTION_SIZE);
-      const errno =
-        pass == 0 ? fd_fdstat_get(subscription.id, pairCount) : pollOne(subscription.id, subscription.tag);
+      const errno = pass == 0 ? fd_fdstat_get(subscription.id, pairCount) : pollOne(subscription.id, subscription.tag);
       if (errno == ERRNO_BADF) tell(eventsAt, count++, subscription, ERRNO_BADF);
     }
   }

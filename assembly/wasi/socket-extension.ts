@@ -17,14 +17,18 @@ export namespace SocketKind {
   export const STREAM: i32 = 2;
 }
 
+
 @external("wasi_snapshot_preview1", "sock_open")
 export declare function sock_open(family: i32, kind: i32, fdAt: usize): i32;
+
 
 @external("wasi_snapshot_preview1", "sock_bind")
 export declare function sock_bind(fd: i32, addressAt: usize, port: i32): i32;
 
+
 @external("wasi_snapshot_preview1", "sock_connect")
 export declare function sock_connect(fd: i32, addressAt: usize, port: i32): i32;
+
 
 @external("wasi_snapshot_preview1", "sock_listen")
 export declare function sock_listen(fd: i32, backlog: i32): i32;
@@ -35,6 +39,7 @@ export const SOL_SOCKET: i32 = 0;
 export const SO_REUSEADDR: i32 = 0;
 /** A WASI errno. */
 export const SO_ERROR: i32 = 2;
+
 
 @external("wasi_snapshot_preview1", "sock_setsockopt")
 export declare function sock_setsockopt(fd: i32, level: i32, name: i32, valueAt: usize, length: i32): i32;

@@ -166,14 +166,7 @@ export function connectToName(_fd: i32, _at: usize, _length: i32, _port: i32): i
 }
 
 /** Sends one datagram to the address of `hostLength` bytes at `hostAt`. @returns bytes taken. */
-export function sendDatagram(
-  _fd: i32,
-  _at: usize,
-  _length: i32,
-  _hostAt: usize,
-  _hostLength: i32,
-  _port: i32,
-): i32 {
+export function sendDatagram(_fd: i32, _at: usize, _length: i32, _hostAt: usize, _hostLength: i32, _port: i32): i32 {
   return -ERRNO_NOTSUP;
 }
 
@@ -252,12 +245,14 @@ function takeStrings(pointers: usize, count: i32): string[] {
   return strings;
 }
 
+
 @inline
 function vectorOf(at: usize, length: i32): usize {
   store<usize>(vector, at);
   store<i32>(vector, length, 4);
   return vector;
 }
+
 
 @inline
 function moved(errno: i32): i32 {

@@ -192,7 +192,11 @@ async function list(chat: Conversation, argument: string, isLong: boolean): Prom
       if (fitsInLine(name)) yield Buffer.from(isLong ? listLine(name, stats) : `${name}\r\n`);
     }
   };
-  chat.startTransfer("listing follows", (channel) => channel.transmit(lines()), () => Promise.resolve());
+  chat.startTransfer(
+    "listing follows",
+    (channel) => channel.transmit(lines()),
+    () => Promise.resolve(),
+  );
 }
 
 function restart(chat: Conversation, offset: string): void {
@@ -207,7 +211,7 @@ async function retrieve(chat: Conversation, path: string): Promise<void> {
   chat.restartAt = 0;
   const file = await chat.settings.root.openToRead(at(chat, path));
   const pieces = async function* (): AsyncGenerator<Uint8Array> {
-    for (let position = restartAt; ; ) {
+    for (let position = restartAt; ;) {
       const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
       if (bytesRead === 0) return;
       position += bytesRead;
@@ -215,7 +219,11 @@ async function retrieve(chat: Conversation, path: string): Promise<void> {
     }
   };
   const sent = isBinary ? pieces : () => withCrlf(pieces());
-  chat.startTransfer("file follows", (channel) => channel.transmit(sent()), () => file.close());
+  chat.startTransfer(
+    "file follows",
+    (channel) => channel.transmit(sent()),
+    () => file.close(),
+  );
 }
 
 async function store(chat: Conversation, path: string, append: boolean): Promise<void> {
@@ -224,7 +232,7 @@ async function store(chat: Conversation, path: string, append: boolean): Promise
   chat.restartAt = 0;
   const file = await chat.settings.root.openToWrite(at(chat, path), where);
   const write = async (data: Uint8Array): Promise<void> => {
-    for (let left = data; left.length > 0; ) {
+    for (let left = data; left.length > 0;) {
       const { bytesWritten } = await file.write(left, 0, left.length, append ? null : position);
       position += bytesWritten;
       left = left.subarray(bytesWritten);

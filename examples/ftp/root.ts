@@ -52,7 +52,10 @@ export class Root {
 
   /** @throws Error where it is no directory */
   static async open(directory: string): Promise<Root> {
-    const isDirectory = await fs.stat(directory).then((stats) => stats.isDirectory(), () => false);
+    const isDirectory = await fs.stat(directory).then(
+      (stats) => stats.isDirectory(),
+      () => false,
+    );
     if (!isDirectory) throw new Error(`${directory} is no directory`);
     return new Root(await fs.realpath(directory));
   }
@@ -116,7 +119,10 @@ export class Root {
   /** Neither a link, which may have been put there since, nor a pipe, which would be waited for. */
   async #open(real: string, flags: number): Promise<FileHandle> {
     const file = await fs.open(real, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o644);
-    const isFile = await file.stat().then((stats) => stats.isFile(), () => false);
+    const isFile = await file.stat().then(
+      (stats) => stats.isFile(),
+      () => false,
+    );
     if (isFile) return file;
     await file.close();
     throw new FileError("not a plain file");

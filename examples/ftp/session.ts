@@ -201,7 +201,11 @@ export class Session extends AsyncChat implements Conversation {
     await command.run(this, argument);
   }
 
-  async #runTransfer(text: string, run: (channel: DataChannel) => Promise<void>, end: () => Promise<void>): Promise<void> {
+  async #runTransfer(
+    text: string,
+    run: (channel: DataChannel) => Promise<void>,
+    end: () => Promise<void>,
+  ): Promise<void> {
     try {
       try {
         await run(await this.#open(text));

@@ -36,7 +36,10 @@ export class Maildir implements Mailbox {
   /** @throws Error where it is no maildir */
   static async open(directory: string): Promise<Maildir> {
     for (const each of ["new", "cur"]) {
-      const isDirectory = await promises.stat(join(directory, each)).then((stats) => stats.isDirectory(), () => false);
+      const isDirectory = await promises.stat(join(directory, each)).then(
+        (stats) => stats.isDirectory(),
+        () => false,
+      );
       if (!isDirectory) throw new Error(`${directory} is no maildir: it has no directory "${each}"`);
     }
     return new Maildir(directory);
@@ -77,7 +80,12 @@ export class SampleMailbox implements Mailbox {
         const chunks = async function* (): AsyncGenerator<Uint8Array> {
           yield Buffer.from(text);
         };
-        return { uid: uidOf(`sample ${number}`), size: await wireSize(chunks()), chunks, remove: () => Promise.resolve() };
+        return {
+          uid: uidOf(`sample ${number}`),
+          size: await wireSize(chunks()),
+          chunks,
+          remove: () => Promise.resolve(),
+        };
       }),
     );
   }
@@ -99,5 +107,8 @@ async function* readFile(path: string): AsyncGenerator<Uint8Array> {
 
 /** Of a maildir's file name without its flags, which change: printable and short, as a unique-id must be. */
 function uidOf(name: string): string {
-  return createHash("sha256").update(name.split(":")[0] ?? "").digest("hex").slice(0, 32);
+  return createHash("sha256")
+    .update(name.split(":")[0] ?? "")
+    .digest("hex")
+    .slice(0, 32);
 }

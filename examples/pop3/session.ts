@@ -229,7 +229,9 @@ export class Session extends AsyncChat {
 
   /** What is not marked, by number. */
   #left(): [number: number, Entry][] {
-    return [...(this.#entries ?? []).entries()].filter(([, { deleted }]) => !deleted).map(([at, entry]) => [at + 1, entry]);
+    return [...(this.#entries ?? []).entries()]
+      .filter(([, { deleted }]) => !deleted)
+      .map(([at, entry]) => [at + 1, entry]);
   }
 
   #entry(number: string | undefined): Entry {

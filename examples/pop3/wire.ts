@@ -9,10 +9,7 @@ const DOT = 46;
 const END = Buffer.from(".\r\n");
 
 /** A message in its form on the wire; with `bodyLines`, its header and so many lines of its body (TOP). */
-export async function* toWire(
-  chunks: AsyncIterable<Uint8Array>,
-  bodyLines = Infinity,
-): AsyncGenerator<Uint8Array> {
+export async function* toWire(chunks: AsyncIterable<Uint8Array>, bodyLines = Infinity): AsyncGenerator<Uint8Array> {
   const stuffer = new Stuffer(bodyLines);
   for await (const chunk of chunks) {
     yield stuffer.take(chunk);

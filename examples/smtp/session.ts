@@ -175,7 +175,8 @@ export class Session extends AsyncChat {
     if (this.#hello === "") this.#refuse(503, "send HELO or EHLO first");
     else if (this.#from !== undefined) this.#refuse(503, "there is a sender already");
     else if (parsed === undefined) this.#refuse(501, "MAIL FROM:<address>");
-    else if (!parsed.parameters.every((each) => this.#isExtended && isMailParameter(each))) this.#refuse(555, "no such parameter");
+    else if (!parsed.parameters.every((each) => this.#isExtended && isMailParameter(each)))
+      this.#refuse(555, "no such parameter");
     else if (declaredSize(parsed.parameters) > this.#settings.sizeMax) this.#refuse(552, "message too long");
     else {
       this.#from = parsed.address;

@@ -102,7 +102,11 @@ function report(step: string): void {
   if (process.stderr.isTTY) process.stderr.write(`wasyncore build: ${step}\n`);
 }
 
-function argumentsOf({ profile, reactor, runtime, speed, debug, ascOptions }: BuildOptions, entry: string, baseDir: string): string[] {
+function argumentsOf(
+  { profile, reactor, runtime, speed, debug, ascOptions }: BuildOptions,
+  entry: string,
+  baseDir: string,
+): string[] {
   const uses = [
     `WASYNCORE_PROFILE=${PROFILE_NUMBERS[profile]}`,
     ...Object.entries(REPLACED).map(([name, replacement]) => `${name}=${GLOBALS}${replacement}`),

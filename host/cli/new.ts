@@ -36,7 +36,9 @@ export async function newCommand(argv: string[]): Promise<number> {
   } catch (error) {
     return complain((error as Error).message, EXIT_FAILED);
   }
-  process.stdout.write(`${directory} is made. Go on with:\n  cd ${directory}\n  npm install\n  npm run build\n  npm start\n`);
+  process.stdout.write(
+    `${directory} is made. Go on with:\n  cd ${directory}\n  npm install\n  npm run build\n  npm start\n`,
+  );
   return 0;
 }
 
@@ -51,7 +53,10 @@ function make(directory: string): void {
 
 /** A name that npm takes. */
 function packageName(name: string): string {
-  const allowed = name.toLowerCase().replaceAll(/[^a-z0-9._~-]+/g, "-").replace(/^[._-]+/, "");
+  const allowed = name
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9._~-]+/g, "-")
+    .replace(/^[._-]+/, "");
   return allowed === "" ? "server" : allowed;
 }
 

@@ -20,10 +20,12 @@ export interface ListenRequest {
 /** "[NAME=]HOST:PORT", "[NAME=][V6]:PORT" or "[NAME=]PATH". @throws UsageError */
 export function parseListen(text: string): ListenRequest {
   const [name, rest] = splitName(text);
-  if (name !== undefined && !isListenerName(name)) throw new UsageError(`--listen ${text}: a name is 1 to 255 printable characters`);
+  if (name !== undefined && !isListenerName(name))
+    throw new UsageError(`--listen ${text}: a name is 1 to 255 printable characters`);
   const address = parseAddress(rest);
   if (address === undefined) {
-    const hint = "an address is HOST:PORT, [IPV6]:PORT or the path of a Unix socket with a slash in it, such as ./app.sock";
+    const hint =
+      "an address is HOST:PORT, [IPV6]:PORT or the path of a Unix socket with a slash in it, such as ./app.sock";
     throw new UsageError(`--listen ${text}: ${hint}`);
   }
   return { name, address };

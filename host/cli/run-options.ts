@@ -77,7 +77,8 @@ function environment(entries: readonly string[], listening: boolean): Record<str
     const at = entry.indexOf("=");
     if (at <= 0) throw new UsageError(`--env ${entry}: a variable is NAME=VALUE`);
     const name = entry.slice(0, at);
-    if (listening && (name === "LISTEN_FDS" || name === "LISTEN_FDNAMES")) throw new UsageError(`--env ${entry}: --listen sets ${name}`);
+    if (listening && (name === "LISTEN_FDS" || name === "LISTEN_FDNAMES"))
+      throw new UsageError(`--env ${entry}: --listen sets ${name}`);
     environment[name] = entry.slice(at + 1);
   }
   return environment;

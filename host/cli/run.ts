@@ -35,7 +35,8 @@ export async function runCommand(argv: string[]): Promise<number> {
     return run(options);
   } catch (error) {
     if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore run --help".`, EXIT_USAGE);
-    if (error instanceof RunError || error instanceof UnsupportedPlatformError) return complain(error.message, EXIT_FAILED);
+    if (error instanceof RunError || error instanceof UnsupportedPlatformError)
+      return complain(error.message, EXIT_FAILED);
     throw error;
   }
 }
@@ -48,7 +49,10 @@ function run(options: RunOptions): number {
   const paths: string[] = [];
   try {
     for (const request of requests) {
-      const listener = attempt(() => openListener(backend, request), `cannot listen on ${addressText(request.address)}`);
+      const listener = attempt(
+        () => openListener(backend, request),
+        `cannot listen on ${addressText(request.address)}`,
+      );
       listeners.push(listener);
       if (request.address.path !== undefined) paths.push(request.address.path);
       if (request.address.port === 0) announce(listener);
@@ -72,7 +76,8 @@ function serve({ path, args, env, sockets }: RunOptions, bytes: Uint8Array, list
     return status & 0xff;
   } catch (error) {
     if (error instanceof GuestTrap) return complain(trapText(path, error), EXIT_TRAPPED);
-    if (error instanceof GuestError) throw new RunError(`cannot run ${path}: ${error.message}${hint(error, sockets)}`, { cause: error });
+    if (error instanceof GuestError)
+      throw new RunError(`cannot run ${path}: ${error.message}${hint(error, sockets)}`, { cause: error });
     throw error;
   }
 }
@@ -81,7 +86,8 @@ function read(path: string): Uint8Array {
   try {
     return readFileSync(path);
   } catch (error) {
-    if (error instanceof Error && "code" in error) throw new RunError(`cannot read ${path}: ${fileTrouble(error.code)}`, { cause: error });
+    if (error instanceof Error && "code" in error)
+      throw new RunError(`cannot read ${path}: ${fileTrouble(error.code)}`, { cause: error });
     throw error;
   }
 }
@@ -108,7 +114,9 @@ function attempt<T>(action: () => T, what: string): T {
   } catch (error) {
     if (!(error instanceof OSError)) throw error;
     const trouble = TROUBLES[error.code];
-    throw new RunError(`${what}: ${trouble === undefined ? error.message : `${trouble} (${error.code})`}`, { cause: error });
+    throw new RunError(`${what}: ${trouble === undefined ? error.message : `${trouble} (${error.code})`}`, {
+      cause: error,
+    });
   }
 }
 

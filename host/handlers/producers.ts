@@ -50,11 +50,7 @@ export interface Source {
  * @param onArrival called, never from inside `next`, when what was waited for is there
  * @param onFailure called with what a producer throws when it is given up
  */
-export function openSource(
-  producer: ProducerLike,
-  onArrival: () => void,
-  onFailure: (error: unknown) => void,
-): Source {
+export function openSource(producer: ProducerLike, onArrival: () => void, onFailure: (error: unknown) => void): Source {
   checkObject("producer", producer);
   if (isProducer(producer)) return new MoreSource(producer);
   if (Symbol.asyncIterator in producer) return new AsyncSource(producer, onArrival, onFailure);

@@ -52,7 +52,8 @@ export class SendQueue {
     this.#length += data.length;
     const last = this.pieceCount > 0 ? this.#pieces.at(-1) : undefined;
     // A last piece in the same block ends where this one starts.
-    if (last?.buffer === block.buffer) this.#pieces[this.#pieces.length - 1] = block.subarray(last.byteOffset, this.#blockUsed);
+    if (last?.buffer === block.buffer)
+      this.#pieces[this.#pieces.length - 1] = block.subarray(last.byteOffset, this.#blockUsed);
     else this.#pieces.push(block.subarray(start, this.#blockUsed));
   }
 

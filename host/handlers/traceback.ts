@@ -17,7 +17,11 @@ const FRAME = /^\s*at (?:(?:async )?(.*?) \()?(.*?):(\d+):\d+\)?$/;
 
 /** Says in one line what was thrown and where. asyncore.compact_traceback. */
 export function compactTraceback(error: unknown): CompactTraceback {
-  const { name: type, message, stack = "" } = error instanceof Error ? error : { name: typeof error, message: String(error) };
+  const {
+    name: type,
+    message,
+    stack = "",
+  } = error instanceof Error ? error : { name: typeof error, message: String(error) };
   const frames = [];
   for (const line of stack.split("\n")) {
     const match = FRAME.exec(line);

@@ -47,7 +47,10 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   const constants = platformConstants();
   const writeRow = createRowWriter(libc, constants);
   const scratch = new Scratch(libc);
-  const direct: DirectCalls = { ...createSocketCalls(libc, constants, scratch), ...createDescriptorCalls(libc, constants) };
+  const direct: DirectCalls = {
+    ...createSocketCalls(libc, constants, scratch),
+    ...createDescriptorCalls(libc, constants),
+  };
   const pollSets = new Set<PollSet>();
   const reconsider = (fd: number): void => {
     for (const set of pollSets) if (set instanceof EpollPollSet) set.reconsider(fd);

@@ -4,19 +4,14 @@
  */
 
 import type { Backend } from "../backend.js";
-import {
-  errnos,
-  F_GETFL,
-  F_SETFD,
-  F_SETFL,
-  FD_CLOEXEC,
-  type PlatformConstants,
-  SOCK_CLOEXEC,
-} from "./constants.js";
+import { errnos, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
 import type { Libc } from "./libc.js";
 
 /** The part of {@link Backend} that this file answers for. */
-export type DescriptorCalls = Pick<Backend, "read" | "write" | "pipe" | "duplicate" | "setNonBlocking" | "setCloseOnExec" | "close">;
+export type DescriptorCalls = Pick<
+  Backend,
+  "read" | "write" | "pipe" | "duplicate" | "setNonBlocking" | "setCloseOnExec" | "close"
+>;
 
 /** Sets or clears FD_CLOEXEC. 0 or -errno. */
 export function setCloseOnExec(libc: Libc, fd: number, on: boolean): number {

@@ -63,7 +63,14 @@ export interface Libc {
   /** The same two with an address, which is what is quickest to pass. */
   recvAt(fd: number, target: number, length: number, flags: number): number;
   sendAt(fd: number, data: number, length: number, flags: number): number;
-  recvfrom(fd: number, target: Pointer, length: number, flags: number, address: Pointer, addressLength: Pointer): number;
+  recvfrom(
+    fd: number,
+    target: Pointer,
+    length: number,
+    flags: number,
+    address: Pointer,
+    addressLength: Pointer,
+  ): number;
   sendto(fd: number, data: Pointer, length: number, flags: number, address: Pointer, addressLength: number): number;
   sendmsg(fd: number, message: Pointer, flags: number): number;
   getsockopt(fd: number, level: number, option: number, value: Pointer, length: Pointer): number;

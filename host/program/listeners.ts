@@ -73,7 +73,9 @@ function open(name: string, fallback: string): PassedSocket {
   const address = parseAddress(text);
   if (address === undefined) {
     const source = listed === undefined ? `"address"` : "the environment variable LISTEN";
-    throw Object.assign(new RangeError(`${source} must be HOST:PORT, [HOST]:PORT or a path, got ${text}`), { code: "ERR_OUT_OF_RANGE" });
+    throw Object.assign(new RangeError(`${source} must be HOST:PORT, [HOST]:PORT or a path, got ${text}`), {
+      code: "ERR_OUT_OF_RANGE",
+    });
   }
   const socket = openListener(address);
   process.stderr.write(`listening on ${addressText(socket.localAddress())}\n`);

@@ -60,7 +60,9 @@ export function readAddress(memory: GuestMemory, at: number, port: number): Sock
 function inetAddress(bytes: Uint8Array, port: number): SocketAddress | number {
   if (port < 0 || port > 0xffff) return ERRNO_INVAL;
   if (bytes.length === 4) return { host: bytes.join("."), port };
-  const groups = Array.from({ length: 8 }, (_, i) => (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16));
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
+  );
   return { host: groups.join(":"), port };
 }
 

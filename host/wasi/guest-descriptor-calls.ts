@@ -3,7 +3,15 @@
  * directory: a guest has neither. Knows the layouts; reads and writes nothing but the table.
  */
 
-import { ERRNO_BADF, ERRNO_FAULT, ERRNO_INVAL, ERRNO_NOTDIR, ERRNO_NOTSUP, ERRNO_SPIPE, ERRNO_SUCCESS } from "./errno.js";
+import {
+  ERRNO_BADF,
+  ERRNO_FAULT,
+  ERRNO_INVAL,
+  ERRNO_NOTDIR,
+  ERRNO_NOTSUP,
+  ERRNO_SPIPE,
+  ERRNO_SUCCESS,
+} from "./errno.js";
 import type { GuestContext } from "./guest-context.js";
 import type { Descriptor } from "./guest-descriptors.js";
 import { FdFlags, Fdstat, Filestat, Rights } from "./layout.js";

@@ -4,7 +4,15 @@
  */
 
 import { Ready, type Backend, type ShutdownHow } from "../backend.js";
-import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_FAULT, ERRNO_INVAL, ERRNO_MFILE, ERRNO_NOTSOCK, ERRNO_SUCCESS } from "./errno.js";
+import {
+  ERRNO_AGAIN,
+  ERRNO_BADF,
+  ERRNO_FAULT,
+  ERRNO_INVAL,
+  ERRNO_MFILE,
+  ERRNO_NOTSOCK,
+  ERRNO_SUCCESS,
+} from "./errno.js";
 import type { GuestContext } from "./guest-context.js";
 import { Descriptor, type DescriptorInit } from "./guest-descriptors.js";
 import { FdFlags, Filetype, SdFlags } from "./layout.js";

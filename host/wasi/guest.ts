@@ -133,7 +133,8 @@ export class Guest {
   #call(name: string, otherwise: string, ...parameters: bigint[]): number | undefined {
     if (this.#exit !== undefined) return undefined;
     const call = this.#exports[name];
-    if (typeof call !== "function") throw new GuestError("ERR_GUEST_EXPORTS", `it exports no function ${name}: ${otherwise}`);
+    if (typeof call !== "function")
+      throw new GuestError("ERR_GUEST_EXPORTS", `it exports no function ${name}: ${otherwise}`);
     let result: unknown;
     this.#exit = enter(() => {
       result = call(...parameters);
@@ -158,11 +159,15 @@ function enter(call: () => void): GuestExit | undefined {
 /** What a call into a guest has thrown, as the guest's failure where it is one. */
 function guestFailure(error: unknown): unknown {
   if (error instanceof WebAssembly.RuntimeError) return new GuestTrap(error.message, framesOf(error), { cause: error });
-  if (error instanceof WebAssembly.Exception) return new GuestTrap("an exception that nobody caught", [], { cause: error });
+  if (error instanceof WebAssembly.Exception)
+    return new GuestTrap("an exception that nobody caught", [], { cause: error });
   if (!(error instanceof RangeError)) return error;
-  if (error.message.startsWith("WebAssembly.Instance()")) return new GuestError("ERR_GUEST_MEMORY", withoutPrefix(error));
+  if (error.message.startsWith("WebAssembly.Instance()"))
+    return new GuestError("ERR_GUEST_MEMORY", withoutPrefix(error));
   // Thrown by V8 for guests as for JavaScript.
-  return error.message.startsWith("Maximum call stack") ? new GuestTrap("stack overflow", framesOf(error), { cause: error }) : error;
+  return error.message.startsWith("Maximum call stack")
+    ? new GuestTrap("stack overflow", framesOf(error), { cause: error })
+    : error;
 }
 
 /** "at name (wasm://wasm/4f1c:wasm-function[3]:0x9f)"; without a name there are no parentheses. */
@@ -186,7 +191,10 @@ const COMPONENT = Buffer.from([0x0d, 0, 1, 0]);
 function compile(bytes: Uint8Array): object {
   if (!MAGIC.equals(bytes.subarray(0, 4))) throw new GuestError("ERR_GUEST_FORMAT", "it is not WebAssembly");
   if (COMPONENT.equals(bytes.subarray(4, 8))) {
-    throw new GuestError("ERR_GUEST_FORMAT", "it is a component (WASI 0.2): a core module for WASI preview 1 is needed");
+    throw new GuestError(
+      "ERR_GUEST_FORMAT",
+      "it is a component (WASI 0.2): a core module for WASI preview 1 is needed",
+    );
   }
   try {
     return new WebAssembly.Module(bytes);
@@ -202,7 +210,9 @@ function checkImports(module: object, { imports }: Preview1): void {
   const missing = WebAssembly.Module.imports(module).filter((each) => !served(each));
   if (missing.length === 0) return;
   const names = missing.map((each) => `${each.module}.${each.name}`);
-  const kinds = missing.map((each, index) => (each.kind === "function" ? names[index] : `${names[index]} (a ${each.kind})`));
+  const kinds = missing.map((each, index) =>
+    each.kind === "function" ? names[index] : `${names[index]} (a ${each.kind})`,
+  );
   throw new GuestError("ERR_GUEST_IMPORTS", `it imports what is not there: ${kinds.join(", ")}`, names);
 }
 

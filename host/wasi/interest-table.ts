@@ -19,7 +19,8 @@ export class InterestTable {
   set(fd: number, interest: number): void {
     if (fd >= this.#interest.length) this.#interest = grown(this.#interest, fd + 1, Uint8Array);
     if (this.#interest[fd] === 0) {
-      if (this.#count === this.#descriptors.length) this.#descriptors = grown(this.#descriptors, this.#count + 1, Int32Array);
+      if (this.#count === this.#descriptors.length)
+        this.#descriptors = grown(this.#descriptors, this.#count + 1, Int32Array);
       this.#descriptors[this.#count] = fd;
       this.#count += 1;
     }

@@ -3,7 +3,16 @@
  * nothing else. A test holds these numbers against the layouts of the engine's own sources.
  */
 
-export const Subscription = { SIZE: 48, USERDATA: 0, TAG: 8, FD: 16, CLOCK: 16, TIMEOUT: 24, PRECISION: 32, FLAGS: 40 } as const;
+export const Subscription = {
+  SIZE: 48,
+  USERDATA: 0,
+  TAG: 8,
+  FD: 16,
+  CLOCK: 16,
+  TIMEOUT: 24,
+  PRECISION: 32,
+  FLAGS: 40,
+} as const;
 
 export const Event = { SIZE: 32, USERDATA: 0, ERROR: 8, TYPE: 10, NBYTES: 16, FLAGS: 24 } as const;
 

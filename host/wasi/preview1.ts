@@ -60,7 +60,11 @@ export interface Preview1Options {
 }
 
 const STDIO: readonly [GuestStdio, GuestStdio, GuestStdio] = [{ fd: 0 }, { fd: 1 }, { fd: 2 }];
-const FILETYPES = { terminal: Filetype.CHARACTER_DEVICE, file: Filetype.REGULAR_FILE, stream: Filetype.UNKNOWN } as const;
+const FILETYPES = {
+  terminal: Filetype.CHARACTER_DEVICE,
+  file: Filetype.REGULAR_FILE,
+  stream: Filetype.UNKNOWN,
+} as const;
 const MAX_DESCRIPTORS = 65_536;
 /** What the Web Crypto API fills at once. */
 const RANDOM_BYTES = 65_536;
@@ -87,12 +91,18 @@ export class Preview1 {
    */
   constructor(backend: Backend, options: Preview1Options = {}) {
     const { listeners = [], stdio = STDIO } = options;
-    const process = { args: checked(options.args ?? []), environ: environOf(options), random: options.random ?? random };
+    const process = {
+      args: checked(options.args ?? []),
+      environ: environOf(options),
+      random: options.random ?? random,
+    };
     for (const { fd } of listeners) {
       if (typeof backend.family(fd) === "number") throw invalid(`descriptor ${fd} is no open socket`);
     }
     if (new Set(listeners.map(({ fd }) => fd)).size < listeners.length) throw invalid("a listener is given twice");
-    const table = new DescriptorTable(backend, options.maxDescriptors ?? MAX_DESCRIPTORS, ({ fd }) => this.#poller.forget(fd));
+    const table = new DescriptorTable(backend, options.maxDescriptors ?? MAX_DESCRIPTORS, ({ fd }) =>
+      this.#poller.forget(fd),
+    );
     const memory = this.#memory;
     this.#table = table;
     this.#waiting = new Waiting(backend);
@@ -102,7 +112,14 @@ export class Preview1 {
     });
 
     const errnos = new ErrnoTranslator(backend.errorCode);
-    const context: GuestContext = { backend, memory, table, waiting: this.#waiting, errnos, iovecs: new Iovecs(memory) };
+    const context: GuestContext = {
+      backend,
+      memory,
+      table,
+      waiting: this.#waiting,
+      errnos,
+      iovecs: new Iovecs(memory),
+    };
     const transfer = new Transfer(context);
     this.imports = {
       ...createProcessCalls(backend, memory, process),
@@ -116,7 +133,16 @@ export class Preview1 {
 
     for (const [number, { fd, kind = "stream" }] of stdio.entries()) {
       const filetype = FILETYPES[kind];
-      table.add(new Descriptor({ fd, filetype, readable: number === 0, writable: number !== 0, owned: false, nonBlocking: false }));
+      table.add(
+        new Descriptor({
+          fd,
+          filetype,
+          readable: number === 0,
+          writable: number !== 0,
+          owned: false,
+          nonBlocking: false,
+        }),
+      );
     }
     for (const { fd } of listeners) {
       // One that somebody else has made may be one that waits.
@@ -146,7 +172,8 @@ export class Preview1 {
 function environOf({ env = {}, listeners = [] }: Preview1Options): readonly string[] {
   const entries = Object.entries(env);
   for (const [name] of entries) {
-    if (name === "" || name.includes("=")) throw invalid(`${JSON.stringify(name)} is no name of an environment variable`);
+    if (name === "" || name.includes("="))
+      throw invalid(`${JSON.stringify(name)} is no name of an environment variable`);
   }
   if (listeners.length > 0) {
     const names = listeners.map(({ name = "unknown" }) => name);

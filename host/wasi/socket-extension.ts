@@ -132,8 +132,7 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
     sock_bind: (fd: number, addressAt: number, port: number): number =>
       withAddress(fd, addressAt, port, (descriptor, address) => told(backend.bind(descriptor.fd, address))),
 
-    sock_connect: (fd: number, addressAt: number, port: number): number =>
-      withAddress(fd, addressAt, port, connect),
+    sock_connect: (fd: number, addressAt: number, port: number): number => withAddress(fd, addressAt, port, connect),
 
     sock_listen(fd: number, backlog: number): number {
       const descriptor = socketOf(fd);
@@ -182,7 +181,14 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
     },
 
     /** (fd, iovecs, count, address, flags, port, length, flags), or without the port. */
-    sock_recv_from(fd: number, iovecsAt: number, count: number, addressAt: number, flags: number, ...results: number[]): number {
+    sock_recv_from(
+      fd: number,
+      iovecsAt: number,
+      count: number,
+      addressAt: number,
+      flags: number,
+      ...results: number[]
+    ): number {
       const descriptor = socketOf(fd);
       if (typeof descriptor === "number") return descriptor;
       const [lengthAt = 0, flagsAt = 0] = results.slice(-2);
@@ -204,7 +210,15 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
       return ERRNO_SUCCESS;
     },
 
-    sock_send_to(fd: number, iovecsAt: number, count: number, addressAt: number, port: number, flags: number, lengthAt: number): number {
+    sock_send_to(
+      fd: number,
+      iovecsAt: number,
+      count: number,
+      addressAt: number,
+      port: number,
+      flags: number,
+      lengthAt: number,
+    ): number {
       if (!memory.has(lengthAt, 4)) return ERRNO_FAULT;
       if (flags !== 0) return ERRNO_INVAL;
       return withAddress(fd, addressAt, port, (descriptor, address) => {

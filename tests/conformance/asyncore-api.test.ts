@@ -5,15 +5,7 @@ import { describe, expect, test } from "vitest";
 import { type ChannelMap, Dispatcher, OSError, Socket } from "wasyncore";
 import { newMap, run } from "../support/runs.js";
 import { anyAddress, bytes, FAMILIES, owned, reset } from "../support/sockets.js";
-import {
-  BaseClient,
-  BaseServer,
-  BaseTestHandler,
-  INTERNET_KINDS,
-  KINDS,
-  listenAt,
-  runUntilFlag,
-} from "./support.js";
+import { BaseClient, BaseServer, BaseTestHandler, INTERNET_KINDS, KINDS, listenAt, runUntilFlag } from "./support.js";
 
 describe.each(KINDS)("BaseTestAPI, $name", (kind) => {
   const { family, mode } = kind;

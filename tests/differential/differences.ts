@@ -77,8 +77,12 @@ export function checkDifferences(
   const isSameRow = (a: Difference, b: Difference): boolean =>
     a.index === b.index && isSame(a.cpython, b.cpython) && isSame(a.ours, b.ours);
   return [
-    ...found.filter((each) => !rows.some((row) => isSameRow(row, each))).map((each) => `no row: ${formatDifference(each)}`),
-    ...rows.filter((row) => !found.some((each) => isSameRow(row, each))).map((row) => `not so: ${formatDifference(row)}`),
+    ...found
+      .filter((each) => !rows.some((row) => isSameRow(row, each)))
+      .map((each) => `no row: ${formatDifference(each)}`),
+    ...rows
+      .filter((row) => !found.some((each) => isSameRow(row, each)))
+      .map((row) => `not so: ${formatDifference(row)}`),
   ];
 }
 

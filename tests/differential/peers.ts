@@ -3,7 +3,15 @@
  * backend; no loop and no handler. Twin of peers.py.
  */
 
-import { BlockingIOError, defaultBackend, type Family, OSError, Socket, type SocketAddress, type SocketType } from "wasyncore";
+import {
+  BlockingIOError,
+  defaultBackend,
+  type Family,
+  OSError,
+  Socket,
+  type SocketAddress,
+  type SocketType,
+} from "wasyncore";
 import { platformConstants } from "../../host/node/constants.js";
 import { loadLibc } from "../../host/node/libc.js";
 

@@ -3,9 +3,28 @@
  * of recordings. Twin of player.py.
  */
 
-import { ChannelMap, closeAll, defaultBackend, Dispatcher, loop, loopSync, type Socket, type SocketAddress } from "wasyncore";
+import {
+  ChannelMap,
+  closeAll,
+  defaultBackend,
+  Dispatcher,
+  loop,
+  loopSync,
+  type Socket,
+  type SocketAddress,
+} from "wasyncore";
 import { defineHandler, flagsOf, nameOf, performOn, prepare, type Stage } from "./handlers.js";
-import { acceptFrom, anyAddress, boundSocket, connectedPair, connectedTo, Peer, PATIENCE_MS, pipe, waitFor } from "./peers.js";
+import {
+  acceptFrom,
+  anyAddress,
+  boundSocket,
+  connectedPair,
+  connectedTo,
+  Peer,
+  PATIENCE_MS,
+  pipe,
+  waitFor,
+} from "./peers.js";
 import { type Action, type Data, readData, type Scenario, show, type Trace } from "./scenario.js";
 
 /** How long a turn may wait for what must come. */
@@ -238,7 +257,8 @@ const STEPS: Readonly<Record<string, (player: Player, ...operands: never[]) => v
     player.addPeer(name, new Peer({ socket: acceptFrom(player.peer(listener).socket) })),
   peerConnect: (player, name: string, target: string) =>
     player.addPeer(name, new Peer({ socket: connectedTo(player.family, player.addressOf(target)) })),
-  peerDatagram: (player, name: string) => player.addPeer(name, new Peer({ socket: boundSocket(player.family, "dgram") })),
+  peerDatagram: (player, name: string) =>
+    player.addPeer(name, new Peer({ socket: boundSocket(player.family, "dgram") })),
   send: (player, name: string, data: Data, start = 0, end?: number) =>
     player.peer(name).send(readData(data).subarray(start, end)),
   async sendCut(player, name: string, data: Data, places: readonly number[]) {

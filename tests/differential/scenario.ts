@@ -78,7 +78,9 @@ function expand(source: Source): Scenario[] {
   );
 }
 
-function labelled(values: readonly (string | number)[] | Readonly<Record<string, unknown>>): [label: string, value: unknown][] {
+function labelled(
+  values: readonly (string | number)[] | Readonly<Record<string, unknown>>,
+): [label: string, value: unknown][] {
   if (!Array.isArray(values)) return Object.entries(values);
   return values.map((value: string | number) => [String(value), value]);
 }

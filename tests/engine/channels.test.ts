@@ -70,22 +70,30 @@ describe("slot and generation", () => {
 
   test("an event for a slot that never was is dropped", () => {
     const harness = new EngineHarness();
-    expect(harness.turn([readable({ name: "", slot: 5000, generation: 1 }), readable({ name: "", slot: -1, generation: 1 })])).toEqual([]);
+    expect(
+      harness.turn([
+        readable({ name: "", slot: 5000, generation: 1 }),
+        readable({ name: "", slot: -1, generation: 1 }),
+      ]),
+    ).toEqual([]);
     expect(harness.statistics().dropped).toBe(2);
   });
 
-  test.each(ORDERS)("a descriptor that changes hands within the turn: its readiness was not the new owner's (%s)", (_name, options) => {
-    const harness = new EngineHarness();
-    const a = harness.add("a");
-    const old = harness.add("old", { fd: 7, interest: READ_WRITE });
-    harness.when("read a", () => {
-      harness.remove(old);
-      harness.add("new", { fd: 7, interest: READ_WRITE });
-    });
-    expect(harness.turn([readable(a), readable(old), writable(old), urgent(old)], options)).toEqual(["read a"]);
-    harness.turn();
-    expect(harness.watched()).toEqual(["read a", "read new", "write new"]);
-  });
+  test.each(ORDERS)(
+    "a descriptor that changes hands within the turn: its readiness was not the new owner's (%s)",
+    (_name, options) => {
+      const harness = new EngineHarness();
+      const a = harness.add("a");
+      const old = harness.add("old", { fd: 7, interest: READ_WRITE });
+      harness.when("read a", () => {
+        harness.remove(old);
+        harness.add("new", { fd: 7, interest: READ_WRITE });
+      });
+      expect(harness.turn([readable(a), readable(old), writable(old), urgent(old)], options)).toEqual(["read a"]);
+      harness.turn();
+      expect(harness.watched()).toEqual(["read a", "read new", "write new"]);
+    },
+  );
 
   test("a slot freed in a turn is given out again only after it", () => {
     const harness = new EngineHarness();
@@ -158,24 +166,33 @@ describe("no callback after close", () => {
 });
 
 describe("one bad descriptor hurts its own channel only", () => {
-  test.each(ORDERS)("its channel is closed, whatever its state, and nothing else is told to it (%s)", (_name, options) => {
-    const harness = new EngineHarness();
-    const bad = { error: Errno.BADF, nbytes: 0 };
-    const good = harness.add("good");
-    const open = harness.add("open", { interest: READ_WRITE });
-    const listener = harness.add("listener", { state: State.ACCEPTING });
-    const connecting = harness.add("connecting", { state: State.CONNECTING });
-    const datagram = harness.add("datagram", { stream: false });
-    const found = [readable(open, bad), writable(open, bad), readable(listener, bad), writable(connecting, bad), readable(datagram, bad)];
-    expect(harness.turn([...found, readable(good)], options).toSorted()).toEqual([
-      "close connecting",
-      "close datagram",
-      "close listener",
-      "close open",
-      "read good",
-    ]);
-    expect(harness.result).toBe(5);
-  });
+  test.each(ORDERS)(
+    "its channel is closed, whatever its state, and nothing else is told to it (%s)",
+    (_name, options) => {
+      const harness = new EngineHarness();
+      const bad = { error: Errno.BADF, nbytes: 0 };
+      const good = harness.add("good");
+      const open = harness.add("open", { interest: READ_WRITE });
+      const listener = harness.add("listener", { state: State.ACCEPTING });
+      const connecting = harness.add("connecting", { state: State.CONNECTING });
+      const datagram = harness.add("datagram", { stream: false });
+      const found = [
+        readable(open, bad),
+        writable(open, bad),
+        readable(listener, bad),
+        writable(connecting, bad),
+        readable(datagram, bad),
+      ];
+      expect(harness.turn([...found, readable(good)], options).toSorted()).toEqual([
+        "close connecting",
+        "close datagram",
+        "close listener",
+        "close open",
+        "read good",
+      ]);
+      expect(harness.result).toBe(5);
+    },
+  );
 
   test("a poll that fails as a whole tells its errno, and touches no channel", () => {
     const harness = new EngineHarness();

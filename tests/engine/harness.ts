@@ -217,7 +217,9 @@ export class EngineHarness {
     const count = this.engine.changeCount();
     const view = new DataView(this.engine.memory.buffer, this.engine.changesAt(), count * 16);
     return Array.from({ length: count }, (_, index) => {
-      const [fd = 0, interest = 0, slot = 0, generation = 0] = [0, 4, 8, 12].map((at) => view.getInt32(index * 16 + at, true));
+      const [fd = 0, interest = 0, slot = 0, generation = 0] = [0, 4, 8, 12].map((at) =>
+        view.getInt32(index * 16 + at, true),
+      );
       if (interest === 0) this.kernel.delete(fd);
       else this.kernel.set(fd, interest);
       return { fd, interest, slot, generation };

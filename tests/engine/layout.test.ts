@@ -3,7 +3,15 @@
 import { describe, expect, test } from "vitest";
 import { COUNTERS, Interest, Kind, State, Verdict } from "../../host/engine.js";
 import { ERRNO_BADF, ERRNO_SUCCESS, wasiErrno, wasiErrorCode } from "../../host/wasi/errno.js";
-import { CLOCK_ABSTIME, Change, ClockId, EVENT_HANGUP, Event, EventType, Subscription } from "../../host/wasi/layout.js";
+import {
+  CLOCK_ABSTIME,
+  Change,
+  ClockId,
+  EVENT_HANGUP,
+  Event,
+  EventType,
+  Subscription,
+} from "../../host/wasi/layout.js";
 import { globalsOf, readModule } from "./wasm.js";
 
 const probe = globalsOf(readModule("layout-probe.wasm"));
@@ -36,7 +44,9 @@ describe("the host's constants are the engine's", () => {
       ...Object.keys(Kind).map((name) => `kind_${name}`),
       ...Object.keys(Verdict).map((name) => `verdict_${name}`),
     ].map((name) => name.toLowerCase());
-    expect([...probe.keys()].filter((name) => /^(state|kind|verdict)_/.test(name)).toSorted()).toEqual(known.toSorted());
+    expect([...probe.keys()].filter((name) => /^(state|kind|verdict)_/.test(name)).toSorted()).toEqual(
+      known.toSorted(),
+    );
   });
 
   test("COUNTERS names the engine's counters in the order of memory, and all of them", () => {
@@ -47,16 +57,43 @@ describe("the host's constants are the engine's", () => {
 
 describe("the layouts are those of WASI preview 1", () => {
   test("subscription", () => {
-    expect(Subscription).toEqual({ SIZE: 48, USERDATA: 0, TAG: 8, FD: 16, CLOCK: 16, TIMEOUT: 24, PRECISION: 32, FLAGS: 40 });
+    expect(Subscription).toEqual({
+      SIZE: 48,
+      USERDATA: 0,
+      TAG: 8,
+      FD: 16,
+      CLOCK: 16,
+      TIMEOUT: 24,
+      PRECISION: 32,
+      FLAGS: 40,
+    });
   });
 
   test("event", () => {
     expect(Event).toEqual({ SIZE: 32, USERDATA: 0, ERROR: 8, TYPE: 10, NBYTES: 16, FLAGS: 24 });
-    expect({ EVENT_HANGUP, CLOCK_ABSTIME, ...ClockId }).toEqual({ EVENT_HANGUP: 1, CLOCK_ABSTIME: 1, REALTIME: 0, MONOTONIC: 1 });
+    expect({ EVENT_HANGUP, CLOCK_ABSTIME, ...ClockId }).toEqual({
+      EVENT_HANGUP: 1,
+      CLOCK_ABSTIME: 1,
+      REALTIME: 0,
+      MONOTONIC: 1,
+    });
   });
 
   test("errno: the names are in the order of their numbers, from first to last", () => {
-    const numbers = { "2BIG": 1, AGAIN: 6, BADF: 8, CONNREFUSED: 14, CONNRESET: 15, INTR: 27, INVAL: 28, IO: 29, NOTSOCK: 57, PIPE: 64, TIMEDOUT: 73, NOTCAPABLE: 76 };
+    const numbers = {
+      "2BIG": 1,
+      AGAIN: 6,
+      BADF: 8,
+      CONNREFUSED: 14,
+      CONNRESET: 15,
+      INTR: 27,
+      INVAL: 28,
+      IO: 29,
+      NOTSOCK: 57,
+      PIPE: 64,
+      TIMEDOUT: 73,
+      NOTCAPABLE: 76,
+    };
     for (const [name, number] of Object.entries(numbers)) {
       expect([name, wasiErrno(`E${name}`), wasiErrorCode(number)]).toEqual([name, number, `E${name}`]);
     }

@@ -5,7 +5,15 @@
 
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { EngineHarness, Interest, READ_WRITE, readable, writable, type Named, type ScriptedChannel } from "./harness.js";
+import {
+  EngineHarness,
+  Interest,
+  READ_WRITE,
+  readable,
+  writable,
+  type Named,
+  type ScriptedChannel,
+} from "./harness.js";
 
 type Action =
   | { readonly do: "add" | "interest"; readonly which: number; readonly interest: number }
@@ -42,7 +50,8 @@ class Model implements World {
     else if (action.do === "start") {
       const deadlineMs = this.#nowMs + action.delayMs;
       this.#timers.push({ name: `t${++this.#names}`, deadlineMs, periodMs: action.periodMs, age: this.#ages++ });
-    } else if (action.do === "cancel") this.#timers = this.#timers.filter((each) => each !== pick(this.#timers, action.which));
+    } else if (action.do === "cancel")
+      this.#timers = this.#timers.filter((each) => each !== pick(this.#timers, action.which));
     else {
       const channel = pick(this.#channels, action.which);
       if (channel !== undefined && action.do === "interest") channel.interest = action.interest;
@@ -65,7 +74,8 @@ class Model implements World {
     const inOrder = this.#channels.slice();
     const deliver = (channel: (typeof inOrder)[number], kind: number): void => {
       const due = (bits.get(channel.name) ?? 0) & channel.interest & kind;
-      if (due !== 0 && this.#channels.includes(channel)) tell(`${kind === Interest.READ ? "read" : "write"} ${channel.name}`);
+      if (due !== 0 && this.#channels.includes(channel))
+        tell(`${kind === Interest.READ ? "read" : "write"} ${channel.name}`);
     };
     const kinds = [Interest.READ, Interest.WRITE];
     if (byChannel) for (const channel of inOrder) for (const kind of kinds) deliver(channel, kind);

@@ -2,7 +2,16 @@
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { EngineHarness, READ_WRITE, State, Verdict, readable, urgent, writable, type ScriptedChannel } from "./harness.js";
+import {
+  EngineHarness,
+  READ_WRITE,
+  State,
+  Verdict,
+  readable,
+  urgent,
+  writable,
+  type ScriptedChannel,
+} from "./harness.js";
 import type { WasiEvent } from "./wasi-bytes.js";
 
 const BY_CHANNEL = { byChannel: true };
@@ -15,7 +24,13 @@ function everything(channel: ScriptedChannel): WasiEvent[] {
   return [urgent(channel), writable(channel), readable(channel)];
 }
 
-function three(): { harness: EngineHarness; a: ScriptedChannel; b: ScriptedChannel; c: ScriptedChannel; all: WasiEvent[] } {
+function three(): {
+  harness: EngineHarness;
+  a: ScriptedChannel;
+  b: ScriptedChannel;
+  c: ScriptedChannel;
+  all: WasiEvent[];
+} {
   const harness = new EngineHarness();
   const [a, b, c] = [0, 1, 2].map((at) => harness.add("abc".charAt(at), { interest: READ_WRITE }));
   if (a === undefined || b === undefined || c === undefined) throw new Error("no channels");
@@ -112,7 +127,10 @@ describe("fairness", () => {
     const a = harness.add("a", { state: State.ACCEPTING });
     const b = harness.add("b");
     harness.answer("accept a", Verdict.AGAIN);
-    expect(harness.turn([readable(a), readable(b)])).toEqual([...Array.from({ length: 64 }, () => "accept a"), "read b"]);
+    expect(harness.turn([readable(a), readable(b)])).toEqual([
+      ...Array.from({ length: 64 }, () => "accept a"),
+      "read b",
+    ]);
     expect(harness.turn([readable(a)])).toHaveLength(64);
   });
 
@@ -148,7 +166,13 @@ describe("STOP", () => {
     const { harness, b, all } = three();
     harness.answer("write b", Verdict.STOP);
     const last = readable(b, { hangup: true, nbytes: 0 });
-    expect(harness.turn([...all, last], BY_CHANNEL)).toEqual(["read a", "write a", "exceptional a", "read b", "write b"]);
+    expect(harness.turn([...all, last], BY_CHANNEL)).toEqual([
+      "read a",
+      "write a",
+      "exceptional a",
+      "read b",
+      "write b",
+    ]);
     expect(harness.turn([], BY_CHANNEL)).toEqual(["exceptional b", "close b", "read c", "write c", "exceptional c"]);
   });
 

@@ -14,15 +14,26 @@ describe("a caller with a change log", () => {
   const timeout = clock(0xffff_ffff_ffff_ffffn, 20_500_000n);
 
   test("has only its changes read, and its first clock", () => {
-    const { call, pollSet, timesTaken } = createCaller({ log: [[7, READ, 1, 3], [8, BOTH, 2, 5]] });
-    pollSet.findings.push([{ fd: 7, bits: READ }, { fd: 8, bits: BOTH }]);
+    const { call, pollSet, timesTaken } = createCaller({
+      log: [
+        [7, READ, 1, 3],
+        [8, BOTH, 2, 5],
+      ],
+    });
+    pollSet.findings.push([
+      { fd: 7, bits: READ },
+      { fd: 8, bits: BOTH },
+    ]);
     const unread = fd(99, 77, 0n);
     expect(call(timeout, unread, unread, unread)).toEqual([
       event(0x3_0000_0001n, FD_READ),
       event(0x5_0000_0002n, FD_READ),
       event(0x5_0000_0002n, FD_WRITE),
     ]);
-    expect(pollSet.takeUpdates()).toEqual([[7, URGENT_TOO], [8, BOTH | PRIORITY]]);
+    expect(pollSet.takeUpdates()).toEqual([
+      [7, URGENT_TOO],
+      [8, BOTH | PRIORITY],
+    ]);
     expect(call(timeout)).toEqual([]);
     expect([pollSet.updates, pollSet.waits, timesTaken()]).toEqual([[], [20.5, 20.5], 1]);
   });
@@ -35,10 +46,20 @@ describe("a caller with a change log", () => {
   });
 
   test("has its changes told in their order, and a descriptor's events are its last owner's", () => {
-    const { call, pollSet } = createCaller({ log: [[7, 0, 1, 3], [9, READ, 4, 1], [7, READ, 2, 5]] });
+    const { call, pollSet } = createCaller({
+      log: [
+        [7, 0, 1, 3],
+        [9, READ, 4, 1],
+        [7, READ, 2, 5],
+      ],
+    });
     pollSet.findings.push([{ fd: 7, bits: READ }]);
     expect(call(timeout, timeout, timeout)).toEqual([event(0x5_0000_0002n, FD_READ)]);
-    expect(pollSet.updates).toEqual([[7, 0], [9, URGENT_TOO], [7, URGENT_TOO]]);
+    expect(pollSet.updates).toEqual([
+      [7, 0],
+      [9, URGENT_TOO],
+      [7, URGENT_TOO],
+    ]);
   });
 
   test("is told once of a descriptor that cannot be watched", () => {
@@ -51,18 +72,33 @@ describe("a caller with a change log", () => {
   });
 
   test("may have its changes told before it waits elsewhere; a failure among them makes the call immediate", () => {
-    const { call, poller, pollSet, timesTaken, writeLog } = createCaller({ log: [[7, READ, 1, 3], [8, READ, 2, 5]] });
+    const { call, poller, pollSet, timesTaken, writeLog } = createCaller({
+      log: [
+        [7, READ, 1, 3],
+        [8, READ, 2, 5],
+      ],
+    });
     pollSet.refused.set(8, -9);
     writeLog();
     expect(poller.isImmediate).toBe(false);
     poller.synchronize();
-    expect([poller.isImmediate, timesTaken(), pollSet.takeUpdates()]).toEqual([true, 1, [[7, URGENT_TOO], [8, URGENT_TOO]]]);
+    expect([poller.isImmediate, timesTaken(), pollSet.takeUpdates()]).toEqual([
+      true,
+      1,
+      [
+        [7, URGENT_TOO],
+        [8, URGENT_TOO],
+      ],
+    ]);
     expect(call(timeout, timeout, timeout)).toEqual([failed(0x5_0000_0002n, FD_READ, Errno.BADF)]);
     expect([poller.isImmediate, pollSet.updates]).toEqual([false, []]);
   });
 
   test("hears nothing of a failure whose channel is gone before it was told", () => {
-    const log: Change[] = [[7, BOTH, 1, 3], [8, READ, 2, 5]];
+    const log: Change[] = [
+      [7, BOTH, 1, 3],
+      [8, READ, 2, 5],
+    ];
     const { call, poller, pollSet, writeLog } = createCaller({ log });
     pollSet.refused.set(7, -9).set(8, -9);
     writeLog();

@@ -14,7 +14,10 @@ describe("a hang-up never discards data", () => {
     const harness = new EngineHarness();
     const a = harness.add("a", { interest: READ_WRITE });
     expect(harness.turn([readable(a, { hangup: true, nbytes: 5 })])).toEqual(["read a"]);
-    expect(harness.turn([readable(a, { hangup: true, nbytes: 0 }), writable(a, { hangup: true, nbytes: 0 })])).toEqual(["read a", "write a"]);
+    expect(harness.turn([readable(a, { hangup: true, nbytes: 0 }), writable(a, { hangup: true, nbytes: 0 })])).toEqual([
+      "read a",
+      "write a",
+    ]);
   });
 
   test("by channel the channel is closed once nothing is left to read, after its last read and write", () => {
@@ -23,7 +26,11 @@ describe("a hang-up never discards data", () => {
     expect(harness.turn([readable(a, { hangup: true, nbytes: 5 })], BY_CHANNEL)).toEqual(["read a"]);
     expect(harness.turn([readable(a, { hangup: true, nbytes: 1 })], BY_CHANNEL)).toEqual(["read a"]);
     const drained = { hangup: true, nbytes: 0 };
-    expect(harness.turn([readable(a, drained), writable(a, drained)], BY_CHANNEL)).toEqual(["read a", "write a", "close a"]);
+    expect(harness.turn([readable(a, drained), writable(a, drained)], BY_CHANNEL)).toEqual([
+      "read a",
+      "write a",
+      "close a",
+    ]);
   });
 
   test.each([
@@ -79,7 +86,9 @@ describe("connecting", () => {
     const harness = new EngineHarness();
     const a = harness.add("a", { state: State.CONNECTING, interest: READ_WRITE });
     const refused = { error: Errno.CONNREFUSED, hangup: true, nbytes: 0 };
-    expect(harness.turn([readable(a, refused), writable(a, refused)], options)).toEqual([`error a ${Errno.CONNREFUSED}`]);
+    expect(harness.turn([readable(a, refused), writable(a, refused)], options)).toEqual([
+      `error a ${Errno.CONNREFUSED}`,
+    ]);
     expect(harness.turn([], options)).toEqual([]);
     expect(harness.watched()).toEqual([]);
     expect(harness.takeError(a)).toBe(0);
@@ -103,27 +112,39 @@ describe("connecting", () => {
 });
 
 describe("a pending error", () => {
-  test.each(ORDERS)("waits for a stream that reads: it goes on to read, and finds it at the end (%s)", (_name, options) => {
-    const harness = new EngineHarness();
-    const a = harness.add("a");
-    const reset = { error: Errno.CONNRESET, hangup: true, nbytes: 3 };
-    expect(harness.turn([readable(a, reset)], options)).toEqual(["read a"]);
-    // The operating system tells an error once; the end of input keeps coming.
-    expect(harness.turn([readable(a, { hangup: true, nbytes: 1 })], options)).toEqual(["read a"]);
-    expect(harness.takeError(a)).toBe(Errno.CONNRESET);
-    expect(harness.takeError(a)).toBe(0);
-  });
+  test.each(ORDERS)(
+    "waits for a stream that reads: it goes on to read, and finds it at the end (%s)",
+    (_name, options) => {
+      const harness = new EngineHarness();
+      const a = harness.add("a");
+      const reset = { error: Errno.CONNRESET, hangup: true, nbytes: 3 };
+      expect(harness.turn([readable(a, reset)], options)).toEqual(["read a"]);
+      // The operating system tells an error once; the end of input keeps coming.
+      expect(harness.turn([readable(a, { hangup: true, nbytes: 1 })], options)).toEqual(["read a"]);
+      expect(harness.takeError(a)).toBe(Errno.CONNRESET);
+      expect(harness.takeError(a)).toBe(0);
+    },
+  );
 
-  test.each(ORDERS)("a stream that the host has no means to watch is told at once: there is no end of input to wait for (%s)", (_name, options) => {
-    const harness = new EngineHarness();
-    const a = harness.add("a", { stream: true });
-    expect(harness.turn([readable(a, { error: Errno.NOMEM })], options)).toEqual(["read a", `error a ${Errno.NOMEM}`]);
-  });
+  test.each(ORDERS)(
+    "a stream that the host has no means to watch is told at once: there is no end of input to wait for (%s)",
+    (_name, options) => {
+      const harness = new EngineHarness();
+      const a = harness.add("a", { stream: true });
+      expect(harness.turn([readable(a, { error: Errno.NOMEM })], options)).toEqual([
+        "read a",
+        `error a ${Errno.NOMEM}`,
+      ]);
+    },
+  );
 
   test.each(ORDERS)("is told at once to a stream that does not read (%s)", (_name, options) => {
     const harness = new EngineHarness();
     const a = harness.add("a", { interest: Interest.WRITE });
-    expect(harness.turn([writable(a, { error: Errno.CONNRESET })], options)).toEqual(["write a", `error a ${Errno.CONNRESET}`]);
+    expect(harness.turn([writable(a, { error: Errno.CONNRESET })], options)).toEqual([
+      "write a",
+      `error a ${Errno.CONNRESET}`,
+    ]);
     expect(harness.takeError(a)).toBe(0);
   });
 
@@ -137,7 +158,10 @@ describe("a pending error", () => {
   test.each(ORDERS)("is told at once to what is no stream, after its read (%s)", (_name, options) => {
     const harness = new EngineHarness();
     const a = harness.add("a", { stream: false });
-    expect(harness.turn([readable(a, { error: Errno.CONNREFUSED })], options)).toEqual(["read a", `error a ${Errno.CONNREFUSED}`]);
+    expect(harness.turn([readable(a, { error: Errno.CONNREFUSED })], options)).toEqual([
+      "read a",
+      `error a ${Errno.CONNREFUSED}`,
+    ]);
     expect(harness.turn([readable(a)], options)).toEqual(["read a"]);
   });
 
@@ -151,7 +175,11 @@ describe("a pending error", () => {
     const harness = new EngineHarness();
     const a = harness.add("a", { stream: false, interest: READ_WRITE });
     const reset = { error: Errno.CONNRESET };
-    expect(harness.turn([readable(a, reset), writable(a, reset)])).toEqual(["read a", "write a", `error a ${Errno.CONNRESET}`]);
+    expect(harness.turn([readable(a, reset), writable(a, reset)])).toEqual([
+      "read a",
+      "write a",
+      `error a ${Errno.CONNRESET}`,
+    ]);
   });
 
   test("a stopped turn keeps it: the operating system will not tell it again", () => {

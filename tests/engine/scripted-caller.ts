@@ -26,7 +26,11 @@ export function fd(id: number, tag: number, userdata: bigint): WasiSubscription 
   return { userdata, tag, id, timeoutNs: 0n, absolute: false };
 }
 
-export function clock(userdata: bigint, timeoutNs: bigint, { id = MONOTONIC, absolute = false } = {}): WasiSubscription {
+export function clock(
+  userdata: bigint,
+  timeoutNs: bigint,
+  { id = MONOTONIC, absolute = false } = {},
+): WasiSubscription {
   return { userdata, tag: CLOCK, id, timeoutNs, absolute };
 }
 
@@ -60,7 +64,9 @@ export function createCaller(options: { readonly log?: Change[] } = {}) {
   function call(...subscriptions: WasiSubscription[]): WasiEvent[] | number {
     // Nothing may count on what was there before.
     new Uint8Array(memory.buffer).fill(0xff);
-    subscriptions.forEach((each, index) => writeSubscription(memory.buffer, SUBSCRIPTIONS_AT + index * SUBSCRIPTION_SIZE, each));
+    subscriptions.forEach((each, index) =>
+      writeSubscription(memory.buffer, SUBSCRIPTIONS_AT + index * SUBSCRIPTION_SIZE, each),
+    );
     writeLog();
     const errno = poller.call(SUBSCRIPTIONS_AT, EVENTS_AT, subscriptions.length, COUNT_AT);
     if (errno !== Errno.SUCCESS) return errno;

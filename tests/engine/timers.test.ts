@@ -7,7 +7,14 @@ import { EngineHarness, Verdict, readable, type Named } from "./harness.js";
 describe("firing", () => {
   test("by deadline, ties by age, whatever the order of starting", () => {
     const harness = new EngineHarness();
-    for (const [name, delay] of [["c", 5], ["a", 1], ["d", 5], ["b", 1], ["late", 6]] as const) harness.startTimer(name, delay);
+    for (const [name, delay] of [
+      ["c", 5],
+      ["a", 1],
+      ["d", 5],
+      ["b", 1],
+      ["late", 6],
+    ] as const)
+      harness.startTimer(name, delay);
     harness.nowMs += 5;
     expect(harness.turn()).toEqual(["timer a", "timer b", "timer c", "timer d"]);
     harness.nowMs += 1;
@@ -260,7 +267,10 @@ test("any sequence of starts, cancels and turns fires what a sorted list would, 
           const waitMs = Math.min(1000, Math.max(0, (list[0]?.deadlineMs ?? Infinity) - nowMs));
           const due = list.filter(({ deadlineMs }) => deadlineMs <= nowMs);
           told.push(harness.turn([], { timeoutMs: 1000 }), harness.waitMs);
-          expected.push(due.map(({ timer }) => `timer ${timer.name}`), waitMs);
+          expected.push(
+            due.map(({ timer }) => `timer ${timer.name}`),
+            waitMs,
+          );
           for (const fired of due) {
             if (fired.periodMs === 0) list.splice(list.indexOf(fired), 1);
             else while (fired.deadlineMs <= nowMs) fired.deadlineMs += fired.periodMs;

@@ -66,7 +66,9 @@ describe("a turn costs what is ready, asked or changed", () => {
     expect(harness.poll.changes).toHaveLength(1000);
     const before = harness.statistics();
     for (let turn = 0; turn < 10; turn++) {
-      expect(harness.turn([readable(channels[turn] ?? { name: "", slot: -1, generation: 0 })])).toEqual([`read c${turn}`]);
+      expect(harness.turn([readable(channels[turn] ?? { name: "", slot: -1, generation: 0 })])).toEqual([
+        `read c${turn}`,
+      ]);
       expect(harness.poll.changes).toEqual([]);
     }
     expect(harness.statistics()).toEqual({ ...before, turns: before.turns + 10, events: 10, reads: 10 });
@@ -97,7 +99,9 @@ describe("a turn costs what is ready, asked or changed", () => {
 
 test("10,000 turns of the same channels and timers do not grow the memory", () => {
   const harness = new EngineHarness();
-  const steady = Array.from({ length: 50 }, (_, index) => harness.add(`c${index}`, { asked: index % 2 === 0, interest: READ_WRITE }));
+  const steady = Array.from({ length: 50 }, (_, index) =>
+    harness.add(`c${index}`, { asked: index % 2 === 0, interest: READ_WRITE }),
+  );
   harness.startTimer("ticking", 1, 1);
   const toggled = harness.add("toggled");
   let passing = harness.add("passing");
@@ -120,7 +124,13 @@ test("10,000 turns of the same channels and timers do not grow the memory", () =
   turns(10_000);
   expect(harness.engine.memory.buffer.byteLength).toBe(byteLength);
   expect(passing.slot).toBeLessThanOrEqual(lastSlot + 1);
-  expect(harness.statistics()).toMatchObject({ turns: 10_010, reads: 500_500, writes: 500_500, timers: 10_010, dropped: 0 });
+  expect(harness.statistics()).toMatchObject({
+    turns: 10_010,
+    reads: 500_500,
+    writes: 500_500,
+    timers: 10_010,
+    dropped: 0,
+  });
 });
 
 test("every counter counts its own", () => {

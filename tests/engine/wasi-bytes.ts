@@ -15,7 +15,17 @@ export const SUBSCRIPTION_SIZE = 48;
 export const EVENT_SIZE = 32;
 
 /** Numbers of WASI's `errno`. */
-export const Errno = { SUCCESS: 0, BADF: 8, CONNREFUSED: 14, CONNRESET: 15, FAULT: 21, INTR: 27, INVAL: 28, IO: 29, NOMEM: 48 } as const;
+export const Errno = {
+  SUCCESS: 0,
+  BADF: 8,
+  CONNREFUSED: 14,
+  CONNRESET: 15,
+  FAULT: 21,
+  INTR: 27,
+  INVAL: 28,
+  IO: 29,
+  NOMEM: 48,
+} as const;
 
 export interface WasiSubscription {
   readonly userdata: bigint;

@@ -33,7 +33,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 const steps = fc.array(step, { maxLength: 12 });
-const turns: fc.Arbitrary<Turn[]> = fc.array(fc.record({ before: steps, inside: steps }), { minLength: 1, maxLength: 25 });
+const turns: fc.Arbitrary<Turn[]> = fc.array(fc.record({ before: steps, inside: steps }), {
+  minLength: 1,
+  maxLength: 25,
+});
 
 interface Watching {
   readonly array: readonly string[];
@@ -75,7 +78,9 @@ class Model {
     if (harness.nowMs >= this.#resumeAtMs) for (const each of live) each.paused = false;
     const expected = live.flatMap((each) => this.#watchedOf(each)).toSorted();
 
-    const reader = live.find((each) => each.state === State.OPEN && !each.ended && (each.interest & Interest.READ) !== 0);
+    const reader = live.find(
+      (each) => each.state === State.OPEN && !each.ended && (each.interest & Interest.READ) !== 0,
+    );
     if (reader !== undefined) {
       let pending = inside;
       harness.when(`read ${reader.channel.name}`, () => {
@@ -145,7 +150,9 @@ class Model {
       [State.ACCEPTING]: paused ? Interest.NONE : wanted & Interest.READ,
     }[state];
     const userdata = (BigInt(channel.generation) << 32n) | BigInt(channel.slot);
-    return [Interest.READ, Interest.WRITE].filter((bit) => ((bits ?? 0) & bit) !== 0).map((bit) => `${userdata} ${bit} ${channel.fd}`);
+    return [Interest.READ, Interest.WRITE]
+      .filter((bit) => ((bits ?? 0) & bit) !== 0)
+      .map((bit) => `${userdata} ${bit} ${channel.fd}`);
   }
 }
 

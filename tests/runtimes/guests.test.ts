@@ -50,7 +50,8 @@ async function response(peer: Peer, from = 0): Promise<string> {
 }
 
 const REQUEST = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
-const HELLO = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 22\r\nConnection: keep-alive\r\n\r\nHello from wasyncore.\n";
+const HELLO =
+  "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 22\r\nConnection: keep-alive\r\n\r\nHello from wasyncore.\n";
 
 /** A round trip. After two of them what other connections had sent before has been delivered to the guest. */
 async function roundTrip(peer: Peer): Promise<string> {
@@ -145,7 +146,15 @@ describe.each(RUNTIMES)("on $name", (runtime) => {
       const text = await response(slow);
       const body = Buffer.from(text.slice(text.indexOf("\r\n\r\n") + 4), "latin1");
       expect(body).toHaveLength(SLOW_BYTES);
-      expect(Buffer.compare(body, Buffer.alloc(SLOW_BYTES, Uint8Array.from({ length: 256 }, (_, index) => index)))).toBe(0);
+      expect(
+        Buffer.compare(
+          body,
+          Buffer.alloc(
+            SLOW_BYTES,
+            Uint8Array.from({ length: 256 }, (_, index) => index),
+          ),
+        ),
+      ).toBe(0);
     });
 
     const connections = runtime === WAZERO ? CONNECTIONS_WAZERO : CONNECTIONS;
@@ -159,7 +168,9 @@ describe.each(RUNTIMES)("on $name", (runtime) => {
         peers.push(...batch);
       }
       await Promise.all(peers.map((peer, index) => exchange(peer, `${index} stays;`)));
-      expect(peers.map((peer) => peer.received.toString())).toEqual(peers.map((_, index) => `${index} comes;${index} stays;`));
+      expect(peers.map((peer) => peer.received.toString())).toEqual(
+        peers.map((_, index) => `${index} comes;${index} stays;`),
+      );
     });
 
     test("without the socket extension says so when it wants to connect, and exits with status 1", async () => {
@@ -172,7 +183,9 @@ describe.each(RUNTIMES)("on $name", (runtime) => {
     test("without a listener says which descriptors it looked at, and exits with status 1", async () => {
       const program = new Program(runtime.command(echo));
       const { code, stderr } = await program.ended;
-      expect(stderr).toMatch(/^no listening socket: of the descriptors 0 to 63, which were looked at, open are 0( \(a socket\))? 1( \(a socket\))? 2/);
+      expect(stderr).toMatch(
+        /^no listening socket: of the descriptors 0 to 63, which were looked at, open are 0( \(a socket\))? 1( \(a socket\))? 2/,
+      );
       expect(stderr).toContain("wasmtime run -S preview2=n -S tcplisten=");
       expect(code).toBe(1);
     });
@@ -193,7 +206,12 @@ test("on Node host, with the socket extension, the guest connects", async () => 
   await once(server, "listening");
   const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
-  const { code, stderr } = await new Program([...NODE_HOST.command(clientWithSockets), "--sockets", "--", String(address.port)]).ended;
+  const { code, stderr } = await new Program([
+    ...NODE_HOST.command(clientWithSockets),
+    "--sockets",
+    "--",
+    String(address.port),
+  ]).ended;
   expect(stderr).toBe("connected\nread 5 bytes\nclose\n");
   expect(code).toBe(0);
 });

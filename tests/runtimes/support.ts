@@ -76,7 +76,10 @@ function option(flag: string, before: string, port: number | undefined): string[
 export async function buildGuest(source: string, name: string, ...options: string[]): Promise<string> {
   requireBuild(MAIN);
   const module = join(ROOT, "build", "runtimes", `${name}.wasm`);
-  const child = spawn(process.execPath, [MAIN, "build", source, ...options, "-o", module], { cwd: ROOT, stdio: ["ignore", "ignore", "pipe"] });
+  const child = spawn(process.execPath, [MAIN, "build", source, ...options, "-o", module], {
+    cwd: ROOT,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
   const [code] = (await once(child, "close")) as [number | null];
@@ -211,4 +214,3 @@ function canConnect(port: number): Promise<boolean> {
     socket.on("error", () => settle(false));
   });
 }
-

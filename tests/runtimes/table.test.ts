@@ -11,7 +11,12 @@ const lines = read("docs", "runtimes.md").split("\n");
 function rows(header: string): string[][] {
   const from = lines.findIndex((line) => line.startsWith(header));
   const length = lines.slice(from).findIndex((line) => !line.startsWith("|"));
-  return lines.slice(from + 2, from + length).map((line) => line.split("|").slice(1, -1).map((cell) => cell.trim()));
+  return lines.slice(from + 2, from + length).map((line) =>
+    line
+      .split("|")
+      .slice(1, -1)
+      .map((cell) => cell.trim()),
+  );
 }
 
 const RUNTIMES = 4;
@@ -21,7 +26,13 @@ const features = rows("| | wasmtime 36");
 const named = rows("| row | test in").map(([row = "", ours = "", component = ""]) => {
   const [file = "", title = ""] = ours.split(": ", 2);
   const source = file === "" ? "" : read("tests", "runtimes", file);
-  return { features: row.match(/\d+/g) ?? [], ours, title: title.slice(1, -1), source, component: component.slice(1, -1) };
+  return {
+    features: row.match(/\d+/g) ?? [],
+    ours,
+    title: title.slice(1, -1),
+    source,
+    component: component.slice(1, -1),
+  };
 });
 
 /** The features without a test among these. */
@@ -32,13 +43,17 @@ function without(tests: typeof named): string[] {
 
 test("every cell of the matrix says what was seen", () => {
   expect(features).not.toEqual([]);
-  const silent = features.filter((cells) => cells.length !== 1 + RUNTIMES || cells.some((cell) => /^$|\?|not tested|untested/i.test(cell)));
+  const silent = features.filter(
+    (cells) => cells.length !== 1 + RUNTIMES || cells.some((cell) => /^$|\?|not tested|untested/i.test(cell)),
+  );
   expect(silent).toEqual([]);
 });
 
 test("every row of the matrix names a test on the runtimes of modules, and one on that of components", () => {
   expect(without(named.filter(({ title }) => title !== ""))).toEqual([]);
-  expect(without(named.filter(({ component, source }) => component !== "" || source.includes("ALL_RUNTIMES")))).toEqual([]);
+  expect(without(named.filter(({ component, source }) => component !== "" || source.includes("ALL_RUNTIMES")))).toEqual(
+    [],
+  );
 });
 
 test("every test that is named is there", () => {

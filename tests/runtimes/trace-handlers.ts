@@ -3,7 +3,15 @@
  * source. Connections are by turns an echo and a chat, by order of arrival.
  */
 
-import { AsyncChat, Dispatcher, DispatcherWithSend, type Socket, type SocketAddress, socketMap, type Timer } from "wasyncore";
+import {
+  AsyncChat,
+  Dispatcher,
+  DispatcherWithSend,
+  type Socket,
+  type SocketAddress,
+  socketMap,
+  type Timer,
+} from "wasyncore";
 
 let arrivals: i32 = 0;
 

@@ -26,7 +26,10 @@ beforeAll(async () => {
 async function compileForNode(): Promise<void> {
   requireBuild("dist/index.js");
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  const child = spawn(process.execPath, [tsc, "-p", "tests/runtimes/tsconfig.json"], { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [tsc, "-p", "tests/runtimes/tsconfig.json"], {
+    cwd: ROOT,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
   let stdout = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
   const [code] = (await once(child, "close")) as [number | null];
@@ -131,7 +134,14 @@ describe.each(HOSTS)("on $name", (host) => {
       chat.write("bye\r\nread already\r\n");
       expect((await chat.toEnd()).toString()).toBe("bye\n");
       await program.line("2 close");
-      expect(traceOf(program)).toEqual([...FIRST, "2 accepted", "3 accepted", "2 found bye", "2 found read already", "2 close"]);
+      expect(traceOf(program)).toEqual([
+        ...FIRST,
+        "2 accepted",
+        "3 accepted",
+        "2 found bye",
+        "2 found read already",
+        "2 close",
+      ]);
     });
 
     test("a connection that is reset", async () => {

@@ -13,7 +13,10 @@ interface Expected {
   readonly tests: readonly string[];
 }
 
-const EXPECTED = JSON.parse(readFileSync(new URL("expected.json", import.meta.url), "utf8")) as Record<string, Expected>;
+const EXPECTED = JSON.parse(readFileSync(new URL("expected.json", import.meta.url), "utf8")) as Record<
+  string,
+  Expected
+>;
 
 /** How many of the tests talk to a ported server; the others are about the client alone. */
 const SERVED: readonly [module: string, served: number][] = [
@@ -32,13 +35,20 @@ beforeAll(() => {
 
 describe("the servers of CPython's tests, ported line by line", () => {
   test.for(SERVED)("%s passes against them", { timeout: 60_000 }, async ([module, served]) => {
-    const { code, stdout, stderr } = await startPython("run_cpython_test.py", module, process.execPath, "build/servers/serve.js")
-      .ended;
+    const { code, stdout, stderr } = await startPython(
+      "run_cpython_test.py",
+      module,
+      process.execPath,
+      "build/servers/serve.js",
+    ).ended;
     const result = /^RESULT (.*)$/m.exec(stdout)?.[1];
     if (result === undefined) throw new Error(stderr);
     const counts = JSON.parse(result) as { passed: string[]; served: number };
     console.log(stdout.replace(/^RESULT .*\n/m, ""));
-    expect(EXPECTED[module]?.tests.filter((name) => !counts.passed.includes(name)), stderr).toEqual([]);
+    expect(
+      EXPECTED[module]?.tests.filter((name) => !counts.passed.includes(name)),
+      stderr,
+    ).toEqual([]);
     expect(counts.served).toBe(served);
     expect(code, stderr).toBe(0);
   });

@@ -28,11 +28,12 @@ test.for(CONNECTIONS)("curl lists, gets and puts over %s", async ([, parameters]
   mkdirSync(join(root, "sub"));
   const { address } = await startServer("ftp", "--root", root, "--write");
   const listing = await curl(...parameters, `ftp://${address}/`);
-  expect(listing.split(/\r?\n/).map((line) => line.replace(/^(\S+).* /, "$1 ")).toSorted()).toEqual([
-    "",
-    "-rw-r--r-- data",
-    "drwxr-xr-x sub",
-  ]);
+  expect(
+    listing
+      .split(/\r?\n/)
+      .map((line) => line.replace(/^(\S+).* /, "$1 "))
+      .toSorted(),
+  ).toEqual(["", "-rw-r--r-- data", "drwxr-xr-x sub"]);
   const got = join(newDirectory(), "got");
   await curl(...parameters, "-o", got, `ftp://${address}/data`);
   expect(readFileSync(got).equals(DATA)).toBe(true);
@@ -87,9 +88,32 @@ test("no path leads out of the root, by dots or by links", async () => {
   symlinkSync(outside, join(root, "link"));
   symlinkSync(join(outside, "secret"), join(root, "file"));
   const server = await startServer("ftp", "--root", root, "--write");
-  const wishes = ["CWD link", "SIZE link/secret", "SIZE file", "RETR file", "STOR file", "STOR link/new", "DELE link/secret"];
-  const answers = await converse(server, ...LOGIN, "TYPE I", ...wishes, "CWD ../../..", "RNFR file", "RNTO link/x", "QUIT");
-  expect(answers.slice(4).map((line) => line.slice(0, 3))).toEqual([...wishes.map(() => "550"), "250", "550", "503", "221"]);
+  const wishes = [
+    "CWD link",
+    "SIZE link/secret",
+    "SIZE file",
+    "RETR file",
+    "STOR file",
+    "STOR link/new",
+    "DELE link/secret",
+  ];
+  const answers = await converse(
+    server,
+    ...LOGIN,
+    "TYPE I",
+    ...wishes,
+    "CWD ../../..",
+    "RNFR file",
+    "RNTO link/x",
+    "QUIT",
+  );
+  expect(answers.slice(4).map((line) => line.slice(0, 3))).toEqual([
+    ...wishes.map(() => "550"),
+    "250",
+    "550",
+    "503",
+    "221",
+  ]);
   expect((await tryCurl(`ftp://${server.address}/link/`)).code).not.toBe(0);
   expect(readFileSync(join(outside, "secret"), "utf8")).toBe("secret");
   expect(existsSync(join(outside, "new"))).toBe(false);
@@ -119,11 +143,35 @@ test("what comes while a transfer is waited for is answered after it", async () 
 
 test("a command that is unknown, wrong or too long is refused, and the session goes on", async () => {
   const server = await startServer("ftp", "--root", newDirectory());
-  const wrong = ["PWD", "FOO", "USER", `USER ${"x".repeat(10_000)}`, ...LOGIN, "TYPE X", "MODE B", "REST 1", "EPSV 2", "RNTO a"];
+  const wrong = [
+    "PWD",
+    "FOO",
+    "USER",
+    `USER ${"x".repeat(10_000)}`,
+    ...LOGIN,
+    "TYPE X",
+    "MODE B",
+    "REST 1",
+    "EPSV 2",
+    "RNTO a",
+  ];
   const answers = await converse(server, ...wrong, "\xff\xf4\xff\xf2ABOR", "QUIT");
-  expect(answers.map((line) => line.slice(0, 3))).toEqual(
-    ["220", "530", "500", "501", "500", "331", "230", "504", "504", "504", "522", "550", "226", "221"],
-  );
+  expect(answers.map((line) => line.slice(0, 3))).toEqual([
+    "220",
+    "530",
+    "500",
+    "501",
+    "500",
+    "331",
+    "230",
+    "504",
+    "504",
+    "504",
+    "522",
+    "550",
+    "226",
+    "221",
+  ]);
 });
 
 test("a session that is idle is told so and closed", async () => {

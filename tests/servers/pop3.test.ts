@@ -47,7 +47,19 @@ test("poplib's session: sizes, TOP, one session at a time, removal at QUIT alone
 
 test("commands that come all at once are answered in order", async () => {
   const server = await startServer("pop3");
-  const answers = await converse(server, ...LOGIN, "TOP 1 0", "NOOP", "DELE 2", "LIST", "RETR 2", "RSET", "STAT", "QUIT", "NOOP");
+  const answers = await converse(
+    server,
+    ...LOGIN,
+    "TOP 1 0",
+    "NOOP",
+    "DELE 2",
+    "LIST",
+    "RETR 2",
+    "RSET",
+    "STAT",
+    "QUIT",
+    "NOOP",
+  );
   expect(answers.map((line) => line.replace(/\d+ \d+$/, "N N"))).toEqual([
     "+OK POP3 server ready",
     "+OK send PASS",
@@ -97,7 +109,11 @@ test("what is wrong with its command line is said in a line, with status 1", asy
   const inUse = await start(process.execPath, [script, "--port", String(port)]).ended;
   expect(inUse).toMatchObject({ code: 1, stdout: "", stderr: `pop3: 127.0.0.1:${port} is in use already\n` });
   const noMaildir = await start(process.execPath, [script, "--port", "0", "--maildir", "/dev"]).ended;
-  expect(noMaildir).toMatchObject({ code: 1, stdout: "", stderr: 'pop3: /dev is no maildir: it has no directory "new"\n' });
+  expect(noMaildir).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: 'pop3: /dev is no maildir: it has no directory "new"\n',
+  });
   const help = await start(process.execPath, [script, "--help"]).ended;
   expect(help).toMatchObject({ code: 0, stdout: expect.stringMatching(/^usage: pop3 /) as string });
 });

@@ -21,7 +21,8 @@ export function getAddress(text: string): [address: string, rest: string] {
 
 function getAddrSpec(text: string): [address: string, rest: string] {
   const local = LOCAL_PART.exec(text);
-  if (local === null) throw Object.assign(new Error(`expected an address, found ${repr(text)}`), { name: "HeaderParseError" });
+  if (local === null)
+    throw Object.assign(new Error(`expected an address, found ${repr(text)}`), { name: "HeaderParseError" });
   const name = local[1]?.replaceAll(/\\(.)/gu, "$1") ?? local[2] ?? "";
   const quoted = NEEDS_QUOTES.test(name) ? `"${name.replaceAll(/["\\]/gu, String.raw`\$&`)}"` : name;
   const rest = text.slice(local[0].length);

@@ -22,11 +22,21 @@ function fileWith(text: string): string {
 
 test("curl sends a message, which is printed", async () => {
   const { address, running } = await startServer("smtp", "--name", "mx.example.org");
-  await curl(`smtp://${address}/client`, ...ENVELOPE, "--upload-file", fileWith("Subject: x\r\n\r\n.dot\r\n..two\r\n.\r\nlast"));
+  await curl(
+    `smtp://${address}/client`,
+    ...ENVELOPE,
+    "--upload-file",
+    fileWith("Subject: x\r\n\r\n.dot\r\n..two\r\n.\r\nlast"),
+  );
   await running.line(/^-+ END MESSAGE -+$/);
   running.child.kill();
   const { stdout } = await running.ended;
-  expect(stdout.replace(/by (\S+) with ESMTP; .*/, "by $1; DATE").split("\n").slice(1, -1)).toEqual([
+  expect(
+    stdout
+      .replace(/by (\S+) with ESMTP; .*/, "by $1; DATE")
+      .split("\n")
+      .slice(1, -1),
+  ).toEqual([
     "---------- MESSAGE FOLLOWS ----------",
     "Return-Path: <a@example.org>",
     "Delivered-To: b@example.org",
@@ -45,7 +55,10 @@ test("curl sends a message, which is printed", async () => {
 test("curl sends a message of some megabytes into a maildir", async () => {
   const maildir = newDirectory();
   const { address } = await startServer("smtp", "--maildir", maildir);
-  const text = Array.from({ length: 60_000 }, (_, at) => `${".".repeat(at % 3)}line ${at} ${"x".repeat(at % 70)}\n`).join("");
+  const text = Array.from(
+    { length: 60_000 },
+    (_, at) => `${".".repeat(at % 3)}line ${at} ${"x".repeat(at % 70)}\n`,
+  ).join("");
   await curl(`smtp://${address}/`, "--crlf", ...ENVELOPE, "--upload-file", fileWith(text));
   expect(messagesIn(maildir)).toEqual([text]);
   expect(readdirSync(join(maildir, "tmp"))).toEqual([]);
@@ -64,7 +77,17 @@ test("a message that is too long is refused, told beforehand or not, and nothing
   const told = await tryCurl(`smtp://${server.address}/`, ...ENVELOPE, "--upload-file", fileWith("x".repeat(1001)));
   expect(told.code).toBe(55);
   const body = Array.from({ length: 30 }, () => "x".repeat(70));
-  const answers = await converse(server, "HELO me", "MAIL FROM:<a@b>", "RCPT TO:<c@d>", "DATA", ...body, ".", "NOOP", "QUIT");
+  const answers = await converse(
+    server,
+    "HELO me",
+    "MAIL FROM:<a@b>",
+    "RCPT TO:<c@d>",
+    "DATA",
+    ...body,
+    ".",
+    "NOOP",
+    "QUIT",
+  );
   expect(answers.slice(4)).toEqual(["354 end with a dot alone", "552 message too long", "250 ok", "221 bye"]);
   expect(messagesIn(maildir)).toEqual([]);
   expect(readdirSync(join(maildir, "tmp"))).toEqual([]);
@@ -96,10 +119,22 @@ test("a message that is not ended is not kept", async () => {
 
 test("commands out of order, unknown, wrong or too long are refused, and twenty of them end the session", async () => {
   const server = await startServer("smtp", "--name", "mx");
-  const wrong = ["MAIL FROM:<a@b>", "FOO", "HELO", `NOOP ${"x".repeat(5000)}`, "RCPT TO:<a@b>", "DATA", "HELO a\tb\u0001", "VRFY"];
+  const wrong = [
+    "MAIL FROM:<a@b>",
+    "FOO",
+    "HELO",
+    `NOOP ${"x".repeat(5000)}`,
+    "RCPT TO:<a@b>",
+    "DATA",
+    "HELO a\tb\u0001",
+    "VRFY",
+  ];
   const answers = await converse(server, ...wrong, ...Array.from({ length: 30 }, () => "FOO"));
   expect(answers.map((line) => line.slice(0, 3))).toEqual(
-    ["220", "503", "500", "501", "500", "503", "503", "501", "501"].concat(Array.from({ length: 11 }, () => "500"), "421"),
+    ["220", "503", "500", "501", "500", "503", "503", "501", "501"].concat(
+      Array.from({ length: 11 }, () => "500"),
+      "421",
+    ),
   );
 });
 

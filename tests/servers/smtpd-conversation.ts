@@ -161,7 +161,13 @@ export abstract class SMTPConversation extends AsyncChat {
     this.receivedData = this.decodeData ? data.toString() : data;
     const { mailOptions, rcptOptions } = this;
     const options = this.decodeData ? undefined : { mailOptions, rcptOptions };
-    const status = this.smtpServer.processMessage(this.peer, this.mailfrom ?? "", this.rcpttos, this.receivedData, options);
+    const status = this.smtpServer.processMessage(
+      this.peer,
+      this.mailfrom ?? "",
+      this.rcpttos,
+      this.receivedData,
+      options,
+    );
     this._setPostDataState();
     this.push(status ?? "250 OK");
   }

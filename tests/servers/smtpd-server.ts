@@ -91,8 +91,10 @@ export class DebuggingServer extends SMTPServer {
     options?: MessageOptions,
   ): undefined {
     this.print("---------- MESSAGE FOLLOWS ----------");
-    if (options !== undefined && options.mailOptions.length > 0) this.print(`mail options: ${repr(options.mailOptions)}`);
-    if (options !== undefined && options.rcptOptions.length > 0) this.print(`rcpt options: ${repr(options.rcptOptions)}\n`);
+    if (options !== undefined && options.mailOptions.length > 0)
+      this.print(`mail options: ${repr(options.mailOptions)}`);
+    if (options !== undefined && options.rcptOptions.length > 0)
+      this.print(`rcpt options: ${repr(options.rcptOptions)}\n`);
     this.#printMessageContent(peer, data);
     this.print("------------ END MESSAGE ------------");
   }

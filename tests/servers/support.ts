@@ -37,7 +37,8 @@ export async function curl(...parameters: string[]): Promise<string> {
 
 export function tryCurl(...parameters: string[]): Running["ended"] {
   requireTool("curl");
-  return start("curl", ["--silent", "--show-error", "--disable", "--noproxy", "*", "--max-time", "10", ...parameters]).ended;
+  return start("curl", ["--silent", "--show-error", "--disable", "--noproxy", "*", "--max-time", "10", ...parameters])
+    .ended;
 }
 
 /** An empty directory, removed when the test ends. */

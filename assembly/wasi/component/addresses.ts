@@ -19,7 +19,23 @@ import { tellAddress, toldHost } from "../address";
 export const flat: usize = memory.data(48, 4);
 
 /** A call of sockets.ts that takes an address; `other` is what it takes before that. */
-type AddressCall = (socket: i32, other: i32, family: i32, port: i32, a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, h: i32, i: i32, j: i32, resultAt: usize) => void;
+type AddressCall = (
+  socket: i32,
+  other: i32,
+  family: i32,
+  port: i32,
+  a: i32,
+  b: i32,
+  c: i32,
+  d: i32,
+  e: i32,
+  f: i32,
+  g: i32,
+  h: i32,
+  i: i32,
+  j: i32,
+  resultAt: usize,
+) => void;
 
 const GROUPS: i32 = 8;
 

@@ -47,6 +47,7 @@ export namespace Stage {
   export const OPEN: u8 = 5;
 }
 
+
 @unmanaged
 export class Descriptor {
   kind: u8;
@@ -90,13 +91,13 @@ export function descriptorEnd(): i32 {
 export function descriptorAt(fd: i32): Descriptor | null {
   if (fd >= 0 && fd < STDIO_COUNT && (opened & (1 << fd)) == 0) openStdio(fd);
   if (u32(fd) >= u32(capacity)) return null;
-  return changetype<Descriptor | null>(load<usize>(table + (<usize>fd << alignof<usize>())));
+  return changetype<Descriptor | null>(load<usize>(table + ((<usize>fd) << alignof<usize>())));
 }
 
 /** Gives it the lowest free number, as POSIX does. */
 export function addDescriptor(descriptor: Descriptor): i32 {
   let fd = lowest;
-  while (fd < capacity && load<usize>(table + (<usize>fd << alignof<usize>())) != 0) fd += 1;
+  while (fd < capacity && load<usize>(table + ((<usize>fd) << alignof<usize>())) != 0) fd += 1;
   lowest = fd + 1;
   put(fd, descriptor);
   return fd;
@@ -104,7 +105,7 @@ export function addDescriptor(descriptor: Descriptor): i32 {
 
 /** Frees the number; what it stood for is the caller's. */
 export function removeDescriptor(fd: i32): void {
-  store<usize>(table + (<usize>fd << alignof<usize>()), 0);
+  store<usize>(table + ((<usize>fd) << alignof<usize>()), 0);
   if (fd >= STDIO_COUNT) lowest = min(lowest, fd);
 }
 
@@ -198,11 +199,11 @@ function openStdio(fd: i32): void {
 function put(fd: i32, descriptor: Descriptor): void {
   if (fd >= capacity) {
     const grown = max(64, 2 * capacity);
-    const size = <usize>grown << alignof<usize>();
-    const used = <usize>capacity << alignof<usize>();
+    const size = (<usize>grown) << alignof<usize>();
+    const used = (<usize>capacity) << alignof<usize>();
     table = table == 0 ? heap.alloc(size) : heap.realloc(table, size);
     memory.fill(table + used, 0, size - used);
     capacity = grown;
   }
-  store<usize>(table + (<usize>fd << alignof<usize>()), changetype<usize>(descriptor));
+  store<usize>(table + ((<usize>fd) << alignof<usize>()), changetype<usize>(descriptor));
 }

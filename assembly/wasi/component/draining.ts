@@ -21,6 +21,7 @@ const result = memory.data(RESULT_SIZE, 8);
 let first: usize = 0;
 let count: i32 = 0;
 
+
 @inline
 export function drainingCount(): i32 {
   return count;

@@ -7,9 +7,7 @@ import { ERRNO_CONNRESET, ERRNO_PIPE, ERRNO_SUCCESS } from "../errno";
 export const WOULD_BLOCK: i32 = 8;
 
 /** By `error-code`, from unknown to permanent-resolver-failure: see docs/components.md. */
-const errnos: usize = memory.data<u8>([
-  29, 2, 58, 28, 48, 73, 7, 28, 6, 28, 33, 4, 3, 23, 14, 15, 13, 35, 44, 73, 44,
-]);
+const errnos: usize = memory.data<u8>([29, 2, 58, 28, 48, 73, 7, 28, 6, 28, 33, 4, 3, 23, 14, 15, 13, 35, 44, 73, 44]);
 const ERRNOS: u32 = 21;
 const ERRNO_IO: i32 = 29;
 

@@ -19,26 +19,34 @@
 /** Room for what any call in this directory returns. */
 export const RESULT_SIZE: i32 = 48;
 
+
 @external("wasi:io/poll@0.2.0", "poll")
 export declare function poll(listAt: usize, count: i32, resultAt: usize): void;
+
 
 @external("wasi:io/poll@0.2.0", "[resource-drop]pollable")
 export declare function dropPollable(pollable: i32): void;
 
+
 @external("wasi:io/error@0.2.0", "[resource-drop]error")
 export declare function dropError(error: i32): void;
+
 
 @external("wasi:io/streams@0.2.0", "[method]input-stream.read")
 export declare function readStream(input: i32, length: i64, resultAt: usize): void;
 
+
 @external("wasi:io/streams@0.2.0", "[method]input-stream.subscribe")
 export declare function subscribeInput(input: i32): i32;
+
 
 @external("wasi:io/streams@0.2.0", "[resource-drop]input-stream")
 export declare function dropInput(input: i32): void;
 
+
 @external("wasi:io/streams@0.2.0", "[method]output-stream.check-write")
 export declare function checkWrite(output: i32, resultAt: usize): void;
+
 
 @external("wasi:io/streams@0.2.0", "[method]output-stream.write")
 export declare function writeStream(output: i32, at: usize, length: i32, resultAt: usize): void;
@@ -47,17 +55,22 @@ export declare function writeStream(output: i32, at: usize, length: i32, resultA
 @external("wasi:io/streams@0.2.0", "[method]output-stream.blocking-write-and-flush")
 export declare function writeAndFlush(output: i32, at: usize, length: i32, resultAt: usize): void;
 
+
 @external("wasi:io/streams@0.2.0", "[method]output-stream.flush")
 export declare function flushStream(output: i32, resultAt: usize): void;
+
 
 @external("wasi:io/streams@0.2.0", "[method]output-stream.subscribe")
 export declare function subscribeOutput(output: i32): i32;
 
+
 @external("wasi:io/streams@0.2.0", "[resource-drop]output-stream")
 export declare function dropOutput(output: i32): void;
 
+
 @external("wasi:clocks/monotonic-clock@0.2.0", "now")
 export declare function monotonicNow(): i64;
+
 
 @external("wasi:clocks/monotonic-clock@0.2.0", "subscribe-instant")
 export declare function subscribeInstant(timeNs: i64): i32;
@@ -66,14 +79,18 @@ export declare function subscribeInstant(timeNs: i64): i32;
 @external("wasi:clocks/wall-clock@0.2.0", "now")
 export declare function wallNow(resultAt: usize): void;
 
+
 @external("wasi:random/random@0.2.0", "get-random-u64")
 export declare function randomU64(): u64;
+
 
 @external("wasi:cli/stdin@0.2.0", "get-stdin")
 export declare function getStdin(): i32;
 
+
 @external("wasi:cli/stdout@0.2.0", "get-stdout")
 export declare function getStdout(): i32;
+
 
 @external("wasi:cli/stderr@0.2.0", "get-stderr")
 export declare function getStderr(): i32;

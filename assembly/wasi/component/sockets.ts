@@ -17,44 +17,90 @@
 export const INCOMING_SIZE: i32 = 40;
 export const OUTGOING_SIZE: i32 = 44;
 
+
 @external("wasi:sockets/instance-network@0.2.0", "instance-network")
 export declare function instanceNetwork(): i32;
+
 
 @external("wasi:sockets/tcp-create-socket@0.2.0", "create-tcp-socket")
 export declare function createTcp(family: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/tcp@0.2.0", "[resource-drop]tcp-socket")
 export declare function dropTcp(socket: i32): void;
 
+
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.start-bind")
-export declare function startBindTcp(socket: i32, network: i32, family: i32, port: i32, a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, h: i32, i: i32, j: i32, resultAt: usize): void;
+export declare function startBindTcp(
+  socket: i32,
+  network: i32,
+  family: i32,
+  port: i32,
+  a: i32,
+  b: i32,
+  c: i32,
+  d: i32,
+  e: i32,
+  f: i32,
+  g: i32,
+  h: i32,
+  i: i32,
+  j: i32,
+  resultAt: usize,
+): void;
+
 
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.finish-bind")
 export declare function finishBindTcp(socket: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.start-connect")
-export declare function startConnect(socket: i32, network: i32, family: i32, port: i32, a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, h: i32, i: i32, j: i32, resultAt: usize): void;
+export declare function startConnect(
+  socket: i32,
+  network: i32,
+  family: i32,
+  port: i32,
+  a: i32,
+  b: i32,
+  c: i32,
+  d: i32,
+  e: i32,
+  f: i32,
+  g: i32,
+  h: i32,
+  i: i32,
+  j: i32,
+  resultAt: usize,
+): void;
+
 
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.finish-connect")
 export declare function finishConnect(socket: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.start-listen")
 export declare function startListen(socket: i32, resultAt: usize): void;
+
 
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.finish-listen")
 export declare function finishListen(socket: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.set-listen-backlog-size")
 export declare function setBacklog(socket: i32, backlog: i64, resultAt: usize): void;
+
 
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.accept")
 export declare function accept(socket: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.local-address")
 export declare function localAddressTcp(socket: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.remote-address")
 export declare function remoteAddressTcp(socket: i32, resultAt: usize): void;
+
 
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.subscribe")
 export declare function subscribeTcp(socket: i32): i32;
@@ -63,36 +109,78 @@ export declare function subscribeTcp(socket: i32): i32;
 @external("wasi:sockets/tcp@0.2.0", "[method]tcp-socket.shutdown")
 export declare function shutdownTcp(socket: i32, how: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/udp-create-socket@0.2.0", "create-udp-socket")
 export declare function createUdp(family: i32, resultAt: usize): void;
+
 
 @external("wasi:sockets/udp@0.2.0", "[resource-drop]udp-socket")
 export declare function dropUdp(socket: i32): void;
 
+
 @external("wasi:sockets/udp@0.2.0", "[method]udp-socket.start-bind")
-export declare function startBindUdp(socket: i32, network: i32, family: i32, port: i32, a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, h: i32, i: i32, j: i32, resultAt: usize): void;
+export declare function startBindUdp(
+  socket: i32,
+  network: i32,
+  family: i32,
+  port: i32,
+  a: i32,
+  b: i32,
+  c: i32,
+  d: i32,
+  e: i32,
+  f: i32,
+  g: i32,
+  h: i32,
+  i: i32,
+  j: i32,
+  resultAt: usize,
+): void;
+
 
 @external("wasi:sockets/udp@0.2.0", "[method]udp-socket.finish-bind")
 export declare function finishBindUdp(socket: i32, resultAt: usize): void;
 
 /** With an address, from and to there alone. Streams that were opened before must have been dropped. */
 @external("wasi:sockets/udp@0.2.0", "[method]udp-socket.stream")
-export declare function openDatagrams(socket: i32, some: i32, family: i32, port: i32, a: i32, b: i32, c: i32, d: i32, e: i32, f: i32, g: i32, h: i32, i: i32, j: i32, resultAt: usize): void;
+export declare function openDatagrams(
+  socket: i32,
+  some: i32,
+  family: i32,
+  port: i32,
+  a: i32,
+  b: i32,
+  c: i32,
+  d: i32,
+  e: i32,
+  f: i32,
+  g: i32,
+  h: i32,
+  i: i32,
+  j: i32,
+  resultAt: usize,
+): void;
+
 
 @external("wasi:sockets/udp@0.2.0", "[method]udp-socket.local-address")
 export declare function localAddressUdp(socket: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/udp@0.2.0", "[method]udp-socket.remote-address")
 export declare function remoteAddressUdp(socket: i32, resultAt: usize): void;
+
 
 @external("wasi:sockets/udp@0.2.0", "[method]udp-socket.subscribe")
 export declare function subscribeUdp(socket: i32): i32;
 
+
 @external("wasi:sockets/udp@0.2.0", "[method]incoming-datagram-stream.receive")
 export declare function receiveDatagrams(incoming: i32, countMax: i64, resultAt: usize): void;
 
+
 @external("wasi:sockets/udp@0.2.0", "[method]incoming-datagram-stream.subscribe")
 export declare function subscribeIncoming(incoming: i32): i32;
+
 
 @external("wasi:sockets/udp@0.2.0", "[resource-drop]incoming-datagram-stream")
 export declare function dropIncoming(incoming: i32): void;
@@ -105,11 +193,14 @@ export declare function checkSend(outgoing: i32, resultAt: usize): void;
 @external("wasi:sockets/udp@0.2.0", "[method]outgoing-datagram-stream.send")
 export declare function sendDatagrams(outgoing: i32, at: usize, count: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/udp@0.2.0", "[method]outgoing-datagram-stream.subscribe")
 export declare function subscribeOutgoing(outgoing: i32): i32;
 
+
 @external("wasi:sockets/udp@0.2.0", "[resource-drop]outgoing-datagram-stream")
 export declare function dropOutgoing(outgoing: i32): void;
+
 
 @external("wasi:sockets/ip-name-lookup@0.2.0", "resolve-addresses")
 export declare function resolveAddresses(network: i32, at: usize, length: i32, resultAt: usize): void;
@@ -118,8 +209,10 @@ export declare function resolveAddresses(network: i32, at: usize, length: i32, r
 @external("wasi:sockets/ip-name-lookup@0.2.0", "[method]resolve-address-stream.resolve-next-address")
 export declare function resolveNext(lookup: i32, resultAt: usize): void;
 
+
 @external("wasi:sockets/ip-name-lookup@0.2.0", "[method]resolve-address-stream.subscribe")
 export declare function subscribeLookup(lookup: i32): i32;
+
 
 @external("wasi:sockets/ip-name-lookup@0.2.0", "[resource-drop]resolve-address-stream")
 export declare function dropLookup(lookup: i32): void;

@@ -3,7 +3,15 @@
  * the build replaces by this file; what they mean stands there. Knows the other files here; knows no channel.
  */
 
-import { ERRNO_BADF, ERRNO_INVAL, ERRNO_NOTCONN, ERRNO_NOTSOCK, ERRNO_NOTSUP, ERRNO_PIPE, ERRNO_SUCCESS } from "../errno";
+import {
+  ERRNO_BADF,
+  ERRNO_INVAL,
+  ERRNO_NOTCONN,
+  ERRNO_NOTSOCK,
+  ERRNO_NOTSUP,
+  ERRNO_PIPE,
+  ERRNO_SUCCESS,
+} from "../errno";
 import { FileType } from "../preview1";
 import { AddressFamily, SocketKind } from "../socket-extension";
 import { flatten, takeAddress } from "./addresses";

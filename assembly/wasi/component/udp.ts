@@ -67,7 +67,14 @@ export function receiveUdp(descriptor: Descriptor, at: usize, length: i32): i32 
 }
 
 /** Sends one datagram, to the address of `hostLength` bytes at `hostAt`, or with 0 to whom it is connected. @returns bytes, or -errno */
-export function sendUdp(descriptor: Descriptor, at: usize, length: i32, hostAt: usize, hostLength: i32, port: i32): i32 {
+export function sendUdp(
+  descriptor: Descriptor,
+  at: usize,
+  length: i32,
+  hostAt: usize,
+  hostLength: i32,
+  port: i32,
+): i32 {
   if (hostLength > 0) {
     writeAddress(outgoing + 12, hostAt, hostLength, port);
     const bound = ensureBound(descriptor);

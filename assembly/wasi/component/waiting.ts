@@ -12,7 +12,11 @@ const index = memory.data(4, 4);
 const result = memory.data(RESULT_SIZE, 8);
 
 /** Takes the second step when it can be taken. @returns its errno */
-export function finishStep(socket: i32, finish: (socket: i32, resultAt: usize) => void, subscribe: (socket: i32) => i32): i32 {
+export function finishStep(
+  socket: i32,
+  finish: (socket: i32, resultAt: usize) => void,
+  subscribe: (socket: i32) => i32,
+): i32 {
   finish(socket, result);
   while (load<u8>(result) != 0 && load<u8>(result, 1) == WOULD_BLOCK) {
     waitAndDrop(subscribe(socket));

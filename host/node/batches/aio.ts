@@ -84,7 +84,7 @@ export class Aio {
 
   /** Makes the calls at the indexes below `count`, in their order. */
   run(count: number): void {
-    for (let first = 0; first < count; ) {
+    for (let first = 0; first < count;) {
       const taken = this.#linux.syscall(IO_SUBMIT, this.#context, count - first, this.#listAt + first * 8, 0, 0);
       if (taken > 0) {
         this.#reap(taken);
@@ -123,7 +123,7 @@ export class Aio {
   /** Takes the results of `count` calls, which are done. */
   #reap(count: number): void {
     const events = this.#events;
-    for (let left = count; left > 0; ) {
+    for (let left = count; left > 0;) {
       const found = this.#linux.syscall(IO_GETEVENTS, this.#context, left, left, this.#eventsAt, 0);
       if (found < 0) {
         const errno = this.#libc.errno();

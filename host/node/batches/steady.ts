@@ -178,7 +178,9 @@ export class Steady {
   /** Is it a TCP connection with a send buffer of an ordinary size? */
   #isFit(fd: number): boolean {
     const [level, sendBuffer] = this.#constants.options.SO_SNDBUF;
-    return this.#optionOf(fd, level, SO_PROTOCOL) === IPPROTO_TCP && this.#optionOf(fd, level, sendBuffer) >= SEND_BUFFER_MIN;
+    return (
+      this.#optionOf(fd, level, SO_PROTOCOL) === IPPROTO_TCP && this.#optionOf(fd, level, sendBuffer) >= SEND_BUFFER_MIN
+    );
   }
 
   /** -1 where there is none. */
