@@ -2,9 +2,12 @@ import { defineConfig } from "vitest/config";
 
 /** What the loop and the handlers do, which must be the same however the backend makes its calls. */
 const BEHAVIOUR = [
-  "tests/{accept,callbacks,channel-map,closing,connect,delivery,dispatcher,loop,loop-hosted,socket,trace,with-send}.test.ts",
-  "tests/{async-chat-ends,async-chat-input,async-chat-output,async-chat-output-loop}.test.ts",
-  "tests/{differential,proxy}.test.ts",
+  "tests/handlers/{accept,callbacks,closing,connect,dispatcher,with-send}.test.ts",
+  "tests/handlers/chat/{ends,input,output,output-loop}.test.ts",
+  "tests/loop/{channel-map,delivery,hosted,loop,trace}.test.ts",
+  "tests/net/socket.test.ts",
+  "tests/differential/differential.test.ts",
+  "tests/examples/proxy.test.ts",
   "tests/conformance/*.test.ts",
 ];
 

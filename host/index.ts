@@ -14,11 +14,11 @@ export type {
   SocketType,
   UnixAddress,
   Watch,
-} from "./backend.js";
-export { Ready } from "./backend.js";
-export type { Channel, ChannelDescription } from "./channel.js";
-export { ChannelMap, socketMap, type ChannelSnapshot, type MapStatistics } from "./channel-map.js";
-export { defaultBackend } from "./default-backend.js";
+} from "./backend/backend.js";
+export { Ready } from "./backend/backend.js";
+export type { Channel, ChannelDescription } from "./loop/channel.js";
+export { ChannelMap, socketMap, type ChannelSnapshot, type MapStatistics } from "./loop/channel-map.js";
+export { defaultBackend } from "./node/default.js";
 export {
   BlockingIOError,
   ExitNow,
@@ -26,7 +26,7 @@ export {
   OSError,
   UnsupportedPlatformError,
   type OSErrorDetails,
-} from "./errors.js";
+} from "./backend/errors.js";
 export {
   driveGuest,
   GuestError,
@@ -37,19 +37,19 @@ export {
   type GuestFrame,
   type GuestOptions,
   type GuestStdio,
-} from "./guest.js";
-export { AsyncChat } from "./handlers/async-chat.js";
-export type { Bytes } from "./handlers/bytes.js";
+} from "./guest/run.js";
+export { AsyncChat } from "./handlers/chat/async-chat.js";
+export type { Bytes } from "./handlers/chat/bytes.js";
 export { Dispatcher } from "./handlers/dispatcher.js";
 export { DispatcherWithSend } from "./handlers/dispatcher-with-send.js";
 export { FileDispatcher } from "./handlers/file-dispatcher.js";
-export { FileWrapper } from "./handlers/file-wrapper.js";
-export { SimpleProducer, type Producer, type ProducerLike } from "./handlers/producers.js";
+export { FileWrapper } from "./net/file-wrapper.js";
+export { SimpleProducer, type Producer, type ProducerLike } from "./handlers/chat/producers.js";
 export { exception, read, readwrite, write } from "./handlers/readwrite.js";
-export { findPrefixAtEnd, type Terminator } from "./handlers/terminator.js";
+export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
 export { compactTraceback, type CompactTraceback } from "./handlers/traceback.js";
-export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop.js";
+export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop/loop.js";
 export { createNodeBackend } from "./node/backend.js";
-export { pipe } from "./pipe.js";
-export { Socket, type Datagram, type SocketOptions } from "./socket.js";
-export type { Timer, TimerCallback, TimerHandler } from "./timer.js";
+export { pipe } from "./net/pipe.js";
+export { Socket, type Datagram, type SocketOptions } from "./net/socket.js";
+export type { Timer, TimerCallback, TimerHandler } from "./loop/timer.js";

@@ -3,13 +3,13 @@
  * sockets to host/listen; knows no guest.
  */
 
-import type { Backend, SocketAddress } from "../backend.js";
-import { openListener as openSocket, parseAddress, splitName } from "../listen.js";
-import type { Socket } from "../socket.js";
-import { isListenerName } from "../wasi/preview1.js";
+import type { Backend, SocketAddress } from "../backend/backend.js";
+import { openListener as openSocket, parseAddress, splitName } from "../net/listen.js";
+import type { Socket } from "../net/socket.js";
+import { isListenerName } from "../guest/preview1.js";
 import { UsageError } from "./run-options.js";
 
-export { addressText } from "../listen.js";
+export { addressText } from "../net/listen.js";
 
 /** What a --listen says. */
 export interface ListenRequest {

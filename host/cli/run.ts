@@ -6,10 +6,10 @@
 import { fstatSync, readFileSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { isatty } from "node:tty";
-import { defaultBackend } from "../default-backend.js";
-import { OSError, UnsupportedPlatformError } from "../errors.js";
-import { GuestError, type GuestStdio, GuestTrap, runGuest } from "../guest.js";
-import { PREVIEW1 } from "../wasi/preview1.js";
+import { defaultBackend } from "../net/default-backend.js";
+import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
+import { GuestError, type GuestStdio, GuestTrap, runGuest } from "../guest/run.js";
+import { PREVIEW1 } from "../guest/preview1.js";
 import { addressText, type Listener, openListener, parseListen } from "./run-listen.js";
 import { parseRun, type RunOptions, USAGE, UsageError } from "./run-options.js";
 

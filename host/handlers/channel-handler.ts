@@ -5,11 +5,11 @@
  * `Dispatcher`, which users extend, is the other half: what a program asks of a channel.
  */
 
-import type { SocketAddress } from "../backend.js";
-import type { Channel, ChannelDescription } from "../channel.js";
-import { Interest, State } from "../engine.js";
-import { OSError } from "../errors.js";
-import type { Socket } from "../socket.js";
+import type { SocketAddress } from "../backend/backend.js";
+import type { Channel, ChannelDescription } from "../loop/channel.js";
+import { Interest, State } from "../loop/engine.js";
+import { OSError } from "../backend/errors.js";
+import type { Socket } from "../net/socket.js";
 import type { Membership } from "./membership.js";
 import { declareOurs } from "./overrides.js";
 import { compactTraceback } from "./traceback.js";

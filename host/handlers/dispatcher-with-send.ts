@@ -1,6 +1,6 @@
 /** Owns `DispatcherWithSend`, asyncore's `dispatcher_with_send`: a dispatcher whose `send` takes everything. */
 
-import { checkBytes } from "../check.js";
+import { checkBytes } from "../backend/check.js";
 import { Dispatcher } from "./dispatcher.js";
 import { declareOurs } from "./overrides.js";
 import { SendQueue } from "./send-queue.js";

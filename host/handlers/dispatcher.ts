@@ -3,14 +3,14 @@
  * membership of a map; the callbacks are its base class's, and the engine decides which is due.
  */
 
-import type { Family, SocketAddress, SocketType } from "../backend.js";
-import type { ChannelDescription } from "../channel.js";
-import { ChannelMap, backendOf, socketMap } from "../channel-map.js";
-import { checkAddress, checkInstance, checkInteger } from "../check.js";
-import type { Endpoint } from "../endpoint.js";
-import { Interest, State } from "../engine.js";
-import { OSError, isDisconnect } from "../errors.js";
-import { Socket } from "../socket.js";
+import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
+import type { ChannelDescription } from "../loop/channel.js";
+import { ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
+import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
+import type { Endpoint } from "../net/endpoint.js";
+import { Interest, State } from "../loop/engine.js";
+import { OSError, isDisconnect } from "../backend/errors.js";
+import { Socket } from "../net/socket.js";
 import { ChannelHandler } from "./channel-handler.js";
 import { describeEndpoint, inspectSocket, isStream } from "./inspect.js";
 import { Membership } from "./membership.js";

@@ -1,9 +1,9 @@
 /** Owns `FileDispatcher`, asyncore's `file_dispatcher`: a dispatcher on a file, a pipe or a terminal. */
 
-import { backendOf, type ChannelMap } from "../channel-map.js";
-import { OSError } from "../errors.js";
+import { backendOf, type ChannelMap } from "../loop/channel-map.js";
+import { OSError } from "../backend/errors.js";
 import { Dispatcher } from "./dispatcher.js";
-import { FileWrapper } from "./file-wrapper.js";
+import { FileWrapper } from "../net/file-wrapper.js";
 
 /** Reads and writes a descriptor: `recv` and `send` are read(2) and write(2). */
 export class FileDispatcher extends Dispatcher {

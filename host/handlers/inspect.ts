@@ -3,12 +3,12 @@
  * snapshot says. Knows sockets; knows no handler and no map.
  */
 
-import type { SocketAddress } from "../backend.js";
-import type { ChannelDescription } from "../channel.js";
-import type { Endpoint } from "../endpoint.js";
-import { State } from "../engine.js";
-import { OSError } from "../errors.js";
-import { Socket } from "../socket.js";
+import type { SocketAddress } from "../backend/backend.js";
+import type { ChannelDescription } from "../loop/channel.js";
+import type { Endpoint } from "../net/endpoint.js";
+import { State } from "../loop/engine.js";
+import { OSError } from "../backend/errors.js";
+import { Socket } from "../net/socket.js";
 
 /** What a socket is. */
 export interface SocketStanding {

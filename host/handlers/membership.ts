@@ -4,10 +4,10 @@
  * socket and no handler class.
  */
 
-import { type ChannelMap, registrarOf } from "../channel-map.js";
-import type { Channel, Registration } from "../channel.js";
-import { Interest, State } from "../engine.js";
-import type { OSError } from "../errors.js";
+import { type ChannelMap, registrarOf } from "../loop/channel-map.js";
+import type { Channel, Registration } from "../loop/channel.js";
+import { Interest, State } from "../loop/engine.js";
+import type { OSError } from "../backend/errors.js";
 
 /** A handler and its map, whether it is in the map or not. */
 export class Membership {

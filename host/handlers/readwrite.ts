@@ -6,9 +6,9 @@
  * so they are for channels that are connected or need not be.
  */
 
-import { Ready } from "../backend.js";
-import { type Channel, tellThrown } from "../channel.js";
-import { checkInteger, checkObject } from "../check.js";
+import { Ready } from "../backend/backend.js";
+import { type Channel, tellThrown } from "../loop/channel.js";
+import { checkInteger, checkObject } from "../backend/check.js";
 
 const ALL = Ready.READ | Ready.WRITE | Ready.PRIORITY | Ready.HANGUP | Ready.ERROR;
 

@@ -14,7 +14,7 @@
  */
 
 import { isIP } from "node:net";
-import type { SocketAddress } from "../backend.js";
+import type { SocketAddress } from "../backend/backend.js";
 import { AF_INET, AF_UNIX, errnos, type PlatformConstants } from "./constants.js";
 import type { Libc } from "./libc.js";
 

@@ -3,9 +3,9 @@
  * closed through it. Knows no layout and no signature.
  */
 
-import type { Backend, Clock, PollSet } from "../backend.js";
-import { checkInteger, checkOneOf } from "../check.js";
-import { UnsupportedPlatformError } from "../errors.js";
+import type { Backend, Clock, PollSet } from "../backend/backend.js";
+import { checkInteger, checkOneOf } from "../backend/check.js";
+import { UnsupportedPlatformError } from "../backend/errors.js";
 import { CLOCK_REALTIME, errorCode, platformConstants } from "./constants.js";
 import { createDescriptorCalls } from "./descriptors.js";
 import { EpollPollSet } from "./epoll.js";
@@ -15,7 +15,7 @@ import { PollPollSet } from "./poll.js";
 import { createRowWriter } from "./readiness.js";
 import { Scratch } from "./scratch.js";
 import { createSocketCalls } from "./sockets.js";
-import { type DirectCalls, endBatchUnderWay, Streams } from "./batches/streams.js";
+import { type DirectCalls, endBatchUnderWay, Streams } from "./batch/streams.js";
 
 export interface NodeBackendOptions {
   /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */

@@ -6,7 +6,7 @@
 
 import { constants as os } from "node:os";
 import { getSystemErrorName } from "node:util";
-import type { SocketOption } from "../backend.js";
+import type { SocketOption } from "../backend/backend.js";
 
 /** Where an option stands: its level and its number. */
 type OptionNumbers = readonly [level: number, option: number];

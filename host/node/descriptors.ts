@@ -3,7 +3,7 @@
  * set. Results are -errno for a failure.
  */
 
-import type { Backend } from "../backend.js";
+import type { Backend } from "../backend/backend.js";
 import { errnos, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
 import type { Libc } from "./libc.js";
 

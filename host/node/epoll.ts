@@ -10,14 +10,14 @@
  * ```
  */
 
-import { type PollSet, Ready, READY_STRIDE, type Watch } from "../backend.js";
-import { LoopError, OSError } from "../errors.js";
+import { type PollSet, Ready, READY_STRIDE, type Watch } from "../backend/backend.js";
+import { LoopError, OSError } from "../backend/errors.js";
 import { errnos, errorCode, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
 import { grown } from "./grown.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, POLLOUT, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
-import { Steady } from "./batches/steady.js";
-import type { Streams } from "./batches/streams.js";
+import { Steady } from "./batch/steady.js";
+import type { Streams } from "./batch/streams.js";
 import { LoopDescriptor, LoopWatch } from "./watch.js";
 
 const EPOLL_CTL_ADD = 1;

@@ -8,7 +8,7 @@
  */
 
 import { createRequire } from "node:module";
-import { UnsupportedPlatformError } from "../errors.js";
+import { UnsupportedPlatformError } from "../backend/errors.js";
 
 /** A pointer argument: a view, or an address (0n is NULL). */
 export type Pointer = NodeJS.ArrayBufferView | bigint;

@@ -12,8 +12,8 @@
 import { lookup as lookupOfNode } from "node:dns/promises";
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
-import type { Backend } from "../backend.js";
-import { OSError } from "../errors.js";
+import type { Backend } from "../backend/backend.js";
+import { OSError } from "../backend/errors.js";
 import { AddressBuffer } from "./addresses.js";
 import { AF_INET, errorCode, type PlatformConstants, SOCK_STREAM } from "./constants.js";
 import type { Libc } from "./libc.js";

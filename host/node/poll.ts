@@ -11,9 +11,9 @@
 
 import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
-import { type PollSet, READY_STRIDE, type Watch } from "../backend.js";
-import { LoopError } from "../errors.js";
-import { endBatchUnderWay } from "./batches/streams.js";
+import { type PollSet, READY_STRIDE, type Watch } from "../backend/backend.js";
+import { LoopError } from "../backend/errors.js";
+import { endBatchUnderWay } from "./batch/streams.js";
 import { errnos, type PlatformConstants } from "./constants.js";
 import type { Libc } from "./libc.js";
 import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWriter, timeoutOf } from "./readiness.js";

@@ -4,7 +4,7 @@
  * Knows no set of descriptors.
  */
 
-import { Ready } from "../backend.js";
+import { Ready } from "../backend/backend.js";
 import { errnos, type PlatformConstants, socketLevel } from "./constants.js";
 import type { Libc } from "./libc.js";
 

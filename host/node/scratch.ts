@@ -5,7 +5,7 @@
  * because V8 keeps up to 64 bytes inside the object and must move them out first. Copying a few bytes is cheaper.
  */
 
-import { copyTo } from "../bytes.js";
+import { copyTo } from "../backend/bytes.js";
 import type { Libc } from "./libc.js";
 
 const BYTES = 65_536;

@@ -3,8 +3,8 @@
  * values are made once and used by every call.
  */
 
-import type { Accepted, Backend, Family, SocketAddress, SocketOption } from "../backend.js";
-import { copyOf } from "../bytes.js";
+import type { Accepted, Backend, Family, SocketAddress, SocketOption } from "../backend/backend.js";
+import { copyOf } from "../backend/bytes.js";
 import { AddressBuffer } from "./addresses.js";
 import {
   AF_INET,

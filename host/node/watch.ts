@@ -7,7 +7,7 @@
  * the same iteration of its loop, right after the poll phase, and which is an ordinary callback.
  */
 
-import type { Watch } from "../backend.js";
+import type { Watch } from "../backend/backend.js";
 import type { Libc, LoopPoll } from "./libc.js";
 import { POLLIN, POLLOUT } from "./readiness.js";
 

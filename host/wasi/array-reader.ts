@@ -3,7 +3,7 @@
  * the clocks become one timeout. Knows the WASI layout; knows no change log.
  */
 
-import { Ready, type Clock } from "../backend.js";
+import { Ready, type Clock } from "../backend/backend.js";
 import { ERRNO_BADF, ERRNO_INVAL, ERRNO_SUCCESS } from "./errno.js";
 import { CLOCK_ABSTIME, ClockId, Event, EventType, Subscription } from "./layout.js";
 import { InterestTable } from "./interest-table.js";

@@ -1,6 +1,6 @@
 /** Owns reading a caller's change log into what is watched. Knows the log's layout; knows no subscriptions. */
 
-import { Ready } from "../backend.js";
+import { Ready } from "../backend/backend.js";
 import { Change } from "./layout.js";
 import type { Watched } from "./watched.js";
 

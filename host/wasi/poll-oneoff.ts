@@ -7,7 +7,7 @@
  * from the call before is told to the poll set. After that both are served by the same code.
  */
 
-import { READY_STRIDE, Ready, type Backend, type PollSet } from "../backend.js";
+import { READY_STRIDE, Ready, type Backend, type PollSet } from "../backend/backend.js";
 import { ArrayReader } from "./array-reader.js";
 import { ERRNO_FAULT, ERRNO_INVAL, ERRNO_IO, ERRNO_SUCCESS, wasiErrno } from "./errno.js";
 import { EVENT_HANGUP, Event, EventType, Subscription } from "./layout.js";

@@ -3,7 +3,7 @@
  * and no WASI layout.
  */
 
-import { Ready, type PollSet } from "../backend.js";
+import { Ready, type PollSet } from "../backend/backend.js";
 import { EventType } from "./layout.js";
 
 /** A descriptor that could not be watched: an event to be told at the next poll. */

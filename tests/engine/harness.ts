@@ -13,7 +13,7 @@ import {
   readStatistics,
   type EngineExports,
   type EngineStatistics,
-} from "../../host/engine.js";
+} from "../../host/loop/engine.js";
 import {
   CLOCK,
   EVENT_SIZE,

@@ -1,7 +1,7 @@
 /** Holds every number that the host writes down for a layout of the engine's against the engine's own sources. */
 
 import { describe, expect, test } from "vitest";
-import { COUNTERS, Interest, Kind, State, Verdict } from "../../host/engine.js";
+import { COUNTERS, Interest, Kind, State, Verdict } from "../../host/loop/engine.js";
 import { ERRNO_BADF, ERRNO_SUCCESS, wasiErrno, wasiErrorCode } from "../../host/wasi/errno.js";
 import {
   CLOCK_ABSTIME,

@@ -1,7 +1,7 @@
 /** Holds `poll_oneoff` as the host answers it for the engine: by its change log alone. */
 
 import { describe, expect, test } from "vitest";
-import { Ready } from "../../host/backend.js";
+import { Ready } from "../../host/backend/backend.js";
 import { clock, createCaller, event, failed, fd, type Change } from "./scripted-caller.js";
 import { Errno, FD_PRIORITY, FD_READ, FD_WRITE } from "./wasi-bytes.js";
 

@@ -3,7 +3,7 @@
  * clock that moves by the waits alone. Knows the backend seam; opens nothing.
  */
 
-import { Ready, type Backend, type Clock, type PollSet, type Watch } from "../../host/backend.js";
+import { Ready, type Backend, type Clock, type PollSet, type Watch } from "../../host/backend/backend.js";
 
 /** The numbering of the scripted platform: not WASI's. */
 const CODES = new Map([

@@ -3,7 +3,7 @@
  * and a component, from one source. Knows no scenario.
  */
 
-import { buildComponent, command, missing } from "../guest-component-support.js";
+import { buildComponent, command, missing } from "../assembly/component-support.js";
 import { buildGuest, type Runtime, RUNTIMES } from "./support.js";
 
 export const COMPONENTS: Runtime = {

@@ -4,7 +4,7 @@
  */
 
 import { AsyncChat, BlockingIOError, type ChannelMap, type OSError, type Socket } from "wasyncore";
-import type { Endpoint } from "../../host/endpoint.js";
+import type { Endpoint } from "../../host/net/endpoint.js";
 
 /** No descriptor of the process has such a number, and nothing polls it. */
 let nextFd = 1_000_000;

@@ -5,7 +5,7 @@
 
 import { vi } from "vitest";
 
-vi.mock("../../host/default-backend.js", async () => {
+vi.mock("../../host/node/default.js", async () => {
   const { createNodeBackend } = await import("../../host/node/backend.js");
   const backend = createNodeBackend({ batchMin: 1 });
   return { defaultBackend: () => backend };

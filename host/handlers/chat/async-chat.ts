@@ -1,0 +1,192 @@
+/**
+ * Owns `AsyncChat`, asynchat's `async_chat`: a dispatcher for protocols that talk in messages. Knows what it reads as
+ * an input buffer, and leaves what it sends to QueuedDispatcher.
+ */
+
+import type { ChannelMap } from "../../loop/channel-map.js";
+import { checkInteger } from "../../backend/check.js";
+import type { Socket } from "../../net/socket.js";
+import { NO_BYTES } from "./bytes.js";
+import { InputBuffer, Step } from "./input-buffer.js";
+import { declareOurs } from "../overrides.js";
+import { QueuedDispatcher } from "./queued-dispatcher.js";
+import type { Terminator } from "./terminator.js";
+
+const SIZE_MAX = 0x7fffffff;
+
+/**
+ * What comes in is handed to `collectIncomingData` until the terminator comes, which `foundTerminator` is told; what
+ * goes out waits in a queue. Subclass it and override these two.
+ *
+ * Names and meanings are those of asynchat.async_chat; docs/asyncore.md lists what differs.
+ */
+export class AsyncChat extends QueuedDispatcher {
+  /** How many bytes one read takes at the most. asynchat: ac_in_buffer_size. */
+  acInBufferSize = 65_536;
+  /** How many bytes a terminator of bytes may be away; more: {@link handleLineTooLong}. Infinity, or 0: no limit. */
+  maxLineLength = Infinity;
+
+  readonly #input = new InputBuffer();
+  #incoming: Uint8Array[] = [];
+  #paused = false;
+
+  /**
+   * @param socket a connected socket to take over
+   * @param map the map to be in; default `socketMap`
+   */
+  constructor(socket?: Socket, map?: ChannelMap) {
+    super(undefined, map);
+    // Not by another constructor: coming into the map needs the fields above.
+    if (socket !== undefined) this.setSocket(socket);
+  }
+
+  // Callbacks, to be overridden.
+
+  /** A part of a message. `data` is a view of what was read: keep a copy, `data.slice()`, of what is kept for long. */
+  collectIncomingData(_data: Uint8Array): void {
+    throw notImplemented("collectIncomingData");
+  }
+
+  /** The terminator has come. It may be set anew here; what follows it is held against the new one. */
+  foundTerminator(): void {
+    throw notImplemented("foundTerminator");
+  }
+
+  /**
+   * No terminator came within {@link maxLineLength} bytes; so many were collected. As it is, logs it and closes. When
+   * it does not close, the rest of the line is left out, `foundTerminator` is not called for it, and the next line
+   * comes as ever.
+   */
+  handleLineTooLong(): void {
+    this.logInfo(`${this} has sent no terminator within ${this.maxLineLength} bytes, closing channel`, "error");
+    this.handleCloseEvent();
+  }
+
+  /** The peer has ended, or is gone. Closes, and says nothing, as asynchat's does. */
+  override handleClose(): void {
+    this.close();
+  }
+
+  // What a program asks of the channel.
+
+  /**
+   * Says what ends a message: these bytes; so many bytes; or, with null, 0 or no bytes, nothing, so that
+   * `foundTerminator` is never called. A string stands for its UTF-8. asynchat: set_terminator.
+   * @throws RangeError for a number that is negative or not whole
+   */
+  setTerminator(terminator: Terminator): void {
+    this.#input.terminator = terminator;
+  }
+
+  /** What was set, null before; of a number, how many bytes are still to come. asynchat: get_terminator. */
+  getTerminator(): Terminator {
+    return this.#input.terminator;
+  }
+
+  /** Reads no more, and hands on nothing of what was read, until {@link resumeReading}. */
+  pauseReading(): void {
+    this.#paused = true;
+    this.setReadInterest(false);
+  }
+
+  resumeReading(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.setReadInterest(true);
+    if (this.#input.hasInput) this.continueSoon();
+  }
+
+  /** Drops everything read, collected and queued. asynchat: discard_buffers. */
+  override discardBuffers(): void {
+    this.#input.clear();
+    this.#incoming = [];
+    super.discardBuffers();
+  }
+
+  override close(): void {
+    this.#paused = false;
+    this.#input.reset();
+    super.close();
+  }
+
+  // What the loop calls.
+
+  override readable(): boolean {
+    return !this.#paused;
+  }
+
+  override handleRead(): void {
+    const input = this.#input;
+    if (!input.hasInput) {
+      const data = this.#receive();
+      if (data.length === 0) return;
+      this.touch();
+      input.add(data);
+    }
+    this.#handOn();
+  }
+
+  override addChannel(): void {
+    super.addChannel();
+    if (this.#input.hasInput) this.continueSoon();
+  }
+
+  // asynchat's helpers: a subclass may collect with the first, and take with the second.
+
+  /** Keeps a part of a message. asynchat: _collect_incoming_data. */
+  protected _collectIncomingData(data: Uint8Array): void {
+    this.#incoming.push(data);
+  }
+
+  /** Everything kept since the last call, in memory of its own. asynchat: _get_data. */
+  protected _getData(): Uint8Array {
+    const pieces = this.#incoming;
+    this.#incoming = [];
+    const [first] = pieces;
+    if (first !== undefined && pieces.length === 1) return new Uint8Array(first);
+    const data = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+    let at = 0;
+    for (const piece of pieces) {
+      data.set(piece, at);
+      at += piece.length;
+    }
+    return data;
+  }
+
+  protected override continueReading(): void {
+    if (!this.#paused && this.#input.hasInput) this.#handOn();
+  }
+
+  #receive(): Uint8Array {
+    checkInteger("acInBufferSize", this.acInBufferSize, 1, SIZE_MAX);
+    try {
+      return this.recv(this.acInBufferSize);
+    } catch (error) {
+      this.tellFailure(error);
+      return NO_BYTES;
+    }
+  }
+
+  /** Tells what was read, until all is told or reading is paused; what a callback left by throwing is told later. */
+  #handOn(): void {
+    const input = this.#input;
+    try {
+      while (!this.#paused) {
+        const step = input.next(this.maxLineLength || Infinity);
+        if (step === Step.NOTHING) return;
+        if (step === Step.DATA) this.collectIncomingData(input.data);
+        else if (step === Step.FOUND) this.foundTerminator();
+        else this.handleLineTooLong();
+      }
+    } finally {
+      if (!this.#paused && input.hasInput) this.continueSoon();
+    }
+  }
+}
+
+declareOurs(AsyncChat.prototype.readable);
+
+function notImplemented(name: string): Error {
+  const message = `${name}() must be implemented in a subclass of AsyncChat`;
+  return Object.assign(new Error(message), { code: "ERR_METHOD_NOT_IMPLEMENTED" });
+}

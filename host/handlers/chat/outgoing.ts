@@ -1,0 +1,152 @@
+/**
+ * Owns what a chat channel has still to send, in order: bytes, sources that bytes are taken from when a send has room
+ * for them, and what is to be done when all before it is sent. Knows no channel.
+ */
+
+import { PIECES_A_SEND, SendQueue } from "../send-queue.js";
+import type { Source } from "./producers.js";
+
+/** What is to be done when all before it is sent: close the channel, or end its writing half. */
+export type Mark = "close" | "shutdown";
+
+interface Link {
+  readonly entry: SendQueue | Source | Mark;
+  next: Link | undefined;
+}
+
+export class Outgoing {
+  /** Bytes that are next. */
+  #ready = new SendQueue();
+  /** What comes after them. */
+  #first: Link | undefined;
+  #last: Link | undefined;
+  /** Bytes behind the first link. */
+  #laterLength = 0;
+  #filling = false;
+
+  /** Bytes that wait; what a source still has does not count. */
+  get length(): number {
+    return this.#ready.length + this.#laterLength;
+  }
+
+  /** Bytes that can be sent now. */
+  get readyLength(): number {
+    return this.#ready.length;
+  }
+
+  get isEmpty(): boolean {
+    return this.#ready.length === 0 && this.#first === undefined;
+  }
+
+  /** Is something to be done now? Not where a source is waited for. */
+  get isReady(): boolean {
+    if (this.#ready.length > 0) return true;
+    const entry = this.#first?.entry;
+    if (entry === undefined) return false;
+    return typeof entry === "string" || entry instanceof SendQueue || !entry.isWaiting;
+  }
+
+  /** Adds bytes: those themselves, which must not change until they are sent or {@link own} is called. */
+  lend(data: Uint8Array): void {
+    this.#add(data, false);
+  }
+
+  /** Makes what is left of lent bytes a copy. */
+  own(data: Uint8Array): void {
+    if (this.#ready.length > 0) this.#ready.own(data);
+  }
+
+  /** Adds a copy of bytes. */
+  push(data: Uint8Array): void {
+    this.#add(data, true);
+  }
+
+  append(entry: Source | Mark): void {
+    this.#link(entry);
+  }
+
+  /** Takes bytes from the sources until there are `bytes` of them, enough pieces for a send, or none to be had now. */
+  fill(bytes: number): void {
+    // A source may push, and so come here again.
+    if (this.#filling) return;
+    this.#filling = true;
+    try {
+      while (this.#ready.length < bytes && this.#ready.pieceCount < PIECES_A_SEND && this.#takeOne());
+    } finally {
+      this.#filling = false;
+    }
+  }
+
+  front(maxBytes: number): Uint8Array[] {
+    return this.#ready.front(maxBytes);
+  }
+
+  drop(count: number): void {
+    this.#ready.drop(count);
+  }
+
+  /** What is to be done now that all before it is sent, if that is next. */
+  takeMark(): Mark | undefined {
+    const entry = this.#ready.length > 0 ? undefined : this.#first?.entry;
+    if (typeof entry !== "string") return undefined;
+    this.#unlink();
+    return entry;
+  }
+
+  /** Drops everything; sources are given up. */
+  clear(): void {
+    let link = this.#first;
+    this.#ready.clear();
+    this.#first = undefined;
+    this.#last = undefined;
+    this.#laterLength = 0;
+    for (; link !== undefined; link = link.next) {
+      const { entry } = link;
+      if (typeof entry !== "string" && !(entry instanceof SendQueue)) entry.close();
+    }
+  }
+
+  /** Takes from the first link. @returns whether there may be more. */
+  #takeOne(): boolean {
+    const first = this.#first;
+    if (first === undefined || typeof first.entry === "string") return false;
+    if (first.entry instanceof SendQueue) {
+      this.#unlink();
+      this.#laterLength -= first.entry.length;
+      if (this.#ready.length === 0) this.#ready = first.entry;
+      else this.#ready.takeFrom(first.entry);
+      return true;
+    }
+    const piece = first.entry.next();
+    // The source may have cleared everything.
+    if (piece === undefined || this.#first !== first) return false;
+    if (piece.length === 0) this.#unlink();
+    else this.#ready.push(piece);
+    return true;
+  }
+
+  #add(data: Uint8Array, copy: boolean): void {
+    if (data.length === 0) return;
+    let queue = this.#ready;
+    if (this.#first !== undefined) {
+      const last = this.#last?.entry;
+      queue = last instanceof SendQueue ? last : this.#link(new SendQueue());
+      this.#laterLength += data.length;
+    }
+    if (copy) queue.pushCopy(data);
+    else queue.push(data);
+  }
+
+  #link<T extends Link["entry"]>(entry: T): T {
+    const link: Link = { entry, next: undefined };
+    if (this.#last === undefined) this.#first = link;
+    else this.#last.next = link;
+    this.#last = link;
+    return entry;
+  }
+
+  #unlink(): void {
+    this.#first = this.#first?.next;
+    if (this.#first === undefined) this.#last = undefined;
+  }
+}

@@ -1,0 +1,214 @@
+/**
+ * Owns where a chat channel's output may come from, other than from a push: objects with `more()`, iterables, async
+ * iterables. Knows no channel.
+ */
+
+import { checkInteger, checkObject } from "../../backend/check.js";
+import { NO_BYTES, type Bytes, bytesOf } from "./bytes.js";
+
+/** asynchat's producer: gives its output piece by piece. */
+export interface Producer {
+  /** The next piece, which must not change from then on; an empty one ends it. */
+  more(): Bytes;
+}
+
+/** What `pushWithProducer` takes. An async iterable gives its pieces only under `loop`, which does not block. */
+export type ProducerLike = Producer | Iterable<Bytes> | AsyncIterable<Bytes>;
+
+/** Gives bytes in pieces of `bufferSize`. asynchat.simple_producer. */
+export class SimpleProducer implements Producer {
+  readonly #data: Uint8Array;
+  readonly #bufferSize: number;
+  #at = 0;
+
+  /** @param data is not copied: it must not change until it is sent */
+  constructor(data: Bytes, bufferSize = 512) {
+    checkInteger("bufferSize", bufferSize, 1, Number.MAX_SAFE_INTEGER);
+    this.#data = bytesOf("data", data);
+    this.#bufferSize = bufferSize;
+  }
+
+  more(): Uint8Array {
+    const start = this.#at;
+    this.#at = Math.min(start + this.#bufferSize, this.#data.length);
+    return this.#data.subarray(start, this.#at);
+  }
+}
+
+/** A producer of any kind, as the output of a channel sees it. */
+export interface Source {
+  /** Must a piece be waited for? */
+  readonly isWaiting: boolean;
+  /** The next piece; an empty one is the end, undefined means that it is still to come. @throws what the producer throws */
+  next(): Uint8Array | undefined;
+  /** Gives up: the producer is not asked any more. */
+  close(): void;
+}
+
+/**
+ * Makes a source of a producer.
+ * @param onArrival called, never from inside `next`, when what was waited for is there
+ * @param onFailure called with what a producer throws when it is given up
+ */
+export function openSource(producer: ProducerLike, onArrival: () => void, onFailure: (error: unknown) => void): Source {
+  checkObject("producer", producer);
+  if (isProducer(producer)) return new MoreSource(producer);
+  if (Symbol.asyncIterator in producer) return new AsyncSource(producer, onArrival, onFailure);
+  if (Symbol.iterator in producer) return new IterableSource(producer, onFailure);
+  throw Object.assign(new TypeError(`"producer" must have more(), or be an iterable or an async iterable of bytes`), {
+    code: "ERR_INVALID_ARG_TYPE",
+  });
+}
+
+function isProducer(producer: object): producer is Producer {
+  return "more" in producer && typeof producer.more === "function";
+}
+
+class MoreSource implements Source {
+  readonly isWaiting = false;
+  readonly #producer: Producer;
+
+  constructor(producer: Producer) {
+    this.#producer = producer;
+  }
+
+  next(): Uint8Array {
+    return bytesOf("more()", this.#producer.more());
+  }
+
+  close(): void {
+    // asynchat's producers know of no end but their own.
+  }
+}
+
+class IterableSource implements Source {
+  readonly isWaiting = false;
+  readonly #iterator: Iterator<Bytes>;
+  readonly #onFailure: (error: unknown) => void;
+  #ended = false;
+
+  constructor(iterable: Iterable<Bytes>, onFailure: (error: unknown) => void) {
+    this.#iterator = iterable[Symbol.iterator]();
+    this.#onFailure = onFailure;
+  }
+
+  next(): Uint8Array {
+    while (!this.#ended) {
+      const result = this.#step();
+      if (result.done === true) break;
+      const piece = bytesOf("piece", result.value);
+      if (piece.length > 0) return piece;
+    }
+    this.#ended = true;
+    return NO_BYTES;
+  }
+
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    try {
+      this.#iterator.return?.();
+    } catch (error) {
+      this.#onFailure(error);
+    }
+  }
+
+  #step(): IteratorResult<Bytes> {
+    try {
+      return this.#iterator.next();
+    } catch (error) {
+      this.#ended = true;
+      throw error;
+    }
+  }
+}
+
+/** One piece at a time is asked for, and only when the one before it was taken. */
+class AsyncSource implements Source {
+  readonly #iterable: AsyncIterable<Bytes> & Partial<AsyncDisposable>;
+  readonly #iterator: AsyncIterator<Bytes>;
+  readonly #onArrival: () => void;
+  readonly #onFailure: (error: unknown) => void;
+  #waiting = false;
+  #ended = false;
+  #piece: Uint8Array | undefined;
+  #failure: { readonly error: unknown } | undefined;
+
+  constructor(iterable: AsyncIterable<Bytes>, onArrival: () => void, onFailure: (error: unknown) => void) {
+    this.#iterable = iterable;
+    this.#iterator = iterable[Symbol.asyncIterator]();
+    this.#onArrival = onArrival;
+    this.#onFailure = onFailure;
+  }
+
+  get isWaiting(): boolean {
+    return this.#waiting;
+  }
+
+  next(): Uint8Array | undefined {
+    const failure = this.#failure;
+    if (failure !== undefined) {
+      this.#failure = undefined;
+      throw failure.error;
+    }
+    const piece = this.#piece;
+    if (piece !== undefined) {
+      this.#piece = undefined;
+      return piece;
+    }
+    if (this.#ended) return NO_BYTES;
+    if (!this.#waiting) this.#ask();
+    return undefined;
+  }
+
+  close(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#giveUp().catch(this.#onFailure);
+  }
+
+  #ask(): void {
+    this.#waiting = true;
+    this.#request().then(
+      (piece) => this.#arrived(() => (this.#piece = piece)),
+      (error: unknown) => this.#arrived(() => (this.#failure = { error })),
+    );
+  }
+
+  /** The next piece that is not empty; undefined at the end. Ends as well when the iterator throws. */
+  async #request(): Promise<Uint8Array | undefined> {
+    while (!this.#ended) {
+      const result = await this.#step();
+      if (result.done === true) {
+        this.#ended = true;
+        break;
+      }
+      const piece = bytesOf("piece", result.value);
+      if (piece.length > 0) return piece;
+    }
+    return undefined;
+  }
+
+  async #step(): Promise<IteratorResult<Bytes>> {
+    try {
+      return await this.#iterator.next();
+    } catch (error) {
+      this.#ended = true;
+      throw error;
+    }
+  }
+
+  #arrived(keep: () => void): void {
+    this.#waiting = false;
+    keep();
+    this.#onArrival();
+  }
+
+  /**
+   * An async generator takes its `return` only after the piece that it is asked for, which may never come; so what can
+   * be disposed of, as Node's streams can, is disposed of as well.
+   */
+  async #giveUp(): Promise<void> {
+    await Promise.all([this.#iterator.return?.(), this.#iterable[Symbol.asyncDispose]?.()]);
+  }
+}

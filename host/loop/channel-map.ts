@@ -1,0 +1,180 @@
+/**
+ * Owns `ChannelMap`, the public face of one engine: which channels it has, its timers, its statistics. Knows the
+ * scheduler behind it and where the default backend comes from; knows no handler class.
+ */
+
+import type { Backend, SocketAddress } from "../backend/backend.js";
+import type { Channel, ChannelDescription, Registrar } from "./channel.js";
+import { checkCallback, checkMs } from "../backend/check.js";
+import { defaultBackend } from "../node/default.js";
+import { Interest, readStatistics, type EngineStatistics } from "./engine.js";
+import { Scheduler } from "./scheduler.js";
+import type { Timer, TimerCallback } from "./timer.js";
+
+/** One channel, as {@link ChannelMap.snapshot} shows it. */
+export interface ChannelSnapshot {
+  /** Slot and generation: never given out twice while the map lives. */
+  readonly id: string;
+  readonly fd: number;
+  readonly state: ChannelDescription["state"];
+  /** What it is watched for at the moment. */
+  readonly interest: { readonly read: boolean; readonly write: boolean };
+  readonly local: SocketAddress | undefined;
+  readonly remote: SocketAddress | undefined;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  /** Since it came into the map. */
+  readonly ageMs: number;
+}
+
+/** What {@link ChannelMap.stats} counts. */
+export interface MapStatistics extends EngineStatistics {
+  /** Channels in the map now. */
+  readonly channelsNow: number;
+  /** Timers running now. */
+  readonly timersNow: number;
+}
+
+/** The scheduler behind a map, for the rooms of this package that drive it. */
+export let schedulerOf: (map: ChannelMap) => Scheduler;
+
+/**
+ * A set of channels that are polled together, by descriptor: asyncore's map. Each map has an engine of its own.
+ * Nothing is set up before it is first used.
+ */
+export class ChannelMap {
+  #scheduler: Scheduler | undefined;
+  readonly #backend: Backend | undefined;
+
+  /** @param options.backend what answers polls and does socket operations; the operating system by default */
+  constructor(options: { readonly backend?: Backend } = {}) {
+    this.#backend = options.backend;
+  }
+
+  /** How many channels there are. */
+  get size(): number {
+    return this.#scheduler?.places.size ?? 0;
+  }
+
+  /** The channel on a descriptor. */
+  get(fd: number): Channel | undefined {
+    return this.#scheduler?.places.get(fd)?.channel;
+  }
+
+  has(fd: number): boolean {
+    return this.#scheduler?.places.has(fd) ?? false;
+  }
+
+  /** Descriptors, in channel order. */
+  *keys(): IterableIterator<number> {
+    if (this.#scheduler !== undefined) yield* this.#scheduler.places.keys();
+  }
+
+  /** Channels, in channel order: that in which they came into the map. */
+  *values(): IterableIterator<Channel> {
+    for (const place of this.#scheduler?.places.values() ?? []) yield place.channel;
+  }
+
+  *[Symbol.iterator](): IterableIterator<[fd: number, channel: Channel]> {
+    for (const [fd, place] of this.#scheduler?.places ?? []) yield [fd, place.channel];
+  }
+
+  /** Milliseconds of the map's monotonic clock: what `callAt` counts in. */
+  now(): number {
+    return this.#use().nowMs();
+  }
+
+  /**
+   * Calls back once, `delayMs` from now. What the callback throws leaves the loop.
+   * @param callback a function, or an object with `handleTimer`: a handler that is to run in a guest as well is one
+   */
+  callLater(delayMs: number, callback: TimerCallback): Timer {
+    checkMs("delayMs", delayMs);
+    const call = functionOf(callback);
+    const scheduler = this.#use();
+    return scheduler.startTimer(scheduler.nowMs() + delayMs, 0, call);
+  }
+
+  /** Calls back once, at a time of {@link now}; at once, in the next turn, when that is past. */
+  callAt(timeMs: number, callback: TimerCallback): Timer {
+    checkMs("timeMs", timeMs);
+    return this.#use().startTimer(timeMs, 0, functionOf(callback));
+  }
+
+  /** Calls back every `periodMs`, first in `periodMs` from now. Times that were missed are left out, not made up. */
+  callEvery(periodMs: number, callback: TimerCallback): Timer {
+    checkMs("periodMs", periodMs);
+    if (periodMs === 0) {
+      throw Object.assign(new RangeError(`"periodMs" must be more than 0`), { code: "ERR_OUT_OF_RANGE" });
+    }
+    const call = functionOf(callback);
+    const scheduler = this.#use();
+    return scheduler.startTimer(scheduler.nowMs() + periodMs, periodMs, call);
+  }
+
+  /** Stops every timer of the map. */
+  cancelTimers(): void {
+    this.#scheduler?.cancelTimers();
+  }
+
+  /** What each channel is doing, in channel order. Asks the operating system for addresses: not for every turn. */
+  snapshot(): ChannelSnapshot[] {
+    const scheduler = this.#scheduler;
+    if (scheduler === undefined) return [];
+    const nowMs = scheduler.nowMs();
+    return Array.from(scheduler.places.values(), ({ channel, fd, slot, generation, addedMs }) => {
+      const watched = scheduler.engine.channelRegistered(slot);
+      return {
+        id: `${slot}.${generation >>> 0}`,
+        fd,
+        interest: { read: (watched & Interest.READ) !== 0, write: (watched & Interest.WRITE) !== 0 },
+        ...channel.describe(),
+        ageMs: nowMs - addedMs,
+      };
+    });
+  }
+
+  /** Counters since the map was made. */
+  stats(): MapStatistics {
+    const { engine } = this.#use();
+    return { ...readStatistics(engine), channelsNow: engine.channelCount(), timersNow: engine.timerCount() };
+  }
+
+  /** Releases what the operating system holds for the map. Channels still in it are not closed: see `closeAll`. */
+  [Symbol.dispose](): void {
+    this.#scheduler?.dispose();
+    this.#scheduler = undefined;
+  }
+
+  #use(): Scheduler {
+    this.#scheduler ??= new Scheduler(this.#backend ?? defaultBackend());
+    return this.#scheduler;
+  }
+
+  static {
+    schedulerOf = (map) => map.#use();
+  }
+}
+
+/** Once a timer, so that firing it makes nothing. */
+function functionOf(callback: TimerCallback): () => void {
+  checkCallback("callback", callback, "handleTimer");
+  return typeof callback === "function" ? callback : () => callback.handleTimer();
+}
+
+/** The backend of a map, for handlers that make sockets. */
+export function backendOf(map: ChannelMap): Backend {
+  return schedulerOf(map).backend;
+}
+
+/** What handlers use of a map. */
+export function registrarOf(map: ChannelMap): Registrar {
+  const scheduler = schedulerOf(map);
+  return {
+    register: (channel, registering) => scheduler.add(channel, registering),
+    lookup: (channel, host, family, done) => scheduler.lookups.add(channel, host, family, done),
+  };
+}
+
+/** The map that is used where none is given: asyncore's `socket_map`. */
+export const socketMap = new ChannelMap();

@@ -1,0 +1,86 @@
+/**
+ * Owns the host names that are being looked up for channels. Knows the backend seam; knows no engine.
+ *
+ * How a name is looked up depends on who waits for it: without blocking under `loop`, blocking under `loopSync`. Asked
+ * while no loop runs, a name waits for the first one that does.
+ */
+
+import type { Backend } from "../backend/backend.js";
+import type { Channel } from "./channel.js";
+import { OSError } from "../backend/errors.js";
+
+type Done = (result: string | OSError) => void;
+
+interface Lookup {
+  readonly channel: Channel;
+  readonly host: string;
+  readonly family: 0 | 4 | 6;
+  readonly done: Done;
+  given: boolean;
+}
+
+export class NameLookups {
+  readonly #backend: Backend;
+  readonly #guard: (channel: Channel, call: () => void) => void;
+  readonly #waiting = new Set<Lookup>();
+  #mode: "none" | "blocking" | "asynchronous" = "none";
+
+  /** @param guard runs a handler's code, and takes care of what it throws */
+  constructor(backend: Backend, guard: (channel: Channel, call: () => void) => void) {
+    this.#backend = backend;
+    this.#guard = guard;
+  }
+
+  /** A loop begins: what waits is looked up its way, and so is what comes. */
+  begin(mode: "blocking" | "asynchronous"): void {
+    this.#mode = mode;
+    for (const lookup of this.#waiting) this.#start(lookup);
+  }
+
+  end(): void {
+    this.#mode = "none";
+  }
+
+  /** @returns a call that gives up waiting */
+  add(channel: Channel, host: string, family: 0 | 4 | 6, done: Done): () => void {
+    const lookup: Lookup = { channel, host, family, done, given: false };
+    this.#waiting.add(lookup);
+    if (this.#mode !== "none") this.#start(lookup);
+    return () => {
+      lookup.given = true;
+      this.#waiting.delete(lookup);
+    };
+  }
+
+  #start(lookup: Lookup): void {
+    this.#waiting.delete(lookup);
+    const { host, family } = lookup;
+    if (this.#mode === "blocking") {
+      this.#finish(lookup, this.#lookupSync(host, family));
+    } else {
+      this.#backend.lookup(host, family).then(
+        (address) => this.#finish(lookup, address),
+        (error: unknown) => this.#finish(lookup, asOSError(error)),
+      );
+    }
+  }
+
+  #lookupSync(host: string, family: 0 | 4 | 6): string | OSError {
+    try {
+      return this.#backend.lookupSync(host, family);
+    } catch (error) {
+      return asOSError(error);
+    }
+  }
+
+  #finish(lookup: Lookup, result: string | OSError): void {
+    if (lookup.given) return;
+    lookup.given = true;
+    this.#guard(lookup.channel, () => lookup.done(result));
+  }
+}
+
+function asOSError(error: unknown): OSError {
+  if (error instanceof OSError) return error;
+  throw error;
+}

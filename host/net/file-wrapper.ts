@@ -1,0 +1,98 @@
+/** Owns the descriptor of a file, a pipe or a terminal, with the methods of a socket that handlers use. Knows the backend seam. */
+
+import type { Backend } from "../backend/backend.js";
+import { copyOf } from "../backend/bytes.js";
+import { checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
+import { defaultBackend } from "../node/default.js";
+import type { Endpoint } from "./endpoint.js";
+import { BlockingIOError } from "../backend/errors.js";
+import { errorOf } from "./socket.js";
+
+/** asyncore's `file_wrapper`: duplicates the descriptor it is given, and owns the duplicate. */
+export class FileWrapper implements Endpoint {
+  readonly #backend: Backend;
+  #fd: number;
+  #bytesIn = 0;
+  #bytesOut = 0;
+
+  constructor(fd: number, backend: Backend = defaultBackend()) {
+    checkDescriptor("fd", fd);
+    const duplicate = backend.duplicate(fd);
+    if (duplicate < 0) throw errorOf(backend, duplicate, "dup");
+    this.#backend = backend;
+    this.#fd = duplicate;
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  get closed(): boolean {
+    return this.#fd < 0;
+  }
+
+  get bytesIn(): number {
+    return this.#bytesIn;
+  }
+
+  get bytesOut(): number {
+    return this.#bytesOut;
+  }
+
+  /** Reads up to `maxBytes`; nothing at end of file. read(2). */
+  recv(maxBytes: number): Uint8Array {
+    checkInteger("maxBytes", maxBytes, 0, 0x7fffffff);
+    const backend = this.#backend;
+    const target = maxBytes <= backend.scratch.length ? backend.scratch : new Uint8Array(maxBytes);
+    const length = backend.read(this.#fd, target, maxBytes);
+    if (length < 0) throw errorOf(backend, length, "read");
+    this.#bytesIn += length;
+    return copyOf(target, length);
+  }
+
+  /** The same: asyncore gives both names. */
+  read(maxBytes: number): Uint8Array {
+    return this.recv(maxBytes);
+  }
+
+  /** Writes. @returns how many bytes were taken: perhaps not all. write(2). */
+  send(data: Uint8Array): number {
+    checkBytes("data", data);
+    const length = this.#backend.write(this.#fd, data);
+    if (length < 0) throw errorOf(this.#backend, length, "write");
+    this.#bytesOut += length;
+    return length;
+  }
+
+  /** The same: asyncore gives both names. */
+  write(data: Uint8Array): number {
+    return this.send(data);
+  }
+
+  sendSome(data: Uint8Array): number {
+    try {
+      return this.send(data);
+    } catch (error) {
+      if (error instanceof BlockingIOError) return 0;
+      throw error;
+    }
+  }
+
+  sendSomeOf(pieces: readonly Uint8Array[]): number {
+    const first = pieces[0];
+    return first === undefined ? 0 : this.sendSome(first);
+  }
+
+  /** Closes the duplicate; safe to call again. */
+  close(): void {
+    const fd = this.#fd;
+    if (fd < 0) return;
+    this.#fd = -1;
+    const result = this.#backend.close(fd);
+    if (result < 0) throw errorOf(this.#backend, result, "close");
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

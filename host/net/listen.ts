@@ -1,0 +1,90 @@
+/**
+ * Owns listening sockets whose address somebody has written as text: reads the address, opens the socket. Knows sockets;
+ * knows no command line, no environment and no guest.
+ */
+
+import { lstatSync, unlinkSync } from "node:fs";
+import type { Backend, SocketAddress } from "../backend/backend.js";
+import { defaultBackend } from "../node/default.js";
+import { OSError } from "../backend/errors.js";
+import { Socket } from "./socket.js";
+
+/** As many as Node's own servers let wait. */
+const BACKLOG = 511;
+
+const PORT_MAX = 65_535;
+
+/** Takes the name off "NAME=ADDRESS". A path may have an equals sign in it, but a name is no path. */
+export function splitName(text: string): readonly [name: string | undefined, address: string] {
+  const [, name, address = text] = /^([^=/[\]:]+)=(.*)$/s.exec(text) ?? [];
+  return [name, address];
+}
+
+/** "HOST:PORT", "[IPV6]:PORT", or a path with a slash in it; undefined for what is none of them. */
+export function parseAddress(text: string): SocketAddress | undefined {
+  if (text.includes("/")) return { path: text };
+  const match = /^(?:\[([^\]]+)\]|([^:[\]=]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return undefined;
+  const [, host6, host, digits] = match;
+  const port = Number(digits);
+  return port > PORT_MAX ? undefined : { host: host6 ?? host ?? "", port };
+}
+
+/** "127.0.0.1:80", "[::1]:80" or the path. */
+export function addressText({ host, port, path }: SocketAddress): string {
+  if (path !== undefined) return path;
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * Opens a listening socket; a host name is looked up, blocking.
+ * @throws OSError: EADDRINUSE, EACCES, ENOTFOUND, ...
+ */
+export function openListener(address: SocketAddress, backend: Backend = defaultBackend()): Socket {
+  const found = numeric(backend, address);
+  const socket = Socket.create({ family: familyOf(backend, found) }, backend);
+  try {
+    if (found.path === undefined) socket.setOption("SO_REUSEADDR", 1);
+    bind(backend, socket, found);
+    socket.listen(BACKLOG);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+function numeric(backend: Backend, address: SocketAddress): SocketAddress {
+  if (address.path !== undefined || backend.isNumeric(address.host) !== 0) return address;
+  return { host: backend.lookupSync(address.host, 0), port: address.port };
+}
+
+function familyOf(backend: Backend, { host, path }: SocketAddress): "IPv4" | "IPv6" | "unix" {
+  if (path !== undefined) return "unix";
+  return backend.isNumeric(host) === 6 ? "IPv6" : "IPv4";
+}
+
+/** Ctrl-C leaves the file of a Unix socket behind: one that nobody listens on any more is replaced. */
+function bind(backend: Backend, socket: Socket, address: SocketAddress): void {
+  try {
+    socket.bind(address);
+  } catch (error) {
+    if (!(error instanceof OSError) || error.code !== "EADDRINUSE" || !isAbandoned(backend, address)) throw error;
+    unlinkSync(address.path);
+    socket.bind(address);
+  }
+}
+
+function isAbandoned(backend: Backend, address: SocketAddress): address is SocketAddress & { readonly path: string } {
+  const { path } = address;
+  if (path === undefined || lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return false;
+  const probe = Socket.create({ family: "unix" }, backend);
+  try {
+    probe.connect({ path });
+    return false;
+  } catch (error) {
+    return error instanceof OSError && error.code === "ECONNREFUSED";
+  } finally {
+    probe.close();
+  }
+}

@@ -1,0 +1,16 @@
+/** Owns the making of a pipe. Knows the backend seam; the ends are the caller's to close. */
+
+import type { Backend } from "../backend/backend.js";
+import { defaultBackend } from "../node/default.js";
+import { errorOf } from "./socket.js";
+
+/**
+ * Makes a pipe, close-on-exec. A `FileDispatcher` takes an end, or a child process through its `stdio`: each gets a
+ * copy of its own, so that ours is to be closed then (`closeSync` of node:fs). pipe(2), Python's os.pipe.
+ * @throws OSError: EMFILE, ...
+ */
+export function pipe(backend: Backend = defaultBackend()): readonly [readFd: number, writeFd: number] {
+  const ends = backend.pipe();
+  if (typeof ends === "number") throw errorOf(backend, ends, "pipe");
+  return ends;
+}

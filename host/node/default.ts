@@ -1,0 +1,15 @@
+/**
+ * Owns the choice of the backend where nobody gave one: the operating system's. The only room outside host/node that
+ * imports it, and only on first use does it touch the platform.
+ */
+
+import type { Backend } from "../backend/backend.js";
+import { createNodeBackend } from "./backend.js";
+
+let backend: Backend | undefined;
+
+/** @throws UnsupportedPlatformError where there is none */
+export function defaultBackend(): Backend {
+  backend ??= createNodeBackend();
+  return backend;
+}

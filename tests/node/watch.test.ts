@@ -1,0 +1,320 @@
+/**
+ * Holds `PollSet.watch` of the Node backend to its promises: called back from Node's own loop, in an ordinary
+ * callback, for as long as something is ready, and alive for as long as it watches.
+ */
+
+import { execFile, spawn } from "node:child_process";
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type Backend, type PollSet, Ready } from "../../host/backend/backend.js";
+import { LoopError } from "../../host/backend/errors.js";
+import { createNodeBackend } from "../../host/node/backend.js";
+import { boundSocket, closeOwned, ERRNO, owned, ownedPair, ownedSet, POLLERS, rowsOf } from "./support.js";
+
+const { READ, WRITE, ERROR } = Ready;
+const ROOT = fileURLToPath(new URL("../..", import.meta.url));
+
+/** Watches until `onReady` says true. */
+function watchUntil(set: PollSet, onReady: () => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const watch = set.watch(() => {
+      try {
+        if (!onReady()) return;
+        resolve();
+      } catch (error) {
+        reject(error instanceof Error ? error : new Error(String(error)));
+      }
+      watch.stop();
+    });
+  });
+}
+
+/** Some iterations of Node's loop, polling included. */
+async function iterations(count: number): Promise<void> {
+  for (let index = 0; index < count; index++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await iterations(1);
+}
+
+function rows(set: PollSet) {
+  return rowsOf(set, set.wait(0));
+}
+
+/** The lowest number that a new descriptor would get. */
+function nextDescriptor(backend: Backend): number {
+  const fd = backend.socket("IPv4", "stream");
+  backend.close(fd);
+  return fd;
+}
+
+describe.each(POLLERS)("watching a poll set over %s", (poller) => {
+  const backend = createNodeBackend({ poller });
+
+  test("calls back when a descriptor gets ready, and not before", async () => {
+    const set = ownedSet(backend);
+    const [one, other] = ownedPair(backend, backend.socketPair("stream"));
+    set.update(one, READ);
+    let calls = 0;
+    const ready = watchUntil(set, () => ++calls > 0);
+    await iterations(5);
+    expect(calls).toBe(0);
+    backend.send(other, new Uint8Array(1));
+    await ready;
+    expect(rows(set)).toEqual([{ fd: one, bits: READ, error: 0, readable: -1 }]);
+  });
+
+  test("does not call back from inside watch(), and does for what is ready already", async () => {
+    const set = ownedSet(backend);
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    set.update(one, WRITE);
+    let calls = 0;
+    const ready = watchUntil(set, () => ++calls > 0);
+    expect(calls).toBe(0);
+    await ready;
+  });
+
+  test("calls back again while something stays ready", async () => {
+    const set = ownedSet(backend);
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    set.update(one, WRITE);
+    let calls = 0;
+    await watchUntil(set, () => ++calls === 5);
+    expect(calls).toBe(5);
+  });
+
+  test("calls back once for many ready descriptors", async () => {
+    const set = ownedSet(backend);
+    const all = Array.from({ length: 20 }, () => ownedPair(backend, backend.socketPair("stream")));
+    for (const [one, other] of all) {
+      set.update(one, READ);
+      backend.send(other, new Uint8Array(1));
+    }
+    let calls = 0;
+    const watch = set.watch(() => {
+      calls++;
+      for (const [one] of all) backend.recv(one, new Uint8Array(1));
+    });
+    await iterations(10);
+    watch.stop();
+    expect(calls).toBe(1);
+  });
+
+  test("follows what is put into the set and taken out of it meanwhile", async () => {
+    const set = ownedSet(backend);
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    let calls = 0;
+    const watch = set.watch(() => {
+      calls++;
+      set.update(one, 0);
+    });
+    onTestFinished(() => watch.stop());
+    await iterations(3);
+    expect(calls).toBe(0);
+    set.update(one, WRITE);
+    await until(() => calls >= 1);
+    expect(calls).toBe(1);
+    await iterations(5);
+    expect(calls).toBe(1);
+    set.update(one, READ);
+    await iterations(5);
+    expect(calls).toBe(1);
+    set.update(one, READ | WRITE);
+    await until(() => calls >= 2);
+    expect(calls).toBe(2);
+  });
+
+  test("is quiet after stop(), even when a call was on its way", async () => {
+    const set = ownedSet(backend);
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    set.update(one, WRITE);
+    let calls = 0;
+    const watch = set.watch(() => {
+      calls++;
+      watch.stop();
+      watch.stop();
+    });
+    await until(() => calls >= 1);
+    expect(calls).toBe(1);
+    await iterations(5);
+    expect(calls).toBe(1);
+    const file = owned(backend, openSync(new URL(import.meta.url), "r"));
+    set.update(file, READ);
+    set.watch(() => calls++).stop();
+    await iterations(5);
+    expect(calls).toBe(1);
+  });
+
+  test("can be watched again after stop(), but not twice at a time", async () => {
+    const set = ownedSet(backend);
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    set.update(one, WRITE);
+    const watch = set.watch(() => undefined);
+    expect(() => set.watch(() => undefined)).toThrow(LoopError);
+    watch.stop();
+    await watchUntil(set, () => true);
+  });
+
+  test("lets promises go on before anything else of the loop runs", async () => {
+    const set = ownedSet(backend);
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    set.update(one, WRITE);
+    const order: string[] = [];
+    await watchUntil(set, () => {
+      order.push("ready");
+      process.nextTick(() => order.push("tick"));
+      void Promise.resolve().then(() => order.push("promise"));
+      return order.length > 3;
+    });
+    expect(order.slice(0, 4)).toEqual(["ready", "tick", "promise", "ready"]);
+  });
+
+  test("calls back again and again for a regular file, also one that comes in meanwhile", async () => {
+    const set = ownedSet(backend);
+    let calls = 0;
+    const ready = watchUntil(set, () => ++calls === 3);
+    await iterations(3);
+    expect(calls).toBe(0);
+    set.update(owned(backend, openSync(new URL(import.meta.url), "r")), READ);
+    await ready;
+    await watchUntil(set, () => ++calls === 6);
+  });
+
+  test("what has no poll at all is looked at in every iteration", async () => {
+    const set = ownedSet(backend);
+    set.update(owned(backend, openSync("/dev/null", "r+")), READ | WRITE);
+    let calls = 0;
+    await watchUntil(set, () => ++calls === 3);
+    expect(rows(set).map((row) => row.bits)).toEqual([READ | WRITE]);
+  });
+
+  test("goes on after an error: a refused connect, and a pipe without a reader for as long as it is watched", async () => {
+    const set = ownedSet(backend);
+    const [, address] = boundSocket(backend, "IPv4", "stream");
+    const client = owned(backend, backend.socket("IPv4", "stream"));
+    const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
+    set.update(writeEnd, WRITE);
+    backend.connect(client, address);
+    set.update(client, WRITE);
+    closeOwned(backend, readEnd);
+    const errors = new Map<number, number[]>([
+      [client, []],
+      [writeEnd, []],
+    ]);
+    await watchUntil(set, () => {
+      for (const row of rows(set)) if ((row.bits & ERROR) !== 0) errors.get(row.fd)?.push(row.error);
+      return (errors.get(writeEnd)?.length ?? 0) > 3 && errors.get(client)?.length === 1;
+    });
+    expect(errors.get(client)).toEqual([-ERRNO.ECONNREFUSED]);
+    set.update(writeEnd, 0);
+  });
+
+  test("a descriptor may be in two watched sets", async () => {
+    const [one, other] = [ownedSet(backend), ownedSet(backend)];
+    const [fd] = ownedPair(backend, backend.socketPair("stream"));
+    one.update(fd, WRITE);
+    other.update(fd, WRITE);
+    await Promise.all([watchUntil(one, () => true), watchUntil(other, () => true)]);
+  });
+
+  test("a descriptor may be one that Node watches for itself", async () => {
+    const server = createServer((socket) => socket.end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    onTestFinished(() => void server.close());
+    const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
+    const set = ownedSet(backend);
+    expect(set.update(fd, READ)).toBe(0);
+    let calls = 0;
+    const watch = set.watch(() => calls++);
+    await iterations(3);
+    watch.stop();
+    expect(calls).toBe(0);
+  });
+
+  test("descriptors closed while watched leave nothing behind, by whichever way they are closed", async () => {
+    const before = nextDescriptor(backend);
+    const set = backend.createPollSet();
+    const pairs = Array.from({ length: 3 }, () => ownedPair(backend, backend.socketPair("stream")));
+    const watch = set.watch(() => undefined);
+    for (const pair of pairs) for (const fd of pair) set.update(fd, READ);
+    await iterations(2);
+    for (const [one, other] of pairs) {
+      closeOwned(backend, one);
+      closeOwned(backend, other, closeSync);
+    }
+    await iterations(2);
+    watch.stop();
+    set.close();
+    expect(nextDescriptor(backend)).toBe(before);
+  });
+
+  test("closing the set stops the watch", async () => {
+    const set = backend.createPollSet();
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    set.update(one, WRITE);
+    let calls = 0;
+    set.watch(() => calls++);
+    set.close();
+    await iterations(5);
+    expect(calls).toBe(0);
+  });
+});
+
+describe("a process that watches", () => {
+  let backendUrl: string;
+
+  // The child has no TypeScript: what it runs is compiled, below the checkout so that it finds its dependencies.
+  beforeAll(async () => {
+    mkdirSync(join(ROOT, "build"), { recursive: true });
+    const directory = mkdtempSync(join(ROOT, "build", "node-backend-"));
+    const config = join(directory, "tsconfig.json");
+    writeFileSync(
+      config,
+      JSON.stringify({
+        extends: "../../tsconfig.json",
+        compilerOptions: { noEmit: false, rootDir: "../../host", outDir: ".", paths: {} },
+        include: ["../../host/node/backend.ts"],
+        exclude: [],
+      }),
+    );
+    await promisify(execFile)(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", config]);
+    backendUrl = pathToFileURL(join(directory, "node", "backend.js")).href;
+    return () => rmSync(directory, { recursive: true });
+  });
+
+  test.each(POLLERS)("stays alive over %s while it does, and no longer", async (poller) => {
+    // Standard input is a socket that nothing but the watch waits for. The garbage collector must not end it either.
+    const program = `
+      import { createNodeBackend } from ${JSON.stringify(backendUrl)};
+      const backend = createNodeBackend({ poller: ${JSON.stringify(poller)} });
+      const set = backend.createPollSet();
+      set.update(0, ${READ});
+      const watch = set.watch(() => {
+        set.wait(0);
+        const target = new Uint8Array(16);
+        const length = backend.read(0, target);
+        console.log("got " + new TextDecoder().decode(target.subarray(0, length)));
+        watch.stop();
+      });
+      setImmediate(() => { gc(); console.log("watching"); });
+    `;
+    const child = spawn(process.execPath, ["--expose-gc", "--input-type=module", "--eval", program], {
+      stdio: ["pipe", "pipe", "inherit"],
+    });
+    onTestFinished(() => void child.kill("SIGKILL"));
+    let output = "";
+    const exited = new Promise<number | null>((resolve) => child.once("close", resolve));
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      output += chunk;
+      // Standard input stays open: only stop() can let the process end.
+      if (output === "watching\n") child.stdin.write("hello");
+    });
+    expect(await exited).toBe(0);
+    expect(output).toBe("watching\ngot hello\n");
+  });
+});
