@@ -17,6 +17,7 @@ export default defineConfig({
     // Real sockets and real processes: a hang is ended and named instead of stopping the run.
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    globalSetup: ["tests/support/left-out.ts"],
     projects: [
       { extends: true, test: { name: "tests", include: ["tests/**/*.test.ts"] } },
       { extends: true, test: { name: "in batches", include: BEHAVIOUR, setupFiles: ["tests/support/in-batches.ts"] } },

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { build, BUILD_TIMEOUT_MS, EMBEDDINGS, hasTool, Program, runToEnd } from "./programs.js";
 import { wat } from "../guest/modules.js";
-import { leaveOut } from "../support/missing.js";
+import { leaveOut, leaveOutSlow } from "../support/missing.js";
 import { Peer } from "../support/peers.js";
 import { requireBuild, ROOT } from "../support/processes.js";
 
@@ -63,12 +63,12 @@ const there = await Promise.all(EMBEDDINGS.map(hasTool));
 describe.each(EMBEDDINGS.map((embedding, index) => ({ embedding, isThere: there[index] === true })))(
   "$embedding.name",
   ({ embedding, isThere }) => {
-    const missing = leaveOut(
-      `The tests of embedding with ${embedding.name}`,
-      isThere ? "" : `to run them, ${embedding.advice}`,
-    );
+    const tests = `The tests of embedding with ${embedding.name}`;
+    const missing =
+      (embedding.builds.length > 0 ? leaveOutSlow(tests, "they build its runtime, which takes minutes") : "") ||
+      leaveOut(tests, isThere ? "" : `to run them, ${embedding.advice}`);
 
-    describe.skipIf(missing !== "")("as it is built from its folder", () => {
+    describe.skipIf(missing !== "")("built from its folder", () => {
       beforeAll(() => build(embedding), BUILD_TIMEOUT_MS);
 
       function start(module: string): Program {

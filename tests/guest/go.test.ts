@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { client, exchange, runModule } from "./command.js";
-import { leaveOut } from "../support/missing.js";
+import { leaveOut, leaveOutSlow } from "../support/missing.js";
 
 const SOURCE = `package main
 
@@ -45,10 +45,10 @@ func main() {
 `;
 
 const hasGo = spawnSync("go", ["version"], { stdio: "ignore" }).status === 0;
-const missing = leaveOut(
-  "The tests of a Go guest",
-  hasGo ? "" : "install Go 1.21 or later (https://go.dev/dl/) to run them",
-);
+const TESTS = "The tests of a Go guest";
+const missing =
+  leaveOutSlow(TESTS, "they compile Go's standard library") ||
+  leaveOut(TESTS, hasGo ? "" : "install Go 1.21 or later (https://go.dev/dl/) to run them");
 
 describe.skipIf(missing !== "")("a Go guest", () => {
   let guest: Uint8Array;
