@@ -57,7 +57,7 @@ test("every row of the matrix names a test on the runtimes of modules, and one o
 });
 
 test("every test that is named is there", () => {
-  const components = read("tests", "guest-component.test.ts");
+  const components = read("tests", "assembly", "component.test.ts");
   const missing = named.flatMap(({ ours, title, source, component }) => [
     ...(source.includes(title) ? [] : [ours]),
     ...(components.includes(component) ? [] : [component]),
