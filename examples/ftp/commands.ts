@@ -212,10 +212,11 @@ async function retrieve(chat: Conversation, path: string): Promise<void> {
   const file = await chat.settings.root.openToRead(at(chat, path));
   const pieces = async function* (): AsyncGenerator<Uint8Array> {
     for (let position = restartAt; ;) {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
-      if (bytesRead === 0) return;
-      position += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+      const piece = Buffer.allocUnsafe(READ_BYTES);
+      const length = await file.read(piece, position);
+      if (length === 0) return;
+      position += length;
+      yield piece.subarray(0, length);
     }
   };
   const sent = isBinary ? pieces : () => withCrlf(pieces());
@@ -232,11 +233,8 @@ async function store(chat: Conversation, path: string, append: boolean): Promise
   chat.restartAt = 0;
   const file = await chat.settings.root.openToWrite(at(chat, path), where);
   const write = async (data: Uint8Array): Promise<void> => {
-    for (let left = data; left.length > 0;) {
-      const { bytesWritten } = await file.write(left, 0, left.length, append ? null : position);
-      position += bytesWritten;
-      left = left.subarray(bytesWritten);
-    }
+    await file.write(data, append ? null : position);
+    position += data.length;
   };
   const text = chat.isBinary ? undefined : new WithoutCr();
   const receive = async (channel: DataChannel): Promise<void> => {

@@ -26,6 +26,6 @@ await run("ftp", async () => {
   if ((user === undefined) !== (password === undefined)) throw new Error("--user and --password go together");
   const account = user === undefined || password === undefined ? undefined : { user, password };
   const idleMs = parseNumber("idle-ms", values["idle-ms"]);
-  const settings = { root: await Root.open(root), account, mayWrite, idleMs };
+  const settings = { root: Root.open(root), account, mayWrite, idleMs };
   await serve(host, parseNumber("port", values.port), (socket) => void new Session(socket, settings));
 });

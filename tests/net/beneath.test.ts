@@ -44,9 +44,12 @@ function link(path: string, target: string): void {
 const code = (expected: string): unknown => expect.objectContaining({ name: "OSError", code: expected });
 
 describe("leads out, and is refused", () => {
-  test.each(["..", "../outside/secret", "sub/../../outside/secret", "../root/file", "/etc/passwd", "/"])("%s", (path) => {
-    expect(() => openBeneath(root, path)).toThrow(code("EXDEV"));
-  });
+  test.each(["..", "../outside/secret", "sub/../../outside/secret", "../root/file", "/etc/passwd", "/"])(
+    "%s",
+    (path) => {
+      expect(() => openBeneath(root, path)).toThrow(code("EXDEV"));
+    },
+  );
 
   test.each([
     ["a link up", "../outside/secret"],
