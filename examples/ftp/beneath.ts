@@ -39,13 +39,13 @@ export abstract class Beneath {
    * By the kernel's own means (openBeneath), or, where there are none, by {@link Walking}.
    * @throws Error where it is no directory that can be opened
    */
-  static open(path: string): Beneath {
+  static open(path: string, openOne = openBeneath): Beneath {
     const directory = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
     try {
-      closeSync(openBeneath(directory, ".", { flags: O_PATH | constants.O_DIRECTORY }));
+      closeSync(openOne(directory, ".", { flags: O_PATH | constants.O_DIRECTORY }));
       return new OneStep(directory);
     } catch (error) {
-      // Containers that do not know the call forbid it.
+      // EPERM: a container's filter that does not know the call.
       if (error instanceof OSError && (error.code === "ENOSYS" || error.code === "EPERM"))
         return new Walking(directory, path);
       closeSync(directory);
