@@ -1,15 +1,18 @@
 /**
- * Owns what the servers of POP3, FTP and SMTP have in common: a listener whose connections become sessions, the numbers of
- * a command line, and what a program says when it cannot go on. Knows no protocol.
+ * Owns what the POP3, FTP and SMTP servers share: a listener whose connections become sessions, the numbers of a command
+ * line, and the message of a program that cannot go on. Knows no protocol.
  */
 
 import { isIPv6 } from "node:net";
-import { Dispatcher, loop, OSError, type Socket } from "wasyncore";
+import { Dispatcher, loop, OSError, type Socket, type SocketAddress } from "wasyncore";
+
+/** Begins a session on a connection that was accepted. The socket cannot tell `address` once the client has reset it. */
+export type Begin = (socket: Socket, address: SocketAddress) => void;
 
 class Listener extends Dispatcher {
-  readonly #begin: (socket: Socket) => void;
+  readonly #begin: Begin;
 
-  constructor(host: string, port: number, begin: (socket: Socket) => void) {
+  constructor(host: string, port: number, begin: Begin) {
     super();
     this.#begin = begin;
     this.createSocket({ family: isIPv6(host) ? "IPv6" : "IPv4" });
@@ -18,8 +21,8 @@ class Listener extends Dispatcher {
     this.listen(128);
   }
 
-  override handleAccepted(socket: Socket): void {
-    this.#begin(socket);
+  override handleAccepted(socket: Socket, address: SocketAddress): void {
+    this.#begin(socket, address);
   }
 }
 
@@ -28,14 +31,14 @@ export function parseNumber(option: string, text: string): number {
   return Number(text);
 }
 
-/** Says where it listens, and begins a session for every connection, for as long as the process lives. */
-export async function serve(host: string, port: number, begin: (socket: Socket) => void): Promise<void> {
+/** Prints where it listens, and begins a session for every connection, for as long as the process lives. */
+export async function serve(host: string, port: number, begin: Begin): Promise<void> {
   const { host: at, port: on } = new Listener(host, port, begin).socket.localAddress();
   console.log(`listening on ${at}:${on}`);
   await loop();
 }
 
-/** Runs a program: what it throws is a line on standard error, and status 1. */
+/** Runs a program. An error that it throws is printed to standard error in one line, and the exit status is 1. */
 export async function run(name: string, main: () => Promise<void>): Promise<void> {
   try {
     await main();

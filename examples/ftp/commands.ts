@@ -27,6 +27,8 @@ export class Refusal extends Error {
 export interface Conversation {
   readonly settings: { readonly root: Root; readonly idleMs: number };
   readonly socket: Socket;
+  /** The address of the client. */
+  readonly client: string;
   cwd: string;
   isBinary: boolean;
   /** Where the next transfer begins: REST. */
@@ -147,7 +149,7 @@ function listen(chat: Conversation): { host: string; opening: PassiveOpening } {
   const { socket, settings } = chat;
   const { host = "" } = socket.localAddress();
   const family = socket.family === "IPv6" ? "IPv6" : "IPv4";
-  return { host, opening: new PassiveOpening(host, socket.remoteAddress().host ?? "", family, settings.idleMs) };
+  return { host, opening: new PassiveOpening(host, chat.client, family, settings.idleMs) };
 }
 
 function port(chat: Conversation, argument: string): void {
@@ -168,7 +170,7 @@ function extendedPort(chat: Conversation, argument: string): void {
 /** Only to the client itself: this server connects to no third party on anybody's word. */
 function connectTo(chat: Conversation, host: string, portNumber: number): void {
   const { socket, settings } = chat;
-  if (host !== socket.remoteAddress().host) throw new Refusal(504, "only to your own address");
+  if (host !== chat.client) throw new Refusal(504, "only to your own address");
   if (portNumber < PORT_MIN || portNumber > 65_535) throw new Refusal(504, `only to ports from ${PORT_MIN} on`);
   const family = socket.family === "IPv6" ? "IPv6" : "IPv4";
   chat.setOpening(new ActiveOpening({ host, port: portNumber }, family, settings.idleMs));

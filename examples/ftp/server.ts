@@ -27,5 +27,7 @@ await run("ftp", async () => {
   const account = user === undefined || password === undefined ? undefined : { user, password };
   const idleMs = parseNumber("idle-ms", values["idle-ms"]);
   const settings = { root: Root.open(root), account, mayWrite, idleMs };
-  await serve(host, parseNumber("port", values.port), (socket) => void new Session(socket, settings));
+  await serve(host, parseNumber("port", values.port), (socket, { host: client = "" }) => {
+    new Session(socket, client, settings);
+  });
 });

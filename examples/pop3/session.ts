@@ -32,7 +32,6 @@ class Refusal extends Error {}
 export class Session extends AsyncChat {
   readonly #account: Account;
   readonly #mailbox: Mailbox;
-  #line: Uint8Array[] = [];
   #user: string | undefined;
   #failures = 0;
   /** The messages, once logged in. */
@@ -52,12 +51,11 @@ export class Session extends AsyncChat {
   }
 
   override collectIncomingData(data: Uint8Array): void {
-    this.#line.push(data);
+    this._collectIncomingData(data);
   }
 
   override foundTerminator(): void {
-    const line = Buffer.concat(this.#line).toString();
-    this.#line = [];
+    const line = Buffer.from(this._getData()).toString();
     const [word = "", ...parameters] = line.split(" ");
     const name = word.toUpperCase();
     // A password may have spaces in it.
@@ -72,7 +70,7 @@ export class Session extends AsyncChat {
   }
 
   override handleLineTooLong(): void {
-    this.#line = [];
+    this._getData();
     this.#error("line too long");
   }
 

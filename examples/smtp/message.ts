@@ -7,21 +7,26 @@ import type { Delivery } from "./store.js";
 
 const DOT = 46;
 const FLUSH_BYTES = 65_536;
+/** What is first set aside for a message; it grows with what has come. */
+const BUFFER_BYTES = 1024;
 const LINE_END = Buffer.from("\n");
 
 export class IncomingMessage {
   readonly #delivery: Delivery;
   readonly #sizeMax: number;
   #size = 0;
-  /** What is still to be written. */
-  #pieces: Uint8Array[] = [];
+  /**
+   * What is still to be written, and how much of it is filled. One buffer, not a list: a message may come byte by byte,
+   * and an object for each would be some hundred times the message.
+   */
+  #buffer = new Uint8Array(BUFFER_BYTES);
   #waiting = 0;
   /** Of the line that is coming in: is anything there, was there a dot in front, how long is the rest? */
   #lineBegun = false;
   #dotted = false;
   #lineLength = 0;
 
-  /** @param header is written in front */
+  /** @param header is written before the content */
   constructor(delivery: Delivery, sizeMax: number, header: string) {
     this.#delivery = delivery;
     this.#sizeMax = sizeMax;
@@ -63,8 +68,8 @@ export class IncomingMessage {
   }
 
   async flush(): Promise<void> {
-    const data = Buffer.concat(this.#pieces);
-    this.#pieces = [];
+    const data = this.#buffer.subarray(0, this.#waiting);
+    this.#buffer = new Uint8Array(BUFFER_BYTES);
     this.#waiting = 0;
     if (data.length > 0) await this.#delivery.write(data);
   }
@@ -75,7 +80,8 @@ export class IncomingMessage {
   }
 
   async discard(): Promise<void> {
-    this.#pieces = [];
+    this.#buffer = new Uint8Array(0);
+    this.#waiting = 0;
     await this.#delivery.discard();
   }
 
@@ -84,8 +90,14 @@ export class IncomingMessage {
   }
 
   #keep(data: Uint8Array): void {
-    this.#pieces.push(data);
-    this.#waiting += data.length;
+    const length = this.#waiting + data.length;
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(0, this.#waiting));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(data, this.#waiting);
+    this.#waiting = length;
   }
 }
 

@@ -26,5 +26,7 @@ await run("smtp", async () => {
   const sizeMax = parseNumber("max-bytes", values["max-bytes"]);
   const idleMs = parseNumber("idle-ms", values["idle-ms"]);
   const settings = { name, store, sizeMax, idleMs };
-  await serve(host, parseNumber("port", values.port), (socket) => void new Session(socket, settings));
+  await serve(host, parseNumber("port", values.port), (socket, { host: client = "" }) => {
+    new Session(socket, client, settings);
+  });
 });

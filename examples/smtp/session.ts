@@ -28,8 +28,7 @@ type Command = (this: Session, argument: string) => void | Promise<void>;
 
 export class Session extends AsyncChat {
   readonly #settings: Settings;
-  readonly #peer: string;
-  #line: Uint8Array[] = [];
+  readonly #client: string;
   #errors = 0;
   #hello = "";
   #isExtended = false;
@@ -40,10 +39,11 @@ export class Session extends AsyncChat {
   /** Is something under way that nothing may overtake? */
   #busy = false;
 
-  constructor(socket: Socket, settings: Settings) {
+  /** @param client the address of the client */
+  constructor(socket: Socket, client: string, settings: Settings) {
     super(socket);
     this.#settings = settings;
-    this.#peer = socket.remoteAddress().host ?? "";
+    this.#client = client;
     this.idleTimeoutMs = settings.idleMs;
     this.maxLineLength = LINE_BYTES_MAX;
     this.setTerminator("\r\n");
@@ -53,7 +53,7 @@ export class Session extends AsyncChat {
   override collectIncomingData(data: Uint8Array): void {
     const message = this.#message;
     if (message === undefined) {
-      this.#line.push(data);
+      this._collectIncomingData(data);
       return;
     }
     message.take(data);
@@ -67,7 +67,7 @@ export class Session extends AsyncChat {
   }
 
   override handleLineTooLong(): void {
-    this.#line = [];
+    this._getData();
     this.#refuse(500, "line too long");
   }
 
@@ -143,8 +143,7 @@ export class Session extends AsyncChat {
   }
 
   #command(): void {
-    const line = Buffer.concat(this.#line).toString();
-    this.#line = [];
+    const line = Buffer.from(this._getData()).toString();
     const [, word = "", argument = ""] = /^(\S*)\s*(.*?)\s*$/su.exec(line) ?? [];
     const command = COMMANDS.get(word.toUpperCase());
     if (command === undefined) this.#refuse(500, "no such command");
@@ -207,7 +206,7 @@ export class Session extends AsyncChat {
     }
     const { name, store, sizeMax } = this.#settings;
     const protocol = this.#isExtended ? "ESMTP" : "SMTP";
-    const trace = traceHeader(this.#from ?? "", this.#recipients, `${this.#hello} ([${this.#peer}])`, name, protocol);
+    const trace = traceHeader(this.#from ?? "", this.#recipients, `${this.#hello} ([${this.#client}])`, name, protocol);
     try {
       this.#message = new IncomingMessage(await store.begin(), sizeMax, trace);
     } catch (error) {

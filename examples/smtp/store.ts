@@ -6,7 +6,7 @@ import { join } from "node:path";
 
 /** A message that comes in piece by piece. */
 export interface Delivery {
-  /** One call at a time. */
+  /** One call at a time. `data` does not change until it resolves. */
   write(data: Uint8Array): Promise<void>;
   /** All of it is there: keeps it. What this has resolved for is not lost. */
   commit(): Promise<void>;
@@ -24,7 +24,7 @@ export class Printer implements Store {
     const pieces: Uint8Array[] = [];
     return Promise.resolve({
       write: async (data: Uint8Array) => {
-        pieces.push(data);
+        pieces.push(new Uint8Array(data));
       },
       commit: async () => {
         const begin = Buffer.from("---------- MESSAGE FOLLOWS ----------\n");
