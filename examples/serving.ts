@@ -1,10 +1,7 @@
-/**
- * Owns what the POP3, FTP and SMTP servers share: a listener whose connections become sessions, the numbers of a command
- * line, and the message of a program that cannot go on. Knows no protocol.
- */
+/** Owns what the POP3, FTP and SMTP servers share: a listener whose connections become sessions. Knows no protocol. */
 
 import { isIPv6 } from "node:net";
-import { Dispatcher, loop, OSError, type Socket, type SocketAddress } from "wasyncore";
+import { Dispatcher, loop, type Socket, type SocketAddress } from "wasyncore";
 
 /** Begins a session on a connection that was accepted. The socket cannot tell `address` once the client has reset it. */
 export type Begin = (socket: Socket, address: SocketAddress) => void;
@@ -26,25 +23,9 @@ class Listener extends Dispatcher {
   }
 }
 
-export function parseNumber(option: string, text: string): number {
-  if (!/^\d+$/.test(text)) throw new Error(`--${option} must be a number, got "${text}"`);
-  return Number(text);
-}
-
 /** Prints where it listens, and begins a session for every connection, for as long as the process lives. */
 export async function serve(host: string, port: number, begin: Begin): Promise<void> {
   const { host: at, port: on } = new Listener(host, port, begin).socket.localAddress();
   console.log(`listening on ${at}:${on}`);
   await loop();
-}
-
-/** Runs a program. An error that it throws is printed to standard error in one line, and the exit status is 1. */
-export async function run(name: string, main: () => Promise<void>): Promise<void> {
-  try {
-    await main();
-  } catch (error) {
-    const inUse = error instanceof OSError && error.code === "EADDRINUSE";
-    console.error(`${name}: ${inUse ? `${error.address}:${error.port} is in use already` : (error as Error).message}`);
-    process.exitCode = 1;
-  }
 }
