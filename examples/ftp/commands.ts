@@ -1,6 +1,6 @@
 /**
- * Owns the commands of the FTP server (RFC 959, 2428, 3659): what each of them asks of a conversation. Knows files by
- * their root, and data connections; knows no channel.
+ * Owns the commands of the FTP server (RFC 959, 2428, 3659). Knows the root of the files, and how data connections are
+ * opened; knows a conversation by its interface.
  */
 
 import { isIPv4 } from "node:net";
@@ -13,7 +13,7 @@ const READ_BYTES = 65_536;
 const PORT_MIN = 1024;
 const FEATURES = ["EPRT", "EPSV", "MDTM", "PASV", "REST STREAM", "SIZE", "TVFS", "UTF8"];
 
-/** A command is refused, with this reply. */
+/** Thrown to refuse a command, with this reply. */
 export class Refusal extends Error {
   readonly replyCode: number;
 
@@ -23,7 +23,7 @@ export class Refusal extends Error {
   }
 }
 
-/** What a command may use of its conversation. */
+/** The part of a conversation that commands use. */
 export interface Conversation {
   readonly settings: { readonly root: Root; readonly idleMs: number };
   readonly socket: Socket;
@@ -31,7 +31,7 @@ export interface Conversation {
   readonly client: string;
   cwd: string;
   isBinary: boolean;
-  /** Where the next transfer begins: REST. */
+  /** Offset at which the next transfer begins: REST. */
   restartAt: number;
   renameFrom: string | undefined;
   reply(code: number, text: string): void;
@@ -103,7 +103,7 @@ function options(chat: Conversation, what: string): void {
   chat.reply(200, "UTF8 is always on");
 }
 
-/** A parameter that has one value here. */
+/** A parameter of which only one value is supported. */
 function only(chat: Conversation, value: string, expected: string): void {
   if (value.toUpperCase() !== expected) throw new Refusal(504, `only ${expected}`);
   chat.reply(200, "ok");
@@ -167,7 +167,7 @@ function extendedPort(chat: Conversation, argument: string): void {
   connectTo(chat, host, Number(portNumber));
 }
 
-/** Only to the client itself: this server connects to no third party on anybody's word. */
+/** Only to the client itself: a client must not make this server connect to a third party. */
 function connectTo(chat: Conversation, host: string, portNumber: number): void {
   const { socket, settings } = chat;
   if (host !== chat.client) throw new Refusal(504, "only to your own address");
@@ -185,7 +185,7 @@ async function abort(chat: Conversation): Promise<void> {
 // Transfers
 
 async function list(chat: Conversation, argument: string, isLong: boolean): Promise<void> {
-  // Clients send options of ls as well.
+  // Some clients send options of ls.
   const path = at(chat, argument.replace(/^(?:-[A-Za-z]+\s*)+/u, ""));
   const { root } = chat.settings;
   await root.stat(path);
@@ -289,7 +289,7 @@ function at(chat: Conversation, path: string): string {
   return chat.settings.root.resolve(chat.cwd, path);
 }
 
-/** A path in quotes, those in it doubled: RFC 959, appendix 2. */
+/** A path in quotes, with the quotes in it doubled: RFC 959, appendix 2. */
 function quoted(path: string): string {
   return `"${path.replaceAll('"', '""')}"`;
 }

@@ -1,5 +1,5 @@
 /**
- * Owns one control connection of the FTP server: lines, replies, and at most one transfer. Knows commands by their
+ * Owns one control connection of the FTP server: lines, replies, and at most one transfer. Looks commands up in their
  * table.
  *
  * One command at a time. While a transfer runs, ABOR is done at once and other commands wait, up to a limit at which
@@ -16,7 +16,7 @@ import { fitsInLine } from "./text.js";
 /** What the server was started with. */
 export interface Settings {
   readonly root: Root;
-  /** Without one, anybody may come as "anonymous". */
+  /** Without one, anybody may log in as "anonymous". */
   readonly account: { readonly user: string; readonly password: string } | undefined;
   readonly mayWrite: boolean;
   readonly idleMs: number;
@@ -101,13 +101,13 @@ export class Session extends AsyncChat implements Conversation {
     if (this.#failures >= FAILURES_MAX) this.end();
   }
 
-  /** How the next data connection is to be made. */
+  /** Says how the next data connection is opened. */
   setOpening(opening: Opening | undefined): void {
     this.#opening?.close();
     this.#opening = opening;
   }
 
-  /** Begins a transfer: `run` is given its data connection, and `end` is called when it is over, however it went. */
+  /** Starts a transfer: `run` is given its data connection; `end` is called when it has ended, successfully or not. */
   startTransfer(text: string, run: (channel: DataChannel) => Promise<void>, end: () => Promise<void>): void {
     this.#transfer = this.#runTransfer(text, run, end)
       .catch((error: unknown) => this.handleError(error))

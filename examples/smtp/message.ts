@@ -1,6 +1,6 @@
 /**
- * Owns the content of one message as it comes in after DATA: lines, the dots in front of them, the end, the size
- * limit. Knows where it goes by an interface; knows no channel.
+ * Owns the content of one message while it arrives after DATA: its lines, the dots in front of them, its end, and the
+ * size limit. Writes it to a Delivery; knows no channel.
  */
 
 import type { Delivery } from "./store.js";
@@ -37,7 +37,7 @@ export class IncomingMessage {
     return this.#size > this.#sizeMax;
   }
 
-  /** Is there so much to write that it should be written before more is read? */
+  /** Is so much buffered that it must be written before more is read? */
   get isFull(): boolean {
     return this.#waiting >= FLUSH_BYTES;
   }
@@ -55,7 +55,7 @@ export class IncomingMessage {
     if (!this.isTooLong) this.#keep(rest);
   }
 
-  /** The end of a line. @returns whether it was the last one: a dot alone */
+  /** The end of a line. @returns whether it was the last line, a dot alone */
   endLine(): boolean {
     const isLast = this.#dotted && this.#lineLength === 0;
     this.#lineBegun = false;
@@ -101,7 +101,7 @@ export class IncomingMessage {
   }
 }
 
-/** What a server puts in front of a message: RFC 5321, 4.4. */
+/** The lines that a server puts in front of a message: RFC 5321, 4.4. */
 export function traceHeader(
   sender: string,
   recipients: readonly string[],

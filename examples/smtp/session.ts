@@ -2,8 +2,8 @@
  * Owns one conversation of the SMTP server: RFC 5321's commands, and the extensions SIZE, 8BITMIME, SMTPUTF8 and
  * PIPELINING. Knows where messages go by an interface.
  *
- * While a message is being written, or replies wait for a slow reader, nothing more is read: what a client can make
- * the server hold is bounded.
+ * While a message is written, or replies wait for a slow reader, nothing more is read: this bounds what a client can
+ * make the server hold.
  */
 
 import { AsyncChat, type Socket } from "wasyncore";
@@ -36,7 +36,7 @@ export class Session extends AsyncChat {
   #recipients: string[] = [];
   /** After DATA. */
   #message: IncomingMessage | undefined;
-  /** Is something under way that nothing may overtake? */
+  /** Is a command being done, or a message written, which nothing may overtake? */
   #busy = false;
 
   /** @param client the address of the client */
@@ -75,7 +75,7 @@ export class Session extends AsyncChat {
     this.#proceed();
   }
 
-  /** The client sends no more, and is answered what it has sent. */
+  /** The client has ended its half; its commands are answered first. */
   override handleEof(): void {
     this.closeWhenDone();
   }
@@ -99,7 +99,7 @@ export class Session extends AsyncChat {
     this.#discard();
   }
 
-  /** Does something that takes its time; nothing is read meanwhile. */
+  /** Does something that may take a while; nothing is read meanwhile. */
   #start(act: () => void | Promise<void>): void {
     this.#busy = true;
     this.pauseReading();
@@ -119,7 +119,7 @@ export class Session extends AsyncChat {
     if (this.fd >= 0 && !this.closing && !this.#busy && !this.writableNeedDrain) this.resumeReading();
   }
 
-  /** What was said is sent; nothing more is heard. */
+  /** Sends the replies that are queued, and closes; no further command is done. */
   #end(): void {
     this.closing = true;
     this.pauseReading();
@@ -248,7 +248,7 @@ export class Session extends AsyncChat {
     try {
       await message.flush();
     } catch (error) {
-      // There is no reply in the middle of a message; the client is told by the end of the connection.
+      // A message cannot be answered before its end, so the connection is closed.
       if (this.fd >= 0) this.handleError(error);
     }
   }
