@@ -31,7 +31,8 @@ export interface Place {
 export abstract class Beneath {
   protected readonly directory: number;
 
-  protected constructor(directory: number) {
+  /** @param directory its descriptor, which is closed by {@link close} */
+  constructor(directory: number) {
     this.directory = directory;
   }
 
@@ -92,10 +93,6 @@ export abstract class Beneath {
 
 /** openat2(2): links are followed as long as they stay beneath the directory. */
 class OneStep extends Beneath {
-  constructor(directory: number) {
-    super(directory);
-  }
-
   async openFile(path: string, flags: number, mode?: number): Promise<number> {
     return openBeneath(this.directory, path === "/" ? "." : path.slice(1), {
       flags,

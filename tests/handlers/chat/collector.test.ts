@@ -1,6 +1,6 @@
 /** The bytes that a chat collects: whole, in memory of their own, and little of it, whatever pieces they came in. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { Collector } from "../../../host/handlers/chat/collector.js";
 
