@@ -1,8 +1,9 @@
-/** What one client sends goes to all the others: a handler that writes into other channels than its own. */
+/** Sends what one client sends to all the others: a handler that writes to channels other than its own. */
 
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
-import { Dispatcher, DispatcherWithSend, loop, OSError, type Socket } from "wasyncore";
+import { Dispatcher, DispatcherWithSend, loop, type Socket } from "wasyncore";
+import { parsePort, run } from "./program.js";
 
 const USAGE = "usage: broadcast [--host HOST] [--port PORT]     default: 127.0.0.1, 7007; port 0 takes a free one";
 const clients = new Set<Client>();
@@ -10,16 +11,16 @@ const clients = new Set<Client>();
 class Client extends DispatcherWithSend {
   override handleRead(): void {
     const data = this.recv(65536);
-    for (const other of clients) if (other !== this) other.tell(data);
+    for (const other of clients) if (other !== this) other.deliver(data);
   }
 
-  tell(data: Uint8Array): void {
+  deliver(data: Uint8Array): void {
     try {
       this.send(data);
     } catch (error) {
-      this.handleError(error); // this client's, not the one's that speaks
+      this.handleError(error); // the error is this client's, not the sender's
     }
-    if (this.outBufferLength > 2 ** 24) this.close(); // it leaves 16 MiB unread
+    if (this.outBufferLength > 2 ** 24) this.close(); // it has left 16 MiB unread
   }
 
   override close(): void {
@@ -42,22 +43,15 @@ class BroadcastServer extends Dispatcher {
   }
 }
 
-try {
+await run("broadcast", async () => {
   const options = {
-    host: { type: "string" },
-    port: { type: "string" },
-    help: { type: "boolean", short: "h" },
+    host: { type: "string", default: "127.0.0.1" },
+    port: { type: "string", default: "7007" },
+    help: { type: "boolean", short: "h", default: false },
   } as const;
-  const { host = "127.0.0.1", port = "7007", help = false } = parseArgs({ options }).values;
-  if (!/^\d+$/.test(port)) throw new Error(`--port must be a number, got "${port}"`);
-  if (help) console.log(USAGE);
-  else {
-    const { host: at, port: on } = new BroadcastServer(host, Number(port)).socket.localAddress();
-    console.log(`listening on ${at}:${on}`);
-    await loop();
-  }
-} catch (error) {
-  const inUse = error instanceof OSError && error.code === "EADDRINUSE";
-  console.error(`broadcast: ${inUse ? `${error.address}:${error.port} is in use already` : (error as Error).message}`);
-  process.exitCode = 1;
-}
+  const { values } = parseArgs({ options });
+  if (values.help) return console.log(USAGE);
+  const { host, port } = new BroadcastServer(values.host, parsePort(values.port)).socket.localAddress();
+  console.log(`listening on ${host}:${port}`);
+  await loop();
+});

@@ -1,8 +1,9 @@
-/** An echo server: sends back what it is sent, to the last byte. `npm start` runs it. */
+/** An echo server: sends back everything that it receives. `npm start` runs it. */
 
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
-import { Dispatcher, DispatcherWithSend, loop, OSError, type Socket, type SocketAddress } from "wasyncore";
+import { Dispatcher, DispatcherWithSend, loop, type Socket, type SocketAddress } from "wasyncore";
+import { parsePort, run } from "./program.js";
 
 const USAGE = "usage: echo-server [--host HOST] [--port PORT]     default: 127.0.0.1, 7007; port 0 takes a free one";
 
@@ -19,7 +20,7 @@ class EchoHandler extends DispatcherWithSend {
     if (this.#ended && this.outBufferLength === 0) this.close();
   }
 
-  /** The client sends no more, but may be reading still: what waits to be sent goes first. */
+  /** The client has ended its half, but may still read: pending output is sent before the connection is closed. */
   override handleEof(): void {
     this.#ended = true;
     if (this.outBufferLength === 0) this.close();
@@ -41,24 +42,15 @@ class EchoServer extends Dispatcher {
   }
 }
 
-try {
+await run("echo-server", async () => {
   const options = {
-    host: { type: "string" },
-    port: { type: "string" },
-    help: { type: "boolean", short: "h" },
+    host: { type: "string", default: "127.0.0.1" },
+    port: { type: "string", default: "7007" },
+    help: { type: "boolean", short: "h", default: false },
   } as const;
-  const { host = "127.0.0.1", port = "7007", help = false } = parseArgs({ options }).values;
-  if (!/^\d+$/.test(port)) throw new Error(`--port must be a number, got "${port}"`);
-  if (help) console.log(USAGE);
-  else {
-    const { host: at, port: on } = new EchoServer(host, Number(port)).socket.localAddress();
-    console.log(`listening on ${at}:${on}`);
-    await loop();
-  }
-} catch (error) {
-  const inUse = error instanceof OSError && error.code === "EADDRINUSE";
-  console.error(
-    `echo-server: ${inUse ? `${error.address}:${error.port} is in use already` : (error as Error).message}`,
-  );
-  process.exitCode = 1;
-}
+  const { values } = parseArgs({ options });
+  if (values.help) return console.log(USAGE);
+  const { host, port } = new EchoServer(values.host, parsePort(values.port)).socket.localAddress();
+  console.log(`listening on ${host}:${port}`);
+  await loop();
+});

@@ -1,8 +1,9 @@
-/** An HTTP/1.0 client, the first program of asyncore's documentation: prints the answer to one GET as it comes. */
+/** An HTTP/1.0 client, the first program of asyncore's documentation: prints the response to one GET while it arrives. */
 
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
 import { Dispatcher, loop } from "wasyncore";
+import { parsePort, run } from "./program.js";
 
 const USAGE = "usage: http-client [--port PORT] HOST [PATH]     default: 80, /";
 
@@ -35,25 +36,21 @@ class HttpClient extends Dispatcher {
 
   override handleError(error: unknown): void {
     this.close();
-    throw error; // it leaves the loop
+    throw error; // leaves the loop
   }
 }
 
-process.stdout.once("error", () => process.exit(1)); // nobody reads it any more
-try {
-  const options = { port: { type: "string" }, help: { type: "boolean", short: "h" } } as const;
+process.stdout.once("error", () => process.exit(1)); // its reader is gone
+await run("http-client", async () => {
+  const options = {
+    port: { type: "string", default: "80" },
+    help: { type: "boolean", short: "h", default: false },
+  } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
-  const { port = "80", help = false } = values;
+  if (values.help) return console.log(USAGE);
   const [host, path = "/", ...rest] = positionals;
-  if (help) console.log(USAGE);
-  else {
-    if (host === undefined || rest.length > 0) throw new Error(USAGE);
-    if (!/^\d+$/.test(port)) throw new Error(`--port must be a number, got "${port}"`);
-    if (!/^\/[!-~]*$/.test(path)) throw new Error(`the path must begin with "/", without spaces, got "${path}"`);
-    new HttpClient(host, Number(port), path);
-    await loop();
-  }
-} catch (error) {
-  console.error(`http-client: ${(error as Error).message}`);
-  process.exitCode = 1;
-}
+  if (host === undefined || rest.length > 0) throw new Error(USAGE);
+  if (!/^\/[!-~]*$/.test(path)) throw new Error(`the path must begin with "/" and have no spaces, got "${path}"`);
+  new HttpClient(host, parsePort(values.port), path);
+  await loop();
+});

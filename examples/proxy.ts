@@ -1,17 +1,18 @@
-/** A TCP proxy that holds little of what passes through: where one side reads slowly, the other is not read. */
+/** A TCP proxy that buffers little: while one side reads slowly, the other is not read. */
 
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
-import { AsyncChat, Dispatcher, loop, OSError, type Socket, type SocketAddress } from "wasyncore";
+import { AsyncChat, Dispatcher, loop, type Socket, type SocketAddress } from "wasyncore";
+import { PORT_MAX, run } from "./program.js";
 
 const USAGE = `usage: proxy --to HOST:PORT [--listen HOST:PORT] [--verbose]
-default: listens on 127.0.0.1:7007; port 0 takes a free one; an IPv6 address stands in brackets: [::1]:7007
---verbose says when a side is paused, and at the end how much was held at the most and how large the process was`;
+default: listens on 127.0.0.1:7007; port 0 takes a free one; write an IPv6 address in brackets: [::1]:7007
+--verbose logs when a side is paused and, for each connection, how much was buffered at most and the size of the process`;
 
-/** One end of a connection that passes through; what it reads is pushed to its peer, the other end. */
+/** One of the two connections that the proxy joins; it pushes what it reads to the other one, its peer. */
 class Side extends AsyncChat {
   peer: Side | undefined;
-  /** The most that ever waited to be sent here. */
+  /** The longest that the output queue has been, in bytes. */
   held = 0;
   readonly #verbose: boolean;
 
@@ -39,12 +40,12 @@ class Side extends AsyncChat {
     this.peer?.resumeReading();
   }
 
-  /** The end of one direction; the other goes on. */
+  /** One direction has ended; the other goes on. */
   override handleEof(): void {
     this.peer?.endWriting();
   }
 
-  /** One side is over: the other is once it has sent what it has. */
+  /** One side has closed: the other closes when its queue is sent. */
   override handleClose(): void {
     const { peer } = this;
     this.close();
@@ -92,29 +93,24 @@ function familyOf({ host = "" }: SocketAddress): "IPv4" | "IPv6" {
 
 /** "HOST:PORT" */
 function parseAddress(option: string, text: string): SocketAddress {
-  const match = /^(?:\[(.+)\]|([^:]+)):(\d{1,5})$/.exec(text);
-  if (match === null) throw new Error(`--${option} must be HOST:PORT, got "${text}"`);
-  return { host: match[1] ?? match[2] ?? "", port: Number(match[3]) };
+  const match = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > PORT_MAX) throw new Error(`--${option} must be HOST:PORT, got "${text}"`);
+  return { host: match[1] ?? match[2] ?? "", port };
 }
 
-try {
+await run("proxy", async () => {
   const options = {
     listen: { type: "string", default: "127.0.0.1:7007" },
     to: { type: "string" },
     verbose: { type: "boolean", default: false },
-    help: { type: "boolean", short: "h" },
+    help: { type: "boolean", short: "h", default: false },
   } as const;
-  const { listen, to, verbose, help = false } = parseArgs({ options }).values;
-  if (help) console.log(USAGE);
-  else if (to === undefined) throw new Error(`--to is missing\n${USAGE}`);
-  else {
-    const proxy = new Proxy(parseAddress("listen", listen), parseAddress("to", to), verbose);
-    const { host, port } = proxy.socket.localAddress();
-    console.log(`listening on ${host}:${port}`);
-    await loop();
-  }
-} catch (error) {
-  const inUse = error instanceof OSError && error.code === "EADDRINUSE";
-  console.error(`proxy: ${inUse ? `${error.address}:${error.port} is in use already` : (error as Error).message}`);
-  process.exitCode = 1;
-}
+  const { listen, to, verbose, help } = parseArgs({ options }).values;
+  if (help) return console.log(USAGE);
+  if (to === undefined) throw new Error(`--to is missing\n${USAGE}`);
+  const proxy = new Proxy(parseAddress("listen", listen), parseAddress("to", to), verbose);
+  const { host, port } = proxy.socket.localAddress();
+  console.log(`listening on ${host}:${port}`);
+  await loop();
+});

@@ -1,4 +1,4 @@
-/** Runs a command and prints its output line by line, as it comes: a FileDispatcher on a pipe. Exits as it does. */
+/** Runs a command, prints its output line by line while it runs, and exits with its status: a FileDispatcher on a pipe. */
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -6,6 +6,7 @@ import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { parseArgs } from "node:util";
 import { FileDispatcher, loop, pipe } from "wasyncore";
+import { run } from "./program.js";
 
 const USAGE = "usage: tail-pipe -- COMMAND [ARGUMENT ...]";
 
@@ -30,7 +31,7 @@ async function tail(command: string, parameters: string[]): Promise<number> {
   const [readEnd, writeEnd] = pipe();
   const child = spawn(command, parameters, { stdio: ["inherit", writeEnd, writeEnd] });
   const ended = once(child, "exit") as Promise<[code: number | null, signal: NodeJS.Signals | null]>;
-  // The dispatcher has a copy of its own, and so has the child: while ours was open, the pipe would have no end.
+  // The dispatcher and the child have duplicates. A write end that is open here would keep the pipe from ending.
   new LinePrinter(readEnd);
   closeSync(readEnd);
   closeSync(writeEnd);
@@ -39,15 +40,12 @@ async function tail(command: string, parameters: string[]): Promise<number> {
   return signal === null ? (code ?? 1) : 128 + constants.signals[signal];
 }
 
-process.stdout.once("error", () => process.exit(1)); // nobody reads it any more
-try {
-  const options = { help: { type: "boolean", short: "h" } } as const;
+process.stdout.once("error", () => process.exit(1)); // its reader is gone
+await run("tail-pipe", async () => {
+  const options = { help: { type: "boolean", short: "h", default: false } } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  if (values.help) return console.log(USAGE);
   const [command, ...parameters] = positionals;
-  if (values.help === true) console.log(USAGE);
-  else if (command === undefined || command === "") throw new Error(USAGE);
-  else process.exitCode = await tail(command, parameters);
-} catch (error) {
-  console.error(`tail-pipe: ${(error as Error).message}`);
-  process.exitCode = 1;
-}
+  if (command === undefined || command === "") throw new Error(USAGE);
+  process.exitCode = await tail(command, parameters);
+});

@@ -1,12 +1,13 @@
-/** An echo server for datagrams: sends each back to where it came from, the empty ones too. */
+/** An echo server for datagrams: sends each back to its sender, empty ones too. */
 
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
-import { Dispatcher, loop, OSError } from "wasyncore";
+import { Dispatcher, loop } from "wasyncore";
+import { parsePort, run } from "./program.js";
 
 const USAGE = "usage: udp-echo [--host HOST] [--port PORT]     default: 127.0.0.1, 7007; port 0 takes a free one";
 
-/** No datagram is longer. */
+/** The longest datagram there can be. */
 const DATAGRAM_BYTES_MAX = 65535;
 
 class UdpEcho extends Dispatcher {
@@ -27,22 +28,15 @@ class UdpEcho extends Dispatcher {
   }
 }
 
-try {
+await run("udp-echo", async () => {
   const options = {
-    host: { type: "string" },
-    port: { type: "string" },
-    help: { type: "boolean", short: "h" },
+    host: { type: "string", default: "127.0.0.1" },
+    port: { type: "string", default: "7007" },
+    help: { type: "boolean", short: "h", default: false },
   } as const;
-  const { host = "127.0.0.1", port = "7007", help = false } = parseArgs({ options }).values;
-  if (!/^\d+$/.test(port)) throw new Error(`--port must be a number, got "${port}"`);
-  if (help) console.log(USAGE);
-  else {
-    const { host: at, port: on } = new UdpEcho(host, Number(port)).socket.localAddress();
-    console.log(`listening on ${at}:${on}`);
-    await loop();
-  }
-} catch (error) {
-  const inUse = error instanceof OSError && error.code === "EADDRINUSE";
-  console.error(`udp-echo: ${inUse ? `${error.address}:${error.port} is in use already` : (error as Error).message}`);
-  process.exitCode = 1;
-}
+  const { values } = parseArgs({ options });
+  if (values.help) return console.log(USAGE);
+  const { host, port } = new UdpEcho(values.host, parsePort(values.port)).socket.localAddress();
+  console.log(`listening on ${host}:${port}`);
+  await loop();
+});

@@ -1,8 +1,9 @@
-/** An echo server on a Unix socket. Ctrl-C ends its loop through a signal, so that it can remove the socket's file. */
+/** An echo server on a Unix socket. Ctrl-C aborts its loop, so that it can remove the socket's file before it exits. */
 
 import { rmSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { closeAll, Dispatcher, DispatcherWithSend, loop, OSError, type Socket } from "wasyncore";
+import { closeAll, Dispatcher, DispatcherWithSend, loop, type Socket } from "wasyncore";
+import { run } from "./program.js";
 
 const USAGE = "usage: unix-echo PATH";
 
@@ -39,15 +40,11 @@ async function serve(path: string): Promise<void> {
   }
 }
 
-try {
-  const options = { help: { type: "boolean", short: "h" } } as const;
+await run("unix-echo", async () => {
+  const options = { help: { type: "boolean", short: "h", default: false } } as const;
   const { values, positionals } = parseArgs({ options, allowPositionals: true });
+  if (values.help) return console.log(USAGE);
   const [path, ...rest] = positionals;
-  if (values.help === true) console.log(USAGE);
-  else if (path === undefined || path === "" || rest.length > 0) throw new Error(USAGE);
-  else await serve(path);
-} catch (error) {
-  const inUse = error instanceof OSError && error.code === "EADDRINUSE";
-  console.error(`unix-echo: ${inUse ? `${error.path} is there already` : (error as Error).message}`);
-  process.exitCode = 1;
-}
+  if (path === undefined || path === "" || rest.length > 0) throw new Error(USAGE);
+  await serve(path);
+});

@@ -50,6 +50,7 @@ export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js"
 export { compactTraceback, type CompactTraceback } from "./handlers/traceback.js";
 export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop/loop.js";
 export { createNodeBackend } from "./node/backend.js";
+export { openBeneath, type OpenBeneathOptions } from "./net/beneath.js";
 export { pipe } from "./net/pipe.js";
 export { Socket, type Datagram, type SocketOptions } from "./net/socket.js";
 export type { Timer, TimerCallback, TimerHandler } from "./loop/timer.js";

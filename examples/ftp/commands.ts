@@ -1,6 +1,6 @@
 /**
- * Owns the commands of the FTP server (RFC 959, 2428, 3659): what each of them asks of a conversation. Knows files by
- * their root, and data connections; knows no channel.
+ * Owns the commands of the FTP server (RFC 959, 2428, 3659). Knows the root of the files, and how data connections are
+ * opened; knows a conversation by its interface.
  */
 
 import { isIPv4 } from "node:net";
@@ -13,7 +13,7 @@ const READ_BYTES = 65_536;
 const PORT_MIN = 1024;
 const FEATURES = ["EPRT", "EPSV", "MDTM", "PASV", "REST STREAM", "SIZE", "TVFS", "UTF8"];
 
-/** A command is refused, with this reply. */
+/** Thrown to refuse a command, with this reply. */
 export class Refusal extends Error {
   readonly replyCode: number;
 
@@ -23,13 +23,15 @@ export class Refusal extends Error {
   }
 }
 
-/** What a command may use of its conversation. */
+/** The part of a conversation that commands use. */
 export interface Conversation {
   readonly settings: { readonly root: Root; readonly idleMs: number };
   readonly socket: Socket;
+  /** The address of the client. */
+  readonly client: string;
   cwd: string;
   isBinary: boolean;
-  /** Where the next transfer begins: REST. */
+  /** Offset at which the next transfer begins: REST. */
   restartAt: number;
   renameFrom: string | undefined;
   reply(code: number, text: string): void;
@@ -101,7 +103,7 @@ function options(chat: Conversation, what: string): void {
   chat.reply(200, "UTF8 is always on");
 }
 
-/** A parameter that has one value here. */
+/** A parameter of which only one value is supported. */
 function only(chat: Conversation, value: string, expected: string): void {
   if (value.toUpperCase() !== expected) throw new Refusal(504, `only ${expected}`);
   chat.reply(200, "ok");
@@ -147,7 +149,7 @@ function listen(chat: Conversation): { host: string; opening: PassiveOpening } {
   const { socket, settings } = chat;
   const { host = "" } = socket.localAddress();
   const family = socket.family === "IPv6" ? "IPv6" : "IPv4";
-  return { host, opening: new PassiveOpening(host, socket.remoteAddress().host ?? "", family, settings.idleMs) };
+  return { host, opening: new PassiveOpening(host, chat.client, family, settings.idleMs) };
 }
 
 function port(chat: Conversation, argument: string): void {
@@ -165,10 +167,10 @@ function extendedPort(chat: Conversation, argument: string): void {
   connectTo(chat, host, Number(portNumber));
 }
 
-/** Only to the client itself: this server connects to no third party on anybody's word. */
+/** Only to the client itself: a client must not make this server connect to a third party. */
 function connectTo(chat: Conversation, host: string, portNumber: number): void {
   const { socket, settings } = chat;
-  if (host !== socket.remoteAddress().host) throw new Refusal(504, "only to your own address");
+  if (host !== chat.client) throw new Refusal(504, "only to your own address");
   if (portNumber < PORT_MIN || portNumber > 65_535) throw new Refusal(504, `only to ports from ${PORT_MIN} on`);
   const family = socket.family === "IPv6" ? "IPv6" : "IPv4";
   chat.setOpening(new ActiveOpening({ host, port: portNumber }, family, settings.idleMs));
@@ -183,7 +185,7 @@ async function abort(chat: Conversation): Promise<void> {
 // Transfers
 
 async function list(chat: Conversation, argument: string, isLong: boolean): Promise<void> {
-  // Clients send options of ls as well.
+  // Some clients send options of ls.
   const path = at(chat, argument.replace(/^(?:-[A-Za-z]+\s*)+/u, ""));
   const { root } = chat.settings;
   await root.stat(path);
@@ -212,10 +214,11 @@ async function retrieve(chat: Conversation, path: string): Promise<void> {
   const file = await chat.settings.root.openToRead(at(chat, path));
   const pieces = async function* (): AsyncGenerator<Uint8Array> {
     for (let position = restartAt; ;) {
-      const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES, position);
-      if (bytesRead === 0) return;
-      position += bytesRead;
-      yield buffer.subarray(0, bytesRead);
+      const piece = Buffer.allocUnsafe(READ_BYTES);
+      const length = await file.read(piece, position);
+      if (length === 0) return;
+      position += length;
+      yield piece.subarray(0, length);
     }
   };
   const sent = isBinary ? pieces : () => withCrlf(pieces());
@@ -232,11 +235,8 @@ async function store(chat: Conversation, path: string, append: boolean): Promise
   chat.restartAt = 0;
   const file = await chat.settings.root.openToWrite(at(chat, path), where);
   const write = async (data: Uint8Array): Promise<void> => {
-    for (let left = data; left.length > 0;) {
-      const { bytesWritten } = await file.write(left, 0, left.length, append ? null : position);
-      position += bytesWritten;
-      left = left.subarray(bytesWritten);
-    }
+    await file.write(data, append ? null : position);
+    position += data.length;
   };
   const text = chat.isBinary ? undefined : new WithoutCr();
   const receive = async (channel: DataChannel): Promise<void> => {
@@ -289,7 +289,7 @@ function at(chat: Conversation, path: string): string {
   return chat.settings.root.resolve(chat.cwd, path);
 }
 
-/** A path in quotes, those in it doubled: RFC 959, appendix 2. */
+/** A path in quotes, with the quotes in it doubled: RFC 959, appendix 2. */
 function quoted(path: string): string {
   return `"${path.replaceAll('"', '""')}"`;
 }

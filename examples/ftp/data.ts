@@ -1,21 +1,21 @@
 /**
- * Owns data connections: how they come about, passive or active, and one transfer over each of them. Knows nothing of
- * commands and of files.
+ * Owns data connections: how they are opened, passive or active, and the one transfer over each. Knows nothing of
+ * commands and files.
  */
 
 import { AsyncChat, Dispatcher, type InetAddress, type Socket } from "wasyncore";
 
-/** A data connection has failed, or was given up. */
+/** A data connection has failed, or was aborted. */
 export class TransferError extends Error {}
 
-/** A data connection that is still to come about. */
+/** A data connection that is still to be opened. */
 export interface Opening {
   open(): Promise<DataChannel>;
-  /** Gives it up; does nothing once it is open. */
+  /** Cancels it, and closes a connection that {@link open} has not handed out. */
   close(): void;
 }
 
-/** The client is to connect: PASV, EPSV. Takes one connection, from the host that the client speaks from. */
+/** The client connects: PASV, EPSV. Accepts one connection, from the address of the control connection alone. */
 export class PassiveOpening extends Dispatcher implements Opening {
   readonly #peer: string;
   readonly #idleMs: number;
@@ -23,7 +23,7 @@ export class PassiveOpening extends Dispatcher implements Opening {
   #taken: DataChannel | undefined;
   #handedOut = false;
 
-  /** @param host the address of ours that the client speaks to; `peer` its own */
+  /** @param host the address of this server that the client is connected to; `peer` is the address of the client */
   constructor(host: string, peer: string, family: "IPv4" | "IPv6", idleMs: number) {
     super();
     this.#peer = peer;
@@ -67,7 +67,7 @@ export class PassiveOpening extends Dispatcher implements Opening {
   }
 }
 
-/** The client listens, and is connected to: PORT, EPRT. */
+/** The client listens, and this server connects: PORT, EPRT. */
 export class ActiveOpening implements Opening {
   readonly #address: InetAddress;
   readonly #family: "IPv4" | "IPv6";
@@ -91,14 +91,14 @@ export class ActiveOpening implements Opening {
   }
 
   close(): void {
-    // There is nothing yet.
+    // Nothing is opened before `open`.
   }
 }
 
 /** A data connection, for one transfer. */
 export class DataChannel extends AsyncChat {
   readonly #ended = withResolvers<void>();
-  /** Sent: the bytes given so far, and whether that is all. */
+  /** Bytes that were queued so far, and whether that is all of them. */
   #given = 0;
   #allGiven = false;
   #write: ((data: Uint8Array) => Promise<void>) | undefined;
@@ -106,11 +106,11 @@ export class DataChannel extends AsyncChat {
   constructor(socket: Socket | undefined, idleMs: number) {
     super(socket);
     this.idleTimeoutMs = idleMs;
-    // Nothing is read unless it is to be received: not even the end, for a client that sends nothing may end its half.
+    // Only `receive` reads. Not even the end of input counts otherwise: a client that sends nothing may end its half.
     this.pauseReading();
   }
 
-  /** Sends, and closes. Resolves when the last byte is on its way. @throws TransferError, or what `pieces` throws */
+  /** Sends, and closes. Resolves when the kernel has the last byte. @throws TransferError, or what `pieces` throws */
   transmit(pieces: AsyncIterable<Uint8Array>): Promise<void> {
     this.pushWithProducer(this.#counted(pieces));
     this.closeWhenDone();
@@ -189,7 +189,7 @@ function withResolvers<T>(): Resolvers<T> {
     resolve = onResolve;
     reject = onReject;
   });
-  // Whoever waits for it hears of a failure; where nobody does, nobody needs to.
+  // Nobody may be waiting for it: then a rejection is not an unhandled one.
   promise.catch(() => undefined);
   return { promise, resolve, reject };
 }

@@ -1,30 +1,32 @@
 /**
- * Owns the files that clients see: a directory that is their root, and that no path leads out of, by ".." or by links.
- * Knows nothing of FTP. Paths of clients are absolute, with "/"; what fails throws FileError.
+ * Owns the files that clients see: a directory that is their root. Every access goes through `Beneath`, so that no path
+ * leads out of it. Knows nothing of FTP. Clients' paths are absolute, with "/"; every failure throws FileError.
  */
 
-import { constants, promises as fs, type Stats } from "node:fs";
-import { basename, dirname, join, posix, sep } from "node:path";
-
-type FileHandle = fs.FileHandle;
+import { closeSync, constants, promises as fs, type Stats } from "node:fs";
+import { posix } from "node:path";
+import { OSError } from "wasyncore";
+import { Beneath, OpenFile } from "./beneath.js";
 
 const TEXTS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or directory",
   EACCES: "permission denied",
   EPERM: "permission denied",
   EROFS: "permission denied",
+  ELOOP: "a link is not followed here",
   EEXIST: "exists already",
   ENOTDIR: "not a directory",
   EISDIR: "is a directory",
   ENOTEMPTY: "directory not empty",
   ENAMETOOLONG: "name too long",
+  EXDEV: "on another file system",
   ENOSPC: "no space left",
   EDQUOT: "no space left",
 };
 
-/** A file cannot be had, for a reason that a client may know. */
+/** A file operation failed, for a reason that the client may know. */
 export class FileError extends Error {
-  /** Is there no room for it? */
+  /** Is the file system full? */
   readonly isFull: boolean;
 
   constructor(message: string, isFull = false) {
@@ -32,9 +34,11 @@ export class FileError extends Error {
     this.isFull = isFull;
   }
 
-  /** Of what the file system said; its own message has paths in it that are nobody's business. */
+  /** From the file system's own error, whose message has paths of the server in it. */
   static of(error: unknown): FileError {
     if (error instanceof FileError) return error;
+    // openBeneath's word for a path that leads out; rename(2)'s for one to another file system.
+    if (error instanceof OSError && error.code === "EXDEV") return new FileError("permission denied");
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
     return new FileError(TEXTS[code] ?? `not possible (${code})`, code === "ENOSPC" || code === "EDQUOT");
   }
@@ -44,20 +48,15 @@ export class FileError extends Error {
 export type WriteAt = { readonly append: true } | { readonly append: false; readonly offset: number };
 
 export class Root {
-  readonly #real: string;
+  readonly #beneath: Beneath;
 
-  private constructor(real: string) {
-    this.#real = real;
+  constructor(beneath: Beneath) {
+    this.#beneath = beneath;
   }
 
-  /** @throws Error where it is no directory */
-  static async open(directory: string): Promise<Root> {
-    const isDirectory = await fs.stat(directory).then(
-      (stats) => stats.isDirectory(),
-      () => false,
-    );
-    if (!isDirectory) throw new Error(`${directory} is no directory`);
-    return new Root(await fs.realpath(directory));
+  /** @throws Error where it is no directory that can be opened */
+  static open(directory: string): Root {
+    return new Root(Beneath.open(directory));
   }
 
   /** What a client means by `path` when it is in `cwd`. */
@@ -65,95 +64,88 @@ export class Root {
     return posix.resolve("/", cwd, path);
   }
 
-  stat(path: string): Promise<Stats> {
-    return this.#at(path, (real) => fs.stat(real));
+  async stat(path: string): Promise<Stats> {
+    return guarded(() => this.#beneath.stat(path));
   }
 
   async checkDirectory(path: string): Promise<void> {
     if (!(await this.stat(path)).isDirectory()) throw new FileError("not a directory");
   }
 
-  /** The names in a directory, or that of a file, each with its status; links are not followed. */
+  /** The names in a directory, or that of a file, each with its status; links in it are not followed. */
   async *list(path: string): AsyncGenerator<{ readonly name: string; readonly stats: Stats }> {
-    const real = await this.#existing(path);
-    const stats = await fs.stat(real);
+    const stats = await this.stat(path);
     if (!stats.isDirectory()) {
       yield { name: posix.basename(path), stats };
       return;
     }
-    for await (const { name } of await fs.opendir(real)) {
-      const found = await fs.lstat(join(real, name)).catch(() => undefined);
-      // It may have been removed since.
-      if (found !== undefined) yield { name, stats: found };
+    const directory = await guarded(() => this.#beneath.openDirectory(path));
+    try {
+      for await (const { name } of await guarded(() => fs.opendir(directory.path))) {
+        const found = await fs.lstat(`${directory.path}/${name}`).catch(() => undefined);
+        // It may have been removed since.
+        if (found !== undefined) yield { name, stats: found };
+      }
+    } finally {
+      closeSync(directory.fd);
     }
   }
 
   /** Opens a file to read; the caller closes it. */
-  openToRead(path: string): Promise<FileHandle> {
-    return this.#at(path, (real) => this.#open(real, constants.O_RDONLY));
+  openToRead(path: string): Promise<OpenFile> {
+    return this.#open(path, constants.O_RDONLY);
   }
 
-  /** Opens a file to write; the caller closes it. With an offset it must be there. */
-  openToWrite(path: string, at: WriteAt): Promise<FileHandle> {
+  /** Opens a file to write, which is no link; the caller closes it. With an offset it must exist. */
+  openToWrite(path: string, at: WriteAt): Promise<OpenFile> {
     const how = at.append ? constants.O_CREAT | constants.O_APPEND : constants.O_CREAT | constants.O_TRUNC;
     const flags = !at.append && at.offset > 0 ? 0 : how;
-    return this.#in(path, (real) => this.#open(real, constants.O_WRONLY | flags));
+    return this.#open(path, constants.O_WRONLY | constants.O_NOFOLLOW | flags, 0o644);
   }
 
   remove(path: string): Promise<void> {
-    return this.#in(path, (real) => fs.unlink(real));
+    return this.#named(path, (real) => fs.unlink(real));
   }
 
   makeDirectory(path: string): Promise<void> {
-    return this.#in(path, (real) => fs.mkdir(real));
+    return this.#named(path, (real) => fs.mkdir(real));
   }
 
   removeDirectory(path: string): Promise<void> {
-    return this.#in(path, (real) => fs.rmdir(real));
+    return this.#named(path, (real) => fs.rmdir(real));
   }
 
   rename(from: string, to: string): Promise<void> {
-    return this.#in(from, (realFrom) => this.#in(to, (realTo) => fs.rename(realFrom, realTo)));
+    return this.#named(from, (realFrom) => this.#named(to, (realTo) => fs.rename(realFrom, realTo)));
   }
 
-  /** Neither a link, which may have been put there since, nor a pipe, which would be waited for. */
-  async #open(real: string, flags: number): Promise<FileHandle> {
-    const file = await fs.open(real, flags | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o644);
-    const isFile = await file.stat().then(
-      (stats) => stats.isFile(),
-      () => false,
-    );
-    if (isFile) return file;
-    await file.close();
-    throw new FileError("not a plain file");
+  close(): void {
+    this.#beneath.close();
   }
 
-  /** Does something with the file that a path leads to. */
-  async #at<T>(path: string, act: (real: string) => Promise<T>): Promise<T> {
-    try {
-      return await act(await this.#existing(path));
-    } catch (error) {
-      throw FileError.of(error);
-    }
-  }
-
-  /** Does something with a name in a directory that is there; the name itself may be new, or a link. */
-  async #in<T>(path: string, act: (real: string) => Promise<T>): Promise<T> {
-    try {
-      if (path === "/") throw new FileError("not possible with the root");
-      return await act(join(await this.#existing(dirname(path)), basename(path)));
-    } catch (error) {
-      throw FileError.of(error);
-    }
-  }
-
-  /** Where a path leads, links followed. */
-  async #existing(path: string): Promise<string> {
-    const real = await fs.realpath(join(this.#real, path)).catch((error: unknown) => {
-      throw FileError.of(error);
+  /** Plain files alone. O_NONBLOCK: to open a pipe would wait for its other end. */
+  #open(path: string, flags: number, mode?: number): Promise<OpenFile> {
+    return guarded(async () => {
+      const file = new OpenFile(await this.#beneath.openFile(path, flags | constants.O_NONBLOCK, mode));
+      if (file.stats.isFile()) return file;
+      await file.close();
+      throw new FileError("not a plain file");
     });
-    const prefix = this.#real.endsWith(sep) ? this.#real : `${this.#real}${sep}`;
-    if (real !== this.#real && !real.startsWith(prefix)) throw new FileError(TEXTS.EACCES ?? "");
-    return real;
+  }
+
+  /** Does something with a name in its directory; the name itself may be new, or a link, which is not followed. */
+  #named<T>(path: string, act: (real: string) => Promise<T>): Promise<T> {
+    return guarded(() => {
+      if (path === "/") throw new FileError("not possible with the root");
+      return this.#beneath.inDirectory(path, act);
+    });
+  }
+}
+
+async function guarded<T>(act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (error) {
+    throw FileError.of(error);
   }
 }

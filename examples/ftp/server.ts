@@ -1,7 +1,8 @@
 /** An FTP server (RFC 959) of one directory, with passive and active transfers. See docs/servers.md. */
 
 import { parseArgs } from "node:util";
-import { parseNumber, run, serve } from "../serving.js";
+import { parseNumber, parsePort, run } from "../program.js";
+import { serve } from "../serving.js";
 import { Root } from "./root.js";
 import { Session } from "./session.js";
 
@@ -25,7 +26,9 @@ await run("ftp", async () => {
   if (root === undefined) throw new Error(`--root is missing\n${USAGE}`);
   if ((user === undefined) !== (password === undefined)) throw new Error("--user and --password go together");
   const account = user === undefined || password === undefined ? undefined : { user, password };
-  const idleMs = parseNumber("idle-ms", values["idle-ms"]);
-  const settings = { root: await Root.open(root), account, mayWrite, idleMs };
-  await serve(host, parseNumber("port", values.port), (socket) => void new Session(socket, settings));
+  const idleMs = parseNumber("idle-ms", values["idle-ms"], 1);
+  const settings = { root: Root.open(root), account, mayWrite, idleMs };
+  await serve(host, parsePort(values.port), (socket, { host: client = "" }) => {
+    new Session(socket, client, settings);
+  });
 });

@@ -1,9 +1,10 @@
 /**
- * Owns one control connection of the FTP server: lines, replies, and at most one transfer. Knows commands by their
+ * Owns one control connection of the FTP server: lines, replies, and at most one transfer. Looks commands up in their
  * table.
  *
- * One command at a time. While a transfer runs, ABOR is heard at once; any other command waits, and with it all that
- * follow: what a client can make the server hold is bounded.
+ * One command at a time. While a transfer runs, ABOR is done at once and other commands wait, up to a limit at which
+ * reading is paused: what a client can make the server hold is bounded. The connection is read all the same, because
+ * its end ends the transfer too: a client that has gone leaves no descriptor behind.
  */
 
 import { AsyncChat, OSError, type Socket } from "wasyncore";
@@ -15,7 +16,7 @@ import { fitsInLine } from "./text.js";
 /** What the server was started with. */
 export interface Settings {
   readonly root: Root;
-  /** Without one, anybody may come as "anonymous". */
+  /** Without one, anybody may log in as "anonymous". */
   readonly account: { readonly user: string; readonly password: string } | undefined;
   readonly mayWrite: boolean;
   readonly idleMs: number;
@@ -23,10 +24,13 @@ export interface Settings {
 
 const LINE_BYTES_MAX = 4096;
 const FAILURES_MAX = 3;
+/** Commands that may wait for the end of a transfer. */
+const HELD_MAX = 8;
 /** Telnet's "interpret as command": two bytes that a client may send before ABOR. */
 const IAC = 0xff;
 
 export class Session extends AsyncChat implements Conversation {
+  readonly client: string;
   readonly settings: Settings;
   cwd = "/";
   isBinary = false;
@@ -35,17 +39,19 @@ export class Session extends AsyncChat implements Conversation {
   #user: string | undefined;
   #isLoggedIn = false;
   #failures = 0;
-  #line: Uint8Array[] = [];
-  /** Is a command under way that no other may overtake? */
+  /** Is a command being done, which no other may overtake? */
   #busy = false;
-  /** A command that waits for the end of the transfer. */
-  #held: string | undefined;
+  /** Commands that wait for the end of the transfer. */
+  readonly #held: string[] = [];
+  /** Has the client ended its half of the connection? */
+  #ended = false;
   #opening: Opening | undefined;
   #channel: DataChannel | undefined;
   #transfer: Promise<void> | undefined;
 
-  constructor(socket: Socket, settings: Settings) {
+  constructor(socket: Socket, client: string, settings: Settings) {
     super(socket);
+    this.client = client;
     this.settings = settings;
     this.idleTimeoutMs = settings.idleMs;
     this.maxLineLength = LINE_BYTES_MAX;
@@ -66,7 +72,7 @@ export class Session extends AsyncChat implements Conversation {
 
   // What commands use.
 
-  /** What was said is sent; nothing more is heard. */
+  /** Sends the replies that are queued, and closes; no further command is done. */
   end(): void {
     this.closing = true;
     this.pauseReading();
@@ -95,13 +101,13 @@ export class Session extends AsyncChat implements Conversation {
     if (this.#failures >= FAILURES_MAX) this.end();
   }
 
-  /** How the next data connection is to be made. */
+  /** Says how the next data connection is opened. */
   setOpening(opening: Opening | undefined): void {
     this.#opening?.close();
     this.#opening = opening;
   }
 
-  /** Begins a transfer: `run` is given its data connection, and `end` is called when it is over, however it went. */
+  /** Starts a transfer: `run` is given its data connection; `end` is called when it has ended, successfully or not. */
   startTransfer(text: string, run: (channel: DataChannel) => Promise<void>, end: () => Promise<void>): void {
     this.#transfer = this.#runTransfer(text, run, end)
       .catch((error: unknown) => this.handleError(error))
@@ -117,18 +123,17 @@ export class Session extends AsyncChat implements Conversation {
   // Callbacks of AsyncChat.
 
   override collectIncomingData(data: Uint8Array): void {
-    this.#line.push(data);
+    this._collectIncomingData(data);
   }
 
   override foundTerminator(): void {
-    let line = Buffer.concat(this.#line);
-    this.#line = [];
+    let line = this._getData();
     while (line[0] === IAC) line = line.subarray(2);
-    this.#take(line.toString());
+    this.#take(Buffer.from(line).toString());
   }
 
   override handleLineTooLong(): void {
-    this.#line = [];
+    this._getData();
     this.reply(500, "line too long");
   }
 
@@ -136,13 +141,14 @@ export class Session extends AsyncChat implements Conversation {
     this.#proceed();
   }
 
-  /** The client sends no more, and is answered what it has sent. */
+  /** RFC 959: a transfer does not outlive the control connection. What the client has sent before is answered. */
   override handleEof(): void {
-    if (this.#transfer === undefined) this.closeWhenDone();
-    else this.#held ??= "QUIT";
+    this.#ended = true;
+    if (this.#transfer === undefined) this.#proceed();
+    else this.abortTransfer().catch((error: unknown) => this.handleError(error));
   }
 
-  /** While a transfer runs, its own connection is the one that may be idle. */
+  /** While a transfer runs, the data connection is the one that must not be idle. */
   override handleTimeout(): void {
     if (this.#transfer !== undefined) return;
     if (this.closing) {
@@ -168,8 +174,8 @@ export class Session extends AsyncChat implements Conversation {
     const [, word = "", argument = ""] = /^(\S*) ?(.*)$/su.exec(line) ?? [];
     const name = word.toUpperCase();
     if (this.#transfer !== undefined && name !== "ABOR") {
-      this.#held = line;
-      this.pauseReading();
+      this.#held.push(line);
+      if (this.#held.length >= HELD_MAX) this.pauseReading();
       return;
     }
     this.#run(name, argument).catch((error: unknown) => this.handleError(error));
@@ -246,16 +252,16 @@ export class Session extends AsyncChat implements Conversation {
     this.#transfer = undefined;
     this.#channel = undefined;
     this.setOpening(undefined);
-    const held = this.#held;
-    this.#held = undefined;
-    if (this.fd < 0) return;
-    if (held === undefined) this.#proceed();
-    else this.#take(held);
+    this.#proceed();
   }
 
-  /** Reads the next command, where nothing stands against it. */
+  /** Goes on, unless something is still to be waited for: with a command that was held, to read the next one, or to the end. */
   #proceed(): void {
-    const mayRead = !this.closing && !this.#busy && this.#held === undefined && !this.writableNeedDrain;
-    if (this.fd >= 0 && mayRead) this.resumeReading();
+    if (this.fd < 0 || this.closing || this.#busy || this.writableNeedDrain) return;
+    const isIdle = this.#transfer === undefined;
+    const held = isIdle ? this.#held.shift() : undefined;
+    if (held !== undefined) this.#take(held);
+    else if (isIdle && this.#ended) this.end();
+    else if (this.#held.length < HELD_MAX) this.resumeReading();
   }
 }

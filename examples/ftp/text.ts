@@ -1,4 +1,4 @@
-/** Owns forms of text: lines of listings, and line ends under TYPE A. Knows no connection. */
+/** Owns text formats: the lines of listings, and line ends under TYPE A. Knows no connection. */
 
 import type { Stats } from "node:fs";
 
@@ -20,12 +20,12 @@ export function listLine(name: string, stats: Stats): string {
   return `${kind}${bits} ${stats.nlink} ${stats.uid} ${stats.gid} ${String(stats.size).padStart(12)} ${date} ${name}\r\n`;
 }
 
-/** A time as MDTM gives it: UTC. */
+/** A time in the format of MDTM: UTC. */
 export function timeStamp(time: Date): string {
   return time.toISOString().replaceAll(/[-:T]/g, "").slice(0, 14);
 }
 
-/** May a text stand in a line? One with a line end in it would be two. */
+/** Does a text fit in one line of the protocol? One with a line end in it would become two. */
 export function fitsInLine(text: string): boolean {
   return !["\r", "\n", "\0"].some((end) => text.includes(end));
 }
@@ -45,7 +45,7 @@ export async function* withCrlf(pieces: AsyncIterable<Uint8Array>): AsyncGenerat
   }
 }
 
-/** Takes the CR out of CRLF, in pieces as they come. */
+/** Turns CRLF into LF, piece by piece. */
 export class WithoutCr {
   #held = false;
 
@@ -60,7 +60,7 @@ export class WithoutCr {
     return out.subarray(0, length);
   }
 
-  /** What was held back, at the end. */
+  /** At the end: a CR that was held back. */
   rest(): Uint8Array {
     return Buffer.from(this.#held ? "\r" : "");
   }

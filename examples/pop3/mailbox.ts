@@ -1,7 +1,7 @@
-/** Owns where messages come from and go to: a maildir, or memory. Knows nothing of POP3 but that lines end in CRLF. */
+/** Owns the messages: those of a maildir, or two samples in memory. Of POP3 it knows only that lines end in CRLF. */
 
 import { createHash } from "node:crypto";
-import { promises } from "node:fs";
+import { constants, promises } from "node:fs";
 import { join } from "node:path";
 import { wireSize } from "./wire.js";
 
@@ -22,11 +22,11 @@ export interface Mailbox {
   messages(): Promise<Message[]>;
 }
 
-/** A directory with `new` and `cur` in it, each message a file. What is read stays where it is. */
+/** A directory with `new` and `cur` in it, each message a file. Reading a message does not move it. */
 export class Maildir implements Mailbox {
   locked = false;
   readonly #directory: string;
-  /** Sizes that are known, by path: a message never changes. */
+  /** Known sizes by path: a message never changes. */
   readonly #sizes = new Map<string, number>();
 
   private constructor(directory: string) {
@@ -69,7 +69,7 @@ export class Maildir implements Mailbox {
   }
 }
 
-/** Two messages, anew in every session. */
+/** Two messages, the same in every session. */
 export class SampleMailbox implements Mailbox {
   locked = false;
 
@@ -91,9 +91,9 @@ export class SampleMailbox implements Mailbox {
   }
 }
 
-/** A file piece by piece; it is open only while it is read. */
+/** Reads a file piece by piece; it is open only while it is read. A link is refused: a message is a plain file. */
 async function* readFile(path: string): AsyncGenerator<Uint8Array> {
-  const file = await promises.open(path);
+  const file = await promises.open(path, constants.O_RDONLY | constants.O_NOFOLLOW);
   try {
     while (true) {
       const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(READ_BYTES), 0, READ_BYTES);
@@ -105,7 +105,7 @@ async function* readFile(path: string): AsyncGenerator<Uint8Array> {
   }
 }
 
-/** Of a maildir's file name without its flags, which change: printable and short, as a unique-id must be. */
+/** A unique-id, which must be short and printable: made of the file name without its flags, which change. */
 function uidOf(name: string): string {
   return createHash("sha256")
     .update(name.split(":")[0] ?? "")

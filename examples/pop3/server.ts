@@ -1,7 +1,8 @@
 /** A POP3 server (RFC 1939) of one mailbox: a maildir, or two sample messages. See docs/servers.md. */
 
 import { parseArgs } from "node:util";
-import { parseNumber, run, serve } from "../serving.js";
+import { parseNumber, parsePort, run } from "../program.js";
+import { serve } from "../serving.js";
 import { Maildir, SampleMailbox } from "./mailbox.js";
 import { Session } from "./session.js";
 
@@ -23,8 +24,8 @@ await run("pop3", async () => {
   if (values.help === true) return console.log(USAGE);
   const { host, user, password, maildir } = values;
   const mailbox = maildir === undefined ? new SampleMailbox() : await Maildir.open(maildir);
-  const idleMs = parseNumber("idle-ms", values["idle-ms"]);
-  await serve(host, parseNumber("port", values.port), (socket) => {
+  const idleMs = parseNumber("idle-ms", values["idle-ms"], 1);
+  await serve(host, parsePort(values.port), (socket) => {
     new Session(socket, { user, password }, mailbox).idleTimeoutMs = idleMs;
   });
 });

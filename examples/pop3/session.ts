@@ -1,15 +1,15 @@
 /**
  * Owns one conversation of the POP3 server: RFC 1939's states and commands. Knows a mailbox by its interface.
  *
- * One command at a time: while a message is being sent, a mailbox read, or replies wait for a slow reader, no further
- * command is read, so that what a client can make the server hold is bounded.
+ * One command at a time. While a message is sent, a mailbox is read, or replies wait for a slow reader, no further
+ * command is read: this bounds what a client can make the server hold.
  */
 
 import { AsyncChat, type Socket } from "wasyncore";
 import type { Mailbox, Message } from "./mailbox.js";
 import { toWire } from "./wire.js";
 
-/** RFC 2449: a command has 255 octets at the most, its end included. */
+/** RFC 2449: a command has at most 255 octets, its line end included. */
 const LINE_BYTES_MAX = 253;
 const FAILURES_MAX = 3;
 const CAPABILITIES = ["USER", "TOP", "UIDL", "PIPELINING", "RESP-CODES", "IMPLEMENTATION wasyncore"];
@@ -26,18 +26,17 @@ interface Entry extends Message {
 
 type Command = (this: Session, parameters: readonly string[]) => void | Promise<void>;
 
-/** A command is refused: the text says why. */
+/** Thrown to refuse a command; the message is the reply. */
 class Refusal extends Error {}
 
 export class Session extends AsyncChat {
   readonly #account: Account;
   readonly #mailbox: Mailbox;
-  #line: Uint8Array[] = [];
   #user: string | undefined;
   #failures = 0;
   /** The messages, once logged in. */
   #entries: Entry[] | undefined;
-  /** Is a command under way that no other may overtake? */
+  /** Is a command being done, which no other may overtake? */
   #busy = false;
   /** Ends the wait for a message that is being sent. */
   #sent: (() => void) | undefined;
@@ -52,12 +51,11 @@ export class Session extends AsyncChat {
   }
 
   override collectIncomingData(data: Uint8Array): void {
-    this.#line.push(data);
+    this._collectIncomingData(data);
   }
 
   override foundTerminator(): void {
-    const line = Buffer.concat(this.#line).toString();
-    this.#line = [];
+    const line = Buffer.from(this._getData()).toString();
     const [word = "", ...parameters] = line.split(" ");
     const name = word.toUpperCase();
     // A password may have spaces in it.
@@ -72,7 +70,7 @@ export class Session extends AsyncChat {
   }
 
   override handleLineTooLong(): void {
-    this.#line = [];
+    this._getData();
     this.#error("line too long");
   }
 
@@ -80,12 +78,12 @@ export class Session extends AsyncChat {
     this.#proceed();
   }
 
-  /** The client sends no more, and is answered what it has sent. */
+  /** The client has ended its half; its commands are answered first. */
   override handleEof(): void {
     this.closeWhenDone();
   }
 
-  /** RFC 1939: no messages are removed then. */
+  /** RFC 1939: a session that times out removes no messages. */
   override handleTimeout(): void {
     this.close();
   }
@@ -116,12 +114,12 @@ export class Session extends AsyncChat {
     }
   }
 
-  /** Reads the next command, where nothing stands against it. */
+  /** Reads the next command, unless something is still to be waited for. */
   #proceed(): void {
     if (this.fd >= 0 && !this.closing && !this.#busy && !this.writableNeedDrain) this.resumeReading();
   }
 
-  /** What was said is sent; nothing more is heard. */
+  /** Sends the replies that are queued, and closes; no further command is done. */
   #end(): void {
     this.closing = true;
     this.closeWhenDone();
@@ -179,11 +177,11 @@ export class Session extends AsyncChat {
   }
 
   list([number]: readonly string[]): void {
-    this.#tellEach(number, ({ size }) => String(size));
+    this.#listEach(number, ({ size }) => String(size));
   }
 
   uidl([number]: readonly string[]): void {
-    this.#tellEach(number, ({ uid }) => uid);
+    this.#listEach(number, ({ uid }) => uid);
   }
 
   async retrieve([number]: readonly string[]): Promise<void> {
@@ -217,7 +215,7 @@ export class Session extends AsyncChat {
     this.push(`+OK capability list follows\r\n${CAPABILITIES.map((each) => `${each}\r\n`).join("")}.\r\n`);
   }
 
-  /** UPDATE: what is marked is removed now, and only now. */
+  /** The UPDATE state: messages that are marked are removed now, and only now. */
   async quit(): Promise<void> {
     const marked = (this.#entries ?? []).filter(({ deleted }) => deleted);
     const results = await Promise.allSettled(marked.map((entry) => entry.remove()));
@@ -227,7 +225,7 @@ export class Session extends AsyncChat {
     this.#end();
   }
 
-  /** What is not marked, by number. */
+  /** The messages that are not marked, with their numbers. */
   #left(): [number: number, Entry][] {
     return [...(this.#entries ?? []).entries()]
       .filter(([, { deleted }]) => !deleted)
@@ -240,12 +238,12 @@ export class Session extends AsyncChat {
     return entry;
   }
 
-  #tellEach(number: string | undefined, tell: (message: Message) => string): void {
+  #listEach(number: string | undefined, describe: (message: Message) => string): void {
     if (number !== undefined) {
-      this.#ok(`${Number(number)} ${tell(this.#entry(number))}`);
+      this.#ok(`${Number(number)} ${describe(this.#entry(number))}`);
       return;
     }
-    const lines = this.#left().map(([each, message]) => `${each} ${tell(message)}\r\n`);
+    const lines = this.#left().map(([each, message]) => `${each} ${describe(message)}\r\n`);
     this.push(`+OK ${lines.length} messages\r\n${lines.join("")}.\r\n`);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * Owns the form that a message has on the wire: every line ends in CRLF, one that begins with a dot has one more, and
- * a line with a dot alone ends it. Knows nothing of mailboxes.
+ * Owns the form of a message on the wire: every line ends in CRLF, a line that begins with a dot is given another dot,
+ * and a line of one dot ends the message. Knows nothing of mailboxes.
  */
 
 const CR = 13;
@@ -8,7 +8,7 @@ const LF = 10;
 const DOT = 46;
 const END = Buffer.from(".\r\n");
 
-/** A message in its form on the wire; with `bodyLines`, its header and so many lines of its body (TOP). */
+/** A message in its form on the wire; with `bodyLines`, its header and that many lines of its body (TOP). */
 export async function* toWire(chunks: AsyncIterable<Uint8Array>, bodyLines = Infinity): AsyncGenerator<Uint8Array> {
   const stuffer = new Stuffer(bodyLines);
   for await (const chunk of chunks) {
@@ -18,7 +18,7 @@ export async function* toWire(chunks: AsyncIterable<Uint8Array>, bodyLines = Inf
   yield stuffer.end();
 }
 
-/** How many octets a message has: those of the wire, without the dots that are put in. */
+/** The size of a message in octets: with the line ends of the wire, without the added dots. */
 export async function wireSize(chunks: AsyncIterable<Uint8Array>): Promise<number> {
   let size = 0;
   let last = LF;
@@ -44,13 +44,13 @@ class Stuffer {
     this.#bodyLinesLeft = bodyLines;
   }
 
-  /** Was everything given that was asked for? */
+  /** Has everything been produced that was asked for? */
   get done(): boolean {
     return this.#inBody && this.#bodyLinesLeft === 0;
   }
 
   take(chunk: Uint8Array): Uint8Array {
-    // At the worst every byte is a line end without a CR, or a dot that begins a line.
+    // In the worst case every byte is a line end without a CR, or a dot that begins a line.
     const out = Buffer.allocUnsafe(chunk.length * 2);
     let length = 0;
     for (let i = 0; i < chunk.length && !this.done; i++) {

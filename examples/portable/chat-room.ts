@@ -1,8 +1,8 @@
-/** A chat room's handlers, for Node and for a guest: what one says, the others are told. docs/portable.md. */
+/** The handlers of a chat room, for Node and for a guest: a line of one member is sent to the others. docs/portable.md. */
 
 import { AsyncChat, Dispatcher, type Socket, type SocketAddress } from "wasyncore";
 
-/** Who is here; in order of arrival. */
+/** The members present, in order of arrival. */
 const members: Member[] = [];
 let arrivals: i32 = 0;
 
@@ -56,17 +56,17 @@ export class ChatRoom extends Dispatcher {
   }
 }
 
-/** Tells all but one. Whoever does not read is not waited for. */
+/** Sends a text to all members but one. A member whose queue is long misses it. */
 function tell(text: string, except: Member): void {
-  // A member may leave while it is told.
-  const told = members.slice();
-  for (let i = 0; i < told.length; i++) {
-    const member = told[i] as Member;
+  // A member may leave while this is sent.
+  const receivers = members.slice();
+  for (let i = 0; i < receivers.length; i++) {
+    const member = receivers[i] as Member;
     if (member !== except && member.outBufferLength < 1_000_000) member.push(text);
   }
 }
 
-/** ASCII, without what does not print. */
+/** Printable ASCII; all other bytes are left out. */
 function textOf(data: Uint8Array): string {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   let text = "";

@@ -1,4 +1,4 @@
-/** The countdown, as a guest and as a program on Node: on the socket that it is passed, or on one of its own. */
+/** The countdown as a program, for a guest and for Node. It listens on the socket that it is passed, or opens one. */
 
 import { loop } from "wasyncore";
 import { takeListener } from "wasyncore/guest";

@@ -1,6 +1,6 @@
 /**
- * A countdown's handlers, for Node and for a guest: docs/portable.md. Who says a number is told the numbers from there on
- * down, and then no more. Who says nothing is told so.
+ * The handlers of a countdown, for Node and for a guest: docs/portable.md. A client that sends a number gets the numbers
+ * from there down to 0. One that sends nothing gets a message that says so.
  */
 
 import { AsyncChat, Dispatcher, type Socket, type SocketAddress, type Timer, type TimerHandler } from "wasyncore";
@@ -9,7 +9,7 @@ const NUMBER_MAX = 1000;
 const PERIOD_MS = 20;
 const PATIENCE_MS = 3000;
 
-/** Its timers call it, and not a function: in a guest, a function would not know whose it is. */
+/** Its timers call the object, not a function: in a guest, functions have no closures. */
 class Countdown extends AsyncChat implements TimerHandler {
   private left: i32 = -1;
   private timer: Timer | null = null;
@@ -37,7 +37,7 @@ class Countdown extends AsyncChat implements TimerHandler {
     this.timer = this.map.callEvery(PERIOD_MS, this);
   }
 
-  /** Of either timer. */
+  /** Called by either timer. */
   handleTimer(): void {
     if (this.left < 0) {
       this.end("You are very quiet.\n");
@@ -72,7 +72,7 @@ export class CountdownServer extends Dispatcher {
   }
 }
 
-/** ASCII, a byte a character. */
+/** ASCII, one byte per character. */
 function textOf(data: Uint8Array): string {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   let text = "";

@@ -1,8 +1,8 @@
-/** An echo server's handlers, for Node and for a guest: docs/portable.md. */
+/** The handlers of an echo server, for Node and for a guest: docs/portable.md. */
 
 import { Dispatcher, DispatcherWithSend, type Socket, type SocketAddress } from "wasyncore";
 
-/** Sends back what it is sent, to the last byte. */
+/** Sends back everything that it receives. */
 export class EchoHandler extends DispatcherWithSend {
   override handleRead(): void {
     const data = this.recv(65536);
@@ -14,7 +14,7 @@ export class EchoHandler extends DispatcherWithSend {
     if (this.closing && this.outBufferLength === 0) this.close();
   }
 
-  /** The client sends no more, but may be reading still: what waits to be sent goes first. */
+  /** The client has ended its half, but may still read: pending output is sent before the connection is closed. */
   override handleClose(): void {
     this.closing = true;
     if (this.outBufferLength === 0) this.close();

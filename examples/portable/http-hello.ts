@@ -1,12 +1,12 @@
 /**
- * An HTTP server's handlers, for Node and for a guest: docs/portable.md. GET / says hello, GET /bytes/N sends N bytes,
- * through a producer, so that a slow reader costs no memory.
+ * The handlers of an HTTP server, for Node and for a guest: docs/portable.md. GET / says hello; GET /bytes/N sends N
+ * bytes through a producer, so that a slow reader costs no memory.
  */
 
 import { AsyncChat, Dispatcher, type Producer, type Socket, type SocketAddress } from "wasyncore";
 
 const BYTES_MAX = 1_000_000_000;
-/** Whole rounds of 256. */
+/** A multiple of 256. */
 const PIECE = 16_384;
 
 class HttpHandler extends AsyncChat {
@@ -57,7 +57,7 @@ class HttpHandler extends AsyncChat {
   }
 }
 
-/** Gives so many bytes: the lower halves of their positions. */
+/** Produces `count` bytes: the low byte of each position. */
 class Bytes implements Producer {
   private left: i32;
 
@@ -88,7 +88,7 @@ function headOf(status: string, length: i32, keepAlive: boolean): string {
   return `HTTP/1.1 ${status}\r\nContent-Type: text/plain\r\nContent-Length: ${length}\r\nConnection: ${connection}\r\n\r\n`;
 }
 
-/** ASCII, a byte a character. */
+/** ASCII, one byte per character. */
 function textOf(data: Uint8Array): string {
   const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
   let text = "";

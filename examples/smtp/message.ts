@@ -1,27 +1,32 @@
 /**
- * Owns the content of one message as it comes in after DATA: lines, the dots in front of them, the end, the size
- * limit. Knows where it goes by an interface; knows no channel.
+ * Owns the content of one message while it arrives after DATA: its lines, the dots in front of them, its end, and the
+ * size limit. Writes it to a Delivery; knows no channel.
  */
 
 import type { Delivery } from "./store.js";
 
 const DOT = 46;
 const FLUSH_BYTES = 65_536;
+/** What is first set aside for a message; it grows with what has come. */
+const BUFFER_BYTES = 1024;
 const LINE_END = Buffer.from("\n");
 
 export class IncomingMessage {
   readonly #delivery: Delivery;
   readonly #sizeMax: number;
   #size = 0;
-  /** What is still to be written. */
-  #pieces: Uint8Array[] = [];
+  /**
+   * What is still to be written, and how much of it is filled. One buffer, not a list: a message may come byte by byte,
+   * and an object for each would be some hundred times the message.
+   */
+  #buffer = new Uint8Array(BUFFER_BYTES);
   #waiting = 0;
   /** Of the line that is coming in: is anything there, was there a dot in front, how long is the rest? */
   #lineBegun = false;
   #dotted = false;
   #lineLength = 0;
 
-  /** @param header is written in front */
+  /** @param header is written before the content */
   constructor(delivery: Delivery, sizeMax: number, header: string) {
     this.#delivery = delivery;
     this.#sizeMax = sizeMax;
@@ -32,7 +37,7 @@ export class IncomingMessage {
     return this.#size > this.#sizeMax;
   }
 
-  /** Is there so much to write that it should be written before more is read? */
+  /** Is so much buffered that it must be written before more is read? */
   get isFull(): boolean {
     return this.#waiting >= FLUSH_BYTES;
   }
@@ -50,7 +55,7 @@ export class IncomingMessage {
     if (!this.isTooLong) this.#keep(rest);
   }
 
-  /** The end of a line. @returns whether it was the last one: a dot alone */
+  /** The end of a line. @returns whether it was the last line, a dot alone */
   endLine(): boolean {
     const isLast = this.#dotted && this.#lineLength === 0;
     this.#lineBegun = false;
@@ -63,8 +68,8 @@ export class IncomingMessage {
   }
 
   async flush(): Promise<void> {
-    const data = Buffer.concat(this.#pieces);
-    this.#pieces = [];
+    const data = this.#buffer.subarray(0, this.#waiting);
+    this.#buffer = new Uint8Array(BUFFER_BYTES);
     this.#waiting = 0;
     if (data.length > 0) await this.#delivery.write(data);
   }
@@ -75,7 +80,8 @@ export class IncomingMessage {
   }
 
   async discard(): Promise<void> {
-    this.#pieces = [];
+    this.#buffer = new Uint8Array(0);
+    this.#waiting = 0;
     await this.#delivery.discard();
   }
 
@@ -84,12 +90,18 @@ export class IncomingMessage {
   }
 
   #keep(data: Uint8Array): void {
-    this.#pieces.push(data);
-    this.#waiting += data.length;
+    const length = this.#waiting + data.length;
+    if (length > this.#buffer.length) {
+      const larger = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
+      larger.set(this.#buffer.subarray(0, this.#waiting));
+      this.#buffer = larger;
+    }
+    this.#buffer.set(data, this.#waiting);
+    this.#waiting = length;
   }
 }
 
-/** What a server puts in front of a message: RFC 5321, 4.4. */
+/** The lines that a server puts in front of a message: RFC 5321, 4.4. */
 export function traceHeader(
   sender: string,
   recipients: readonly string[],

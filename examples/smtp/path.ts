@@ -1,9 +1,9 @@
-/** Owns the parameters of MAIL and RCPT: an address, and what extensions add to it. Knows no conversation. */
+/** Owns the arguments of MAIL and RCPT: an address, and the parameters of extensions. Knows no conversation. */
 
 export interface Path {
   /** Empty for the null sender, "<>". */
   readonly address: string;
-  /** What is behind the address. */
+  /** What follows the address. */
   readonly parameters: readonly string[];
 }
 
@@ -14,7 +14,7 @@ export function parsePath(keyword: "FROM" | "TO", text: string): Path | undefine
   return { address: match[1] ?? match[2] ?? "", parameters: (match[3] ?? "").split(/\s+/u).filter(Boolean) };
 }
 
-/** Is this a parameter of MAIL that EHLO has offered? */
+/** Is this a parameter of MAIL that EHLO offers? */
 export function isMailParameter(parameter: string): boolean {
   return /^(?:SIZE=\d{1,15}|BODY=(?:7BIT|8BITMIME)|SMTPUTF8)$/iu.test(parameter);
 }

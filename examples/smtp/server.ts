@@ -2,7 +2,8 @@
 
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
-import { parseNumber, run, serve } from "../serving.js";
+import { parseNumber, parsePort, run } from "../program.js";
+import { serve } from "../serving.js";
 import { Session } from "./session.js";
 import { Maildir, Printer } from "./store.js";
 
@@ -24,7 +25,9 @@ await run("smtp", async () => {
   const { host, maildir, name } = values;
   const store = maildir === undefined ? new Printer() : await Maildir.open(maildir);
   const sizeMax = parseNumber("max-bytes", values["max-bytes"]);
-  const idleMs = parseNumber("idle-ms", values["idle-ms"]);
+  const idleMs = parseNumber("idle-ms", values["idle-ms"], 1);
   const settings = { name, store, sizeMax, idleMs };
-  await serve(host, parseNumber("port", values.port), (socket) => void new Session(socket, settings));
+  await serve(host, parsePort(values.port), (socket, { host: client = "" }) => {
+    new Session(socket, client, settings);
+  });
 });

@@ -2,8 +2,8 @@
  * Owns one conversation of the SMTP server: RFC 5321's commands, and the extensions SIZE, 8BITMIME, SMTPUTF8 and
  * PIPELINING. Knows where messages go by an interface.
  *
- * While a message is being written, or replies wait for a slow reader, nothing more is read: what a client can make
- * the server hold is bounded.
+ * While a message is written, or replies wait for a slow reader, nothing more is read: this bounds what a client can
+ * make the server hold.
  */
 
 import { AsyncChat, type Socket } from "wasyncore";
@@ -28,8 +28,7 @@ type Command = (this: Session, argument: string) => void | Promise<void>;
 
 export class Session extends AsyncChat {
   readonly #settings: Settings;
-  readonly #peer: string;
-  #line: Uint8Array[] = [];
+  readonly #client: string;
   #errors = 0;
   #hello = "";
   #isExtended = false;
@@ -37,13 +36,14 @@ export class Session extends AsyncChat {
   #recipients: string[] = [];
   /** After DATA. */
   #message: IncomingMessage | undefined;
-  /** Is something under way that nothing may overtake? */
+  /** Is a command being done, or a message written, which nothing may overtake? */
   #busy = false;
 
-  constructor(socket: Socket, settings: Settings) {
+  /** @param client the address of the client */
+  constructor(socket: Socket, client: string, settings: Settings) {
     super(socket);
     this.#settings = settings;
-    this.#peer = socket.remoteAddress().host ?? "";
+    this.#client = client;
     this.idleTimeoutMs = settings.idleMs;
     this.maxLineLength = LINE_BYTES_MAX;
     this.setTerminator("\r\n");
@@ -53,7 +53,7 @@ export class Session extends AsyncChat {
   override collectIncomingData(data: Uint8Array): void {
     const message = this.#message;
     if (message === undefined) {
-      this.#line.push(data);
+      this._collectIncomingData(data);
       return;
     }
     message.take(data);
@@ -67,7 +67,7 @@ export class Session extends AsyncChat {
   }
 
   override handleLineTooLong(): void {
-    this.#line = [];
+    this._getData();
     this.#refuse(500, "line too long");
   }
 
@@ -75,7 +75,7 @@ export class Session extends AsyncChat {
     this.#proceed();
   }
 
-  /** The client sends no more, and is answered what it has sent. */
+  /** The client has ended its half; its commands are answered first. */
   override handleEof(): void {
     this.closeWhenDone();
   }
@@ -99,7 +99,7 @@ export class Session extends AsyncChat {
     this.#discard();
   }
 
-  /** Does something that takes its time; nothing is read meanwhile. */
+  /** Does something that may take a while; nothing is read meanwhile. */
   #start(act: () => void | Promise<void>): void {
     this.#busy = true;
     this.pauseReading();
@@ -119,7 +119,7 @@ export class Session extends AsyncChat {
     if (this.fd >= 0 && !this.closing && !this.#busy && !this.writableNeedDrain) this.resumeReading();
   }
 
-  /** What was said is sent; nothing more is heard. */
+  /** Sends the replies that are queued, and closes; no further command is done. */
   #end(): void {
     this.closing = true;
     this.pauseReading();
@@ -143,8 +143,7 @@ export class Session extends AsyncChat {
   }
 
   #command(): void {
-    const line = Buffer.concat(this.#line).toString();
-    this.#line = [];
+    const line = Buffer.from(this._getData()).toString();
     const [, word = "", argument = ""] = /^(\S*)\s*(.*?)\s*$/su.exec(line) ?? [];
     const command = COMMANDS.get(word.toUpperCase());
     if (command === undefined) this.#refuse(500, "no such command");
@@ -207,7 +206,7 @@ export class Session extends AsyncChat {
     }
     const { name, store, sizeMax } = this.#settings;
     const protocol = this.#isExtended ? "ESMTP" : "SMTP";
-    const trace = traceHeader(this.#from ?? "", this.#recipients, `${this.#hello} ([${this.#peer}])`, name, protocol);
+    const trace = traceHeader(this.#from ?? "", this.#recipients, `${this.#hello} ([${this.#client}])`, name, protocol);
     try {
       this.#message = new IncomingMessage(await store.begin(), sizeMax, trace);
     } catch (error) {
@@ -249,7 +248,7 @@ export class Session extends AsyncChat {
     try {
       await message.flush();
     } catch (error) {
-      // There is no reply in the middle of a message; the client is told by the end of the connection.
+      // A message cannot be answered before its end, so the connection is closed.
       if (this.fd >= 0) this.handleError(error);
     }
   }

@@ -4,13 +4,13 @@ import { constants, promises as fs } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 
-/** A message that comes in piece by piece. */
+/** A message that arrives piece by piece. */
 export interface Delivery {
-  /** One call at a time. */
+  /** One call at a time. `data` does not change until it resolves. */
   write(data: Uint8Array): Promise<void>;
-  /** All of it is there: keeps it. What this has resolved for is not lost. */
+  /** Keeps the message, which is complete: once this has resolved, it is not lost. */
   commit(): Promise<void>;
-  /** Gives it up; does nothing after {@link commit}. */
+  /** Drops the message; does nothing after {@link commit}. */
   discard(): Promise<void>;
 }
 
@@ -18,13 +18,13 @@ export interface Store {
   begin(): Promise<Delivery>;
 }
 
-/** Shows each message when it is complete, and until then has it in memory. */
+/** Prints each message when it is complete; holds it in memory until then. */
 export class Printer implements Store {
   begin(): Promise<Delivery> {
     const pieces: Uint8Array[] = [];
     return Promise.resolve({
       write: async (data: Uint8Array) => {
-        pieces.push(data);
+        pieces.push(new Uint8Array(data));
       },
       commit: async () => {
         const begin = Buffer.from("---------- MESSAGE FOLLOWS ----------\n");
@@ -47,7 +47,7 @@ export class Maildir implements Store {
     this.#directory = directory;
   }
 
-  /** Makes what is missing of it. */
+  /** Creates the directories that are missing. */
   static async open(directory: string): Promise<Maildir> {
     for (const each of ["tmp", "new", "cur"]) await fs.mkdir(join(directory, each), { recursive: true });
     return new Maildir(directory);
@@ -77,7 +77,7 @@ export class Maildir implements Store {
     };
   }
 
-  /** Unique: the time, what is unique within it, and the host. */
+  /** A unique name: the time, the process with a count, and the host. */
   #name(): string {
     const now = Date.now();
     this.#count += 1;
@@ -86,7 +86,7 @@ export class Maildir implements Store {
   }
 }
 
-/** A name that was put into a directory is on the disk when the directory is. */
+/** A new name is on the disk only when its directory has been synced. */
 async function syncDirectory(path: string): Promise<void> {
   const directory = await fs.open(path);
   try {

@@ -187,6 +187,18 @@ export interface Backend {
   /** The family that `fd` was made with. -ENOTSOCK for what is no socket. */
   family(fd: number): Family | number;
 
+  /**
+   * Opens a file beneath a directory in one step: no ".." and no symbolic link leads out of the directory, whatever
+   * others rename meanwhile. The descriptor is close-on-exec. openat2(2) with RESOLVE_BENEATH and RESOLVE_NO_MAGICLINKS.
+   * @param directory a descriptor of the directory
+   * @param path relative to it, without a NUL; "." is the directory itself
+   * @param flags those of open(2), in the numbering of the platform
+   * @param mode the permissions of a file that is made (O_CREAT), less the process's umask
+   * @returns the descriptor or -errno: -EXDEV for a path that leads out, -ENOSYS where the platform or the kernel has
+   * no such call
+   */
+  openBeneath(directory: number, path: string, flags: number, mode: number): number;
+
   /** For files, pipes and terminals. */
   read(fd: number, target: Uint8Array, length?: number): number;
   write(fd: number, data: Uint8Array): number;

@@ -7,6 +7,7 @@ import type { Backend, Clock, PollSet } from "../backend/backend.js";
 import { checkInteger, checkOneOf } from "../backend/check.js";
 import { UnsupportedPlatformError } from "../backend/errors.js";
 import { CLOCK_REALTIME, errorCode, platformConstants } from "./constants.js";
+import { createBeneathCalls } from "./beneath.js";
 import { createDescriptorCalls } from "./descriptors.js";
 import { EpollPollSet } from "./epoll.js";
 import { type Libc, loadLibc } from "./libc.js";
@@ -57,6 +58,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   };
   const streams = new Streams(direct, reconsider);
   const calls = poller === "epoll" ? orderedCalls(direct, streams) : direct;
+  const beneath = createBeneathCalls(libc);
   const lookups = createLookupCalls(libc, constants);
   const forget = (set: PollSet): void => void pollSets.delete(set);
 
@@ -76,6 +78,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     },
 
     ...calls,
+    ...beneath,
     ...lookups,
 
     lookupSync(host, lookupFamily) {

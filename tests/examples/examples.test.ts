@@ -177,13 +177,13 @@ describe("unix-echo", () => {
     expect(stdout).toBe("b'hi'\n");
   });
 
-  test("leaves a path that is taken as it is, and says so", async () => {
+  test("leaves a path that exists alone, and says so", async () => {
     const path = socketPath();
     await startExample("unix-echo", path).line(/^listening on /);
     expect(await startExample("unix-echo", path).ended).toMatchObject({
       code: 1,
       stdout: "",
-      stderr: `unix-echo: ${path} is there already\n`,
+      stderr: `unix-echo: ${path} exists already\n`,
     });
     const peer = await Peer.connect(path);
     peer.write("x");

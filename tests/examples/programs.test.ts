@@ -1,4 +1,4 @@
-/** The programs among the examples that are no servers, and what all of them do with bad arguments. */
+/** The example programs that are not servers; and the command line of all of them: help, bad arguments, Ctrl-C. */
 
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -101,13 +101,54 @@ describe("tail-pipe", () => {
   });
 });
 
-const SERVERS = ["echo-server", "udp-echo", "broadcast"];
-const ALL = [...SERVERS, "http-client", "unix-echo", "tail-pipe"];
+const SERVERS = ["echo-server", "udp-echo", "broadcast", "pop3/server", "smtp/server"];
+const ALL = [...SERVERS, "ftp/server", "proxy", "http-client", "unix-echo", "tail-pipe"];
 
-test.each(ALL)("%s tells its usage when it is asked, with exit status 0", async (name) => {
-  const { code, stdout, stderr } = await startExample(name, "--help").ended;
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
-  expect(stdout).toMatch(new RegExp(`^usage: ${name} .*\n$`));
+/** What a program calls itself. */
+function nameOf(example: string): string {
+  return example.replace("/server", "");
+}
+
+test.each(ALL)("%s prints its usage for --help and -h, with exit status 0", async (name) => {
+  for (const option of ["--help", "-h"]) {
+    const { code, stdout, stderr } = await startExample(name, option).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(new RegExp(`^usage: ${nameOf(name)} .*\n`));
+  }
+});
+
+test.each([
+  ...SERVERS.map((name) => [name, ["--port", "0"]] as const),
+  ["ftp/server", ["--port", "0", "--root", "."]],
+  ["proxy", ["--listen", "127.0.0.1:0", "--to", "127.0.0.1:9"]],
+] as const)("%s ends quietly on Ctrl-C, by the signal", async (name, parameters) => {
+  const running = startExample(name, ...parameters);
+  await running.line(/^listening on /);
+  running.child.kill("SIGINT");
+  expect(await running.ended).toMatchObject({ code: null, signal: "SIGINT", stderr: "" });
+});
+
+test("tail-pipe hands Ctrl-C on to its command, and exits as a shell does", async () => {
+  const running = startExample(
+    "tail-pipe",
+    "--",
+    process.execPath,
+    "-e",
+    "console.log('on'); setInterval(() => {}, 1e6)",
+  );
+  await running.line(/^on$/);
+  running.child.kill("SIGINT");
+  expect(await running.ended).toMatchObject({ code: 130, signal: null, stderr: "" });
+});
+
+test.each(SERVERS)("%s prints one line for a port that is in use, with exit status 1", async (name) => {
+  const first = startExample(name, "--port", "0");
+  const [, port = ""] = await first.line(/^listening on .*:(\d+)$/);
+  expect(await startExample(name, "--port", port).ended).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: `${nameOf(name)}: 127.0.0.1:${port} is in use already\n`,
+  });
 });
 
 test.each([
@@ -120,8 +161,29 @@ test.each([
         [name, ["--color"], /--color/],
         [name, ["surplus"], /surplus/],
         [name, ["--host", "203.0.113.1", "--port", "0"], /EADDRNOTAVAIL 203\.0\.113\.1/],
+        [name, ["--host", "no.such.host.invalid", "--port", "0"], /getaddrinfo .*no\.such\.host\.invalid/],
       ] as const,
   ),
+  ...["pop3/server", "smtp/server"].flatMap(
+    (name) =>
+      [
+        [name, ["--idle-ms", "0"], /idle-ms.*"0"/],
+        [name, ["--idle-ms", "soon"], /idle-ms.*"soon"/],
+        [name, ["--maildir", "/dev/null"], /\/dev\/null/],
+      ] as const,
+  ),
+  ["smtp/server", ["--max-bytes", "-1"], /max-bytes/],
+  ["ftp/server", [], /root.*\nusage/],
+  ["ftp/server", ["--root", "/no/such/directory"], /ENOENT.*\/no\/such\/directory/],
+  ["ftp/server", ["--root", "/dev/null"], /ENOTDIR.*\/dev\/null/],
+  ["ftp/server", ["--root", ".", "--user", "me"], /--user and --password/],
+  ["ftp/server", ["--root", ".", "--port", "65536"], /port.*"65536"/],
+  ["ftp/server", ["--root", ".", "--idle-ms", "0"], /idle-ms.*"0"/],
+  ["proxy", [], /--to.*\nusage/],
+  ["proxy", ["--to", "nowhere"], /--to.*"nowhere"/],
+  ["proxy", ["--to", "127.0.0.1:65536"], /--to.*65536/],
+  ["proxy", ["--to", "127.0.0.1:9", "--listen", "::1:7"], /--listen.*"::1:7"/],
+  ["http-client", ["--port", "80", "no.such.host.invalid"], /getaddrinfo .*no\.such\.host\.invalid/],
   ["http-client", [], /usage/],
   ["http-client", ["a", "b", "c"], /usage/],
   ["http-client", ["--port", "x", "127.0.0.1"], /port.*"x"/],
@@ -137,7 +199,7 @@ test.each([
 ] as const)("%s %j is one message on standard error, with exit status 1", async (name, parameters, message) => {
   const { code, stdout, stderr } = await startExample(name, ...parameters).ended;
   expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
-  expect(stderr.startsWith(`${name}: `)).toBe(true);
+  expect(stderr.startsWith(`${nameOf(name)}: `)).toBe(true);
   expect(stderr).toMatch(message);
   expect(stderr).not.toContain("    at ");
 });

@@ -7,6 +7,7 @@ import type { ChannelMap } from "../../loop/channel-map.js";
 import { checkInteger } from "../../backend/check.js";
 import type { Socket } from "../../net/socket.js";
 import { NO_BYTES } from "./bytes.js";
+import { Collector } from "./collector.js";
 import { InputBuffer, Step } from "./input-buffer.js";
 import { declareOurs } from "../overrides.js";
 import { QueuedDispatcher } from "./queued-dispatcher.js";
@@ -27,7 +28,7 @@ export class AsyncChat extends QueuedDispatcher {
   maxLineLength = Infinity;
 
   readonly #input = new InputBuffer();
-  #incoming: Uint8Array[] = [];
+  readonly #incoming = new Collector();
   #paused = false;
 
   /**
@@ -99,7 +100,7 @@ export class AsyncChat extends QueuedDispatcher {
   /** Drops everything read, collected and queued. asynchat: discard_buffers. */
   override discardBuffers(): void {
     this.#input.clear();
-    this.#incoming = [];
+    this.#incoming.clear();
     super.discardBuffers();
   }
 
@@ -133,24 +134,14 @@ export class AsyncChat extends QueuedDispatcher {
 
   // asynchat's helpers: a subclass may collect with the first, and take with the second.
 
-  /** Keeps a part of a message. asynchat: _collect_incoming_data. */
+  /** Keeps a copy of a part of a message. asynchat: _collect_incoming_data. */
   protected _collectIncomingData(data: Uint8Array): void {
-    this.#incoming.push(data);
+    this.#incoming.add(data);
   }
 
   /** Everything kept since the last call, in memory of its own. asynchat: _get_data. */
   protected _getData(): Uint8Array {
-    const pieces = this.#incoming;
-    this.#incoming = [];
-    const [first] = pieces;
-    if (first !== undefined && pieces.length === 1) return new Uint8Array(first);
-    const data = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
-    let at = 0;
-    for (const piece of pieces) {
-      data.set(piece, at);
-      at += piece.length;
-    }
-    return data;
+    return this.#incoming.take();
   }
 
   protected override continueReading(): void {

@@ -1,0 +1,63 @@
+/**
+ * Owns openat2(2): a file is opened beneath a directory in one step. Knows no other file and no root. Results are
+ * -errno for a failure.
+ *
+ * ```
+ * struct open_how   0       8      16        24
+ *                   | flags | mode | resolve |
+ * ```
+ */
+
+import { constants } from "node:fs";
+import type { Backend } from "../backend/backend.js";
+import { errnos, SOCK_CLOEXEC } from "./constants.js";
+import type { Libc } from "./libc.js";
+
+/** The part of {@link Backend} that this file answers for. */
+export type BeneathCalls = Pick<Backend, "openBeneath">;
+
+/** Bytes of a path, its NUL included. */
+const PATH_MAX = 4096;
+/** The same number on every architecture. */
+const OPENAT2 = 437;
+const HOW_BYTES = 24;
+const RESOLVE_NO_MAGICLINKS = 0x02n;
+const RESOLVE_BENEATH = 0x08n;
+/** The bit of O_TMPFILE that O_DIRECTORY does not have. */
+const O_TMPFILE = 0o20000000;
+/** O_CLOEXEC has the value of SOCK_CLOEXEC. */
+const O_CLOEXEC = SOCK_CLOEXEC;
+/**
+ * The kernel answers EAGAIN when anything on the machine was renamed while it walked through a "..": then the path is
+ * walked again, and a machine that never stops renaming is reported.
+ */
+const ATTEMPTS_MAX = 1000;
+
+export function createBeneathCalls(libc: Libc): BeneathCalls {
+  const { linux } = libc;
+  const { EAGAIN, EINTR, EINVAL, ENAMETOOLONG, ENOSYS } = errnos;
+  if (linux === undefined) return { openBeneath: () => -ENOSYS };
+  const how = new BigUint64Array([0n, 0n, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS]);
+  const howAt = Number(libc.addressOf(how));
+  const name = Buffer.alloc(PATH_MAX);
+  const nameAt = Number(libc.addressOf(name));
+
+  return {
+    openBeneath(directory, path, flags, mode) {
+      if (path.includes("\0")) return -EINVAL;
+      // openat2 refuses a mode that nothing would use.
+      const makes = (flags & (constants.O_CREAT | O_TMPFILE)) !== 0;
+      how[0] = BigInt((flags | O_CLOEXEC) >>> 0);
+      how[1] = makes ? BigInt(mode) : 0n;
+      if (Buffer.byteLength(path) >= PATH_MAX) return -ENAMETOOLONG;
+      name[name.write(path)] = 0;
+      let failed = EAGAIN;
+      for (let attempt = 0; attempt < ATTEMPTS_MAX && (failed === EAGAIN || failed === EINTR); attempt++) {
+        const fd = linux.syscall(OPENAT2, directory, nameAt, howAt, HOW_BYTES, 0);
+        if (fd >= 0) return fd;
+        failed = libc.errno();
+      }
+      return -failed;
+    },
+  };
+}
