@@ -64,8 +64,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     ...createDescriptorCalls(libc, constants, scratch),
     lookupSync,
   };
-  batchOfThread ??= new Batch(libc, constants, new Records(), direct);
-  const batch = batchOfThread;
+  const batch = (batchOfThread ??= createBatch(libc, direct));
   const writeRow = createRowWriter(libc, constants, batch.records);
 
   function createPollSet(): PollSet {
@@ -82,6 +81,13 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     createPollSet,
     ...orderCalls(direct, batch),
   };
+}
+
+function createBatch(libc: Libc, direct: OrderedCalls): Batch {
+  const batch = new Batch(libc, platformConstants(), new Records(), direct);
+  // process.exit in a callback runs no `finally`, so that the turn does not end.
+  process.on("exit", () => batch.finish());
+  return batch;
 }
 
 /** How many calls of this thread have been made together with others. */

@@ -37,7 +37,6 @@ export class Batch {
   #isRefused = false;
   #users = 0;
   #isUnderWay = false;
-  #isExitWatched = false;
 
   /** What was read: a buffer a connection, and whose each is. */
   #ahead = new Uint8Array(0);
@@ -157,6 +156,12 @@ export class Batch {
       this.records.tellKept(fd);
     }
     this.#aheadCount = 0;
+  }
+
+  /** The process ends: what was accepted is sent, and what is pending is tried once more. */
+  finish(): void {
+    this.end();
+    this.pendingOutput.retry();
   }
 
   /** A send that was made at once has taken `sent` of `length` bytes, or failed. */
@@ -281,17 +286,6 @@ export class Batch {
     if (this.#submission !== undefined || this.#isRefused || linux === undefined) return this.#submission;
     this.#submission = Submission.open(this.#libc, linux);
     this.#isRefused = this.#submission === undefined;
-    this.#watchExit();
     return this.#submission;
-  }
-
-  /** process.exit in a callback runs no `finally`. */
-  #watchExit(): void {
-    if (this.#isExitWatched) return;
-    this.#isExitWatched = true;
-    process.on("exit", () => {
-      this.end();
-      this.pendingOutput.retry();
-    });
   }
 }
