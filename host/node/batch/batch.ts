@@ -58,7 +58,7 @@ export class Batch {
     this.#sendFlags = constants.MSG_NOSIGNAL;
     this.#facts = linux === undefined ? undefined : new ConnectionFacts(libc, linux, constants);
     this.#deferredAt = Number(libc.addressOf(this.#deferred));
-    this.pendingOutput = new PendingOutput(records, calls, (fd, errno) => this.#fail(fd, records.of(fd), errno));
+    this.pendingOutput = new PendingOutput(records, calls, (fd, errno) => this.fail(fd, errno));
   }
 
   /** A poll set that may use it has been made. */
@@ -151,7 +151,7 @@ export class Batch {
       const record = this.records.get(fd);
       if (record === undefined || record.unread !== ahead || record.unreadBytes === 0) continue;
       const rest = copyOf(ahead, record.unreadBytes, record.unreadFrom);
-      record.setUnread(rest, 0, rest.length);
+      record.setUnread(rest, 0, rest.length, record.hasFilledBuffer);
       record.shortReads = 0;
       this.records.tellKept(fd);
     }
@@ -247,9 +247,9 @@ export class Batch {
     const record = this.records.of(fd);
     const from = buffer * AHEAD_STRIDE;
     this.#aheadFds[buffer] = fd;
-    if (result > 0) record.setUnread(this.#ahead, from, from + result);
+    if (result > 0) record.setUnread(this.#ahead, from, from + result, result === AHEAD_BYTES);
     // The end of input is told again to whoever asks.
-    else if (result < 0 && result !== -errnos.EAGAIN && result !== NOT_MADE) this.#fail(fd, record, result);
+    else if (result < 0 && result !== -errnos.EAGAIN && result !== NOT_MADE) this.fail(fd, result);
     record.noteRead(result, AHEAD_BYTES);
   }
 
@@ -261,12 +261,13 @@ export class Batch {
   #fallShort(fd: number, record: DescriptorRecord, at: number, end: number, result: number): void {
     record.room = 0;
     const taken = Math.max(result, 0);
-    if (result < 0 && !isLater(result)) this.#fail(fd, record, result);
+    if (result < 0 && !isLater(result)) this.fail(fd, result);
     else this.pendingOutput.add(fd, copyOf(this.#deferred, end - at - taken, at + taken));
   }
 
-  /** Whoever reads `fd` to the end is given the error. */
-  #fail(fd: number, record: DescriptorRecord, errno: number): void {
+  /** A call on `fd` has failed, and the kernel will not tell again: whoever reads it to the end is given the error. */
+  fail(fd: number, errno: number): void {
+    const record = this.records.of(fd);
     if (record.failure === 0) record.failure = errno;
     record.room = 0;
     record.shortReads = 0;

@@ -102,6 +102,12 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     return failure;
   }
 
+  /** What a read that continued unread input has given: bytes, or -errno, which is kept for the read after it. */
+  function taken(fd: number, count: number): number {
+    if (count < 0 && count !== EAGAIN) batch.fail(fd, count);
+    return Math.max(count, 0);
+  }
+
   /** Reads through one of the direct calls that read, into `target`. */
   function readInto(
     call: OrderedCalls["recv"],
@@ -120,8 +126,12 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     if (most < 0) return EINVAL;
     if (record.unreadFrom < record.unreadTo) {
       const from = advance(record, most);
+      const count = record.unreadFrom - from;
       copyTo(target, record.unread.subarray(from, record.unreadFrom));
-      return record.unreadFrom - from;
+      if (count === most || !record.hasFilledBuffer) return count;
+      batch.flush();
+      const more = call(fd, target.subarray(count, most));
+      return count + taken(fd, more);
     }
     batch.flush();
     const count = call(fd, target, most);
@@ -140,7 +150,12 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     if (record.unreadFrom < record.unreadTo) {
       if (!isLength(most)) return EINVAL;
       const from = advance(record, most);
-      return copyOf(record.unread, record.unreadFrom - from, from);
+      const count = record.unreadFrom - from;
+      const data = copyOf(record.unread, count, from);
+      if (count === most || !record.hasFilledBuffer) return data;
+      batch.flush();
+      const more = call(fd, most - count);
+      return taken(fd, typeof more === "number" ? more : more.length) > 0 ? joined(data, more as Uint8Array) : data;
     }
     batch.flush();
     const data = call(fd, most);
@@ -284,6 +299,13 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
       return direct.lookupSync(host, family);
     },
   };
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  copyTo(both, first);
+  copyTo(both, second, first.length);
+  return both;
 }
 
 function isDescriptor(fd: number): boolean {

@@ -30,6 +30,8 @@ export class DescriptorRecord {
   unread: Uint8Array = NO_BYTES;
   unreadFrom = 0;
   unreadTo = 0;
+  /** Did unread input fill the batch's buffer? Then the kernel may have more of the same message. */
+  hasFilledBuffer = false;
   /** What a batched call has failed with, as -errno: it comes after the unread input. The kernel does not tell it again. */
   failure = 0;
 
@@ -54,7 +56,8 @@ export class DescriptorRecord {
     return this.unreadTo - this.unreadFrom;
   }
 
-  setUnread(bytes: Uint8Array, from: number, to: number): void {
+  setUnread(bytes: Uint8Array, from: number, to: number, hasFilledBuffer = false): void {
+    this.hasFilledBuffer = hasFilledBuffer;
     this.unread = bytes;
     this.unreadFrom = from;
     this.unreadTo = to;
