@@ -4,8 +4,11 @@ export type {
   Accepted,
   Backend,
   Clock,
+  Datagram,
   Family,
   InetAddress,
+  IntegerOption,
+  Linger,
   PollSet,
   Received,
   ShutdownHow,
@@ -15,7 +18,7 @@ export type {
   UnixAddress,
   Watch,
 } from "./backend/backend.js";
-export { Ready } from "./backend/backend.js";
+export { Ready, ReadyRow } from "./backend/backend.js";
 export type { Channel, ChannelDescription } from "./loop/channel.js";
 export { ChannelMap, socketMap, type ChannelSnapshot, type MapStatistics } from "./loop/channel-map.js";
 export { defaultBackend } from "./node/default.js";
@@ -49,8 +52,8 @@ export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
 export { compactTraceback, type CompactTraceback } from "./handlers/traceback.js";
 export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop/loop.js";
-export { createNodeBackend } from "./node/backend.js";
 export { openBeneath, type OpenBeneathOptions } from "./net/beneath.js";
+export { createNodeBackend, type NodeBackendOptions } from "./node/backend.js";
 export { pipe } from "./net/pipe.js";
-export { Socket, type Datagram, type SocketOptions } from "./net/socket.js";
+export { Socket, type SocketOptions } from "./net/socket.js";
 export type { Timer, TimerCallback, TimerHandler } from "./loop/timer.js";

@@ -14,12 +14,13 @@ import type { Descriptor } from "./descriptors.js";
 
 /** A pipe that is ready takes so many bytes without waiting: the least PIPE_BUF that POSIX allows. */
 const PIPE_BYTES = 512;
-/** Of a gathered send: larger vectors are sent in part. */
-const GATHER_BYTES = 65_536;
+/** Of one call: larger vectors are received in several, and sent in part. */
+const BUFFER_BYTES = 65_536;
 
 export class Transfer {
   readonly #context: GuestContext;
   #gathered: Uint8Array | undefined;
+  #received: Uint8Array | undefined;
 
   constructor(context: GuestContext) {
     this.#context = context;
@@ -28,18 +29,22 @@ export class Transfer {
   /** Was the last datagram longer than the vector? */
   truncated = false;
 
+  /** What is received, before it is in the guest's vector. */
+  get #buffer(): Uint8Array {
+    return (this.#received ??= new Uint8Array(BUFFER_BYTES));
+  }
+
   /** Receives into the vector. `all` waits until it is full, if the guest waits at all. */
   receive(descriptor: Descriptor, all: boolean): number {
-    const { backend, iovecs } = this.#context;
-    const { scratch } = backend;
+    const { iovecs } = this.#context;
     this.truncated = false;
     if (descriptor.isDatagram) return this.#receiveDatagram(descriptor);
     let done = 0;
     while (done < iovecs.total) {
-      const length = Math.min(iovecs.total - done, scratch.length);
+      const length = Math.min(iovecs.total - done, BUFFER_BYTES);
       const result = this.#take(descriptor, length);
       if (result < 0) return this.#partial(descriptor, done, result);
-      iovecs.scatter(scratch, result, done);
+      iovecs.scatter(this.#buffer, result, done);
       done += result;
       if (result === 0 || !all || descriptor.nonBlocking) break;
     }
@@ -74,11 +79,10 @@ export class Transfer {
   /** Receives one datagram of a socket into the vector, and says who sent it. */
   receiveFrom(descriptor: Descriptor): Received | number {
     const { backend, iovecs } = this.#context;
-    const { scratch } = backend;
     // Of a stream no more may be taken than there is room for.
-    const target = descriptor.isDatagram ? scratch : scratch.subarray(0, Math.min(iovecs.total, scratch.length));
+    const length = descriptor.isDatagram ? BUFFER_BYTES : Math.min(iovecs.total, BUFFER_BYTES);
     while (true) {
-      const received = backend.recvFrom(descriptor.fd, target);
+      const received = backend.recvFrom(descriptor.fd, this.#buffer, length);
       if (typeof received !== "number") {
         this.#deliver(received.length);
         return { length: Math.min(received.length, iovecs.total), address: received.address };
@@ -89,26 +93,26 @@ export class Transfer {
   }
 
   #receiveDatagram(descriptor: Descriptor): number {
-    const length = this.#take(descriptor, this.#context.backend.scratch.length);
+    const length = this.#take(descriptor, BUFFER_BYTES);
     if (length < 0) return length;
     this.#deliver(length);
     return Math.min(length, this.#context.iovecs.total);
   }
 
   #deliver(length: number): void {
-    const { backend, iovecs } = this.#context;
+    const { iovecs } = this.#context;
     this.truncated = length > iovecs.total;
-    iovecs.scatter(backend.scratch, Math.min(length, iovecs.total));
+    iovecs.scatter(this.#buffer, Math.min(length, iovecs.total));
   }
 
-  /** Up to `length` bytes into the backend's buffer; at the end of input the error that a poll has found. */
+  /** Up to `length` bytes into {@link #buffer}; at the end of input the error that a poll has found. */
   #take(descriptor: Descriptor, length: number): number {
     const { backend } = this.#context;
     const { fd, isSocket } = descriptor;
     while (true) {
       const refused = this.#refusal(descriptor, Ready.READ);
       if (refused !== ERRNO_SUCCESS) return -refused;
-      const result = isSocket ? backend.recv(fd, backend.scratch, length) : backend.read(fd, backend.scratch, length);
+      const result = isSocket ? backend.recv(fd, this.#buffer, length) : backend.read(fd, this.#buffer, length);
       if (result > 0) return result;
       if (result === 0) return 0 - descriptor.takePendingError();
       const failed = this.#failure(descriptor, Ready.READ, result);
@@ -165,7 +169,7 @@ export class Transfer {
   /** What is to be sent, in one piece. A datagram cannot be sent in part. */
   #data(descriptor: Descriptor): Uint8Array | number {
     const { iovecs } = this.#context;
-    const gathered = iovecs.gather(() => (this.#gathered ??= new Uint8Array(GATHER_BYTES)));
+    const gathered = iovecs.gather(() => (this.#gathered ??= new Uint8Array(BUFFER_BYTES)));
     return descriptor.isDatagram && gathered.length < iovecs.total ? -ERRNO_MSGSIZE : gathered;
   }
 }

@@ -3,7 +3,7 @@
  * finds out whether it would. Knows the backend seam; knows no guest.
  */
 
-import { READY_STRIDE, type Backend, type PollSet } from "../backend/backend.js";
+import { ReadyRow, type Backend, type PollSet } from "../backend/backend.js";
 import { OSError } from "../backend/errors.js";
 
 /** What {@link Waiting.wait} found. */
@@ -34,7 +34,7 @@ export class Waiting {
       while (true) {
         const count = set.wait(timeoutMs);
         if (count < 0) return { failed: count, ready: false, pendingError: 0 };
-        if (count > 0) return { failed: 0, ready: true, pendingError: set.ready[READY_STRIDE - 2] ?? 0 };
+        if (count > 0) return { failed: 0, ready: true, pendingError: set.ready[ReadyRow.ERROR] ?? 0 };
         // A signal ends a wait as well.
         if (timeoutMs === 0) return { failed: 0, ready: false, pendingError: 0 };
       }

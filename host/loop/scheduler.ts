@@ -194,11 +194,11 @@ export class Scheduler {
     this.#byChannel = byChannel;
     const { pollSet } = this.poller;
     let ready: number;
-    pollSet.beginBatch?.();
+    pollSet.beginTurn();
     try {
       ready = this.engine.turnRun(waitMs, Number(byChannel));
     } finally {
-      pollSet.endBatch?.();
+      pollSet.endTurn();
     }
     this.release();
     if (ready < 0) throw new OSError(wasiErrorCode(-ready), { errno: ready, syscall: "poll_oneoff" });

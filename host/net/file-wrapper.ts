@@ -1,7 +1,6 @@
 /** Owns the descriptor of a file, a pipe or a terminal, with the methods of a socket that handlers use. Knows the backend seam. */
 
 import type { Backend } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
 import { checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint } from "./endpoint.js";
@@ -42,12 +41,10 @@ export class FileWrapper implements Endpoint {
   /** Reads up to `maxBytes`; nothing at end of file. read(2). */
   recv(maxBytes: number): Uint8Array {
     checkInteger("maxBytes", maxBytes, 0, 0x7fffffff);
-    const backend = this.#backend;
-    const target = maxBytes <= backend.scratch.length ? backend.scratch : new Uint8Array(maxBytes);
-    const length = backend.read(this.#fd, target, maxBytes);
-    if (length < 0) throw errorOf(backend, length, "read");
-    this.#bytesIn += length;
-    return copyOf(target, length);
+    const data = this.#backend.readBytes(this.#fd, maxBytes);
+    if (typeof data === "number") throw errorOf(this.#backend, data, "read");
+    this.#bytesIn += data.length;
+    return data;
   }
 
   /** The same: asyncore gives both names. */

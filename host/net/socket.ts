@@ -3,8 +3,15 @@
  * the backend seam; knows no loop and no handler.
  */
 
-import type { Backend, Family, ShutdownHow, SocketAddress, SocketOption, SocketType } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
+import type {
+  Backend,
+  Datagram,
+  Family,
+  ShutdownHow,
+  SocketAddress,
+  SocketOption,
+  SocketType,
+} from "../backend/backend.js";
 import { checkAddress, checkBytes, checkDescriptor, checkInteger, checkObject, checkOneOf } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint } from "./endpoint.js";
@@ -30,8 +37,8 @@ const OPTIONS: readonly SocketOption[] = [
   "IPV6_V6ONLY",
 ];
 const LENGTH_MAX = 0x7fffffff;
-/** The same number on every platform. */
-const SOCK_DGRAM = 2;
+/** The same numbers on every platform. */
+const TYPE_NUMBERS = { stream: 1, dgram: 2 } as const;
 
 /** What a socket is made as. */
 export interface SocketOptions {
@@ -39,12 +46,6 @@ export interface SocketOptions {
   readonly family?: Family;
   /** Default "stream". */
   readonly type?: SocketType;
-}
-
-/** A datagram, and who sent it. */
-export interface Datagram {
-  readonly data: Uint8Array;
-  readonly address: SocketAddress;
 }
 
 /**
@@ -93,7 +94,9 @@ export class Socket implements Endpoint {
     if (typeof family === "number") throw errorOf(backend, family, "getsockopt");
     const prepared = backend.setNonBlocking(fd, true) || backend.setCloseOnExec(fd, true);
     if (prepared < 0) throw errorOf(backend, prepared, "fcntl");
-    return new Socket(backend, fd, family, backend.getOption(fd, "SO_TYPE") === SOCK_DGRAM ? "dgram" : "stream");
+    const type = backend.socketType(fd);
+    if (typeof type === "number") throw errorOf(backend, type, "getsockopt");
+    return new Socket(backend, fd, family, type);
   }
 
   /** The descriptor; -1 once closed. */
@@ -163,7 +166,7 @@ export class Socket implements Endpoint {
   /** Receives into `target`. @returns how many bytes, 0 at end of input. */
   recvInto(target: Uint8Array): number {
     checkBytes("target", target);
-    const length = this.#check(this.#backend.recv(this.#fd, target, target.length), "recv");
+    const length = this.#check(this.#backend.recv(this.#fd, target), "recv");
     this.#bytesIn += length;
     return length;
   }
@@ -177,12 +180,10 @@ export class Socket implements Endpoint {
   /** Receives one datagram; what is longer than `maxBytes` is cut. */
   recvFrom(maxBytes: number): Datagram {
     checkInteger("maxBytes", maxBytes, 0, LENGTH_MAX);
-    const { scratch } = this.#backend;
-    const target = maxBytes <= scratch.length ? scratch.subarray(0, maxBytes) : new Uint8Array(maxBytes);
-    const received = this.#backend.recvFrom(this.#fd, target);
+    const received = this.#backend.receiveFrom(this.#fd, maxBytes);
     if (typeof received === "number") throw errorOf(this.#backend, received, "recvfrom");
-    this.#bytesIn += received.length;
-    return { data: copyOf(target, received.length), address: received.address };
+    this.#bytesIn += received.data.length;
+    return received;
   }
 
   /** Sends. @returns how many bytes were taken: perhaps not all. */
@@ -229,16 +230,28 @@ export class Socket implements Endpoint {
 
   getOption(option: SocketOption): number {
     checkOneOf("option", option, OPTIONS);
-    const value = this.#backend.getOption(this.#fd, option);
-    // SO_LINGER alone has a value below zero: switched off.
-    if (option === "SO_LINGER" && value === -1) return value;
-    return this.#check(value, "getsockopt");
+    if (option === "SO_TYPE") {
+      const type = this.#backend.socketType(this.#fd);
+      return typeof type === "number" ? this.#check(type, "getsockopt") : TYPE_NUMBERS[type];
+    }
+    if (option === "SO_LINGER") {
+      const linger = this.#backend.getLinger(this.#fd);
+      if (typeof linger === "number") return this.#check(linger, "getsockopt");
+      return linger.on ? linger.seconds : -1;
+    }
+    return this.#check(this.#backend.getOption(this.#fd, option), "getsockopt");
   }
 
   setOption(option: SocketOption, value: number): void {
     checkOneOf("option", option, OPTIONS);
     checkInteger("value", value, -1, LENGTH_MAX);
-    this.#check(this.#backend.setOption(this.#fd, option, value), "setsockopt");
+    // socket(7): it can only be read.
+    if (option === "SO_TYPE") throw new OSError("ENOPROTOOPT", { syscall: "setsockopt" });
+    const result =
+      option === "SO_LINGER"
+        ? this.#backend.setLinger(this.#fd, { on: value >= 0, seconds: Math.max(value, 0) })
+        : this.#backend.setOption(this.#fd, option, value);
+    this.#check(result, "setsockopt");
   }
 
   /** Where the socket is bound. getsockname(2). */
@@ -265,11 +278,11 @@ export class Socket implements Endpoint {
 
   /**
    * Gives the descriptor away: closing it is the caller's business from then on.
-   * @throws OSError EBUSY where `recv` has taken a part only of what was read ahead: it is to be received first
+   * @throws OSError EBUSY while the backend holds bytes of it: input to be received first, output that is still to be sent
    */
   detach(): number {
     const fd = this.#fd;
-    if (fd >= 0) this.#check(this.#backend.giveAway?.(fd) ?? 0, "detach");
+    if (fd >= 0) this.#check(this.#backend.release(fd), "detach");
     this.#fd = -1;
     return fd;
   }

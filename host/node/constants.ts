@@ -8,8 +8,8 @@ import { constants as os } from "node:os";
 import { getSystemErrorName } from "node:util";
 import type { SocketOption } from "../backend/backend.js";
 
-/** Where an option stands: its level and its number. */
-type OptionNumbers = readonly [level: number, option: number];
+/** An option, as libc names it. */
+export type OptionNumbers = readonly [level: number, option: number];
 
 /** The numbers of one platform. */
 export interface PlatformConstants {
@@ -49,8 +49,11 @@ export const CLOCK_REALTIME = 0;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
-/** Linux's option of SOL_SOCKET that tells the protocol. */
+/** Options that only Linux is asked for. */
 export const SO_PROTOCOL = 38;
+export const SO_MEMINFO = 55;
+export const TCP_INFO = 11;
+export const TCP_NOTSENT_LOWAT = 25;
 export const IPPROTO_TCP = 6;
 const IPPROTO_IPV6 = 41;
 

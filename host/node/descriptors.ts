@@ -3,15 +3,12 @@
  * set. Results are -errno for a failure.
  */
 
-import type { Backend } from "../backend/backend.js";
+import type { FileCalls } from "../backend/backend.js";
+import { copyOf } from "../backend/bytes.js";
 import { errnos, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
 import type { Libc } from "./libc.js";
-
-/** The part of {@link Backend} that this file answers for. */
-export type DescriptorCalls = Pick<
-  Backend,
-  "read" | "write" | "pipe" | "duplicate" | "setNonBlocking" | "setCloseOnExec" | "close"
->;
+import type { Scratch } from "./scratch.js";
+import { isLength, lengthOf, roomOf } from "./views.js";
 
 /** Sets or clears FD_CLOEXEC. 0 or -errno. */
 export function setCloseOnExec(libc: Libc, fd: number, on: boolean): number {
@@ -26,7 +23,10 @@ export function setNonBlocking(libc: Libc, constants: PlatformConstants, fd: num
   return wanted === flags || libc.fcntl(fd, F_SETFL, wanted) >= 0 ? 0 : -libc.errno();
 }
 
-export function createDescriptorCalls(libc: Libc, constants: PlatformConstants): DescriptorCalls {
+/** The part of {@link FileCalls} that this file answers for. */
+type DescriptorCalls = Omit<FileCalls, "openBeneath">;
+
+export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, scratch: Scratch): DescriptorCalls {
   const { errno, linux } = libc;
   const { EINTR } = errnos;
   const pair = new Int32Array(2);
@@ -53,26 +53,46 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants):
     return ends;
   }
 
+  function readAt(fd: number, at: number, length: number): number {
+    while (true) {
+      const count = libc.readAt(fd, at, length);
+      if (count >= 0) return count;
+      const failed = errno();
+      if (failed !== EINTR) return -failed;
+    }
+  }
+
+  function read(fd: number, target: Uint8Array, wanted?: number): number {
+    const length = roomOf(target, wanted);
+    if (length < 0) return -errnos.EINVAL;
+    const count = readAt(fd, scratch.toReceive(target, length), length);
+    scratch.received(target, length, count);
+    return count;
+  }
+
   return {
     close,
     pipe,
-    read(fd, target, most = target.length) {
-      while (true) {
-        const length = libc.read(fd, target, most);
-        if (length >= 0) return length;
-        const failed = errno();
-        if (failed !== EINTR) return -failed;
-      }
+    read,
+    readBytes(fd, most) {
+      if (!isLength(most)) return -errnos.EINVAL;
+      const isSmall = most <= scratch.bytes.length;
+      const target = isSmall ? scratch.bytes : new Uint8Array(most);
+      const count = isSmall ? readAt(fd, scratch.bytesAt, most) : read(fd, target);
+      return count < 0 ? count : copyOf(target, count);
     },
     write(fd, data) {
       // Node ignores SIGPIPE from its start, so a pipe without a reader is EPIPE and no more.
+      const length = lengthOf(data);
+      const at = scratch.toSend(data, length);
       while (true) {
-        const length = libc.write(fd, data, data.length);
-        if (length >= 0) return length;
+        const count = libc.writeAt(fd, at, length);
+        if (count >= 0) return count;
         const failed = errno();
         if (failed !== EINTR) return -failed;
       }
     },
+    release: () => 0,
     duplicate(fd) {
       const copy = libc.fcntl(fd, constants.F_DUPFD_CLOEXEC, 0);
       return copy < 0 ? -errno() : copy;

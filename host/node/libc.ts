@@ -20,6 +20,10 @@ export interface LinuxCalls {
   epoll_create1(flags: number): number;
   epoll_ctl(epollFd: number, operation: number, fd: number, event: Pointer): number;
   epoll_wait(epollFd: number, events: Pointer, capacity: number, timeoutMs: number): number;
+  /** getsockopt(2) with addresses. */
+  getsockoptAt(fd: number, level: number, option: number, value: number, length: number): number;
+  /** Returns an error number rather than setting errno. */
+  pthread_sigmask(how: number, set: Pointer, previous: Pointer): number;
   /** A call that libc has no function for. Pointers are addresses. */
   syscall(number: number, a: number, b: number, c: number, d: number, e: number): number;
 }
@@ -60,26 +64,26 @@ export interface Libc {
   shutdown(fd: number, how: number): number;
   recv(fd: number, target: Pointer, length: number, flags: number): number;
   send(fd: number, data: Pointer, length: number, flags: number): number;
-  /** The same two with an address, which is what is quickest to pass. */
+  /** The same with addresses, which is what is quickest to pass. */
   recvAt(fd: number, target: number, length: number, flags: number): number;
   sendAt(fd: number, data: number, length: number, flags: number): number;
-  recvfrom(
+  recvfromAt(
     fd: number,
-    target: Pointer,
+    target: number,
     length: number,
     flags: number,
     address: Pointer,
     addressLength: Pointer,
   ): number;
-  sendto(fd: number, data: Pointer, length: number, flags: number, address: Pointer, addressLength: number): number;
+  sendtoAt(fd: number, data: number, length: number, flags: number, address: Pointer, addressLength: number): number;
   sendmsg(fd: number, message: Pointer, flags: number): number;
   getsockopt(fd: number, level: number, option: number, value: Pointer, length: Pointer): number;
   setsockopt(fd: number, level: number, option: number, value: Pointer, length: number): number;
   getsockname(fd: number, address: Pointer, length: Pointer): number;
   getpeername(fd: number, address: Pointer, length: Pointer): number;
 
-  read(fd: number, target: Pointer, length: number): number;
-  write(fd: number, data: Pointer, length: number): number;
+  readAt(fd: number, target: number, length: number): number;
+  writeAt(fd: number, data: number, length: number): number;
   pipe(descriptors: Pointer): number;
   close(fd: number): number;
   /** fcntl(2) with an int. */
@@ -157,11 +161,11 @@ function bindLibc(): Libc {
     send: bind<"send">("intptr_t send(int fd, const void *data, size_t length, int flags)"),
     recvAt: bind<"recvAt">("intptr_t recv(int fd, uintptr_t target, size_t length, int flags)"),
     sendAt: bind<"sendAt">("intptr_t send(int fd, uintptr_t data, size_t length, int flags)"),
-    recvfrom: bind<"recvfrom">(
-      "intptr_t recvfrom(int fd, void *target, size_t length, int flags, void *address, void *addressLength)",
+    recvfromAt: bind<"recvfromAt">(
+      "intptr_t recvfrom(int fd, uintptr_t target, size_t length, int flags, void *address, void *addressLength)",
     ),
-    sendto: bind<"sendto">(
-      "intptr_t sendto(int fd, const void *data, size_t length, int flags, const void *address, uint32_t addressLength)",
+    sendtoAt: bind<"sendtoAt">(
+      "intptr_t sendto(int fd, uintptr_t data, size_t length, int flags, const void *address, uint32_t addressLength)",
     ),
     sendmsg: bind<"sendmsg">("intptr_t sendmsg(int fd, const void *message, int flags)"),
     getsockopt: bind<"getsockopt">("int getsockopt(int fd, int level, int option, void *value, void *length)"),
@@ -169,8 +173,8 @@ function bindLibc(): Libc {
     getsockname: bind<"getsockname">("int getsockname(int fd, void *address, void *length)"),
     getpeername: bind<"getpeername">("int getpeername(int fd, void *address, void *length)"),
 
-    read: bind<"read">("intptr_t read(int fd, void *target, size_t length)"),
-    write: bind<"write">("intptr_t write(int fd, const void *data, size_t length)"),
+    readAt: bind<"readAt">("intptr_t read(int fd, uintptr_t target, size_t length)"),
+    writeAt: bind<"writeAt">("intptr_t write(int fd, uintptr_t data, size_t length)"),
     pipe: bind<"pipe">("int pipe(void *descriptors)"),
     close: bind<"close">("int close(int fd)"),
     fcntl: (fd, command, value) => fcntl(fd, command, "int", value) as number,
@@ -202,6 +206,10 @@ function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): Linux
     epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
     epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, void *event)"),
     epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, void *events, int capacity, int timeoutMs)"),
+    getsockoptAt: bind<"getsockoptAt">(
+      "int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)",
+    ),
+    pthread_sigmask: bind<"pthread_sigmask">("int pthread_sigmask(int how, const void *set, void *previous)"),
     syscall: bind<"syscall">("long syscall(long number, intptr_t a, intptr_t b, intptr_t c, intptr_t d, intptr_t e)"),
   };
 }

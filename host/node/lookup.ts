@@ -12,14 +12,11 @@
 import { lookup as lookupOfNode } from "node:dns/promises";
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
-import type { Backend } from "../backend/backend.js";
+import type { NameCalls } from "../backend/backend.js";
 import { OSError } from "../backend/errors.js";
 import { AddressBuffer } from "./addresses.js";
 import { AF_INET, errorCode, type PlatformConstants, SOCK_STREAM } from "./constants.js";
 import type { Libc } from "./libc.js";
-
-/** The part of {@link Backend} that this file answers for. */
-export type LookupCalls = Pick<Backend, "isNumeric" | "lookupSync" | "lookup">;
 
 /** No name is longer (RFC 1035); the two resolvers differ in what they say of one. */
 const NAME_MAX = 255;
@@ -63,7 +60,7 @@ function known(host: string, family: 0 | 4 | 6): string | undefined {
   return undefined;
 }
 
-export function createLookupCalls(libc: Libc, constants: PlatformConstants): LookupCalls {
+export function createLookupCalls(libc: Libc, constants: PlatformConstants): NameCalls {
   const families = { 0: 0, 4: AF_INET, 6: constants.AF_INET6 } as const;
 
   /** The address in the first entry of the list at `list`. */

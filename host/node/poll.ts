@@ -11,10 +11,12 @@
 
 import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
-import { type PollSet, READY_STRIDE, type Watch } from "../backend/backend.js";
+import { type PollSet, Ready, ReadyRow, type Watch } from "../backend/backend.js";
 import { LoopError } from "../backend/errors.js";
-import { endBatchUnderWay } from "./batch/streams.js";
+import type { Batch } from "./batch/batch.js";
+import type { Watcher } from "./batch/record.js";
 import { errnos, type PlatformConstants } from "./constants.js";
+import { KeptInput } from "./kept-input.js";
 import type { Libc } from "./libc.js";
 import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWriter, timeoutOf } from "./readiness.js";
 import { LoopDescriptor, LoopWatch } from "./watch.js";
@@ -80,13 +82,14 @@ function kindOf(fd: number): Kind {
   }
 }
 
-export class PollPollSet implements PollSet {
-  ready: Int32Array = new Int32Array(64 * READY_STRIDE);
+export class PollPollSet implements PollSet, Watcher {
+  ready: Int32Array = new Int32Array(64 * ReadyRow.STRIDE);
 
   readonly #libc: Libc;
   readonly #constants: PlatformConstants;
   readonly #writeRow: RowWriter;
-  readonly #onClose: (set: PollSet) => void;
+  readonly #batch: Batch;
+  readonly #kept: KeptInput;
   readonly #probe = new PollArray(1);
   #array = new PollArray(64);
   #count = 0;
@@ -100,15 +103,26 @@ export class PollPollSet implements PollSet {
   readonly #followed = new Map<number, LoopDescriptor>();
   readonly #unwatchable = new Set<number>();
 
-  constructor(libc: Libc, constants: PlatformConstants, writeRow: RowWriter, onClose: (set: PollSet) => void) {
+  constructor(libc: Libc, constants: PlatformConstants, writeRow: RowWriter, batch: Batch) {
     this.#libc = libc;
     this.#constants = constants;
     this.#writeRow = writeRow;
-    this.#onClose = onClose;
+    this.#batch = batch;
+    this.#kept = new KeptInput(batch.records, (fd) => this.#reads(fd));
+    batch.records.watchers.add(this);
   }
 
   get alwaysReady(): boolean {
-    return this.#files.size > 0;
+    return this.#files.size > 0 || this.#kept.isAny;
+  }
+
+  // A wait costs so much here that batches would gain nothing.
+  beginTurn(): void {}
+
+  endTurn(): void {}
+
+  inputKept(fd: number): void {
+    if (this.#kept.notice(fd)) this.#watch?.wake();
   }
 
   update(fd: number, interest: number): number {
@@ -129,16 +143,18 @@ export class PollPollSet implements PollSet {
     if ((found & both) === both && kindOf(fd) === "file") this.#files.add(fd);
     else this.#files.delete(fd);
     if (this.#watch !== undefined) this.#follow(this.#watch, fd, wanted);
+    this.inputKept(fd);
     return 0;
   }
 
   wait(timeoutMs: number): number {
-    endBatchUnderWay();
+    const waitMs = this.#batch.beforeWait(timeoutMs);
     if (this.#closed) return -errnos.EBADF;
-    let left = this.#libc.poll(this.#array.fds, this.#count, timeoutOf(timeoutMs));
+    let left = this.#libc.poll(this.#array.fds, this.#count, this.#kept.isAny ? 0 : timeoutOf(waitMs));
     if (left < 0) {
       const errno = this.#libc.errno();
-      return errno === errnos.EINTR ? 0 : -errno;
+      if (errno !== errnos.EINTR) return -errno;
+      left = 0;
     }
     const array = this.#array;
     const rows = this.ready;
@@ -147,17 +163,17 @@ export class PollPollSet implements PollSet {
       const found = array.foundAt(index);
       if (found === 0) continue;
       left--;
-      this.#writeRow(rows, count * READY_STRIDE, array.fdAt(index), found, interestOf(array.eventsAt(index)));
+      this.#writeRow(rows, count * ReadyRow.STRIDE, array.fdAt(index), found, interestOf(array.eventsAt(index)));
       count++;
     }
-    return count;
+    return this.#kept.size > 0 ? this.#kept.addTo(rows, count) : count;
   }
 
   watch(onReady: () => void): Watch {
     if (this.#watch !== undefined) throw new LoopError("ERR_LOOP_RUNNING", "this poll set is being watched already");
     const watch = new LoopWatch(
       onReady,
-      () => this.#files.size + this.#unwatchable.size > 0,
+      () => this.#unwatchable.size > 0 || this.alwaysReady,
       () => {
         for (const descriptor of this.#followed.values()) descriptor.close();
         this.#followed.clear();
@@ -169,6 +185,7 @@ export class PollPollSet implements PollSet {
     for (let index = 0; index < this.#count; index++) {
       this.#follow(watch, this.#array.fdAt(index), interestOf(this.#array.eventsAt(index)));
     }
+    if (this.alwaysReady) watch.wake();
     return watch;
   }
 
@@ -178,8 +195,14 @@ export class PollPollSet implements PollSet {
     this.#closed = true;
     this.#count = 0;
     this.#files.clear();
+    this.#kept.clear();
     this.#places.fill(0);
-    this.#onClose(this);
+    this.#batch.records.watchers.delete(this);
+  }
+
+  #reads(fd: number): boolean {
+    const place = this.#places[fd] ?? 0;
+    return place !== 0 && (interestOf(this.#array.eventsAt(place - 1)) & Ready.READ) !== 0;
   }
 
   /** What poll(2) says of one descriptor now, or -errno. */
@@ -204,7 +227,7 @@ export class PollPollSet implements PollSet {
     if (place === 0) {
       if (this.#count === this.#array.capacity) {
         this.#array = this.#array.grown();
-        this.ready = new Int32Array(this.#array.capacity * READY_STRIDE);
+        this.ready = new Int32Array(this.#array.capacity * ReadyRow.STRIDE);
       }
       place = ++this.#count;
       this.#places[fd] = place;

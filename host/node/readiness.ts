@@ -4,7 +4,8 @@
  * Knows no set of descriptors.
  */
 
-import { Ready } from "../backend/backend.js";
+import { Ready, ReadyRow } from "../backend/backend.js";
+import type { Records } from "./batch/record.js";
 import { errnos, type PlatformConstants, socketLevel } from "./constants.js";
 import type { Libc } from "./libc.js";
 
@@ -55,7 +56,7 @@ export function timeoutOf(timeoutMs: number): number {
 export type RowWriter = (rows: Int32Array, at: number, fd: number, events: number, interest: number) => void;
 
 /** A writer that asks libc for the pending error and for the number of bytes where a row tells them. */
-export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWriter {
+export function createRowWriter(libc: Libc, constants: PlatformConstants, records: Records): RowWriter {
   const level = socketLevel(constants);
   const [, SO_ERROR] = constants.options.SO_ERROR;
   const { FIONREAD } = constants;
@@ -71,18 +72,20 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWr
 
   function readableBytes(fd: number): number {
     if (libc.ioctl(fd, FIONREAD, value) < 0) return -1;
+    const unread = records.get(fd)?.unreadBytes ?? 0;
+    if (unread > 0) return unread + (value[0] ?? 0);
     // It counts up to the urgent byte only: nothing may mean that more comes after it.
     if (value[0] === 0 && libc.recv(fd, value, 1, MSG_PEEK) > 0) return 1;
     return value[0] ?? -1;
   }
 
   return (rows, at, fd, events, interest) => {
-    rows[at] = fd;
+    rows[at + ReadyRow.FD] = fd;
     // What most rows say.
     if (events === POLLIN) {
-      rows[at + 1] = Ready.READ;
-      rows[at + 2] = 0;
-      rows[at + 3] = -1;
+      rows[at + ReadyRow.BITS] = Ready.READ;
+      rows[at + ReadyRow.ERROR] = 0;
+      rows[at + ReadyRow.READABLE] = -1;
       return;
     }
     let bits = 0;
@@ -104,8 +107,8 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants): RowWr
         readable = readableBytes(fd);
       }
     }
-    rows[at + 1] = bits;
-    rows[at + 2] = error;
-    rows[at + 3] = readable;
+    rows[at + ReadyRow.BITS] = bits;
+    rows[at + ReadyRow.ERROR] = error;
+    rows[at + ReadyRow.READABLE] = readable;
   };
 }

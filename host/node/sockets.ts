@@ -3,7 +3,17 @@
  * values are made once and used by every call.
  */
 
-import type { Accepted, Backend, Family, SocketAddress, SocketOption } from "../backend/backend.js";
+import type {
+  Accepted,
+  Datagram,
+  Family,
+  IntegerOption,
+  Linger,
+  Received,
+  SocketAddress,
+  SocketCalls,
+  SocketType,
+} from "../backend/backend.js";
 import { copyOf } from "../backend/bytes.js";
 import { AddressBuffer } from "./addresses.js";
 import {
@@ -11,6 +21,7 @@ import {
   AF_UNIX,
   errnos,
   MSG_OOB,
+  type OptionNumbers,
   type PlatformConstants,
   SOCK_CLOEXEC,
   SOCK_DGRAM,
@@ -22,35 +33,11 @@ import { setCloseOnExec, setNonBlocking } from "./descriptors.js";
 import type { Libc } from "./libc.js";
 import type { Scratch } from "./scratch.js";
 import { createVectorSend } from "./vector.js";
-
-/** The part of {@link Backend} that this file answers for. */
-export type SocketCalls = Pick<
-  Backend,
-  | "socket"
-  | "socketPair"
-  | "bind"
-  | "listen"
-  | "accept"
-  | "connect"
-  | "shutdown"
-  | "recv"
-  | "receive"
-  | "recvOutOfBand"
-  | "send"
-  | "sendVector"
-  | "sendOutOfBand"
-  | "recvFrom"
-  | "sendTo"
-  | "getOption"
-  | "setOption"
-  | "localAddress"
-  | "remoteAddress"
-  | "family"
->;
+import { isLength, lengthOf, roomOf } from "./views.js";
 
 const TYPES = { stream: SOCK_STREAM, dgram: SOCK_DGRAM } as const;
 /** Options that BSD tells as a bit of its own where Linux says 1. */
-const SWITCHES: ReadonlySet<SocketOption> = new Set([
+const SWITCHES: ReadonlySet<IntegerOption> = new Set([
   "SO_REUSEADDR",
   "SO_REUSEPORT",
   "SO_KEEPALIVE",
@@ -70,7 +57,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
   const flags = linux === undefined ? 0 : SOCK_NONBLOCK | SOCK_CLOEXEC;
   const address = new AddressBuffer(libc, constants);
   const pair = new Int32Array(2);
-  /** An option's value: an int, or struct linger, which is two. */
+  /** An option's value: an int; or struct linger, which is two: on, and seconds. */
   const value = new Int32Array(2);
   const valueLength = new Uint32Array(1);
 
@@ -119,27 +106,40 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     }
   }
 
-  function recv(fd: number, target: Uint8Array, most: number, how: number): number {
+  function recvAt(fd: number, at: number, length: number, how: number): number {
     while (true) {
-      const length =
-        target === scratch.bytes ? libc.recvAt(fd, scratch.bytesAt, most, how) : libc.recv(fd, target, most, how);
-      if (length >= 0) return length;
+      const count = libc.recvAt(fd, at, length, how);
+      if (count >= 0) return count;
       const failed = errno();
       if (failed !== EINTR) return -failed;
     }
   }
 
+  function recv(fd: number, target: Uint8Array, wanted: number | undefined, how: number): number {
+    const length = roomOf(target, wanted);
+    if (length < 0) return -errnos.EINVAL;
+    const count = recvAt(fd, scratch.toReceive(target, length), length, how);
+    scratch.received(target, length, count);
+    return count;
+  }
+
   function receive(fd: number, most: number): Uint8Array | number {
-    const target = most <= scratch.bytes.length ? scratch.bytes : new Uint8Array(most);
-    const length = recv(fd, target, most, 0);
-    return length < 0 ? length : copyOf(target, length);
+    if (!isLength(most)) return -errnos.EINVAL;
+    if (most <= scratch.bytes.length) {
+      const count = recvAt(fd, scratch.bytesAt, most, 0);
+      return count < 0 ? count : copyOf(scratch.bytes, count);
+    }
+    const target = new Uint8Array(most);
+    const count = recv(fd, target, most, 0);
+    return count < 0 ? count : copyOf(target, count);
   }
 
   function send(fd: number, data: Uint8Array, how: number): number {
-    const at = scratch.stage(data);
+    const length = lengthOf(data);
+    const at = scratch.toSend(data, length);
     while (true) {
-      const length = at === 0 ? libc.send(fd, data, data.length, how) : libc.sendAt(fd, at, data.length, how);
-      if (length >= 0) return length;
+      const count = libc.sendAt(fd, at, length, how);
+      if (count >= 0) return count;
       const failed = errno();
       if (failed !== EINTR) return -failed;
     }
@@ -150,10 +150,10 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     return libc.getpeername(fd, address.bytes, address.length) < 0 ? -errno() : address.decode();
   }
 
-  function recvFrom(fd: number, target: Uint8Array): ReturnType<Backend["recvFrom"]> {
+  function recvFromAt(fd: number, at: number, most: number): Received | number {
     while (true) {
       address.reset();
-      const length = libc.recvfrom(fd, target, target.length, 0, address.bytes, address.length);
+      const length = libc.recvfromAt(fd, at, most, 0, address.bytes, address.length);
       if (length >= 0) {
         if (address.length[0] !== 0) return { length, address: address.decode() };
         // A stream does not say who sent: it is the peer. A Unix socket without a name says nothing either.
@@ -165,12 +165,31 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     }
   }
 
+  function recvFrom(fd: number, target: Uint8Array, wanted?: number): Received | number {
+    const length = roomOf(target, wanted);
+    if (length < 0) return -errnos.EINVAL;
+    const received = recvFromAt(fd, scratch.toReceive(target, length), length);
+    if (typeof received === "object") scratch.received(target, length, received.length);
+    return received;
+  }
+
+  function receiveFrom(fd: number, most: number): Datagram | number {
+    if (!isLength(most)) return -errnos.EINVAL;
+    const isSmall = most <= scratch.bytes.length;
+    const target = isSmall ? scratch.bytes : new Uint8Array(most);
+    const received = isSmall ? recvFromAt(fd, scratch.bytesAt, most) : recvFrom(fd, target);
+    if (typeof received === "number") return received;
+    return { data: copyOf(target, received.length), address: received.address };
+  }
+
   function sendTo(fd: number, data: Uint8Array, to: SocketAddress): number {
     const size = address.encode(to);
     if (size < 0) return size;
+    const length = lengthOf(data);
+    const at = scratch.toSend(data, length);
     while (true) {
-      const length = libc.sendto(fd, data, data.length, MSG_NOSIGNAL, address.bytes, size);
-      if (length >= 0) return length;
+      const count = libc.sendtoAt(fd, at, length, MSG_NOSIGNAL, address.bytes, size);
+      if (count >= 0) return count;
       const failed = errno();
       if (failed !== EINTR) return -failed;
     }
@@ -185,21 +204,44 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     return failed === EINTR ? -errnos.EINPROGRESS : -failed;
   }
 
-  function getOption(fd: number, option: SocketOption): number {
-    const [level, number] = constants.options[option];
+  /** Reads an option into {@link value}. 0 or -errno. */
+  function readOption(fd: number, [level, option]: OptionNumbers): number {
     valueLength[0] = 8;
-    if (libc.getsockopt(fd, level, number, value, valueLength) < 0) return -errno();
-    const [first = 0, second = 0] = value;
-    if (option === "SO_LINGER") return first === 0 ? -1 : second;
+    return libc.getsockopt(fd, level, option, value, valueLength) < 0 ? -errno() : 0;
+  }
+
+  function getOption(fd: number, option: IntegerOption): number {
+    const failed = readOption(fd, constants.options[option]);
+    if (failed < 0) return failed;
+    const [first = 0] = value;
     return SWITCHES.has(option) ? Number(first !== 0) : first;
   }
 
-  function setOption(fd: number, option: SocketOption, wanted: number): number {
+  function setOption(fd: number, option: IntegerOption, wanted: number): number {
     const [level, number] = constants.options[option];
-    const linger = option === "SO_LINGER";
-    value[0] = linger ? Number(wanted >= 0) : wanted;
-    value[1] = Math.max(wanted, 0);
-    return libc.setsockopt(fd, level, number, value, linger ? 8 : 4) < 0 ? -errno() : 0;
+    value[0] = wanted;
+    return libc.setsockopt(fd, level, number, value, 4) < 0 ? -errno() : 0;
+  }
+
+  function getLinger(fd: number): Linger | number {
+    const failed = readOption(fd, constants.options.SO_LINGER);
+    if (failed < 0) return failed;
+    const [on = 0, seconds = 0] = value;
+    return { on: on !== 0, seconds };
+  }
+
+  function setLinger(fd: number, { on, seconds }: Linger): number {
+    const [level, number] = constants.options.SO_LINGER;
+    value[0] = Number(on);
+    value[1] = seconds;
+    return libc.setsockopt(fd, level, number, value, 8) < 0 ? -errno() : 0;
+  }
+
+  function socketType(fd: number): SocketType | number {
+    const failed = readOption(fd, constants.options.SO_TYPE);
+    if (failed < 0) return failed;
+    if (value[0] === SOCK_STREAM) return "stream";
+    return value[0] === SOCK_DGRAM ? "dgram" : -errnos.EPROTONOSUPPORT;
   }
 
   function family(fd: number): Family | number {
@@ -234,16 +276,20 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     accept,
     connect,
     shutdown: (fd, how) => (libc.shutdown(fd, HOWS[how]) < 0 ? -errno() : 0),
-    recv: (fd, target, length = target.length) => recv(fd, target, length, 0),
+    recv: (fd, target, length) => recv(fd, target, length, 0),
     receive,
-    recvOutOfBand: (fd, target) => recv(fd, target, target.length, MSG_OOB),
+    recvFrom,
+    receiveFrom,
+    recvOutOfBand: (fd, target) => recv(fd, target, undefined, MSG_OOB),
     send: (fd, data) => send(fd, data, MSG_NOSIGNAL),
     sendVector: createVectorSend(libc, constants),
     sendOutOfBand: (fd, data) => send(fd, data, MSG_NOSIGNAL | MSG_OOB),
-    recvFrom,
     sendTo,
     getOption,
     setOption,
+    getLinger,
+    setLinger,
+    socketType,
     localAddress(fd) {
       address.reset();
       return libc.getsockname(fd, address.bytes, address.length) < 0 ? -errno() : address.decode();

@@ -10,11 +10,13 @@
  * BSD's numbers of pieces and lengths have 32 bits and padding after them, which is the same bytes.
  *
  * Asking for the address of a piece costs more than copying a small one. So small pieces are gathered in a buffer
- * whose address is known, neighbours in one iovec, and only large ones are sent from where they stand.
+ * whose address is known, neighbours in one iovec, and only large ones are sent from their own memory.
  */
 
 import { errnos, IOV_MAX, type PlatformConstants, SOCK_STREAM, socketLevel } from "./constants.js";
+import { copyTo } from "../backend/bytes.js";
 import type { Libc } from "./libc.js";
+import { lengthOf } from "./views.js";
 
 /** Pieces up to this size are copied. */
 const COPIED_BYTES = 1024;
@@ -44,14 +46,14 @@ export function createVectorSend(libc: Libc, constants: PlatformConstants): Vect
     words[slot * 4 + 3] = length / 0x1_0000_0000;
   }
 
-  /** Fills the vector. @returns how many of `pieces` stand in it; the slots used are in `message`. */
+  /** Fills the vector. @returns how many of `pieces` are in it; the slots used are in `message`. */
   function fill(pieces: readonly Uint8Array[]): number {
     let slots = 0;
     let copied = 0;
     let runStart = -1;
     let taken = 0;
     for (const piece of pieces) {
-      const length = piece.length;
+      const length = lengthOf(piece);
       if (length <= COPIED_BYTES && copied + length <= GATHER_BYTES) {
         if (runStart < 0 && length > 0) {
           if (slots === IOV_MAX) break;
@@ -61,7 +63,7 @@ export function createVectorSend(libc: Libc, constants: PlatformConstants): Vect
           words[slots * 4 + 1] = address / 0x1_0000_0000;
           slots++;
         }
-        gathered.set(piece, copied);
+        copyTo(gathered, piece, copied);
         copied += length;
         if (runStart >= 0) setLength(slots - 1, copied - runStart);
       } else {

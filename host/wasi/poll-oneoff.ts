@@ -7,7 +7,7 @@
  * from the call before is told to the poll set. After that both are served by the same code.
  */
 
-import { READY_STRIDE, Ready, type Backend, type PollSet } from "../backend/backend.js";
+import { Ready, ReadyRow, type Backend, type PollSet } from "../backend/backend.js";
 import { ArrayReader } from "./array-reader.js";
 import { ERRNO_FAULT, ERRNO_INVAL, ERRNO_IO, ERRNO_SUCCESS, wasiErrno } from "./errno.js";
 import { EVENT_HANGUP, Event, EventType, Subscription } from "./layout.js";
@@ -142,15 +142,15 @@ export class PollOneoff {
     const { ready } = this.pollSet;
     const { owners } = this.#watched;
     const isOwned = this.#log !== undefined;
-    for (let i = 0, at = 0; i < count; i++, at += READY_STRIDE) {
-      const fd = ready[at] ?? 0;
-      const bits = ready[at + 1] ?? 0;
+    for (let i = 0, at = 0; i < count; i++, at += ReadyRow.STRIDE) {
+      const fd = ready[at + ReadyRow.FD] ?? 0;
+      const bits = ready[at + ReadyRow.BITS] ?? 0;
       // What most rows say, where nobody shares a descriptor: something to read, and nothing else.
       if (bits === Ready.READ && isOwned) {
         const owner = fd * Watched.STRIDE;
         this.#write(owners[owner] ?? 0, owners[owner + 1] ?? 0, ERRNO_SUCCESS, EventType.FD_READ, 1, 0);
       } else {
-        this.#writeReady(fd, bits, ready[at + 2] ?? 0, ready[at + 3] ?? 0);
+        this.#writeReady(fd, bits, ready[at + ReadyRow.ERROR] ?? 0, ready[at + ReadyRow.READABLE] ?? 0);
       }
     }
     return ERRNO_SUCCESS;

@@ -1,5 +1,5 @@
 /**
- * Owns a backend that does what a test says: a poll set that records what it is told and finds what it is given, and a
+ * Owns a backend that does what a test says: a poll set that records its updates and finds what it is given, and a
  * clock that moves by the waits alone. Knows the backend seam; opens nothing.
  */
 
@@ -34,7 +34,7 @@ export class ScriptedPollSet implements PollSet {
   ready = new Int32Array(0);
   alwaysReady = false;
   closed = false;
-  /** What {@link update} was told, since it was last looked at. */
+  /** The calls of {@link update}, since it was last looked at. */
   updates: (readonly [fd: number, interest: number])[] = [];
   /** How long each wait was to be. */
   readonly waits: number[] = [];
@@ -71,6 +71,10 @@ export class ScriptedPollSet implements PollSet {
     this.ready = Int32Array.from(found.flatMap(({ fd, bits, error = 0, bytes = -1 }) => [fd, bits, error, bytes]));
     return found.length;
   }
+
+  beginTurn(): void {}
+
+  endTurn(): void {}
 
   watch(): Watch {
     throw new Error("not part of the script");

@@ -15,7 +15,7 @@ import {
   receive,
   RESULT_AT,
 } from "./support.js";
-import { ERRNO } from "../node/support.js";
+import { ERRNO } from "../backend/support.js";
 import { pattern } from "../support/sockets.js";
 
 const PEEK = 1;
@@ -102,7 +102,7 @@ describe("a connection", () => {
 
   test("that was reset says so once, though a poll has taken the error", () => {
     const { caller, fd, peer } = createConnection();
-    backend.setOption(peer, "SO_LINGER", 0);
+    backend.setLinger(peer, { on: true, seconds: 0 });
     backend.close(peer);
     expect(caller.poll(subscription(fd, FD_READ, 1n))).toEqual([expect.objectContaining({ error: Errno.CONNRESET })]);
     expect([caller.read(fd), caller.read(fd)]).toEqual([Errno.CONNRESET, ""]);
@@ -110,7 +110,7 @@ describe("a connection", () => {
 
   test("that was reset says so to a writer as well, before EPIPE", () => {
     const { caller, fd, peer } = createConnection();
-    backend.setOption(peer, "SO_LINGER", 0);
+    backend.setLinger(peer, { on: true, seconds: 0 });
     backend.close(peer);
     expect(caller.poll(subscription(fd, FD_WRITE, 1n))).toEqual([expect.objectContaining({ error: Errno.CONNRESET })]);
     expect([caller.write(fd, "x"), caller.write(fd, "x")]).toEqual([-Errno.CONNRESET, -Errno.PIPE]);

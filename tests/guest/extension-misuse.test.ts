@@ -20,7 +20,7 @@ import {
   STREAM,
 } from "./extension-support.js";
 import { backend, createCaller, createConnection, DATA_AT, Errno, FLAGS_AT, PAGE, RESULT_AT } from "./support.js";
-import { ERRNO } from "../node/support.js";
+import { ERRNO } from "../backend/support.js";
 
 describe("what makes no sense", () => {
   test("a family or a type that there is not", () => {

@@ -16,7 +16,7 @@ import {
   PAGE,
   receive,
 } from "./support.js";
-import { POLLERS } from "../node/support.js";
+import { POLLERS } from "../backend/support.js";
 
 const MINUTE_NS = 60_000_000_000n;
 

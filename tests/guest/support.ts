@@ -15,7 +15,7 @@ import {
   SUBSCRIPTION_SIZE,
   writeSubscription,
 } from "../engine/wasi-bytes.js";
-import { anyAddress, boundSocket, owned, ownedPair } from "../node/support.js";
+import { anyAddress, boundSocket, owned, ownedPair } from "../backend/support.js";
 
 /** Numbers of WASI's `errno`, from its specification. */
 export const Errno = {

@@ -8,7 +8,7 @@ import { AddressBuffer } from "../../host/node/addresses.js";
 import { createNodeBackend } from "../../host/node/backend.js";
 import { platformConstants } from "../../host/node/constants.js";
 import { loadLibc } from "../../host/node/libc.js";
-import { addressOf, ERRNO, owned, ownedPair } from "./support.js";
+import { addressOf, ERRNO, owned, ownedPair } from "../backend/support.js";
 
 const backend = createNodeBackend();
 

@@ -13,7 +13,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type Backend, type PollSet, Ready } from "../../host/backend/backend.js";
 import { LoopError } from "../../host/backend/errors.js";
 import { createNodeBackend } from "../../host/node/backend.js";
-import { boundSocket, closeOwned, ERRNO, owned, ownedPair, ownedSet, POLLERS, rowsOf } from "./support.js";
+import { boundSocket, closeOwned, ERRNO, owned, ownedPair, ownedSet, POLLERS, rowsOf } from "../backend/support.js";
 
 const { READ, WRITE, ERROR } = Ready;
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));

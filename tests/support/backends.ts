@@ -1,10 +1,7 @@
-/** Owns backends that stand between the library and the operating system, and change what one of them says. */
+/** Owns backends that are between the library and the operating system, and change what one of them says. */
 
 import { constants } from "node:os";
-import { type Backend, OSError, type PollSet } from "wasyncore";
-
-/** Bits of a poll set's rows: ready to write, and an error. */
-const WRITE_AND_ERROR = 2 | 16;
+import { type Backend, OSError, type PollSet, Ready } from "wasyncore";
 
 /** A backend on which connects are under way until the poll set says that they have timed out. */
 export function timingOut(backend: Backend): Backend {
@@ -25,7 +22,8 @@ function timedOut(set: PollSet): PollSet {
       return 0;
     },
     wait() {
-      ready = Int32Array.from([...watched].flatMap((fd) => [fd, WRITE_AND_ERROR, -constants.errno.ETIMEDOUT, -1]));
+      const bits = Ready.WRITE | Ready.ERROR;
+      ready = Int32Array.from([...watched].flatMap((fd) => [fd, bits, -constants.errno.ETIMEDOUT, -1]));
       return watched.size;
     },
     get ready() {
@@ -35,6 +33,8 @@ function timedOut(set: PollSet): PollSet {
       return watched.size > 0;
     },
     watch: (onReady) => set.watch(onReady),
+    beginTurn: () => set.beginTurn(),
+    endTurn: () => set.endTurn(),
     close: () => set.close(),
   };
 }
@@ -87,6 +87,8 @@ export function recordingWaits(backend: Backend): [Backend, number[]] {
           return set.alwaysReady;
         },
         watch: (onReady) => set.watch(onReady),
+        beginTurn: () => set.beginTurn(),
+        endTurn: () => set.endTurn(),
         close: () => set.close(),
       };
     },

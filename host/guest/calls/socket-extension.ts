@@ -106,13 +106,28 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
     return ERRNO_SUCCESS;
   }
 
-  /** An option's value, as the guest is to have it. */
-  function optionOf(descriptor: Descriptor, option: SocketOption): number {
+  /** An option's value, as the guest is to have it; or -errno. */
+  function optionOf(descriptor: Descriptor, option: Exclude<SocketOption, "SO_LINGER">): number {
     if (option === "SO_TYPE") return descriptor.isDatagram ? SockType.DGRAM : SockType.STREAM;
     const pending = option === "SO_ERROR" ? descriptor.takePendingError() : ERRNO_SUCCESS;
     if (pending !== ERRNO_SUCCESS) return pending;
     const value = backend.getOption(descriptor.fd, option);
     return option === "SO_ERROR" && value > 0 ? errnos.wasi(-value) : value;
+  }
+
+  /** Writes an option's value at `at`, where it has room. @returns a WASI errno */
+  function writeOption(descriptor: Descriptor, option: SocketOption, at: number): number {
+    if (option === "SO_LINGER") {
+      const linger = backend.getLinger(descriptor.fd);
+      if (typeof linger === "number") return errnos.wasi(linger);
+      memory.setUint32(at, Number(linger.on));
+      memory.setUint32(at + 4, linger.seconds);
+      return ERRNO_SUCCESS;
+    }
+    const value = optionOf(descriptor, option);
+    if (value < 0) return errnos.wasi(value);
+    memory.setUint32(at, value);
+    return ERRNO_SUCCESS;
   }
 
   return {
@@ -141,10 +156,10 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
     },
 
     sock_getlocaladdr: (fd: number, addressAt: number, typeOrPortAt: number, portAt?: number): number =>
-      tellAddress(backend.localAddress, fd, addressAt, typeOrPortAt, portAt),
+      tellAddress((each) => backend.localAddress(each), fd, addressAt, typeOrPortAt, portAt),
 
     sock_getpeeraddr: (fd: number, addressAt: number, typeOrPortAt: number, portAt?: number): number =>
-      tellAddress(backend.remoteAddress, fd, addressAt, typeOrPortAt, portAt),
+      tellAddress((each) => backend.remoteAddress(each), fd, addressAt, typeOrPortAt, portAt),
 
     sock_getsockopt(fd: number, level: number, name: number, at: number, sizeAt: number): number {
       const descriptor = socketOf(fd);
@@ -154,16 +169,11 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
       if (!memory.has(at, size)) return ERRNO_FAULT;
       const option = level === SOL_SOCKET ? OPTIONS[name] : undefined;
       if (option === undefined) return ERRNO_NOPROTOOPT;
-      const linger = option === "SO_LINGER";
-      const needed = linger ? LINGER_BYTES : 4;
+      const needed = option === "SO_LINGER" ? LINGER_BYTES : 4;
       if (size < needed) return ERRNO_INVAL;
-      const value = optionOf(descriptor, option);
-      // SO_LINGER alone has a value below zero: switched off.
-      if (value < 0 && !linger) return errnos.wasi(value);
-      memory.setUint32(at, linger ? Number(value >= 0) : value);
-      if (linger) memory.setUint32(at + 4, Math.max(0, value));
-      memory.setUint32(sizeAt, needed);
-      return ERRNO_SUCCESS;
+      const failed = writeOption(descriptor, option, at);
+      if (failed === ERRNO_SUCCESS) memory.setUint32(sizeAt, needed);
+      return failed;
     },
 
     sock_setsockopt(fd: number, level: number, name: number, at: number, size: number): number {
@@ -172,12 +182,13 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
       if (!memory.has(at, size)) return ERRNO_FAULT;
       const option = level === SOL_SOCKET ? OPTIONS[name] : undefined;
       if (option === undefined) return ERRNO_NOPROTOOPT;
-      const linger = option === "SO_LINGER";
-      if (size >>> 0 < (linger ? LINGER_BYTES : 4)) return ERRNO_INVAL;
-      const first = memory.view.getInt32(at >>> 0, true);
-      if (!linger) return told(backend.setOption(descriptor.fd, option, first));
+      if (size >>> 0 < (option === "SO_LINGER" ? LINGER_BYTES : 4)) return ERRNO_INVAL;
+      const value = memory.view.getInt32(at >>> 0, true);
+      // The kernel lets nobody set it.
+      if (option === "SO_TYPE") return ERRNO_NOPROTOOPT;
+      if (option !== "SO_LINGER") return told(backend.setOption(descriptor.fd, option, value));
       const seconds = memory.view.getInt32((at >>> 0) + 4, true);
-      return told(backend.setOption(descriptor.fd, option, first === 0 ? -1 : Math.max(0, seconds)));
+      return told(backend.setLinger(descriptor.fd, { on: value !== 0, seconds: Math.max(0, seconds) }));
     },
 
     /** (fd, iovecs, count, address, flags, port, length, flags), or without the port. */

@@ -17,9 +17,6 @@ import type { GuestContext } from "./context.js";
 import { Descriptor, type DescriptorInit } from "../descriptors.js";
 import { FdFlags, Filetype, SdFlags } from "../../wasi/layout.js";
 
-/** SOCK_DGRAM, the same number on every platform. */
-const SOCK_DGRAM = 2;
-
 const HOWS: readonly (ShutdownHow | undefined)[] = [undefined, "read", "write", "both"];
 
 /** What a guest's socket is in its table; the guest owns it from then on. */
@@ -31,7 +28,7 @@ export function socketDescriptor(fd: number, isDatagram: boolean, nonBlocking: b
 
 /** Is the backend's socket `fd` one for datagrams? */
 export function isDatagramSocket(backend: Backend, fd: number): boolean {
-  return backend.getOption(fd, "SO_TYPE") === SOCK_DGRAM;
+  return backend.socketType(fd) === "dgram";
 }
 
 export function createSocketCalls({ backend, errnos, memory, table, waiting }: GuestContext) {

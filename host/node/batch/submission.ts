@@ -1,7 +1,7 @@
 /**
- * Owns a context of Linux's asynchronous I/O (io_setup(2)), and uses it for one thing: several reads and writes in one
- * system call. On a non-blocking socket each of them is done before io_submit(2) returns, so that nothing is ever under
- * way here. Knows no poll set, and nothing of what is read or written.
+ * Owns making several reads and writes in one system call, through a context of Linux's asynchronous I/O (io_setup(2)).
+ * On a non-blocking socket each of them is done before io_submit(2) returns, so that nothing is ever under way here.
+ * Knows no poll set, and nothing of what is read or written. io_uring could take its place behind the same class.
  *
  * ```
  * struct iocb       0      8         16       18     20   24       32      40       64
@@ -15,8 +15,8 @@ import { OSError } from "../../backend/errors.js";
 import { errnos, errorCode } from "../constants.js";
 import type { Libc, LinuxCalls } from "../libc.js";
 
-/** How many calls one {@link Aio.run} makes at the most. */
-export const AIO_MAX = 64;
+/** How many calls one {@link Submission.run} makes at most. */
+export const SUBMISSION_MAX = 64;
 
 /** The result of a call that was not made, for whatever reason: who makes it alone is told why. */
 export const NOT_MADE = -errnos.EINTR;
@@ -31,20 +31,36 @@ const TWO_32 = 0x1_0000_0000;
 /** Numbers of system calls that libc has no functions for: x86 has its own, and all other architectures the generic ones. */
 const [IO_SETUP, IO_DESTROY, IO_SUBMIT, IO_GETEVENTS] = process.arch === "x64" ? [206, 207, 209, 208] : [0, 1, 2, 4];
 
+const SIG_BLOCK = 0;
+const SIGPIPE = 13;
+/** sigset_t has 1024 bits. */
+const SIGNAL_WORDS = 32;
+
+/**
+ * Keeps SIGPIPE from this thread, for good. A write to a connection whose peer is gone raises it, and no flag of
+ * io_submit says that it should not; where the process does not ignore it (Node does, until a listener for it is added and
+ * removed), it would end the process. Threads and child processes have masks of their own: libuv clears a child's.
+ */
+function blockSigpipe(linux: LinuxCalls): void {
+  const signals = new Uint32Array(SIGNAL_WORDS);
+  signals[0] = 2 ** (SIGPIPE - 1);
+  linux.pthread_sigmask(SIG_BLOCK, signals, 0n);
+}
+
 const IOCB_CMD_PREAD = 0;
 const IOCB_CMD_PWRITE = 1;
 
 /** Reads and writes that are made together: prepared by index, then run. */
-export class Aio {
+export class Submission {
   /** By index, of the last {@link run}: bytes, or -errno, or {@link NOT_MADE}. */
-  readonly results = new Int32Array(AIO_MAX);
+  readonly results = new Int32Array(SUBMISSION_MAX);
   readonly #libc: Libc;
   readonly #linux: LinuxCalls;
-  readonly #blocks = new Uint32Array(AIO_MAX * BLOCK_WORDS);
-  /** Where each block stands: what io_submit is given. */
-  readonly #list = new BigUint64Array(AIO_MAX);
+  readonly #blocks = new Uint32Array(SUBMISSION_MAX * BLOCK_WORDS);
+  /** The address of each block: what io_submit is given. */
+  readonly #list = new BigUint64Array(SUBMISSION_MAX);
   readonly #listAt: number;
-  readonly #events = new Int32Array(AIO_MAX * EVENT_WORDS);
+  readonly #events = new Int32Array(SUBMISSION_MAX * EVENT_WORDS);
   readonly #eventsAt: number;
   /** The kernel's name for the context; 0 once closed. */
   #context: number;
@@ -54,7 +70,7 @@ export class Aio {
     this.#linux = linux;
     this.#context = context;
     const blocksAt = libc.addressOf(this.#blocks);
-    for (let index = 0; index < AIO_MAX; index++) {
+    for (let index = 0; index < SUBMISSION_MAX; index++) {
       this.#list[index] = blocksAt + BigInt(index * BLOCK_BYTES);
       this.#blocks[index * BLOCK_WORDS] = index;
     }
@@ -63,16 +79,19 @@ export class Aio {
   }
 
   /** undefined where the kernel has none to give: built without it, forbidden, or all contexts in use (fs.aio-max-nr). */
-  static open(libc: Libc, linux: LinuxCalls): Aio | undefined {
+  static open(libc: Libc, linux: LinuxCalls): Submission | undefined {
     const context = new BigUint64Array(1);
-    if (linux.syscall(IO_SETUP, AIO_MAX, Number(libc.addressOf(context)), 0, 0, 0) < 0) return undefined;
-    const aio = new Aio(libc, linux, Number(context[0]));
-    if (aio.#isAllowed()) return aio;
-    aio.close();
-    return undefined;
+    if (linux.syscall(IO_SETUP, SUBMISSION_MAX, Number(libc.addressOf(context)), 0, 0, 0) < 0) return undefined;
+    const submission = new Submission(libc, linux, Number(context[0]));
+    if (!submission.#isAllowed()) {
+      submission.close();
+      return undefined;
+    }
+    blockSigpipe(linux);
+    return submission;
   }
 
-  /** Prepares read(2), at an index below {@link AIO_MAX}. */
+  /** Prepares read(2), at an index below {@link SUBMISSION_MAX}. */
   read(index: number, fd: number, address: number, length: number): void {
     this.#prepare(index, IOCB_CMD_PREAD, fd, address, length);
   }
@@ -112,7 +131,7 @@ export class Aio {
     blocks[at + 8] = length;
   }
 
-  /** A filter of system calls may let one of them pass and not another; it must not turn out when calls are made. */
+  /** A filter of system calls may let one of them pass and not another; better found here than when calls are made. */
   #isAllowed(): boolean {
     return (
       this.#linux.syscall(IO_SUBMIT, this.#context, 0, this.#listAt, 0, 0) === 0 &&

@@ -1,5 +1,5 @@
 /**
- * Owns what the tests of the Node backend share: descriptors that are closed when a test ends, connected pairs, and
+ * Owns what the tests of backends share: descriptors that are closed when a test ends, connected pairs, and
  * waiting for readiness. Knows the backend by its interface alone.
  */
 
@@ -10,7 +10,7 @@ import {
   type Family,
   type PollSet,
   Ready,
-  READY_STRIDE,
+  ReadyRow,
   type SocketAddress,
 } from "../../host/backend/backend.js";
 
@@ -28,6 +28,14 @@ export interface Row {
   readonly readable: number;
 }
 
+export function bytes(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+export function text(data: Uint8Array, length = data.length): string {
+  return new TextDecoder().decode(data.subarray(0, length));
+}
+
 const open = new Set<number>();
 
 /** A descriptor that has to be there, closed at the end of the test unless {@link closeOwned} has done it. */
@@ -41,7 +49,7 @@ export function owned(backend: Backend, fd: number): number {
 }
 
 /** Closes what {@link owned} gave, by `close`, which is the backend's own unless the test goes behind its back. */
-export function closeOwned(backend: Backend, fd: number, close: (fd: number) => unknown = backend.close): void {
+export function closeOwned(backend: Backend, fd: number, close = (each: number): unknown => backend.close(each)): void {
   open.delete(fd);
   close(fd);
 }
@@ -61,8 +69,14 @@ export function ownedSet(backend: Backend): PollSet {
 export function rowsOf(set: PollSet, count: number): Row[] {
   if (count < 0) throw new Error(`wait failed: ${count}`);
   return Array.from({ length: count }, (_, index) => {
-    const [fd = -1, bits = 0, error = 0, readable = 0] = set.ready.subarray(index * READY_STRIDE);
-    return { fd, bits, error, readable };
+    const row = set.ready.subarray(index * ReadyRow.STRIDE, (index + 1) * ReadyRow.STRIDE);
+    const field = (at: number): number => row[at] ?? 0;
+    return {
+      fd: field(ReadyRow.FD),
+      bits: field(ReadyRow.BITS),
+      error: field(ReadyRow.ERROR),
+      readable: field(ReadyRow.READABLE),
+    };
   });
 }
 

@@ -1,0 +1,77 @@
+/** Owns the seam of readiness: sets of descriptors that are watched together. Knows no other call on them. */
+
+/** Bits of readiness and of interest. Interest is READ, WRITE and PRIORITY; the others may always be reported. */
+export const Ready = {
+  READ: 1,
+  WRITE: 2,
+  /** Out-of-band data (POLLPRI). */
+  PRIORITY: 4,
+  /** The peer is gone (POLLHUP); what it sent may still be there to read. */
+  HANGUP: 8,
+  /** An error is pending (POLLERR, POLLNVAL). */
+  ERROR: 16,
+} as const;
+
+/** One row of {@link PollSet.ready}: how many numbers it has, and where each is in it. */
+export const ReadyRow = {
+  STRIDE: 4,
+  /** The descriptor. */
+  FD: 0,
+  /** Bits of {@link Ready}. */
+  BITS: 1,
+  /** The pending error (SO_ERROR, which reading it takes) as -errno, or 0. */
+  ERROR: 2,
+  /** With HANGUP, how many bytes can be read; otherwise -1. */
+  READABLE: 3,
+} as const;
+
+/** Descriptors watched together; level-triggered. One owner closes it. */
+export interface PollSet {
+  /**
+   * Watches `fd` for `interest` (bits of {@link Ready}); 0 stops watching, and is no error for a descriptor that is
+   * not watched or is closed already. A regular file is always ready.
+   * @returns 0, or -errno: -EBADF for a descriptor that is not open
+   */
+  update(fd: number, interest: number): number;
+
+  /**
+   * Waits until a descriptor is ready, a signal came or `timeoutMs` is over: 0 does not wait, Infinity waits without
+   * end. A fraction of a millisecond is rounded up, but less than a microsecond is 0. May return early with nothing.
+   * @returns how many descriptors are ready, each once, in {@link ready}; or -errno. A signal gives 0
+   */
+  wait(timeoutMs: number): number;
+
+  /** What the last {@link wait} found: a {@link ReadyRow} each. The array may be a new one after each wait. */
+  readonly ready: Int32Array;
+
+  /** Is something ready whatever the operating system says (a regular file, input that the backend holds)? Then waiting is needless. */
+  readonly alwaysReady: boolean;
+
+  /**
+   * Calls `onReady`, from the host's own event loop and never from inside this call, when {@link wait} would find
+   * something. May call again while that stays so. Keeps the host's event loop alive until stopped.
+   */
+  watch(onReady: () => void): Watch;
+
+  /**
+   * A turn begins, which one {@link wait} and the calls of its handlers belong to. Until {@link endTurn} the backend may
+   * make calls together: read before it is asked to, and send later than it is asked to. Each call has the effect that
+   * it would have alone, in the order of the calls. Does nothing in a backend that makes each call alone.
+   */
+  beginTurn(): void;
+
+  /** The turn is over: everything that was sent in it is in the kernel when this returns. */
+  endTurn(): void;
+
+  /** Releases the set. The descriptors in it stay open. */
+  close(): void;
+}
+
+/** A running {@link PollSet.watch}. */
+export interface Watch {
+  stop(): void;
+}
+
+export interface PollCalls {
+  createPollSet(): PollSet;
+}

@@ -1,0 +1,292 @@
+/**
+ * Owns the batch of this thread: what is read from many connections in one system call before their handlers ask for it,
+ * and what they send, until it is sent in another. Knows records, and submission; knows no poll set and no loop. There is
+ * one batch at a time, whatever map's turn it belongs to.
+ */
+
+import { copyOf, copyTo } from "../../backend/bytes.js";
+import { errnos, type PlatformConstants } from "../constants.js";
+import type { Libc } from "../libc.js";
+import { lengthOf } from "../views.js";
+import { ConnectionFacts, costOf } from "./connection-facts.js";
+import { isLater, type OutputCalls, PendingOutput, RETRY_MS } from "./pending-output.js";
+import { Batching, type DescriptorRecord, type Records } from "./record.js";
+import { NOT_MADE, Submission, SUBMISSION_MAX } from "./submission.js";
+
+/** As much is read of one connection. One that has more is better served by a large recv. */
+const AHEAD_BYTES = 2048;
+/** From one buffer to the next: buffers at a distance of a power of two would compete for the same sets of the cache. */
+const AHEAD_STRIDE = AHEAD_BYTES + 64;
+/** From so many connections; all others are read when they are asked. */
+const AHEAD_MAX = 512;
+/** What is longer is sent at once: the system call is the smaller part of its cost. */
+const DEFERRED_BYTES = 2048;
+/** So few are sent one by one: what makes several calls at once costs two calls itself. */
+const FEW = 2;
+
+export class Batch {
+  readonly records: Records;
+  readonly pendingOutput: PendingOutput;
+  /** Calls that were made together with others, since the thread began. */
+  batchedCalls = 0;
+  readonly #libc: Libc;
+  readonly #sendFlags: number;
+  readonly #facts: ConnectionFacts | undefined;
+  #submission: Submission | undefined;
+  /** Has the kernel no means of submission? Asked again when all poll sets have been closed. */
+  #isRefused = false;
+  #users = 0;
+  #isUnderWay = false;
+
+  /** What was read: a buffer a connection, and whose each is. */
+  #ahead = new Uint8Array(0);
+  #aheadAt = 0;
+  readonly #aheadFds = new Int32Array(AHEAD_MAX);
+  #aheadCount = 0;
+
+  /** What is to be sent, in the order of the sends: of which connection, and where its bytes end, which begin where those before it end. */
+  readonly #deferred = new Uint8Array(SUBMISSION_MAX * DEFERRED_BYTES);
+  readonly #deferredAt: number;
+  readonly #fds = new Int32Array(SUBMISSION_MAX);
+  readonly #ends = new Int32Array(SUBMISSION_MAX);
+  #count = 0;
+
+  constructor(libc: Libc, constants: PlatformConstants, records: Records, calls: OutputCalls) {
+    const { linux } = libc;
+    this.records = records;
+    this.#libc = libc;
+    this.#sendFlags = constants.MSG_NOSIGNAL;
+    this.#facts = linux === undefined ? undefined : new ConnectionFacts(libc, linux, constants);
+    this.#deferredAt = Number(libc.addressOf(this.#deferred));
+    this.pendingOutput = new PendingOutput(records, calls, (fd, errno) => this.fail(fd, errno));
+  }
+
+  /** A poll set that may use it has been made. */
+  addUser(): void {
+    if (this.#users === 0) this.#isRefused = false;
+    this.#users++;
+  }
+
+  /** It has been closed: with the last one, what the kernel keeps for batches is released. */
+  removeUser(): void {
+    this.#users--;
+    if (this.#users > 0) return;
+    this.end();
+    this.#submission?.close();
+    this.#submission = undefined;
+  }
+
+  /** Ends the batch that is under way, before a poll set waits. @returns for how long it may wait, of `timeoutMs` */
+  beforeWait(timeoutMs: number): number {
+    this.end();
+    if (this.pendingOutput.size === 0) return timeoutMs;
+    this.pendingOutput.retry();
+    return this.pendingOutput.size === 0 ? timeoutMs : Math.min(timeoutMs, RETRY_MS);
+  }
+
+  /** May `fd` be read before it is asked for? It can be read, and `shortReads` reads have taken all that had arrived. */
+  isCandidate(fd: number, shortReads: number): boolean {
+    const record = this.records.of(fd);
+    return record.shortReads >= shortReads && !record.hasInput && this.#isAllowed(fd, record);
+  }
+
+  /** Begins a batch: reads from the first `count` of `fds`, which are candidates. */
+  begin(fds: Int32Array, count: number): void {
+    const submission = this.#open();
+    if (submission === undefined) return;
+    const total = Math.min(count, AHEAD_MAX);
+    if (total * AHEAD_STRIDE > this.#ahead.length) this.#growAhead(total);
+    for (let first = 0; first < total; first += SUBMISSION_MAX) {
+      const calls = Math.min(SUBMISSION_MAX, total - first);
+      for (let i = 0; i < calls; i++) {
+        submission.read(i, fds[first + i] ?? -1, this.#aheadAt + (first + i) * AHEAD_STRIDE, AHEAD_BYTES);
+      }
+      submission.run(calls);
+      this.batchedCalls += calls;
+      for (let i = 0; i < calls; i++) this.#take(first + i, fds[first + i] ?? -1, submission.results[i] ?? 0);
+    }
+    this.#aheadCount = total;
+    this.#isUnderWay = true;
+  }
+
+  /**
+   * Accepts `data` to be sent with others.
+   * @returns whether it did: not where no batch is under way, nor where the kernel has not said that there is room
+   */
+  defer(fd: number, data: Uint8Array): boolean {
+    if (!this.#isUnderWay) return false;
+    const at = this.#reserve(fd, lengthOf(data));
+    if (at < 0) return false;
+    copyTo(this.#deferred, data, at);
+    return true;
+  }
+
+  /** The same with several pieces, all or none. @returns how many bytes they are; 0 for none */
+  deferAll(fd: number, pieces: readonly Uint8Array[]): number {
+    if (!this.#isUnderWay) return 0;
+    let total = 0;
+    for (const piece of pieces) total += lengthOf(piece);
+    let at = this.#reserve(fd, total);
+    if (at < 0) return 0;
+    for (const piece of pieces) {
+      copyTo(this.#deferred, piece, at);
+      at += lengthOf(piece);
+    }
+    return total;
+  }
+
+  /** Sends what was accepted. */
+  flush(): void {
+    if (this.#count > 0) this.#flush();
+  }
+
+  /** The batch is over: what was accepted is sent, and what nobody has read is kept. */
+  end(): void {
+    if (!this.#isUnderWay) return;
+    this.#isUnderWay = false;
+    this.flush();
+    const ahead = this.#ahead;
+    for (let buffer = 0; buffer < this.#aheadCount; buffer++) {
+      const fd = this.#aheadFds[buffer] ?? -1;
+      const record = this.records.get(fd);
+      if (record === undefined || record.unread !== ahead || record.unreadBytes === 0) continue;
+      const rest = copyOf(ahead, record.unreadBytes, record.unreadFrom);
+      record.setUnread(rest, 0, rest.length, record.hasFilledBuffer);
+      record.shortReads = 0;
+      this.records.tellKept(fd);
+    }
+    this.#aheadCount = 0;
+  }
+
+  /** The process ends: what was accepted is sent, and what is pending is tried once more. */
+  finish(): void {
+    this.end();
+    this.pendingOutput.retry();
+  }
+
+  /** A send that was made at once has taken `sent` of `length` bytes, or failed. */
+  noteSent(fd: number, sent: number, length: number): void {
+    const record = this.records.get(fd);
+    if (record !== undefined) record.room = sent === length ? record.room - costOf(length) : 0;
+  }
+
+  #flush(): void {
+    const count = this.#count;
+    const submission = count > FEW ? this.#submission : undefined;
+    this.#count = 0;
+    if (submission !== undefined) {
+      for (let i = 0, at = 0; i < count; i++) {
+        const end = this.#ends[i] ?? 0;
+        submission.write(i, this.#fds[i] ?? -1, this.#deferredAt + at, end - at);
+        at = end;
+      }
+      submission.run(count);
+    }
+    this.batchedCalls += count;
+    for (let i = 0, at = 0; i < count; i++) {
+      const fd = this.#fds[i] ?? -1;
+      const record = this.records.of(fd);
+      const end = this.#ends[i] ?? 0;
+      record.isDeferred = false;
+      let result = submission === undefined ? NOT_MADE : (submission.results[i] ?? 0);
+      if (result === NOT_MADE) result = this.#send(fd, at, end);
+      if (result !== end - at) this.#fallShort(fd, record, at, end, result);
+      at = end;
+    }
+  }
+
+  /** Finds place for a send that is accepted. @returns where in the buffer; -1 where it is not */
+  #reserve(fd: number, length: number): number {
+    if (length === 0 || length > DEFERRED_BYTES) return -1;
+    const known = this.records.get(fd);
+    if (known === undefined && this.#facts?.batchingOf(fd) !== Batching.ALLOWED) return -1;
+    const record = known ?? this.records.of(fd);
+    if (record.hasEndedOutput || record.failure !== 0) return -1;
+    const cost = costOf(length);
+    if (record.room < cost && !this.#hasRoom(fd, record, cost)) return -1;
+    const last = this.#count - 1;
+    if (record.isDeferred) {
+      const begin = last <= 0 ? 0 : (this.#ends[last - 1] ?? 0);
+      const end = this.#ends[last] ?? 0;
+      if (this.#fds[last] === fd && end + length - begin <= DEFERRED_BYTES) {
+        record.room -= cost;
+        this.#ends[last] = end + length;
+        return end;
+      }
+      // Two sends of one connection are not made together: the first could come short, and the second not.
+      this.#flush();
+    } else if (this.#count === SUBMISSION_MAX) {
+      this.#flush();
+    }
+    // The flush may have found that the kernel takes nothing.
+    if (record.pendingOutput !== undefined || record.failure !== 0) return -1;
+    record.room -= cost;
+    record.isDeferred = true;
+    const at = this.#count === 0 ? 0 : (this.#ends[this.#count - 1] ?? 0);
+    this.#fds[this.#count] = fd;
+    this.#ends[this.#count] = at + length;
+    this.#count++;
+    return at;
+  }
+
+  #hasRoom(fd: number, record: DescriptorRecord, cost: number): boolean {
+    if (this.#facts === undefined || !this.#isAllowed(fd, record)) return false;
+    // What has been accepted is not in the kernel's figures yet.
+    if (record.isDeferred) this.#flush();
+    record.room = record.pendingOutput === undefined ? this.#facts.roomOf(fd) : 0;
+    return record.room >= cost;
+  }
+
+  #isAllowed(fd: number, record: DescriptorRecord): boolean {
+    if (record.batching === Batching.UNKNOWN) record.batching = this.#facts?.batchingOf(fd) ?? Batching.REFUSED;
+    return record.batching === Batching.ALLOWED;
+  }
+
+  /** A read ahead has given `result`. */
+  #take(buffer: number, fd: number, result: number): void {
+    const record = this.records.of(fd);
+    const from = buffer * AHEAD_STRIDE;
+    this.#aheadFds[buffer] = fd;
+    if (result > 0) record.setUnread(this.#ahead, from, from + result, result === AHEAD_BYTES);
+    // The end of input is told again to whoever asks.
+    else if (result < 0 && result !== -errnos.EAGAIN && result !== NOT_MADE) this.fail(fd, result);
+    record.noteRead(result, AHEAD_BYTES);
+  }
+
+  #send(fd: number, at: number, end: number): number {
+    const sent = this.#libc.sendAt(fd, this.#deferredAt + at, end - at, this.#sendFlags);
+    return sent < 0 ? -this.#libc.errno() : sent;
+  }
+
+  #fallShort(fd: number, record: DescriptorRecord, at: number, end: number, result: number): void {
+    record.room = 0;
+    const taken = Math.max(result, 0);
+    if (result < 0 && !isLater(result)) this.fail(fd, result);
+    else this.pendingOutput.add(fd, copyOf(this.#deferred, end - at - taken, at + taken));
+  }
+
+  /** A call on `fd` has failed, and the kernel will not tell again: whoever reads it to the end is given the error. */
+  fail(fd: number, errno: number): void {
+    const record = this.records.of(fd);
+    if (record.failure === 0) record.failure = errno;
+    record.room = 0;
+    record.shortReads = 0;
+    this.records.tellKept(fd);
+  }
+
+  /** Nothing is in the buffers when they move. */
+  #growAhead(total: number): void {
+    const buffers = Math.min(AHEAD_MAX, Math.max(SUBMISSION_MAX, 2 ** Math.ceil(Math.log2(total))));
+    this.#ahead = new Uint8Array(buffers * AHEAD_STRIDE);
+    this.#aheadAt = Number(this.#libc.addressOf(this.#ahead));
+  }
+
+  /** Makes what batches need, once. */
+  #open(): Submission | undefined {
+    const { linux } = this.#libc;
+    if (this.#submission !== undefined || this.#isRefused || linux === undefined) return this.#submission;
+    this.#submission = Submission.open(this.#libc, linux);
+    this.#isRefused = this.#submission === undefined;
+    return this.#submission;
+  }
+}

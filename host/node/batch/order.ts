@@ -1,0 +1,314 @@
+/**
+ * Owns the order of the calls of this thread's backends: input that was read before it was asked for is returned before
+ * what the kernel has, and what was sent is in the kernel before any other call is made. So every call has the effect that
+ * it would have alone, in the order in which the calls were made. Knows the batch; knows no poll set.
+ *
+ * The order is closed. {@link Unordered} names the members of a backend that need no place in it; each of the others has
+ * its decision in {@link orderCalls}, or this file does not compile.
+ */
+
+import type { Backend } from "../../backend/backend.js";
+import { copyOf, copyTo } from "../../backend/bytes.js";
+import { errnos } from "../constants.js";
+import { isLength, lengthOf, roomOf } from "../views.js";
+import type { Batch } from "./batch.js";
+import { Batching, type DescriptorRecord } from "./record.js";
+
+/**
+ * What no peer and no handler could observe the order of: values; a look-up that begins after this turn's calls; and poll
+ * sets, which end the batch themselves before they wait.
+ */
+export type Unordered = "name" | "clock" | "errorCode" | "isNumeric" | "lookup" | "createPollSet";
+
+/** What the kernel is asked to do; and the same in order. */
+export type OrderedCalls = Omit<Backend, Unordered>;
+
+type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
+
+export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
+  const { records, pendingOutput } = batch;
+  const [EBADF, EAGAIN, EBUSY, EINVAL, EPIPE] = [
+    -errnos.EBADF,
+    -errnos.EAGAIN,
+    -errnos.EBUSY,
+    -errnos.EINVAL,
+    -errnos.EPIPE,
+  ];
+
+  /** Everything that was sent comes first. */
+  function inOrder<A extends readonly unknown[], R>(call: CallOn<A, R>): CallOn<A, R | number> {
+    return (fd, ...rest) => {
+      if (!isDescriptor(fd)) return EBADF;
+      batch.flush();
+      return call(fd, ...rest);
+    };
+  }
+
+  /** The same for a call that changes whether later ones may be batched, or what room they have. */
+  function changing<A extends readonly unknown[]>(call: CallOn<A, number>): CallOn<A, number> {
+    return inOrder((fd, ...rest) => {
+      const record = records.get(fd);
+      if (record !== undefined) {
+        record.batching = Batching.UNKNOWN;
+        record.room = 0;
+      }
+      return call(fd, ...rest);
+    });
+  }
+
+  /** The same for a call that sends by itself: output that is pending on the descriptor comes first as well. */
+  function sending<A extends readonly unknown[]>(call: CallOn<A, number>): CallOn<A, number> {
+    return inOrder((fd, ...rest) => {
+      const blocked = blockedOutput(fd);
+      if (blocked !== 0) return blocked;
+      const record = records.get(fd);
+      if (record !== undefined) record.room = 0;
+      return call(fd, ...rest);
+    });
+  }
+
+  /** A descriptor was made, or -errno: what is known of the number is of an earlier file. */
+  function made(fd: number): number {
+    if (fd >= 0) records.reset(fd);
+    return fd;
+  }
+
+  function madePair(pair: readonly [number, number] | number): readonly [number, number] | number {
+    if (typeof pair === "object") for (const fd of pair) records.reset(fd);
+    return pair;
+  }
+
+  /** Sends what is pending on `fd`. @returns 0, or -errno for whoever wants to send after it */
+  function blockedOutput(fd: number): number {
+    if (pendingOutput.size === 0) return 0;
+    const record = records.get(fd);
+    if (record?.isAbandoned === true) return EBADF;
+    if (record?.pendingOutput === undefined) return 0;
+    const hasEnded = record.shutdownAfter !== undefined;
+    return pendingOutput.send(fd) ? 0 : hasEnded ? EPIPE : EAGAIN;
+  }
+
+  /** Takes up to `most` bytes of unread input. @returns where they begin in the record's bytes */
+  function advance(record: DescriptorRecord, most: number): number {
+    const from = record.unreadFrom;
+    record.unreadFrom = Math.min(from + most, record.unreadTo);
+    return from;
+  }
+
+  /** The failure of a batched call, which comes where input ends. */
+  function takeFailure(record: DescriptorRecord): number {
+    const { failure } = record;
+    record.failure = 0;
+    return failure;
+  }
+
+  /** What a read that continued unread input has given: bytes, or -errno, which is kept for the read after it. */
+  function taken(fd: number, count: number): number {
+    if (count < 0 && count !== EAGAIN) batch.fail(fd, count);
+    return Math.max(count, 0);
+  }
+
+  /** Reads through one of the direct calls that read, into `target`. */
+  function readInto(
+    call: OrderedCalls["recv"],
+    fd: number,
+    target: Uint8Array,
+    wanted: number | undefined,
+    isNoted: boolean,
+  ): number {
+    if (!isDescriptor(fd)) return EBADF;
+    const record = records.get(fd);
+    if (record === undefined) {
+      batch.flush();
+      return call(fd, target, wanted);
+    }
+    const most = roomOf(target, wanted);
+    if (most < 0) return EINVAL;
+    if (record.unreadFrom < record.unreadTo) {
+      const from = advance(record, most);
+      const count = record.unreadFrom - from;
+      copyTo(target, record.unread.subarray(from, record.unreadFrom));
+      if (count === most || !record.hasFilledBuffer) return count;
+      batch.flush();
+      const more = call(fd, target.subarray(count, most));
+      return count + taken(fd, more);
+    }
+    batch.flush();
+    const count = call(fd, target, most);
+    if (isNoted) record.noteRead(count, most);
+    return (count > 0 ? 0 : takeFailure(record)) || count;
+  }
+
+  /** The same, as an array of its own. */
+  function readOwn(call: OrderedCalls["receive"], fd: number, most: number, isNoted: boolean): Uint8Array | number {
+    if (!isDescriptor(fd)) return EBADF;
+    const record = records.get(fd);
+    if (record === undefined) {
+      batch.flush();
+      return call(fd, most);
+    }
+    if (record.unreadFrom < record.unreadTo) {
+      if (!isLength(most)) return EINVAL;
+      const from = advance(record, most);
+      const count = record.unreadFrom - from;
+      const data = copyOf(record.unread, count, from);
+      if (count === most || !record.hasFilledBuffer) return data;
+      batch.flush();
+      const more = call(fd, most - count);
+      return taken(fd, typeof more === "number" ? more : more.length) > 0 ? joined(data, more as Uint8Array) : data;
+    }
+    batch.flush();
+    const data = call(fd, most);
+    const count = typeof data === "number" ? data : data.length;
+    if (isNoted) record.noteRead(count, most);
+    return (count > 0 ? 0 : takeFailure(record)) || data;
+  }
+
+  function hasUnread(fd: number): boolean {
+    return (records.get(fd)?.unreadBytes ?? 0) > 0;
+  }
+
+  /** Would bytes be lost to somebody who does not use this backend? */
+  function isHeld(fd: number): boolean {
+    return hasUnread(fd) || blockedOutput(fd) !== 0;
+  }
+
+  /** Who sent the unread input of a stream: its peer. */
+  function sender(fd: number) {
+    const address = direct.remoteAddress(fd);
+    return typeof address === "number" ? { path: "" } : address;
+  }
+
+  return {
+    // These answer from the record, or come after what was sent.
+    recv: (fd, target, length) => readInto(direct.recv, fd, target, length, true),
+    receive: (fd, maxBytes) => readOwn(direct.receive, fd, maxBytes, true),
+    read: (fd, target, length) => readInto(direct.read, fd, target, length, false),
+    readBytes: (fd, maxBytes) => readOwn(direct.readBytes, fd, maxBytes, false),
+    recvFrom(fd, target, length) {
+      if (!isDescriptor(fd)) return EBADF;
+      batch.flush();
+      if (!hasUnread(fd)) return direct.recvFrom(fd, target, length);
+      const count = readInto(direct.recv, fd, target, length, false);
+      return count < 0 ? count : { length: count, address: sender(fd) };
+    },
+    receiveFrom(fd, maxBytes) {
+      if (!isDescriptor(fd)) return EBADF;
+      batch.flush();
+      if (!hasUnread(fd)) return direct.receiveFrom(fd, maxBytes);
+      const data = readOwn(direct.receive, fd, maxBytes, false);
+      return typeof data === "number" ? data : { data, address: sender(fd) };
+    },
+
+    // These join the batch, or come after what was sent.
+    send(fd, data) {
+      if (!isDescriptor(fd)) return EBADF;
+      const blocked = blockedOutput(fd);
+      if (blocked !== 0) return blocked;
+      if (batch.defer(fd, data)) return lengthOf(data);
+      batch.flush();
+      // The flush may have left output of this descriptor pending.
+      const blockedNow = blockedOutput(fd);
+      if (blockedNow !== 0) return blockedNow;
+      const sent = direct.send(fd, data);
+      batch.noteSent(fd, sent, lengthOf(data));
+      return sent;
+    },
+    sendVector(fd, pieces) {
+      if (!isDescriptor(fd)) return EBADF;
+      const blocked = blockedOutput(fd);
+      if (blocked !== 0) return blocked;
+      const accepted = batch.deferAll(fd, pieces);
+      if (accepted > 0) return accepted;
+      batch.flush();
+      const blockedNow = blockedOutput(fd);
+      if (blockedNow !== 0) return blockedNow;
+      const sent = direct.sendVector(fd, pieces);
+      let length = 0;
+      for (const piece of pieces) length += lengthOf(piece);
+      batch.noteSent(fd, sent, length);
+      return sent;
+    },
+
+    sendOutOfBand: sending(direct.sendOutOfBand),
+    sendTo: sending(direct.sendTo),
+    write: sending(direct.write),
+
+    // What these do changes what may be batched.
+    bind: changing(direct.bind),
+    listen: changing(direct.listen),
+    connect: changing(direct.connect),
+    setOption: changing(direct.setOption),
+    setNonBlocking: changing(direct.setNonBlocking),
+    shutdown: inOrder((fd, how) => {
+      const result = pendingOutput.shutdown(fd, how);
+      if (result === 0 && how !== "read") records.of(fd).hasEndedOutput = true;
+      return result;
+    }),
+
+    recvOutOfBand: inOrder(direct.recvOutOfBand),
+    getOption: inOrder((fd, option) => {
+      const value = direct.getOption(fd, option);
+      const record = option === "SO_ERROR" && value === 0 ? records.get(fd) : undefined;
+      return record === undefined || record.failure === 0 ? value : -takeFailure(record);
+    }),
+    getLinger: inOrder(direct.getLinger),
+    setLinger: inOrder(direct.setLinger),
+    socketType: inOrder(direct.socketType),
+    family: inOrder(direct.family),
+    localAddress: inOrder(direct.localAddress),
+    remoteAddress: inOrder(direct.remoteAddress),
+    setCloseOnExec: inOrder(direct.setCloseOnExec),
+
+    accept: inOrder((fd) => {
+      const accepted = direct.accept(fd);
+      if (typeof accepted === "object") records.reset(accepted.fd);
+      return accepted;
+    }),
+    openBeneath: inOrder((directory, path, flags, mode) => made(direct.openBeneath(directory, path, flags, mode))),
+    /** Whoever reads the duplicate would not see what is in the record. */
+    duplicate: inOrder((fd) => (isHeld(fd) ? EBUSY : made(direct.duplicate(fd)))),
+    release: inOrder((fd) => {
+      if (isHeld(fd)) return EBUSY;
+      records.reset(fd);
+      return direct.release(fd);
+    }),
+    close: inOrder((fd) => {
+      const record = records.get(fd);
+      if (record?.isAbandoned === true) return EBADF;
+      // While it is open still: a poll set could not be told to leave a closed number, whose file a duplicate keeps open.
+      records.unwatch(fd);
+      if (hasUnread(fd)) {
+        // With input unread close(2) resets a connection, and sends nothing any more.
+        pendingOutput.drop(fd);
+        direct.setLinger(fd, { on: true, seconds: 0 });
+      }
+      const closed = pendingOutput.close(fd);
+      // Its number stays in use where no other descriptor was left.
+      if (pendingOutput.isFree(fd)) records.reset(fd);
+      return closed;
+    }),
+
+    // Nobody has what these make yet, so that they need not wait for what was sent.
+    socket: (family, type) => made(direct.socket(family, type)),
+    socketPair: (type) => madePair(direct.socketPair(type)),
+    pipe: () => madePair(direct.pipe()),
+
+    /** Blocks. */
+    lookupSync(host, family) {
+      batch.flush();
+      return direct.lookupSync(host, family);
+    },
+  };
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const both = new Uint8Array(first.length + second.length);
+  copyTo(both, first);
+  copyTo(both, second, first.length);
+  return both;
+}
+
+function isDescriptor(fd: number): boolean {
+  return (fd | 0) === fd && fd >= 0;
+}

@@ -1,0 +1,71 @@
+/**
+ * Owns which descriptors of a poll set have input in their records: they are ready, whatever the kernel says. Knows
+ * neither epoll nor poll.
+ */
+
+import { Ready, ReadyRow } from "../backend/backend.js";
+import type { Records } from "./batch/record.js";
+
+export class KeptInput {
+  readonly #records: Records;
+  readonly #reads: (fd: number) => boolean;
+  /** Those that had input when they were last noticed. */
+  readonly #fds = new Set<number>();
+
+  /** @param reads is the descriptor watched for reading? */
+  constructor(records: Records, reads: (fd: number) => boolean) {
+    this.#records = records;
+    this.#reads = reads;
+  }
+
+  /** At most so many rows are added by {@link addTo}. */
+  get size(): number {
+    return this.#fds.size;
+  }
+
+  /** Is there any? */
+  get isAny(): boolean {
+    for (const fd of this.#fds) if (this.#hasInput(fd)) return true;
+    return false;
+  }
+
+  /** The record of `fd` or the interest in it has changed. @returns whether it has input that is to be reported */
+  notice(fd: number): boolean {
+    if (this.#records.get(fd)?.hasInput !== true || !this.#reads(fd)) return false;
+    this.#fds.add(fd);
+    return true;
+  }
+
+  /** Completes `count` rows by what is in records. @returns how many they are then */
+  addTo(rows: Int32Array, count: number): number {
+    const reported = new Set<number>();
+    for (let at = 0; at < count * ReadyRow.STRIDE; at += ReadyRow.STRIDE) {
+      const fd = rows[at + ReadyRow.FD] ?? -1;
+      if (!this.#fds.has(fd) || !this.#hasInput(fd)) continue;
+      reported.add(fd);
+      rows[at + ReadyRow.BITS] = (rows[at + ReadyRow.BITS] ?? 0) | Ready.READ;
+    }
+    let total = count;
+    for (const fd of this.#fds) {
+      if (reported.has(fd) || !this.#hasInput(fd)) continue;
+      const at = total * ReadyRow.STRIDE;
+      rows[at + ReadyRow.FD] = fd;
+      rows[at + ReadyRow.BITS] = Ready.READ;
+      rows[at + ReadyRow.ERROR] = 0;
+      rows[at + ReadyRow.READABLE] = -1;
+      total++;
+    }
+    return total;
+  }
+
+  clear(): void {
+    this.#fds.clear();
+  }
+
+  /** Has it still? Those that have not are forgotten. */
+  #hasInput(fd: number): boolean {
+    if (this.#records.get(fd)?.hasInput === true && this.#reads(fd)) return true;
+    this.#fds.delete(fd);
+    return false;
+  }
+}

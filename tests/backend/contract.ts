@@ -1,0 +1,24 @@
+/**
+ * Owns the contract of the seam: what every backend and every wrapper of one does. A backend passes when
+ * {@link describeBackend} does. Knows the seam, and the operating system behind it; knows no backend.
+ */
+
+import { describe } from "vitest";
+import type { Backend } from "../../host/backend/backend.js";
+import { describeBadInput } from "./bad-input.js";
+import { describeFiles } from "./files.js";
+import { describeNames } from "./names.js";
+import { describeOptions } from "./options.js";
+import { describePolling } from "./polling.js";
+import { describeSockets } from "./sockets.js";
+
+export function describeBackend(name: string, backend: Backend): void {
+  describe(name, () => {
+    describePolling(backend);
+    describeSockets(backend);
+    describeOptions(backend);
+    describeFiles(backend);
+    describeNames(backend);
+    describeBadInput(backend);
+  });
+}
