@@ -17,9 +17,9 @@
  */
 
 import { activityCount } from "./activity";
-import { ERRNO_BADF, ERRNO_NOSYS, ERRNO_NOTSUP, ERRNO_PERM, ERRNO_SUCCESS } from "./errno";
+import { ERRNO_BADF, ERRNO_NOSYS, ERRNO_NOTSUP, ERRNO_PERM, ERRNO_SUCCESS } from "../shared/errno";
 import {
-  CLOCK_MONOTONIC,
+  ClockId,
   EVENT_SIZE,
   Event,
   EventType,
@@ -40,7 +40,7 @@ const pair = memory.data(2 * SUBSCRIPTION_SIZE + 2 * EVENT_SIZE + FDSTAT_SIZE, 8
 const pairEvents = pair + 2 * SUBSCRIPTION_SIZE;
 const pairCount = pairEvents + 2 * EVENT_SIZE;
 changetype<Subscription>(pair).tag = EventType.CLOCK;
-changetype<Subscription>(pair).id = CLOCK_MONOTONIC;
+changetype<Subscription>(pair).id = ClockId.MONOTONIC;
 
 /** Has the host been seen to leave a descriptor out that was not ready? */
 let waits: bool = false;

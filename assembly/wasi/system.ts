@@ -7,12 +7,12 @@
  */
 
 import { noteActivity } from "./activity";
-import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_NOTSUP, ERRNO_SUCCESS } from "./errno";
-import { CLOCK_MONOTONIC, CLOCK_REALTIME, EventType, clock_time_get } from "./poll";
+import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_NOTSUP, ERRNO_SUCCESS } from "../shared/errno";
+import { ClockId, EventType, clock_time_get } from "./poll";
 import { forgetPolled, isReady } from "./portable-poll";
 import {
-  FDFLAGS_NONBLOCK,
   FDSTAT_SIZE,
+  FdFlags,
   args_get,
   args_sizes_get,
   environ_get,
@@ -55,7 +55,7 @@ export function descriptorType(fd: i32): i32 {
 }
 
 export function setNonBlocking(fd: i32): i32 {
-  return -fd_fdstat_set_flags(fd, FDFLAGS_NONBLOCK);
+  return -fd_fdstat_set_flags(fd, FdFlags.NONBLOCK);
 }
 
 export function closeDescriptor(fd: i32): i32 {
@@ -65,7 +65,7 @@ export function closeDescriptor(fd: i32): i32 {
 
 /** Takes one waiting connection, and makes it non-blocking. @returns its descriptor. */
 export function acceptConnection(fd: i32): i32 {
-  const errno = sock_accept(fd, FDFLAGS_NONBLOCK, result);
+  const errno = sock_accept(fd, FdFlags.NONBLOCK, result);
   if (errno != ERRNO_SUCCESS) return -errno;
   noteActivity();
   const accepted = load<i32>(result);
@@ -177,13 +177,13 @@ export function addressOf(_fd: i32, _isPeer: bool): i32 {
 
 /** Nanoseconds of the monotonic clock. */
 export function monotonicNs(): i64 {
-  clock_time_get(CLOCK_MONOTONIC, 0, result);
+  clock_time_get(ClockId.MONOTONIC, 0, result);
   return load<i64>(result);
 }
 
 /** Nanoseconds since 1970. */
 export function realtimeNs(): i64 {
-  clock_time_get(CLOCK_REALTIME, 0, result);
+  clock_time_get(ClockId.REALTIME, 0, result);
   return load<i64>(result);
 }
 
