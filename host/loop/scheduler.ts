@@ -6,7 +6,7 @@
 
 import type { Backend } from "../backend/backend.js";
 import { type Channel, type Registering, type Registration, tellThrown } from "./channel.js";
-import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports } from "./engine.js";
+import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
 import { LoopError, OSError } from "../backend/errors.js";
 import { NameLookups } from "./name-lookups.js";
 import type { Timer } from "./timer.js";
@@ -101,14 +101,16 @@ export class Scheduler {
   #byChannel = false;
   #escaping: { readonly error: unknown } | undefined;
 
-  constructor(backend: Backend) {
+  /** @param module engine.wasm, compiled, where it is not to be the package's own */
+  constructor(backend: Backend, module?: object) {
     this.backend = backend;
-    this.engine = instantiateEngine({
+    const imports: EngineImports = {
       pollOneoff: (subscriptions, events, length, count) => this.poller.call(subscriptions, events, length, count),
       clockTimeGet: (_clock, _precision, timeAt) => this.#writeTime(timeAt),
       ask: (slot) => this.#ask(slot),
       deliver: (slot, kind, detail) => this.#deliver(slot, kind, detail),
-    });
+    };
+    this.engine = instantiateEngine(imports, module);
     const { engine } = this;
     this.poller = new PollOneoff(backend, () => engine.memory, {
       count: engine.changeCount,
