@@ -138,7 +138,7 @@ export function listenSocket(fd: i32, backlog: i32): i32 {
   return -ERRNO_NOTSUP;
 }
 
-/** Begins to connect. 0 when it is done, -EINPROGRESS when a poll will tell. */
+/** Begins to connect. 0 when it is done, -EINPROGRESS when a poll will show the result. */
 export function connectSocket(fd: i32, at: usize, length: i32, port: i32): i32 {
   if (PROFILE == Profile.PREVIEW1_SOCKETS) {
     const errno = sock_connect(fd, vectorOf(at, length), port);
@@ -147,7 +147,7 @@ export function connectSocket(fd: i32, at: usize, length: i32, port: i32): i32 {
   return -ERRNO_NOTSUP;
 }
 
-/** What a connection has failed with, where the poll may not tell: an errno, 0 for none. */
+/** Why a connection failed, where the poll may not report it: an errno, 0 for none. */
 export function connectError(fd: i32): i32 {
   if (PROFILE == Profile.PREVIEW1_SOCKETS) {
     store<i32>(result, 4, 4);
@@ -158,7 +158,7 @@ export function connectError(fd: i32): i32 {
 }
 
 /**
- * Begins to connect to the name of `length` bytes at `at`, which the host looks up; -EINPROGRESS: a poll will tell.
+ * Begins to connect to the name of `length` bytes at `at`, which the host looks up; -EINPROGRESS: a poll will show the result.
  * Preview 1 has no such call, nor the next two.
  */
 export function connectToName(_fd: i32, _at: usize, _length: i32, _port: i32): i32 {
@@ -205,7 +205,7 @@ export function readArguments(): string[] {
   return takeStrings(pointers, errno == ERRNO_SUCCESS ? count : 0);
 }
 
-/** Where the value of an environment variable stands, with a zero at its end; 0 where there is none. Names are ASCII. */
+/** The address of the value of an environment variable, which ends with a zero; 0 where there is none. Names are ASCII. */
 export function findVariable(name: string): usize {
   if (variableCount < 0) readEnvironment();
   for (let i = 0; i < variableCount; i++) {
