@@ -1,41 +1,36 @@
 /**
  * Owns the channel map: a table of slots, their generations, and the two lists that run through it (slots that are
- * free, and channels that are asked for their interest every turn). Knows nothing of polling or of handlers.
+ * free, and channels whose interest is sampled every turn). Knows nothing of polling or of handlers.
  *
  * A channel is named by slot and generation, so that an event for an earlier owner of a slot, or of a descriptor, is
  * never taken for its successor's. A slot freed during a turn is used again only after that turn.
  */
 
+import { Interest, State } from "../shared/abi";
 import { RECORDS_SIZE, Records } from "./records";
+
+export { State };
 
 /** Bits of interest and of readiness. */
 export namespace Ready {
-  export const READ: u8 = 1;
-  export const WRITE: u8 = 2;
+  export const READ: u8 = Interest.READ;
+  export const WRITE: u8 = Interest.WRITE;
   export const PRIORITY: u8 = 4;
   export const HANGUP: u8 = 8;
-  /** With HANGUP: something is left to read. */
+  /** With HANGUP: data is left to read. */
   export const UNREAD: u8 = 16;
   export const ERROR: u8 = 32;
-}
-
-/** What a channel is at the moment; it decides what its readiness means. */
-export namespace State {
-  /** A stream socket that is neither connected nor listening: there is nothing to hear. */
-  export const IDLE: u8 = 0;
-  export const CONNECTING: u8 = 1;
-  /** Connected, or in no need of a connection: a datagram socket, a pipe. */
-  export const OPEN: u8 = 2;
-  export const ACCEPTING: u8 = 3;
+  /** With UNREAD: an earlier poll said so. */
+  export const STALE: u8 = 64;
 }
 
 /** Properties of a channel. */
 export namespace Flag {
-  /** Its handler is asked for its interest every turn. */
-  export const ASKED: u8 = 1;
-  /** A byte stream: what is pending when an error comes is read before the error is told. */
+  /** Its interest is sampled every turn. */
+  export const SAMPLED: u8 = 1;
+  /** A byte stream: unread input is delivered before an error. */
   export const STREAM: u8 = 2;
-  /** Its input has come to its end: there is nothing to read any more. */
+  /** Its input has ended: nothing can be read any more. */
   export const ENDED: u8 = 4;
 }
 
@@ -53,32 +48,35 @@ export class Channel {
   interest: u8;
   /** What the subscription array holds: READ, WRITE. */
   registered: u8;
-  /** What the poll of this turn found and has not been delivered. */
+  /** What a poll found and has not been delivered. */
   ready: u8;
-  /** A listener that is out of descriptors. */
+  /** A listener that is not watched because the process is out of descriptors. */
   paused: bool;
-  /** Pending socket error, a WASI errno. */
+  /** The pending error, a WASI errno. */
   error: u16;
   /** Indexes in the subscription array; 0, the clock's place, is none. */
   readAt: i32;
   writeAt: i32;
   /** One more than the index of its entry in the change log; 0 is none. */
   logAt: i32;
-  /** Neighbours among the asked; `next` also links free slots. -1 ends a list. */
+  /** Neighbours among the sampled; `next` also links free slots. NONE ends a list. */
   previous: i32;
   next: i32;
+  /** Links the paused listeners. */
+  nextPaused: i32;
 }
 
-const NONE: i32 = -1;
+/** No slot. */
+export const NONE: i32 = -1;
 
 const channels = changetype<Records<Channel>>(memory.data(RECORDS_SIZE));
 let free: i32 = NONE;
 /** Slots freed since the turn began. */
 let resting: i32 = NONE;
-let askedFirst: i32 = NONE;
-let askedLast: i32 = NONE;
-/** The next channel to be asked; kept right when a callback removes it. */
-let askCursor: i32 = NONE;
+let firstInList: i32 = NONE;
+let lastInList: i32 = NONE;
+/** The next channel to be sampled; moved on when a callback removes it. */
+let cursor: i32 = NONE;
 let nextSequence: u64 = 1;
 let inUse: i32 = 0;
 
@@ -88,12 +86,17 @@ export function channelAt(slot: i32): Channel {
   return channels.at(slot);
 }
 
-/** Is this the name of a channel in the map? */
-export function isCurrent(slot: i32, generation: u32): bool {
-  return <u32>slot < <u32>channels.length && channels.at(slot).generation == generation && (generation & 1) == 1;
+/** Was this slot ever given out? Only then is there a record to look at. */
+export function isSlot(slot: i32): bool {
+  return <u32>slot < <u32>channels.length;
 }
 
-/** Notes what a channel wants; after the end of its input that is not to read. */
+/** Is this the name of a channel in the map? */
+export function isCurrent(slot: i32, generation: u32): bool {
+  return isSlot(slot) && channels.at(slot).generation == generation && (generation & 1) == 1;
+}
+
+/** Notes what a channel wants; after the end of its input, reading is left out. */
 export function setInterest(slot: i32, interest: i32): void {
   const channel = channels.at(slot);
   const possible = channel.flags & Flag.ENDED ? Ready.WRITE : Ready.READ | Ready.WRITE;
@@ -107,6 +110,11 @@ export function channelCount(): i32 {
 /** The sequence that the next channel will get: every channel in the map has a smaller one. */
 export function sequenceEnd(): u64 {
   return nextSequence;
+}
+
+/** Memory for one more channel. @returns whether there is some. */
+export function reserveSlot(): bool {
+  return free != NONE || channels.tryReserve(channels.length + 1);
 }
 
 export function addChannel(fd: i32, state: u8, flags: u8, interest: u8): i32 {
@@ -133,21 +141,21 @@ export function addChannel(fd: i32, state: u8, flags: u8, interest: u8): i32 {
   channel.logAt = 0;
   channel.previous = NONE;
   channel.next = NONE;
-  if (flags & Flag.ASKED) linkAsked(slot);
+  if (flags & Flag.SAMPLED) linkSampled(slot);
   inUse += 1;
   return slot;
 }
 
 export function removeChannel(slot: i32): void {
   const channel = channels.at(slot);
-  if (channel.flags & Flag.ASKED) unlinkAsked(slot);
+  if (channel.flags & Flag.SAMPLED) unlinkSampled(slot);
   channel.generation += 1;
   channel.next = resting;
   resting = slot;
   inUse -= 1;
 }
 
-/** Gives the slots freed in the last turn out again. */
+/** Makes the slots that were freed since the last turn available again. */
 export function releaseRestingSlots(): void {
   while (resting != NONE) {
     const slot = resting;
@@ -158,32 +166,32 @@ export function releaseRestingSlots(): void {
   }
 }
 
-/** The first channel to be asked, or -1. */
-export function firstAsked(): i32 {
-  askCursor = askedFirst;
-  return nextAsked();
+/** The first channel to be sampled, or NONE. */
+export function firstSampled(): i32 {
+  cursor = firstInList;
+  return nextSampled();
 }
 
-/** The next channel to be asked, or -1, whatever was added or removed meanwhile. */
-export function nextAsked(): i32 {
-  const slot = askCursor;
-  if (slot != NONE) askCursor = channels.at(slot).next;
+/** The next channel to be sampled, or NONE, whatever was added or removed meanwhile. */
+export function nextSampled(): i32 {
+  const slot = cursor;
+  if (slot != NONE) cursor = channels.at(slot).next;
   return slot;
 }
 
-function linkAsked(slot: i32): void {
+function linkSampled(slot: i32): void {
   const channel = channels.at(slot);
-  channel.previous = askedLast;
-  if (askedLast == NONE) askedFirst = slot;
-  else channels.at(askedLast).next = slot;
-  askedLast = slot;
+  channel.previous = lastInList;
+  if (lastInList == NONE) firstInList = slot;
+  else channels.at(lastInList).next = slot;
+  lastInList = slot;
 }
 
-function unlinkAsked(slot: i32): void {
+function unlinkSampled(slot: i32): void {
   const channel = channels.at(slot);
-  if (askCursor == slot) askCursor = channel.next;
-  if (channel.previous == NONE) askedFirst = channel.next;
+  if (cursor == slot) cursor = channel.next;
+  if (channel.previous == NONE) firstInList = channel.next;
   else channels.at(channel.previous).next = channel.next;
-  if (channel.next == NONE) askedLast = channel.previous;
+  if (channel.next == NONE) lastInList = channel.previous;
   else channels.at(channel.next).previous = channel.previous;
 }

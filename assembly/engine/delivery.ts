@@ -1,19 +1,20 @@
 /**
- * Owns what a channel's readiness means: which events its handler is told, by the state of the channel, and in what
- * order. Knows the channel map, the ready list and the upcalls; knows nothing of polling, timers or the host.
+ * Owns what a channel's readiness means: which events its handler is notified of, by the state of the channel, and in
+ * what order. Knows the channel map, the ready list and the upcalls; knows nothing of polling, timers or the host.
  *
- * A callback may do anything to the map. So no record is kept across one: every step begins by asking whether the
- * channel is still the one that was found ready.
+ * A callback may do anything to the map. So no record is kept across one: every step begins by checking that the channel
+ * is still the one that was found ready.
  */
 
 import { Flag, Ready, State, channelAt, isCurrent } from "./channels";
+import { OUT_OF_BAND } from "./features";
 import { refresh } from "./interest";
-import { Entry, dropDelivered, entryAt, isAnyReady, keepLeftover } from "./schedule";
+import { Entry, dropDelivered, entryAt, isAnyReady } from "./schedule";
 import { statistics } from "./statistics";
 import { Kind, Verdict, deliver } from "./upcalls";
-import { ERRNO_BADF, ERRNO_NOMEM, ERRNO_NOSPC } from "../wasi/errno";
+import { ERRNO_BADF, ERRNO_NOMEM, ERRNO_NOSPC } from "../shared/errno";
 
-/** How many connections a listener may take in one turn. */
+/** How many connections a listener may accept in one turn. */
 const ACCEPTS_A_TURN: i32 = 64;
 
 let stopped: bool = false;
@@ -24,21 +25,20 @@ export function isStopped(): bool {
   return stopped;
 }
 
-/** A turn begins: what ended the last one holds no more. */
+/** A turn begins: a STOP of the last one no longer counts. */
 @inline
 export function clearStopped(): void {
   stopped = false;
 }
 
-/** Delivers what `count` entries have, in one of asyncore's two orders. */
+/** Delivers the readiness of `count` entries, in one of asyncore's two orders. */
 export function deliverAll(count: i32, byChannel: bool): void {
   if (byChannel) deliverByChannel(count);
   else deliverByKind(count);
-  if (stopped) keepLeftover();
-  else dropDelivered();
+  if (!stopped) dropDelivered();
 }
 
-/** As under select(2): all reads, then all writes, then all exceptional events; then what has failed. */
+/** As under select(2): all reads, then all writes, then all exceptional events; then failures. */
 function deliverByKind(count: i32): void {
   if (isAnyReady(Ready.READ)) {
     for (let i = 0; i < count && !stopped; i++) deliverRead(entryAt(i));
@@ -54,7 +54,7 @@ function deliverByKind(count: i32): void {
   }
 }
 
-/** As under poll(2): channel by channel read, write, exceptional, close; one that throws ends its own. */
+/** As under poll(2): channel by channel read, write, exceptional, close; after a failure, the channel's others are dropped. */
 function deliverByChannel(count: i32): void {
   for (let i = 0; i < count && !stopped; i++) {
     if (deliverRead(entryAt(i)) && deliverWrite(entryAt(i)) && deliverExceptional(entryAt(i))) {
@@ -65,10 +65,10 @@ function deliverByChannel(count: i32): void {
   }
 }
 
-/** Tells a timer. */
+/** Notifies a timer's handler. */
 export function deliverTimer(slot: i32): void {
   statistics.timers += 1;
-  tell(slot, Kind.TIMER, 0);
+  notify(slot, Kind.TIMER, 0);
 }
 
 
@@ -78,7 +78,7 @@ function isAlive(entry: Entry): bool {
 }
 
 /** @returns whether the channel's other events may follow. */
-function tell(slot: i32, kind: i32, detail: i32): bool {
+function notify(slot: i32, kind: i32, detail: i32): bool {
   const verdict = deliver(slot, kind, detail);
   if (verdict & Verdict.STOP) stopped = true;
   return (verdict & (Verdict.STOP | Verdict.FAILED)) == 0;
@@ -89,11 +89,11 @@ function deliverRead(entry: Entry): bool {
   const slot = entry.slot;
   const generation = entry.generation;
   let channel = channelAt(slot);
-  // What most entries are: something to read, and nothing else.
+  // The most frequent case: input, and nothing else.
   if (channel.ready == Ready.READ && channel.state == State.OPEN && channel.interest & Ready.READ) {
     channel.ready = 0;
     statistics.reads += 1;
-    return tell(slot, Kind.READ, 0);
+    return notify(slot, Kind.READ, 0);
   }
   if (!(channel.ready & Ready.READ)) return true;
   channel.ready &= ~Ready.READ;
@@ -108,7 +108,7 @@ function deliverRead(entry: Entry): bool {
   }
   if (isBad(slot) || channel.state != State.OPEN || !(channel.interest & Ready.READ)) return true;
   statistics.reads += 1;
-  return tell(slot, Kind.READ, 0);
+  return notify(slot, Kind.READ, 0);
 }
 
 function deliverWrite(entry: Entry): bool {
@@ -125,25 +125,23 @@ function deliverWrite(entry: Entry): bool {
   }
   if (isBad(slot) || channel.state != State.OPEN || !(channel.interest & Ready.WRITE)) return true;
   statistics.writes += 1;
-  return tell(slot, Kind.WRITE, 0);
+  return notify(slot, Kind.WRITE, 0);
 }
 
 function deliverExceptional(entry: Entry): bool {
-  // The host of a guest has no event for it.
-  if (isDefined(WASYNCORE_PROFILE)) return true;
+  if (!OUT_OF_BAND) return true;
   if (!isAlive(entry)) return true;
   const channel = channelAt(entry.slot);
   if (!(channel.ready & Ready.PRIORITY)) return true;
   channel.ready &= ~Ready.PRIORITY;
   if (channel.state != State.OPEN) return true;
   statistics.exceptionals += 1;
-  return tell(entry.slot, Kind.EXCEPTIONAL, 0);
+  return notify(entry.slot, Kind.EXCEPTIONAL, 0);
 }
 
 /**
- * Errors and hang-ups, when all that can be read or written has had its turn. A stream that reads is told nothing:
- * it goes on to read until end of input, where the pending error is waiting for it. Unless the host could not watch
- * it: then there is no more to come.
+ * Errors and hang-ups, after everything that can be read or written. A stream that reads is not notified: it reads on to
+ * the end of its input, and finds the pending error there. Unless the host could not watch it: then no input will come.
  */
 function deliverFailure(entry: Entry, closeOnHangup: bool): void {
   if (!isAlive(entry)) return;
@@ -154,20 +152,20 @@ function deliverFailure(entry: Entry, closeOnHangup: bool): void {
   if (ready & Ready.ERROR) {
     if (channel.error == ERRNO_BADF) {
       statistics.closes += 1;
-      tell(slot, Kind.CLOSE, 0);
+      notify(slot, Kind.CLOSE, 0);
     } else if (channel.state == State.ACCEPTING || isUnwatched(channel.error) || !readsStream(slot)) {
-      tellError(slot);
+      notifyError(slot);
     }
     return;
   }
   const ended = (ready & (Ready.HANGUP | Ready.UNREAD)) == Ready.HANGUP;
   if (closeOnHangup && channel.state == State.OPEN && ended) {
     statistics.closes += 1;
-    tell(slot, Kind.CLOSE, 0);
+    notify(slot, Kind.CLOSE, 0);
   }
 }
 
-/** Does this error say that the host is out of means to watch the channel? */
+/** Does this error mean that the host lacks the resources to watch the channel? */
 function isUnwatched(error: u16): bool {
   return error == ERRNO_NOMEM || error == ERRNO_NOSPC;
 }
@@ -177,7 +175,7 @@ function readsStream(slot: i32): bool {
   return (channel.flags & Flag.STREAM) != 0 && (channel.interest & Ready.READ) != 0;
 }
 
-/** Is the descriptor not open at all? Then only the end is left to tell. */
+/** Is the descriptor not open at all? Then CLOSE is the only event left. */
 function isBad(slot: i32): bool {
   const channel = channelAt(slot);
   return (channel.ready & Ready.ERROR) != 0 && channel.error == ERRNO_BADF;
@@ -191,25 +189,25 @@ function settleConnect(slot: i32): bool {
     channel.ready = 0;
     channel.state = State.IDLE;
     refresh(slot);
-    tellError(slot);
+    notifyError(slot);
     return false;
   }
   channel.state = State.OPEN;
   refresh(slot);
   statistics.connects += 1;
-  return tell(slot, Kind.CONNECT, 0);
+  return notify(slot, Kind.CONNECT, 0);
 }
 
-function tellError(slot: i32): void {
+function notifyError(slot: i32): void {
   const channel = channelAt(slot);
   const error = channel.error;
   channel.error = 0;
   statistics.errors += 1;
-  tell(slot, Kind.ERROR, error);
+  notify(slot, Kind.ERROR, error);
 }
 
 function acceptSome(slot: i32, generation: u32): bool {
-  for (let taken = 0; taken < ACCEPTS_A_TURN; taken++) {
+  for (let accepted = 0; accepted < ACCEPTS_A_TURN; accepted++) {
     statistics.accepts += 1;
     const verdict = deliver(slot, Kind.ACCEPT, 0);
     if (verdict & Verdict.STOP) stopped = true;

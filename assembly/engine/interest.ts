@@ -1,41 +1,35 @@
 /**
- * Owns what the outside is told to watch: the array of WASI subscriptions and the log of its changes. Knows the
- * channel map and the WASI layouts; knows nothing of turns or of handlers.
+ * Owns what the host is to watch: the array of WASI subscriptions and the log of its changes. Knows the channel map and
+ * the WASI layouts; knows nothing of turns or of handlers.
  *
  * Index 0 of the array is the clock; a channel has at most one subscription a direction, found by the indexes that
- * its record keeps, and removed by putting the last one in its place. So a change costs O(1), and the array is at
- * every moment what a stock `poll_oneoff` expects. The log holds one entry for each channel that changed since the
- * last poll: a host that knows it need not read the array.
+ * its record keeps, and removed by moving the last one to its place. So a change costs O(1), and the array is always
+ * what a stock `poll_oneoff` expects. The log holds one entry for each channel that changed since the last poll: a host
+ * that knows it need not read the array.
  */
 
+import { Change } from "../shared/abi";
 import { Channel, Ready, State, channelAt } from "./channels";
+import { CHANGE_LOG, OWN_MEMORY } from "./features";
 import { RECORDS_SIZE, Records } from "./records";
 import { statistics } from "./statistics";
-import { CLOCK_MONOTONIC, Event, EventType, EVENT_SIZE, Subscription, SUBSCRIPTION_SIZE } from "../wasi/poll";
-
-/** A change: from now on, watch `fd` for `interest` (READ, WRITE; 0: no more) on behalf of this channel. */
-@unmanaged
-export class Change {
-  fd: i32;
-  interest: u32;
-  slot: u32;
-  generation: u32;
-}
-
-assert(offsetof<Subscription>() == SUBSCRIPTION_SIZE && offsetof<Event>() == EVENT_SIZE);
+import { ClockId, Event, EventType, SUBSCRIPTION_SIZE, Subscription } from "../wasi/poll";
 
 const subscriptions = changetype<Records<Subscription>>(memory.data(RECORDS_SIZE));
 const events = changetype<Records<Event>>(memory.data(RECORDS_SIZE));
 const log = changetype<Records<Change>>(memory.data(RECORDS_SIZE));
+/** Channels in the map that have an entry in the log. */
+let logged: i32 = 0;
 
+reserveSubscriptions(0);
 const clock = subscriptions.at(subscriptions.add());
 clock.userdata = U64.MAX_VALUE;
 clock.tag = EventType.CLOCK;
-clock.id = CLOCK_MONOTONIC;
+clock.id = ClockId.MONOTONIC;
 clock.precision = 0;
 clock.flags = 0;
 
-/** What a channel's state lets it be watched for. */
+/** What a channel is to be watched for, by its state. */
 function watched(channel: Channel): u8 {
   const state = channel.state;
   if (state == State.OPEN) return channel.interest;
@@ -52,7 +46,17 @@ export function refresh(slot: i32): void {
 
 /** Takes the channel out of the array, and logs it. */
 export function forget(slot: i32): void {
-  register(slot, channelAt(slot), 0);
+  const channel = channelAt(slot);
+  register(slot, channel, 0);
+  if (CHANGE_LOG && channel.logAt != 0) logged -= 1;
+}
+
+/**
+ * Memory for whatever `count` channels may come to be watched for: two subscriptions each, and an entry in the log for
+ * each that has none. So neither a change of interest nor a removal ever needs more. @returns whether there is some.
+ */
+export function reserveSubscriptions(count: i32): bool {
+  return subscriptions.tryReserve(1 + 2 * count) && log.tryReserve(log.length + count - logged);
 }
 
 function register(slot: i32, channel: Channel, wanted: u8): void {
@@ -99,8 +103,7 @@ function unsubscribe(index: i32): void {
 }
 
 function logChange(slot: i32, channel: Channel): void {
-  // The host of a guest reads the array.
-  if (isDefined(WASYNCORE_PROFILE)) return;
+  if (!CHANGE_LOG) return;
   if (channel.logAt == 0) {
     const index = log.add();
     const change = log.at(index);
@@ -108,18 +111,20 @@ function logChange(slot: i32, channel: Channel): void {
     change.slot = slot;
     change.generation = channel.generation;
     channel.logAt = index + 1;
+    logged += 1;
   }
   log.at(channel.logAt - 1).interest = channel.registered;
 }
 
-/** Forgets the log: the outside has seen it. */
+/** Empties the log: the host has read it. */
 export function clearLog(): void {
-  if (isDefined(WASYNCORE_PROFILE)) return;
+  if (!CHANGE_LOG) return;
   for (let i = 0; i < log.length; i++) {
     const channel = channelAt(log.at(i).slot);
     channel.logAt = 0;
   }
   log.length = 0;
+  logged = 0;
 }
 
 
@@ -152,11 +157,16 @@ export function subscriptionsAt(): usize {
 }
 
 /**
- * Room for what a poll can return: an event a subscription, and one for out-of-band data for each that reads.
- * @returns where it is.
+ * Memory for what a poll can return: an event a subscription, and one for out-of-band data for each that reads.
+ * @returns whether there is some.
  */
+export function reserveEvents(): bool {
+  return events.tryReserve(2 * subscriptions.length);
+}
+
+/** Where the next poll is to write its events. */
 export function eventsAt(): usize {
-  events.reserve(2 * subscriptions.length);
+  if (!OWN_MEMORY) reserveEvents();
   return events.base;
 }
 

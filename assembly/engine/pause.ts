@@ -1,68 +1,73 @@
 /**
- * Owns the listeners that are paused because the process is out of descriptors. Knows the channel map; knows no
- * clock: it is told the time.
+ * Owns the listeners that are paused because the process is out of descriptors: a list through the channel map. Knows no
+ * clock: it is given the time.
  *
- * They go on together: at the next turn after a channel has left the map, which has most likely freed a descriptor,
- * and in any case a second after the last of them was paused.
+ * They resume together: at the next turn after a channel has left the map, which has most likely freed a descriptor, and
+ * in any case a second after the last of them was paused.
  */
 
-import { channelAt, isCurrent } from "./channels";
+import { NONE, State, channelAt } from "./channels";
 import { refresh } from "./interest";
-import { RECORDS_SIZE, Records } from "./records";
 import { statistics } from "./statistics";
-
-
-@unmanaged
-class Paused {
-  slot: i32;
-  generation: u32;
-}
 
 /** How long a paused listener waits when no channel is removed meanwhile. */
 const PAUSE_NS: i64 = 1_000_000_000;
 
-const paused = changetype<Records<Paused>>(memory.data(RECORDS_SIZE));
+let firstPaused: i32 = NONE;
 let resumeAtNs: i64 = 0;
 let freed: bool = false;
 
 
 @inline
 export function hasPaused(): bool {
-  return paused.length > 0;
+  return firstPaused != NONE;
 }
 
-/** When the paused go on at the latest. */
+/** When the paused listeners resume at the latest. */
 export function pauseEndNs(): i64 {
   return freed ? 0 : resumeAtNs;
 }
 
-export function pauseListener(slot: i32, nowNs: i64): void {
+/** @returns false where the channel is no listener: nothing is paused then. */
+export function pauseListener(slot: i32, nowNs: i64): bool {
   const channel = channelAt(slot);
+  if (channel.state != State.ACCEPTING) return false;
   resumeAtNs = nowNs + PAUSE_NS;
   freed = false;
-  if (channel.paused) return;
+  if (channel.paused) return true;
   channel.paused = true;
+  channel.nextPaused = firstPaused;
+  firstPaused = slot;
   statistics.pauses += 1;
-  const entry = paused.at(paused.add());
-  entry.slot = slot;
-  entry.generation = channel.generation;
   refresh(slot);
+  return true;
 }
 
-/** A channel has left the map: a descriptor may be free. */
-@inline
-export function noteFreed(): void {
+/** The channel leaves the map: a descriptor will be free. */
+export function noteLeaving(slot: i32): void {
   freed = true;
+  if (channelAt(slot).paused) unlink(slot);
 }
 
-/** Lets the paused listeners go on if their time has come. */
+/** Lets the paused listeners resume if their time has come. */
 export function resumePaused(nowNs: i64): void {
   if (nowNs < pauseEndNs()) return;
-  for (let i = 0; i < paused.length; i++) {
-    const entry = paused.at(i);
-    if (!isCurrent(entry.slot, entry.generation)) continue;
-    channelAt(entry.slot).paused = false;
-    refresh(entry.slot);
+  while (firstPaused != NONE) {
+    const slot = firstPaused;
+    firstPaused = channelAt(slot).nextPaused;
+    channelAt(slot).paused = false;
+    refresh(slot);
   }
-  paused.length = 0;
+}
+
+/** Walks the list, which is as long as there are paused listeners. */
+function unlink(slot: i32): void {
+  const next = channelAt(slot).nextPaused;
+  if (firstPaused == slot) {
+    firstPaused = next;
+    return;
+  }
+  let before = channelAt(firstPaused);
+  while (before.nextPaused != slot) before = channelAt(before.nextPaused);
+  before.nextPaused = next;
 }

@@ -3,9 +3,12 @@
  *
  * An array only grows. Growing may move it: a record fetched by `at` must not be kept across anything that can add.
  *
- * What a room keeps by itself stands in static memory, zeros at first: `changetype<Records<T>>(memory.data(RECORDS_SIZE))`
+ * Each file keeps its arrays in static memory, which is zero at first: `changetype<Records<T>>(memory.data(RECORDS_SIZE))`
  * is an empty array, and needs no code that makes it.
  */
+
+import { OWN_MEMORY } from "./features";
+import { resize } from "./memory";
 
 /** The bytes of a {@link Records}: base, capacity, length. */
 export const RECORDS_SIZE: i32 = 12;
@@ -23,17 +26,18 @@ export class Records<T> {
     return changetype<T>(this.base + <usize>index * offsetof<T>());
   }
 
-  /** Adds a record at the end; its content is whatever was there. @returns its index. */
+  /** Adds a record at the end; its content is undefined. In engine.wasm it was reserved. @returns its index. */
   add(): i32 {
     const index = this.length;
-    this.reserve(index + 1);
+    if (OWN_MEMORY) assert(index < this.capacity, "not reserved");
+    else this.tryReserve(index + 1);
     this.length = index + 1;
     return index;
   }
 
-  /** Makes room for `capacity` records in all. */
-  reserve(capacity: i32): void {
-    if (capacity > this.capacity) grow(changetype<Records<Any>>(this), capacity, offsetof<T>());
+  /** @returns false, and nothing has changed, when there is no memory for `capacity` records in all. */
+  tryReserve(capacity: i32): bool {
+    return capacity <= this.capacity || grow(changetype<Records<Any>>(this), capacity, offsetof<T>());
   }
 }
 
@@ -42,11 +46,13 @@ export class Records<T> {
 class Any {}
 
 /** One function for records of all kinds: it is called seldom. */
-function grow(records: Records<Any>, capacity: i32, recordSize: usize): void {
+function grow(records: Records<Any>, capacity: i32, recordSize: usize): bool {
   const grown = max(max(records.capacity << 1, capacity), CAPACITY_MIN);
-  const size = <usize>grown * recordSize;
-  records.base = records.base == 0 ? heap.alloc(size) : heap.realloc(records.base, size);
+  const base = resize(records.base, usize(records.capacity) * recordSize, u64(grown) * u64(recordSize));
+  if (base == 0) return false;
+  records.base = base;
   records.capacity = grown;
+  return true;
 }
 
 const CAPACITY_MIN: i32 = 16;

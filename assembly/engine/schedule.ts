@@ -1,6 +1,6 @@
 /**
  * Owns the ready list: which channels a poll found ready, in channel order. Knows the channel map and the WASI event
- * layout; knows nothing of what is done with them.
+ * layout; knows nothing of how readiness is delivered.
  *
  * Several events of one channel become one entry; its readiness gathers in the channel's record.
  */
@@ -9,7 +9,7 @@ import { Channel, Ready, channelAt, isCurrent } from "./channels";
 import { eventAt } from "./interest";
 import { RECORDS_SIZE, Records } from "./records";
 import { statistics } from "./statistics";
-import { ERRNO_SUCCESS } from "../wasi/errno";
+import { ERRNO_SUCCESS } from "../shared/errno";
 import { Event, EventType, EVENT_HANGUP } from "../wasi/poll";
 
 /** A channel that is ready. Entries are in order of `sequence` when {@link schedule} is done. */
@@ -44,10 +44,15 @@ export function hasLeftover(): bool {
   return false;
 }
 
-/** Takes `count` events from the events area, beside what is left over. @returns how many channels are ready. */
+/** Memory for `count` ready channels. @returns whether there is some. */
+export function reserveEntries(count: i32): bool {
+  return entries.tryReserve(count);
+}
+
+/** Adds the `count` events that the poll wrote to the readiness left over. @returns how many channels are ready. */
 export function schedule(count: i32): i32 {
   seen = 0;
-  for (let i = 0; i < entries.length; i++) seen |= channelAt(entries.at(i).slot).ready;
+  keepLeftover();
   for (let i = 0; i < count; i++) {
     const event = eventAt(i);
     if (event.type != EventType.CLOCK) take(event);
@@ -56,21 +61,25 @@ export function schedule(count: i32): i32 {
   return entries.length;
 }
 
-/** Drops all entries: they were delivered. */
+/** Removes all entries: they were delivered. */
 @inline
 export function dropDelivered(): void {
   entries.length = 0;
 }
 
 /**
- * Drops the entries that a stopped turn has delivered. An error is told once by the host, so the others are kept; the
- * rest of them is readiness that may be stale by the next turn, which is no error.
+ * Removes the entries that the last turn delivered before it was stopped, and those whose channel has left the map. The
+ * others are kept, because a host reports an error only once; their other readiness may be out of date by now, which
+ * does no harm.
  */
-export function keepLeftover(): void {
+function keepLeftover(): void {
   let kept = 0;
   for (let i = 0; i < entries.length; i++) {
     const entry = entries.at(i);
     if (!isLeft(entry)) continue;
+    const channel = channelAt(entry.slot);
+    if (channel.ready & Ready.UNREAD) channel.ready |= Ready.STALE;
+    seen |= channel.ready;
     put(kept, entry.sequence, entry.slot, entry.generation);
     kept += 1;
   }
@@ -101,8 +110,11 @@ function gather(channel: Channel, event: Event): void {
   if (event.type == EventType.FD_READ) ready = Ready.READ;
   else if (event.type == EventType.FD_WRITE) ready = Ready.WRITE;
   else if (event.type == EventType.FD_PRIORITY) ready = Ready.PRIORITY;
-  // Of two events of a channel one is enough to say that data is left: the bytes of a write event need not be those.
-  if (event.flags & EVENT_HANGUP) ready |= event.nbytes == 0 ? Ready.HANGUP : Ready.HANGUP | Ready.UNREAD;
+  if (event.flags & EVENT_HANGUP) {
+    if (channel.ready & Ready.STALE) channel.ready &= ~(Ready.UNREAD | Ready.STALE);
+    // One event of a channel is enough to say that data is left: a write event need not count the bytes to read.
+    ready |= event.nbytes == 0 ? Ready.HANGUP : Ready.HANGUP | Ready.UNREAD;
+  }
   if (event.error != ERRNO_SUCCESS) {
     ready |= Ready.ERROR;
     channel.error = event.error;
@@ -111,7 +123,7 @@ function gather(channel: Channel, event: Event): void {
   seen |= ready;
 }
 
-/** Shell sort: in place, and one pass over what is in order already. */
+/** Shell sort: in place, and a single pass when the entries are in order already. */
 function sort(): void {
   let gap = 1;
   while (gap < entries.length / 9) gap = 3 * gap + 1;

@@ -1,6 +1,6 @@
 /**
  * Owns the timers: a binary heap by deadline, ties by age, over a table of slots with generations. Knows no channel,
- * no clock and no handler: it is told the time, and tells which timers are due.
+ * no clock and no handler: it is given the time, and returns which timers are due.
  *
  * Due timers leave the heap together before the first of them is fired, so that one which a callback starts, however
  * early its deadline, waits for the next turn.
@@ -53,13 +53,26 @@ export function timerCount(): i32 {
   return running;
 }
 
+/** Was this slot ever given out? Only then is there a record to look at. */
+export function isTimerSlot(slot: i32): bool {
+  return <u32>slot < <u32>timers.length;
+}
+
 export function timerGeneration(slot: i32): u32 {
   return timers.at(slot).generation;
 }
 
 /** Is this the name of a running timer? */
 export function isRunning(slot: i32, generation: u32): bool {
-  return <u32>slot < <u32>timers.length && timers.at(slot).generation == generation && (generation & 1) == 1;
+  return isTimerSlot(slot) && timers.at(slot).generation == generation && (generation & 1) == 1;
+}
+
+/** Memory for one more timer: its record, its place in the heap, and one among those due. @returns whether there is some. */
+export function reserveTimerSlot(): bool {
+  const count = running + 1;
+  return (
+    (free != NONE || timers.tryReserve(timers.length + 1)) && heapPlaces.tryReserve(count) && due.tryReserve(count)
+  );
 }
 
 export function addTimer(deadlineNs: i64, periodNs: i64): i32 {
@@ -114,8 +127,8 @@ export function collectDue(nowNs: i64): void {
 }
 
 /**
- * The next due timer to fire, or -1. One that fires once is free from here on; a repeating one waits for its next
- * deadline, those that have passed already left out.
+ * The next due timer to fire, or -1. The slot of one that fires once is free from here on; a repeating one waits for its
+ * next deadline, and deadlines that have passed already are left out.
  */
 export function takeDue(nowNs: i64): i32 {
   while (dueNext < due.length) {
@@ -138,7 +151,7 @@ export function takeDue(nowNs: i64): i32 {
   return NONE;
 }
 
-/** Puts the due timers that were not fired back: the turn was stopped. They keep their deadlines. */
+/** The turn was stopped: returns the due timers that were not fired to the heap, with their deadlines. */
 export function returnDue(): void {
   while (dueNext < due.length) {
     const entry = due.at(dueNext++);

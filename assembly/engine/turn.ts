@@ -1,12 +1,21 @@
 /**
- * Owns the turn: sample interest, poll, deliver, fire timers. Knows every other room of the engine, and of the world
+ * Owns the turn: sample interest, poll, deliver, fire timers. Knows every other part of the engine, and outside of it
  * only WASI's poll_oneoff and clock_time_get.
  *
- * A turn comes in two halves, so that a host with an event loop of its own can wait in between: `prepare` samples
- * interest and says how long the poll may wait; `run` polls and delivers.
+ * A turn has two halves, so that a host with an event loop of its own can wait between them: `prepare` samples interest
+ * and returns how long the poll may wait; `run` polls and delivers. Neither may be called inside the other: the caller
+ * sees to that.
  */
 
-import { channelAt, firstAsked, isCurrent, nextAsked, releaseRestingSlots, sequenceEnd, setInterest } from "./channels";
+import {
+  channelAt,
+  firstSampled,
+  isCurrent,
+  nextSampled,
+  releaseRestingSlots,
+  sequenceEnd,
+  setInterest,
+} from "./channels";
 import { clearStopped, deliverAll, deliverTimer, isStopped } from "./delivery";
 import {
   clearLog,
@@ -22,23 +31,23 @@ import { hasLeftover, schedule } from "./schedule";
 import { statistics } from "./statistics";
 import { addTimer, collectDue, hasDeadline, nextDeadlineNs, returnDue, takeDue } from "./timers";
 import { ask } from "./upcalls";
-import { ERRNO_INTR, ERRNO_SUCCESS } from "../wasi/errno";
-import { CLOCK_MONOTONIC, clock_time_get, poll_oneoff } from "../wasi/poll";
+import { ERRNO_INTR, ERRNO_SUCCESS } from "../shared/errno";
+import { ClockId, clock_time_get, poll_oneoff } from "../wasi/poll";
 
-/** Where the calls to WASI leave a count or a time. */
+/** Where the calls of WASI write a count or a time. */
 const result = memory.data(8, 8);
 
 /** The longest wait: some 24 days, which every host can count in milliseconds. */
-const WAIT_NS_MAX: i64 = 0x7fffffff * 1_000_000;
+export const WAIT_NS_MAX: i64 = 0x7fffffff * 1_000_000;
 
 let running: bool = false;
 
-/** `poll_oneoff`, or what a guest puts before it. */
+/** `poll_oneoff`, or what a guest calls in its place. */
 export type Poll = (subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize) => i32;
 
 let poll: Poll = poll_oneoff;
 
-/** Has the turn ask `call` in place of the host's `poll_oneoff`. */
+/** Makes turns call `call` in place of the host's `poll_oneoff`. */
 export function setPoll(call: Poll): void {
   poll = call;
 }
@@ -49,14 +58,14 @@ export function isTurning(): bool {
 }
 
 export function nowNs(): i64 {
-  clock_time_get(CLOCK_MONOTONIC, 0, result);
+  clock_time_get(ClockId.MONOTONIC, 0, result);
   return load<i64>(result);
 }
 
-/** The first half: samples interest. @returns how long the poll may wait, `timeoutNs` at the most. */
+/** The first half: samples interest. @returns how long the poll may wait, at most `timeoutNs`. */
 export function prepare(timeoutNs: i64): i64 {
   releaseRestingSlots();
-  askAll();
+  sampleAll();
   if (hasLeftover()) return 0;
   let wait = min(timeoutNs, WAIT_NS_MAX);
   if (hasDeadline() || hasPaused()) {
@@ -69,11 +78,10 @@ export function prepare(timeoutNs: i64): i64 {
 }
 
 /**
- * The second half: polls, for `waitNs` at the most, and delivers; then fires timers.
+ * The second half: polls for at most `waitNs`, which is at most {@link WAIT_NS_MAX}, and delivers; then fires timers.
  * @returns how many channels were ready, or the negative WASI errno of a poll that failed.
  */
 export function run(waitNs: i64, byChannel: bool): i32 {
-  assert(!running, "a turn is under way");
   running = true;
   clearStopped();
   statistics.turns += 1;
@@ -91,23 +99,23 @@ export function run(waitNs: i64, byChannel: bool): i32 {
   return errno == ERRNO_SUCCESS || errno == ERRNO_INTR ? ready : -errno;
 }
 
-/** Asks each asked channel that was in the map when the turn began. */
-function askAll(): void {
+/** Samples the interest of each sampled channel that was in the map when the turn began. */
+function sampleAll(): void {
   const end = sequenceEnd();
-  let slot = firstAsked();
+  let slot = firstSampled();
   while (slot >= 0 && channelAt(slot).sequence < end) {
     const generation = channelAt(slot).generation;
-    statistics.asked += 1;
+    statistics.sampled += 1;
     const interest = ask(slot);
     if (isCurrent(slot, generation)) {
       setInterest(slot, interest);
       refresh(slot);
     }
-    slot = nextAsked();
+    slot = nextSampled();
   }
 }
 
-/** What fires timers; nothing until there is one, so that a module without any can do without the rest. */
+/** What fires timers; nothing until there is one, so that a module without any does not contain the rest. */
 let fire: () => void = fireNone;
 
 function fireNone(): void {}

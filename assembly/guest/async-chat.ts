@@ -3,7 +3,7 @@
  * input buffer; what it sends is its base class's business.
  */
 
-import { ERRNO_INVAL, ERRNO_NOSYS } from "../wasi/errno";
+import { ERRNO_INVAL, ERRNO_NOSYS } from "../shared/errno";
 import { ascii } from "./ascii";
 import { hasError, raiseErrno } from "./errors";
 import { InputBuffer, Step } from "./input-buffer";

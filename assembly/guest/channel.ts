@@ -11,7 +11,7 @@
 
 import { Ready, State } from "../engine/channels";
 import { channelEndInput } from "../engine/membership";
-import { ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
+import { ERRNO_IO, ERRNO_SUCCESS } from "../shared/errno";
 import { SocketAddress } from "./addresses";
 import { ascii } from "./ascii";
 import { Endpoint } from "./endpoint";

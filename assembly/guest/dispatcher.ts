@@ -6,7 +6,7 @@
 
 import { Ready, State } from "../engine/channels";
 import { channelPause, channelSetInterest, channelSetState, channelTakeError } from "../engine/membership";
-import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_CONNRESET, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
+import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_CONNRESET, ERRNO_IO, ERRNO_SUCCESS } from "../shared/errno";
 import { SocketAddress } from "./addresses";
 import { ascii } from "./ascii";
 import { Channel } from "./channel";

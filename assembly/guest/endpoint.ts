@@ -6,7 +6,7 @@
  * without. What the handler leaves is kept, and counts as ready in the next turn.
  */
 
-import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_SUCCESS } from "../wasi/errno";
+import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_SUCCESS } from "../shared/errno";
 import { closeDescriptor } from "../wasi/system";
 import { ascii } from "./ascii";
 import { raiseErrno } from "./errors";

@@ -18,7 +18,7 @@ import {
   ERRNO_NOMEM,
   ERRNO_NOTCONN,
   ERRNO_PIPE,
-} from "../wasi/errno";
+} from "../shared/errno";
 import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
 

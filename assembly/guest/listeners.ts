@@ -4,8 +4,8 @@
  */
 
 import { State } from "../engine/channels";
-import { ERRNO_AGAIN } from "../wasi/errno";
-import { FileType } from "../wasi/preview1";
+import { ERRNO_AGAIN } from "../shared/errno";
+import { Filetype } from "../wasi/preview1";
 import { PROFILE, Profile } from "../wasi/profile";
 import { acceptConnection, closeDescriptor, descriptorType, findVariable } from "../wasi/system";
 import { ascii, asciiAt } from "./ascii";
@@ -81,7 +81,7 @@ function searchStandardInput(): void {
 
 function isSocket(fd: i32): bool {
   const type = descriptorType(fd);
-  return type == FileType.SOCKET_STREAM || type == FileType.SOCKET_DGRAM;
+  return type == Filetype.SOCKET_STREAM || type == Filetype.SOCKET_DGRAM;
 }
 
 const ZERO: u8 = 48;
@@ -118,7 +118,7 @@ function explain(name: string): string {
     if (type < 0) continue;
     text += " " + decimal(fd);
     if (isSocket(fd)) text += ascii(" (a socket)");
-    if (type == FileType.DIRECTORY) text += ascii(" (a directory)");
+    if (type == Filetype.DIRECTORY) text += ascii(" (a directory)");
   }
   text += ascii(
     ".\nPass one:\n  wasyncore run app.wasm --listen 127.0.0.1:8080\n  wasmtime run -S preview2=n -S tcplisten=127.0.0.1:8080 app.wasm    (36 to 46)\n  wazero run -listen=127.0.0.1:8080 app.wasm\n  wasmi app.wasm --tcplisten 127.0.0.1:8080\n",

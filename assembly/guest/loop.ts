@@ -8,7 +8,7 @@ import { channelSetState } from "../engine/membership";
 import { timerCount } from "../engine/timers";
 import { isTurning, prepare, run, setPoll } from "../engine/turn";
 import { Kind, Verdict, setUpcalls } from "../engine/upcalls";
-import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errno";
+import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../shared/errno";
 import { EventType, Subscription, writeEvent } from "../wasi/poll";
 import { pollPortably } from "../wasi/portable-poll";
 import { connectError, exitProcess } from "../wasi/system";

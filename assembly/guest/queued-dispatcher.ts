@@ -3,7 +3,7 @@
  * orderly end. Knows nothing of terminators, and leaves its timers to TimedDispatcher.
  */
 
-import { ERRNO_NOTCONN, ERRNO_PIPE } from "../wasi/errno";
+import { ERRNO_NOTCONN, ERRNO_PIPE } from "../shared/errno";
 import { shutdownSocket } from "../wasi/system";
 import { OSError, hasError, raise, raiseErrno } from "./errors";
 import { bytesAt } from "./memory";

@@ -1,9 +1,16 @@
 /** Owns sockets: the calls on them, and what is known of each. Knows the host's calls; knows no channel. */
 
 import { State } from "../engine/channels";
-import { ERRNO_ALREADY, ERRNO_INPROGRESS, ERRNO_INVAL, ERRNO_ISCONN, ERRNO_NOTSOCK, ERRNO_NOTSUP } from "../wasi/errno";
+import {
+  ERRNO_ALREADY,
+  ERRNO_INPROGRESS,
+  ERRNO_INVAL,
+  ERRNO_ISCONN,
+  ERRNO_NOTSOCK,
+  ERRNO_NOTSUP,
+} from "../shared/errno";
 import { toldHost, toldLength, toldPort } from "../wasi/address";
-import { FileType } from "../wasi/preview1";
+import { Filetype } from "../wasi/preview1";
 import { PROFILE, Profile } from "../wasi/profile";
 import { AddressFamily, SocketKind } from "../wasi/socket-extension";
 import {
@@ -94,8 +101,8 @@ export class Socket extends Endpoint {
    */
   static fromDescriptor(fd: i32, connected: bool = false): Socket {
     const type = descriptorType(fd);
-    const isStream = type != FileType.SOCKET_DGRAM;
-    const isSocket = type == FileType.SOCKET_STREAM || !isStream;
+    const isStream = type != Filetype.SOCKET_DGRAM;
+    const isSocket = type == Filetype.SOCKET_STREAM || !isStream;
     if (isSocket) setNonBlocking(fd);
     else raiseErrno(type < 0 ? -type : ERRNO_NOTSOCK, ascii("fd_fdstat_get"));
     return new Socket(fd, "IPv4", isStream ? "stream" : "dgram", isStream && !connected ? State.ACCEPTING : State.OPEN);

@@ -3,7 +3,7 @@
  * turn with what waits for no socket. Knows neither what is sent nor what is read.
  */
 
-import { ERRNO_INVAL } from "../wasi/errno";
+import { ERRNO_INVAL } from "../shared/errno";
 import { socketMap } from "./channel-map";
 import { Dispatcher } from "./dispatcher";
 import { raiseErrno, takeError } from "./errors";

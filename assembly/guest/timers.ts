@@ -2,7 +2,7 @@
 
 import { isRunning, removeTimer, timerGeneration } from "../engine/timers";
 import { startTimer as startEngineTimer } from "../engine/turn";
-import { ERRNO_INVAL } from "../wasi/errno";
+import { ERRNO_INVAL } from "../shared/errno";
 import { raiseErrno } from "./errors";
 import { withRoom } from "./memory";
 

@@ -1,11 +1,11 @@
 /**
- * Owns the place where an address stands that a call takes or tells. Knows no call: an address is 4 bytes of IPv4, or 16
+ * Owns the static memory that holds an address returned by a call. Knows no call: an address is 4 bytes of IPv4, or 16
  * of IPv6, in network order, and a port.
  */
 
 /** 4 or 16 bytes. */
 export const toldHost: usize = memory.data(16);
-/** How many there are; 0 where the host of the guest told none. */
+/** The length of the address; 0 where the host returned none. */
 export let toldLength: i32 = 0;
 export let toldPort: i32 = 0;
 

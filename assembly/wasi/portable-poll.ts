@@ -6,20 +6,20 @@
  *   any. Then a turn may come to nothing. After such turns it waits: 1 ms, 2 ms, up to 16 ms, until something moves. A
  *   host that has never been seen to wait for a descriptor is never trusted with a wait. Standard input and output do not
  *   count: some wait for these alone.
- * - One bad descriptor may fail the whole call with EBADF. Then the bad one is looked for, and is told by an event.
- * - A host that cannot poll descriptors at all (ENOTSUP, ENOSYS) is asked for the time alone, and every channel is tried
+ * - One bad descriptor may fail the whole call with EBADF. Then the bad one is searched for, and reported by an event.
+ * - A host that cannot poll descriptors at all (ENOTSUP, ENOSYS) is polled for the time alone, and every channel is tried
  *   in each turn, with the same waits.
- * - A host may wake and tell of nothing, not even of the clock: WasmEdge does while a connection waits to write whose peer
+ * - A host may wake and report nothing, not even the clock: WasmEdge does while a connection waits to write whose peer
  *   has ended its half. That is a turn that came to nothing as well.
- * - A host may be unable to wait for a file, which is always ready: WasmEdge tells EPERM of it, and only when the wait is
+ * - A host may be unable to wait for a file, which is always ready: WasmEdge reports EPERM for it, and only when the wait is
  *   over. While there is one, nothing is waited for.
  * - Of an event only the subscription and the error are believed. ENOTSUP and EPERM are no errors: the channel is tried.
  */
 
 import { activityCount } from "./activity";
-import { ERRNO_BADF, ERRNO_NOSYS, ERRNO_NOTSUP, ERRNO_PERM, ERRNO_SUCCESS } from "./errno";
+import { ERRNO_BADF, ERRNO_NOSYS, ERRNO_NOTSUP, ERRNO_PERM, ERRNO_SUCCESS } from "../shared/errno";
 import {
-  CLOCK_MONOTONIC,
+  ClockId,
   EVENT_SIZE,
   Event,
   EventType,
@@ -40,7 +40,7 @@ const pair = memory.data(2 * SUBSCRIPTION_SIZE + 2 * EVENT_SIZE + FDSTAT_SIZE, 8
 const pairEvents = pair + 2 * SUBSCRIPTION_SIZE;
 const pairCount = pairEvents + 2 * EVENT_SIZE;
 changetype<Subscription>(pair).tag = EventType.CLOCK;
-changetype<Subscription>(pair).id = CLOCK_MONOTONIC;
+changetype<Subscription>(pair).id = ClockId.MONOTONIC;
 
 /** Has the host been seen to leave a descriptor out that was not ready? */
 let waits: bool = false;
@@ -48,7 +48,7 @@ let waits: bool = false;
 let refuses: bool = false;
 /** Did the last poll find something, or wake for nothing? */
 let found: bool = false;
-/** Did it tell of a file that it cannot wait for? */
+/** Did it report a file that it cannot wait for? */
 let foundFile: bool = false;
 /** Before the first poll nothing can have come to nothing. */
 let activityBefore: u32 = u32.MAX_VALUE;
@@ -74,21 +74,21 @@ export function pollPortably(subscriptionsAt: usize, eventsAt: usize, subscripti
   if (errno == ERRNO_BADF) return searchBad(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
   if (errno != ERRNO_NOTSUP && errno != ERRNO_NOSYS) return errno;
   refuses = true;
-  // If the host cannot tell the time either, there is no way to wait.
+  // If the host cannot wait for a time either, there is no way to wait.
   const asleep = sleep(1);
   if (asleep != ERRNO_SUCCESS) return asleep;
   return claimAll(subscriptionsAt, eventsAt, subscriptions, eventCountAt);
 }
 
 /**
- * Has the host forget the descriptors that it was last asked for. WasmEdge keeps them for the next call, and standard
+ * Makes the host forget the descriptors that it polled last. WasmEdge keeps them for the next call, and standard
  * input and output even when they are closed, which it does not survive.
  */
 export function forgetPolled(): void {
   sleep(1);
 }
 
-/** Is this descriptor, asked for alone, ready? */
+/** Is this descriptor ready? It is polled alone. */
 export function isReady(fd: i32, tag: u8): bool {
   return pollOne(fd, tag) == ERRNO_SUCCESS && eventOf(tag) != null;
 }
@@ -138,21 +138,21 @@ function hasLastingDescriptor(subscriptionsAt: usize, subscriptions: u32): bool 
 /** Says that every descriptor is ready. */
 function claimAll(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
   for (let i: u32 = 1; i < subscriptions; i++) {
-    tell(eventsAt, i - 1, changetype<Subscription>(subscriptionsAt + i * SUBSCRIPTION_SIZE), ERRNO_SUCCESS);
+    report(eventsAt, i - 1, changetype<Subscription>(subscriptionsAt + i * SUBSCRIPTION_SIZE), ERRNO_SUCCESS);
   }
   store<u32>(eventCountAt, subscriptions - 1);
   found = subscriptions > 1;
   return ERRNO_SUCCESS;
 }
 
-/** The call has failed with EBADF: tells which descriptors are not open or, if all are, which cannot be polled. */
+/** The call has failed with EBADF: reports which descriptors are not open or, if all are, which cannot be polled. */
 function searchBad(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
   let count: u32 = 0;
   for (let pass = 0; pass < 2 && count == 0; pass++) {
     for (let i: u32 = 1; i < subscriptions; i++) {
       const subscription = changetype<Subscription>(subscriptionsAt + i * SUBSCRIPTION_SIZE);
       const errno = pass == 0 ? fd_fdstat_get(subscription.id, pairCount) : pollOne(subscription.id, subscription.tag);
-      if (errno == ERRNO_BADF) tell(eventsAt, count++, subscription, ERRNO_BADF);
+      if (errno == ERRNO_BADF) report(eventsAt, count++, subscription, ERRNO_BADF);
     }
   }
   store<u32>(eventCountAt, count);
@@ -180,6 +180,6 @@ function eventOf(tag: u8): Event | null {
   return null;
 }
 
-function tell(eventsAt: usize, index: i32, subscription: Subscription, error: i32): void {
+function report(eventsAt: usize, index: i32, subscription: Subscription, error: i32): void {
   writeEvent(eventsAt, index, subscription.userdata, subscription.tag, error);
 }

@@ -1,29 +1,13 @@
 /**
- * Owns the imports of WASI preview 1 that guests use beside `poll_oneoff` and `clock_time_get`. Knows nothing else; an
- * import that a program does not call is not in its module.
- *
- * An iovec, and a ciovec, is 8 bytes:   0       4       8
- *                                       +-------+-------+
- *                                       |buffer |length |
- *                                       +-------+-------+
- *
- * A fdstat is 24 bytes:   0        1   2       4      8           16          24
- *                         +--------+---+-------+------+-----------+-----------+
- *                         |filetype|   |fdflags|      |rights base|inheriting |
- *                         +--------+---+-------+------+-----------+-----------+
+ * Owns the imports of WASI preview 1 that guests use beside `poll_oneoff` and `clock_time_get`. Knows the layouts in
+ * assembly/shared; an import that a program does not call is not in its module.
  */
 
-export const FDSTAT_SIZE: i32 = 24;
+import { Fdstat } from "../shared/preview1";
 
-/** `filetype`, the first byte of a fdstat. */
-export namespace FileType {
-  export const DIRECTORY: u8 = 3;
-  export const SOCKET_DGRAM: u8 = 5;
-  export const SOCKET_STREAM: u8 = 6;
-}
+export { FdFlags, Filetype } from "../shared/preview1";
 
-/** `fdflags.nonblock`. */
-export const FDFLAGS_NONBLOCK: i32 = 4;
+export const FDSTAT_SIZE: i32 = offsetof<Fdstat>();
 
 
 @external("wasi_snapshot_preview1", "fd_read")

@@ -1,5 +1,5 @@
 /**
- * Owns the question which calls the host of a guest is asked for. Knows nothing else. The build answers it, by the
+ * Owns which calls of its host a guest uses. Knows nothing else. The build decides it, by the
  * constant WASYNCORE_PROFILE; what a profile does not have is left out of the module.
  */
 

@@ -7,12 +7,12 @@
  */
 
 import { noteActivity } from "./activity";
-import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_NOTSUP, ERRNO_SUCCESS } from "./errno";
-import { CLOCK_MONOTONIC, CLOCK_REALTIME, EventType, clock_time_get } from "./poll";
+import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_NOTSUP, ERRNO_SUCCESS } from "../shared/errno";
+import { ClockId, EventType, clock_time_get } from "./poll";
 import { forgetPolled, isReady } from "./portable-poll";
 import {
-  FDFLAGS_NONBLOCK,
   FDSTAT_SIZE,
+  FdFlags,
   args_get,
   args_sizes_get,
   environ_get,
@@ -55,7 +55,7 @@ export function descriptorType(fd: i32): i32 {
 }
 
 export function setNonBlocking(fd: i32): i32 {
-  return -fd_fdstat_set_flags(fd, FDFLAGS_NONBLOCK);
+  return -fd_fdstat_set_flags(fd, FdFlags.NONBLOCK);
 }
 
 export function closeDescriptor(fd: i32): i32 {
@@ -65,7 +65,7 @@ export function closeDescriptor(fd: i32): i32 {
 
 /** Takes one waiting connection, and makes it non-blocking. @returns its descriptor. */
 export function acceptConnection(fd: i32): i32 {
-  const errno = sock_accept(fd, FDFLAGS_NONBLOCK, result);
+  const errno = sock_accept(fd, FdFlags.NONBLOCK, result);
   if (errno != ERRNO_SUCCESS) return -errno;
   noteActivity();
   const accepted = load<i32>(result);
@@ -138,7 +138,7 @@ export function listenSocket(fd: i32, backlog: i32): i32 {
   return -ERRNO_NOTSUP;
 }
 
-/** Begins to connect. 0 when it is done, -EINPROGRESS when a poll will tell. */
+/** Begins to connect. 0 when it is done, -EINPROGRESS when a poll will show the result. */
 export function connectSocket(fd: i32, at: usize, length: i32, port: i32): i32 {
   if (PROFILE == Profile.PREVIEW1_SOCKETS) {
     const errno = sock_connect(fd, vectorOf(at, length), port);
@@ -147,7 +147,7 @@ export function connectSocket(fd: i32, at: usize, length: i32, port: i32): i32 {
   return -ERRNO_NOTSUP;
 }
 
-/** What a connection has failed with, where the poll may not tell: an errno, 0 for none. */
+/** Why a connection failed, where the poll may not report it: an errno, 0 for none. */
 export function connectError(fd: i32): i32 {
   if (PROFILE == Profile.PREVIEW1_SOCKETS) {
     store<i32>(result, 4, 4);
@@ -158,7 +158,7 @@ export function connectError(fd: i32): i32 {
 }
 
 /**
- * Begins to connect to the name of `length` bytes at `at`, which the host looks up; -EINPROGRESS: a poll will tell.
+ * Begins to connect to the name of `length` bytes at `at`, which the host looks up; -EINPROGRESS: a poll will show the result.
  * Preview 1 has no such call, nor the next two.
  */
 export function connectToName(_fd: i32, _at: usize, _length: i32, _port: i32): i32 {
@@ -177,13 +177,13 @@ export function addressOf(_fd: i32, _isPeer: bool): i32 {
 
 /** Nanoseconds of the monotonic clock. */
 export function monotonicNs(): i64 {
-  clock_time_get(CLOCK_MONOTONIC, 0, result);
+  clock_time_get(ClockId.MONOTONIC, 0, result);
   return load<i64>(result);
 }
 
 /** Nanoseconds since 1970. */
 export function realtimeNs(): i64 {
-  clock_time_get(CLOCK_REALTIME, 0, result);
+  clock_time_get(ClockId.REALTIME, 0, result);
   return load<i64>(result);
 }
 
@@ -205,7 +205,7 @@ export function readArguments(): string[] {
   return takeStrings(pointers, errno == ERRNO_SUCCESS ? count : 0);
 }
 
-/** Where the value of an environment variable stands, with a zero at its end; 0 where there is none. Names are ASCII. */
+/** The address of the value of an environment variable, which ends with a zero; 0 where there is none. Names are ASCII. */
 export function findVariable(name: string): usize {
   if (variableCount < 0) readEnvironment();
   for (let i = 0; i < variableCount; i++) {

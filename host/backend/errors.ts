@@ -57,12 +57,15 @@ export class ExitNow extends Error {
   readonly code = "ERR_EXIT_NOW";
 }
 
+/** What a {@link LoopError} says. */
+export type LoopErrorCode = "ERR_LOOP_RUNNING" | "ERR_ENGINE" | "ERR_ENGINE_MEMORY";
+
 /** The loop was asked for something that it cannot do now, such as a second loop on the same map. */
 export class LoopError extends Error {
   override name = "LoopError";
-  readonly code: "ERR_LOOP_RUNNING" | "ERR_ENGINE";
+  readonly code: LoopErrorCode;
 
-  constructor(code: "ERR_LOOP_RUNNING" | "ERR_ENGINE", message: string) {
+  constructor(code: LoopErrorCode, message: string) {
     super(message);
     this.code = code;
   }

@@ -52,7 +52,7 @@ async function readSource(name: string, baseDir: string, isComponent: boolean): 
     const replaced = isComponent ? REPLACED.exec(library[1] ?? "") : null;
     if (replaced !== null) return `export * from "./component/${replaced[1]}";\n`;
     const own = library[1] ?? "";
-    return ENTRIES.get(own) ?? packAscii(await readFile(resolve(PACKAGE, own), "utf8"));
+    return ENTRIES.get(own) ?? packAscii(await withErrnoNames(await readFile(resolve(PACKAGE, own), "utf8")));
   } catch {
     return null;
   }
@@ -64,6 +64,14 @@ export function withoutTypeImports(source: string): string {
     .replaceAll(/^(\s*(?:import|export)\s+)type(?=\s*\{)/gm, "$1    ")
     .replaceAll(/^\s*(?:import|export)\s*\{[^}]*\}/gm, (names) => names.replaceAll(/\btype(?=\s+\w)/g, "    "))
     .replaceAll(/(\bfrom\s+"\.{1,2}\/[^"\n]*)\.js"/g, '$1"   ');
+}
+
+/** Replaces the name of the errno names by their text, so that it is packed as every other. */
+async function withErrnoNames(source: string): Promise<string> {
+  if (!source.includes("ascii(ERRNO_NAMES)")) return source;
+  const shared = await readFile(resolve(PACKAGE, "assembly/shared/errno.ts"), "utf8");
+  const literal = /\bERRNO_NAMES: string =\s*("[^"]*")/.exec(shared)?.[1] ?? "ERRNO_NAMES";
+  return source.replace("ascii(ERRNO_NAMES)", `ascii(${literal})`);
 }
 
 /** Puts the texts of the library into the module in one byte a character: see assembly/guest/ascii.ts. */

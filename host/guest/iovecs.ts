@@ -37,7 +37,7 @@ export class Iovecs {
     if (!this.#memory.has(at, length * Iovec.SIZE)) return ERRNO_FAULT;
     const { view } = this.#memory;
     for (let i = 0, from = at >>> 0; i < length; i++, from += Iovec.SIZE) {
-      const bufferAt = view.getUint32(from + Iovec.BUF, true);
+      const bufferAt = view.getUint32(from + Iovec.BUFFER, true);
       const bytes = view.getUint32(from + Iovec.LENGTH, true);
       if (bytes === 0) continue;
       if (!this.#memory.has(bufferAt, bytes)) return ERRNO_FAULT;

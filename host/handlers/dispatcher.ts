@@ -88,9 +88,9 @@ export class Dispatcher extends ChannelHandler {
   /** Comes into the map. asyncore: add_channel. */
   addChannel(): void {
     const endpoint = this.#open("epoll");
-    const asked = isOverride(this.readable) || isOverride(this.writable);
+    const sampled = isOverride(this.readable) || isOverride(this.writable);
     this.#membership.hearsWrite = this.managesWriting || isOverride(this.handleWrite);
-    this.#membership.join(this, endpoint.fd, asked, isStream(endpoint));
+    this.#membership.join(this, endpoint.fd, sampled, isStream(endpoint));
   }
 
   /** Leaves the map; the socket stays open. asyncore: del_channel. */

@@ -38,10 +38,10 @@ export class Membership {
   }
 
   /** Comes into the map; leaves it before, where it is in it. */
-  join(channel: Channel, fd: number, asked: boolean, stream: boolean): void {
+  join(channel: Channel, fd: number, sampled: boolean, stream: boolean): void {
     const { state, interest } = this;
     this.#registration?.remove();
-    this.#registration = registrarOf(this.map).register(channel, { fd, state, interest, asked, stream });
+    this.#registration = registrarOf(this.map).register(channel, { fd, state, interest, sampled, stream });
   }
 
   leave(): void {

@@ -58,10 +58,10 @@ export interface Registering {
   readonly fd: number;
   /** A `State` of the engine. */
   readonly state: number;
-  /** What it wants to hear of, bits of `Interest`; not looked at when it is asked. */
+  /** What it wants to be notified of, bits of `Interest`; ignored for one that is sampled. */
   readonly interest: number;
-  /** Does the class override `readable` or `writable`, so that it must be asked every turn? */
-  readonly asked: boolean;
+  /** Does the class override `readable` or `writable`, so that its interest is sampled every turn? */
+  readonly sampled: boolean;
   /** Is it a byte stream? */
   readonly stream: boolean;
 }

@@ -6,14 +6,20 @@
 import { readFileSync } from "node:fs";
 import { instantiateSync } from "@assemblyscript/loader";
 import { LoopError } from "../backend/errors.js";
+import { Statistics } from "../wasi/abi.js";
+
+export { Interest, Kind, State, Verdict } from "../wasi/abi.js";
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: { Module: new (bytes: Uint8Array) => object };
 
-/** What engine.wasm exports. Booleans are 0 and 1; a channel or timer is named by slot and generation. */
+/**
+ * What engine.wasm exports. Booleans are 0 and 1; a channel or timer is named by slot and generation; a negative result is
+ * an error, a WASI errno.
+ */
 export interface EngineExports {
   readonly memory: { readonly buffer: ArrayBuffer };
-  channelAdd(fd: number, state: number, interest: number, asked: number, stream: number): number;
+  channelAdd(fd: number, state: number, interest: number, sampled: number, stream: number): number;
   channelGeneration(slot: number): number;
   channelRemove(slot: number, generation: number): number;
   channelSetInterest(slot: number, generation: number, interest: number): number;
@@ -42,52 +48,33 @@ export interface EngineImports {
   pollOneoff(subscriptionsAt: number, eventsAt: number, subscriptionCount: number, countAt: number): number;
   /** WASI preview 1, clock_time_get. */
   clockTimeGet(clock: number, precision: bigint, timeAt: number): number;
-  /** Asks a channel's interest. @returns bits of {@link Interest}. */
+  /** Samples a channel's interest. @returns bits of {@link Interest}. */
   ask(slot: number): number;
   /** Delivers an event. @returns bits of {@link Verdict}. */
   deliver(slot: number, kind: number, detail: number): number;
 }
 
-/** What a channel wants to hear of; bits. */
-export const Interest = { NONE: 0, READ: 1, WRITE: 2 } as const;
+type Counter = Lowercase<Exclude<keyof typeof Statistics, "SIZE">>;
 
-/** What a channel is at the moment. */
-export const State = { IDLE: 0, CONNECTING: 1, OPEN: 2, ACCEPTING: 3 } as const;
-
-/** Kinds of event. */
-export const Kind = { ACCEPT: 0, CONNECT: 1, READ: 2, WRITE: 3, EXCEPTIONAL: 4, CLOSE: 5, ERROR: 6, TIMER: 7 } as const;
-
-/** What a handler answers to an event; bits. */
-export const Verdict = { GO_ON: 0, STOP: 1, AGAIN: 2, FAILED: 4 } as const;
-
-/** The engine's counters, in the order of their places in memory, 8 bytes each. */
-export const COUNTERS = [
-  "turns",
-  "events",
-  "dropped",
-  "asked",
-  "accepts",
-  "connects",
-  "reads",
-  "writes",
-  "exceptionals",
-  "closes",
-  "errors",
-  "timers",
-  "channels",
-  "changes",
-  "pauses",
-] as const;
+/** The names of the engine's counters. */
+export const COUNTERS = Object.keys(Statistics)
+  .filter((name) => name !== "SIZE")
+  .map((name) => name.toLowerCase()) as Counter[];
 
 /** Counts since the map was made; docs/abi.md says what each counts. */
-export type EngineStatistics = { [name in (typeof COUNTERS)[number]]: number };
+export type EngineStatistics = { [name in Counter]: number };
 
 let compiled: object | undefined;
 
-/** Makes an engine of its own, with a memory of its own: one a channel map. */
-export function instantiateEngine(imports: EngineImports): EngineExports {
+/** engine.wasm, compiled once. */
+function compiledEngine(): object {
   compiled ??= new WebAssembly.Module(readFileSync(new URL("../../build/engine.wasm", import.meta.url)));
-  const { instance } = instantiateSync(compiled, {
+  return compiled;
+}
+
+/** Makes an engine of its own, with a memory of its own: one for each channel map. */
+export function instantiateEngine(imports: EngineImports, module = compiledEngine()): EngineExports {
+  const { instance } = instantiateSync(module, {
     env: {
       abort(_message: number, _file: number, line: number, column: number): never {
         throw new LoopError("ERR_ENGINE", `the engine stopped at an assertion (${line}:${column})`);
@@ -102,6 +89,8 @@ export function instantiateEngine(imports: EngineImports): EngineExports {
 
 /** Reads the engine's counters. */
 export function readStatistics(engine: EngineExports): EngineStatistics {
-  const counters = new BigUint64Array(engine.memory.buffer, engine.statisticsAt(), COUNTERS.length);
-  return Object.fromEntries(COUNTERS.map((name, index) => [name, Number(counters[index])])) as EngineStatistics;
+  const view = new DataView(engine.memory.buffer, engine.statisticsAt(), Statistics.SIZE);
+  const read = (name: Counter): number =>
+    Number(view.getBigUint64(Statistics[name.toUpperCase() as Uppercase<Counter>], true));
+  return Object.fromEntries(COUNTERS.map((name) => [name, read(name)])) as EngineStatistics;
 }

@@ -6,8 +6,8 @@
 
 import type { Backend } from "../backend/backend.js";
 import { type Channel, type Registering, type Registration, tellThrown } from "./channel.js";
-import { Interest, Kind, Verdict, instantiateEngine, type EngineExports } from "./engine.js";
-import { OSError } from "../backend/errors.js";
+import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
+import { LoopError, OSError } from "../backend/errors.js";
 import { NameLookups } from "./name-lookups.js";
 import type { Timer } from "./timer.js";
 import { wasiErrorCode } from "../wasi/errno.js";
@@ -59,6 +59,11 @@ class Place implements Registration {
   }
 }
 
+/** The engine refused to add something, and nothing has changed. */
+function outOfMemory(what: string): LoopError {
+  return new LoopError("ERR_ENGINE_MEMORY", `the engine has no memory for another ${what}`);
+}
+
 class RunningTimer implements Timer {
   generation = 0;
   slot = -1;
@@ -96,14 +101,16 @@ export class Scheduler {
   #byChannel = false;
   #escaping: { readonly error: unknown } | undefined;
 
-  constructor(backend: Backend) {
+  /** @param module engine.wasm, compiled, where it is not to be the package's own */
+  constructor(backend: Backend, module?: object) {
     this.backend = backend;
-    this.engine = instantiateEngine({
+    const imports: EngineImports = {
       pollOneoff: (subscriptions, events, length, count) => this.poller.call(subscriptions, events, length, count),
       clockTimeGet: (_clock, _precision, timeAt) => this.#writeTime(timeAt),
       ask: (slot) => this.#ask(slot),
       deliver: (slot, kind, detail) => this.#deliver(slot, kind, detail),
-    });
+    };
+    this.engine = instantiateEngine(imports, module);
     const { engine } = this;
     this.poller = new PollOneoff(backend, () => engine.memory, {
       count: engine.changeCount,
@@ -127,12 +134,16 @@ export class Scheduler {
     return this.#byDescriptor;
   }
 
-  add(channel: Channel, { fd, state, interest, asked, stream }: Registering): Registration {
+  add(channel: Channel, { fd, state, interest, sampled, stream }: Registering): Registration {
     const { engine } = this;
-    // As in asyncore's map, a descriptor has one channel: the newest.
-    this.#byDescriptor.get(fd)?.remove();
-    const slot = engine.channelAdd(fd, state, interest, Number(asked), Number(stream));
+    // As in asyncore's map, a descriptor has one channel: the newest. The former one leaves once the new one is certain,
+    // and before the new one is watched.
+    const former = this.#byDescriptor.get(fd);
+    const slot = engine.channelAdd(fd, State.IDLE, sampled ? Interest.NONE : interest, Number(sampled), Number(stream));
+    if (slot < 0) throw outOfMemory("channel");
+    former?.remove();
     const place = new Place(this, channel, fd, slot, engine.channelGeneration(slot));
+    engine.channelSetState(slot, place.generation, state);
     this.#places[slot] = place;
     this.#byDescriptor.set(fd, place);
     this.changed();
@@ -148,7 +159,9 @@ export class Scheduler {
 
   startTimer(deadlineMs: number, periodMs: number, callback: () => void): Timer {
     const timer = new RunningTimer(this, callback, periodMs > 0);
-    timer.slot = this.engine.timerAdd(Math.max(0, deadlineMs), periodMs);
+    const slot = this.engine.timerAdd(deadlineMs, periodMs);
+    if (slot < 0) throw outOfMemory("timer");
+    timer.slot = slot;
     timer.generation = this.engine.timerGeneration(timer.slot);
     this.#timers[timer.slot] = timer;
     this.changed();
@@ -182,6 +195,7 @@ export class Scheduler {
     this.#byChannel = byChannel;
     const waitMs = this.engine.turnPrepare(timeoutMs);
     this.release();
+    if (waitMs < 0) throw new LoopError("ERR_LOOP_RUNNING", "a turn of this map is under way");
     // A handler that was asked may have closed the last channel.
     return this.isIdle ? 0 : waitMs;
   }

@@ -83,7 +83,7 @@ export class ArrayReader {
 
   #readClock(view: DataView, at: number): void {
     const userdata = view.getBigUint64(at + Subscription.USERDATA, true);
-    const clock = view.getUint32(at + Subscription.CLOCK, true);
+    const clock = view.getUint32(at + Subscription.ID, true);
     const timeout = view.getBigUint64(at + Subscription.TIMEOUT, true);
     const absolute = (view.getUint16(at + Subscription.FLAGS, true) & CLOCK_ABSTIME) !== 0;
     const nowNs = this.#clock.monotonicNs();
@@ -96,7 +96,7 @@ export class ArrayReader {
   }
 
   #readDescriptor(view: DataView, at: number, tag: number): void {
-    const fd = this.#descriptorOf(view.getUint32(at + Subscription.FD, true));
+    const fd = this.#descriptorOf(view.getUint32(at + Subscription.ID, true));
     if (fd < 0 || fd > DESCRIPTOR_MAX) return this.#refuse(view, at, tag, ERRNO_BADF);
     const low = view.getInt32(at + Subscription.USERDATA, true);
     const high = view.getInt32(at + Subscription.USERDATA + 4, true);

@@ -1,7 +1,7 @@
 /** Owns reading a caller's change log into what is watched. Knows the log's layout; knows no subscriptions. */
 
 import { Ready } from "../backend/backend.js";
-import { Change } from "./layout.js";
+import { Change } from "./abi.js";
 import type { Watched } from "./watched.js";
 
 /** A log of what changed since the last poll, in the caller's memory. */

@@ -210,3 +210,17 @@ describe("one bad descriptor hurts its own channel only", () => {
     expect(harness.result).toBe(0);
   });
 });
+
+test.each([-2147483648, -1, 1, 16, 100_000, 2147483647])(
+  "slot %i, which was never given out, has generation 0",
+  (slot) => {
+    const harness = new EngineHarness();
+    const a = harness.add("a");
+    harness.turn();
+    expect(a.slot).toBe(0);
+    const { engine } = harness;
+    expect([engine.channelGeneration(slot), engine.channelRegistered(slot)]).toEqual([0, 0]);
+    const timer = harness.startTimer("t", 0);
+    expect([timer.slot, engine.timerGeneration(slot)]).toEqual([0, 0]);
+  },
+);

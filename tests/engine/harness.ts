@@ -12,6 +12,7 @@ import {
   instantiateEngine,
   readStatistics,
   type EngineExports,
+  type EngineImports,
   type EngineStatistics,
 } from "../../host/loop/engine.js";
 import {
@@ -43,7 +44,7 @@ export interface Named {
 
 export interface ScriptedChannel extends Named {
   readonly fd: number;
-  /** What it answers when it is asked. */
+  /** What it answers when it is sampled. */
   wants: number;
 }
 
@@ -51,7 +52,7 @@ export interface ChannelOptions {
   readonly fd?: number;
   readonly state?: number;
   readonly interest?: number;
-  readonly asked?: boolean;
+  readonly sampled?: boolean;
   readonly stream?: boolean;
 }
 
@@ -85,14 +86,21 @@ export const readable = (channel: Named, details: Details = {}): WasiEvent => ev
 export const writable = (channel: Named, details: Details = {}): WasiEvent => event(channel, FD_WRITE, details);
 export const urgent = (channel: Named): WasiEvent => event(channel, FD_PRIORITY, {});
 
+/** The engine did not add what it was to add. */
+export class Refusal extends Error {
+  constructor(readonly answer: number) {
+    super(`the engine answered ${answer}`);
+  }
+}
+
 export class EngineHarness {
   readonly engine: EngineExports;
   /** Whole milliseconds of the monotonic clock. */
   nowMs = 1000;
   /** What was told in the last turn: "read a", "error b 14". */
   trace: string[] = [];
-  /** Who was asked in the last turn. */
-  asked: string[] = [];
+  /** Who was sampled in the last turn. */
+  sampled: string[] = [];
   /** How long the last turn said that it may wait. */
   waitMs = Number.NaN;
   /** What the last turn returned. */
@@ -108,19 +116,28 @@ export class EngineHarness {
   #answer: readonly WasiEvent[] | number = [];
   #nextFd = 100;
 
-  constructor() {
-    this.engine = instantiateEngine({
+  /** @param module a changed engine.wasm, compiled */
+  constructor(module?: object) {
+    const imports: EngineImports = {
       pollOneoff: (subscriptions, events, count, countAt) => this.#poll(subscriptions, events, count, countAt),
       clockTimeGet: (clock, _precision, at) => this.#writeTime(clock, at),
       ask: (slot) => this.#ask(slot),
       deliver: (slot, kind, detail) => this.#deliver(slot, kind, detail),
-    });
+    };
+    this.engine = instantiateEngine(imports, module);
   }
 
-  /** Adds a channel: by default an open stream that is not asked and wants to read. */
+  /** Adds a channel: by default an open stream that is not sampled and wants to read. */
   add(name: string, options: ChannelOptions = {}): ScriptedChannel {
-    const { fd = this.#nextFd++, state = State.OPEN, interest = Interest.READ, asked = false, stream = true } = options;
-    const slot = this.engine.channelAdd(fd, state, interest, Number(asked), Number(stream));
+    const {
+      fd = this.#nextFd++,
+      state = State.OPEN,
+      interest = Interest.READ,
+      sampled = false,
+      stream = true,
+    } = options;
+    const slot = this.engine.channelAdd(fd, state, interest, Number(sampled), Number(stream));
+    if (slot < 0) throw new Refusal(slot);
     const channel = { name, fd, slot, generation: this.engine.channelGeneration(slot), wants: interest };
     this.#channels.set(slot, channel);
     return channel;
@@ -144,8 +161,8 @@ export class EngineHarness {
     this.engine.channelEndInput(slot, generation);
   }
 
-  pause({ slot, generation }: Named): void {
-    this.engine.channelPause(slot, generation);
+  pause({ slot, generation }: Named): boolean {
+    return this.engine.channelPause(slot, generation) !== 0;
   }
 
   takeError({ slot, generation }: Named): number {
@@ -154,7 +171,13 @@ export class EngineHarness {
 
   /** Starts a timer `delayMs` from now. */
   startTimer(name: string, delayMs: number, periodMs = 0): Named {
-    const slot = this.engine.timerAdd(this.nowMs + delayMs, periodMs);
+    return this.startTimerAt(name, this.nowMs + delayMs, periodMs);
+  }
+
+  /** Starts a timer for a time of the clock. */
+  startTimerAt(name: string, deadlineMs: number, periodMs = 0): Named {
+    const slot = this.engine.timerAdd(deadlineMs, periodMs);
+    if (slot < 0) throw new Refusal(slot);
     const timer = { name, slot, generation: this.engine.timerGeneration(slot) };
     this.#timers.set(slot, timer);
     return timer;
@@ -164,7 +187,7 @@ export class EngineHarness {
     return this.engine.timerCancel(slot, generation) !== 0;
   }
 
-  /** Does something whenever `event` ("read a", "error a 14", "ask a") comes. */
+  /** Does something whenever `event` ("read a", "error a 14", "ask a", "poll") comes. */
   when(event: string, callback: () => void): void {
     this.#callbacks.set(event, callback);
   }
@@ -177,7 +200,7 @@ export class EngineHarness {
   /** One turn. @param found the events that the poll returns, or its errno. @returns what was told */
   turn(found: readonly WasiEvent[] | number = [], { byChannel = false, timeoutMs = Infinity } = {}): string[] {
     this.trace = [];
-    this.asked = [];
+    this.sampled = [];
     this.#answer = found;
     this.waitMs = this.engine.turnPrepare(timeoutMs);
     this.result = this.engine.turnRun(this.waitMs, Number(byChannel));
@@ -200,6 +223,7 @@ export class EngineHarness {
   }
 
   #poll(subscriptionsAt: number, eventsAt: number, count: number, countAt: number): number {
+    this.#callbacks.get("poll")?.();
     const memory = this.engine.memory.buffer;
     const [clock, ...subscriptions] = readSubscriptions(memory, subscriptionsAt, count);
     if (clock?.tag !== CLOCK || clock.id !== MONOTONIC || clock.absolute || clock.timeoutNs <= 0n) {
@@ -234,8 +258,8 @@ export class EngineHarness {
 
   #ask(slot: number): number {
     const channel = this.#channels.get(slot);
-    if (channel === undefined) throw new Error(`slot ${slot} was asked, and no channel is there`);
-    this.asked.push(channel.name);
+    if (channel === undefined) throw new Error(`slot ${slot} was sampled, and no channel is there`);
+    this.sampled.push(channel.name);
     this.#callbacks.get(`ask ${channel.name}`)?.();
     return channel.wants;
   }

@@ -4,21 +4,21 @@ import { describe, expect, test } from "vitest";
 import { EngineHarness, Interest, READ_WRITE, State, readable, writable } from "./harness.js";
 
 describe("pulled interest", () => {
-  test("an asked channel is asked once every turn, in channel order; any other never", () => {
+  test("a sampled channel is sampled once every turn, in channel order; any other never", () => {
     const harness = new EngineHarness();
-    harness.add("a", { asked: true });
+    harness.add("a", { sampled: true });
     harness.add("pushed");
-    harness.add("b", { asked: true });
+    harness.add("b", { sampled: true });
     for (let turn = 0; turn < 3; turn++) {
       harness.turn();
-      expect(harness.asked).toEqual(["a", "b"]);
+      expect(harness.sampled).toEqual(["a", "b"]);
     }
-    expect(harness.statistics().asked).toBe(6);
+    expect(harness.statistics().sampled).toBe(6);
   });
 
   test("its answer holds for this very turn", () => {
     const harness = new EngineHarness();
-    const a = harness.add("a", { asked: true, interest: Interest.NONE });
+    const a = harness.add("a", { sampled: true, interest: Interest.NONE });
     harness.turn();
     expect(harness.watched()).toEqual([]);
     a.wants = READ_WRITE;
@@ -29,48 +29,48 @@ describe("pulled interest", () => {
     expect(harness.watched()).toEqual(["write a"]);
   });
 
-  test("an asked channel that is added while others are asked waits for the next turn", () => {
+  test("a sampled channel that is added while others are sampled waits for the next turn", () => {
     const harness = new EngineHarness();
-    harness.add("a", { asked: true });
-    harness.add("b", { asked: true });
+    harness.add("a", { sampled: true });
+    harness.add("b", { sampled: true });
     let added = 0;
-    harness.when("ask a", () => harness.add(`new ${++added}`, { asked: true }));
-    harness.when("ask b", () => harness.add(`new ${++added}`, { asked: true }));
+    harness.when("ask a", () => harness.add(`new ${++added}`, { sampled: true }));
+    harness.when("ask b", () => harness.add(`new ${++added}`, { sampled: true }));
     harness.turn();
-    expect(harness.asked).toEqual(["a", "b"]);
+    expect(harness.sampled).toEqual(["a", "b"]);
     expect(harness.watched()).toEqual(["read a", "read b"]);
     harness.turn();
-    expect(harness.asked).toEqual(["a", "b", "new 1", "new 2"]);
+    expect(harness.sampled).toEqual(["a", "b", "new 1", "new 2"]);
   });
 
-  test("the last asked channel that adds another and removes itself does not have it asked", () => {
+  test("the last sampled channel that adds another and removes itself does not have it sampled", () => {
     const harness = new EngineHarness();
-    const a = harness.add("a", { asked: true });
+    const a = harness.add("a", { sampled: true });
     harness.when("ask a", () => {
       harness.remove(a);
-      harness.add("b", { asked: true });
+      harness.add("b", { sampled: true });
     });
     harness.turn();
-    expect(harness.asked).toEqual(["a"]);
+    expect(harness.sampled).toEqual(["a"]);
     harness.turn();
-    expect(harness.asked).toEqual(["b"]);
+    expect(harness.sampled).toEqual(["b"]);
   });
 
   test("while asking, a channel may remove itself, those before it and those after it", () => {
     const harness = new EngineHarness();
-    const [a, b, c, d] = ["a", "b", "c", "d", "e"].map((name) => harness.add(name, { asked: true }));
+    const [a, b, c, d] = ["a", "b", "c", "d", "e"].map((name) => harness.add(name, { sampled: true }));
     if (a === undefined || b === undefined || c === undefined || d === undefined) throw new Error("no channels");
     harness.when("ask b", () => [a, b, c, d].forEach((each) => harness.remove(each)));
     harness.turn();
-    expect(harness.asked).toEqual(["a", "b", "e"]);
+    expect(harness.sampled).toEqual(["a", "b", "e"]);
     expect(harness.watched()).toEqual(["read e"]);
     harness.turn();
-    expect(harness.asked).toEqual(["e"]);
+    expect(harness.sampled).toEqual(["e"]);
   });
 
-  test("the answer of a channel that removes itself while asked is not registered for its successor", () => {
+  test("the answer of a channel that removes itself while sampled is not registered for its successor", () => {
     const harness = new EngineHarness();
-    const a = harness.add("a", { asked: true, fd: 7, interest: READ_WRITE });
+    const a = harness.add("a", { sampled: true, fd: 7, interest: READ_WRITE });
     harness.when("ask a", () => {
       harness.remove(a);
       harness.add("b", { fd: 7, interest: Interest.READ });
@@ -116,9 +116,9 @@ describe("by the state of a channel", () => {
     ["accepting, wanting both", State.ACCEPTING, READ_WRITE, ["read a"]],
     ["accepting, wanting to write", State.ACCEPTING, Interest.WRITE, []],
   ])("%s", (_name, state, interest, watched) => {
-    for (const asked of [false, true]) {
+    for (const sampled of [false, true]) {
       const harness = new EngineHarness();
-      harness.add("a", { state, interest, asked });
+      harness.add("a", { state, interest, sampled });
       harness.turn();
       expect(harness.watched()).toEqual(watched);
     }
@@ -137,13 +137,13 @@ describe("input that has ended", () => {
   test("is watched no more, whatever the handler says or answers", () => {
     const harness = new EngineHarness();
     const pushed = harness.add("pushed", { interest: READ_WRITE });
-    const asked = harness.add("asked", { interest: READ_WRITE, asked: true });
+    const sampled = harness.add("sampled", { interest: READ_WRITE, sampled: true });
     harness.turn();
     harness.endInput(pushed);
-    harness.endInput(asked);
+    harness.endInput(sampled);
     harness.setInterest(pushed, READ_WRITE);
     harness.turn();
-    expect(harness.watched()).toEqual(["write asked", "write pushed"]);
+    expect(harness.watched()).toEqual(["write pushed", "write sampled"]);
   });
 
   test("is not delivered when it ends within the turn", () => {

@@ -1,21 +1,27 @@
 /**
- * Owns one thing: showing a test the layouts and numbers that the engine's sources give to whatever crosses a seam.
- * AssemblyScript, compiled by `npm run build:probe` alone; nothing of it is in engine.wasm. Each export is a global
- * named after the layout and the field, or after the namespace and the constant.
+ * Owns one thing: showing a test the layouts that the compiler gives to whatever crosses a seam. AssemblyScript, compiled
+ * by `npm run build:probe` alone; nothing of it is in engine.wasm. Each export is a global named after the layout and the
+ * field, or after the namespace and the constant.
  */
 
-import { Ready, State } from "../../assembly/engine/channels";
-import { Change } from "../../assembly/engine/interest";
-import { Statistics } from "../../assembly/engine/statistics";
-import { Kind, Verdict } from "../../assembly/engine/upcalls";
-import { ERRNO_BADF, ERRNO_INTR, ERRNO_SUCCESS } from "../../assembly/wasi/errno";
-import { CLOCK_MONOTONIC, EVENT_HANGUP, Event, EventType, Subscription } from "../../assembly/wasi/poll";
+import { Ready } from "../../assembly/engine/channels";
+import { Change, Interest, Kind, State, Statistics, Verdict } from "../../assembly/shared/abi";
+import { ERRNO_BADF, ERRNO_INTR, ERRNO_SUCCESS } from "../../assembly/shared/errno";
+import {
+  ClockId,
+  EVENT_HANGUP,
+  Event,
+  EventType,
+  Fdstat,
+  Filestat,
+  Iovec,
+  Subscription,
+} from "../../assembly/shared/preview1";
 
 export const subscription_size: i32 = offsetof<Subscription>();
 export const subscription_userdata: i32 = offsetof<Subscription>("userdata");
 export const subscription_tag: i32 = offsetof<Subscription>("tag");
-export const subscription_fd: i32 = offsetof<Subscription>("id");
-export const subscription_clock: i32 = offsetof<Subscription>("id");
+export const subscription_id: i32 = offsetof<Subscription>("id");
 export const subscription_timeout: i32 = offsetof<Subscription>("timeout");
 export const subscription_precision: i32 = offsetof<Subscription>("precision");
 export const subscription_flags: i32 = offsetof<Subscription>("flags");
@@ -33,11 +39,31 @@ export const change_interest: i32 = offsetof<Change>("interest");
 export const change_slot: i32 = offsetof<Change>("slot");
 export const change_generation: i32 = offsetof<Change>("generation");
 
+export const iovec_size: i32 = offsetof<Iovec>();
+export const iovec_buffer: i32 = offsetof<Iovec>("buffer");
+export const iovec_length: i32 = offsetof<Iovec>("length");
+
+export const fdstat_size: i32 = offsetof<Fdstat>();
+export const fdstat_filetype: i32 = offsetof<Fdstat>("filetype");
+export const fdstat_flags: i32 = offsetof<Fdstat>("flags");
+export const fdstat_rights: i32 = offsetof<Fdstat>("rights");
+export const fdstat_rights_inheriting: i32 = offsetof<Fdstat>("rightsInheriting");
+
+export const filestat_size: i32 = offsetof<Filestat>();
+export const filestat_device: i32 = offsetof<Filestat>("device");
+export const filestat_inode: i32 = offsetof<Filestat>("inode");
+export const filestat_filetype: i32 = offsetof<Filestat>("filetype");
+export const filestat_nlink: i32 = offsetof<Filestat>("nlink");
+export const filestat_length: i32 = offsetof<Filestat>("length");
+export const filestat_atim: i32 = offsetof<Filestat>("atim");
+export const filestat_mtim: i32 = offsetof<Filestat>("mtim");
+export const filestat_ctim: i32 = offsetof<Filestat>("ctim");
+
 export const statistics_size: i32 = offsetof<Statistics>();
 export const statistics_turns: i32 = offsetof<Statistics>("turns");
 export const statistics_events: i32 = offsetof<Statistics>("events");
 export const statistics_dropped: i32 = offsetof<Statistics>("dropped");
-export const statistics_asked: i32 = offsetof<Statistics>("asked");
+export const statistics_sampled: i32 = offsetof<Statistics>("sampled");
 export const statistics_accepts: i32 = offsetof<Statistics>("accepts");
 export const statistics_connects: i32 = offsetof<Statistics>("connects");
 export const statistics_reads: i32 = offsetof<Statistics>("reads");
@@ -50,7 +76,7 @@ export const statistics_channels: i32 = offsetof<Statistics>("channels");
 export const statistics_changes: i32 = offsetof<Statistics>("changes");
 export const statistics_pauses: i32 = offsetof<Statistics>("pauses");
 
-export const interest_none: i32 = 0;
+export const interest_none: i32 = Interest.NONE;
 export const interest_read: i32 = Ready.READ;
 export const interest_write: i32 = Ready.WRITE;
 
@@ -68,7 +94,7 @@ export const kind_close: i32 = Kind.CLOSE;
 export const kind_error: i32 = Kind.ERROR;
 export const kind_timer: i32 = Kind.TIMER;
 
-export const verdict_go_on: i32 = 0;
+export const verdict_go_on: i32 = Verdict.GO_ON;
 export const verdict_stop: i32 = Verdict.STOP;
 export const verdict_again: i32 = Verdict.AGAIN;
 export const verdict_failed: i32 = Verdict.FAILED;
@@ -79,7 +105,8 @@ export const eventtype_fd_write: i32 = EventType.FD_WRITE;
 export const eventtype_fd_priority: i32 = EventType.FD_PRIORITY;
 
 export const event_hangup: i32 = EVENT_HANGUP;
-export const clockid_monotonic: i32 = CLOCK_MONOTONIC;
+export const clockid_realtime: i32 = ClockId.REALTIME;
+export const clockid_monotonic: i32 = ClockId.MONOTONIC;
 
 export const errno_success: i32 = ERRNO_SUCCESS;
 export const errno_badf: i32 = ERRNO_BADF;

@@ -1,17 +1,25 @@
-/** Holds every number that the host writes down for a layout of the engine's against the engine's own sources. */
+/**
+ * Holds the numbers that the host has from assembly/shared against what the compiler makes of the same sources, and
+ * against WASI.
+ */
 
+import { execFileSync } from "node:child_process";
 import { describe, expect, test } from "vitest";
-import { COUNTERS, Interest, Kind, State, Verdict } from "../../host/loop/engine.js";
+import { COUNTERS } from "../../host/loop/engine.js";
+import { Change, Interest, Kind, State, Statistics, Verdict } from "../../host/wasi/abi.js";
 import { ERRNO_BADF, ERRNO_SUCCESS, wasiErrno, wasiErrorCode } from "../../host/wasi/errno.js";
 import {
   CLOCK_ABSTIME,
-  Change,
   ClockId,
   EVENT_HANGUP,
   Event,
   EventType,
+  Fdstat,
+  Filestat,
+  Iovec,
   Subscription,
 } from "../../host/wasi/layout.js";
+import { ROOT } from "../support/processes.js";
 import { globalsOf, readModule } from "./wasm.js";
 
 const probe = globalsOf(readModule("layout-probe.wasm"));
@@ -32,7 +40,11 @@ describe("the host's constants are the engine's", () => {
     ["verdict", Verdict],
     ["eventtype", EventType],
     ["event", { HANGUP: EVENT_HANGUP }],
-    ["clockid", { MONOTONIC: ClockId.MONOTONIC }],
+    ["clockid", ClockId],
+    ["iovec", Iovec],
+    ["fdstat", Fdstat],
+    ["filestat", Filestat],
+    ["statistics", Statistics],
     ["errno", { SUCCESS: ERRNO_SUCCESS, BADF: ERRNO_BADF, INTR: wasiErrno("EINTR") }],
   ] as const)("%s %o", (prefix, constants) => {
     expect(constants).toEqual(probed(prefix, constants));
@@ -55,14 +67,18 @@ describe("the host's constants are the engine's", () => {
   });
 });
 
+test("the files that are made of assembly/shared are current", () => {
+  const generate = ["scripts/generate.mjs", "--check"];
+  expect(() => execFileSync(process.execPath, generate, { cwd: ROOT, encoding: "utf8", stdio: "pipe" })).not.toThrow();
+});
+
 describe("the layouts are those of WASI preview 1", () => {
   test("subscription", () => {
     expect(Subscription).toEqual({
       SIZE: 48,
       USERDATA: 0,
       TAG: 8,
-      FD: 16,
-      CLOCK: 16,
+      ID: 16,
       TIMEOUT: 24,
       PRECISION: 32,
       FLAGS: 40,

@@ -107,3 +107,35 @@ test("a listener that is removed while paused leaves no pause to its successor i
   harness.turn();
   expect(harness.watched()).toEqual(["read successor"]);
 });
+
+test.each([State.IDLE, State.CONNECTING, State.OPEN])("a channel in state %i cannot be paused", (state) => {
+  const harness = new EngineHarness();
+  const channel = harness.add("channel", { state });
+  harness.turn();
+  const watched = harness.watched();
+  expect(harness.pause(channel)).toBe(false);
+  harness.turn();
+  expect(harness.watched()).toEqual(watched);
+  expect(harness.statistics().pauses).toBe(0);
+  harness.setState(channel, State.ACCEPTING);
+  harness.turn();
+  expect([harness.watched(), harness.waitMs]).toEqual([["read channel"], 0x7fffffff]);
+});
+
+test("of several paused listeners any may leave, and the others resume", () => {
+  for (const leaving of [0, 1, 2]) {
+    const harness = new EngineHarness();
+    const listeners = ["a", "b", "c"].map((name) => harness.add(name, { state: State.ACCEPTING }));
+    for (const listener of listeners) expect(harness.pause(listener)).toBe(true);
+    harness.turn();
+    expect(harness.watched()).toEqual([]);
+    const [gone] = listeners.splice(leaving, 1);
+    if (gone !== undefined) harness.remove(gone);
+    const heir = harness.add("heir", { state: State.ACCEPTING });
+    harness.turn();
+    expect(harness.watched()).toEqual([...listeners, heir].map(({ name }) => `read ${name}`).toSorted());
+    for (const listener of listeners) expect(harness.pause(listener)).toBe(true);
+    harness.turn();
+    expect(harness.watched()).toEqual(["read heir"]);
+  }
+});

@@ -59,6 +59,25 @@ describe("a hang-up never discards data", () => {
     expect(harness.turn([readable(a, { hangup: true, nbytes: 0 })], BY_CHANNEL)).toEqual(["read a"]);
   });
 
+  test("a stopped turn keeps that data was left only until the next poll", () => {
+    const harness = new EngineHarness();
+    const a = harness.add("a");
+    harness.answer("read a", Verdict.STOP);
+    expect(harness.turn([readable(a, { hangup: true, nbytes: 5 })], BY_CHANNEL)).toEqual(["read a"]);
+    harness.answer("read a", Verdict.GO_ON);
+    expect(harness.turn([readable(a, { hangup: true, nbytes: 0 })], BY_CHANNEL)).toEqual(["read a", "close a"]);
+  });
+
+  test("a hang-up with data left that a stopped turn keeps is no end where the next poll does not say so", () => {
+    const harness = new EngineHarness();
+    const a = harness.add("a");
+    const b = harness.add("b");
+    harness.answer("read a", Verdict.STOP);
+    harness.turn([readable(a), readable(b, { hangup: true, nbytes: 5 })], BY_CHANNEL);
+    expect(harness.turn([], BY_CHANNEL)).toEqual(["read b"]);
+    expect(harness.turn([readable(b, { hangup: true, nbytes: 0 })], BY_CHANNEL)).toEqual(["read b", "close b"]);
+  });
+
   test.each(ORDERS)("zero bytes without a hang-up close nothing (%s)", (_name, options) => {
     const harness = new EngineHarness();
     const a = harness.add("a");

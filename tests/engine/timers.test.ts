@@ -56,6 +56,43 @@ describe("firing", () => {
   });
 });
 
+describe("a deadline that no clock reaches", () => {
+  test.each([-1e13, -1e300, -Infinity, Number.NaN])(
+    "%d ms is past: it fires in the next turn, without a wait",
+    (deadlineMs) => {
+      const harness = new EngineHarness();
+      harness.startTimerAt("t", deadlineMs);
+      expect(harness.turn()).toEqual(["timer t"]);
+      expect(harness.waitMs).toBe(0);
+    },
+  );
+
+  test("of two that are long past the earlier fires first", () => {
+    const harness = new EngineHarness();
+    harness.startTimerAt("b", -5);
+    harness.startTimerAt("a", -1e12);
+    expect(harness.turn()).toEqual(["timer a", "timer b"]);
+  });
+
+  test.each([1e13, 1e300, Infinity])("%d ms does not fire, and the wait is the longest there is", (deadlineMs) => {
+    const harness = new EngineHarness();
+    harness.startTimerAt("t", deadlineMs);
+    expect(harness.turn()).toEqual([]);
+    expect(harness.waitMs).toBe(0x7fffffff);
+  });
+
+  test.each([1, 1e300, Infinity])(
+    "a repeating one that is long past fires once, and then in its period of %d ms",
+    (periodMs) => {
+      const harness = new EngineHarness();
+      harness.startTimerAt("t", -Infinity, periodMs);
+      expect(harness.turn()).toEqual(["timer t"]);
+      expect(harness.turn()).toEqual([]);
+      expect(harness.waitMs).toBe(Math.min(periodMs, 0x7fffffff));
+    },
+  );
+});
+
 describe("repeating", () => {
   test("fires once a period", () => {
     const harness = new EngineHarness();

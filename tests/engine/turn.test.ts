@@ -47,6 +47,22 @@ describe("the clock subscription", () => {
     expect(harness.waitMs).toBe(0x7fffffff);
   });
 
+  test.each([Infinity, 1e300, 0x80000000])(
+    "a poll that is to wait %d ms waits as long as every host can count",
+    (ms) => {
+      const harness = new EngineHarness();
+      harness.engine.turnRun(ms, 0);
+      expect(harness.poll.timeoutNs).toBe(0x7fffffffn * 1_000_000n);
+    },
+  );
+
+  test.each([-1, -1e300, -Infinity, Number.NaN])("a poll that is to wait %d ms does not wait", (ms) => {
+    const harness = new EngineHarness();
+    expect(harness.engine.turnPrepare(ms)).toBe(0);
+    harness.engine.turnRun(ms, 0);
+    expect(harness.poll.timeoutNs).toBe(1n);
+  });
+
   test("comes first with any number of channels, and stays when they are gone", () => {
     const harness = new EngineHarness();
     const channels = Array.from({ length: 300 }, (_, index) => harness.add(`c${index}`, { interest: READ_WRITE }));
@@ -58,8 +74,8 @@ describe("the clock subscription", () => {
   });
 });
 
-describe("a turn costs what is ready, asked or changed", () => {
-  test("idle channels are neither asked nor logged nor told", () => {
+describe("a turn costs what is ready, sampled or changed", () => {
+  test("idle channels are neither sampled nor logged nor told", () => {
     const harness = new EngineHarness();
     const channels = Array.from({ length: 1000 }, (_, index) => harness.add(`c${index}`));
     harness.turn();
@@ -74,16 +90,16 @@ describe("a turn costs what is ready, asked or changed", () => {
     expect(harness.statistics()).toEqual({ ...before, turns: before.turns + 10, events: 10, reads: 10 });
   });
 
-  test("an asked channel whose answer stays the same changes nothing", () => {
+  test("a sampled channel whose answer stays the same changes nothing", () => {
     const harness = new EngineHarness();
-    const a = harness.add("a", { asked: true });
+    const a = harness.add("a", { sampled: true });
     harness.turn();
     harness.turn();
     expect(harness.poll.changes).toEqual([]);
     a.wants = READ_WRITE;
     harness.turn();
     expect(harness.poll.changes).toEqual([{ fd: a.fd, interest: READ_WRITE, slot: a.slot, generation: a.generation }]);
-    expect(harness.statistics()).toMatchObject({ asked: 3, changes: 2 });
+    expect(harness.statistics()).toMatchObject({ sampled: 3, changes: 2 });
   });
 
   test("saying what was said before changes nothing", () => {
@@ -100,7 +116,7 @@ describe("a turn costs what is ready, asked or changed", () => {
 test("10,000 turns of the same channels and timers do not grow the memory", () => {
   const harness = new EngineHarness();
   const steady = Array.from({ length: 50 }, (_, index) =>
-    harness.add(`c${index}`, { asked: index % 2 === 0, interest: READ_WRITE }),
+    harness.add(`c${index}`, { sampled: index % 2 === 0, interest: READ_WRITE }),
   );
   harness.startTimer("ticking", 1, 1);
   const toggled = harness.add("toggled");
@@ -135,7 +151,7 @@ test("10,000 turns of the same channels and timers do not grow the memory", () =
 
 test("every counter counts its own", () => {
   const harness = new EngineHarness();
-  const open = harness.add("open", { asked: true, interest: READ_WRITE, stream: false });
+  const open = harness.add("open", { sampled: true, interest: READ_WRITE, stream: false });
   const listener = harness.add("listener", { state: State.ACCEPTING });
   const connecting = harness.add("connecting", { state: State.CONNECTING });
   const bad = harness.add("bad");
@@ -153,7 +169,7 @@ test("every counter counts its own", () => {
     turns: 1,
     events: 7,
     dropped: 1,
-    asked: 1,
+    sampled: 1,
     accepts: 2,
     connects: 1,
     reads: 1,
@@ -169,15 +185,34 @@ test("every counter counts its own", () => {
   });
 });
 
-test("the host can tell that a turn is under way, and a second one inside it is an assertion", () => {
-  const harness = new EngineHarness();
-  const a = harness.add("a");
-  const seen: number[] = [harness.engine.isTurning()];
-  harness.when("read a", () => {
+describe("a turn inside a turn", () => {
+  const ALREADY = -7;
+
+  test("the host can tell that the second half is under way", () => {
+    const harness = new EngineHarness();
+    const a = harness.add("a");
+    const seen: number[] = [harness.engine.isTurning()];
+    harness.when("read a", () => seen.push(harness.engine.isTurning()));
+    harness.turn([readable(a)]);
     seen.push(harness.engine.isTurning());
-    expect(() => harness.engine.turnRun(0, 0)).toThrow(expect.objectContaining({ code: "ERR_ENGINE" }));
+    expect(seen).toEqual([0, 1, 0]);
   });
-  harness.turn([readable(a)]);
-  seen.push(harness.engine.isTurning());
-  expect(seen).toEqual([0, 1, 0]);
+
+  test.each(["ask a", "poll", "read a", "timer t"])(
+    "either half is refused inside of %s, and nothing changes",
+    (where) => {
+      const harness = new EngineHarness();
+      const a = harness.add("a", { sampled: true });
+      const b = harness.add("b");
+      harness.startTimer("t", 0);
+      let answers: number[] = [];
+      harness.when(where, () => {
+        answers = [harness.engine.turnPrepare(5), harness.engine.turnRun(0, 0), harness.engine.turnRun(0, 1)];
+      });
+      expect(harness.turn([readable(b), readable(a)])).toEqual(["read a", "read b", "timer t"]);
+      expect(answers).toEqual([ALREADY, ALREADY, ALREADY]);
+      expect([harness.result, harness.statistics().turns, harness.statistics().sampled]).toEqual([2, 1, 1]);
+      expect(harness.turn([readable(b)])).toEqual(["read b"]);
+    },
+  );
 });

@@ -8,7 +8,7 @@ import { expect, test } from "vitest";
 import { EngineHarness, Interest, READ_WRITE, State, readable, type ScriptedChannel } from "./harness.js";
 
 type Step =
-  | { readonly do: "add"; readonly state: number; readonly interest: number; readonly asked: boolean }
+  | { readonly do: "add"; readonly state: number; readonly interest: number; readonly sampled: boolean }
   | { readonly do: "remove" | "end" | "pause"; readonly which: number }
   | { readonly do: "interest" | "state"; readonly which: number; readonly to: number }
   | { readonly do: "wait"; readonly ms: number };
@@ -24,7 +24,7 @@ const interest = fc.integer({ min: 0, max: READ_WRITE });
 const which = fc.nat(50);
 
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("add" as const), state, interest, asked: fc.boolean() }) },
+  { weight: 4, arbitrary: fc.record({ do: fc.constant("add" as const), state, interest, sampled: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("remove" as const), which }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant("interest" as const), which, to: interest }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant("state" as const), which, to: state }) },
@@ -48,7 +48,7 @@ interface Watching {
 
 interface Modelled {
   readonly channel: ScriptedChannel;
-  readonly asked: boolean;
+  readonly sampled: boolean;
   state: number;
   interest: number;
   ended: boolean;
@@ -118,7 +118,8 @@ class Model {
         target.ended = true;
         return;
       case "pause":
-        harness.pause(channel);
+        expect(harness.pause(channel)).toBe(target.state === State.ACCEPTING);
+        if (target.state !== State.ACCEPTING) return;
         target.paused = true;
         this.#resumeAtMs = harness.nowMs + 1000;
         return;
@@ -132,12 +133,12 @@ class Model {
     }
   }
 
-  #add({ state, interest, asked }: Step & { do: "add" }): void {
+  #add({ state, interest, sampled }: Step & { do: "add" }): void {
     // The lowest free descriptor, as POSIX gives it out: numbers are used again at once.
     let fd = 3;
     while (this.live.some(({ channel }) => channel.fd === fd)) fd++;
-    const channel = this.harness.add(`c${this.#added++}`, { fd, state, interest, asked });
-    this.live.push({ channel, asked, state, interest, ended: false, paused: false });
+    const channel = this.harness.add(`c${this.#added++}`, { fd, state, interest, sampled });
+    this.live.push({ channel, sampled, state, interest, ended: false, paused: false });
   }
 
   /** FD_READ is 1 and FD_WRITE is 2, as the bits of interest are. */

@@ -136,17 +136,17 @@ describe.each(MODES)("stats: $name", (mode) => {
     expect(stats.turns).toBeGreaterThanOrEqual(3);
   });
 
-  test("a turn costs no question to those who override nothing", async () => {
+  test("those that override nothing are not sampled", async () => {
     const map = newMap();
     for (let i = 0; i < 10; i++) new Recorder(connectedPair()[0], map);
-    class Asked extends Recorder {
+    class Sampled extends Recorder {
       override readable(): boolean {
         return true;
       }
     }
-    new Asked(connectedPair()[0], map);
+    new Sampled(connectedPair()[0], map);
     await turns(mode, map, 5);
-    expect(map.stats()).toMatchObject({ asked: 5, events: 0 });
+    expect(map.stats()).toMatchObject({ sampled: 5, events: 0 });
   });
 });
 

@@ -209,10 +209,10 @@ describe.each(MODES)("$name", (mode) => {
     const map = newMap();
     new Wishful(connectedPair()[0], map);
     await turns(mode, map, 3);
-    expect([map.stats().asked, map.stats().events]).toEqual([3, 0]);
+    expect([map.stats().sampled, map.stats().events]).toEqual([3, 0]);
   });
 
-  test("one that overrides readable and writable is asked every turn and told what it said", async () => {
+  test("one that overrides readable and writable is sampled every turn, and notified as it answered", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     class Asked extends Recorder {

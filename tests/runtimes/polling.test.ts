@@ -21,7 +21,7 @@ const LIMIT_MS = 120_000;
  */
 const PROBE = `
 import { takeListener } from "wasyncore/guest";
-import { CLOCK_MONOTONIC, EVENT_SIZE, Event, EventType, SUBSCRIPTION_SIZE, Subscription } from "wasyncore/assembly/wasi/poll";
+import { ClockId, EVENT_SIZE, Event, EventType, SUBSCRIPTION_SIZE, Subscription } from "wasyncore/assembly/wasi/poll";
 import { poll_oneoff } from "wasyncore/assembly/wasi/poll-calls";
 import { acceptConnection, receive } from "wasyncore/assembly/wasi/system";
 
@@ -40,7 +40,7 @@ function subscribe(index: i32, tag: u8, id: u32, timeoutNs: u64): void {
 
 /** Until it is ready. The clock is for a runtime that does not wait for descriptors, and is the longest wait for others. */
 function waitFor(fd: i32): void {
-  subscribe(0, EventType.CLOCK, CLOCK_MONOTONIC, 20_000_000);
+  subscribe(0, EventType.CLOCK, ClockId.MONOTONIC, 20_000_000);
   subscribe(1, EventType.FD_READ, fd, 0);
   poll_oneoff(SUBSCRIPTIONS, EVENTS, 2, COUNT);
 }
@@ -74,7 +74,7 @@ receiveOne(second);
 const names = ["clock", "first", "second"];
 
 function ask(): string {
-  subscribe(0, EventType.CLOCK, CLOCK_MONOTONIC, 200_000_000);
+  subscribe(0, EventType.CLOCK, ClockId.MONOTONIC, 200_000_000);
   subscribe(1, EventType.FD_READ, first, 0);
   subscribe(2, EventType.FD_READ, second, 0);
   let told = "errno " + poll_oneoff(SUBSCRIPTIONS, EVENTS, 3, COUNT).toString() + ":";

@@ -4,7 +4,7 @@
  * whatever has become of them. Knows no poll.
  */
 
-import { ERRNO_SUCCESS } from "../errno";
+import { ERRNO_SUCCESS } from "../../shared/errno";
 import { Descriptor, Kind, NONE, freeDescriptor, writePollable } from "./descriptors";
 import { errnoIn } from "./errors";
 import { RESULT_SIZE, monotonicNow } from "./io";

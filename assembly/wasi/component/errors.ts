@@ -1,7 +1,7 @@
 /** Owns what the error codes of wasi:sockets are as numbers of WASI preview 1. Knows no call. */
 
 import { dropError } from "./io";
-import { ERRNO_CONNRESET, ERRNO_PIPE, ERRNO_SUCCESS } from "../errno";
+import { ERRNO_CONNRESET, ERRNO_PIPE, ERRNO_SUCCESS } from "../../shared/errno";
 
 /** `error-code.would-block`. */
 export const WOULD_BLOCK: i32 = 8;

@@ -8,8 +8,8 @@
  * and the poll begins anew.
  */
 
-import { ERRNO_BADF, ERRNO_SUCCESS } from "../errno";
-import { CLOCK_MONOTONIC, EventType, SUBSCRIPTION_SIZE, Subscription, writeEvent } from "../poll";
+import { ERRNO_BADF, ERRNO_SUCCESS } from "../../shared/errno";
+import { ClockId, EventType, SUBSCRIPTION_SIZE, Subscription, writeEvent } from "../poll";
 import { Descriptor, NONE, Stage, descriptorAt, readPollable, writePollable } from "./descriptors";
 import { drainingCount, finishDrained, listDraining, noteDrained } from "./draining";
 import { dropPollable, monotonicNow, poll, subscribeInstant, wallNow } from "./io";
@@ -51,9 +51,9 @@ export function pollDraining(): void {
   pollOnce(0, 0, 1, monotonicNow(), i64.MAX_VALUE);
 }
 
-/** WASI preview 1, clock_time_get: CLOCK_MONOTONIC, or CLOCK_REALTIME. */
+/** WASI preview 1, clock_time_get, of the monotonic and of the realtime clock. */
 export function clock_time_get(id: u32, _precision: u64, timeAt: usize): i32 {
-  if (id == CLOCK_MONOTONIC) {
+  if (id == ClockId.MONOTONIC) {
     store<i64>(timeAt, monotonicNow());
   } else {
     wallNow(result);

@@ -1,6 +1,6 @@
 /** Owns reading and writing by wasi:io's streams. Knows descriptors; knows no sockets. Nothing here waits. */
 
-import { ERRNO_AGAIN, ERRNO_PIPE, ERRNO_SUCCESS } from "../errno";
+import { ERRNO_AGAIN, ERRNO_PIPE, ERRNO_SUCCESS } from "../../shared/errno";
 import { errnoOfStream } from "./errors";
 import { RESULT_SIZE, checkWrite, readStream, writeStream } from "./io";
 import { landAt } from "./realloc";

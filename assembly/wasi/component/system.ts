@@ -11,8 +11,8 @@ import {
   ERRNO_NOTSUP,
   ERRNO_PIPE,
   ERRNO_SUCCESS,
-} from "../errno";
-import { FileType } from "../preview1";
+} from "../../shared/errno";
+import { Filetype } from "../preview1";
 import { AddressFamily, SocketKind } from "../socket-extension";
 import { flatten, takeAddress } from "./addresses";
 import { Descriptor, Kind, NONE, Stage, descriptorAt, removeDescriptor } from "./descriptors";
@@ -40,8 +40,8 @@ const RECEIVE: i32 = 0;
 export function descriptorType(fd: i32): i32 {
   const descriptor = descriptorAt(fd);
   if (descriptor === null) return -ERRNO_BADF;
-  if (descriptor.kind == Kind.TCP) return FileType.SOCKET_STREAM;
-  return descriptor.kind == Kind.UDP ? i32(FileType.SOCKET_DGRAM) : 0;
+  if (descriptor.kind == Kind.TCP) return Filetype.SOCKET_STREAM;
+  return descriptor.kind == Kind.UDP ? i32(Filetype.SOCKET_DGRAM) : 0;
 }
 
 /** No call of WASI 0.2 waits that is not asked to. */

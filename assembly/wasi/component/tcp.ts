@@ -5,7 +5,7 @@
  */
 
 import { toldHost } from "../address";
-import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_INVAL, ERRNO_NOENT, ERRNO_SUCCESS } from "../errno";
+import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_INVAL, ERRNO_NOENT, ERRNO_SUCCESS } from "../../shared/errno";
 import { callFlat, flatten, takeHost } from "./addresses";
 import { Descriptor, Kind, NONE, Stage, addDescriptor, dropPollables, newDescriptor } from "./descriptors";
 import { errnoIn, errnoOf } from "./errors";

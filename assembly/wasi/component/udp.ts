@@ -1,7 +1,7 @@
 /** Owns UDP sockets and their datagrams. Knows descriptors and addresses; knows no poll. */
 
 import { toldHost } from "../address";
-import { ERRNO_AGAIN, ERRNO_NOTCONN, ERRNO_SUCCESS } from "../errno";
+import { ERRNO_AGAIN, ERRNO_NOTCONN, ERRNO_SUCCESS } from "../../shared/errno";
 import { callFlat, flat, flatten, takeAddress, writeAddress } from "./addresses";
 import { Descriptor, Kind, NONE, Stage, addDescriptor, dropStreams, newDescriptor } from "./descriptors";
 import { errnoIn, errnoOf } from "./errors";

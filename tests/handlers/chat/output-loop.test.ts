@@ -69,20 +69,20 @@ describe.each(MODES)("$name", (mode) => {
     expect(reader.text).toBe("one and two ");
   });
 
-  test("a channel that has nothing to send is not asked, and costs no turn", async () => {
+  test("a channel that has nothing to send is not sampled, and costs no turn", async () => {
     const map = newMap();
     const [near] = connectedPair();
     const chat = lineChat(near, map);
     const before = map.stats();
     await turns(mode, map, 5);
     const after = map.stats();
-    expect([after.asked - before.asked, after.writes - before.writes]).toEqual([0, 0]);
+    expect([after.sampled - before.sampled, after.writes - before.writes]).toEqual([0, 0]);
     chat.push("x");
     await turns(mode, map, 5);
     expect(map.stats().writes - before.writes).toBe(0);
   });
 
-  test("one that overrides writable is asked, and sees what asynchat says", async () => {
+  test("one that overrides writable is sampled, and sees what asynchat says", async () => {
     const map = newMap();
     const said: boolean[] = [];
     class Asked extends Chat {

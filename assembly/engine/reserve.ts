@@ -1,0 +1,25 @@
+/**
+ * Owns reserving memory before a call begins, so that a call which cannot have it is refused as a whole, and nothing
+ * grows halfway through. Knows the parts of the engine that keep records. Only engine.wasm has it: in a guest records
+ * grow when they must, and out of memory is a trap.
+ */
+
+import { channelCount, reserveSlot } from "./channels";
+import { reserveEvents, reserveSubscriptions } from "./interest";
+import { reserveEntries } from "./schedule";
+import { reserveTimerSlot } from "./timers";
+
+/** Memory for one more channel, and for whatever it may come to be watched for. @returns whether there is some. */
+export function reserveChannel(): bool {
+  return reserveSlot() && reserveSubscriptions(channelCount() + 1);
+}
+
+/** Memory for one more timer, also for when it is due. */
+export function reserveTimer(): bool {
+  return reserveTimerSlot();
+}
+
+/** Memory for what a poll can return. */
+export function reserveTurn(): bool {
+  return reserveEvents() && reserveEntries(channelCount());
+}
