@@ -1,8 +1,8 @@
 // Owns what the peers need: the tools that must be found, the programs that are built into build/bench. Knows no workload,
 // and not what a peer is for.
 
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { guestBuilds, jcoModules, runtimes } from "./guests.mjs";
 import { bench, output, root } from "./paths.mjs";
 import { BenchError, explain, run } from "./processes.mjs";
@@ -14,7 +14,24 @@ const sources = (folder) =>
     .filter((name) => name.endsWith(".c"))
     .map((name) => join(bench, folder, name));
 
-const compile = (name, files, ...libraries) => run([...CC, "-o", join(output, name), ...files, ...libraries]);
+const modifiedMs = (path) => statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+
+/** The newest source in C of a folder, or of the one above, which has what the programs share. */
+const newestMs = (folder) =>
+  Math.max(
+    ...[folder, bench].flatMap((each) =>
+      readdirSync(each)
+        .filter((name) => /\.[ch]$/.test(name))
+        .map((name) => modifiedMs(join(each, name))),
+    ),
+  );
+
+/** Compiles a C program, unless it is newer than its sources. */
+async function compile(name, files, ...libraries) {
+  const target = join(output, name);
+  if (modifiedMs(target) > newestMs(dirname(files[0]))) return { status: 0 };
+  return run([...CC, "-o", target, ...files, ...libraries]);
+}
 
 /** What a failed build says, in one line. */
 const firstLine = ({ stderr, failure }) => failure?.message ?? stderr.trim().split("\n", 1)[0];

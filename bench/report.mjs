@@ -25,7 +25,8 @@ function comparedCells(workload, { compared }) {
   return [format(compared.median), range(compared, format)];
 }
 
-const AS_NUMBER = (value) => (value === undefined ? "" : figure(value));
+const percent = (share) => (share === undefined ? "" : `${(share * 100).toFixed(0)} %`);
+const optional = (value) => (value === undefined ? "" : figure(value));
 
 /** Columns: a title, and what a peer has in it. A column in which no peer has anything is left out. */
 const columns = (workload) => [
@@ -40,10 +41,11 @@ const columns = (workload) => [
     `${workload.unit}s a CPU second`,
     ({ value }) => (workload.unitOfFigure === "ns" ? (1e9 / value.median).toFixed(0) : ""),
   ],
-  [`${workload.unit}s/s`, ({ unitsPerSecond }) => AS_NUMBER(unitsPerSecond)],
-  ["p50 us", ({ latencyP50Us }) => AS_NUMBER(latencyP50Us)],
-  ["p99 us", ({ latencyP99Us }) => AS_NUMBER(latencyP99Us)],
-  ["CPU busy", ({ cpuShare }) => (cpuShare === undefined ? "" : `${(cpuShare * 100).toFixed(0)} %`)],
+  [`${workload.unit}s/s`, ({ unitsPerSecond }) => optional(unitsPerSecond)],
+  ["p50 us", ({ latencyP50Us }) => optional(latencyP50Us)],
+  ["p99 us", ({ latencyP99Us }) => optional(latencyP99Us)],
+  ["CPU busy", ({ cpuShare }) => percent(cpuShare)],
+  ["in system calls", ({ systemShare }) => percent(systemShare)],
 ];
 
 /** Rows of cells as lines: the first column flush left, the others flush right. */

@@ -10,7 +10,7 @@ const spread = (values) => ({ median: median(values), min: Math.min(...values), 
 
 const COMPARE = { ratio: (value, base) => value / base, difference: (value, base) => value - base };
 
-const FIELDS = ["unitsPerSecond", "latencyP50Us", "latencyP99Us", "cpuShare", "cpuMs"];
+const FIELDS = ["unitsPerSecond", "latencyP50Us", "latencyP99Us", "cpuShare", "systemShare", "cpuMs"];
 
 /**
  * Round by round: what disturbs the machine for a while disturbs both sides of a quotient. A round that one of the two

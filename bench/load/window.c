@@ -12,6 +12,7 @@ enum { LATENCIES_MAX = 1 << 20 };
 
 typedef struct {
   uint64_t wall_ns, cpu_ns;
+  unsigned long user_ticks, system_ticks;
 } Sample;
 
 static Sample begin, end;
@@ -40,25 +41,25 @@ static void read_proc(const char *name, char *text, size_t size) {
   text[length] = '\0';
 }
 
-/* User and system time in jiffies, for where the process has no CPU clock that this one may read. */
-static uint64_t proc_cpu_ns(void) {
+/* User and system time in clock ticks, commonly of 10 ms each. */
+static void proc_ticks(unsigned long *user, unsigned long *system) {
   char line[1024];
   read_proc("stat", line, sizeof line);
   /* The second field, the name, may hold anything; after its last parenthesis come fields 3, 4, ...: 14 and 15. */
   const char *rest = strrchr(line, ')');
-  unsigned long user, system;
-  if (rest == NULL || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &system) != 2) {
+  if (rest == NULL || sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", user, system) != 2) {
     die("/proc/%ld/stat: unexpected format", options.server_pid);
   }
-  return (uint64_t)(user + system) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
 }
 
-/* CPU time of all threads of the server, user and system, since it began. */
-static uint64_t server_cpu_ns(void) {
+/* CPU time of all threads of the server since it began; in clock ticks where this process may not read its clock. */
+static uint64_t server_cpu_ns(const Sample *sample) {
   clockid_t clock;
   struct timespec time;
   has_cpu_clock = clock_getcpuclockid((pid_t)options.server_pid, &clock) == 0 && clock_gettime(clock, &time) == 0;
-  if (!has_cpu_clock) return proc_cpu_ns();
+  if (!has_cpu_clock) {
+    return (uint64_t)(sample->user_ticks + sample->system_ticks) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+  }
   return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
@@ -84,7 +85,10 @@ static int server_cpu(void) {
 
 static Sample take_sample(uint64_t now) {
   Sample sample = {.wall_ns = now};
-  if (options.server_pid > 0) sample.cpu_ns = server_cpu_ns();
+  if (options.server_pid > 0) {
+    proc_ticks(&sample.user_ticks, &sample.system_ticks);
+    sample.cpu_ns = server_cpu_ns(&sample);
+  }
   return sample;
 }
 
@@ -126,6 +130,8 @@ void window_report(const char *mode) {
     printf(",\"cpuNsPerUnit\":%.1f,\"cpuShare\":%.3f,\"cpuSource\":\"%s\"", (double)(end.cpu_ns - begin.cpu_ns) / units,
            (double)(end.cpu_ns - begin.cpu_ns) / (double)(end.wall_ns - begin.wall_ns), has_cpu_clock ? "clock" : "proc");
   }
+  unsigned long user = end.user_ticks - begin.user_ticks, system = end.system_ticks - begin.system_ticks;
+  if (user + system > 0) printf(",\"systemShare\":%.3f", (double)system / (double)(user + system));
   printf(",\"loadCpu\":%d", sched_getcpu());
   if (options.server_pid > 0) printf(",\"serverCpu\":%d", server_cpu());
   if (latency_count > 0) {
