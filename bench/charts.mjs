@@ -7,7 +7,9 @@ import { standing } from "./report.mjs";
 
 const WIDTH = 760;
 const LABEL_WIDTH = 110;
-const VALUE_WIDTH = 70;
+const VALUE_WIDTH = 90;
+/** From the middle of a line of text down to its base line. */
+const TEXT_DROP = 4;
 const BAR = 14;
 const GAP = 4;
 const HEADING = 26;
@@ -23,7 +25,7 @@ const STYLE = `
   .title { font-size: 15px; font-weight: 600; }
   .workload { font-weight: 600; }
   .note { fill: #57606a; }
-  .label, .value { dominant-baseline: central; }
+  .value { paint-order: stroke; stroke: #ffffff; stroke-width: 3px; stroke-linejoin: round; }
   .label { text-anchor: end; }
   .other { fill: #afb8c1; }
   .ours { fill: #2f81c7; }
@@ -32,6 +34,7 @@ const STYLE = `
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3; }
     .note { fill: #9198a1; }
+    .value { stroke: #0d1117; }
     .other { fill: #57606a; }
     .ours { fill: #4aa3e8; }
     .base, .spread { stroke: #9198a1; }
@@ -51,7 +54,7 @@ function drawn(workload, name, peer) {
   return peer.compared;
 }
 
-const toRatio = ({ against }) => against === "ratio";
+const isRatio = ({ against }) => against === "ratio";
 
 /** The bars of one workload, from `top` down. */
 function bars(workload, top) {
@@ -64,28 +67,27 @@ function bars(workload, top) {
   const medians = peers.map(({ span }) => span.median).toSorted((a, b) => a - b);
   const scale = Math.min(medians.at(-1), (medians[medians.length >> 1] ?? 1) * 4) * 1.05;
   const x = (value) => left + (Math.min(Math.max(value, 0), scale) / scale) * room;
+  const bottom = top + HEADING + peers.length * (BAR + GAP);
   const elements = [text(MARGIN, top + 16, "workload", workload.title)];
+  const values = [];
   let y = top + HEADING;
-  const firstY = y;
   for (const { name, peer, span } of peers) {
     const middle = y + BAR / 2;
     const kind = OURS.test(name) ? "ours" : "other";
-    const value = toRatio(workload) && name === workload.baseline ? "1" : standing(workload, peer);
+    const value = isRatio(workload) && name === workload.baseline ? "1" : standing(workload, peer);
     elements.push(
-      text(left - 6, middle, "label", name),
+      text(left - 6, middle + TEXT_DROP, "label", name),
       `<rect x="${left}" y="${y}" width="${round(x(span.median) - left)}" height="${BAR}" rx="2" class="${kind}"/>`,
       ...(span.max > span.min ? [line(x(span.min), middle, x(span.max), middle, "spread")] : []),
-      text(
-        Math.max(x(span.median), x(span.max)) + 6,
-        middle,
-        "value",
-        span.median > scale ? `${value} (cut off)` : value,
-      ),
     );
+    const isCutOff = span.median > scale;
+    values.push(text(x(span.max) + 6, middle + TEXT_DROP, "value", isCutOff ? `${value} \u2192` : value));
     y += BAR + GAP;
   }
-  if (toRatio(workload)) elements.push(line(x(1), firstY - 3, x(1), y - GAP + 3, "base"));
-  return { elements, bottom: y + GAP };
+  if (isRatio(workload)) elements.push(line(x(1), top + HEADING - 3, x(1), bottom - GAP + 3, "base"));
+  // Last, so that no line crosses them.
+  elements.push(...values);
+  return { elements, bottom: bottom + GAP };
 }
 
 /** One chart, as the text of an SVG file. */
@@ -111,10 +113,10 @@ ${elements.join("\n")}
 
 function noteOf(workloads) {
   const [first] = workloads;
-  const spread = "the thin line is the spread of the rounds";
-  if (!toRatio(first)) return `Medians; ${spread}. Less is better.`;
+  const spread = "thin line: least to greatest round; arrow: cut off";
+  if (!isRatio(first)) return `Medians, less is better. ${spread}`;
   const base = first.baseline === "c" ? "the C server on epoll" : first.baseline;
-  return `Medians, as a ratio to ${base} (dashed, 1); ${spread}. Less is better.`;
+  return `Medians, less is better. Ratio to ${base} (dashed: 1); ${spread}`;
 }
 
 /** Writes a chart for each group that has figures. @returns the files' paths */

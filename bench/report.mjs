@@ -8,7 +8,7 @@ const BUSY = 0.5;
 /** A figure with as many digits as say something. */
 export const figure = (value) => value.toFixed(decimals(value));
 
-const range = ({ min, max }, format) => `${format(min)}-${format(max)}`;
+const range = ({ min, max }, format, between = "-") => `${format(min)}${between}${format(max)}`;
 const quotient = (value) => value.toFixed(2);
 const signed = (value) => `${value < 0 ? "" : "+"}${figure(value)}`;
 
@@ -21,8 +21,8 @@ export function standing(workload, { value, compared }) {
 
 function comparedCells(workload, { compared }) {
   if (compared === undefined) return ["", ""];
-  const format = workload.against === "ratio" ? quotient : signed;
-  return [format(compared.median), range(compared, format)];
+  if (workload.against === "difference") return [signed(compared.median), range(compared, signed, " to ")];
+  return [quotient(compared.median), range(compared, quotient)];
 }
 
 const percent = (share) => (share === undefined ? "" : `${(share * 100).toFixed(0)} %`);
@@ -37,11 +37,8 @@ const columns = (workload) => [
     (peer) => comparedCells(workload, peer)[0],
   ],
   ["min-max", (peer) => comparedCells(workload, peer)[1]],
-  [
-    `${workload.unit}s a CPU second`,
-    ({ value }) => (workload.unitOfFigure === "ns" ? (1e9 / value.median).toFixed(0) : ""),
-  ],
-  [`${workload.unit}s/s`, ({ unitsPerSecond }) => optional(unitsPerSecond)],
+  ["a CPU second", ({ value }) => (workload.unitOfFigure === "ns" ? (1e9 / value.median).toFixed(0) : "")],
+  ["a second", ({ unitsPerSecond }) => optional(unitsPerSecond)],
   ["p50 us", ({ latencyP50Us }) => optional(latencyP50Us)],
   ["p99 us", ({ latencyP99Us }) => optional(latencyP99Us)],
   ["CPU busy", ({ cpuShare }) => percent(cpuShare)],
@@ -55,17 +52,17 @@ function layOut(rows) {
   return rows.map((row) => line(row).join("  ").trimEnd()).join("\n");
 }
 
-/** One workload, a line a peer. */
+/** One workload, a line for each peer. */
 export function details(workload) {
   const peers = Object.entries(workload.peers);
   const filled = columns(workload)
     .map(([title, cell]) => [title, ...peers.map(([, peer]) => cell(peer))])
     .filter(([, ...cells]) => cells.some((cell) => cell !== ""));
   const names = ["", ...peers.map(([name]) => name)];
-  return `${workload.title}\n${layOut(names.map((name, i) => [name, ...filled.map((column) => column[i])]))}`;
+  return `${workload.title}; a unit: ${workload.unit}\n${layOut(names.map((name, i) => [name, ...filled.map((column) => column[i])]))}`;
 }
 
-/** All workloads, a column a peer: medians of the ratios to the baseline. */
+/** All workloads, a column for each peer: medians of the ratios to the baseline. */
 export function overview(workloads) {
   const names = [...new Set(workloads.flatMap(({ peers }) => Object.keys(peers)))].filter(
     (name) => !name.startsWith("guest-"),
@@ -79,7 +76,7 @@ export function overview(workloads) {
 }
 
 /** Where and how it was measured. */
-export function surroundings({ host, placement, settings }) {
+export function surroundings({ host, placement, settings, interrupted }) {
   const on = `the server ran on CPU ${placement.serverCpus.join(",")}, the load on CPU ${placement.loadCpus.join(",")}`;
   const where = placement.pinned ? on : `unpinned: ${on}, as the scheduler chose`;
   return [
@@ -87,5 +84,6 @@ export function surroundings({ host, placement, settings }) {
     ...(host.loadAverage > BUSY ? [`the machine was busy before: load average ${host.loadAverage.toFixed(1)}`] : []),
     where,
     `${settings.rounds} rounds, ${settings.measureMs} ms each after ${settings.warmupMs} ms; medians, and the least and the greatest`,
+    ...(interrupted ? ["interrupted: not all rounds were measured"] : []),
   ].join("\n");
 }

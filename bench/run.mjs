@@ -132,6 +132,15 @@ async function measureNow(options) {
   };
 }
 
+/** What --json wrote. */
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new BenchError(`--from ${path}: ${error.message}`);
+  }
+}
+
 function print(report) {
   const { workloads: results } = report;
   if (results.length === 0) return;
@@ -147,8 +156,7 @@ async function main() {
     const missing = await prepareAll({ ...options, chosen: undefined }, { note() {} });
     return void process.stdout.write(list({ ...options, missing }));
   }
-  const report =
-    options.from === undefined ? await measureNow(options) : JSON.parse(readFileSync(options.from, "utf8"));
+  const report = options.from === undefined ? await measureNow(options) : readReport(options.from);
   if (options.json === "-") process.stdout.write(`${JSON.stringify(report, null, 1)}\n`);
   else if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
   if (options.json !== "-") print(report);

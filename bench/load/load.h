@@ -52,8 +52,6 @@ uint64_t now_ns(void);
 void window_start(void);
 /* Counts units that are done now. False when the measurement is over. */
 bool window_count(uint64_t now, double units);
-/* Is what happens now measured, and not warm-up? */
-bool window_measures(void);
 void window_latency(uint64_t latency_ns);
 void window_report(const char *mode);
 long resident_bytes(void);

@@ -52,7 +52,7 @@ describe.skipIf(missing !== "")("npm run bench", () => {
     expect(stderr).not.toMatch(/bench:/);
     expect(code).toBe(0);
 
-    expect(stdout).toMatch(/^64 B echo, 50 connections$/m);
+    expect(stdout).toMatch(/^64 B echo, 50 connections; a unit: message$/m);
     for (const peer of ["c", "node", "loop"])
       expect(stdout).toMatch(new RegExp(`^${peer} +[\\d.]+ +[\\d.]+-[\\d.]+ `, "m"));
     expect(stdout).toMatch(/^unpinned: the server ran on CPU [\d,]+, the load on CPU [\d,]+, as the scheduler chose$/m);
