@@ -56,7 +56,7 @@ function loadCommand(workload, port, pid, { warmupMs, measureMs, limitS }) {
   return [join(output, "load"), workload.mode, ...flags];
 }
 
-/** A server in its role, and the load on it. */
+/** A server in its role, and the load on it. `settings.attach` may watch the server meanwhile. */
 async function measureServer(name, peer, workload, settings) {
   const { pin } = settings;
   const what = `${workload.name}: ${name}`;
@@ -75,8 +75,10 @@ async function measureServer(name, peer, workload, settings) {
     const command = commandFor(peer, workload, { readSize, targetPort, port, collectsGarbage });
     const server = await startServer(what, command, { cpu: pin ? SERVER_CPU : undefined, port });
     running.push(server);
+    const detach = await settings.attach?.(server.child.pid);
     const load = loadCommand(workload, server.port, server.child.pid, settings);
     const result = await run(load, { cpu: pin ? LOAD_CPU : undefined });
+    await detach?.();
     if (result.status === 0) return JSON.parse(result.stdout);
     running.pop();
     result.stderr += (await end(server)).stderr;
