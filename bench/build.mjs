@@ -73,6 +73,10 @@ const needs = {
       run(["go", "build", "-C", join(bench, "servers", "go"), "-o", join(output, "go-server"), "."]),
       "Go 1.20 or later was not found; on Debian: apt-get install golang, else https://go.dev/dl/",
     ),
+  nginx: () => {
+    const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` };
+    return checked(run(["nginx", "-v"], { env }), "nginx was not found; on Debian: apt-get install nginx-light");
+  },
   asyncore: () =>
     checked(
       run(["python3.11", "-W", "ignore", "-c", "import asyncore, asynchat"]),

@@ -2,7 +2,7 @@
 // built, and no statistics.
 
 import { join } from "node:path";
-import { commandFor } from "./peers.mjs";
+import { commandFor, warmupMsOf } from "./peers.mjs";
 import { freePort, listening } from "./guests.mjs";
 import { output } from "./paths.mjs";
 import { explain, LOAD_CPU, run, SERVER_CPU, start } from "./processes.mjs";
@@ -76,7 +76,8 @@ async function measureServer(name, peer, workload, settings) {
     const server = await startServer(what, command, { cpu: pin ? SERVER_CPU : undefined, port });
     running.push(server);
     const detach = await settings.attach?.(server.child.pid);
-    const load = loadCommand(workload, server.port, server.child.pid, settings);
+    const warmupMs = warmupMsOf(name, settings.warmupMs);
+    const load = loadCommand(workload, server.port, server.child.pid, { ...settings, warmupMs });
     const result = await run(load, { cpu: pin ? LOAD_CPU : undefined });
     await detach?.();
     if (result.status === 0) return JSON.parse(result.stdout);

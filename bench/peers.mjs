@@ -7,6 +7,14 @@ import { bench, output, root } from "./paths.mjs";
 
 const ALL_ROLES = ["echo", "push", "proxy", "http", "fanout"];
 
+/** CPU time before a measurement: code that is compiled while it runs needs more, the compiler's threads included. */
+const WARMUP_MS_COMPILED = 100;
+const RUN_TIME_COMPILED = /^(node|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|guest-node)$/;
+
+/** How long a peer is warmed up, of what was asked for. */
+export const warmupMsOf = (name, warmupMs) =>
+  RUN_TIME_COMPILED.test(name) ? warmupMs : Math.min(warmupMs, WARMUP_MS_COMPILED);
+
 const numbers = ({ readSize, targetPort }) => [
   String(readSize),
   ...(targetPort === undefined ? [] : [String(targetPort)]),
@@ -68,6 +76,13 @@ export function peersOf(against) {
       needs: ["go"],
       roles: ALL_ROLES,
       server: (role, options) => [join(output, "go-server"), role, ...numbers(options)],
+    },
+    nginx: {
+      what: "nginx, one process",
+      needs: ["nginx"],
+      roles: ["http"],
+      choosesNoPort: true,
+      server: (_, { port }) => ["sh", join(bench, "servers", "nginx.sh"), String(port), output],
     },
     asyncore: {
       what: "CPython's asyncore and asynchat",

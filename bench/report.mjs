@@ -83,7 +83,7 @@ export function surroundings({ host, placement, settings, interrupted }) {
     `Node ${host.node}, ${host.kernel}, ${host.cpus} CPUs (${host.model})`,
     ...(host.loadAverage > BUSY ? [`the machine was busy before: load average ${host.loadAverage.toFixed(1)}`] : []),
     where,
-    `${settings.rounds} rounds, ${settings.measureMs} ms each after ${settings.warmupMs} ms; medians, and the least and the greatest`,
+    `${settings.rounds} rounds; ${settings.measureMs} ms of the server's CPU time each; medians, and the least and the greatest`,
     ...(interrupted ? ["interrupted: not all rounds were measured"] : []),
   ].join("\n");
 }

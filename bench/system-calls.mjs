@@ -16,7 +16,7 @@ const usage = `usage: node bench/system-calls.mjs WORKLOAD PEER [PEER...]
 
 Prints how many system calls of each kind a unit of the workload costs each peer. It needs strace.
 `;
-const SETTINGS = { warmupMs: 0, measureMs: 1500, limitS: 60, pin: true };
+const SETTINGS = { warmupMs: 0, measureMs: 500, limitS: 60, pin: true };
 /** Calls that are rarer than this a unit are not listed. */
 const RARE = 0.02;
 const ATTACHED = /attached/;

@@ -104,7 +104,7 @@ export const workloads = [
   server("http", "other", "HTTP hello, 50 connections", {
     connections: 50,
     unit: "request",
-    peers: ["c", "uv", "go", "node", "floor", "loop", "loopSync", "lean", "against", "againstSync"],
+    peers: ["c", "uv", "nginx", "go", "node", "floor", "loop", "loopSync", "lean", "against", "againstSync"],
   }),
   server("fanout", "other", "fan-out, 1 sender to 1,000", { connections: 1000, unit: "delivery" }),
   echo("idle", "10 busy beside 10,000 idle", {

@@ -13,7 +13,7 @@
 enum { DESCRIPTORS_SPARE = 300 };
 
 Options options = {
-    .connections = 50, .size = 64, .warmup_ms = 250, .measure_ms = 400, .units_max = 100000000, .limit_s = 60};
+    .connections = 50, .size = 64, .warmup_ms = 100, .measure_ms = 300, .units_max = 100000000, .limit_s = 60};
 char message[MESSAGE_MAX];
 
 static const struct {
@@ -29,8 +29,8 @@ static const char usage[] =
     "  --connections N    busy connections (50)\n"
     "  --idle N           silent connections beside them (0)\n"
     "  --size BYTES       of a message, 1 to 65536 (64)\n"
-    "  --warmup-ms N      before what is measured (250)\n"
-    "  --measure-ms N     how long to measure (400)\n"
+    "  --warmup-ms N      CPU time of the server before what is measured (100)\n"
+    "  --measure-ms N     CPU time of the server that is measured (300)\n"
     "  --units-max N      stop measuring after so many units\n"
     "  --limit-s S        the whole run fails after so many seconds (60)\n";
 

@@ -1,6 +1,6 @@
 /*
  * Owns the measured window: the warm-up, the units counted, their latencies, and the server's CPU time, which is read at
- * the first and at the last counted unit. Knows no mode and no socket.
+ * the first and at the last counted unit and says how long both take. Knows no mode and no socket.
  */
 #include "load.h"
 
@@ -8,7 +8,7 @@
 #include <sys/types.h>
 #include <time.h>
 
-enum { LATENCIES_MAX = 1 << 20, STRETCH_MAX = 4, LOOK_NS = 5000000 };
+enum { LATENCIES_MAX = 1 << 20, STRETCH_MAX = 10, LOOK_NS = 5000000 };
 
 typedef struct {
   uint64_t wall_ns, cpu_ns;
@@ -96,27 +96,27 @@ static Sample take_sample(uint64_t now) {
 void window_start(void) { start = take_sample(now_ns()); }
 
 /*
- * Have `ms` passed since? Where the server had less than a third of them on its CPU, other programs had it, or it has
- * little to do: then the window is up to STRETCH_MAX times as long, so that a slow start is not taken for the whole.
+ * Has the server used `ms` of CPU time since? In this way a measurement weighs the same whatever else runs on the machine.
+ * It takes STRETCH_MAX times as long at most, in which a server that has little to do uses less.
  */
-static bool have_passed(const Sample *since, uint64_t now, long ms) {
+static bool has_used(const Sample *since, uint64_t now, long ms) {
   uint64_t wanted_ns = (uint64_t)ms * 1000000u, passed_ns = now - since->wall_ns;
   if (passed_ns < wanted_ns) return false;
   if (options.server_pid == 0 || passed_ns >= STRETCH_MAX * wanted_ns) return true;
   if (now < next_look_ns) return false;
   next_look_ns = now + LOOK_NS;
-  return take_sample(now).cpu_ns - since->cpu_ns >= wanted_ns / 3;
+  return take_sample(now).cpu_ns - since->cpu_ns >= wanted_ns;
 }
 
 bool window_count(uint64_t now, double count) {
   if (!measuring) {
-    if (!have_passed(&start, now, options.warmup_ms)) return true;
+    if (!has_used(&start, now, options.warmup_ms)) return true;
     measuring = true;
     begin = take_sample(now);
     return true;
   }
   units += count;
-  if (units < (double)options.units_max && !have_passed(&begin, now, options.measure_ms)) return true;
+  if (units < (double)options.units_max && !has_used(&begin, now, options.measure_ms)) return true;
   end = take_sample(now);
   return false;
 }
