@@ -1,6 +1,6 @@
 /*
- * Owns what the two C programs of the benchmark share: ending with a message, numbers from the command line, the limit
- * of open files. Knows neither the server nor the load.
+ * Owns what the C programs of the benchmark share: ending with a message, numbers from the command line, the limit
+ * of open files. Knows neither a server nor the load.
  */
 #ifndef WASYNCORE_BENCH_COMMON_H
 #define WASYNCORE_BENCH_COMMON_H

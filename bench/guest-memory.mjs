@@ -5,10 +5,9 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { freePort, guestCommand, guests, listening } from "./guests.mjs";
+import { freePort, guestBuilds, listening, onNode, onWasmtime } from "./guests.mjs";
+import { root } from "./paths.mjs";
 
 const usage = `usage: node bench/guest-memory.mjs [--on node|wasmtime] [--connections N]
 
@@ -16,7 +15,6 @@ Opens N short connections (100000), 50 at a time, against the echo guest, and pr
 resident after each tenth of them.
 `;
 const AT_ONCE = 50;
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 const { values } = parseArgs({
   options: {
@@ -58,11 +56,9 @@ function residentKiB(pid) {
   return Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
 }
 
-await run(guests.guest);
+await run(guestBuilds.guest);
 const port = await freePort();
-const module = join(root, "build", "bench", "guest.wasm");
-const onNode = [process.execPath, join(root, "dist", "cli", "main.js"), "run", module, "--listen", `127.0.0.1:${port}`];
-const [command, ...args] = values.on === "node" ? onNode : guestCommand("guest", port);
+const [command, ...args] = (values.on === "node" ? onNode : onWasmtime)("guest", port);
 const server = spawn(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] });
 process.on("exit", () => server.kill("SIGKILL"));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => process.exit(1));
@@ -73,12 +69,12 @@ server.on("exit", () => {
 await listening(port, AbortSignal.timeout(10_000));
 
 const step = Math.floor(connections / 10);
-let told = 0;
+let printed = 0;
 for (let done = 0; done < connections;) {
   await Promise.all(Array.from({ length: AT_ONCE }, () => exchange(port)));
   done += AT_ONCE;
-  if (done < told + step && done < connections) continue;
-  told = done;
+  if (done < printed + step && done < connections) continue;
+  printed = done;
   console.log(`${done} connections: ${residentKiB(server.pid)} KiB resident`);
 }
 process.exit(0);

@@ -1,50 +1,77 @@
-// Owns the echo servers that are WASI guests: how they are built, and how wasmtime 36 is started on a port. Knows no
-// scenario, and nothing of how a process is watched or ended.
+// Owns the echo servers that are WASI guests: how they are built, and how each runtime is started on a port. Knows no
+// workload, and nothing of how a process is watched or ended.
 
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { bench, output, root } from "./paths.mjs";
 
-const bench = dirname(fileURLToPath(import.meta.url));
-const root = dirname(bench);
-const output = join(root, "build", "bench");
-const CONNECT_PAUSE_MS = 20;
+const CONNECT_PAUSE_MS = 10;
 const sleep = promisify(setTimeout);
 
-const runtimes = process.env.WASYNCORE_RUNTIMES || join(homedir(), ".cache", "wasyncore", "runtimes");
+/** Where scripts/install-runtimes.sh puts the runtimes, by name. */
+export const runtimes = new Map(
+  execFileSync(join(root, "scripts", "install-runtimes.sh"), ["--list"], { encoding: "utf8" })
+    .trimEnd()
+    .split("\n")
+    .map((line) => [line.slice(0, line.indexOf(" ")), line.slice(line.indexOf(" ") + 1)]),
+);
 
-/** The last line of wasmtime's releases that gives preview 1 guests a listening socket. scripts/install-runtimes.sh */
-export const wasmtime = join(runtimes, "wasmtime-36.0.14", "bin", "wasmtime");
-
-const build = (name, ...options) => [
-  process.execPath,
-  join(root, "dist", "cli", "main.js"),
-  "build",
-  join("examples", "portable", "echo-guest.ts"),
-  ...options,
-  "-o",
-  join(output, `${name}.wasm`),
-];
+const module = (name) => join(output, `${name}.wasm`);
+const main = join(root, "dist", "cli", "main.js");
+const echo = join("examples", "portable", "echo-guest.ts");
+const build = (name, ...options) => [process.execPath, main, "build", echo, ...options, "-o", module(name)];
 
 // The stack: wasi-libc's poll keeps 80 bytes a descriptor on it.
 const clang = ["clang", "--target=wasm32-wasi", "-O2", "-Wall", "-Wextra", "-Wl,-z,stack-size=8388608"];
 
-/** By the name that the report gives it: the command that builds the guest, from the package's directory. */
-export const guests = {
-  "guest-c": [...clang, "-o", join(output, "guest-c.wasm"), join(bench, "echo-guest.c")],
+/** By the name of the module: the command that builds it, from the package's directory. */
+export const guestBuilds = {
+  "guest-c": [...clang, "-o", module("guest-c"), join(bench, "servers", "guest.c")],
   guest: build("guest"),
   "guest-speed": build("guest-speed", "--speed"),
+  "guest-component": build("guest-component", "--profile", "component"),
 };
 
-/** The command that runs a guest with a listening socket on a port of 127.0.0.1. */
-export function guestCommand(name, port) {
-  return [wasmtime, "run", "-S", "preview2=n", "-S", `tcplisten=127.0.0.1:${port}`, join(output, `${name}.wasm`)];
-}
+/** What the build of a component finds jco by. */
+export const jcoModules = dirname(dirname(runtimes.get("jco")));
 
-/** A port that nobody has just now. wasmtime cannot be asked for port 0: it does not tell which it took. */
+/** The commands that run a guest with a listening socket on a port of 127.0.0.1. */
+export const onNode = (name, port) => [process.execPath, main, "run", module(name), "--listen", `127.0.0.1:${port}`];
+
+// The last line of wasmtime's releases that gives preview 1 guests a listening socket.
+export const onWasmtime = (name, port) => [
+  ...[runtimes.get("wasmtime-lts"), "run", "-S", "preview2=n"],
+  ...["-S", `tcplisten=127.0.0.1:${port}`, module(name)],
+];
+
+const asComponent = (name, port) => [
+  ...[runtimes.get("wasmtime"), "run", "-S", "inherit-network"],
+  ...["--env", `LISTEN=127.0.0.1:${port}`, module(name)],
+];
+
+/** A guest chooses no port, so `server` takes one in `options.port`; that it listens is seen by a connection. */
+const guest = (what, name, run, needs) => ({
+  what,
+  needs: [...needs, name],
+  roles: ["echo"],
+  choosesNoPort: true,
+  server: (_, { port }) => run(name, port),
+});
+
+export const guestPeers = {
+  "guest-c": guest("C guest on wasmtime, preview 1", "guest-c", onWasmtime, ["wasmtime-lts", "clang"]),
+  "guest-node": guest("guest on the Node host", "guest", onNode, ["package"]),
+  "guest-wasmtime": guest("guest on wasmtime, preview 1", "guest", onWasmtime, ["wasmtime-lts", "package"]),
+  "guest-speed": guest("the same, built with --speed", "guest-speed", onWasmtime, ["wasmtime-lts", "package"]),
+  "guest-component": guest("guest on wasmtime, component", "guest-component", asComponent, [
+    ...["wasmtime", "jco", "package"],
+  ]),
+};
+
+/** A port that is free just now. wasmtime cannot be asked for port 0: it does not report which it took. */
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");

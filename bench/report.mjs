@@ -1,78 +1,89 @@
-// Owns what the figures become: medians, per-round ratios, the tables. Knows no process.
+// Owns the tables on stdout. Knows the results (statistics.mjs), and nothing of how they came about.
 
-const median = (values) => {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-};
+const decimals = (value) => (Math.abs(value) >= 100 ? 0 : Math.abs(value) >= 10 ? 1 : 2);
 
-const spread = (values) => ({ median: median(values), min: Math.min(...values), max: Math.max(...values) });
+/** A load average from which on other programs disturb the figures. */
+const BUSY = 0.5;
 
-/** Quotients round by round: what disturbs the machine for a while disturbs both sides of a quotient. */
-function ratio(rounds, base) {
-  return spread(rounds.map((round, i) => round.cpuNsPerMessage / base[i].cpuNsPerMessage));
+/** A figure with as many digits as say something. */
+export const figure = (value) => value.toFixed(decimals(value));
+
+const range = ({ min, max }, format, between = "-") => `${format(min)}${between}${format(max)}`;
+const quotient = (value) => value.toFixed(2);
+const signed = (value) => `${value < 0 ? "" : "+"}${figure(value)}`;
+
+/** How a peer stands to the baseline, in short: for a cell of the overview, and for a chart. */
+export function standing(workload, { value, compared }) {
+  if (compared === undefined) return `${figure(value.median)} ${workload.unitOfFigure}`;
+  if (workload.against === "difference") return `${signed(compared.median)} ${workload.unitOfFigure}`;
+  return quotient(compared.median);
 }
 
-/** One row a server and case: medians of the rounds. */
-function row(server, label, rounds) {
-  const medianOf = (field) => median(rounds.map((round) => round[field]));
-  return {
-    server,
-    case: label,
-    cpuNsPerMessage: spread(rounds.map((round) => round.cpuNsPerMessage)),
-    messagesPerSecond: medianOf("messagesPerSecond"),
-    latencyP50Us: medianOf("latencyP50Us"),
-    latencyP99Us: medianOf("latencyP99Us"),
-  };
+function comparedCells(workload, { compared }) {
+  if (compared === undefined) return ["", ""];
+  if (workload.against === "difference") return [signed(compared.median), range(compared, signed, " to ")];
+  return [quotient(compared.median), range(compared, quotient)];
 }
 
-/**
- * @param names the servers measured
- * @param cases `{ label }` each; a case may name another as its `baseline`
- * @param measured `measured[label][server]` is the list of rounds
- * @returns rows, each with `ratios`: to the servers c, net and guest-c where they were measured, and to its case's baseline
- */
-export function summarize(names, cases, measured) {
-  return cases.flatMap(({ label, baseline }) =>
-    names.map((server) => {
-      const rounds = measured[label][server];
-      const ratios = {};
-      for (const base of ["c", "net", "guest-c"]) {
-        if (names.includes(base) && base !== server) ratios[`to ${base}`] = ratio(rounds, measured[label][base]);
-      }
-      if (baseline !== undefined) ratios[`to ${baseline}`] = ratio(rounds, measured[baseline][server]);
-      return { ...row(server, label, rounds), ratios };
-    }),
+const percent = (share) => (share === undefined ? "" : `${(share * 100).toFixed(0)} %`);
+const optional = (value) => (value === undefined ? "" : figure(value));
+
+/** Columns: a title, and what a peer has in it. A column in which no peer has anything is left out. */
+const columns = (workload) => [
+  [`${workload.label} ${workload.unitOfFigure}`, ({ value }) => figure(value.median)],
+  ["min-max", ({ value }) => range(value, figure)],
+  [
+    workload.against === "difference" ? `over ${workload.baseline}` : `to ${workload.baseline}`,
+    (peer) => comparedCells(workload, peer)[0],
+  ],
+  ["min-max", (peer) => comparedCells(workload, peer)[1]],
+  ["a CPU second", ({ value }) => (workload.unitOfFigure === "ns" ? (1e9 / value.median).toFixed(0) : "")],
+  ["a second", ({ unitsPerSecond }) => optional(unitsPerSecond)],
+  ["p50 us", ({ latencyP50Us }) => optional(latencyP50Us)],
+  ["p99 us", ({ latencyP99Us }) => optional(latencyP99Us)],
+  ["CPU busy", ({ cpuShare }) => percent(cpuShare)],
+  ["in system calls", ({ systemShare }) => percent(systemShare)],
+];
+
+/** Rows of cells as lines: the first column flush left, the others flush right. */
+function layOut(rows) {
+  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const line = (row) => row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])));
+  return rows.map((row) => line(row).join("  ").trimEnd()).join("\n");
+}
+
+/** One workload, a line for each peer. */
+export function details(workload) {
+  const peers = Object.entries(workload.peers);
+  const filled = columns(workload)
+    .map(([title, cell]) => [title, ...peers.map(([, peer]) => cell(peer))])
+    .filter(([, ...cells]) => cells.some((cell) => cell !== ""));
+  const names = ["", ...peers.map(([name]) => name)];
+  return `${workload.title}; a unit: ${workload.unit}\n${layOut(names.map((name, i) => [name, ...filled.map((column) => column[i])]))}`;
+}
+
+/** All workloads, a column for each peer: medians of the ratios to the baseline. */
+export function overview(workloads) {
+  const names = [...new Set(workloads.flatMap(({ peers }) => Object.keys(peers)))].filter(
+    (name) => !name.startsWith("guest-"),
   );
+  const cell = (workload, name) => {
+    const peer = workload.peers[name];
+    return peer === undefined ? "-" : standing(workload, peer);
+  };
+  const rows = workloads.map((workload) => [workload.title, ...names.map((name) => cell(workload, name))]);
+  return layOut([["", ...names], ...rows]);
 }
 
-const whole = (value) => value.toFixed(0);
-const quotient = (value) =>
-  value === undefined ? "-" : `${value.median.toFixed(2)} (${value.min.toFixed(2)}-${value.max.toFixed(2)})`;
-
-/** The rows of {@link summarize} as lines of text: the first column flush left, the others flush right. */
-export function table(rows) {
-  const ratioNames = [...new Set(rows.flatMap((each) => Object.keys(each.ratios)))].toSorted();
-  const lines = [
-    ["case", "server", "CPU ns/message", "(min-max)", "messages/s", "p50 us", "p99 us", ...ratioNames],
-    ...rows.map((each) => [
-      each.case,
-      each.server,
-      whole(each.cpuNsPerMessage.median),
-      `(${whole(each.cpuNsPerMessage.min)}-${whole(each.cpuNsPerMessage.max)})`,
-      whole(each.messagesPerSecond),
-      whole(each.latencyP50Us),
-      whole(each.latencyP99Us),
-      ...ratioNames.map((name) => quotient(each.ratios[name])),
-    ]),
-  ];
-  const widths = lines[0].map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i])))
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
+/** Where and how it was measured. */
+export function surroundings({ host, placement, settings, interrupted }) {
+  const on = `the server ran on CPU ${placement.serverCpus.join(",")}, the load on CPU ${placement.loadCpus.join(",")}`;
+  const where = placement.pinned ? on : `unpinned: ${on}, as the scheduler chose`;
+  return [
+    `Node ${host.node}, ${host.kernel}, ${host.cpus} CPUs (${host.model})`,
+    ...(host.loadAverage > BUSY ? [`the machine was busy before: load average ${host.loadAverage.toFixed(1)}`] : []),
+    where,
+    `${settings.rounds} rounds; ${settings.measureMs} ms of the server's CPU time each; medians, and the least and the greatest`,
+    ...(interrupted ? ["interrupted: not all rounds were measured"] : []),
+  ].join("\n");
 }

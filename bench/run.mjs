@@ -1,148 +1,177 @@
-// Owns the benchmark's command line, its scenarios and the order of its measurements. Knows neither how a process is
-// started (processes.mjs) nor how a figure is made (report.mjs).
+// Owns the order of a run: preparing the peers, measuring them in turn, reporting. Knows neither how a process is started
+// nor how a figure is made.
 
-import { availableParallelism, release } from "node:os";
-import { parseArgs } from "node:util";
-import {
-  BenchError,
-  checkBuilt,
-  checkPinning,
-  compile,
-  endChildrenOnExit,
-  measure,
-  serverNames,
-} from "./processes.mjs";
-import { summarize, table } from "./report.mjs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { availableParallelism, cpus, loadavg, release } from "node:os";
+import { buildLoad, prepare } from "./build.mjs";
+import { writeCharts } from "./charts.mjs";
+import { measure } from "./measure.mjs";
+import { readOptions, usage, UsageError } from "./options.mjs";
+import { peersFor } from "./peers.mjs";
+import { BenchError, checkPinning, endChildren, endChildrenOnExit } from "./processes.mjs";
+import { Progress } from "./progress.mjs";
+import { details, overview, surroundings } from "./report.mjs";
+import { summarize } from "./statistics.mjs";
+import { groups, workloads } from "./workloads.mjs";
 
-const usage = `usage: node bench/run.mjs [options] [echo] [idle]
+const INTERRUPTED = 130;
+const interrupted = new AbortController();
 
-Measures the CPU time a message that echo servers cost, side by side. Without a scenario both are run.
+/** The first Ctrl-C ends the run after what it has; a second one ends it at once. */
+function onInterrupt() {
+  if (interrupted.signal.aborted) process.exit(INTERRUPTED);
+  interrupted.abort();
+  endChildren();
+}
 
-  echo   busy connections, each with one message outstanding
-  idle   10 busy connections, without and with many silent ones beside them
+const usedPeers = ({ workloads: chosenWorkloads, peers, chosen }) => [
+  ...new Set(chosenWorkloads.flatMap((workload) => peersFor(workload, peers, chosen))),
+];
 
-  --servers LIST      of ${serverNames.join(", ")}
-                      (c,net,wasyncore,wasyncore-sync)
-  --rounds N          each server is measured once a round (5)
-  --connections LIST  busy connections of echo (50,500)
-  --idle N            silent connections of idle (10000)
-  --messages N        messages counted in a measurement (200000)
-  --warmup N          messages before those, not counted (a tenth of --messages)
-  --size N            bytes a message, 1 to 8192 (64)
-  --limit-s N         a measurement that takes longer fails (60)
-  --unpinned          leave it to the scheduler where server and load run; else on CPU 0 and CPU 1
-  --json              every figure as JSON on stdout, instead of tables
-  --help
-`;
-
-const BUSY_BESIDE_IDLE = 10;
-
-function integer(name, text, min, max) {
-  const value = /^\d+$/.test(text) ? Number(text) : NaN;
-  if (!(value >= min && value <= max)) {
-    throw new BenchError(`${name} must be a whole number from ${min} to ${max}, got "${text}".`);
+/** Builds what is needed. @returns why peers cannot run, by name: those that can are not in it */
+async function prepareAll(options, progress) {
+  const known = new Map();
+  const missing = {};
+  for (const name of usedPeers(options)) {
+    const reason = await prepare(options.peers[name], known);
+    if (reason === "") continue;
+    if (options.chosen?.includes(name)) throw new BenchError(`${name}: ${reason}.`);
+    missing[name] = reason;
+    progress.note(`without ${name}: ${reason}`);
   }
-  return value;
+  return missing;
 }
 
-function oneOf(name, values, allowed) {
-  const unknown = values.find((value) => !allowed.includes(value));
-  if (unknown !== undefined) throw new BenchError(`${name}: "${unknown}" is none of ${allowed.join(", ")}.`);
-  return [...new Set(values)];
-}
-
-/** The command line as numbers, checked; undefined when help was asked for. */
-function readOptions() {
-  const text = (value) => ({ type: "string", default: value });
-  const flag = { type: "boolean", default: false };
-  const { values, positionals } = parseArgs({
-    options: {
-      servers: text("c,net,wasyncore,wasyncore-sync"),
-      rounds: text("5"),
-      connections: text("50,500"),
-      idle: text("10000"),
-      messages: text("200000"),
-      warmup: { type: "string" },
-      size: text("64"),
-      "limit-s": text("60"),
-      unpinned: flag,
-      json: flag,
-      help: flag,
-    },
-    allowPositionals: true,
+function list({ peers, missing }) {
+  const width = Math.max(...workloads.map(({ name }) => name.length), ...Object.keys(peers).map((name) => name.length));
+  const rows = workloads.map(({ name, title, group }) => `  ${name.padEnd(width)}  ${title} (${group})`);
+  const peerRows = Object.entries(peers).map(([name, { what }]) => {
+    const reason = missing[name];
+    return `  ${name.padEnd(width)}  ${what}${reason === undefined ? "" : `; missing: ${reason}`}`;
   });
-  if (values.help) return undefined;
-  const messages = integer("--messages", values.messages, 1000, 10_000_000);
+  return `workloads (group):\n${rows.join("\n")}\n\npeers:\n${peerRows.join("\n")}\n`;
+}
+
+/** Each peer once, in turn; another one begins in each round. */
+function* steps(options, missing) {
+  for (let round = 0; round < options.settings.rounds; round++) {
+    for (const workload of options.workloads) {
+      if (round >= (workload.roundsMax ?? Infinity)) continue;
+      const names = peersFor(workload, options.peers, options.chosen).filter((name) => missing[name] === undefined);
+      for (let i = 0; i < names.length; i++) yield { round, workload, name: names[(i + round) % names.length] };
+    }
+  }
+}
+
+/** @returns by workload and peer the list of rounds; null for what failed */
+async function measureAll(options, missing, progress, failures) {
+  const measured = new Map(options.workloads.map((workload) => [workload, {}]));
+  for (const { round, workload, name } of steps(options, missing)) {
+    progress.step(`round ${round + 1}: ${workload.name}, ${name}`);
+    const rounds = (measured.get(workload)[name] ??= []);
+    try {
+      rounds[round] = await measure(name, options.peers[name], workload, options.settings);
+    } catch (error) {
+      if (interrupted.signal.aborted) break;
+      if (!(error instanceof BenchError)) throw error;
+      rounds[round] = null;
+      failures.push(error.message);
+      progress.note(error.message);
+    }
+    if (interrupted.signal.aborted) break;
+  }
+  return measured;
+}
+
+/** In the order of the table, whatever was measured first. */
+function inOrder(workload, measured, options) {
+  const names = peersFor(workload, options.peers, options.chosen).filter((name) => (measured[name] ?? []).length > 0);
+  return Object.fromEntries(names.map((name) => [name, Array.from(measured[name], (round) => round ?? null)]));
+}
+
+function placementOf(results, pinned) {
+  const rounds = results.flatMap(({ peers }) => Object.values(peers).flatMap((peer) => peer.rounds)).filter(Boolean);
+  const all = (field) =>
+    [...new Set(rounds.map((round) => round[field]).filter((cpu) => cpu !== undefined))].toSorted();
+  return { pinned, serverCpus: all("serverCpu"), loadCpus: all("loadCpu") };
+}
+
+async function measureNow(options) {
+  const progress = new Progress(0);
+  process.on("SIGINT", onInterrupt);
+  process.on("SIGTERM", onInterrupt);
+  endChildrenOnExit();
+  const [loadAverage] = loadavg();
+  await buildLoad();
+  if (options.settings.pin) await checkPinning();
+  const missing = await prepareAll(options, progress);
+  const failures = [];
+  const counted = new Progress([...steps(options, missing)].length);
+  const measured = await measureAll(options, missing, counted, failures);
+  counted.clear();
+  const results = options.workloads
+    .map((workload) => summarize(workload, inOrder(workload, measured.get(workload), options)))
+    .filter(({ peers }) => Object.keys(peers).length > 0);
+  const { pin: pinned, ...settings } = options.settings;
   return {
-    scenarios: oneOf("scenario", positionals.length > 0 ? positionals : ["echo", "idle"], ["echo", "idle"]),
-    servers: oneOf("--servers", values.servers.split(","), serverNames),
-    rounds: integer("--rounds", values.rounds, 1, 100),
-    connections: [...new Set(values.connections.split(",").map((each) => integer("--connections", each, 1, 60_000)))],
-    idle: integer("--idle", values.idle, 1, 60_000),
-    messages,
-    warmup: values.warmup === undefined ? Math.ceil(messages / 10) : integer("--warmup", values.warmup, 0, 10_000_000),
-    size: integer("--size", values.size, 1, 8192),
-    limitS: integer("--limit-s", values["limit-s"], 1, 3600),
-    pin: !values.unpinned,
-    json: values.json,
+    date: new Date().toISOString(),
+    host: {
+      node: process.version,
+      kernel: `${process.platform} ${release()} ${process.arch}`,
+      cpus: availableParallelism(),
+      model: cpus()[0]?.model ?? "unknown",
+      loadAverage,
+    },
+    placement: placementOf(results, pinned),
+    settings,
+    peers: Object.fromEntries(usedPeers(options).map((name) => [name, options.peers[name].what])),
+    missing,
+    failures,
+    interrupted: interrupted.signal.aborted,
+    workloads: results,
   };
 }
 
-/** What a scenario measures: each case on every server. `baseline` is the case that it is held against. */
-function casesOf(scenario, options) {
-  if (scenario === "echo") {
-    return options.connections.map((connections) => ({ label: `${connections} busy`, connections, idle: 0 }));
+/** What --json wrote. */
+function readReport(path) {
+  try {
+    return JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw new BenchError(`--from ${path}: ${error.message}`);
   }
-  const alone = { label: `${BUSY_BESIDE_IDLE} busy`, connections: BUSY_BESIDE_IDLE, idle: 0 };
-  return [
-    alone,
-    { ...alone, label: `${alone.label}, ${options.idle} idle`, idle: options.idle, baseline: alone.label },
-  ];
 }
 
-/** Round by round, and in a round server by server, so that a slow minute of the machine falls on all of them. */
-async function runScenario(scenario, options) {
-  const cases = casesOf(scenario, options);
-  const measured = Object.fromEntries(
-    cases.map(({ label }) => [label, Object.fromEntries(options.servers.map((server) => [server, []]))]),
-  );
-  for (let round = 1; round <= options.rounds; round++) {
-    for (const { label, connections, idle } of cases) {
-      for (const server of options.servers) {
-        const result = await measure(server, { ...options, connections, idle });
-        measured[label][server].push(result);
-        console.error(
-          `${scenario} ${round}/${options.rounds}  ${label}  ${server}: ${result.cpuNsPerMessage.toFixed(0)} CPU ns/message`,
-        );
-      }
-    }
-  }
-  return { rows: summarize(options.servers, cases, measured), measured };
+function print(report) {
+  const { workloads: results } = report;
+  if (results.length === 0) return;
+  const parts = [...results.map(details), ...(results.length > 1 ? [overview(results)] : []), surroundings(report)];
+  process.stdout.write(`${parts.join("\n\n")}\n`);
 }
 
 async function main() {
-  const options = readOptions();
-  if (options === undefined) return void process.stdout.write(usage);
-  endChildrenOnExit();
-  checkBuilt(options.servers);
-  if (options.pin) await checkPinning();
-  await compile(options.servers);
-
-  const host = `Node ${process.version}, ${process.platform} ${release()} ${process.arch}, ${availableParallelism()} CPUs`;
-  const results = {};
-  for (const scenario of options.scenarios) {
-    results[scenario] = await runScenario(scenario, options);
-    if (!options.json) console.log(`\n${scenario}\n${table(results[scenario].rows)}`);
+  const options = readOptions(process.argv.slice(2));
+  if (options.help) return void process.stdout.write(usage);
+  if (options.list) {
+    await buildLoad();
+    const missing = await prepareAll({ ...options, chosen: undefined }, { note() {} });
+    return void process.stdout.write(list({ ...options, missing }));
   }
-  if (options.json) console.log(JSON.stringify({ host, options, results }, null, 2));
-  else
-    console.log(`\n${host}; ${options.size} bytes a message, ${options.messages} messages, ${options.rounds} rounds`);
+  const report = options.from === undefined ? await measureNow(options) : readReport(options.from);
+  if (options.json === "-") process.stdout.write(`${JSON.stringify(report, null, 1)}\n`);
+  else if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(report, null, 1)}\n`);
+  if (options.json !== "-") print(report);
+  if (options.charts !== undefined) {
+    for (const path of writeCharts(options.charts, report.workloads, groups)) process.stderr.write(`${path}\n`);
+  }
+  for (const failure of report.failures) process.stderr.write(`bench: ${failure}\n`);
+  if (report.failures.length > 0) process.exitCode = 1;
+  if (interrupted.signal.aborted) process.exitCode = INTERRUPTED;
 }
 
 try {
   await main();
 } catch (error) {
-  const expected = error instanceof BenchError || error.code?.startsWith("ERR_PARSE_ARGS");
-  console.error(expected ? `bench: ${error.message}` : error);
-  process.exitCode = 1;
+  if (interrupted.signal.aborted) process.exit(INTERRUPTED);
+  process.stderr.write(`bench: ${error instanceof BenchError ? error.message : error.stack}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
 }
