@@ -6,7 +6,7 @@ import {
   BlockingIOError,
   type ChannelMap,
   createNodeBackend,
-  Dispatcher,
+  type Dispatcher,
   DispatcherWithSend,
   ExitNow,
   Socket,

@@ -299,8 +299,6 @@ test("what is rejected while no loop runs, and is to leave the loop, leaves the 
   await expect(turns(mode, map, 1)).rejects.toBe(exit);
   await expect(turns(mode, map, 1)).resolves.toBeUndefined();
 });
-  }
-});
 
 test("what is rejected after loopSync goes to handleError", async () => {
   const map = newMap();
