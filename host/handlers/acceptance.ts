@@ -62,17 +62,26 @@ export class Acceptance {
   /**
    * The callback threw. Connections that no channel has taken over are closed; the channel of the one that was worked
    * on gets the error, or else it is logged.
-   * @throws the error where it is the listener's own; ExitNow; what the channel's handleError throws
+   * @param leave called with what that channel's handleError throws, which leaves the loop
+   * @returns false where the error is the listener's own, or leaves the loop by itself: the caller handles it
    */
-  fail(error: unknown): void {
+  fail(error: unknown, leave: (error: unknown) => void): boolean {
     this.end();
     // A program that leaves the loop may have kept the connection for later.
-    if (error instanceof ExitNow) throw error;
+    if (error instanceof ExitNow) return false;
     for (const { socket, channel } of this.#given) if (channel === undefined) closeQuietly(socket);
     const latest = this.#latest;
-    if (latest === undefined) throw error;
-    if (latest.channel === undefined) this.#log(error);
-    else handleThrown(latest.channel, error, false, latest.socket.fd < 0);
+    if (latest === undefined) return false;
+    if (latest.channel === undefined) {
+      this.#log(error);
+      return true;
+    }
+    try {
+      handleThrown(latest.channel, error, false, latest.socket.fd < 0);
+    } catch (thrown) {
+      leave(thrown);
+    }
+    return true;
   }
 
   #log(error: unknown): void {

@@ -6,7 +6,7 @@
  */
 
 import type { SocketAddress } from "../backend/backend.js";
-import { type Channel, type ChannelDescription, isThenable } from "../loop/channel.js";
+import { type Channel, type ChannelDescription, handleThrown, isThenable } from "../loop/channel.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError } from "../backend/errors.js";
 import { writeLog } from "../backend/log.js";
@@ -182,8 +182,7 @@ export abstract class ChannelHandler implements Channel {
       this.#followAccept(result, this.#acceptance);
     } catch (error) {
       const acceptance = this.#acceptance as Acceptance | undefined;
-      if (acceptance === undefined) throw error;
-      acceptance.fail(error);
+      if (acceptance?.fail(error, (thrown) => this.#membership.leaveLoop(thrown)) !== true) throw error;
     } finally {
       this.#isAccepting = false;
       this.#acceptance = undefined;
@@ -264,7 +263,9 @@ export abstract class ChannelHandler implements Channel {
       acceptance.end();
     } else {
       const settled = Promise.resolve(result).finally(() => acceptance.end());
-      this.#membership.follow(this, settled, (error) => acceptance.fail(error));
+      this.#membership.follow(this, settled, (error) => {
+        if (!acceptance.fail(error, rethrow)) handleThrown(this, error, false);
+      });
     }
   }
 }

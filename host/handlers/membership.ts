@@ -87,6 +87,11 @@ export class Membership {
     registrarOf(this.map).follow(channel, result, fail);
   }
 
+  /** An error leaves the loop: see `Registrar.leaveLoop`. */
+  leaveLoop(error: unknown): void {
+    registrarOf(this.map).leaveLoop(error);
+  }
+
   /** Looks a host name up; {@link leave} and {@link stopLookup} give up waiting. See `Registrar.lookup`. */
   lookup(channel: Channel, host: string, family: 4 | 6, done: (result: string | OSError) => void): void {
     let answered = false;

@@ -174,6 +174,7 @@ export function registrarOf(map: ChannelMap): Registrar {
     register: (channel, registering) => scheduler.add(channel, registering),
     lookup: (channel, host, family, done) => scheduler.lookups.add(channel, host, family, done),
     follow: (channel, result, fail) => scheduler.follow(channel, result, fail),
+    leaveLoop: (error) => scheduler.leaveLoop(error),
   };
 }
 

@@ -119,4 +119,6 @@ export interface Registrar {
    * throws leaves the loop, the next one where none runs. Without it, see {@link handleThrown}.
    */
   follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void;
+  /** Ends the turn, and throws `error` from the loop after it: for a callback that is about another channel than its own. */
+  leaveLoop(error: unknown): void;
 }

@@ -235,7 +235,7 @@ export class Scheduler {
     const channel = this.#places[slot]?.channel;
     if (channel === undefined) return Verdict.GO_ON;
     try {
-      if (kind === Kind.ACCEPT) return channel.handleAcceptEvent() ? Verdict.AGAIN : Verdict.GO_ON;
+      if (kind === Kind.ACCEPT) return this.#accept(channel);
       if (kind === Kind.ERROR) return this.#fail(channel, channel.socketError(wasiErrorCode(detail)));
       const result = call(channel, kind);
       if (result !== undefined) this.follow(channel, result);
@@ -243,6 +243,13 @@ export class Scheduler {
     } catch (error) {
       return this.#fail(channel, error);
     }
+  }
+
+  /** What the channel of an accepted connection throws in its handleError leaves the loop as well. */
+  #accept(channel: Channel): number {
+    const more = channel.handleAcceptEvent();
+    if (this.#escaping !== undefined) return Verdict.STOP;
+    return more ? Verdict.AGAIN : Verdict.GO_ON;
   }
 
   #fire(slot: number): number {
@@ -277,11 +284,21 @@ export class Scheduler {
     return Verdict.STOP;
   }
 
+  /** See `Registrar.leaveLoop`. */
+  leaveLoop(error: unknown): void {
+    this.#escape(error);
+  }
+
   /** See `Registrar.follow`. */
   follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void {
     if (!isThenable(result)) return;
     const { signal } = channel;
-    this.#settled(result, fail ?? ((error) => void handleThrown(channel, error, this.#byChannel, signal.aborted)));
+    const wasOpen = channel.fd >= 0;
+    const byDefault = (error: unknown): void => {
+      const isClosed = signal.aborted || (wasOpen && channel.fd < 0);
+      handleThrown(channel, error, this.#byChannel, isClosed);
+    };
+    this.#settled(result, fail ?? byDefault);
   }
 
   /** What `fail` throws leaves the loop. A turn is due after it, as after any change from outside of one. */

@@ -9,6 +9,7 @@ import {
   type Dispatcher,
   DispatcherWithSend,
   ExitNow,
+  OSError,
   Socket,
   type SocketAddress,
 } from "wasyncore";
@@ -246,6 +247,25 @@ describe.each(MODES)("$name", (mode) => {
       await run(mode, map, () => handlers.length === 1);
       expect([handlers[0]?.errors, handlers[0]?.closes]).toEqual([[], 0]);
       expect(log.map(({ text }) => text)).toEqual([expect.stringContaining("uncaptured exception on closed channel")]);
+      await acceptsAnother(server, address);
+    });
+
+    test("what that channel's handleError throws leaves the loop, and not the listener", async () => {
+      const map = newMap();
+      const { server, address } = listening(map);
+      const worse = new OSError("EPIPE", { syscall: "write" });
+      class Worse extends Recorder {
+        override handleError(): void {
+          this.close();
+          throw worse;
+        }
+      }
+      server.onAccepted = (socket) => {
+        new Worse(socket, map);
+        throw boom;
+      };
+      connectingTo(address);
+      await expect(run(mode, map)).rejects.toBe(worse);
       await acceptsAnother(server, address);
     });
 
