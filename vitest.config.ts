@@ -2,10 +2,10 @@ import { defineConfig } from "vitest/config";
 
 /** What the loop and the handlers do, which must be the same however the backend makes its calls. */
 const BEHAVIOUR = [
-  "tests/handlers/{accept,callbacks,closing,connect,dispatcher,with-send}.test.ts",
+  "tests/handlers/{accept,accept-errors,async-callbacks,callbacks,closing,connect,dispatcher,with-send}.test.ts",
   "tests/handlers/chat/{ends,input,output,output-loop}.test.ts",
   "tests/loop/{channel-map,delivery,hosted,loop,trace}.test.ts",
-  "tests/net/socket.test.ts",
+  "tests/net/{reset,socket}.test.ts",
   "tests/differential/differential.test.ts",
   "tests/examples/proxy.test.ts",
   "tests/conformance/*.test.ts",

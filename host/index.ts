@@ -52,5 +52,6 @@ export { compactTraceback, type CompactTraceback } from "./backend/traceback.js"
 export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop/loop.js";
 export { createNodeBackend } from "./node/backend.js";
 export { pipe } from "./net/pipe.js";
-export { Socket, type Datagram, type SocketNumber, type SocketOptions, type SocketSwitch } from "./net/socket.js";
+export { Socket, type Datagram, type SocketOptions } from "./net/socket.js";
+export type { SocketNumber, SocketSwitch } from "./net/socket-options.js";
 export type { Timer, TimerCallback, TimerHandler } from "./loop/timer.js";

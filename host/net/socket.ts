@@ -8,7 +8,6 @@ import { copyOf } from "../backend/bytes.js";
 import {
   checkAddress,
   checkArray,
-  checkBoolean,
   checkBytes,
   checkDescriptor,
   checkInteger,
@@ -18,31 +17,12 @@ import {
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
+import { checkOption, checkOptionValue, isSwitch, type SocketNumber, type SocketSwitch } from "./socket-options.js";
 import { BlockingIOError, OSError, type OSErrorDetails } from "../backend/errors.js";
 
 const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
 const TYPES = ["stream", "dgram"] as const;
 const HOWS = ["read", "write", "both"] as const;
-const SWITCHES = [
-  "SO_REUSEADDR",
-  "SO_REUSEPORT",
-  "SO_KEEPALIVE",
-  "SO_BROADCAST",
-  "SO_OOBINLINE",
-  "SO_ACCEPTCONN",
-  "TCP_NODELAY",
-  "IPV6_V6ONLY",
-] as const satisfies readonly SocketOption[];
-const NUMBERS = [
-  "SO_RCVBUF",
-  "SO_SNDBUF",
-  "SO_RCVLOWAT",
-  "SO_TYPE",
-  "SO_ERROR",
-  "SO_LINGER",
-] as const satisfies readonly SocketOption[];
-const OPTIONS: readonly SocketOption[] = [...SWITCHES, ...NUMBERS];
-const SWITCH_NAMES: ReadonlySet<SocketOption> = new Set(SWITCHES);
 /** What getpeername(2) says of a connection that was reset: ENOTCONN on Linux, EINVAL on macOS. */
 const NO_PEER: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL"]);
 /** What recv(2) says of a stream socket that has no connection: never had one (EINVAL: a Unix socket), or is connecting. */
@@ -53,12 +33,6 @@ const LENGTH_MAX = 0x7fffffff;
 /** The same number on every platform. */
 const SOCK_DGRAM = 2;
 const NO_BYTES = new Uint8Array(0);
-
-/** Socket options that are on or off. `SO_ACCEPTCONN` can only be read. */
-export type SocketSwitch = (typeof SWITCHES)[number];
-
-/** Socket options that are whole numbers. */
-export type SocketNumber = (typeof NUMBERS)[number];
 
 /** What a socket is made as. */
 export interface SocketOptions {
@@ -282,22 +256,21 @@ export class Socket implements Endpoint {
   getOption(option: SocketNumber): number;
   getOption(option: SocketOption): boolean | number;
   getOption(option: SocketOption): boolean | number {
-    checkOneOf("option", option, OPTIONS);
+    checkOption(option);
     if (option === "SO_ERROR" && this.#pendingError !== 0) return -this.#takePending();
     const value = this.#backend.getOption(this.#fd, option);
     // SO_LINGER alone has a value below zero: switched off.
     if (option === "SO_LINGER" && value === -1) return value;
     this.#check(value, "getsockopt");
-    return SWITCH_NAMES.has(option) ? value !== 0 : value;
+    return isSwitch(option) ? value !== 0 : value;
   }
 
   /** Sets an option: true or false for a switch, a whole number for the others. setsockopt(2). */
   setOption(option: SocketSwitch, value: boolean): void;
   setOption(option: SocketNumber, value: number): void;
   setOption(option: SocketOption, value: boolean | number): void {
-    checkOneOf("option", option, OPTIONS);
-    if (SWITCH_NAMES.has(option)) checkBoolean("value", value);
-    else checkInteger("value", value, -1, LENGTH_MAX);
+    checkOption(option);
+    checkOptionValue(option, value);
     this.#check(this.#backend.setOption(this.#fd, option, Number(value)), "setsockopt");
   }
 
