@@ -21,6 +21,7 @@ export type {
 export { Ready, ReadyRow } from "./backend/backend.js";
 export type { Channel, ChannelDescription } from "./loop/channel.js";
 export { ChannelMap, socketMap, type ChannelSnapshot, type MapStatistics } from "./loop/channel-map.js";
+export { setLogSink, type LogEntry, type LogSink } from "./backend/log.js";
 export { defaultBackend } from "./node/default.js";
 export {
   BlockingIOError,
@@ -47,13 +48,14 @@ export { Dispatcher } from "./handlers/dispatcher.js";
 export { DispatcherWithSend } from "./handlers/dispatcher-with-send.js";
 export { FileDispatcher } from "./handlers/file-dispatcher.js";
 export { FileWrapper } from "./net/file-wrapper.js";
-export { SimpleProducer, type Producer, type ProducerLike } from "./handlers/chat/producers.js";
+export { SimpleProducer, type Producer, type ProducerFunction, type ProducerLike } from "./handlers/chat/producers.js";
 export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
-export { compactTraceback, type CompactTraceback } from "./handlers/traceback.js";
+export { compactTraceback, type CompactTraceback } from "./backend/traceback.js";
 export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop/loop.js";
 export { openBeneath, type OpenBeneathOptions } from "./net/beneath.js";
 export { createNodeBackend, type NodeBackendOptions } from "./node/backend.js";
 export { pipe } from "./net/pipe.js";
 export { Socket, type SocketOptions } from "./net/socket.js";
+export type { SocketNumber, SocketSwitch } from "./net/socket-options.js";
 export type { Timer, TimerCallback, TimerHandler } from "./loop/timer.js";

@@ -56,7 +56,7 @@ export class Session extends AsyncChat implements Conversation {
     this.idleTimeoutMs = settings.idleMs;
     this.maxLineLength = LINE_BYTES_MAX;
     // ABOR comes as urgent data.
-    this.socket.setOption("SO_OOBINLINE", 1);
+    this.socket.setOption("SO_OOBINLINE", true);
     this.setTerminator("\r\n");
     this.reply(220, "FTP server ready");
   }

@@ -90,3 +90,21 @@ export function checkAddress(name: string, value: unknown): void {
   checkString(`${name}.host`, value["host"]);
   checkInteger(`${name}.port`, value["port"], 0, 65535);
 }
+
+export function checkArray(name: string, value: unknown): asserts value is readonly unknown[] {
+  if (!Array.isArray(value)) throw typeError(name, "an array", value);
+}
+
+/** An object that has none but these options: a misspelt one would have no effect, and nobody would notice. */
+export function checkOptionNames(
+  name: string,
+  value: unknown,
+  allowed: readonly string[],
+): asserts value is Record<string, unknown> {
+  checkObject(name, value);
+  for (const key of Object.keys(value)) {
+    if (allowed.includes(key)) continue;
+    const message = `"${name}" has no option "${key}"; there ${allowed.length === 1 ? "is" : "are"} ${allowed.join(", ")}`;
+    throw Object.assign(new TypeError(message), { code: "ERR_UNKNOWN_OPTION" });
+  }
+}

@@ -19,6 +19,8 @@ export interface OSErrorDetails {
   address?: string | undefined;
   port?: number | undefined;
   path?: string | undefined;
+  /** The way out, at the end of the message. */
+  hint?: string | undefined;
 }
 
 /** A call of the operating system failed. Python's `OSError`; looks like Node's `SystemError`. */
@@ -36,7 +38,8 @@ export class OSError extends Error {
   constructor(code: string, details: OSErrorDetails) {
     const { address, port } = details;
     const where = details.path ?? (address === undefined || port === undefined ? address : `${address}:${port}`);
-    super(`${details.syscall} ${code}${where === undefined ? "" : ` ${where}`}`);
+    const hint = details.hint === undefined ? "" : `: ${details.hint}`;
+    super(`${details.syscall} ${code}${where === undefined ? "" : ` ${where}`}${hint}`);
     this.code = code;
     this.errno = details.errno ?? -(errnos[code] ?? 0);
     this.syscall = details.syscall;

@@ -1,17 +1,17 @@
 /** Owns `DispatcherWithSend`, asyncore's `dispatcher_with_send`: a dispatcher whose `send` takes everything. */
 
-import { checkBytes } from "../backend/check.js";
+import { partOf, plainBytes } from "../net/plain-bytes.js";
 import { Dispatcher } from "./dispatcher.js";
-import { declareOurs } from "./overrides.js";
+import { declareLibraryClass, declareLibraryMethods } from "./library.js";
 import { SendQueue } from "./send-queue.js";
 
-/** What cannot be sent at once is kept, and sent when the socket can take it. */
+/** What cannot be sent at once is queued, and sent when the socket can take it. */
 export class DispatcherWithSend extends Dispatcher {
   readonly #queue = new SendQueue();
-  /** Was the peer gone at the last send? */
+  /** Did the last send find that the peer is gone? */
   #outputLost = false;
 
-  /** Bytes that wait to be sent. asyncore: len(out_buffer). */
+  /** Bytes that are queued. asyncore: len(out_buffer). */
   get outBufferLength(): number {
     return this.#queue.length;
   }
@@ -24,28 +24,28 @@ export class DispatcherWithSend extends Dispatcher {
     this.initiateSend();
   }
 
-  /** Takes all of `data`, a copy of what has to wait, and sends what it can. @returns its length */
+  /** Takes all of `data`: sends what it can, and queues a copy of the rest. @returns its length */
   override send(data: Uint8Array): number {
-    checkBytes("data", data);
+    const bytes = plainBytes("data", data);
     if (this.#queue.length > 0 || this.connecting) {
-      this.#queue.pushCopy(data);
+      this.#queue.pushCopy(bytes);
       if (!this.connecting) this.initiateSend();
     } else {
       this.#outputLost = false;
-      const sent = super.send(data);
-      if (sent < data.length && !this.#outputLost) this.#queue.pushCopy(data.subarray(sent));
+      const sent = super.send(bytes);
+      if (sent < bytes.length && !this.#outputLost) this.#queue.pushCopy(partOf(bytes, sent, bytes.length));
     }
     this.setWriteInterest(this.#queue.length > 0);
-    return data.length;
+    return bytes.length;
   }
 
-  /** Sends what it can of what waits, 64 KiB at the most. asyncore: initiate_send. */
+  /** Sends what it can of what is queued, at most 64 KiB. asyncore: initiate_send. */
   initiateSend(): void {
     if (this.#queue.length > 0) this.#queue.drop(this.sendPieces(this.#queue.front()));
     this.setWriteInterest(this.#queue.length > 0);
   }
 
-  /** Closes; what waits is dropped. */
+  /** Closes; what is queued is dropped. */
   override close(): void {
     super.close();
     this.#queue?.clear();
@@ -62,4 +62,5 @@ export class DispatcherWithSend extends Dispatcher {
   }
 }
 
-declareOurs(DispatcherWithSend.prototype.writable);
+declareLibraryClass(DispatcherWithSend);
+declareLibraryMethods(DispatcherWithSend.prototype.writable);

@@ -1,24 +1,32 @@
 /**
  * Owns `Dispatcher`, asyncore's `dispatcher`: what a program asks of a channel. Knows sockets, and of the loop only its
- * membership of a map; the callbacks are its base class's, and the engine decides which is due.
+ * membership of a map. The callbacks are its base class's; the engine decides which of them is called.
  */
 
 import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
 import type { ChannelDescription } from "../loop/channel.js";
 import { ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
 import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
-import type { Endpoint } from "../net/endpoint.js";
+import type { ConnectionState, Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
 import { Socket } from "../net/socket.js";
+import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
-import { describeEndpoint, inspectSocket, isStream } from "./inspect.js";
+import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
 import { Membership } from "./membership.js";
-import { declareOurs, isOverride } from "./overrides.js";
 
 const NOTHING = new Uint8Array(0);
 
-/** Errors of accept that mean "none left to give", which pausing mends and closing would not. */
+/** What the engine calls it. */
+const STATES = {
+  unconnected: State.IDLE,
+  connected: State.OPEN,
+  connectionless: State.OPEN,
+  listening: State.ACCEPTING,
+} as const satisfies Record<ConnectionState["kind"], number>;
+
+/** Errors of accept that mean "out of descriptors or memory": pausing helps, and closing would not. */
 const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
 
 /**
@@ -30,6 +38,8 @@ export class Dispatcher extends ChannelHandler {
   /** The same that the base class has. */
   readonly #membership: Membership;
   #endpoint: Endpoint | undefined;
+  /** The endpoint, or the socket under it. */
+  #socket: Socket | undefined;
 
   /**
    * @param socket a connected or listening socket to take over
@@ -45,8 +55,9 @@ export class Dispatcher extends ChannelHandler {
 
   /** The socket. @throws OSError EBADF where there is none */
   get socket(): Socket {
-    if (this.#endpoint instanceof Socket) return this.#endpoint;
-    throw new OSError(this.#endpoint === undefined ? "EBADF" : "ENOTSOCK", { syscall: "socket" });
+    if (this.#socket !== undefined) return this.#socket;
+    if (this.#endpoint === undefined) throw withoutSocket("socket");
+    throw new OSError("ENOTSOCK", { syscall: "socket" });
   }
 
   /** The descriptor; -1 where there is none. */
@@ -64,22 +75,20 @@ export class Dispatcher extends ChannelHandler {
     this.setSocket(Socket.create(options, backendOf(this.map)));
   }
 
-  /** Takes a socket over, whatever it is already, and comes into the map. asyncore: set_socket. */
+  /**
+   * Takes a socket over, connected, listening or neither, and comes into the map. On a channel that was closed, a new life
+   * begins: see {@link closed}. asyncore: set_socket.
+   * @throws TypeError ERR_SNAKE_CASE where the class has methods by asyncore's names
+   */
   setSocket(socket: Socket): void {
     checkInstance("socket", socket, Socket);
-    this.#reset();
-    const { state, address } = inspectSocket(socket);
-    if (address !== undefined) this.addr = address;
-    this.accepting = state === State.ACCEPTING;
-    this.connected = state === State.OPEN && address !== undefined;
-    this.#membership.state = state;
-    this.setEndpoint(socket);
+    this.setEndpoint(socket, socket);
   }
 
   /** Allows the address to be bound again at once (SO_REUSEADDR); where that cannot be had, does nothing. */
   setReuseAddr(): void {
     try {
-      this.socket.setOption("SO_REUSEADDR", 1);
+      this.socket.setOption("SO_REUSEADDR", true);
     } catch (error) {
       if (!(error instanceof OSError) || error.code === "EBADF") throw error;
     }
@@ -89,8 +98,8 @@ export class Dispatcher extends ChannelHandler {
   addChannel(): void {
     const endpoint = this.#open("epoll");
     const sampled = isOverride(this.readable) || isOverride(this.writable);
-    this.#membership.hearsWrite = this.managesWriting || isOverride(this.handleWrite);
-    this.#membership.join(this, endpoint.fd, sampled, isStream(endpoint));
+    this.#membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
+    this.#membership.join(this, endpoint.fd, sampled, endpoint.isStream);
   }
 
   /** Leaves the map; the socket stays open. asyncore: del_channel. */
@@ -108,15 +117,15 @@ export class Dispatcher extends ChannelHandler {
     this.#membership.enter(State.ACCEPTING);
   }
 
-  /** Binds to an address; port 0 takes a free one, which `socket.localAddress()` tells. */
+  /** Binds to an address; port 0 takes a free one: see `socket.localAddress()`. */
   bind(address: SocketAddress): void {
     this.socket.bind(address);
     this.addr = address;
   }
 
   /**
-   * Connects. The end of it is told: `handleConnect`, or `handleError` with an {@link OSError}; what is known at once
-   * comes at once. A host name is looked up under the loop: see `loop`, `loopSync`.
+   * Connects. Ends with `handleConnect`, or with an {@link OSError} for `handleError`; at once where that is known at once.
+   * A host name is looked up under the loop: see `loop`, `loopSync`.
    * @throws OSError where it fails at once
    */
   connect(address: SocketAddress): void {
@@ -142,14 +151,18 @@ export class Dispatcher extends ChannelHandler {
     });
   }
 
-  /** Takes one waiting connection; undefined when there is none. Out of descriptors, it says so and pauses. */
+  /** Takes one waiting connection; undefined when there is none. Out of descriptors, it logs that and pauses. */
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     try {
-      return this.socket.accept();
+      const accepted = this.socket.accept();
+      if (accepted !== undefined) this.noteAccepted(accepted[0]);
+      return accepted;
     } catch (error) {
-      if (!(error instanceof OSError)) throw error;
-      if (error.code === "ECONNABORTED") return undefined;
-      if (!OUT_OF_DESCRIPTORS.has(error.code) || !this.#membership.pause()) throw error;
+      if (error instanceof OSError && error.code === "ECONNABORTED") return undefined;
+      if (!(error instanceof OSError && OUT_OF_DESCRIPTORS.has(error.code) && this.#membership.pause())) {
+        this.noteAcceptFailed();
+        throw error;
+      }
       this.logInfo(`${this} cannot accept (${error.code}): paused until a channel closes, or for a second`, "error");
       return undefined;
     }
@@ -165,7 +178,7 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Receives up to `maxBytes`; nothing when the peer has ended or is gone, which `handleClose` is told. */
+  /** Receives up to `maxBytes`; nothing when the peer has ended or is gone: then `handleEof` or `handleClose` is called. */
   recv(maxBytes: number): Uint8Array {
     const endpoint = this.#open("recv");
     let data: Uint8Array;
@@ -174,7 +187,7 @@ export class Dispatcher extends ChannelHandler {
     } catch (error) {
       return this.#lost(error, NOTHING);
     }
-    if (data.length === 0 && maxBytes > 0 && isStream(endpoint)) this.#ended();
+    if (data.length === 0 && maxBytes > 0 && endpoint.isStream) this.#ended();
     return data;
   }
 
@@ -183,50 +196,73 @@ export class Dispatcher extends ChannelHandler {
     this.#reset();
     this.delChannel();
     this.#membership.interest = Interest.READ;
+    if (this.#endpoint === undefined) return;
     try {
-      this.#endpoint?.close();
+      this.#endpoint.close();
     } catch (error) {
       if (!(error instanceof OSError) || (error.code !== "ENOTCONN" && error.code !== "EBADF")) throw error;
+    } finally {
+      this.#membership.lifetime.end();
     }
   }
 
   describe(): ChannelDescription {
-    return describeEndpoint(this.#endpoint, this.#describeState());
+    const endpoint = this.#endpoint;
+    const { local, remote } = endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
+    const { bytesIn = 0, bytesOut = 0 } = endpoint ?? {};
+    return { state: this.#describeState(), local, remote, bytesIn, bytesOut };
   }
 
   // What the library's own subclasses use.
 
-  /** Does the class say itself when it wants to write? Then overriding `handleWrite` is not taken for wanting it. */
+  /** Does the class say itself when it wants to write? Otherwise one that overrides `handleWrite` always does. */
   protected get managesWriting(): boolean {
     return false;
   }
 
-  /** Takes an endpoint over, and comes into the map. */
-  protected setEndpoint(endpoint: Endpoint): void {
+  /**
+   * Takes an endpoint over, and comes into the map.
+   * @param socket the socket that the endpoint is, or is on top of
+   */
+  protected setEndpoint(endpoint: Endpoint, socket?: Socket): void {
+    checkMethodNames(this);
+    const { kind, address } = endpoint.connectionState();
     const membership = this.#membership;
+    this.#reset();
     this.delChannel();
     this.#endpoint = endpoint;
-    membership.eofTold = false;
-    membership.closeTold = false;
-    if (!(endpoint instanceof Socket) || endpoint.type === "dgram") membership.state = State.OPEN;
+    this.#socket = socket;
+    if (address !== undefined) this.addr = address;
+    this.connected = kind === "connected";
+    this.accepting = kind === "listening";
+    membership.state = STATES[kind];
+    membership.eofHandled = false;
+    membership.closeHandled = false;
+    membership.lifetime.begin();
     // One that manages its interest may have said it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
+    noteTakenOver(endpoint, this);
     this.addChannel();
   }
 
-  /** Says whether it wants to be told when it can write. */
+  /** Says whether it wants write events. */
   protected setWriteInterest(on: boolean): void {
     this.#membership.want(Interest.WRITE, on);
   }
 
-  /** Says whether it wants to be told when there is something to read. */
+  /** Says whether it wants read events. */
   protected setReadInterest(on: boolean): void {
     this.#membership.want(Interest.READ, on);
   }
 
-  /** The peer is gone: what waits to be sent can go as well. Comes before `handleClose`. */
+  /** The peer is gone: output that is queued can be dropped. Called before `handleClose`. */
   protected outputLost(): void {
     this.setWriteInterest(false);
+  }
+
+  /** Ends the writing half of the connection. shutdown(2), SHUT_WR. */
+  protected endOutput(): void {
+    this.#open("shutdown").shutdown("write");
   }
 
   /** Sends several pieces in one call, as {@link send}. */
@@ -255,17 +291,18 @@ export class Dispatcher extends ChannelHandler {
       throw error;
     }
     this.#membership.enter(done ? State.OPEN : State.CONNECTING);
-    if (done) this.handleConnectEvent();
+    if (done) void this.handleConnectEvent();
   }
 
   /** The endpoint. @throws OSError EBADF where there is none, or none any more */
   #open(syscall: string): Endpoint {
     const endpoint = this.#endpoint;
-    if (endpoint === undefined || endpoint.fd < 0) throw new OSError("EBADF", { syscall });
+    if (endpoint === undefined) throw withoutSocket(syscall);
+    if (endpoint.fd < 0) throw new OSError("EBADF", { syscall });
     return endpoint;
   }
 
-  /** What an endpoint's error means: where the peer is gone, handleClose is told and `nothing` is the answer. */
+  /** What an endpoint's error means: where the peer is gone, calls handleClose, and `nothing` is the answer. */
   #lost<T>(error: unknown, nothing: T): T {
     if (!(error instanceof OSError) || !isDisconnect(error.code)) throw error;
     this.outputLost();
@@ -273,7 +310,7 @@ export class Dispatcher extends ChannelHandler {
     return nothing;
   }
 
-  /** End of input; an error that was pending is the reason for it, and told as recv would have told it. */
+  /** End of input; an error that was pending is the reason for it, and is thrown or handled as if recv had met it. */
   #ended(): void {
     const code = this.#membership.takeError();
     if (code !== undefined) {
@@ -294,4 +331,13 @@ export class Dispatcher extends ChannelHandler {
   }
 }
 
-declareOurs(Dispatcher.prototype.send);
+declareLibraryClass(Dispatcher);
+declareLibraryMethods(Dispatcher.prototype.send);
+
+/** The error of a dispatcher that was used before it has a socket. */
+function withoutSocket(syscall: string): OSError {
+  return new OSError("EBADF", {
+    syscall,
+    hint: "there is no socket yet; call createSocket(), or give a socket to the constructor or setSocket()",
+  });
+}

@@ -4,13 +4,13 @@ import { backendOf, type ChannelMap } from "../loop/channel-map.js";
 import { OSError } from "../backend/errors.js";
 import { Dispatcher } from "./dispatcher.js";
 import { FileWrapper } from "../net/file-wrapper.js";
+import { declareLibraryClass } from "./library.js";
 
 /** Reads and writes a descriptor: `recv` and `send` are read(2) and write(2). */
 export class FileDispatcher extends Dispatcher {
   /** @param fd is duplicated and made non-blocking; closing the original is the caller's business */
   constructor(fd: number, map?: ChannelMap) {
     super(undefined, map);
-    this.connected = true;
     this.setFile(fd);
   }
 
@@ -26,3 +26,5 @@ export class FileDispatcher extends Dispatcher {
     this.setEndpoint(file);
   }
 }
+
+declareLibraryClass(FileDispatcher);

@@ -1,26 +1,28 @@
 /**
- * Owns a handler's membership of its map: its registration; its interest and its state, which it has before and after
- * as well; the host name that it waits for; what it has been told of its end. Knows the seam in channel.ts; knows no
- * socket and no handler class.
+ * Owns a handler's membership of its map: its registration; its interest and its state, which it has before and after as
+ * well; the host name that it waits for; which of its end callbacks have been called. Knows the seam in channel.ts; knows
+ * no socket and no handler class.
  */
 
 import { type ChannelMap, registrarOf } from "../loop/channel-map.js";
 import type { Channel, Registration } from "../loop/channel.js";
 import { Interest, State } from "../loop/engine.js";
 import type { OSError } from "../backend/errors.js";
+import { Lifetime } from "./lifetime.js";
 
 /** A handler and its map, whether it is in the map or not. */
 export class Membership {
   readonly map: ChannelMap;
-  /** Bits of `Interest`. To set it tells the engine nothing: see {@link want}. */
+  /** Bits of `Interest`. Setting it does not reach the engine: see {@link want}. */
   interest: number = Interest.READ;
-  /** A `State` of the engine. To set it tells the engine nothing: see {@link enter}. */
+  /** A `State` of the engine. Setting it does not reach the engine: see {@link enter}. */
   state: number = State.IDLE;
-  /** Would anybody hear that it can write? */
-  hearsWrite = false;
+  /** Does its class have a use for write events? Without one, being writable is not registered. */
+  handlesWrite = false;
   /** Has handleEof been called for this endpoint, and handleClose? */
-  eofTold = false;
-  closeTold = false;
+  eofHandled = false;
+  closeHandled = false;
+  readonly lifetime = new Lifetime();
   #registration: Registration | undefined;
   #stopLookup: (() => void) | undefined;
 
@@ -50,7 +52,7 @@ export class Membership {
     this.#registration = undefined;
   }
 
-  /** Says whether the channel wants to hear of this one kind of `Interest`. */
+  /** Says whether the channel wants events of this one kind of `Interest`. */
   want(kind: number, on: boolean): void {
     const interest = on ? this.interest | kind : this.interest & ~kind;
     if (interest === this.interest) return;
@@ -58,7 +60,7 @@ export class Membership {
     this.#registration?.setInterest(interest);
   }
 
-  /** Changes the state, as the engine is to know it. */
+  /** Changes the state, in the engine as well. */
   enter(state: number): void {
     this.state = state;
     this.#registration?.setState(state);
@@ -78,6 +80,16 @@ export class Membership {
   pause(): boolean {
     this.#registration?.pause();
     return this.isMember;
+  }
+
+  /** Handles what the promise of a callback rejects with: see `Registrar.follow`. */
+  follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void {
+    registrarOf(this.map).follow(channel, result, fail);
+  }
+
+  /** An error leaves the loop: see `Registrar.leaveLoop`. */
+  leaveLoop(error: unknown): void {
+    registrarOf(this.map).leaveLoop(error);
   }
 
   /** Looks a host name up; {@link leave} and {@link stopLookup} give up waiting. See `Registrar.lookup`. */

@@ -1,27 +1,31 @@
-/** Owns bytes that wait to be sent: a queue of pieces that is never copied as a whole. Knows nothing of channels. */
+/** Owns bytes that are to be sent: a queue of pieces that is never copied as a whole. Knows nothing of channels. */
 
-/** How much one call is given at the most: asyncore's 64 KiB. */
+import { copyTo } from "../backend/bytes.js";
+import { partOf } from "../net/plain-bytes.js";
+
+/** At most so many bytes go into one send: asyncore's 64 KiB. */
 const BYTES_A_SEND = 65_536;
 /** Far below IOV_MAX on every platform, and more than a socket takes of small pieces. */
 export const PIECES_A_SEND = 64;
-/** Copies up to this size stand side by side in blocks, so that a queue of many small ones is a queue of few blocks. */
+/** Copies up to this size are put side by side into blocks, so that a queue of many small ones has few pieces. */
 const SMALL_BYTES = 1024;
 const BLOCK_BYTES = 16_384;
 
+/** Pieces are given as `plainBytes` gives them: their `length` is true. */
 export class SendQueue {
   #pieces: Uint8Array[] = [];
   #first = 0;
   #length = 0;
-  /** What small copies go into, and how far it is full. */
+  /** What small copies go into, and how much of it is used. */
   #block: Uint8Array | undefined;
   #blockUsed = 0;
 
-  /** Bytes waiting. */
+  /** Bytes queued. */
   get length(): number {
     return this.#length;
   }
 
-  /** Pieces waiting. */
+  /** Pieces queued. */
   get pieceCount(): number {
     return this.#pieces.length - this.#first;
   }
@@ -47,14 +51,14 @@ export class SendQueue {
       this.#blockUsed = 0;
     }
     const start = this.#blockUsed;
-    block.set(data, start);
+    copyTo(block, data, start);
     this.#blockUsed = start + data.length;
     this.#length += data.length;
     const last = this.pieceCount > 0 ? this.#pieces.at(-1) : undefined;
     // A last piece in the same block ends where this one starts.
     if (last?.buffer === block.buffer)
-      this.#pieces[this.#pieces.length - 1] = block.subarray(last.byteOffset, this.#blockUsed);
-    else this.#pieces.push(block.subarray(start, this.#blockUsed));
+      this.#pieces[this.#pieces.length - 1] = partOf(block, last.byteOffset, this.#blockUsed);
+    else this.#pieces.push(partOf(block, start, this.#blockUsed));
   }
 
   /** Replaces what is left of a piece given to {@link push} by a copy: its owner may change it from now on. */
@@ -74,14 +78,16 @@ export class SendQueue {
     other.clear();
   }
 
-  /** The pieces at the front that one send may take, `maxBytes` together at the most. */
+  /** The pieces at the front that one send may take, at most `maxBytes` together. */
   front(maxBytes = BYTES_A_SEND): Uint8Array[] {
     const front: Uint8Array[] = [];
     let bytes = 0;
     for (let i = this.#first; i < this.#pieces.length && front.length < PIECES_A_SEND && bytes < maxBytes; i++) {
       const piece = this.#pieces[i];
       if (piece === undefined) break;
-      const part = piece.length > maxBytes - bytes ? piece.subarray(0, maxBytes - bytes) : piece;
+      // Its memory was transferred to another thread meanwhile: what it had is lost, and must not be waited for.
+      if (piece.length === 0) return this.#dropEmptied() ? this.front(maxBytes) : front;
+      const part = piece.length > maxBytes - bytes ? partOf(piece, 0, maxBytes - bytes) : piece;
       front.push(part);
       bytes += part.length;
     }
@@ -96,7 +102,7 @@ export class SendQueue {
       const piece = this.#pieces[this.#first];
       if (piece === undefined) break;
       if (piece.length > left) {
-        this.#pieces[this.#first] = piece.subarray(left);
+        this.#pieces[this.#first] = partOf(piece, left, piece.length);
         break;
       }
       left -= piece.length;
@@ -112,7 +118,15 @@ export class SendQueue {
     this.#block = undefined;
   }
 
-  /** Lets go of what was sent, so seldom that a piece costs the same however long the queue is. */
+  /** Drops pieces that have lost their memory. @returns whether any are left */
+  #dropEmptied(): boolean {
+    const pieces = this.#pieces.slice(this.#first).filter((piece) => piece.length > 0);
+    this.clear();
+    for (const piece of pieces) this.push(piece);
+    return pieces.length > 0;
+  }
+
+  /** Releases what was sent, so seldom that a piece costs the same however long the queue is. */
   #shrink(): void {
     if (this.#first === this.#pieces.length) {
       this.clear();

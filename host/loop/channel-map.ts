@@ -157,7 +157,7 @@ export class ChannelMap {
 }
 
 /** Once a timer, so that firing it makes nothing. */
-function functionOf(callback: TimerCallback): () => void {
+function functionOf(callback: TimerCallback): () => unknown {
   checkCallback("callback", callback, "handleTimer");
   return typeof callback === "function" ? callback : () => callback.handleTimer();
 }
@@ -173,6 +173,8 @@ export function registrarOf(map: ChannelMap): Registrar {
   return {
     register: (channel, registering) => scheduler.add(channel, registering),
     lookup: (channel, host, family, done) => scheduler.lookups.add(channel, host, family, done),
+    follow: (channel, result, fail) => scheduler.follow(channel, result, fail),
+    leaveLoop: (error) => scheduler.leaveLoop(error),
   };
 }
 

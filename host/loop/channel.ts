@@ -1,26 +1,33 @@
 /**
- * Owns the seam between the loop and the handlers: what the loop calls on a handler, what it means when that throws,
- * and what a handler tells the loop. Knows no handler class and no scheduler.
+ * Owns the seam between the loop and the handlers: what the loop calls on a handler, what it does with what a callback
+ * throws, and what a handler says to the loop. Knows no handler class and no scheduler.
  */
 
 import type { SocketAddress } from "../backend/backend.js";
 import { BlockingIOError, ExitNow, isDisconnect, OSError } from "../backend/errors.js";
+import { logThrown, nameForLog } from "../backend/log.js";
 
-/** A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. */
+/**
+ * A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. What the promise of an
+ * event rejects with is handled as what the event throws.
+ */
 export interface Channel {
-  /** The descriptor; -1 where there is none, or none any more. */
+  /** The descriptor; -1 where there is none: before a socket is taken over, and once it is closed. */
   readonly fd: number;
-  /** Asked every turn, before the poll, where it was registered so: bits of `Interest`. */
+  /** Aborted when the channel is closed: tells a callback that was called before the close from one after it. */
+  readonly signal: AbortSignal;
+  /** Called every turn, before the poll, for a channel that is registered as sampled: bits of `Interest`. */
   sampleInterest(): number;
   /** A listener has a connection waiting. @returns whether one was taken, so that more may be waiting. */
   handleAcceptEvent(): boolean;
-  handleConnectEvent(): void;
-  handleReadEvent(): void;
-  handleWriteEvent(): void;
-  handleExptEvent(): void;
-  /** The channel has come to its end: calls `handleClose`, once in its life. */
+  handleConnectEvent(): void | Promise<void>;
+  handleReadEvent(): void | Promise<void>;
+  handleWriteEvent(): void | Promise<void>;
+  handleExptEvent(): void | Promise<void>;
+  /** The channel has come to its end: calls `handleClose`, once for each socket taken over. */
   handleCloseEvent(): void;
-  handleError(error: unknown): void;
+  /** A callback has failed, or the socket has an error: calls `handleError`. What that throws leaves the loop. */
+  handleErrorEvent(error: unknown): void;
   /** Makes the error that `handleError` is given for a pending socket error. */
   socketError(code: string): OSError;
   close(): void;
@@ -28,20 +35,39 @@ export interface Channel {
 }
 
 /**
- * Tells a channel what one of its callbacks threw. BlockingIOError is no error: there was nothing to do after all. Nor
- * is EBADF from a channel that has closed: asyncore's programs go on to use one whose `recv` has closed it. An
- * OSError that means "the peer is gone" closes where `closesWhenGone` says so, as under asyncore's poll2. All else is
- * an error.
+ * Handles what a callback of a channel threw, or what its promise rejected with:
+ * - BlockingIOError is dropped: the channel was not ready after all.
+ * - ExitNow is thrown on, and leaves the loop.
+ * - On a channel that has closed meanwhile there is no callback any more: the error is logged. EBADF is dropped there:
+ *   asyncore's programs go on to use a channel whose `recv` has closed it.
+ * - An OSError that means "the peer is gone" closes the channel where `closesWhenGone` says so, as under asyncore's poll2.
+ * - All else goes to `handleError`.
+ * @param isClosed has the channel closed since the callback was called?
  * @returns whether the callback has failed
- * @throws what must leave the loop: ExitNow, and what the channel throws when it is told
+ * @throws what is to leave the loop: ExitNow, and what `handleError` throws
  */
-export function tellThrown(channel: Channel, error: unknown, closesWhenGone: boolean): boolean {
+export function handleThrown(
+  channel: Channel,
+  error: unknown,
+  closesWhenGone: boolean,
+  isClosed = channel.fd < 0,
+): boolean {
   if (error instanceof BlockingIOError) return false;
   if (error instanceof ExitNow) throw error;
-  if (channel.fd < 0 && error instanceof OSError && error.code === "EBADF") return false;
-  if (closesWhenGone && error instanceof OSError && isDisconnect(error.code)) channel.handleCloseEvent();
-  else channel.handleError(error);
+  if (isClosed) {
+    if (error instanceof OSError && error.code === "EBADF") return false;
+    logThrown(`uncaptured exception on closed channel ${nameForLog(channel)}`, error);
+  } else if (closesWhenGone && error instanceof OSError && isDisconnect(error.code)) {
+    channel.handleCloseEvent();
+  } else {
+    channel.handleErrorEvent(error);
+  }
   return true;
+}
+
+/** Is it a promise, of whatever library? A callback may return something else: `handleRead() { return this.recv(1); }`. */
+export function isThenable(result: unknown): result is PromiseLike<unknown> {
+  return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }
 
 /** What a channel knows of itself, for a snapshot of the map. */
@@ -58,9 +84,9 @@ export interface Registering {
   readonly fd: number;
   /** A `State` of the engine. */
   readonly state: number;
-  /** What it wants to be notified of, bits of `Interest`; ignored for one that is sampled. */
+  /** The events that it wants, bits of `Interest`; not used when it is sampled. */
   readonly interest: number;
-  /** Does the class override `readable` or `writable`, so that its interest is sampled every turn? */
+  /** Does the class override `readable` or `writable`, so that its interest must be sampled every turn? */
   readonly sampled: boolean;
   /** Is it a byte stream? */
   readonly stream: boolean;
@@ -88,4 +114,11 @@ export interface Registrar {
    * `channel.handleError`. @returns a call that gives up waiting.
    */
   lookup(channel: Channel, host: string, family: 0 | 4 | 6, done: (result: string | OSError) => void): () => void;
+  /**
+   * Waits for what a callback returned, if that is a promise. `fail` is called with what it rejects with; what `fail`
+   * throws leaves the loop, the next one where none runs. Without it, see {@link handleThrown}.
+   */
+  follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void;
+  /** Ends the turn, and throws `error` from the loop after it: for a callback that is about another channel than its own. */
+  leaveLoop(error: unknown): void;
 }

@@ -5,9 +5,10 @@
  */
 
 import type { Backend } from "../backend/backend.js";
-import { type Channel, type Registering, type Registration, tellThrown } from "./channel.js";
+import { type Channel, handleThrown, isThenable, type Registering, type Registration } from "./channel.js";
 import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
 import { LoopError, OSError } from "../backend/errors.js";
+import { logThrown } from "../backend/log.js";
 import { NameLookups } from "./name-lookups.js";
 import type { Timer } from "./timer.js";
 import { wasiErrorCode } from "../wasi/errno.js";
@@ -69,7 +70,7 @@ class RunningTimer implements Timer {
   slot = -1;
   constructor(
     readonly scheduler: Scheduler,
-    readonly callback: () => void,
+    readonly callback: () => unknown,
     readonly repeats: boolean,
   ) {}
 
@@ -157,7 +158,7 @@ export class Scheduler {
     this.changed();
   }
 
-  startTimer(deadlineMs: number, periodMs: number, callback: () => void): Timer {
+  startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer {
     const timer = new RunningTimer(this, callback, periodMs > 0);
     const slot = this.engine.timerAdd(deadlineMs, periodMs);
     if (slot < 0) throw outOfMemory("timer");
@@ -248,30 +249,21 @@ export class Scheduler {
     const channel = this.#places[slot]?.channel;
     if (channel === undefined) return Verdict.GO_ON;
     try {
-      switch (kind) {
-        case Kind.READ:
-          channel.handleReadEvent();
-          return Verdict.GO_ON;
-        case Kind.WRITE:
-          channel.handleWriteEvent();
-          return Verdict.GO_ON;
-        case Kind.ACCEPT:
-          return channel.handleAcceptEvent() ? Verdict.AGAIN : Verdict.GO_ON;
-        case Kind.CONNECT:
-          channel.handleConnectEvent();
-          return Verdict.GO_ON;
-        case Kind.EXCEPTIONAL:
-          channel.handleExptEvent();
-          return Verdict.GO_ON;
-        case Kind.CLOSE:
-          channel.handleCloseEvent();
-          return Verdict.GO_ON;
-        default:
-          return this.#fail(channel, channel.socketError(wasiErrorCode(detail)));
-      }
+      if (kind === Kind.ACCEPT) return this.#accept(channel);
+      if (kind === Kind.ERROR) return this.#fail(channel, channel.socketError(wasiErrorCode(detail)));
+      const result = call(channel, kind);
+      if (result !== undefined) this.follow(channel, result);
+      return Verdict.GO_ON;
     } catch (error) {
       return this.#fail(channel, error);
     }
+  }
+
+  /** What the channel of an accepted connection throws in its handleError leaves the loop as well. */
+  #accept(channel: Channel): number {
+    const more = channel.handleAcceptEvent();
+    if (this.#escaping !== undefined) return Verdict.STOP;
+    return more ? Verdict.AGAIN : Verdict.GO_ON;
   }
 
   #fire(slot: number): number {
@@ -282,7 +274,8 @@ export class Scheduler {
       timer.slot = -1;
     }
     try {
-      timer.callback();
+      const result: unknown = timer.callback();
+      if (result !== undefined) this.#settled(result, (error) => this.#escape(error));
       return Verdict.GO_ON;
     } catch (error) {
       return this.#escape(error);
@@ -292,15 +285,47 @@ export class Scheduler {
   /** A handler threw. */
   #fail(channel: Channel, error: unknown): number {
     try {
-      return tellThrown(channel, error, this.#byChannel) ? Verdict.FAILED : Verdict.GO_ON;
+      return handleThrown(channel, error, this.#byChannel) ? Verdict.FAILED : Verdict.GO_ON;
     } catch (thrown) {
       return this.#escape(thrown);
     }
   }
 
   #escape(error: unknown): number {
+    // One error leaves the loop. Only promises can add a second before it has left: a turn stops at the first.
+    if (this.#escaping !== undefined) logThrown("another error is leaving the loop already", error);
     this.#escaping ??= { error };
     return Verdict.STOP;
+  }
+
+  /** See `Registrar.leaveLoop`. */
+  leaveLoop(error: unknown): void {
+    this.#escape(error);
+  }
+
+  /** See `Registrar.follow`. */
+  follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void {
+    if (!isThenable(result)) return;
+    const { signal } = channel;
+    const wasOpen = channel.fd >= 0;
+    const byDefault = (error: unknown): void => {
+      const isClosed = signal.aborted || (wasOpen && channel.fd < 0);
+      handleThrown(channel, error, this.#byChannel, isClosed);
+    };
+    this.#settled(result, fail ?? byDefault);
+  }
+
+  /** What `fail` throws leaves the loop. A turn is due after it, as after any change from outside of one. */
+  #settled(result: unknown, fail: (error: unknown) => void): void {
+    if (!isThenable(result)) return;
+    Promise.resolve(result).then(undefined, (error: unknown) => {
+      try {
+        fail(error);
+      } catch (thrown) {
+        this.#escape(thrown);
+      }
+      this.changed();
+    });
   }
 
   /** Runs a handler's code outside of a turn; what must leave the loop leaves it at the next turn. */
@@ -319,5 +344,21 @@ export class Scheduler {
     view[0] = now % TWO_32;
     view[1] = now / TWO_32;
     return 0;
+  }
+}
+
+/** Calls the callback for a kind of event that needs no answer. */
+function call(channel: Channel, kind: number): unknown {
+  switch (kind) {
+    case Kind.READ:
+      return channel.handleReadEvent();
+    case Kind.WRITE:
+      return channel.handleWriteEvent();
+    case Kind.CONNECT:
+      return channel.handleConnectEvent();
+    case Kind.EXCEPTIONAL:
+      return channel.handleExptEvent();
+    default:
+      return channel.handleCloseEvent();
   }
 }

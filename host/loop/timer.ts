@@ -2,8 +2,8 @@
 
 /** What a timer calls where a function is not enough: in a guest, a function cannot know anything around it. */
 export interface TimerHandler {
-  /** The time has come. What it throws leaves the loop. */
-  handleTimer(): void;
+  /** The time has come. What it throws, or its promise rejects with, leaves the loop. */
+  handleTimer(): void | Promise<void>;
 }
 
 /** A function, or an object with `handleTimer`. Guests want the object's class to say `implements TimerHandler`. */

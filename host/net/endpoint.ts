@@ -1,15 +1,45 @@
-/** Owns the seam between a handler and what it reads from and writes to: a socket, or a file. Knows neither. */
+/**
+ * Owns the seam between a handler and what it reads from and writes to: a socket, a file, or a layer on top of one.
+ * Knows none of them.
+ */
+
+import type { ShutdownHow, SocketAddress } from "../backend/backend.js";
+
+/** What an endpoint is when a handler takes it over. */
+export type ConnectionState =
+  /** A stream socket that is neither connected nor listening: there is nothing to be notified of. */
+  | { readonly kind: "unconnected"; readonly address?: undefined }
+  /** A connection, alive or ended, and its peer where that is known; or a file. */
+  | { readonly kind: "connected"; readonly address?: SocketAddress | undefined }
+  /** A listening socket, and where it listens. */
+  | { readonly kind: "listening"; readonly address: SocketAddress }
+  /** A datagram socket, which needs no connection. */
+  | { readonly kind: "connectionless"; readonly address?: undefined };
+
+/** Where an endpoint is bound and whom it is connected to, as far as the operating system knows. */
+export interface EndpointAddresses {
+  readonly local?: SocketAddress | undefined;
+  readonly remote?: SocketAddress | undefined;
+}
 
 export interface Endpoint {
   /** The descriptor; -1 once closed. */
   readonly fd: number;
+  /** Is it a stream of bytes, whose input has an end? */
+  readonly isStream: boolean;
   readonly bytesIn: number;
   readonly bytesOut: number;
+  /** What it is at the moment. Takes no error from it: what is pending is thrown by the next call. @throws OSError EBADF */
+  connectionState(): ConnectionState;
+  /** Never throws. */
+  addresses(): EndpointAddresses;
   /** Up to `maxBytes`; nothing at end of input. @throws BlockingIOError, OSError */
   recv(maxBytes: number): Uint8Array;
   /** @returns how many bytes were taken, 0 where it would have to wait. @throws OSError */
   sendSome(data: Uint8Array): number;
   /** The same for several pieces together. */
   sendSomeOf(pieces: readonly Uint8Array[]): number;
+  /** Ends one half of the connection, or both. @throws OSError ENOTSOCK for a file */
+  shutdown(how: ShutdownHow): void;
   close(): void;
 }

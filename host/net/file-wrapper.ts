@@ -1,11 +1,13 @@
 /** Owns the descriptor of a file, a pipe or a terminal, with the methods of a socket that handlers use. Knows the backend seam. */
 
-import type { Backend } from "../backend/backend.js";
-import { checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
+import type { Backend, ShutdownHow } from "../backend/backend.js";
+import { checkArray, checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
-import type { Endpoint } from "./endpoint.js";
-import { BlockingIOError } from "../backend/errors.js";
+import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
+import { BlockingIOError, OSError } from "../backend/errors.js";
 import { errorOf } from "./socket.js";
+
+const FILE: ConnectionState = { kind: "connected" };
 
 /** asyncore's `file_wrapper`: duplicates the descriptor it is given, and owns the duplicate. */
 export class FileWrapper implements Endpoint {
@@ -75,9 +77,31 @@ export class FileWrapper implements Endpoint {
     }
   }
 
+  /** Writes the first of several pieces. */
   sendSomeOf(pieces: readonly Uint8Array[]): number {
+    checkArray("pieces", pieces);
     const first = pieces[0];
     return first === undefined ? 0 : this.sendSome(first);
+  }
+
+  get isStream(): boolean {
+    return true;
+  }
+
+  /** A file needs no connection. @throws OSError EBADF once it is closed */
+  connectionState(): ConnectionState {
+    if (this.#fd < 0) throw new OSError("EBADF", { syscall: "fstat" });
+    return FILE;
+  }
+
+  /** A file has none. */
+  addresses(): EndpointAddresses {
+    return {};
+  }
+
+  /** @throws OSError ENOTSOCK: only a connection has halves */
+  shutdown(_how: ShutdownHow): never {
+    throw new OSError("ENOTSOCK", { syscall: "shutdown" });
   }
 
   /** Closes the duplicate; safe to call again. */

@@ -44,7 +44,7 @@ export function openListener(address: SocketAddress, backend: Backend = defaultB
   const found = numeric(backend, address);
   const socket = Socket.create({ family: familyOf(backend, found) }, backend);
   try {
-    if (found.path === undefined) socket.setOption("SO_REUSEADDR", 1);
+    if (found.path === undefined) socket.setOption("SO_REUSEADDR", true);
     bind(backend, socket, found);
     socket.listen(BACKLOG);
     return socket;

@@ -12,33 +12,34 @@ import type {
   SocketOption,
   SocketType,
 } from "../backend/backend.js";
-import { checkAddress, checkBytes, checkDescriptor, checkInteger, checkObject, checkOneOf } from "../backend/check.js";
+import {
+  checkAddress,
+  checkArray,
+  checkBytes,
+  checkDescriptor,
+  checkInteger,
+  checkOneOf,
+  checkOptionNames,
+} from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
-import type { Endpoint } from "./endpoint.js";
+import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
+import { plainBytes } from "./plain-bytes.js";
+import { checkOption, checkOptionValue, type SocketNumber, type SocketSwitch } from "./socket-options.js";
 import { BlockingIOError, OSError, type OSErrorDetails } from "../backend/errors.js";
 
 const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
 const TYPES = ["stream", "dgram"] as const;
 const HOWS = ["read", "write", "both"] as const;
-const OPTIONS: readonly SocketOption[] = [
-  "SO_REUSEADDR",
-  "SO_REUSEPORT",
-  "SO_KEEPALIVE",
-  "SO_BROADCAST",
-  "SO_OOBINLINE",
-  "SO_RCVBUF",
-  "SO_SNDBUF",
-  "SO_RCVLOWAT",
-  "SO_TYPE",
-  "SO_ERROR",
-  "SO_ACCEPTCONN",
-  "SO_LINGER",
-  "TCP_NODELAY",
-  "IPV6_V6ONLY",
-];
+/** What getpeername(2) says of a connection that was reset: ENOTCONN on Linux, EINVAL on macOS. */
+const NO_PEER: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL"]);
+/** What recv(2) says of a stream socket that has no connection: never had one (EINVAL: a Unix socket), or is connecting. */
+const NO_CONNECTION: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL", "EAGAIN", "EWOULDBLOCK"]);
+const UNCONNECTED: ConnectionState = { kind: "unconnected" };
+const CONNECTIONLESS: ConnectionState = { kind: "connectionless" };
 const LENGTH_MAX = 0x7fffffff;
 /** The same numbers on every platform. */
 const TYPE_NUMBERS = { stream: 1, dgram: 2 } as const;
+const NO_BYTES = new Uint8Array(0);
 
 /** What a socket is made as. */
 export interface SocketOptions {
@@ -59,6 +60,12 @@ export class Socket implements Endpoint {
   #fd: number;
   #bytesIn = 0;
   #bytesOut = 0;
+  /** What is known of it without asking. */
+  #known: ConnectionState | undefined;
+  /** The peer, from accept or connect: the operating system forgets it when the connection is reset. */
+  #peer: SocketAddress | undefined;
+  /** An error, as -errno, that {@link connectionState} has taken, for the next call that would have been given it. */
+  #pendingError = 0;
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
   private constructor(backend: Backend, fd: number, family: Family, type: SocketType) {
@@ -70,13 +77,15 @@ export class Socket implements Endpoint {
 
   /** Makes a socket. socket(2). */
   static create(options: SocketOptions = {}, backend: Backend = defaultBackend()): Socket {
-    checkObject("options", options);
+    checkOptionNames("options", options, ["family", "type"]);
     const { family = "IPv4", type = "stream" } = options;
     checkOneOf("family", family, FAMILIES);
     checkOneOf("type", type, TYPES);
     const fd = backend.socket(family, type);
     if (fd < 0) throw errorOf(backend, fd, "socket");
-    return new Socket(backend, fd, family, type);
+    const socket = new Socket(backend, fd, family, type);
+    if (type === "stream") socket.#known = UNCONNECTED;
+    return socket;
   }
 
   /** Two sockets connected to each other. socketpair(2). */
@@ -126,7 +135,11 @@ export class Socket implements Endpoint {
       if (error instanceof BlockingIOError) return undefined;
       throw error;
     }
-    return [new Socket(this.#backend, accepted.fd, this.family, this.type), accepted.address];
+    const { fd, address } = accepted;
+    const socket = new Socket(this.#backend, fd, this.family, this.type);
+    socket.#peer = address;
+    socket.#known = { kind: "connected", address };
+    return [socket, address];
   }
 
   /** Binds to an address; a host name is looked up, blocking. Port 0 takes a free one. */
@@ -139,12 +152,16 @@ export class Socket implements Endpoint {
   listen(backlog: number): void {
     checkInteger("backlog", backlog, 0, LENGTH_MAX);
     this.#check(this.#backend.listen(this.#fd, backlog), "listen");
+    this.#known = undefined;
   }
 
   /** Begins to connect to a numeric address or a path. @returns whether that is done already. */
   connect(address: SocketAddress): boolean {
     checkAddress("address", address);
-    const result = this.#backend.connect(this.#fd, this.#numeric(address));
+    const to = this.#numeric(address);
+    const result = this.#backend.connect(this.#fd, to);
+    this.#known = undefined;
+    this.#peer = to;
     if (result >= 0) return true;
     const code = this.#backend.errorCode(result);
     if (code === "EINPROGRESS" || code === "EALREADY") return false;
@@ -157,6 +174,7 @@ export class Socket implements Endpoint {
   /** Receives up to `maxBytes`; nothing at end of input. */
   recv(maxBytes: number): Uint8Array {
     checkInteger("maxBytes", maxBytes, 0, LENGTH_MAX);
+    if (this.#pendingError !== 0) this.#throwPending("recv");
     const data = this.#backend.receive(this.#fd, maxBytes);
     if (typeof data === "number") throw errorOf(this.#backend, data, "recv");
     this.#bytesIn += data.length;
@@ -165,8 +183,9 @@ export class Socket implements Endpoint {
 
   /** Receives into `target`. @returns how many bytes, 0 at end of input. */
   recvInto(target: Uint8Array): number {
-    checkBytes("target", target);
-    const length = this.#check(this.#backend.recv(this.#fd, target), "recv");
+    const plain = plainBytes("target", target);
+    if (this.#pendingError !== 0) this.#throwPending("recv");
+    const length = this.#check(this.#backend.recv(this.#fd, plain), "recv");
     this.#bytesIn += length;
     return length;
   }
@@ -189,6 +208,7 @@ export class Socket implements Endpoint {
   /** Sends. @returns how many bytes were taken: perhaps not all. */
   send(data: Uint8Array): number {
     checkBytes("data", data);
+    if (this.#pendingError !== 0) this.#throwPending("send");
     const length = this.#check(this.#backend.send(this.#fd, data), "send");
     this.#bytesOut += length;
     return length;
@@ -197,11 +217,15 @@ export class Socket implements Endpoint {
   /** The same, with 0 where it would have to wait: what a full send buffer answers is no exception. */
   sendSome(data: Uint8Array): number {
     checkBytes("data", data);
+    if (this.#pendingError !== 0) this.#throwPending("send");
     return this.#sent(this.#backend.send(this.#fd, data));
   }
 
   /** Sends several pieces in one call, as {@link sendSome}. */
   sendSomeOf(pieces: readonly Uint8Array[]): number {
+    checkArray("pieces", pieces);
+    for (const piece of pieces) checkBytes("piece", piece);
+    if (this.#pendingError !== 0) this.#throwPending("send");
     return this.#sent(this.#backend.sendVector(this.#fd, pieces));
   }
 
@@ -228,8 +252,13 @@ export class Socket implements Endpoint {
     this.#check(this.#backend.shutdown(this.#fd, how), "shutdown");
   }
 
+  /**
+   * Reads an option: 0 or 1 for a switch. `SO_ERROR` gives a pending error once, as a positive errno; `SO_LINGER` is -1 where
+   * it is off. getsockopt(2).
+   */
   getOption(option: SocketOption): number {
-    checkOneOf("option", option, OPTIONS);
+    checkOption(option);
+    if (option === "SO_ERROR" && this.#pendingError !== 0) return -this.#takePending();
     if (option === "SO_TYPE") {
       const type = this.#backend.socketType(this.#fd);
       return typeof type === "number" ? this.#check(type, "getsockopt") : TYPE_NUMBERS[type];
@@ -242,15 +271,18 @@ export class Socket implements Endpoint {
     return this.#check(this.#backend.getOption(this.#fd, option), "getsockopt");
   }
 
-  setOption(option: SocketOption, value: number): void {
-    checkOneOf("option", option, OPTIONS);
-    checkInteger("value", value, -1, LENGTH_MAX);
+  /** Sets an option: true or false, or 1 or 0, for a switch; a whole number for the others. setsockopt(2). */
+  setOption(option: SocketSwitch, value: boolean | number): void;
+  setOption(option: SocketNumber, value: number): void;
+  setOption(option: SocketOption, value: boolean | number): void {
+    checkOption(option);
+    const number = checkOptionValue(option, value);
     // socket(7): it can only be read.
     if (option === "SO_TYPE") throw new OSError("ENOPROTOOPT", { syscall: "setsockopt" });
     const result =
       option === "SO_LINGER"
-        ? this.#backend.setLinger(this.#fd, { on: value >= 0, seconds: Math.max(value, 0) })
-        : this.#backend.setOption(this.#fd, option, value);
+        ? this.#backend.setLinger(this.#fd, { on: number >= 0, seconds: Math.max(number, 0) })
+        : this.#backend.setOption(this.#fd, option, number);
     this.#check(result, "setsockopt");
   }
 
@@ -261,11 +293,38 @@ export class Socket implements Endpoint {
     return address;
   }
 
-  /** Whom it is connected to. getpeername(2). */
+  /** Whom it is connected to, or was: the operating system forgets the peer of a reset connection. getpeername(2). */
   remoteAddress(): SocketAddress {
     const address = this.#backend.remoteAddress(this.#fd);
-    if (typeof address === "number") throw errorOf(this.#backend, address, "getpeername");
-    return address;
+    if (typeof address !== "number") return address;
+    const error = errorOf(this.#backend, address, "getpeername");
+    if (this.#peer !== undefined && this.#wasConnected && NO_PEER.has(error.code)) return this.#peer;
+    throw error;
+  }
+
+  get isStream(): boolean {
+    return this.type === "stream";
+  }
+
+  /**
+   * What the socket is at the moment. A connection that is over, reset perhaps, is still "connected": `recv` gives what is
+   * left of it, and its error. One that `accept` gave is known to be that; any other is asked.
+   * @throws OSError where it cannot be asked: EBADF once it is closed
+   */
+  connectionState(): ConnectionState {
+    if (!this.isStream) return CONNECTIONLESS;
+    if (this.#known !== undefined && this.#fd >= 0) return this.#known;
+    const backend = this.#backend;
+    const address = backend.remoteAddress(this.#fd);
+    if (typeof address !== "number") return { kind: "connected", address };
+    const error = errorOf(backend, address, "getpeername");
+    if (!NO_PEER.has(error.code)) throw error;
+    if (this.getOption("SO_ACCEPTCONN")) return { kind: "listening", address: this.localAddress() };
+    return this.#isOver() ? { kind: "connected", address: this.#wasConnected ? this.#peer : undefined } : UNCONNECTED;
+  }
+
+  addresses(): EndpointAddresses {
+    return { local: known(() => this.localAddress()), remote: known(() => this.remoteAddress()) };
   }
 
   /** Closes the descriptor; safe to call again. */
@@ -273,6 +332,7 @@ export class Socket implements Endpoint {
     const fd = this.#fd;
     if (fd < 0) return;
     this.#fd = -1;
+    this.#pendingError = 0;
     this.#check(this.#backend.close(fd), "close");
   }
 
@@ -289,6 +349,31 @@ export class Socket implements Endpoint {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** Was there a connection for certain? */
+  get #wasConnected(): boolean {
+    return this.#known?.kind === "connected" || this.#bytesIn > 0 || this.#bytesOut > 0;
+  }
+
+  /** Is this a connection that has ended, and not a socket that never had one? Reading no bytes tells, and loses none. */
+  #isOver(): boolean {
+    if (this.#pendingError !== 0) return true;
+    const result = this.#backend.recv(this.#fd, NO_BYTES, 0);
+    if (result >= 0) return true;
+    if (NO_CONNECTION.has(this.#backend.errorCode(result))) return false;
+    this.#pendingError = result;
+    return true;
+  }
+
+  #takePending(): number {
+    const errno = this.#pendingError;
+    this.#pendingError = 0;
+    return errno;
+  }
+
+  #throwPending(syscall: string): never {
+    throw errorOf(this.#backend, this.#takePending(), syscall);
   }
 
   #sent(length: number): number {
@@ -312,6 +397,15 @@ export class Socket implements Endpoint {
     // Python's bind(("", port)): every address of the machine.
     if (address.host === "") return { host: family === 6 ? "::" : "0.0.0.0", port: address.port };
     return { host: this.#backend.lookupSync(address.host, family), port: address.port };
+  }
+}
+
+/** An address, or undefined where there is none. */
+function known(ask: () => SocketAddress): SocketAddress | undefined {
+  try {
+    return ask();
+  } catch {
+    return undefined;
   }
 }
 

@@ -6,6 +6,7 @@
 
 import { checkString } from "../backend/check.js";
 import { OSError } from "../backend/errors.js";
+import { writeLog } from "../backend/log.js";
 import { addressText, openListener, parseAddress, splitName } from "../net/listen.js";
 import { Socket } from "../net/socket.js";
 
@@ -78,7 +79,8 @@ function open(name: string, fallback: string): PassedSocket {
     });
   }
   const socket = openListener(address);
-  process.stderr.write(`listening on ${addressText(socket.localAddress())}\n`);
+  const bound = addressText(socket.localAddress());
+  writeLog("listening", bound, "stderr", `listening on ${bound}`);
   return Object.assign(socket, { name });
 }
 

@@ -28,7 +28,7 @@ export class DummyFTPHandler extends AsyncChat implements Control {
     super(conn);
     this.encoding = encoding;
     // Tells the socket to handle urgent data inline (ABOR command).
-    this.socket.setOption("SO_OOBINLINE", 1);
+    this.socket.setOption("SO_OOBINLINE", true);
     this.setTerminator("\r\n");
     this.push("220 welcome");
   }

@@ -4,7 +4,7 @@
  */
 
 import { AsyncChat, BlockingIOError, type ChannelMap, type OSError, type Socket } from "wasyncore";
-import type { Endpoint } from "../../host/net/endpoint.js";
+import type { ConnectionState, Endpoint, EndpointAddresses } from "../../host/net/endpoint.js";
 
 /** No descriptor of the process has such a number, and nothing polls it. */
 let nextFd = 1_000_000;
@@ -50,6 +50,18 @@ export class Memory implements Endpoint {
     this.sends.push(all.subarray(0, taken));
     return taken;
   }
+
+  readonly isStream = true;
+
+  connectionState(): ConnectionState {
+    return { kind: "connected" };
+  }
+
+  addresses(): EndpointAddresses {
+    return {};
+  }
+
+  shutdown(): void {}
 
   close(): void {
     this.fd = -1;
@@ -108,7 +120,6 @@ export class MemoryChat extends Chat {
 
   constructor(map: ChannelMap) {
     super(undefined, map);
-    this.connected = true;
     this.setEndpoint(this.memory);
   }
 

@@ -1,6 +1,6 @@
 /**
- * Owns `AsyncChat`, asynchat's `async_chat`: a dispatcher for protocols that talk in messages. Knows what it reads as
- * an input buffer, and leaves what it sends to QueuedDispatcher.
+ * Owns `AsyncChat`, asynchat's `async_chat`: a dispatcher for protocols that talk in messages. Reads into an input buffer,
+ * and leaves sending to QueuedDispatcher.
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
@@ -9,20 +9,20 @@ import type { Socket } from "../../net/socket.js";
 import { NO_BYTES } from "./bytes.js";
 import { Collector } from "./collector.js";
 import { InputBuffer, Step } from "./input-buffer.js";
-import { declareOurs } from "../overrides.js";
+import { declareLibraryClass, declareLibraryMethods } from "../library.js";
 import { QueuedDispatcher } from "./queued-dispatcher.js";
 import type { Terminator } from "./terminator.js";
 
 const SIZE_MAX = 0x7fffffff;
 
 /**
- * What comes in is handed to `collectIncomingData` until the terminator comes, which `foundTerminator` is told; what
- * goes out waits in a queue. Subclass it and override these two.
+ * What comes in is passed to `collectIncomingData` until the terminator comes; then `foundTerminator` is called. What goes
+ * out is queued. Subclass it and override these two.
  *
  * Names and meanings are those of asynchat.async_chat; docs/asyncore.md lists what differs.
  */
 export class AsyncChat extends QueuedDispatcher {
-  /** How many bytes one read takes at the most. asynchat: ac_in_buffer_size. */
+  /** How many bytes one read takes at most. asynchat: ac_in_buffer_size. */
   acInBufferSize = 65_536;
   /** How many bytes a terminator of bytes may be away; more: {@link handleLineTooLong}. Infinity, or 0: no limit. */
   maxLineLength = Infinity;
@@ -44,34 +44,37 @@ export class AsyncChat extends QueuedDispatcher {
   // Callbacks, to be overridden.
 
   /** A part of a message. `data` is a view of what was read: keep a copy, `data.slice()`, of what is kept for long. */
-  collectIncomingData(_data: Uint8Array): void {
+  collectIncomingData(_data: Uint8Array): void | Promise<void> {
     throw notImplemented("collectIncomingData");
   }
 
-  /** The terminator has come. It may be set anew here; what follows it is held against the new one. */
-  foundTerminator(): void {
+  /**
+   * The terminator has come. It may be set anew here; what follows is searched for the new one. An `async` one is not
+   * waited for: {@link pauseReading} before the first `await` keeps the next message back.
+   */
+  foundTerminator(): void | Promise<void> {
     throw notImplemented("foundTerminator");
   }
 
   /**
-   * No terminator came within {@link maxLineLength} bytes; so many were collected. As it is, logs it and closes. When
+   * No terminator came within {@link maxLineLength} bytes; so many were collected. By default, logs that and closes. When
    * it does not close, the rest of the line is left out, `foundTerminator` is not called for it, and the next line
-   * comes as ever.
+   * comes as usual.
    */
-  handleLineTooLong(): void {
+  handleLineTooLong(): void | Promise<void> {
     this.logInfo(`${this} has sent no terminator within ${this.maxLineLength} bytes, closing channel`, "error");
     this.handleCloseEvent();
   }
 
-  /** The peer has ended, or is gone. Closes, and says nothing, as asynchat's does. */
-  override handleClose(): void {
+  /** The peer has ended, or is gone. Closes and logs nothing, as asynchat's does. */
+  override handleClose(): void | Promise<void> {
     this.close();
   }
 
   // What a program asks of the channel.
 
   /**
-   * Says what ends a message: these bytes; so many bytes; or, with null, 0 or no bytes, nothing, so that
+   * Sets what ends a message: these bytes; so many bytes; or, with null, 0 or no bytes, nothing, so that
    * `foundTerminator` is never called. A string stands for its UTF-8. asynchat: set_terminator.
    * @throws RangeError for a number that is negative or not whole
    */
@@ -84,7 +87,7 @@ export class AsyncChat extends QueuedDispatcher {
     return this.#input.terminator;
   }
 
-  /** Reads no more, and hands on nothing of what was read, until {@link resumeReading}. */
+  /** Reads no more, and delivers nothing of what was read, until {@link resumeReading}. */
   pauseReading(): void {
     this.#paused = true;
     this.setReadInterest(false);
@@ -116,7 +119,7 @@ export class AsyncChat extends QueuedDispatcher {
     return !this.#paused;
   }
 
-  override handleRead(): void {
+  override handleRead(): void | Promise<void> {
     const input = this.#input;
     if (!input.hasInput) {
       const data = this.#receive();
@@ -124,7 +127,7 @@ export class AsyncChat extends QueuedDispatcher {
       this.touch();
       input.add(data);
     }
-    this.#handOn();
+    this.#deliver();
   }
 
   override addChannel(): void {
@@ -145,7 +148,7 @@ export class AsyncChat extends QueuedDispatcher {
   }
 
   protected override continueReading(): void {
-    if (!this.#paused && this.#input.hasInput) this.#handOn();
+    if (!this.#paused && this.#input.hasInput) this.#deliver();
   }
 
   #receive(): Uint8Array {
@@ -153,21 +156,21 @@ export class AsyncChat extends QueuedDispatcher {
     try {
       return this.recv(this.acInBufferSize);
     } catch (error) {
-      this.tellFailure(error);
+      this.handleFailure(error);
       return NO_BYTES;
     }
   }
 
-  /** Tells what was read, until all is told or reading is paused; what a callback left by throwing is told later. */
-  #handOn(): void {
+  /** Delivers what was read, until reading is paused; what a callback that throws leaves undelivered comes later. */
+  #deliver(): void {
     const input = this.#input;
     try {
       while (!this.#paused) {
         const step = input.next(this.maxLineLength || Infinity);
         if (step === Step.NOTHING) return;
-        if (step === Step.DATA) this.collectIncomingData(input.data);
-        else if (step === Step.FOUND) this.foundTerminator();
-        else this.handleLineTooLong();
+        if (step === Step.DATA) this.follow(this.collectIncomingData(input.data));
+        else if (step === Step.FOUND) this.follow(this.foundTerminator());
+        else this.follow(this.handleLineTooLong());
       }
     } finally {
       if (!this.#paused && input.hasInput) this.continueSoon();
@@ -175,7 +178,8 @@ export class AsyncChat extends QueuedDispatcher {
   }
 }
 
-declareOurs(AsyncChat.prototype.readable);
+declareLibraryClass(AsyncChat);
+declareLibraryMethods(AsyncChat.prototype.readable);
 
 function notImplemented(name: string): Error {
   const message = `${name}() must be implemented in a subclass of AsyncChat`;

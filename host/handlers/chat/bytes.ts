@@ -1,6 +1,6 @@
 /** Owns how bytes are given: as a Uint8Array, or as a string, which stands for its UTF-8. Knows no channel. */
 
-import { checkBytes } from "../../backend/check.js";
+import { plainBytes } from "../../net/plain-bytes.js";
 
 /** Bytes to send; a string stands for its UTF-8. */
 export type Bytes = Uint8Array | string;
@@ -9,9 +9,8 @@ export const NO_BYTES = new Uint8Array(0);
 
 const encoder = new TextEncoder();
 
-/** The bytes themselves: a string's are new, a Uint8Array's are its own. @throws TypeError for anything else */
+/** The bytes themselves, whose `length` is true: a string's are new, a Uint8Array's are its own. @throws TypeError */
 export function bytesOf(name: string, data: unknown): Uint8Array {
   if (typeof data === "string") return encoder.encode(data);
-  checkBytes(name, data);
-  return data;
+  return plainBytes(name, data);
 }

@@ -4,6 +4,7 @@
  */
 
 import { checkInteger, checkObject } from "../../backend/check.js";
+import { partOf } from "../../net/plain-bytes.js";
 import { NO_BYTES, type Bytes, bytesOf } from "./bytes.js";
 
 /** asynchat's producer: gives its output piece by piece. */
@@ -14,6 +15,9 @@ export interface Producer {
 
 /** What `pushWithProducer` takes. An async iterable gives its pieces only under `loop`, which does not block. */
 export type ProducerLike = Producer | Iterable<Bytes> | AsyncIterable<Bytes>;
+
+/** Makes a producer. `signal` is aborted when the channel gives the producer up: closed, or its queue discarded. */
+export type ProducerFunction = (signal: AbortSignal) => ProducerLike;
 
 /** Gives bytes in pieces of `bufferSize`. asynchat.simple_producer. */
 export class SimpleProducer implements Producer {
@@ -31,13 +35,13 @@ export class SimpleProducer implements Producer {
   more(): Uint8Array {
     const start = this.#at;
     this.#at = Math.min(start + this.#bufferSize, this.#data.length);
-    return this.#data.subarray(start, this.#at);
+    return partOf(this.#data, start, this.#at);
   }
 }
 
 /** A producer of any kind, as the output of a channel sees it. */
 export interface Source {
-  /** Must a piece be waited for? */
+  /** Is the next piece still to come? */
   readonly isWaiting: boolean;
   /** The next piece; an empty one is the end, undefined means that it is still to come. @throws what the producer throws */
   next(): Uint8Array | undefined;
@@ -46,11 +50,23 @@ export interface Source {
 }
 
 /**
- * Makes a source of a producer.
- * @param onArrival called, never from inside `next`, when what was waited for is there
+ * Makes a source of a producer, or of what a function returns.
+ * @param onArrival called, never from inside `next`, when the piece that was to come is there
  * @param onFailure called with what a producer throws when it is given up
  */
-export function openSource(producer: ProducerLike, onArrival: () => void, onFailure: (error: unknown) => void): Source {
+export function openSource(
+  producer: ProducerLike | ProducerFunction,
+  onArrival: () => void,
+  onFailure: (error: unknown) => void,
+): Source {
+  if (typeof producer === "function") {
+    const controller = new AbortController();
+    return new AbortableSource(sourceOf(producer(controller.signal), onArrival, onFailure), controller);
+  }
+  return sourceOf(producer, onArrival, onFailure);
+}
+
+function sourceOf(producer: ProducerLike, onArrival: () => void, onFailure: (error: unknown) => void): Source {
   checkObject("producer", producer);
   if (isProducer(producer)) return new MoreSource(producer);
   if (Symbol.asyncIterator in producer) return new AsyncSource(producer, onArrival, onFailure);
@@ -119,6 +135,33 @@ class IterableSource implements Source {
     } catch (error) {
       this.#ended = true;
       throw error;
+    }
+  }
+}
+
+/** The source of a producer that a function made: giving it up aborts the signal that the function was given. */
+class AbortableSource implements Source {
+  readonly #source: Source;
+  readonly #controller: AbortController;
+
+  constructor(source: Source, controller: AbortController) {
+    this.#source = source;
+    this.#controller = controller;
+  }
+
+  get isWaiting(): boolean {
+    return this.#source.isWaiting;
+  }
+
+  next(): Uint8Array | undefined {
+    return this.#source.next();
+  }
+
+  close(): void {
+    try {
+      this.#source.close();
+    } finally {
+      this.#controller.abort();
     }
   }
 }

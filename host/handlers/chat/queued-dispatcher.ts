@@ -1,33 +1,35 @@
 /**
- * Owns the sending half of `AsyncChat`: a dispatcher whose output waits in a queue, with producers, water marks and an
- * orderly end. Knows nothing of terminators, and leaves its timers to TimedDispatcher.
+ * Owns the sending half of `AsyncChat`: a dispatcher with an output queue, producers, water marks and an orderly end. Knows
+ * nothing of terminators, and leaves its timers to TimedDispatcher.
  */
 
+import { handleThrown } from "../../loop/channel.js";
 import type { ChannelMap } from "../../loop/channel-map.js";
 import { checkInteger } from "../../backend/check.js";
-import { BlockingIOError, OSError } from "../../backend/errors.js";
+import { OSError } from "../../backend/errors.js";
 import type { Socket } from "../../net/socket.js";
 import { type Bytes, bytesOf } from "./bytes.js";
+import { declareLibraryClass, declareLibraryMethods, isOverride } from "../library.js";
 import { Outgoing } from "./outgoing.js";
-import { declareOurs, isOverride } from "../overrides.js";
-import { type ProducerLike, openSource } from "./producers.js";
+import { type ProducerFunction, type ProducerLike, openSource } from "./producers.js";
 import { TimedDispatcher } from "./timed-dispatcher.js";
-import { compactTraceback } from "../traceback.js";
+import { logThrown } from "../../backend/log.js";
+import { compactTraceback } from "../../backend/traceback.js";
 
 const SIZE_MAX = 0x7fffffff;
 
-/** What `AsyncChat` sends with; not made to be used without it. */
+/** What `AsyncChat` sends with; not meant to be used without it. */
 export abstract class QueuedDispatcher extends TimedDispatcher {
-  /** How many bytes one send is given at the most. asynchat: ac_out_buffer_size. */
+  /** How many bytes one send is given at most. asynchat: ac_out_buffer_size. */
   acOutBufferSize = 65_536;
-  /** At so many bytes waiting to be sent, {@link push} says that it is enough. */
+  /** At so many bytes of pending output, {@link push} returns false. */
   highWaterMark = 65_536;
-  /** When no more than so many are left, {@link handleDrain} is called. */
+  /** When at most so many are left, {@link handleDrain} is called. */
   lowWaterMark = 16_384;
 
   readonly #out = new Outgoing();
   #needDrain = false;
-  /** Did the socket take less than it was given? Then it is full, and will say when it is not. */
+  /** Did the socket take less than it was given? Then it is full, and a write event comes when it is not. */
   #blocked = false;
   #closed = false;
   #inputEnded = false;
@@ -43,27 +45,27 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     if (socket !== undefined) this.setSocket(socket);
   }
 
-  /** Bytes that wait to be sent; what a producer has not yet given does not count. */
+  /** Bytes of pending output; what a producer has not yet given does not count. */
   get outBufferLength(): number {
     return this.#out.length;
   }
 
-  /** Has {@link push} said that it is enough, and {@link handleDrain} not been called since? As Node's streams have it. */
+  /** Has {@link push} reached the high water mark, and {@link handleDrain} not been called since? As in Node's streams. */
   get writableNeedDrain(): boolean {
     return this.#needDrain;
   }
 
   // Callbacks, to be overridden.
 
-  /** The queue had reached the high water mark, and has come down to the low one. */
-  handleDrain(): void {}
+  /** The queue had reached the high water mark, and is down to the low one. */
+  handleDrain(): void | Promise<void> {}
 
   // What a program asks of the channel.
 
   /**
    * Sends what it can, and queues the rest, as a copy: the caller may change `data` afterwards. A string is sent as
    * UTF-8. asynchat: push.
-   * @returns whether fewer than {@link highWaterMark} bytes wait now; if not, better wait for {@link handleDrain}.
+   * @returns whether fewer than {@link highWaterMark} bytes are pending; if not, better wait for {@link handleDrain}.
    * False as well on a channel that is closed: there `data` is dropped.
    * @throws TypeError for anything but bytes and strings; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}
    */
@@ -79,7 +81,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
       try {
         this.initiateSend();
       } finally {
-        if (bytes === data) out.own(bytes);
+        if (typeof data !== "string") out.own(bytes);
       }
     } else {
       out.push(bytes);
@@ -91,17 +93,20 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   }
 
   /**
-   * Queues what a producer gives: an object with `more()`, an iterable or an async iterable. It is asked only when a
-   * send has room for more, and its pieces are not copied. When the channel closes, an iterator's `return` is called.
-   * Bare bytes and strings, which asynchat takes as well, are pushed.
-   * asynchat: push_with_producer.
+   * Queues what a producer gives: an object with `more()`, an iterable or an async iterable; or what a function returns,
+   * which is called at once. It is asked for the next piece only when a send has room for more, and its pieces are not
+   * copied. When the channel closes, or its queue is discarded, an iterator's `return` is called, and the signal that the
+   * function was given is aborted: an async generator that waits for something can end then. Bare bytes and strings, which
+   * asynchat takes as well, are pushed. asynchat: push_with_producer.
    * @throws TypeError for what is no producer; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}
    */
-  pushWithProducer(producer: ProducerLike | Bytes): void {
+  pushWithProducer(producer: ProducerLike | ProducerFunction | Bytes): void {
     if (typeof producer === "string" || producer instanceof Uint8Array) {
       this.push(producer);
       return;
     }
+    // A function is not called for nobody.
+    if (typeof producer === "function" && !this.#mayWrite()) return;
     const source = openSource(
       producer,
       () => this.continueSoon(),
@@ -116,7 +121,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     else this.initiateSend();
   }
 
-  /** Closes, by `handleClose`, when everything queued before is sent. asynchat: close_when_done. */
+  /** Closes, through `handleClose`, when everything queued before is sent. asynchat: close_when_done. */
   closeWhenDone(): void {
     if (this.#isGone) return;
     this.#out.append("close");
@@ -125,7 +130,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
 
   /**
    * Ends the writing half of the connection when everything queued before is sent: the peer reads end of input, and
-   * may go on sending. When both halves have ended, `handleClose` is told. shutdown(2), SHUT_WR.
+   * may go on sending. When both halves have ended, `handleClose` is called. shutdown(2), SHUT_WR.
    */
   endWriting(): void {
     if (this.#isGone || this.#writing !== "open") return;
@@ -134,13 +139,13 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this.#updateInterest();
   }
 
-  /** Drops everything that waits to be sent. asynchat: discard_buffers. */
+  /** Drops all pending output. asynchat: discard_buffers. */
   discardBuffers(): void {
     this.#clear();
     this.#updateInterest();
   }
 
-  /** Sends once, {@link acOutBufferSize} bytes at the most. asynchat: initiate_send. */
+  /** Sends once, at most {@link acOutBufferSize} bytes. asynchat: initiate_send. */
   initiateSend(): void {
     try {
       this.#send();
@@ -149,7 +154,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     }
   }
 
-  /** Leaves the map and closes the socket; what waits to be sent is dropped, and producers are given up. */
+  /** Leaves the map and closes the socket; pending output is dropped, and producers are given up. */
   override close(): void {
     try {
       super.close();
@@ -173,12 +178,21 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this.initiateSend();
   }
 
-  override handleWriteEvent(): void {
-    super.handleWriteEvent();
-    if (!this.#isDrained) return;
-    this.#needDrain = false;
-    this.#updateInterest();
-    this.handleDrain();
+  override handleConnectEvent(): void | Promise<void> {
+    const result = super.handleConnectEvent();
+    // What was pushed before there was a connection can be sent now.
+    if (this.connected) this.#updateInterest();
+    return result;
+  }
+
+  override handleWriteEvent(): void | Promise<void> {
+    const result = super.handleWriteEvent();
+    if (this.#isBelowLowWater) {
+      this.#needDrain = false;
+      this.#updateInterest();
+      this.follow(this.handleDrain());
+    }
+    return result;
   }
 
   override handleEofEvent(): void {
@@ -203,11 +217,10 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this.#clear();
   }
 
-  /** An operation failed. asynchat tells handle_error at once, and nobody else. */
-  protected tellFailure(error: unknown): void {
-    if (error instanceof BlockingIOError) return;
+  /** An operation failed. asynchat calls handle_error at once, and goes on. */
+  protected handleFailure(error: unknown): void {
     if (!(error instanceof OSError)) throw error;
-    this.handleError(error);
+    handleThrown(this, error, false);
   }
 
   protected override continueSending(): void {
@@ -219,12 +232,13 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     return this.#closed && this.fd < 0;
   }
 
-  get #isDrained(): boolean {
+  get #isBelowLowWater(): boolean {
     return this.#needDrain && this.#out.length <= this.lowWaterMark;
   }
 
+  /** Without a connection nothing can be sent, and a write event would come again and again. */
   get #wantsToWrite(): boolean {
-    return this.#out.isReady || this.#isDrained;
+    return (this.connected || this.connecting) && (this.#out.isReady || this.#isBelowLowWater);
   }
 
   #mayWrite(): boolean {
@@ -250,7 +264,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
       out.fill(this.acOutBufferSize);
       if (out.readyLength > 0) return this.#transmit(out.front(this.acOutBufferSize));
       const mark = out.takeMark();
-      // What is left then is a producer that is waited for.
+      // What is left then is a producer whose next piece is still to come.
       if (mark === undefined) return;
       if (mark === "close") return this.handleCloseEvent();
       this.#shutdown();
@@ -260,14 +274,14 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   #transmit(pieces: readonly Uint8Array[]): void {
     const [first] = pieces;
     if (first === undefined) return;
-    // A subclass that overrides `send` is to see everything that is sent.
+    // A subclass that overrides `send` sees everything that is sent.
     const single = pieces.length === 1 || isOverride(this.send);
     const given = single ? first.length : pieces.reduce((length, piece) => length + piece.length, 0);
     let sent = 0;
     try {
       sent = single ? this.send(first) : this.sendPieces(pieces);
     } catch (error) {
-      this.tellFailure(error);
+      this.handleFailure(error);
     }
     if (sent > 0) {
       this.touch();
@@ -279,18 +293,23 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   #shutdown(): void {
     this.#writing = "ended";
     try {
-      this.socket.shutdown("write");
+      this.endOutput();
     } catch (error) {
-      // ENOTCONN: the peer is gone, there is nothing left to end, and reading will tell.
-      if (!(error instanceof OSError && error.code === "ENOTCONN")) this.tellFailure(error);
+      // ENOTCONN: the peer is gone, there is nothing left to end, and reading finds that out.
+      if (!(error instanceof OSError && error.code === "ENOTCONN")) this.handleFailure(error);
     }
     if (this.#inputEnded) this.handleCloseEvent();
   }
 
   #logFailure(error: unknown): void {
     const { type, message, info } = compactTraceback(error);
-    this.logInfo(`${this} gave up a producer, which threw (${type}: ${message} ${info})`, "error");
+    try {
+      this.logInfo(`${this} gave up a producer, which threw (${type}: ${message} ${info})`, "error");
+    } catch (thrown) {
+      logThrown("uncaptured exception while logging", thrown);
+    }
   }
 }
 
-declareOurs(QueuedDispatcher.prototype.writable);
+declareLibraryClass(QueuedDispatcher);
+declareLibraryMethods(QueuedDispatcher.prototype.writable);

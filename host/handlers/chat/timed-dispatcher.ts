@@ -1,17 +1,18 @@
 /**
- * Owns what a chat channel does by the clock and not by its socket: the time that it is idle, and going on in the next
- * turn with what waits for no socket. Knows neither what is sent nor what is read.
+ * Owns what a chat channel does by the clock: its idle timeout, and going on in the next turn with work that waits for no
+ * socket. Knows neither what is sent nor what is read.
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
-import { tellThrown } from "../../loop/channel.js";
+import { handleThrown } from "../../loop/channel.js";
 import type { Timer } from "../../loop/timer.js";
 import { Dispatcher } from "../dispatcher.js";
+import { declareLibraryClass } from "../library.js";
 import { IdleTimer } from "./idle-timer.js";
 
-/** A dispatcher with timers of its own; not made to be used without the classes that `AsyncChat` adds. */
+/** A dispatcher with timers of its own; not meant to be used without the classes that `AsyncChat` adds. */
 export abstract class TimedDispatcher extends Dispatcher {
-  readonly #idle = new IdleTimer(this.map, () => this.#guarded(this.handleTimeout));
+  readonly #idle = new IdleTimer(this.map, () => this.#guarded(() => this.handleTimeout()));
   #continuing: Timer | undefined;
 
   /** @param map the map to be in; default `socketMap` */
@@ -31,8 +32,8 @@ export abstract class TimedDispatcher extends Dispatcher {
     this.#idle.timeoutMs = timeoutMs;
   }
 
-  /** Nothing has moved for {@link idleTimeoutMs}. As it is, logs it and closes; otherwise it is told again. */
-  handleTimeout(): void {
+  /** Nothing has moved for {@link idleTimeoutMs}. By default, logs that and closes; one that does not is called again. */
+  handleTimeout(): void | Promise<void> {
     this.logInfo(`${this} was idle for ${this.idleTimeoutMs} ms, closing channel`, "error");
     this.handleCloseEvent();
   }
@@ -49,9 +50,9 @@ export abstract class TimedDispatcher extends Dispatcher {
     this.#continuing = undefined;
   }
 
-  override handleConnectEvent(): void {
+  override handleConnectEvent(): void | Promise<void> {
     this.touch();
-    super.handleConnectEvent();
+    return super.handleConnectEvent();
   }
 
   // What the classes above it use.
@@ -61,28 +62,30 @@ export abstract class TimedDispatcher extends Dispatcher {
     this.#idle.touch();
   }
 
-  /** Goes on with reading and sending: in the next turn, and so never inside the call of whoever wants it. */
+  /** Goes on with reading and sending: in the next turn, and so never inside the call that asks for it. */
   protected continueSoon(): void {
     if (this.fd < 0) return;
     this.#continuing ??= this.map.callLater(0, () => {
       this.#continuing = undefined;
-      this.#guarded(this.continueReading);
-      this.#guarded(this.continueSending);
+      this.#guarded(() => this.continueReading());
+      this.#guarded(() => this.continueSending());
     });
   }
 
-  /** Hands on what was read and not handed on. */
+  /** Delivers what was read and has not been delivered. */
   protected abstract continueReading(): void;
 
-  /** Sends what waits for no socket. */
+  /** Sends what need not wait for the socket. */
   protected abstract continueSending(): void;
 
-  /** What a timer's callback throws leaves the loop; what a channel's callback throws is told handleError. */
-  #guarded(method: (this: this) => void): void {
+  /** What a timer's callback throws leaves the loop; what a channel's callback throws goes to handleError. */
+  #guarded(call: () => void | Promise<void>): void {
     try {
-      method.call(this);
+      this.follow(call());
     } catch (error) {
-      tellThrown(this, error, false);
+      handleThrown(this, error, false);
     }
   }
 }
+
+declareLibraryClass(TimedDispatcher);

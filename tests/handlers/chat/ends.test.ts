@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { AsyncChat, type Backend, type ChannelMap, defaultBackend, type Socket } from "wasyncore";
 import { Chat, lineChat } from "../../support/chats.js";
 import { Recorder } from "../../support/handlers.js";
+import { captureLog } from "../../support/log.js";
 import { MODES, newMap, run, turns } from "../../support/runs.js";
 import { bytes, connectedPair, listener, pattern } from "../../support/sockets.js";
 
@@ -180,16 +181,20 @@ describe.each(MODES)("idle under $name", (mode) => {
     expect(told.indexOf(3)).toBe(30);
   });
 
-  test("what handleTimeout throws is told handleError, and does not leave the loop", async () => {
+  test("what handleTimeout throws goes to handleError, or after close to the log, and does not leave the loop", async () => {
     const map = newMap();
     const [near] = connectedPair();
+    const log = captureLog();
     const chat = new Impatient(near, map, 1);
     chat.onTimeout = () => {
       if (chat.errors.length > 0) chat.close();
       throw new Error(`timeout ${chat.errors.length}`);
     };
     await run(mode, map);
-    expect(chat.told).toEqual(["timeout", "error timeout 0", "timeout", "error timeout 1"]);
+    expect(chat.told).toEqual(["timeout", "error timeout 0", "timeout"]);
+    expect(log.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/^error: uncaptured exception on closed channel .*timeout 1/),
+    ]);
   });
 
   test("receiving and sending put it off, and move no timer", async () => {

@@ -43,7 +43,7 @@ describe("what is put off", () => {
     for (const handler of handlers) {
       const { socket } = handler;
       // Otherwise the kernel keeps small pieces back until the peer has acknowledged those before them.
-      socket.setOption("TCP_NODELAY", 1);
+      socket.setOption("TCP_NODELAY", true);
       handler.afterwards = () => {
         handler.send(bytes("b"));
         socket.sendSomeOf([bytes("c"), bytes("d")]);

@@ -56,7 +56,7 @@ function pending() {
   const [peer] = made.peers;
   if (handler === undefined || peer === undefined) throw new Error("no handler");
   // Otherwise the kernel keeps small pieces back until the peer has acknowledged those before them.
-  handler.socket.setOption("TCP_NODELAY", 1);
+  handler.socket.setOption("TCP_NODELAY", true);
   let filled = 0;
   handler.afterwards = () => {
     handler.afterwards = undefined;

@@ -1,6 +1,6 @@
-/** Owns the one-line form of a JavaScript stack. Knows nothing else. */
+/** Owns the one-line form of a JavaScript error and its stack. Knows nothing else, and never throws. */
 
-/** Where an error was thrown, and the way there. */
+/** Where an error was thrown, and the calls that led there. */
 export interface CompactTraceback {
   readonly file: string;
   readonly function: string;
@@ -17,11 +17,10 @@ const FRAME = /^\s*at (?:(?:async )?(.*?) \()?(.*?):(\d+):\d+\)?$/;
 
 /** Says in one line what was thrown and where. asyncore.compact_traceback. */
 export function compactTraceback(error: unknown): CompactTraceback {
-  const {
-    name: type,
-    message,
-    stack = "",
-  } = error instanceof Error ? error : { name: typeof error, message: String(error) };
+  const isError = error instanceof Error;
+  const type = textOf(() => (isError ? error.name : typeof error));
+  const message = textOf(() => (isError ? error.message : error));
+  const stack = textOf(() => (isError ? error.stack : ""));
   const frames = [];
   for (const line of stack.split("\n")) {
     const match = FRAME.exec(line);
@@ -34,4 +33,13 @@ export function compactTraceback(error: unknown): CompactTraceback {
     message,
     info: frames.map((frame) => `[${frame.file}|${frame.function}|${frame.line}]`).join(" "),
   };
+}
+
+/** A value as text. What was thrown may be an object that has no text, or a property that throws. */
+export function textOf(read: () => unknown): string {
+  try {
+    return String(read());
+  } catch {
+    return "?";
+  }
 }

@@ -1,0 +1,74 @@
+/**
+ * Owns where log lines go: to the standard streams, or to the sink that a host has set. Every room logs through it.
+ * Knows nothing else of the package, and never throws.
+ */
+
+import { compactTraceback, textOf } from "./traceback.js";
+
+/** One line of the log. */
+export interface LogEntry {
+  /** "log" for `Dispatcher.log`; otherwise what `logInfo` was given: "info", "warning", "error", or a type of its own. */
+  readonly type: string;
+  readonly message: string;
+  /** The standard stream that the default sink writes to: asyncore's choice. */
+  readonly stream: "stdout" | "stderr";
+  /** What the default sink writes, without the end of the line. */
+  readonly text: string;
+}
+
+/** Takes log lines. What it throws, or rejects with, is dropped, and the entry goes to the default sink. */
+export type LogSink = (entry: LogEntry) => void | Promise<void>;
+
+let sink: LogSink = writeToStream;
+
+/**
+ * Sends the log lines of this thread to `newSink`; without one, to the standard streams again.
+ * @returns a call that puts the previous sink back
+ */
+export function setLogSink(newSink: LogSink = writeToStream): () => void {
+  if (typeof newSink !== "function") {
+    throw Object.assign(new TypeError(`"sink" must be a function, got ${typeof newSink}`), {
+      code: "ERR_INVALID_ARG_TYPE",
+    });
+  }
+  const previous = sink;
+  sink = newSink;
+  return () => {
+    sink = previous;
+  };
+}
+
+/** Logs a message. `text` is for lines that have another form than "type: message". */
+export function writeLog(
+  type: string,
+  message: string,
+  stream: LogEntry["stream"],
+  text = `${type}: ${message}`,
+): void {
+  const entry = { type, message, stream, text };
+  try {
+    const result: unknown = sink(entry);
+    if (result instanceof Promise) result.catch(() => writeToStream(entry));
+  } catch {
+    writeToStream(entry);
+  }
+}
+
+/** Logs what was thrown where nobody can be notified of it. `what` says what it was: "uncaptured exception on ...". */
+export function logThrown(what: string, error: unknown): void {
+  const { type, message, info } = compactTraceback(error);
+  writeLog("error", `${what} (${type}: ${message} ${info})`, "stdout");
+}
+
+/** An object for a log line, whatever its `toString` does. */
+export function nameForLog(value: unknown): string {
+  return textOf(() => value);
+}
+
+function writeToStream({ stream, text }: LogEntry): void {
+  try {
+    process[stream].write(`${text}\n`);
+  } catch {
+    // A stream that cannot be written to has no place to say so.
+  }
+}

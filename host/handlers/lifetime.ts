@@ -1,0 +1,45 @@
+/**
+ * Owns what tells asynchronous work that its channel is gone: a promise and a signal, for one life of a handler. A life
+ * ends when the channel is closed; a socket taken over after that begins another. Knows no channel.
+ *
+ * Neither is made before somebody asks for it.
+ */
+
+export class Lifetime {
+  #isOver = false;
+  #controller: AbortController | undefined;
+  #closed: Promise<void> | undefined;
+  #resolve: (() => void) | undefined;
+
+  /** Resolves at the end of this life; never rejects. */
+  get closed(): Promise<void> {
+    if (this.#isOver) this.#closed ??= Promise.resolve();
+    this.#closed ??= new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    return this.#closed;
+  }
+
+  /** Aborted at the end of this life. */
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#isOver) this.#controller.abort();
+    return this.#controller.signal;
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#resolve?.();
+    this.#controller?.abort();
+  }
+
+  /** A new life, where the last one is over. */
+  begin(): void {
+    if (!this.#isOver) return;
+    this.#isOver = false;
+    this.#controller = undefined;
+    this.#closed = undefined;
+    this.#resolve = undefined;
+  }
+}
