@@ -100,7 +100,7 @@ const ARGUMENTS: readonly (readonly [name: string, what: string, types: unknown[
     ["SO_NOTHING", "toString"],
     (option) => made().socket.setOption(option, true),
   ],
-  ["value", "Socket.setOption", ["1", 1, 0, undefined], [], (value) => made().socket.setOption("SO_KEEPALIVE", value)],
+  ["value", "Socket.setOption", ["1", undefined], [1.5], (value) => made().socket.setOption("SO_KEEPALIVE", value)],
   [
     "value",
     "Socket.setOption",

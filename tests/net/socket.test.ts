@@ -100,9 +100,9 @@ describe("options", () => {
   test("are set and read", () => {
     const socket = owned(Socket.create());
     for (const option of ["SO_KEEPALIVE", "SO_BROADCAST", "SO_OOBINLINE", "TCP_NODELAY", "SO_REUSEADDR"] as const) {
-      expect([option, socket.getOption(option)]).toEqual([option, false]);
+      expect([option, socket.getOption(option)]).toEqual([option, 0]);
       socket.setOption(option, true);
-      expect([option, socket.getOption(option)]).toEqual([option, true]);
+      expect([option, socket.getOption(option)]).toEqual([option, 1]);
     }
     socket.setOption("SO_RCVBUF", 20_000);
     expect(socket.getOption("SO_RCVBUF")).toBeGreaterThanOrEqual(20_000);
@@ -125,7 +125,7 @@ describe("options", () => {
   test("IPV6_V6ONLY is an option of IPv6 sockets alone", () => {
     const socket = owned(Socket.create({ family: "IPv6" }));
     socket.setOption("IPV6_V6ONLY", true);
-    expect(socket.getOption("IPV6_V6ONLY")).toBe(true);
+    expect(socket.getOption("IPV6_V6ONLY")).toBe(1);
     expect(() => owned(Socket.create()).setOption("IPV6_V6ONLY", true)).toThrow(
       expect.objectContaining({ syscall: "setsockopt" }),
     );
