@@ -57,7 +57,7 @@ function integer(values, name, min, max) {
 function names(option, list, existing) {
   const given = list.split(",").filter((name) => name !== "");
   const unknown = given.find((name) => !existing.includes(name));
-  if (unknown !== undefined) throw new UsageError(`--${option}: there is no "${unknown}"; --list shows what there is.`);
+  if (unknown !== undefined) throw new UsageError(`--${option}: there is no "${unknown}"; --list shows the names.`);
   if (given.length === 0) throw new UsageError(`--${option} is empty.`);
   return given;
 }

@@ -83,7 +83,7 @@ describe.skipIf(missing !== "")("npm run bench", () => {
     expect(await bench("--only", "echo-51")).toMatchObject({
       code: 2,
       stdout: "",
-      stderr: 'bench: --only: there is no "echo-51"; --list shows what there is.\n',
+      stderr: 'bench: --only: there is no "echo-51"; --list shows the names.\n',
     });
     expect(await bench("--rounds", "0")).toMatchObject({ code: 2, stdout: "" });
     expect(await bench("--sizes", "1")).toMatchObject({ code: 2, stdout: "" });
