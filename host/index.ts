@@ -48,8 +48,17 @@ export { SimpleProducer, type Producer, type ProducerLike } from "./handlers/cha
 export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
 export { compactTraceback, type CompactTraceback } from "./handlers/traceback.js";
-export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop/loop.js";
+export {
+  closeAll,
+  loop,
+  loopSync,
+  poll,
+  type CloseAllOptions,
+  type LoopOptions,
+  type PollOptions,
+} from "./loop/loop.js";
 export { createNodeBackend } from "./node/backend.js";
 export { pipe } from "./net/pipe.js";
 export { Socket, type Datagram, type SocketOptions } from "./net/socket.js";
+export { wake, type WakeHandle, type Waker } from "./loop/waker.js";
 export type { Timer, TimerCallback, TimerHandler } from "./loop/timer.js";

@@ -8,6 +8,7 @@
 
 import { Ready } from "../backend/backend.js";
 import { type Channel, tellThrown } from "../loop/channel.js";
+import { rememberPolledOtherwise } from "../loop/never-looped.js";
 import { checkInteger, checkObject } from "../backend/check.js";
 
 const ALL = Ready.READ | Ready.WRITE | Ready.PRIORITY | Ready.HANGUP | Ready.ERROR;
@@ -18,6 +19,7 @@ const ALL = Ready.READ | Ready.WRITE | Ready.PRIORITY | Ready.HANGUP | Ready.ERR
  */
 export function read(channel: Channel): void {
   checkObject("channel", channel);
+  rememberPolledOtherwise();
   try {
     channel.handleReadEvent();
   } catch (error) {
@@ -28,6 +30,7 @@ export function read(channel: Channel): void {
 /** Tells a channel that it can write, as {@link read}. asyncore.write. */
 export function write(channel: Channel): void {
   checkObject("channel", channel);
+  rememberPolledOtherwise();
   try {
     channel.handleWriteEvent();
   } catch (error) {
@@ -38,6 +41,7 @@ export function write(channel: Channel): void {
 /** Tells a channel that there is out-of-band data, as {@link read}. asyncore._exception. */
 export function exception(channel: Channel): void {
   checkObject("channel", channel);
+  rememberPolledOtherwise();
   try {
     channel.handleExptEvent();
   } catch (error) {
@@ -55,6 +59,7 @@ export function exception(channel: Channel): void {
  */
 export function readwrite(channel: Channel, flags: number): void {
   checkObject("channel", channel);
+  rememberPolledOtherwise();
   checkInteger("flags", flags, 0, ALL);
   const { fd } = channel;
   try {

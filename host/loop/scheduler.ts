@@ -1,7 +1,6 @@
 /**
- * Owns one engine and everything that stands behind its numbers: channels by slot, timers by slot, the errors that
- * must leave the loop. Knows the engine, the backend seam and the channel seam; knows no handler class, and nothing of
- * how a loop waits.
+ * Owns one engine and what its numbers mean: channels by slot, timers by slot, and the errors that must leave the loop.
+ * Knows the engine, the backend seam and the channel seam; knows no handler class, and nothing of how a loop waits.
  */
 
 import type { Backend } from "../backend/backend.js";
@@ -9,6 +8,7 @@ import { type Channel, type Registering, type Registration, tellThrown } from ".
 import { Interest, Kind, Verdict, instantiateEngine, type EngineExports } from "./engine.js";
 import { OSError } from "../backend/errors.js";
 import { NameLookups } from "./name-lookups.js";
+import { rememberUnlooped } from "./never-looped.js";
 import type { Timer } from "./timer.js";
 import { wasiErrorCode } from "../wasi/errno.js";
 import { PollOneoff } from "../wasi/poll-oneoff.js";
@@ -16,8 +16,8 @@ import { PollOneoff } from "../wasi/poll-oneoff.js";
 const NS_PER_MS = 1e6;
 const TWO_32 = 0x1_0000_0000;
 
-/** A channel's place in the engine. */
-class Place implements Registration {
+/** A channel that is in the map: its name in the engine. */
+class Member implements Registration {
   readonly addedMs: number;
   constructor(
     readonly scheduler: Scheduler,
@@ -25,6 +25,7 @@ class Place implements Registration {
     readonly fd: number,
     readonly slot: number,
     readonly generation: number,
+    readonly isSampled: boolean,
   ) {
     this.addedMs = scheduler.nowMs();
   }
@@ -86,12 +87,17 @@ export class Scheduler {
   readonly engine: EngineExports;
   readonly poller: PollOneoff;
   readonly lookups: NameLookups;
-  /** Who runs the loop now; one at a time. */
-  owner: object | undefined;
-  /** Called when something changes while the loop waits outside of a turn. */
+  /** Is a loop running? One at a time: two would deliver each other's events. */
+  isLooping = false;
+  /** How many channels are sampled every turn. */
+  sampled = 0;
+  /** How many channels do not keep a loop going. */
+  unreferenced = 0;
+  /** Set while a loop waits outside of a turn, and called when something changes that it must know of. */
   onChange: (() => void) | undefined;
-  readonly #places: (Place | undefined)[] = [];
-  readonly #byDescriptor = new Map<number, Place>();
+  #isWoken = false;
+  readonly #members: (Member | undefined)[] = [];
+  readonly #byDescriptor = new Map<number, Member>();
   readonly #timers: (RunningTimer | undefined)[] = [];
   #byChannel = false;
   #escaping: { readonly error: unknown } | undefined;
@@ -113,9 +119,9 @@ export class Scheduler {
     this.lookups = new NameLookups(backend, (channel, call) => this.#guard(channel, call));
   }
 
-  /** Is there nothing left to wait for? */
+  /** Is nothing left to wait for? */
   get isIdle(): boolean {
-    return this.#byDescriptor.size === 0 && this.engine.timerCount() === 0;
+    return this.#byDescriptor.size === this.unreferenced && this.engine.timerCount() === 0;
   }
 
   nowMs(): number {
@@ -123,7 +129,7 @@ export class Scheduler {
   }
 
   /** By descriptor, in order of addition. */
-  get places(): ReadonlyMap<number, Place> {
+  get members(): ReadonlyMap<number, Member> {
     return this.#byDescriptor;
   }
 
@@ -132,17 +138,20 @@ export class Scheduler {
     // As in asyncore's map, a descriptor has one channel: the newest.
     this.#byDescriptor.get(fd)?.remove();
     const slot = engine.channelAdd(fd, state, interest, Number(asked), Number(stream));
-    const place = new Place(this, channel, fd, slot, engine.channelGeneration(slot));
-    this.#places[slot] = place;
-    this.#byDescriptor.set(fd, place);
+    const member = new Member(this, channel, fd, slot, engine.channelGeneration(slot), asked);
+    this.#members[slot] = member;
+    this.#byDescriptor.set(fd, member);
+    if (asked) this.sampled += 1;
+    if (this.#byDescriptor.size === 1) rememberUnlooped(this);
     this.changed();
-    return place;
+    return member;
   }
 
-  remove(place: Place): void {
-    if (this.engine.channelRemove(place.slot, place.generation) === 0) return;
-    this.#places[place.slot] = undefined;
-    this.#byDescriptor.delete(place.fd);
+  remove(member: Member): void {
+    if (this.engine.channelRemove(member.slot, member.generation) === 0) return;
+    this.#members[member.slot] = undefined;
+    this.#byDescriptor.delete(member.fd);
+    if (member.isSampled) this.sampled -= 1;
     this.changed();
   }
 
@@ -169,9 +178,15 @@ export class Scheduler {
     for (const timer of this.#timers) if (timer !== undefined) this.cancelTimer(timer);
   }
 
-  /** Something changed that the loop, if it waits, must know of. */
+  /** Something changed that a loop that waits must know of. */
   changed(): void {
     this.onChange?.();
+  }
+
+  /** Has the next turn come soon, and interest sampled again before it. */
+  wake(): void {
+    this.#isWoken = true;
+    this.changed();
   }
 
   /**
@@ -180,10 +195,11 @@ export class Scheduler {
    */
   prepare(timeoutMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
+    this.#isWoken = false;
     const waitMs = this.engine.turnPrepare(timeoutMs);
     this.release();
-    // A handler that was asked may have closed the last channel.
-    return this.isIdle ? 0 : waitMs;
+    // A handler that was sampled may have closed the last channel, or changed what an earlier one would answer now.
+    return this.isIdle || this.#isWoken ? 0 : waitMs;
   }
 
   /**
@@ -205,7 +221,7 @@ export class Scheduler {
     return ready;
   }
 
-  /** Throws what must leave the loop, if there is something. */
+  /** Throws what must leave the loop, where something must. */
   release(): void {
     const escaping = this.#escaping;
     if (escaping === undefined) return;
@@ -219,7 +235,7 @@ export class Scheduler {
   }
 
   #ask(slot: number): number {
-    const channel = this.#places[slot]?.channel;
+    const channel = this.#members[slot]?.channel;
     if (channel === undefined) return Interest.NONE;
     try {
       return channel.sampleInterest();
@@ -231,7 +247,7 @@ export class Scheduler {
 
   #deliver(slot: number, kind: number, detail: number): number {
     if (kind === Kind.TIMER) return this.#fire(slot);
-    const channel = this.#places[slot]?.channel;
+    const channel = this.#members[slot]?.channel;
     if (channel === undefined) return Verdict.GO_ON;
     try {
       switch (kind) {
