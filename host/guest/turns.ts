@@ -22,6 +22,7 @@ class GuestTurns implements Turns {
   readonly #poller: PollOneoff;
   /** Did the last turn find nothing? Otherwise what the guest waits for is not known. */
   #isSettled = false;
+  #hasBegun = false;
 
   constructor(guest: Guest, poller: PollOneoff) {
     this.#guest = guest;
@@ -30,9 +31,8 @@ class GuestTurns implements Turns {
   }
 
   prepare(): number | undefined {
-    if (!this.#isSettled) return 0;
-    // One that has ended has nothing pending either.
-    if (this.#guest.pending() !== 0) return this.#poller.wantedMs;
+    // It may begin its work in its first turn. One that has ended has nothing pending either.
+    if (!this.#hasBegun || this.#guest.pending() !== 0) return this.#isSettled ? this.#poller.wantedMs : 0;
     this.exitCode = this.#guest.exitCode ?? 0;
     return undefined;
   }
@@ -42,6 +42,7 @@ class GuestTurns implements Turns {
   }
 
   run(): number {
+    this.#hasBegun = true;
     const ready = this.#guest.turn(FOREVER_NS);
     this.#isSettled = ready <= 0;
     return ready;

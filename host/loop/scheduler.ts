@@ -195,10 +195,9 @@ export class Scheduler {
    */
   prepare(timeoutMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
-    this.#isWoken = false;
     const waitMs = this.engine.turnPrepare(timeoutMs);
     this.release();
-    // A handler that was sampled may have closed the last channel, or changed what an earlier one would answer now.
+    // A handler that was sampled may have closed the last channel, or called wake for one that was sampled before it.
     return this.isIdle || this.#isWoken ? 0 : waitMs;
   }
 
@@ -208,6 +207,7 @@ export class Scheduler {
    */
   run(waitMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
+    this.#isWoken = false;
     const { pollSet } = this.poller;
     let ready: number;
     pollSet.beginBatch?.();

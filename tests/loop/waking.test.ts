@@ -63,16 +63,27 @@ describe("map.wake()", () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const recorder = new Recorder(near, map);
-    let samples = 0;
-    recorder.readable = () => {
-      samples += 1;
-      if (samples < 3) map.wake();
-      return true;
+    recorder.handleRead = () => {
+      Recorder.prototype.handleRead.call(recorder);
+      map.wake();
     };
-    recorder.addChannel();
     far.send(bytes("x"));
-    await start(mode, { map, count: 3, timeoutMs: 500 });
-    expect([samples >= 3, recorder.text]).toEqual([true, "x"]);
+    // Only the first turn has something to read.
+    await start(mode, { map, count: 2, timeoutMs: Infinity });
+    expect([map.stats().turns, recorder.text]).toEqual([2, "x"]);
+  });
+
+  test.each(MODES)("while interest is sampled has the next turn not wait: $name", async (mode) => {
+    const map = newMap();
+    class Waking extends Recorder {
+      override readable(): boolean {
+        map.wake();
+        return true;
+      }
+    }
+    new Waking(connectedPair()[0], map);
+    await start(mode, { map, count: 2, timeoutMs: Infinity });
+    expect(map.stats().turns).toBe(2);
   });
 
   test("without a loop, and on a map without channels, has no effect", async () => {
