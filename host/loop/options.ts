@@ -68,7 +68,8 @@ export function planLoop(options: LoopOptions): LoopPlan {
 /** Those of one turn that by default does not wait. @throws TypeError */
 export function turnOptions(options: PollOptions): LoopOptions {
   checkNamed(options, POLL_OPTIONS);
-  return { ...options, timeoutMs: options.timeoutMs ?? 0, count: 1 };
+  const { timeoutMs = 0, usePoll, map } = options;
+  return { timeoutMs, usePoll, map, count: 1 };
 }
 
 /** @throws TypeError */

@@ -246,7 +246,8 @@ describe("what a channel does while it is sampled again", () => {
   });
 
   test("a timer that it starts fires", async () => {
-    await sampledAgain((handler, map) => void map.callLater(1, () => handler.close()));
+    const map = await sampledAgain((handler, map) => void map.callLater(1, () => handler.close()));
+    expect(map.stats().timers).toBe(1);
   });
 
   test("a channel that it adds is watched", async () => {
