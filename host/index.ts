@@ -52,10 +52,19 @@ export { SimpleProducer, type Producer, type ProducerFunction, type ProducerLike
 export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
 export { compactTraceback, type CompactTraceback } from "./backend/traceback.js";
-export { closeAll, loop, loopSync, poll, type LoopOptions, type PollOptions } from "./loop/loop.js";
+export {
+  closeAll,
+  loop,
+  loopSync,
+  poll,
+  type CloseAllOptions,
+  type LoopOptions,
+  type PollOptions,
+} from "./loop/loop.js";
 export { openBeneath, type OpenBeneathOptions } from "./net/beneath.js";
 export { createNodeBackend, type NodeBackendOptions } from "./node/backend.js";
 export { pipe } from "./net/pipe.js";
 export { Socket, type SocketOptions } from "./net/socket.js";
 export type { SocketNumber, SocketSwitch } from "./net/socket-options.js";
+export { wake, type WakeHandle, type Waker } from "./loop/waker.js";
 export type { Timer, TimerCallback, TimerHandler } from "./loop/timer.js";

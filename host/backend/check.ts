@@ -95,16 +95,40 @@ export function checkArray(name: string, value: unknown): asserts value is reado
   if (!Array.isArray(value)) throw typeError(name, "an array", value);
 }
 
-/** An object that has none but these options: a misspelt one would have no effect, and nobody would notice. */
-export function checkOptionNames(
+/**
+ * An object with options, all of them among `known`. An unknown name is refused, with the one that is likely to be
+ * meant: a misspelt option would otherwise be ignored.
+ */
+export function checkOptions(
   name: string,
   value: unknown,
-  allowed: readonly string[],
+  known: readonly string[],
 ): asserts value is Record<string, unknown> {
   checkObject(name, value);
-  for (const key of Object.keys(value)) {
-    if (allowed.includes(key)) continue;
-    const message = `"${name}" has no option "${key}"; there ${allowed.length === 1 ? "is" : "are"} ${allowed.join(", ")}`;
-    throw Object.assign(new TypeError(message), { code: "ERR_UNKNOWN_OPTION" });
+  for (const option in value) {
+    if (known.includes(option) || !Object.hasOwn(value, option)) continue;
+    const meant = known.find((each) => isSimilar(option, each));
+    const hint = meant === undefined ? `there are ${known.join(", ")}` : `did you mean "${meant}"?`;
+    throw Object.assign(new TypeError(`unknown option "${option}" in "${name}": ${hint}`), {
+      code: "ERR_UNKNOWN_OPTION",
+    });
   }
+}
+
+/** Python's names and those without a unit are similar: use_poll to usePoll, timeout to timeoutMs. */
+function isSimilar(unknown: string, known: string): boolean {
+  const [a, b] = [unknown, known].map((each) => each.replaceAll("_", "").toLowerCase());
+  return a !== undefined && b !== undefined && a.length > 2 && (a.includes(b) || b.includes(a));
+}
+
+/** An AbortSignal, or what looks like one. */
+export function checkSignal(name: string, value: unknown): asserts value is AbortSignal {
+  const { aborted, addEventListener, signal } = (value ?? {}) as Record<string, unknown>;
+  if (typeof aborted === "boolean" && typeof addEventListener === "function") return;
+  const isController = typeof signal === "object" && signal !== null && "aborted" in signal;
+  throw typeError(name, isController ? "an AbortSignal (pass controller.signal)" : "an AbortSignal", value);
+}
+
+export function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== "function") throw typeError(name, "a function", value);
 }

@@ -8,7 +8,7 @@ import { checkBytes } from "../backend/check.js";
 import { defaultBackend } from "../net/default-backend.js";
 import type { Socket } from "../net/socket.js";
 import { Guest } from "./instance.js";
-import { GuestTurns } from "./turns.js";
+import { driveTurns } from "./turns.js";
 import { Preview1, type Preview1Options } from "./preview1.js";
 
 export { GuestError, type GuestErrorCode, type GuestFrame, GuestTrap } from "./instance.js";
@@ -57,7 +57,7 @@ export async function driveGuest(module: Uint8Array, options: DriveGuestOptions 
     const guest = new Guest(module, preview1);
     preview1.poller.waits = false;
     guest.initialize();
-    return guest.exitCode ?? (await new GuestTurns(guest, preview1.poller, options.signal).run());
+    return guest.exitCode ?? (await driveTurns(guest, preview1.poller, options.signal));
   } finally {
     preview1.close();
   }

@@ -8,6 +8,7 @@
 
 import { Ready } from "../backend/backend.js";
 import { type Channel, handleThrown } from "../loop/channel.js";
+import { rememberPolledOtherwise } from "../loop/never-looped.js";
 import { checkInteger, checkObject } from "../backend/check.js";
 
 const ALL = Ready.READ | Ready.WRITE | Ready.PRIORITY | Ready.HANGUP | Ready.ERROR;
@@ -53,6 +54,7 @@ export function readwrite(channel: Channel, flags: number): void {
 
 function give(channel: Channel, closesWhenGone: boolean, events: () => void): void {
   checkObject("channel", channel);
+  rememberPolledOtherwise();
   const wasOpen = channel.fd >= 0;
   try {
     events();

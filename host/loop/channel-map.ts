@@ -5,11 +5,12 @@
 
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import type { Channel, ChannelDescription, Registrar } from "./channel.js";
-import { checkCallback, checkMs } from "../backend/check.js";
+import { checkCallback, checkFunction, checkMs } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import { Interest, readStatistics, type EngineStatistics } from "./engine.js";
 import { Scheduler } from "./scheduler.js";
 import type { Timer, TimerCallback } from "./timer.js";
+import { Waker } from "./waker.js";
 
 /** One channel, as {@link ChannelMap.snapshot} shows it. */
 export interface ChannelSnapshot {
@@ -53,30 +54,30 @@ export class ChannelMap {
 
   /** How many channels there are. */
   get size(): number {
-    return this.#scheduler?.places.size ?? 0;
+    return this.#scheduler?.members.size ?? 0;
   }
 
   /** The channel on a descriptor. */
   get(fd: number): Channel | undefined {
-    return this.#scheduler?.places.get(fd)?.channel;
+    return this.#scheduler?.members.get(fd)?.channel;
   }
 
   has(fd: number): boolean {
-    return this.#scheduler?.places.has(fd) ?? false;
+    return this.#scheduler?.members.has(fd) ?? false;
   }
 
   /** Descriptors, in channel order. */
   *keys(): IterableIterator<number> {
-    if (this.#scheduler !== undefined) yield* this.#scheduler.places.keys();
+    if (this.#scheduler !== undefined) yield* this.#scheduler.members.keys();
   }
 
   /** Channels, in channel order: that in which they came into the map. */
   *values(): IterableIterator<Channel> {
-    for (const place of this.#scheduler?.places.values() ?? []) yield place.channel;
+    for (const member of this.#scheduler?.members.values() ?? []) yield member.channel;
   }
 
   *[Symbol.iterator](): IterableIterator<[fd: number, channel: Channel]> {
-    for (const [fd, place] of this.#scheduler?.places ?? []) yield [fd, place.channel];
+    for (const [fd, member] of this.#scheduler?.members ?? []) yield [fd, member.channel];
   }
 
   /** Milliseconds of the map's monotonic clock: what `callAt` counts in. */
@@ -117,12 +118,31 @@ export class ChannelMap {
     this.#scheduler?.cancelTimers();
   }
 
+  /**
+   * Says that something has changed that the map cannot see, such as what a `writable()` looks at: a loop that runs on
+   * the map samples interest again, and takes a turn soon. For this thread; without a loop it has no effect.
+   */
+  wake(): void {
+    this.#scheduler?.wake();
+  }
+
+  /**
+   * Makes what other threads wake the map's loop with, `loopSync` included: they call `wake(waker.handle)`. The loop
+   * takes a turn then, and calls back in it, once for all wakes up to then. What the callback throws leaves the loop.
+   * As `call_soon_threadsafe` of Python's asyncio, and libuv's `uv_async_send`.
+   * @throws OSError: EMFILE, ...
+   */
+  waker(callback?: () => void): Waker {
+    if (callback !== undefined) checkFunction("callback", callback);
+    return new Waker(this.#use(), callback);
+  }
+
   /** What each channel is doing, in channel order. Asks the operating system for addresses: not for every turn. */
   snapshot(): ChannelSnapshot[] {
     const scheduler = this.#scheduler;
     if (scheduler === undefined) return [];
     const nowMs = scheduler.nowMs();
-    return Array.from(scheduler.places.values(), ({ channel, fd, slot, generation, addedMs }) => {
+    return Array.from(scheduler.members.values(), ({ channel, fd, slot, generation, addedMs }) => {
       const watched = scheduler.engine.channelRegistered(slot);
       return {
         id: `${slot}.${generation >>> 0}`,
@@ -140,8 +160,9 @@ export class ChannelMap {
     return { ...readStatistics(engine), channelsNow: engine.channelCount(), timersNow: engine.timerCount() };
   }
 
-  /** Releases what the operating system holds for the map. Channels still in it are not closed: see `closeAll`. */
+  /** Releases what the operating system holds for the map. Channels still in it, but for wakers, are not closed: see `closeAll`. */
   [Symbol.dispose](): void {
+    for (const channel of [...this.values()]) if (channel instanceof Waker) channel.close();
     this.#scheduler?.dispose();
     this.#scheduler = undefined;
   }

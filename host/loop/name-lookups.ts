@@ -1,8 +1,8 @@
 /**
  * Owns the host names that are being looked up for channels. Knows the backend seam; knows no engine.
  *
- * How a name is looked up depends on who waits for it: without blocking under `loop`, blocking under `loopSync`. Asked
- * while no loop runs, a name waits for the first one that does.
+ * How a name is looked up depends on the loop that runs: without blocking under `loop`, blocking under `loopSync`. A name
+ * that is given while no loop runs waits for the next one.
  */
 
 import type { Backend } from "../backend/backend.js";
@@ -16,7 +16,7 @@ interface Lookup {
   readonly host: string;
   readonly family: 0 | 4 | 6;
   readonly done: Done;
-  given: boolean;
+  isOver: boolean;
 }
 
 export class NameLookups {
@@ -25,13 +25,13 @@ export class NameLookups {
   readonly #waiting = new Set<Lookup>();
   #mode: "none" | "blocking" | "asynchronous" = "none";
 
-  /** @param guard runs a handler's code, and takes care of what it throws */
+  /** @param guard runs a handler's code, and handles what it throws */
   constructor(backend: Backend, guard: (channel: Channel, call: () => void) => void) {
     this.#backend = backend;
     this.#guard = guard;
   }
 
-  /** A loop begins: what waits is looked up its way, and so is what comes. */
+  /** A loop begins: names that wait, and those that are added from now on, are looked up in its way. */
   begin(mode: "blocking" | "asynchronous"): void {
     this.#mode = mode;
     for (const lookup of this.#waiting) this.#start(lookup);
@@ -43,11 +43,11 @@ export class NameLookups {
 
   /** @returns a call that gives up waiting */
   add(channel: Channel, host: string, family: 0 | 4 | 6, done: Done): () => void {
-    const lookup: Lookup = { channel, host, family, done, given: false };
+    const lookup: Lookup = { channel, host, family, done, isOver: false };
     this.#waiting.add(lookup);
     if (this.#mode !== "none") this.#start(lookup);
     return () => {
-      lookup.given = true;
+      lookup.isOver = true;
       this.#waiting.delete(lookup);
     };
   }
@@ -74,8 +74,8 @@ export class NameLookups {
   }
 
   #finish(lookup: Lookup, result: string | OSError): void {
-    if (lookup.given) return;
-    lookup.given = true;
+    if (lookup.isOver) return;
+    lookup.isOver = true;
     this.#guard(lookup.channel, () => lookup.done(result));
   }
 }

@@ -1,7 +1,6 @@
 /**
- * Owns one engine and everything that stands behind its numbers: channels by slot, timers by slot, the errors that
- * must leave the loop. Knows the engine, the backend seam and the channel seam; knows no handler class, and nothing of
- * how a loop waits.
+ * Owns one engine and what its numbers mean: channels by slot, timers by slot, and the errors that must leave the loop.
+ * Knows the engine, the backend seam and the channel seam; knows no handler class, and nothing of how a loop waits.
  */
 
 import type { Backend } from "../backend/backend.js";
@@ -10,6 +9,7 @@ import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, 
 import { LoopError, OSError } from "../backend/errors.js";
 import { logThrown } from "../backend/log.js";
 import { NameLookups } from "./name-lookups.js";
+import { rememberUnlooped } from "./never-looped.js";
 import type { Timer } from "./timer.js";
 import { wasiErrorCode } from "../wasi/errno.js";
 import { PollOneoff } from "../wasi/poll-oneoff.js";
@@ -17,8 +17,8 @@ import { PollOneoff } from "../wasi/poll-oneoff.js";
 const NS_PER_MS = 1e6;
 const TWO_32 = 0x1_0000_0000;
 
-/** A channel's place in the engine. */
-class Place implements Registration {
+/** A channel that is in the map: its name in the engine. */
+class Member implements Registration {
   readonly addedMs: number;
   constructor(
     readonly scheduler: Scheduler,
@@ -26,6 +26,7 @@ class Place implements Registration {
     readonly fd: number,
     readonly slot: number,
     readonly generation: number,
+    readonly isSampled: boolean,
   ) {
     this.addedMs = scheduler.nowMs();
   }
@@ -92,12 +93,17 @@ export class Scheduler {
   readonly engine: EngineExports;
   readonly poller: PollOneoff;
   readonly lookups: NameLookups;
-  /** Who runs the loop now; one at a time. */
-  owner: object | undefined;
-  /** Called when something changes while the loop waits outside of a turn. */
+  /** Is a loop running? One at a time: two would deliver each other's events. */
+  isLooping = false;
+  /** How many channels are sampled every turn. */
+  sampled = 0;
+  /** How many channels do not keep a loop going. */
+  unreferenced = 0;
+  /** Set while a loop waits outside of a turn, and called when something changes that it must know of. */
   onChange: (() => void) | undefined;
-  readonly #places: (Place | undefined)[] = [];
-  readonly #byDescriptor = new Map<number, Place>();
+  #isWoken = false;
+  readonly #members: (Member | undefined)[] = [];
+  readonly #byDescriptor = new Map<number, Member>();
   readonly #timers: (RunningTimer | undefined)[] = [];
   #byChannel = false;
   #escaping: { readonly error: unknown } | undefined;
@@ -121,9 +127,9 @@ export class Scheduler {
     this.lookups = new NameLookups(backend, (channel, call) => this.#guard(channel, call));
   }
 
-  /** Is there nothing left to wait for? */
+  /** Is nothing left to wait for? */
   get isIdle(): boolean {
-    return this.#byDescriptor.size === 0 && this.engine.timerCount() === 0;
+    return this.#byDescriptor.size === this.unreferenced && this.engine.timerCount() === 0;
   }
 
   nowMs(): number {
@@ -131,7 +137,7 @@ export class Scheduler {
   }
 
   /** By descriptor, in order of addition. */
-  get places(): ReadonlyMap<number, Place> {
+  get members(): ReadonlyMap<number, Member> {
     return this.#byDescriptor;
   }
 
@@ -143,18 +149,21 @@ export class Scheduler {
     const slot = engine.channelAdd(fd, State.IDLE, sampled ? Interest.NONE : interest, Number(sampled), Number(stream));
     if (slot < 0) throw outOfMemory("channel");
     former?.remove();
-    const place = new Place(this, channel, fd, slot, engine.channelGeneration(slot));
-    engine.channelSetState(slot, place.generation, state);
-    this.#places[slot] = place;
-    this.#byDescriptor.set(fd, place);
+    const member = new Member(this, channel, fd, slot, engine.channelGeneration(slot), sampled);
+    engine.channelSetState(slot, member.generation, state);
+    this.#members[slot] = member;
+    this.#byDescriptor.set(fd, member);
+    if (sampled) this.sampled += 1;
+    if (this.#byDescriptor.size === 1) rememberUnlooped(this);
     this.changed();
-    return place;
+    return member;
   }
 
-  remove(place: Place): void {
-    if (this.engine.channelRemove(place.slot, place.generation) === 0) return;
-    this.#places[place.slot] = undefined;
-    this.#byDescriptor.delete(place.fd);
+  remove(member: Member): void {
+    if (this.engine.channelRemove(member.slot, member.generation) === 0) return;
+    this.#members[member.slot] = undefined;
+    this.#byDescriptor.delete(member.fd);
+    if (member.isSampled) this.sampled -= 1;
     this.changed();
   }
 
@@ -183,9 +192,15 @@ export class Scheduler {
     for (const timer of this.#timers) if (timer !== undefined) this.cancelTimer(timer);
   }
 
-  /** Something changed that the loop, if it waits, must know of. */
+  /** Something changed that a loop that waits must know of. */
   changed(): void {
     this.onChange?.();
+  }
+
+  /** Has the next turn come soon, and interest sampled again before it. */
+  wake(): void {
+    this.#isWoken = true;
+    this.changed();
   }
 
   /**
@@ -197,8 +212,8 @@ export class Scheduler {
     const waitMs = this.engine.turnPrepare(timeoutMs);
     this.release();
     if (waitMs < 0) throw new LoopError("ERR_LOOP_RUNNING", "a turn of this map is under way");
-    // A handler that was asked may have closed the last channel.
-    return this.isIdle ? 0 : waitMs;
+    // A handler that was sampled may have closed the last channel, or called wake for one that was sampled before it.
+    return this.isIdle || this.#isWoken ? 0 : waitMs;
   }
 
   /**
@@ -207,6 +222,7 @@ export class Scheduler {
    */
   run(waitMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
+    this.#isWoken = false;
     const { pollSet } = this.poller;
     let ready: number;
     pollSet.beginTurn();
@@ -220,7 +236,7 @@ export class Scheduler {
     return ready;
   }
 
-  /** Throws what must leave the loop, if there is something. */
+  /** Throws what must leave the loop, where something must. */
   release(): void {
     const escaping = this.#escaping;
     if (escaping === undefined) return;
@@ -234,7 +250,7 @@ export class Scheduler {
   }
 
   #ask(slot: number): number {
-    const channel = this.#places[slot]?.channel;
+    const channel = this.#members[slot]?.channel;
     if (channel === undefined) return Interest.NONE;
     try {
       return channel.sampleInterest();
@@ -246,7 +262,7 @@ export class Scheduler {
 
   #deliver(slot: number, kind: number, detail: number): number {
     if (kind === Kind.TIMER) return this.#fire(slot);
-    const channel = this.#places[slot]?.channel;
+    const channel = this.#members[slot]?.channel;
     if (channel === undefined) return Verdict.GO_ON;
     try {
       if (kind === Kind.ACCEPT) return this.#accept(channel);

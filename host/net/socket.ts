@@ -19,7 +19,7 @@ import {
   checkDescriptor,
   checkInteger,
   checkOneOf,
-  checkOptionNames,
+  checkOptions,
 } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
@@ -77,7 +77,7 @@ export class Socket implements Endpoint {
 
   /** Makes a socket. socket(2). */
   static create(options: SocketOptions = {}, backend: Backend = defaultBackend()): Socket {
-    checkOptionNames("options", options, ["family", "type"]);
+    checkOptions("options", options, ["family", "type"]);
     const { family = "IPv4", type = "stream" } = options;
     checkOneOf("family", family, FAMILIES);
     checkOneOf("type", type, TYPES);

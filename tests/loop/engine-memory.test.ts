@@ -36,10 +36,10 @@ function addUntilRefused(scheduler: Scheduler): number {
 test("a channel too many is an error, and whoever had its descriptor stays in the map", () => {
   const scheduler = createScheduler();
   const refused = addUntilRefused(scheduler);
-  const former = scheduler.places.get(3)?.channel;
+  const former = scheduler.members.get(3)?.channel;
   expect(() => add(scheduler, 3)).toThrow(REFUSED);
-  expect(scheduler.places.get(3)?.channel).toBe(former);
-  expect([scheduler.places.size, scheduler.engine.channelCount()]).toEqual([refused - 3, refused - 3]);
+  expect(scheduler.members.get(3)?.channel).toBe(former);
+  expect([scheduler.members.size, scheduler.engine.channelCount()]).toEqual([refused - 3, refused - 3]);
 });
 
 test("a turn without memory for its events is ENOMEM, and the map goes on with fewer channels", () => {
@@ -49,7 +49,7 @@ test("a turn without memory for its events is ENOMEM, and the map goes on with f
     while (true) scheduler.startTimer(Infinity, 0, () => {});
   }).toThrow(REFUSED);
   expect(() => scheduler.run(0, false)).toThrow(expect.objectContaining({ name: "OSError", code: "ENOMEM" }));
-  for (const place of [...scheduler.places.values()].slice(1)) place.remove();
+  for (const place of [...scheduler.members.values()].slice(1)) place.remove();
   scheduler.prepare(0, false);
   expect(scheduler.run(0, false)).toBe(0);
 });

@@ -1,7 +1,7 @@
 /** The loop itself, whichever way it runs: when it ends, and what it refuses. poll and closeAll. */
 
 import { describe, expect, test } from "vitest";
-import { closeAll, createNodeBackend, LoopError, loop, loopSync, poll } from "wasyncore";
+import { closeAll, createNodeBackend, LoopError, loop, type LoopOptions, loopSync, poll } from "wasyncore";
 import { recordingWaits } from "../support/backends.js";
 import { Recorder } from "../support/handlers.js";
 import { MODES, newMap, run, start } from "../support/runs.js";
@@ -153,6 +153,61 @@ describe("poll", () => {
     poll({ map });
     poll({ map, usePoll: true });
     expect([map.stats().turns, recorder.text]).toEqual([3, "x"]);
+  });
+});
+
+describe.each(["loop", "loopSync", "poll", "closeAll"] as const)("the options of %s", (name) => {
+  const calls = { loop, loopSync, poll, closeAll };
+  const call = async (options: unknown): Promise<void> => calls[name](options as LoopOptions);
+  const unknown: readonly (readonly [options: object, message: string])[] = [
+    [{ colour: 1 }, 'unknown option "colour" in "options": there are '],
+    ...(name === "closeAll"
+      ? ([[{ ignore_all: true }, 'unknown option "ignore_all" in "options": did you mean "ignoreAll"?']] as const)
+      : ([
+          [{ timeout: 1 }, 'unknown option "timeout" in "options": did you mean "timeoutMs"?'],
+          [{ use_poll: true }, 'unknown option "use_poll" in "options": did you mean "usePoll"?'],
+        ] as const)),
+  ];
+
+  test.each(unknown)("an unknown one is refused by name: %o", async (options, message) => {
+    await expect(call(options)).rejects.toMatchObject({
+      name: "TypeError",
+      code: "ERR_UNKNOWN_OPTION",
+      message: expect.stringContaining(message),
+    });
+  });
+
+  test.each([null, 30, "x", true])("%o is no object with options", async (options) => {
+    await expect(call(options)).rejects.toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
+  });
+
+  test("a map in their place is refused, with what is meant", async () => {
+    await expect(call(newMap())).rejects.toThrow(/got a ChannelMap: pass \{ map \}/);
+    await expect(call({ map: new Map() })).rejects.toMatchObject({ code: "ERR_INVALID_ARG_TYPE" });
+  });
+});
+
+describe.each(["loop", "loopSync"] as const)("the signal of %s", (name) => {
+  const call = async (signal: unknown): Promise<void> =>
+    (name === "loop" ? loop : loopSync)({ map: newMap(), signal: signal as AbortSignal });
+
+  test("must not be the controller, and the error says what to pass", async () => {
+    const refused = call(new AbortController());
+    await expect(refused).rejects.toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
+    await expect(refused).rejects.toThrow('"signal" must be an AbortSignal (pass controller.signal), got object');
+  });
+
+  test.each([null, 1, "x", {}, { aborted: false }, { aborted: 1, addEventListener() {} }])(
+    "%o is none",
+    async (signal) => {
+      await expect(call(signal)).rejects.toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
+    },
+  );
+
+  test("may be anything that looks like one", async () => {
+    const alike = { aborted: true, addEventListener() {}, removeEventListener() {} };
+    await expect(call(alike)).resolves.toBeUndefined();
+    await expect(call(undefined)).resolves.toBeUndefined();
   });
 });
 

@@ -50,7 +50,7 @@ describe("loop", () => {
   });
 
   test("channels without a loop keep no process alive", async () => {
-    expect(await outputOf(`new Dispatcher(Socket.pair()[0]); console.log("made");`)).toBe("made");
+    expect((await endOf(`new Dispatcher(Socket.pair()[0]); console.log("made");`)).stdout).toBe("made\n");
   });
 
   test.each([
@@ -81,6 +81,54 @@ describe("loop", () => {
       await loop({ map });`).ended;
     expect(code).toBe(1);
     expect(stderr).toContain("Error: nobody catches this");
+  });
+});
+
+/** Runs a script to its end, whatever that is. */
+async function endOf(source: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const { code, stdout, stderr } = await startScript(`${IMPORTS}\nimport { read, poll } from "wasyncore";\n${source}`)
+    .ended;
+  return { code, stdout, stderr };
+}
+
+describe("a program whose channels no loop ever served", () => {
+  const WARNING = /\[WASYNCORE_NEVER_LOOPED\] Warning: (.*)/g;
+
+  test("is warned when it ends, once, with the channels' classes and the way out", async () => {
+    const { code, stderr } = await endOf(`
+      class EchoServer extends Dispatcher {}
+      const map = new ChannelMap();
+      const [first, second] = Socket.pair();
+      new EchoServer(first, map);
+      new Dispatcher(second);
+      // The end of a process may come more than once.
+      process.once("beforeExit", () => setTimeout(() => {}, 1));`);
+    expect(code).toBe(0);
+    expect([...stderr.matchAll(WARNING)].map(([, message]) => message)).toEqual([
+      "2 channels are left (EchoServer, Dispatcher) in a map on which no loop ever ran, so nothing was read, written " +
+        "or accepted: call `await loop()`, with the map as an option where it is not socketMap",
+    ]);
+  });
+
+  test.each([
+    ["closed them", "channel.close();"],
+    ["ran a loop", "await loop({ count: 1, timeoutMs: 0 });"],
+    ["ran a loop that blocks", "loopSync({ count: 1, timeoutMs: 0 });"],
+    ["polled", "poll();"],
+    ["polls by other means", "far.send(Buffer.from('x')); read(channel);"],
+    ["has been ended by process.exit", "process.exit(0);"],
+    ["has been ended by process.exit, with an error", "process.exitCode = 3; process.exit();"],
+    ["dies of an error", "throw new Error('of its own');"],
+    ["dies of a rejection", "await Promise.reject(new Error('of its own'));"],
+    ["has dropped them out of the map", "channel.delChannel();"],
+    ["has made no socket", "channel.close(); new Dispatcher();"],
+  ])("is not warned where it %s", async (_, how) => {
+    const { stderr } = await endOf(`
+      const [near, far] = Socket.pair();
+      const channel = new Dispatcher(near);
+      channel.handleRead = () => void channel.recv(10);
+      ${how}`);
+    expect(stderr).not.toContain("WASYNCORE_NEVER_LOOPED");
   });
 });
 

@@ -1,0 +1,178 @@
+/**
+ * Owns when turns are taken on the host's event loop, and what ends them: between turns the host waits for the poll
+ * set, for a deadline, for a change made outside of a turn, and for anything that may change the interest of sampled
+ * channels. Knows the seam {@link Turns}; knows neither the engine nor a guest, which both take their turns here.
+ */
+
+import type { PollSet, Watch } from "../backend/backend.js";
+import { Activity } from "./activity.js";
+
+/** Something that takes turns. */
+export interface Turns {
+  /** Watched between turns. */
+  readonly pollSet: PollSet;
+  /** From so many ready channels on, the next turn is taken without going back to the host's event loop. */
+  readonly busyFrom: number;
+  /** Are there channels whose interest is known only by sampling it? */
+  readonly areSampled: boolean;
+  /** Set while the driver waits: to be called when something that a turn depends on has changed. */
+  onChange: (() => void) | undefined;
+  /**
+   * Prepares a turn; may be called again without a turn in between, and then samples interest again.
+   * @param elapsedMs how much of the time that a turn may wait has passed since the last one
+   * @returns how long the turn may wait, or undefined when there is to be none
+   */
+  prepare(elapsedMs: number): number | undefined;
+  /**
+   * Brings {@link pollSet} up to date with the turn that was prepared.
+   * @returns whether it is worth waiting; false when a turn finds something whatever the operating system says
+   */
+  beforeWait(): boolean;
+  /** Takes the turn, without waiting. @returns how many channels were ready */
+  run(): number;
+}
+
+/**
+ * Turns follow each other for at most this long before the rest of the process runs, under load or not. It is measured
+ * by the clock and not in turns, so that the cost of handlers does not matter. An iteration of Node's own event loop
+ * under load takes as long. Going back to the host's event loop costs about as much as serving ten messages.
+ */
+const WAKE_MS = 8;
+
+/** The longest time that the host's timers count. */
+const TIMER_MS_MAX = 0x7fffffff;
+
+export class Driver {
+  readonly #turns: Turns;
+  readonly #signal: AbortSignal | undefined;
+  readonly #activity: Activity;
+  #watch: Watch | undefined;
+  /** Takes a turn in the next iteration of the host's event loop. */
+  #immediate: NodeJS.Immediate | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  /** When the timer goes off, and when the wait must end: the first may be earlier than the second, never later. */
+  #timerAtMs = Infinity;
+  #waitUntilMs = Infinity;
+  #turnEndedMs = 0;
+  #isInTurn = false;
+  #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
+
+  constructor(turns: Turns, signal: AbortSignal | undefined) {
+    this.#turns = turns;
+    this.#signal = signal;
+    this.#activity = new Activity(() => this.#sampleAgain());
+  }
+
+  /** Resolves when no turn is to follow or the signal is aborted; rejects with what a turn throws. */
+  run(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.#signal?.addEventListener("abort", this.#abort);
+      if (this.#signal?.aborted === true) this.#end();
+      else this.#attempt(() => this.#waitForTurn(this.#turns.prepare(0)));
+    });
+  }
+
+  /** Waits for a reason to take the turn that was prepared: the first, or the next after a turn. */
+  #waitForTurn(waitMs: number | undefined): void {
+    this.#turnEndedMs = performance.now();
+    this.#activity.reset();
+    this.#wait(waitMs);
+  }
+
+  #wait(waitMs: number | undefined): void {
+    // A handler that was sampled may have aborted the signal, which has ended this.
+    if (waitMs === undefined || this.#settle === undefined) return this.#end();
+    const turns = this.#turns;
+    const isWorthIt = turns.beforeWait();
+    this.#watch ??= turns.pollSet.watch(this.#wake);
+    turns.onChange = this.#runSoon;
+    if (turns.areSampled) this.#activity.watch();
+    else this.#activity.stop();
+    if (waitMs > 0 && isWorthIt) this.#waitFor(waitMs);
+    else this.#runSoon();
+  }
+
+  readonly #wake = (): void => {
+    if (this.#settle === undefined) return;
+    this.#turns.onChange = undefined;
+    clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+    this.#attempt(this.#takeTurns);
+  };
+
+  /** Under load the next turn has something to do as well, and going back to the host's loop costs more than a turn. */
+  readonly #takeTurns = (): void => {
+    const turns = this.#turns;
+    const { busyFrom } = turns;
+    const endMs = performance.now() + WAKE_MS;
+    let isBusy = false;
+    while (true) {
+      this.#isInTurn = true;
+      const ready = turns.run();
+      this.#isInTurn = false;
+      const waitMs = this.#signal?.aborted === true ? undefined : turns.prepare(0);
+      isBusy ||= ready >= busyFrom;
+      if (waitMs === undefined || !isBusy || ready <= 0 || performance.now() >= endMs) return this.#waitForTurn(waitMs);
+    }
+  };
+
+  /** Something else has run: what sampled channels want may be different from what the prepared turn knows. */
+  #sampleAgain(): void {
+    // A turn that is to come samples after it.
+    if (this.#settle === undefined || this.#immediate !== undefined) return;
+    this.#turns.onChange = undefined;
+    this.#attempt(() => this.#wait(this.#turns.prepare(performance.now() - this.#turnEndedMs)));
+  }
+
+  #attempt(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#end({ error });
+    }
+  }
+
+  readonly #runSoon = (): void => {
+    this.#immediate ??= setImmediate(this.#wake);
+  };
+
+  readonly #abort = (): void => {
+    // Inside a turn it ends after that, as after any other.
+    if (!this.#isInTurn) this.#end();
+  };
+
+  /** A timer that goes off too early is set again then: cheaper than moving it every turn. */
+  #waitFor(waitMs: number): void {
+    this.#waitUntilMs = performance.now() + waitMs;
+    if (this.#timer !== undefined && this.#timerAtMs <= this.#waitUntilMs) return;
+    this.#setTimer(waitMs);
+  }
+
+  #setTimer(waitMs: number): void {
+    clearTimeout(this.#timer);
+    this.#timerAtMs = performance.now() + waitMs;
+    this.#timer = setTimeout(this.#timeout, Math.min(Math.ceil(waitMs), TIMER_MS_MAX));
+  }
+
+  readonly #timeout = (): void => {
+    this.#timer = undefined;
+    const leftMs = this.#waitUntilMs - performance.now();
+    if (leftMs > 0) this.#setTimer(leftMs);
+    else this.#wake();
+  };
+
+  #end(thrown?: { readonly error: unknown }): void {
+    const settle = this.#settle;
+    if (settle === undefined) return;
+    this.#settle = undefined;
+    this.#turns.onChange = undefined;
+    this.#signal?.removeEventListener("abort", this.#abort);
+    this.#watch?.stop();
+    this.#activity.stop();
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    if (thrown === undefined) settle.resolve();
+    else settle.reject(thrown.error);
+  }
+}

@@ -1,0 +1,346 @@
+/**
+ * Channels that override `writable`, and what they look at changes outside of a turn: by a timer, a promise, another
+ * server. The loop samples them again, and a process in which nothing happens runs nothing.
+ */
+
+import { EventEmitter, once } from "node:events";
+import { stat } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { connect, createServer } from "node:net";
+import { PassThrough } from "node:stream";
+import { MessageChannel } from "node:worker_threads";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { type ChannelMap, ExitNow, loop } from "wasyncore";
+import { Quiet, Recorder } from "../support/handlers.js";
+import { startScript } from "../support/processes.js";
+import { newMap } from "../support/runs.js";
+import { bytes, connectedPair, text } from "../support/sockets.js";
+
+/** asyncore's idiom: writes what is in its buffer, and wants to write while there is something. */
+class Fed extends Quiet {
+  buffer = "";
+  samples = 0;
+
+  override writable(): boolean {
+    this.samples += 1;
+    return this.buffer.length > 0;
+  }
+
+  override handleWrite(): void {
+    this.send(bytes(this.buffer));
+    this.buffer = "";
+  }
+
+  override handleRead(): void {
+    this.recv(65536);
+  }
+
+  override handleClose(): void {
+    this.close();
+  }
+}
+
+/** Feeds the buffer later, in a way of its own. What it has set up goes when the test ends. */
+type Feed = (feed: () => void) => void | Promise<void>;
+
+const FEEDS: readonly (readonly [name: string, feed: Feed])[] = [
+  ["a timer", (feed) => void setTimeout(feed, 3)],
+  [
+    "an interval",
+    (feed) => {
+      const timer = setInterval(() => {
+        clearInterval(timer);
+        feed();
+      }, 3);
+    },
+  ],
+  ["a timer that is due right after interest was sampled", (feed) => void setImmediate(() => setTimeout(feed, 0))],
+  ["an immediate", (feed) => void setImmediate(feed)],
+  ["an immediate of an immediate", (feed) => void setImmediate(() => setImmediate(feed))],
+  ["process.nextTick", (feed) => process.nextTick(feed)],
+  ["process.nextTick of a timer", (feed) => void setTimeout(() => process.nextTick(feed), 1)],
+  ["a microtask", (feed) => queueMicrotask(feed)],
+  ["a microtask of an immediate", (feed) => void setImmediate(() => queueMicrotask(feed))],
+  [
+    "an await",
+    async (feed) => {
+      await undefined;
+      feed();
+    },
+  ],
+  [
+    "a chain of awaits",
+    async (feed) => {
+      for (let i = 0; i < 100; i++) await undefined;
+      feed();
+    },
+  ],
+  [
+    "a chain of awaits after a timer",
+    async (feed) => {
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      for (let i = 0; i < 100; i++) await undefined;
+      feed();
+    },
+  ],
+  ["a callback of node:fs", (feed) => stat("/", feed)],
+  [
+    "a promise of node:fs",
+    async (feed) => {
+      await readFile("package.json");
+      feed();
+    },
+  ],
+  [
+    "a stream's event",
+    (feed) => {
+      const stream = new PassThrough();
+      stream.on("data", feed);
+      setTimeout(() => stream.write("x"), 1);
+    },
+  ],
+  [
+    "a message",
+    (feed) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.once("message", () => {
+        port1.close();
+        feed();
+      });
+      port2.postMessage("x");
+    },
+  ],
+  [
+    "another server's data",
+    async (feed) => {
+      const server = createServer((connection) => connection.on("data", () => (feed(), connection.end())));
+      onTestFinished(() => void server.close());
+      server.listen(0, "127.0.0.1");
+      await once(server, "listening");
+      const client = connect((server.address() as { port: number }).port, "127.0.0.1");
+      client.on("connect", () => setTimeout(() => client.write("x"), 1));
+      client.on("data", () => undefined);
+    },
+  ],
+];
+
+/** A handler that feeds on something, and its peer in the same map, which closes both when it has all. */
+function fed(map: ChannelMap, rounds: number, again: (handler: Fed) => void): [Fed, Recorder] {
+  const [near, far] = connectedPair();
+  const handler = new Fed(near, map);
+  class Peer extends Recorder {
+    override handleRead(): void {
+      super.handleRead();
+      if (this.text.length < rounds) return again(handler);
+      handler.close();
+      this.close();
+    }
+  }
+  return [handler, new Peer(far, map)];
+}
+
+describe("interest that changes outside of a turn is seen, however long the loop may wait, when it is changed by", () => {
+  test.each(FEEDS)("%s", async (_, feed) => {
+    const rounds = 10;
+    const map = newMap();
+    const start = (handler: Fed): void => void feed(() => (handler.buffer = "x"));
+    const [handler, peer] = fed(map, rounds, start);
+    start(handler);
+    await loop({ map, timeoutMs: Infinity });
+    expect(peer.text).toBe("x".repeat(rounds));
+  });
+
+  test.each(FEEDS)("%s, when it was begun inside a callback of a timer of the map", async (_, feed) => {
+    const map = newMap();
+    const [handler, peer] = fed(map, 1, () => undefined);
+    map.callLater(1, () => void feed(() => (handler.buffer = "x")));
+    await loop({ map, timeoutMs: Infinity });
+    expect(peer.text).toBe("x");
+  });
+
+  test("an await that began before the loop, and goes on after one of its turns", async () => {
+    const map = newMap();
+    const [handler, peer] = fed(map, 1, () => undefined);
+    const events = new EventEmitter();
+    void (async () => {
+      await once(events, "go");
+      for (let i = 0; i < 10; i++) await undefined;
+      handler.buffer = "x";
+    })();
+    map.callLater(1, () => events.emit("go"));
+    await loop({ map, timeoutMs: Infinity });
+    expect(peer.text).toBe("x");
+  });
+
+  test("an await of another thread's notification that began before the loop", async () => {
+    // In a process where nothing else runs. Neither the notification nor the await is seen by a hook.
+    const { code, stdout, stderr } = await startScript(`
+      import { Worker } from "node:worker_threads";
+      import { ChannelMap, Dispatcher, loop, Socket } from "wasyncore";
+      const map = new ChannelMap();
+      const words = new Int32Array(new SharedArrayBuffer(8));
+      const [near, far] = Socket.pair();
+      class Fed extends Dispatcher {
+        buffer = "";
+        writable() { return this.buffer.length > 0; }
+        handleWrite() { this.send(Buffer.from(this.buffer)); this.buffer = ""; }
+      }
+      class Peer extends Dispatcher {
+        handleRead() { console.log(Buffer.from(this.recv(10)).toString()); process.exit(0); }
+      }
+      const fed = new Fed(near, map);
+      new Peer(far, map);
+      async function feed() {
+        await Atomics.waitAsync(words, 0, 0).value;
+        fed.buffer = "x";
+      }
+      feed();
+      const worker = new Worker(
+        "import { workerData as words } from 'node:worker_threads'; Atomics.wait(words, 1, 0); Atomics.wait(words, 1, 1, 100);" +
+          "Atomics.notify(words, 0); Atomics.wait(words, 1, 1);",
+        { eval: true, workerData: words },
+      );
+      worker.on("online", () => { Atomics.store(words, 1, 1); Atomics.notify(words, 1); });
+      await loop({ map, timeoutMs: Infinity });`).ended;
+    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "x\n", stderr: "" });
+  });
+});
+
+describe("what a channel does while it is sampled again", () => {
+  /** Waits in a loop, in which a first channel is sampled again and acts. */
+  async function sampledAgain(act: (handler: Fed, map: ChannelMap) => void, signal?: AbortSignal): Promise<ChannelMap> {
+    const map = newMap();
+    let isTold = false;
+    class Acting extends Fed {
+      override writable(): boolean {
+        if (isTold) {
+          isTold = false;
+          act(this, map);
+        }
+        return false;
+      }
+    }
+    new Acting(connectedPair()[0], map);
+    // After the samples that follow the beginning of a loop.
+    setTimeout(() => (isTold = true), 20);
+    await loop({ map, timeoutMs: Infinity, signal });
+    return map;
+  }
+
+  test("closing the last channel ends the loop", async () => {
+    const map = await sampledAgain((handler) => handler.close());
+    expect(map.size).toBe(0);
+  });
+
+  test("aborting the signal ends the loop", async () => {
+    const stop = new AbortController();
+    const map = await sampledAgain(() => stop.abort(), stop.signal);
+    expect(map.size).toBe(1);
+  });
+
+  test("ExitNow leaves the loop", async () => {
+    const leaving = sampledAgain(() => {
+      throw new ExitNow();
+    });
+    await expect(leaving).rejects.toThrow(ExitNow);
+  });
+
+  test("a timer that it starts fires", async () => {
+    const map = await sampledAgain((handler, map) => void map.callLater(1, () => handler.close()));
+    expect(map.stats().timers).toBe(1);
+  });
+
+  test("a channel that it adds is watched", async () => {
+    const [near, far] = connectedPair();
+    far.send(bytes("new"));
+    const map = await sampledAgain((handler, map) => {
+      const added = new Recorder(near, map);
+      added.handleRead = () => {
+        expect(text(added.recv(10))).toBe("new");
+        added.close();
+        handler.close();
+      };
+    });
+    expect(map.size).toBe(0);
+  });
+});
+
+describe("the cost", () => {
+  test("timeoutMs counts from the last turn, whatever runs meanwhile", async () => {
+    const map = newMap();
+    new Fed(connectedPair()[0], map);
+    const timer = setInterval(() => undefined, 1);
+    onTestFinished(() => clearInterval(timer));
+    await loop({ map, count: 2, timeoutMs: 20 });
+    expect(map.stats().turns).toBe(2);
+  });
+
+  test("a process in which nothing happens takes no turn, and samples only as often as something happens", async () => {
+    const { code, stdout, stderr } = await startScript(`
+      import { ChannelMap, Dispatcher, loop, Socket } from "wasyncore";
+      const map = new ChannelMap();
+      let samples = 0;
+      class Sampled extends Dispatcher {
+        writable() { samples++; return false; }
+      }
+      const channel = new Sampled(Socket.pair()[0], map);
+      let events = 0;
+      const timer = setInterval(() => {
+        events++;
+        if (events < 20) return;
+        clearInterval(timer);
+        console.log(JSON.stringify({ samples, turns: map.stats().turns }));
+        channel.close();
+      }, 10);
+      await loop({ map, timeoutMs: Infinity });`).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { samples, turns } = JSON.parse(stdout) as { samples: number; turns: number };
+    expect(turns).toBe(0);
+    // A timer is an event, and so may be what Node does after it; 20 of them, and the beginning.
+    expect(samples).toBeGreaterThan(15);
+    expect(samples).toBeLessThan(65);
+  });
+
+  test("a channel that causes activity whenever it is sampled is sampled at a bounded rate", async () => {
+    const map = newMap();
+    class Restless extends Fed {
+      override writable(): boolean {
+        void Promise.resolve().then(() => undefined);
+        setImmediate(() => undefined);
+        return super.writable();
+      }
+    }
+    const [near, far] = connectedPair();
+    const handler = new Restless(near, map);
+    const peer = new Recorder(far, map);
+    peer.handleRead = () => {
+      peer.received.push(Buffer.from(peer.recv(10)));
+      handler.close();
+      peer.close();
+    };
+    const startMs = performance.now();
+    let [samples, elapsedMs] = [0, 0];
+    setTimeout(() => {
+      [samples, elapsedMs] = [handler.samples, performance.now() - startMs];
+      handler.buffer = "x";
+    }, 300);
+    await loop({ map, timeoutMs: Infinity });
+    expect(peer.text).toBe("x");
+    expect(samples).toBeLessThan(70 + elapsedMs / 3);
+  });
+
+  test("no hook is left when the loop has ended", async () => {
+    const { stdout } = await startScript(`
+      import { ChannelMap, Dispatcher, loop, Socket } from "wasyncore";
+      const map = new ChannelMap();
+      let samples = 0;
+      class Sampled extends Dispatcher {
+        writable() { samples++; return false; }
+      }
+      const channel = new Sampled(Socket.pair()[0], map);
+      await loop({ map, count: 1, timeoutMs: 1 });
+      const before = samples;
+      setTimeout(() => setImmediate(() => { console.log(samples - before); channel.close(); }), 5);`).ended;
+    expect(stdout.trim()).toBe("0");
+  });
+});
