@@ -227,7 +227,8 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     const failed = readOption(fd, constants.options.SO_LINGER);
     if (failed < 0) return failed;
     const [on = 0, seconds = 0] = value;
-    return { on: on !== 0, seconds };
+    // Linux keeps the seconds of one that was switched off.
+    return on === 0 ? { on: false, seconds: 0 } : { on: true, seconds };
   }
 
   function setLinger(fd: number, { on, seconds }: Linger): number {

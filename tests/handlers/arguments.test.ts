@@ -9,14 +9,22 @@ import { bytes, connectedPair, pipe } from "../support/sockets.js";
 
 describe("options", () => {
   test.each([
-    ["Socket.create", () => Socket.create({ familiy: "IPv6" } as never), "familiy"],
-    ["createSocket", () => new Dispatcher(undefined, newMap()).createSocket({ kind: "dgram" } as never), "kind"],
-  ])("%s refuses one that it does not have", (_, call, name) => {
+    [
+      "Socket.create",
+      () => Socket.create({ famly: "IPv6" } as never),
+      `unknown option "famly" in "options": there are family, type`,
+    ],
+    [
+      "createSocket",
+      () => new Dispatcher(undefined, newMap()).createSocket({ socket_type: "dgram" } as never),
+      `unknown option "socket_type" in "options": did you mean "type"?`,
+    ],
+  ])("%s refuses one that it does not have", (_, call, message) => {
     expect(call).toThrow(
       expect.objectContaining({
         name: "TypeError",
         code: "ERR_UNKNOWN_OPTION",
-        message: `"options" has no option "${name}"; there are family, type`,
+        message,
       }),
     );
   });
