@@ -17,7 +17,7 @@ import { errorCode } from "./error-codes";
 import { Channel } from "./channel";
 import { socketMap } from "./channel-map";
 import { collectBetweenTurns, holdExisting, releaseExisting } from "./collector";
-import { OSError, hasError, isDisconnect, raise, takeError } from "./errors";
+import { OSError, endsCallback, enterLoop, hasError, isDisconnect, isLeaving, raise, takeError } from "./errors";
 import { printError } from "./messages";
 import { allChannels, channelIn, keepingChannels, noteKeeping, wantsToRead } from "./registry";
 import { fireTimer, toNs } from "./timers";
@@ -34,8 +34,6 @@ export class LoopOptions {
 
 let byChannel: bool = false;
 let looping: bool = false;
-/** Has a callback asked to leave the loop? */
-let exiting: bool = false;
 
 if (!isDefined(WASYNCORE_PROFILE)) ERROR("programs with this library are compiled by: wasyncore build");
 
@@ -43,7 +41,7 @@ setUpcalls(ask, deliver);
 setPoll(pollChannels);
 
 /**
- * Runs until no channel and no timer is left, until `count` turns are over, or until {@link exitNow}. What on Node would
+ * Runs until no channel and no timer is left, until `count` turns are over, or until `exitNow`. What on Node would
  * be thrown from it ends the program: it says what, and exits with status 1. asyncore.loop.
  */
 export function loop(options: LoopOptions = new LoopOptions()): void {
@@ -52,9 +50,9 @@ export function loop(options: LoopOptions = new LoopOptions()): void {
     return;
   }
   looping = true;
-  exiting = false;
+  enterLoop();
   holdExisting();
-  for (let turns: f64 = 0; turns < options.count && !isIdle() && !exiting; turns += 1) {
+  for (let turns: f64 = 0; turns < options.count && !isIdle() && !isLeaving(); turns += 1) {
     if (turnOnce(toNs(options.timeoutMs), options.usePoll) < 0) exitProcess(1);
     collectBetweenTurns();
   }
@@ -90,7 +88,7 @@ export function poll(options: PollOptions = new PollOptions()): void {
  */
 export function turn(timeoutNs: i64): i32 {
   if (looping || isTurning()) return -ERRNO_ALREADY;
-  exiting = false;
+  enterLoop();
   const ready = turnOnce(timeoutNs, false);
   collectBetweenTurns();
   return ready;
@@ -99,11 +97,6 @@ export function turn(timeoutNs: i64): i32 {
 /** How many channels and timers there are: at 0 there is nothing left to wait for. */
 export function pending(): i32 {
   return channelCount() + timerCount();
-}
-
-/** Leaves the loop when the callback returns; the channels stay. On Node, a callback throws `ExitNow` for it. */
-export function exitNow(): void {
-  exiting = true;
 }
 
 /** Options of {@link closeAll}. */
@@ -135,7 +128,9 @@ function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
   if (hasError()) return tellUncaught();
   const waitNs = prepare(max<i64>(0, timeoutNs));
   if (hasError()) return tellUncaught();
-  const ready = run(isIdle() || exiting ? 0 : waitNs, usePoll);
+  // As on Node, where `readable` and `writable` leave the loop before the poll.
+  if (isLeaving()) return 0;
+  const ready = run(isIdle() ? 0 : waitNs, usePoll);
   if (hasError()) return tellUncaught();
   if (ready < 0) printError(ascii("poll_oneoff ") + errorCode(-ready) + ascii(": the host cannot wait"));
   return ready;
@@ -180,7 +175,7 @@ function ask(slot: i32): i32 {
 function deliver(slot: i32, kind: i32, detail: i32): i32 {
   if (kind == Kind.TIMER) {
     fireTimer(slot);
-    return hasError() || exiting ? Verdict.STOP : 0;
+    return endsCallback() ? Verdict.STOP : 0;
   }
   const channel = channelIn(slot);
   if (channel === null) return 0;
@@ -196,7 +191,7 @@ function deliver(slot: i32, kind: i32, detail: i32): i32 {
   else if (kind == Kind.ERROR && detail != 0) return fail(channel, channel.socketError(detail));
   const error = takeError();
   if (error !== null) return fail(channel, error);
-  if (exiting) return Verdict.STOP;
+  if (isLeaving()) return Verdict.STOP;
   return more ? Verdict.AGAIN : 0;
 }
 
@@ -218,5 +213,5 @@ function fail(channel: Channel, error: OSError): i32 {
   if (channel.fd < 0 && error.errno == -ERRNO_BADF) return 0;
   if (byChannel && error.errno < 0 && isDisconnect(-error.errno)) channel.handleCloseEvent();
   else channel.handleError(error);
-  return hasError() || exiting ? Verdict.STOP : Verdict.FAILED;
+  return endsCallback() ? Verdict.STOP : Verdict.FAILED;
 }

@@ -213,7 +213,8 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     const size = max(1, this.acOutBufferSize);
     this._blocked = false;
     while (this.connected && !out.isEmpty) {
-      out.fill(size);
+      // Where a producer fails, the error is the caller's, and what it gave before is sent in the next turn.
+      if (!out.fill(size)) return;
       if (out.readyLength > 0) {
         this._transmit(min(out.readyLength, size));
         return;
