@@ -72,7 +72,7 @@ export class AsyncChat extends QueuedDispatcher {
       else this._input.endWith(changetype<Uint8Array>(terminator).slice());
     } else {
       const count = i32(terminator);
-      if (count < 0 || f64(count) != f64(terminator)) raiseErrno(ERRNO_INVAL, "setTerminator");
+      if (count < 0 || f64(count) != f64(terminator)) raiseErrno(ERRNO_INVAL, ascii("setTerminator"));
       else this._input.endAfter(count);
     }
   }

@@ -130,10 +130,7 @@ export abstract class Channel {
 
   /** An operation in a callback failed, or the socket has an error. As it is, logs it and closes. What fails here ends the loop. */
   handleError(error: OSError): void {
-    this.logInfo(
-      ascii("uncaptured exception, closing channel ") + this.toString() + ascii(" (") + error.toString() + ascii(")"),
-      "error",
-    );
+    this.logInfo(uncaptured(ascii(", closing channel ") + this.toString(), error), "error");
     if (this._closeTold) this.close();
     else this.handleCloseEvent();
   }
@@ -240,4 +237,9 @@ export abstract class Channel {
   protected _unhandled(event: string): void {
     this.logInfo(ascii("unhandled ") + event + ascii(" event"), "warning");
   }
+}
+
+/** What is logged of an error, and what it happened in. */
+export function uncaptured(where: string, error: OSError): string {
+  return ascii("uncaptured exception") + where + " (" + error.toString() + ")";
 }

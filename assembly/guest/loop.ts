@@ -12,13 +12,14 @@ import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../wasi/errn
 import { EventType, Subscription, writeEvent } from "../wasi/poll";
 import { pollPortably } from "../wasi/portable-poll";
 import { connectError, exitProcess } from "../wasi/system";
+import { acceptedChannel, acceptedConnection, noteAccepted } from "./acceptance";
 import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
-import { Channel } from "./channel";
+import { Channel, uncaptured } from "./channel";
 import { socketMap } from "./channel-map";
 import { collectBetweenTurns, holdExisting, releaseExisting } from "./collector";
 import { OSError, endsCallback, enterLoop, hasError, isDisconnect, isLeaving, raise, takeError } from "./errors";
-import { printError } from "./messages";
+import { print, printError } from "./messages";
 import { allChannels, channelIn, keepingChannels, noteKeeping, wantsToRead } from "./registry";
 import { fireTimer, toNs } from "./timers";
 
@@ -168,7 +169,7 @@ function ask(slot: i32): i32 {
   const interest = channel.sampleInterest();
   const error = takeError();
   if (error === null) return interest;
-  fail(channel, error);
+  fail(channel, error, byChannel);
   return 0;
 }
 
@@ -179,20 +180,32 @@ function deliver(slot: i32, kind: i32, detail: i32): i32 {
   }
   const channel = channelIn(slot);
   if (channel === null) return 0;
-  const more = kind == Kind.ACCEPT ? channel.handleAcceptEvent() : false;
-  if (kind == Kind.CONNECT) {
-    const errno = connectError(channel.fd);
-    if (errno != ERRNO_SUCCESS) return failConnect(channel, errno);
-    channel.handleConnectEvent();
-  } else if (kind == Kind.READ) deliverRead(channel);
+  let more = false;
+  if (kind == Kind.ACCEPT) {
+    noteAccepted(null);
+    more = channel.handleAcceptEvent();
+  } else if (kind == Kind.CONNECT) deliverConnect(channel);
+  else if (kind == Kind.READ) deliverRead(channel);
   else if (kind == Kind.WRITE) channel.handleWriteEvent();
   else if (kind == Kind.CLOSE) channel.handleCloseEvent();
   // A handler that read to the end has taken the error already.
-  else if (kind == Kind.ERROR && detail != 0) return fail(channel, channel.socketError(detail));
+  else if (kind == Kind.ERROR && detail != 0) raise(channel.socketError(detail));
   const error = takeError();
-  if (error !== null) return fail(channel, error);
-  if (isLeaving()) return Verdict.STOP;
-  return more ? Verdict.AGAIN : 0;
+  if (error !== null) {
+    if (kind != Kind.ACCEPT || !failAccepted(channel, error)) return fail(channel, error, byChannel);
+  }
+  return endsCallback() ? Verdict.STOP : more ? Verdict.AGAIN : 0;
+}
+
+/** The host has told that a connection is made or has failed, and not which. */
+function deliverConnect(channel: Channel): void {
+  const errno = connectError(channel.fd);
+  if (errno == ERRNO_SUCCESS) {
+    channel.handleConnectEvent();
+    return;
+  }
+  channelSetState(channel._slot, channel._generation, State.IDLE);
+  raise(channel.socketError(errno));
 }
 
 function deliverRead(channel: Channel): void {
@@ -201,17 +214,30 @@ function deliverRead(channel: Channel): void {
   if (channel._keepAhead()) noteKeeping(channel);
 }
 
-/** The host has told that a connection is made or has failed, and not which. */
-function failConnect(channel: Channel, errno: i32): i32 {
-  channelSetState(channel._slot, channel._generation, State.IDLE);
-  return fail(channel, channel.socketError(errno));
+/**
+ * What goes wrong while a connection is set up is the error of its channel, or else is logged, and is not the listener's.
+ * @returns whether there is such a connection
+ */
+function failAccepted(listener: Channel, error: OSError): bool {
+  const connection = acceptedConnection();
+  if (connection === null) return false;
+  const channel = acceptedChannel();
+  if (channel !== null) {
+    fail(channel, error, false);
+  } else {
+    connection.close();
+    listener.logInfo(uncaptured(ascii(" while a connection was set up, closing the connection"), error), "error");
+  }
+  return true;
 }
 
 /** asyncore: what means "the peer is gone" closes, under poll(2) order; all else is an error. */
-function fail(channel: Channel, error: OSError): i32 {
-  // A callback that closed its channel and goes on with it.
-  if (channel.fd < 0 && error.errno == -ERRNO_BADF) return 0;
-  if (byChannel && error.errno < 0 && isDisconnect(-error.errno)) channel.handleCloseEvent();
+function fail(channel: Channel, error: OSError, closesWhenGone: bool): i32 {
+  if (channel.fd < 0) {
+    // No callback after close. A program that goes on to use a channel which `recv` has closed makes no mistake.
+    if (error.errno == -ERRNO_BADF) return 0;
+    print(ascii("error: ") + uncaptured(ascii(" on closed channel ") + channel.toString(), error));
+  } else if (closesWhenGone && error.errno < 0 && isDisconnect(-error.errno)) channel.handleCloseEvent();
   else channel.handleError(error);
   return endsCallback() ? Verdict.STOP : Verdict.FAILED;
 }

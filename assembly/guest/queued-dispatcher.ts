@@ -5,6 +5,7 @@
 
 import { ERRNO_NOTCONN, ERRNO_PIPE } from "../wasi/errno";
 import { shutdownSocket } from "../wasi/system";
+import { ascii } from "./ascii";
 import { OSError, hasError, raise, raiseErrno } from "./errors";
 import { bytesAt } from "./memory";
 import { Mark, Outgoing, Producer } from "./outgoing";
@@ -242,7 +243,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this._writing = Writing.ENDED;
     const result = shutdownSocket(this.fd, HALF_WRITE);
     // ENOTCONN: the peer is gone, there is nothing left to end, and reading will tell.
-    if (result < 0 && result != -ERRNO_NOTCONN) raiseErrno(-result, "shutdown");
+    if (result < 0 && result != -ERRNO_NOTCONN) raiseErrno(-result, ascii("shutdown"));
     this.tellFailure();
     if (this._inputEnded) this.handleCloseEvent();
   }

@@ -4,6 +4,7 @@
  */
 
 import { ERRNO_INVAL } from "../wasi/errno";
+import { ascii } from "./ascii";
 import { socketMap } from "./channel-map";
 import { Dispatcher } from "./dispatcher";
 import { raiseErrno, takeError } from "./errors";
@@ -23,7 +24,7 @@ export abstract class TimedDispatcher extends Dispatcher {
 
   set idleTimeoutMs(timeoutMs: f64) {
     if (!(timeoutMs >= 0)) {
-      raiseErrno(ERRNO_INVAL, "idleTimeoutMs");
+      raiseErrno(ERRNO_INVAL, ascii("idleTimeoutMs"));
       return;
     }
     this._idleMs = timeoutMs;
