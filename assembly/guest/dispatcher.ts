@@ -70,7 +70,7 @@ export class Dispatcher extends Channel {
       raiseErrno(ERRNO_BADF, ascii("poll_oneoff"));
       return;
     }
-    this._hearsWrite = this.managesWriting || this.overridesHandleWrite;
+    this._handlesWrite = this.managesWriting || this.overridesHandleWrite;
     removeChannel(this);
     addChannel(this, this._state, this._interest, this.overridesInterest, endpoint.isStream);
   }
@@ -84,7 +84,9 @@ export class Dispatcher extends Channel {
 
   /** Listens; `backlog` connections may wait to be accepted. */
   listen(backlog: i32): void {
-    this.socket.listen(backlog);
+    const socket = this.socket;
+    if (hasError()) return;
+    socket.listen(backlog);
     if (hasError()) return;
     this.accepting = true;
     this._setState(State.ACCEPTING);
@@ -92,7 +94,9 @@ export class Dispatcher extends Channel {
 
   /** Binds to an address. */
   bind(address: SocketAddress): void {
-    this.socket.bind(address);
+    const socket = this.socket;
+    if (hasError()) return;
+    socket.bind(address);
     if (!hasError()) this.addr = address;
   }
 
@@ -203,8 +207,8 @@ export class Dispatcher extends Channel {
   protected setEndpoint(endpoint: Endpoint): void {
     this.delChannel();
     this._endpoint = endpoint;
-    this._eofTold = false;
-    this._closeTold = false;
+    this._eofHandled = false;
+    this._closeHandled = false;
     // One that manages its interest may have said it before there was an endpoint.
     noteTakenOver(endpoint, this);
     if (!this.managesWriting && this.overridesHandleWrite) this._interest = Ready.READ | Ready.WRITE;

@@ -3,7 +3,7 @@
  * for them, and what is to be done when all before it is sent. Knows no channel.
  */
 
-import { ByteQueue } from "./byte-queue";
+import { SendQueue } from "./send-queue";
 import { NO_BYTES } from "./endpoint";
 import { hasError, raise, takeError } from "./errors";
 
@@ -45,12 +45,12 @@ class Link {
   next: Link | null = null;
   mark: i32 = Mark.NONE;
   producer: Producer | null = null;
-  queue: ByteQueue | null = null;
+  queue: SendQueue | null = null;
 }
 
 export class Outgoing {
   /** Bytes that are next. */
-  private queue: ByteQueue = new ByteQueue();
+  private queue: SendQueue = new SendQueue();
   /** What comes after them. */
   private first: Link | null = null;
   private last: Link | null = null;
@@ -86,7 +86,7 @@ export class Outgoing {
     const last = this.last!;
     let queue = last.queue;
     if (queue === null) {
-      queue = new ByteQueue();
+      queue = new SendQueue();
       const link = new Link();
       link.queue = queue;
       this.append(link);

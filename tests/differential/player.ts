@@ -4,14 +4,7 @@
  */
 
 import type { SocketAddress } from "wasyncore";
-import {
-  acceptFrom,
-  boundSocket,
-  connectedTo,
-  Peer,
-  PATIENCE_MS,
-  waitFor,
-} from "./peers.js";
+import { acceptFrom, boundSocket, connectedTo, Peer, PATIENCE_MS, waitFor } from "./peers.js";
 import { type Action, type Data, readData, type Scenario, show, type Trace } from "./scenario.js";
 
 /** How long a turn may wait for what must come. */

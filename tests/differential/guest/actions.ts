@@ -3,7 +3,16 @@
  * `Traced`. A guest cannot throw: `raise` fails with an error by an operation that cannot succeed, and ends the callback.
  */
 
-import { AsyncChat, type Dispatcher, type OSError, type Producer, SimpleProducer, Socket, SocketOptions, socketMap } from "wasyncore";
+import {
+  AsyncChat,
+  type Dispatcher,
+  type OSError,
+  type Producer,
+  SimpleProducer,
+  Socket,
+  SocketOptions,
+  socketMap,
+} from "wasyncore";
 import { exitNow, takeError } from "wasyncore/guest";
 import { show } from "./show.js";
 import { addresses, flagsOf, handlers, leaveLoop, log } from "./stage.js";

@@ -83,10 +83,6 @@ export class TracedDispatcher extends Dispatcher implements Traced {
 
 /** Says by itself whether it wants to read and to write. */
 export class AskedDispatcher extends TracedDispatcher {
-  constructor(script: Script) {
-    super(script);
-  }
-
   override readable(): bool {
     this.script.actOnce(this, this, "readable");
     return this.script.hasReadable ? this.script.readable : super.readable();
@@ -100,10 +96,6 @@ export class AskedDispatcher extends TracedDispatcher {
 
 /** Is told when it can write. */
 export class WritingDispatcher extends TracedDispatcher {
-  constructor(script: Script) {
-    super(script);
-  }
-
   override handleWrite(): void {
     this.script.handle(this, this, "write");
   }
@@ -116,10 +108,6 @@ export class WritingDispatcher extends TracedDispatcher {
 
 /** Both. */
 export class AskedWritingDispatcher extends AskedDispatcher {
-  constructor(script: Script) {
-    super(script);
-  }
-
   override handleWrite(): void {
     this.script.handle(this, this, "write");
   }

@@ -66,10 +66,6 @@ export class TracedFile extends FileDispatcher implements Traced {
 
 /** Says by itself whether it wants to read and to write. */
 export class AskedFile extends TracedFile {
-  constructor(script: Script, fd: i32) {
-    super(script, fd);
-  }
-
   override readable(): bool {
     this.script.actOnce(this, this, "readable");
     return this.script.hasReadable ? this.script.readable : super.readable();
@@ -83,10 +79,6 @@ export class AskedFile extends TracedFile {
 
 /** Is told when it can write as well. */
 export class AskedWritingFile extends AskedFile {
-  constructor(script: Script, fd: i32) {
-    super(script, fd);
-  }
-
   override handleWrite(): void {
     this.script.handle(this, this, "write");
   }

@@ -15,7 +15,7 @@ import {
 } from "./dispatchers.js";
 import { AskedFile, AskedWritingFile, TracedChat } from "./files-and-chats.js";
 import { addresses, flagsOf, handlers, lines, log, names, specs, tookLeave } from "./stage.js";
-import { Reader, Value } from "./value.js";
+import { Reader, type Value } from "./value.js";
 
 /** What {@link play} answers. */
 const GOES_ON: i32 = 0;

@@ -3,7 +3,7 @@
  * the host has told, and the handlers by name. Knows what a script is; leaves making handlers to handlers.ts.
  */
 
-import { type Dispatcher, SocketAddress } from "wasyncore";
+import { type Dispatcher, type SocketAddress } from "wasyncore";
 import { type Value } from "./value.js";
 
 export const lines: string[] = [];
