@@ -5,7 +5,7 @@
 
 import { ERRNO_INVAL, ERRNO_NOSYS } from "../shared/errno";
 import { ascii } from "./ascii";
-import { hasError, raiseErrno } from "./errors";
+import { endsCallback, raiseErrno } from "./errors";
 import { InputBuffer, Step } from "./input-buffer";
 import { QueuedDispatcher } from "./queued-dispatcher";
 import { Socket } from "./socket";
@@ -72,7 +72,7 @@ export class AsyncChat extends QueuedDispatcher {
       else this._input.endWith(changetype<Uint8Array>(terminator).slice());
     } else {
       const count = i32(terminator);
-      if (count < 0 || f64(count) != f64(terminator)) raiseErrno(ERRNO_INVAL, "setTerminator");
+      if (count < 0 || f64(count) != f64(terminator)) raiseErrno(ERRNO_INVAL, ascii("setTerminator"));
       else this._input.endAfter(count);
     }
   }
@@ -161,7 +161,7 @@ export class AsyncChat extends QueuedDispatcher {
     const input = this._input;
     const isLimited = this.maxLineLength > 0 && this.maxLineLength < f64(i32.MAX_VALUE);
     const limit = isLimited ? i32(this.maxLineLength) : i32.MAX_VALUE;
-    while (!this._paused && !hasError()) {
+    while (!this._paused && !endsCallback()) {
       const step = input.next(limit);
       if (step == Step.NOTHING) return;
       if (step == Step.DATA) this.collectIncomingData(input.data);

@@ -41,7 +41,7 @@ export class ChannelMap {
    * `handleTimer`. What fails in it ends the loop.
    */
   callLater<T>(delayMs: f64, callback: T): Timer {
-    return startTimer<T>("callLater", this.now() + max(0.0, delayMs), 0, callback);
+    return startTimer<T>("callLater", delayMs >= 0 ? this.now() + delayMs : NaN, 0, callback);
   }
 
   /** Calls back once, at a time of {@link now}; at once, in the next turn, when that is past. */

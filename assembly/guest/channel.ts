@@ -47,10 +47,10 @@ export abstract class Channel {
   protected _interest: i32 = Ready.READ;
   protected _state: u8 = State.IDLE;
   /** Would anybody hear that it can write? */
-  protected _hearsWrite: bool = false;
+  protected _handlesWrite: bool = false;
   /** Has handleEof been called for this endpoint, and handleClose? */
-  protected _eofTold: bool = false;
-  protected _closeTold: bool = false;
+  protected _eofHandled: bool = false;
+  protected _closeHandled: bool = false;
   private _ignored: IgnoredTypes | null = null;
 
   /** The descriptor; -1 where there is none. */
@@ -130,11 +130,8 @@ export abstract class Channel {
 
   /** An operation in a callback failed, or the socket has an error. As it is, logs it and closes. What fails here ends the loop. */
   handleError(error: OSError): void {
-    this.logInfo(
-      ascii("uncaptured exception, closing channel ") + this.toString() + ascii(" (") + error.toString() + ascii(")"),
-      "error",
-    );
-    if (this._closeTold) this.close();
+    this.logInfo(uncaptured(ascii(", closing channel ") + this.toString(), error), "error");
+    if (this._closeHandled) this.close();
     else this.handleCloseEvent();
   }
 
@@ -164,16 +161,16 @@ export abstract class Channel {
 
   /** A stream has come to the end of its input: calls `handleEof`, once. */
   handleEofEvent(): void {
-    if (this._eofTold) return;
-    this._eofTold = true;
+    if (this._eofHandled) return;
+    this._eofHandled = true;
     channelEndInput(this._slot, this._generation);
     this.handleEof();
   }
 
   handleCloseEvent(): void {
     // What a handler does with a channel that it has closed may fail; that is told nobody any more.
-    if (this._closeTold || this.fd < 0) return;
-    this._closeTold = true;
+    if (this._closeHandled || this.fd < 0) return;
+    this._closeHandled = true;
     channelEndInput(this._slot, this._generation);
     this.handleClose();
   }
@@ -181,7 +178,7 @@ export abstract class Channel {
   /** Asked every turn, before the poll, where it was registered so: bits of interest. */
   sampleInterest(): i32 {
     const read = this.readable() ? i32(Ready.READ) : 0;
-    return this.writable() && this._hearsWrite ? read | Ready.WRITE : read;
+    return this.writable() && this._handlesWrite ? read | Ready.WRITE : read;
   }
 
   /** Reads before {@link handleReadEvent}. @returns whether there is something to tell. */
@@ -240,4 +237,9 @@ export abstract class Channel {
   protected _unhandled(event: string): void {
     this.logInfo(ascii("unhandled ") + event + ascii(" event"), "warning");
   }
+}
+
+/** What is logged of an error, and what it happened in. */
+export function uncaptured(where: string, error: OSError): string {
+  return ascii("uncaptured exception") + where + " (" + error.toString() + ")";
 }

@@ -1,7 +1,7 @@
 /** Owns `DispatcherWithSend`, asyncore's `dispatcher_with_send`: a dispatcher whose `send` takes everything. */
 
 import { ascii } from "./ascii";
-import { ByteQueue } from "./byte-queue";
+import { SendQueue } from "./send-queue";
 import { Dispatcher } from "./dispatcher";
 import { Socket } from "./socket";
 
@@ -10,9 +10,9 @@ const BYTES_A_SEND: i32 = 65_536;
 
 /** What cannot be sent at once is kept, and sent when the socket can take it. */
 export class DispatcherWithSend extends Dispatcher {
-  private _queue: ByteQueue = new ByteQueue();
+  private _queue: SendQueue = new SendQueue();
   /** Was the peer gone at the last send? */
-  private _isLost: bool = false;
+  private _outputLost: bool = false;
 
   constructor(socket: Socket | null = null) {
     super();
@@ -39,9 +39,9 @@ export class DispatcherWithSend extends Dispatcher {
       queue.push(data.dataStart, data.length);
       if (!this.connecting) this.initiateSend();
     } else {
-      this._isLost = false;
+      this._outputLost = false;
       const sent = this._sendBytes(data.dataStart, data.length);
-      if (!this._isLost) queue.push(data.dataStart + sent, data.length - sent);
+      if (!this._outputLost) queue.push(data.dataStart + sent, data.length - sent);
     }
     this.setWriteInterest(queue.length > 0);
     return data.length;
@@ -70,7 +70,7 @@ export class DispatcherWithSend extends Dispatcher {
 
   protected override outputLost(): void {
     super.outputLost();
-    this._isLost = true;
+    this._outputLost = true;
     this._queue.clear();
   }
 }

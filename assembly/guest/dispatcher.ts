@@ -7,6 +7,7 @@
 import { Ready, State } from "../engine/channels";
 import { channelPause, channelSetInterest, channelSetState, channelTakeError } from "../engine/membership";
 import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_CONNRESET, ERRNO_IO, ERRNO_SUCCESS } from "../shared/errno";
+import { noteAccepted, noteTakenOver } from "./acceptance";
 import { SocketAddress } from "./addresses";
 import { ascii } from "./ascii";
 import { Channel } from "./channel";
@@ -69,7 +70,7 @@ export class Dispatcher extends Channel {
       raiseErrno(ERRNO_BADF, ascii("poll_oneoff"));
       return;
     }
-    this._hearsWrite = this.managesWriting || this.overridesHandleWrite;
+    this._handlesWrite = this.managesWriting || this.overridesHandleWrite;
     removeChannel(this);
     addChannel(this, this._state, this._interest, this.overridesInterest, endpoint.isStream);
   }
@@ -83,7 +84,9 @@ export class Dispatcher extends Channel {
 
   /** Listens; `backlog` connections may wait to be accepted. */
   listen(backlog: i32): void {
-    this.socket.listen(backlog);
+    const socket = this.socket;
+    if (hasError()) return;
+    socket.listen(backlog);
     if (hasError()) return;
     this.accepting = true;
     this._setState(State.ACCEPTING);
@@ -91,7 +94,9 @@ export class Dispatcher extends Channel {
 
   /** Binds to an address. */
   bind(address: SocketAddress): void {
-    this.socket.bind(address);
+    const socket = this.socket;
+    if (hasError()) return;
+    socket.bind(address);
     if (!hasError()) this.addr = address;
   }
 
@@ -115,7 +120,11 @@ export class Dispatcher extends Channel {
   accept(): Socket | null {
     const socket = this.socket;
     const fd = socket.acceptDescriptor();
-    if (fd >= 0) return socket.accepted(fd);
+    if (fd >= 0) {
+      const accepted = socket.accepted(fd);
+      noteAccepted(accepted);
+      return accepted;
+    }
     const errno = -fd;
     if (errno == ERRNO_AGAIN || errno == ERRNO_CONNABORTED) return null;
     if (isOutOfDescriptors(errno) && channelPause(this._slot, this._generation)) {
@@ -125,6 +134,7 @@ export class Dispatcher extends Channel {
         "error",
       );
     } else {
+      noteAccepted(null);
       raiseErrno(errno, ascii("accept"));
     }
     return null;
@@ -139,13 +149,13 @@ export class Dispatcher extends Channel {
   recv(maxBytes: i32): Uint8Array {
     const endpoint = this._endpoint;
     if (endpoint === null) {
-      raiseErrno(ERRNO_BADF, "recv");
+      raiseErrno(ERRNO_BADF, ascii("recv"));
       return NO_BYTES;
     }
     const data = endpoint.take(maxBytes);
     if (data.length > 0) return data;
     const errno = lastErrno();
-    if (errno != ERRNO_SUCCESS) this._lost(errno, "recv");
+    if (errno != ERRNO_SUCCESS) this._lost(errno, ascii("recv"));
     else if (maxBytes > 0 && endpoint.isStream) this._ended();
     return data;
   }
@@ -197,9 +207,10 @@ export class Dispatcher extends Channel {
   protected setEndpoint(endpoint: Endpoint): void {
     this.delChannel();
     this._endpoint = endpoint;
-    this._eofTold = false;
-    this._closeTold = false;
+    this._eofHandled = false;
+    this._closeHandled = false;
     // One that manages its interest may have said it before there was an endpoint.
+    noteTakenOver(endpoint, this);
     if (!this.managesWriting && this.overridesHandleWrite) this._interest = Ready.READ | Ready.WRITE;
     this.addChannel();
   }
@@ -224,7 +235,7 @@ export class Dispatcher extends Channel {
     const endpoint = this._endpoint;
     const sent = endpoint === null ? -ERRNO_BADF : endpoint.put(at, length);
     if (sent >= 0) return sent;
-    this._lost(-sent, "send");
+    this._lost(-sent, ascii("send"));
     return 0;
   }
 
@@ -253,7 +264,7 @@ export class Dispatcher extends Channel {
   private _ended(): void {
     const errno = channelTakeError(this._slot, this._generation);
     // A host that does not tell which error it was says no more than that the peer is gone.
-    if (errno != ERRNO_SUCCESS) this._lost(errno == ERRNO_IO ? ERRNO_CONNRESET : errno, "recv");
+    if (errno != ERRNO_SUCCESS) this._lost(errno == ERRNO_IO ? ERRNO_CONNRESET : errno, ascii("recv"));
     else this.handleEofEvent();
   }
 }

@@ -66,7 +66,7 @@ export abstract class Endpoint {
   /** Receives up to `maxBytes`, 64 KiB at the most; nothing at end of input, or when nothing is there yet. */
   recv(maxBytes: i32): Uint8Array {
     const data = this.take(maxBytes);
-    if (takeErrno != ERRNO_SUCCESS) raiseErrno(takeErrno, "recv");
+    if (takeErrno != ERRNO_SUCCESS) raiseErrno(takeErrno, ascii("recv"));
     return data;
   }
 
@@ -74,7 +74,7 @@ export abstract class Endpoint {
   send(data: Uint8Array): i32 {
     const sent = this.put(data.dataStart, data.length);
     if (sent >= 0) return sent;
-    raiseErrno(-sent, "send");
+    raiseErrno(-sent, ascii("send"));
     return 0;
   }
 

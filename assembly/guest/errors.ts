@@ -1,5 +1,6 @@
 /**
- * Owns the error that waits to be told. Knows no channel.
+ * Owns what ends a callback early: the error that waits to be handed to `handleError`, and the wish to leave the loop.
+ * Knows no channel.
  *
  * AssemblyScript cannot catch, so nothing is thrown. An operation that fails on Node by throwing fails here by giving
  * back nothing (no bytes, 0, false, null), and its error waits. When the callback that it failed in returns, the loop
@@ -78,6 +79,32 @@ export function takeError(): OSError | null {
 @inline
 export function hasError(): bool {
   return waiting !== null;
+}
+
+/** Has a callback asked to leave the loop? */
+let leaving: bool = false;
+
+/**
+ * Leaves the loop when the callback returns; the channels stay. On Node, a callback throws `ExitNow` for it.
+ */
+export function exitNow(): void {
+  leaving = true;
+}
+
+
+@inline
+export function isLeaving(): bool {
+  return leaving;
+}
+
+/** The loop has been left, or begins. */
+export function enterLoop(): void {
+  leaving = false;
+}
+
+/** Is the channel to be called no more in this turn: did its callback fail, or ask to leave the loop? */
+export function endsCallback(): bool {
+  return leaving || hasError();
 }
 
 /** Does this errno mean that the peer is gone? asyncore: _DISCONNECTED. */

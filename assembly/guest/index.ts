@@ -1,7 +1,7 @@
 /** Owns the public API that only guests have: re-exports only. */
 
 export { environmentVariable, programArguments } from "./environment";
-export { takeError } from "./errors";
+export { exitNow, takeError } from "./errors";
 export { guestAbort, guestConsole, guestDate, guestPerformance, guestSeed, guestTrace } from "./globals";
 export { listeners, takeListener } from "./listeners";
-export { exitNow, pending, turn } from "./loop";
+export { pending, turn } from "./loop";

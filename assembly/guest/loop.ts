@@ -12,13 +12,14 @@ import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../shared/er
 import { EventType, Subscription, writeEvent } from "../wasi/poll";
 import { pollPortably } from "../wasi/portable-poll";
 import { connectError, exitProcess } from "../wasi/system";
+import { acceptedChannel, acceptedConnection, noteAccepted } from "./acceptance";
 import { ascii } from "./ascii";
 import { errorCode } from "./error-codes";
-import { Channel } from "./channel";
+import { Channel, uncaptured } from "./channel";
 import { socketMap } from "./channel-map";
 import { collectBetweenTurns, holdExisting, releaseExisting } from "./collector";
-import { OSError, hasError, isDisconnect, raise, takeError } from "./errors";
-import { printError } from "./messages";
+import { OSError, endsCallback, enterLoop, hasError, isDisconnect, isLeaving, raise, takeError } from "./errors";
+import { print, printError } from "./messages";
 import { allChannels, channelIn, keepingChannels, noteKeeping, wantsToRead } from "./registry";
 import { fireTimer, toNs } from "./timers";
 
@@ -34,8 +35,6 @@ export class LoopOptions {
 
 let byChannel: bool = false;
 let looping: bool = false;
-/** Has a callback asked to leave the loop? */
-let exiting: bool = false;
 
 if (!isDefined(WASYNCORE_PROFILE)) ERROR("programs with this library are compiled by: wasyncore build");
 
@@ -43,7 +42,7 @@ setUpcalls(ask, deliver);
 setPoll(pollChannels);
 
 /**
- * Runs until no channel and no timer is left, until `count` turns are over, or until {@link exitNow}. What on Node would
+ * Runs until no channel and no timer is left, until `count` turns are over, or until `exitNow`. What on Node would
  * be thrown from it ends the program: it says what, and exits with status 1. asyncore.loop.
  */
 export function loop(options: LoopOptions = new LoopOptions()): void {
@@ -52,9 +51,9 @@ export function loop(options: LoopOptions = new LoopOptions()): void {
     return;
   }
   looping = true;
-  exiting = false;
+  enterLoop();
   holdExisting();
-  for (let turns: f64 = 0; turns < options.count && !isIdle() && !exiting; turns += 1) {
+  for (let turns: f64 = 0; turns < options.count && !isIdle() && !isLeaving(); turns += 1) {
     if (turnOnce(toNs(options.timeoutMs), options.usePoll) < 0) exitProcess(1);
     collectBetweenTurns();
   }
@@ -90,7 +89,7 @@ export function poll(options: PollOptions = new PollOptions()): void {
  */
 export function turn(timeoutNs: i64): i32 {
   if (looping || isTurning()) return -ERRNO_ALREADY;
-  exiting = false;
+  enterLoop();
   const ready = turnOnce(timeoutNs, false);
   collectBetweenTurns();
   return ready;
@@ -99,11 +98,6 @@ export function turn(timeoutNs: i64): i32 {
 /** How many channels and timers there are: at 0 there is nothing left to wait for. */
 export function pending(): i32 {
   return channelCount() + timerCount();
-}
-
-/** Leaves the loop when the callback returns; the channels stay. On Node, a callback throws `ExitNow` for it. */
-export function exitNow(): void {
-  exiting = true;
 }
 
 /** Options of {@link closeAll}. */
@@ -135,7 +129,9 @@ function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
   if (hasError()) return tellUncaught();
   const waitNs = prepare(max<i64>(0, timeoutNs));
   if (hasError()) return tellUncaught();
-  const ready = run(isIdle() || exiting ? 0 : waitNs, usePoll);
+  // As on Node, where `readable` and `writable` leave the loop before the poll.
+  if (isLeaving()) return 0;
+  const ready = run(isIdle() ? 0 : waitNs, usePoll);
   if (hasError()) return tellUncaught();
   if (ready < 0) printError(ascii("poll_oneoff ") + errorCode(-ready) + ascii(": the host cannot wait"));
   return ready;
@@ -173,31 +169,43 @@ function ask(slot: i32): i32 {
   const interest = channel.sampleInterest();
   const error = takeError();
   if (error === null) return interest;
-  fail(channel, error);
+  fail(channel, error, byChannel);
   return 0;
 }
 
 function deliver(slot: i32, kind: i32, detail: i32): i32 {
   if (kind == Kind.TIMER) {
     fireTimer(slot);
-    return hasError() || exiting ? Verdict.STOP : 0;
+    return endsCallback() ? Verdict.STOP : 0;
   }
   const channel = channelIn(slot);
   if (channel === null) return 0;
-  const more = kind == Kind.ACCEPT ? channel.handleAcceptEvent() : false;
-  if (kind == Kind.CONNECT) {
-    const errno = connectError(channel.fd);
-    if (errno != ERRNO_SUCCESS) return failConnect(channel, errno);
-    channel.handleConnectEvent();
-  } else if (kind == Kind.READ) deliverRead(channel);
+  let more = false;
+  if (kind == Kind.ACCEPT) {
+    noteAccepted(null);
+    more = channel.handleAcceptEvent();
+  } else if (kind == Kind.CONNECT) deliverConnect(channel);
+  else if (kind == Kind.READ) deliverRead(channel);
   else if (kind == Kind.WRITE) channel.handleWriteEvent();
   else if (kind == Kind.CLOSE) channel.handleCloseEvent();
   // A handler that read to the end has taken the error already.
-  else if (kind == Kind.ERROR && detail != 0) return fail(channel, channel.socketError(detail));
+  else if (kind == Kind.ERROR && detail != 0) raise(channel.socketError(detail));
   const error = takeError();
-  if (error !== null) return fail(channel, error);
-  if (exiting) return Verdict.STOP;
-  return more ? Verdict.AGAIN : 0;
+  if (error !== null) {
+    if (kind != Kind.ACCEPT || !failAccepted(channel, error)) return fail(channel, error, byChannel);
+  }
+  return endsCallback() ? Verdict.STOP : more ? Verdict.AGAIN : 0;
+}
+
+/** The host has told that a connection is made or has failed, and not which. */
+function deliverConnect(channel: Channel): void {
+  const errno = connectError(channel.fd);
+  if (errno == ERRNO_SUCCESS) {
+    channel.handleConnectEvent();
+    return;
+  }
+  channelSetState(channel._slot, channel._generation, State.IDLE);
+  raise(channel.socketError(errno));
 }
 
 function deliverRead(channel: Channel): void {
@@ -206,17 +214,30 @@ function deliverRead(channel: Channel): void {
   if (channel._keepAhead()) noteKeeping(channel);
 }
 
-/** The host has told that a connection is made or has failed, and not which. */
-function failConnect(channel: Channel, errno: i32): i32 {
-  channelSetState(channel._slot, channel._generation, State.IDLE);
-  return fail(channel, channel.socketError(errno));
+/**
+ * What goes wrong while a connection is set up is the error of its channel, or else is logged, and is not the listener's.
+ * @returns whether there is such a connection
+ */
+function failAccepted(listener: Channel, error: OSError): bool {
+  const connection = acceptedConnection();
+  if (connection === null) return false;
+  const channel = acceptedChannel();
+  if (channel !== null) {
+    fail(channel, error, false);
+  } else {
+    connection.close();
+    listener.logInfo(uncaptured(ascii(" while a connection was set up, closing the connection"), error), "error");
+  }
+  return true;
 }
 
 /** asyncore: what means "the peer is gone" closes, under poll(2) order; all else is an error. */
-function fail(channel: Channel, error: OSError): i32 {
-  // A callback that closed its channel and goes on with it.
-  if (channel.fd < 0 && error.errno == -ERRNO_BADF) return 0;
-  if (byChannel && error.errno < 0 && isDisconnect(-error.errno)) channel.handleCloseEvent();
+function fail(channel: Channel, error: OSError, closesWhenGone: bool): i32 {
+  if (channel.fd < 0) {
+    // No callback after close. A program that goes on to use a channel which `recv` has closed makes no mistake.
+    if (error.errno == -ERRNO_BADF) return 0;
+    print(ascii("error: ") + uncaptured(ascii(" on closed channel ") + channel.toString(), error));
+  } else if (closesWhenGone && error.errno < 0 && isDisconnect(-error.errno)) channel.handleCloseEvent();
   else channel.handleError(error);
-  return hasError() || exiting ? Verdict.STOP : Verdict.FAILED;
+  return endsCallback() ? Verdict.STOP : Verdict.FAILED;
 }

@@ -11,7 +11,8 @@ import { takeError } from "./errors";
 import { decimal, exitWith, printError } from "./messages";
 import { Socket, SocketOptions } from "./socket";
 
-const BACKLOG: i32 = 128;
+/** As on Node. */
+const BACKLOG: i32 = 511;
 const PORT_MAX: i32 = 65_535;
 
 /**

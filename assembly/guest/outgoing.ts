@@ -3,8 +3,9 @@
  * for them, and what is to be done when all before it is sent. Knows no channel.
  */
 
-import { ByteQueue } from "./byte-queue";
+import { SendQueue } from "./send-queue";
 import { NO_BYTES } from "./endpoint";
+import { hasError, raise, takeError } from "./errors";
 
 /** asynchat's producer: gives its output piece by piece. */
 export interface Producer {
@@ -44,12 +45,12 @@ class Link {
   next: Link | null = null;
   mark: i32 = Mark.NONE;
   producer: Producer | null = null;
-  queue: ByteQueue | null = null;
+  queue: SendQueue | null = null;
 }
 
 export class Outgoing {
   /** Bytes that are next. */
-  private queue: ByteQueue = new ByteQueue();
+  private queue: SendQueue = new SendQueue();
   /** What comes after them. */
   private first: Link | null = null;
   private last: Link | null = null;
@@ -85,7 +86,7 @@ export class Outgoing {
     const last = this.last!;
     let queue = last.queue;
     if (queue === null) {
-      queue = new ByteQueue();
+      queue = new SendQueue();
       const link = new Link();
       link.queue = queue;
       this.append(link);
@@ -106,13 +107,21 @@ export class Outgoing {
     this.append(link);
   }
 
-  /** Takes bytes from the producers until there are `bytes` of them, or none to be had. */
-  fill(bytes: i32): void {
+  /** Takes bytes from the producers until there are `bytes` of them, or no more. @returns whether no producer failed */
+  fill(bytes: i32): bool {
     // A producer may push, and so come here again.
-    if (this.filling) return;
+    if (this.filling) return true;
+    // What the caller's callback failed with before is no failure of a producer, and counts before one.
+    const earlier = takeError();
     this.filling = true;
     while (this.queue.length < bytes && this.takeOne()) {}
     this.filling = false;
+    const isFilled = !hasError();
+    if (earlier !== null) {
+      takeError();
+      raise(earlier);
+    }
+    return isFilled;
   }
 
   drop(count: i32): void {
@@ -149,8 +158,8 @@ export class Outgoing {
     }
     const producer = first.producer;
     const piece = producer === null ? NO_BYTES : producer.more();
-    // The producer may have cleared everything.
-    if (this.first !== first) return false;
+    // The producer may have cleared everything. One that failed is asked again by the next send.
+    if (this.first !== first || hasError()) return false;
     if (piece.length == 0) this.unlink(first);
     else this.queue.push(piece.dataStart, piece.length);
     return true;

@@ -5,6 +5,7 @@
 
 import { ERRNO_NOTCONN, ERRNO_PIPE } from "../shared/errno";
 import { shutdownSocket } from "../wasi/system";
+import { ascii } from "./ascii";
 import { OSError, hasError, raise, raiseErrno } from "./errors";
 import { bytesAt } from "./memory";
 import { Mark, Outgoing, Producer } from "./outgoing";
@@ -34,7 +35,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   private _needDrain: bool = false;
   /** Did the socket take less than it was given? Then it is full, and will say when it is not. */
   private _blocked: bool = false;
-  private _wasClosed: bool = false;
+  private _closed: bool = false;
   private _inputEnded: bool = false;
   private _writing: u8 = Writing.OPEN;
 
@@ -104,24 +105,24 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
 
   /** Drops everything that waits to be sent. asynchat: discard_buffers. */
   discardBuffers(): void {
-    this._clearOut();
+    this._clear();
     this._updateInterest();
   }
 
   /** Sends once, {@link acOutBufferSize} bytes at the most. asynchat: initiate_send. */
   initiateSend(): void {
-    this._sendOnce();
+    this._send();
     this._updateInterest();
   }
 
   /** Leaves the map and closes the socket; what waits to be sent is dropped, and producers are given up. */
   override close(): void {
     super.close();
-    this._wasClosed = true;
+    this._closed = true;
     this._needDrain = false;
     this._inputEnded = false;
     this._writing = Writing.OPEN;
-    this._clearOut();
+    this._clear();
   }
 
   // What the loop calls.
@@ -162,7 +163,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
 
   protected override outputLost(): void {
     super.outputLost();
-    this._clearOut();
+    this._clear();
   }
 
   protected override continueSending(): void {
@@ -171,7 +172,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
 
   /** Was it closed, and given no new socket since? */
   private get _isGone(): bool {
-    return this._wasClosed && this.fd < 0;
+    return this._closed && this.fd < 0;
   }
 
   private get _isDrained(): bool {
@@ -202,25 +203,26 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this.setWriteInterest(this._wantsToWrite);
   }
 
-  private _clearOut(): void {
+  private _clear(): void {
     this._blocked = false;
     if (this._writing == Writing.ENDING) this._writing = Writing.OPEN;
     this._out.clear();
   }
 
-  private _sendOnce(): void {
+  private _send(): void {
     const out = this._out;
     const size = max(1, this.acOutBufferSize);
     this._blocked = false;
     while (this.connected && !out.isEmpty) {
-      out.fill(size);
+      // Where a producer fails, the error is the caller's, and what it gave before is sent in the next turn.
+      if (!out.fill(size)) return;
       if (out.readyLength > 0) {
         this._transmit(min(out.readyLength, size));
         return;
       }
       const mark = out.takeMark();
       if (mark == Mark.CLOSE) this.handleCloseEvent();
-      else if (mark == Mark.SHUTDOWN) this._endHalf();
+      else if (mark == Mark.SHUTDOWN) this._shutdown();
       if (mark != Mark.SHUTDOWN) return;
     }
   }
@@ -237,11 +239,11 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this._blocked = sent < length && !out.isEmpty;
   }
 
-  private _endHalf(): void {
+  private _shutdown(): void {
     this._writing = Writing.ENDED;
     const result = shutdownSocket(this.fd, HALF_WRITE);
     // ENOTCONN: the peer is gone, there is nothing left to end, and reading will tell.
-    if (result < 0 && result != -ERRNO_NOTCONN) raiseErrno(-result, "shutdown");
+    if (result < 0 && result != -ERRNO_NOTCONN) raiseErrno(-result, ascii("shutdown"));
     this.tellFailure();
     if (this._inputEnded) this.handleCloseEvent();
   }

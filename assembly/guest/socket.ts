@@ -112,7 +112,7 @@ export class Socket extends Endpoint {
   accept(): Socket | null {
     const fd = this.acceptDescriptor();
     if (fd >= 0) return this.accepted(fd);
-    raiseErrno(-fd, "accept");
+    raiseErrno(-fd, ascii("accept"));
     return null;
   }
 
@@ -156,7 +156,7 @@ export class Socket extends Endpoint {
   shutdown(how: string): void {
     const halves = how == "read" ? 1 : how == "write" ? 2 : how == "both" ? 3 : 0;
     const result = halves == 0 ? -ERRNO_INVAL : shutdownSocket(this.fd, halves);
-    if (result < 0) raiseErrno(-result, "shutdown");
+    if (result < 0) raiseErrno(-result, ascii("shutdown"));
   }
 
   /** Receives one datagram, and where it came from; what is longer than `maxBytes` is cut. Components alone. */

@@ -4,6 +4,7 @@
  */
 
 import { ERRNO_INVAL } from "../shared/errno";
+import { ascii } from "./ascii";
 import { socketMap } from "./channel-map";
 import { Dispatcher } from "./dispatcher";
 import { raiseErrno, takeError } from "./errors";
@@ -23,7 +24,7 @@ export abstract class TimedDispatcher extends Dispatcher {
 
   set idleTimeoutMs(timeoutMs: f64) {
     if (!(timeoutMs >= 0)) {
-      raiseErrno(ERRNO_INVAL, "idleTimeoutMs");
+      raiseErrno(ERRNO_INVAL, ascii("idleTimeoutMs"));
       return;
     }
     this._idleMs = timeoutMs;
@@ -32,7 +33,7 @@ export abstract class TimedDispatcher extends Dispatcher {
 
   /** Nothing has moved for {@link idleTimeoutMs}. As it is, logs it and closes; otherwise it is told again. */
   handleTimeout(): void {
-    this.logInfo(this.toString() + " was idle for " + this._idleMs.toString() + " ms, closing channel", "error");
+    this.logInfo(this.toString() + " was idle for " + millisecondsText(this._idleMs) + " ms, closing channel", "error");
     this.handleCloseEvent();
   }
 
@@ -119,6 +120,11 @@ export abstract class TimedDispatcher extends Dispatcher {
   private _waitIdle(delayMs: f64): void {
     this._idleTimer = startTimer<TimerHandler>("idleTimeoutMs", socketMap.now() + delayMs, 0, new OwnTimer(this, true));
   }
+}
+
+/** A whole number without the ".0" that AssemblyScript writes behind it, as on Node. */
+function millisecondsText(ms: f64): string {
+  return ms == Math.floor(ms) ? ms.toString().slice(0, -2) : ms.toString();
 }
 
 class OwnTimer implements TimerHandler {

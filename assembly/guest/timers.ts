@@ -67,7 +67,7 @@ function fireNone(_slot: i32): void {}
 
 /** @param callback a `() => void`, or a {@link TimerHandler} */
 export function startTimer<T>(name: string, deadlineMs: f64, periodMs: f64, callback: T): Timer {
-  if (isNaN(deadlineMs) || (name == "callEvery" && !(periodMs > 0))) {
+  if (!(deadlineMs >= 0 && deadlineMs < Infinity) || (name == "callEvery" && !(periodMs > 0))) {
     raiseErrno(ERRNO_INVAL, name);
     return new Timer(-1, null, null);
   }

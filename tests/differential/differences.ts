@@ -17,25 +17,60 @@ export interface Difference {
   readonly reason: string;
 }
 
+/** A variant, or a scenario with all of its variants, that no guest can play. */
+export interface NotPlayed {
+  readonly id: string;
+  readonly poller: Poller;
+  readonly reason: string;
+}
+
+/** Is the variant `id` this one, or one of this scenario? */
+export function isOf(id: string, scenario: string): boolean {
+  return id === scenario || id.startsWith(`${scenario}/`);
+}
+
+const GUEST_TABLE = new URL("../../docs/guest-differences.md", import.meta.url);
 const TABLE = new URL("../../docs/differences.md", import.meta.url);
 const CELLS = 6;
 const NOTHING = "nothing";
 
-/** Every row of the table. */
+/** Every row of docs/differences.md: CPython and the TypeScript classes. */
 export function readDifferences(): Difference[] {
-  return readFileSync(TABLE, "utf8")
-    .split("\n")
-    .filter((line) => line.startsWith("| `"))
-    .flatMap(parseRow);
+  return rowsOf(readFileSync(TABLE, "utf8")).flatMap(parseRow);
+}
+
+/** What docs/guest-differences.md says: the rows, of the TypeScript classes and a guest; and what is not played. */
+export function readGuestDifferences(): { rows: Difference[]; notPlayed: NotPlayed[] } {
+  const [played = "", notPlayed = ""] = readFileSync(GUEST_TABLE, "utf8").split("\n## Not played\n");
+  return { rows: rowsOf(played).flatMap(parseRow), notPlayed: rowsOf(notPlayed).flatMap(parseNotPlayed) };
+}
+
+function rowsOf(page: string): string[] {
+  return page.split("\n").filter((line) => line.startsWith("| `"));
+}
+
+function cellsOf(line: string, count: number): string[] {
+  const cells = line.slice(2, -2).split(" | ");
+  if (cells.length !== count || !line.endsWith(" |")) throw new Error(`not ${count} cells: ${line}`);
+  return cells;
+}
+
+function pollersOf(cell: string, line: string): Poller[] {
+  const pollers = POLLERS.filter((each) => cell === each || cell === "both");
+  if (pollers.length === 0) throw new Error(`no poller: ${line}`);
+  return pollers;
+}
+
+function parseNotPlayed(line: string): NotPlayed[] {
+  const [ids = "", poller = "", reason = ""] = cellsOf(line, 3);
+  return linesOf(ids).flatMap((id) => pollersOf(poller, line).map((each) => ({ id, poller: each, reason })));
 }
 
 function parseRow(line: string): Difference[] {
-  const cells = line.slice(2, -2).split(" | ");
-  if (cells.length !== CELLS || !line.endsWith(" |")) throw new Error(`not ${CELLS} cells: ${line}`);
-  const [ids = "", poller = "", step = "", cpython = "", ours = "", reason = ""] = cells;
-  const pollers = POLLERS.filter((each) => poller === each || poller === "both");
+  const [ids = "", poller = "", step = "", cpython = "", ours = "", reason = ""] = cellsOf(line, CELLS);
+  const pollers = pollersOf(poller, line);
   const index = Number(step) - 1;
-  if (pollers.length === 0 || !Number.isInteger(index) || index < 0) throw new Error(`no poller or no step: ${line}`);
+  if (!Number.isInteger(index) || index < 0) throw new Error(`no step: ${line}`);
   return linesOf(ids).flatMap((id) =>
     pollers.map((each) => ({ id, poller: each, index, cpython: linesOf(cpython), ours: linesOf(ours), reason })),
   );

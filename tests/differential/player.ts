@@ -1,96 +1,75 @@
 /**
- * Owns the playing of one scenario on wasyncore, and the trace of it. Knows the public API; knows nothing of files or
- * of recordings. Twin of player.py.
+ * Owns the steps of a scenario: when the loop runs and for how long, and what the peers do. Leaves the handlers, and the
+ * library that they are made with, to its subclasses. Twin of player.py.
  */
 
-import {
-  ChannelMap,
-  closeAll,
-  defaultBackend,
-  Dispatcher,
-  loop,
-  loopSync,
-  type Socket,
-  type SocketAddress,
-} from "wasyncore";
-import { defineHandler, flagsOf, nameOf, performOn, prepare, type Stage } from "./handlers.js";
-import {
-  acceptFrom,
-  anyAddress,
-  boundSocket,
-  connectedPair,
-  connectedTo,
-  Peer,
-  PATIENCE_MS,
-  pipe,
-  waitFor,
-} from "./peers.js";
+import type { SocketAddress } from "wasyncore";
+import { acceptFrom, boundSocket, connectedTo, Peer, PATIENCE_MS, waitFor } from "./peers.js";
 import { type Action, type Data, readData, type Scenario, show, type Trace } from "./scenario.js";
 
 /** How long a turn may wait for what must come. */
 const WAIT_MS = 20;
 
-/** How a scenario is played. */
-export interface Playing {
-  readonly usePoll: boolean;
-  /** By `loopSync`, or by `loop`? */
-  readonly blocking: boolean;
-  /** The trace that should come of it: how many lines to wait for, never which. */
-  readonly expected: Trace;
-}
-
 /** Plays a scenario once. */
-export async function play(scenario: Scenario, playing: Playing): Promise<Trace> {
-  const player = new Player(scenario, playing);
-  try {
-    return await player.play();
-  } finally {
-    player.close();
-  }
-}
-
-class Player implements Stage {
-  readonly #scenario: Scenario;
-  readonly #playing: Playing;
-  readonly #map = new ChannelMap();
-  readonly #handlers = new Map<string, Dispatcher>();
+export abstract class Player {
+  readonly scenario: Scenario;
+  /** The trace that should come of it: how many lines to wait for, never which. */
+  readonly #expected: Trace;
   readonly #peers = new Map<string, Peer>();
-  /** Of handlers that are bound. */
-  readonly #addresses = new Map<string, SocketAddress>();
-  readonly #made = new Map<string, number>();
   readonly #segments: string[][] = [];
   #lines: string[] = [];
   /** Did something that must come not come? Then the traces differ, and waiting for more is of no use. */
   #isLate = false;
 
-  constructor(scenario: Scenario, playing: Playing) {
-    this.#scenario = scenario;
-    this.#playing = playing;
+  constructor(scenario: Scenario, expected: Trace) {
+    this.scenario = scenario;
+    this.#expected = expected;
   }
 
   async play(): Promise<Trace> {
-    for (const [step, ...operands] of this.#scenario.steps) {
-      const run = STEPS[step];
-      if (run === undefined) throw new Error(`no such step: ${step}`);
-      await run(this, ...(operands as never[]));
+    try {
+      for (const [step, ...operands] of this.scenario.steps) {
+        const run = STEPS[step];
+        if (run === undefined) throw new Error(`no such step: ${step}`);
+        await run(this, ...(operands as never[]));
+      }
+      this.describeHandlers();
+      this.endSegment();
+      return this.#segments;
+    } finally {
+      this.closeHandlers();
+      for (const peer of this.#peers.values()) peer.close();
     }
-    for (const [name, handler] of this.#handlers) {
-      const place = [...this.#map.values()].includes(handler) ? "in the map" : "gone";
-      this.log(`${name} is ${flagsOf(handler)} ${place}`);
-    }
-    this.endSegment();
-    return this.#segments;
   }
 
-  close(): void {
-    closeAll({ map: this.#map, ignoreAll: true });
-    this.#map[Symbol.dispose]();
-    for (const handler of this.#handlers.values()) Dispatcher.prototype.close.call(handler);
-    for (const peer of this.#peers.values()) peer.close();
-  }
+  // What the handlers of a scenario are made with.
+
+  /** A handler that listens. */
+  abstract listen(name: string): void;
+  /** A handler with a new socket. */
+  abstract create(name: string): void;
+  /** A handler on a connection; its peer is {@link addPeer}'s. */
+  abstract open(name: string, peer: string): void;
+  /** A handler on an end of a pipe. */
+  abstract pipe(name: string, peer: string, end: "read" | "write"): void;
+  /** A handler on a bound datagram socket. */
+  abstract datagram(name: string): void;
+  /** What is done outside of a callback. */
+  abstract perform(name: string, actions: readonly Action[]): void;
+  /** Writes down what became of each handler. */
+  abstract describeHandlers(): void;
+  abstract closeHandlers(): void;
+  /** One turn, of `timeoutMs` at most. @returns whether the loop went on */
+  abstract turn(timeoutMs: number): boolean | Promise<boolean>;
+  /** Is no handler in the map? */
+  abstract get isEmpty(): boolean;
+  /** The descriptor of a handler; undefined where there is no such handler. */
+  abstract handlerFd(name: string): number | undefined;
+  /** Where a handler is bound. */
+  abstract handlerAddress(name: string): SocketAddress | undefined;
 
   get family(): Scenario["family"] {
-    return this.#scenario.family;
+    return this.scenario.family;
   }
 
   log(line: string): void {
@@ -100,27 +79,6 @@ class Player implements Stage {
   endSegment(): void {
     this.#segments.push(this.#lines);
     this.#lines = [];
-  }
-
-  make(name: string, socketOrFd?: Socket | number, specName = name): Dispatcher {
-    const spec = this.#scenario.handlers[specName];
-    if (spec === undefined) throw new Error(`no such handler: ${specName}`);
-    const handler = new (defineHandler(this, name, spec))(socketOrFd as never, this.#map as never);
-    prepare(handler, spec);
-    this.#handlers.set(name, handler);
-    return handler;
-  }
-
-  adopt(spec: string, socket: Socket): void {
-    const count = (this.#made.get(spec) ?? 0) + 1;
-    this.#made.set(spec, count);
-    this.make(`${spec}${count}`, socket, spec);
-  }
-
-  handler(name: string): Dispatcher {
-    const handler = this.#handlers.get(name);
-    if (handler === undefined) throw new Error(`no such handler: ${name}`);
-    return handler;
   }
 
   peer(name: string): Peer {
@@ -134,19 +92,18 @@ class Player implements Stage {
   }
 
   fdOf(name: string): number {
-    return this.#handlers.get(name)?.fd ?? this.peer(name).fd;
+    return this.handlerFd(name) ?? this.peer(name).fd;
   }
 
   addressOf(name: string): SocketAddress {
-    const address = this.#peers.get(name)?.address ?? this.#addresses.get(name);
+    const address = this.#peers.get(name)?.address ?? this.handlerAddress(name);
     if (address === undefined) throw new Error(`no address: ${name}`);
     return address;
   }
 
-  bind(name: string): void {
-    const handler = this.handler(name);
-    handler.bind(anyAddress(this.family));
-    this.#addresses.set(name, handler.socket.localAddress());
+  /** Of peers that have one, by their names. */
+  *peerAddresses(): Generator<[name: string, address: SocketAddress]> {
+    for (const [name, { address }] of this.#peers) if (address !== undefined) yield [name, address];
   }
 
   ownerOf(address: SocketAddress): string {
@@ -157,33 +114,19 @@ class Player implements Stage {
     return "somebody";
   }
 
-  /** One turn. @returns whether the loop went on */
-  async turn(timeoutMs: number): Promise<boolean> {
-    const { usePoll, blocking } = this.#playing;
-    const options = { timeoutMs, usePoll, map: this.#map, count: 1 };
-    try {
-      if (blocking) loopSync(options);
-      else await loop(options);
-      return true;
-    } catch (error) {
-      this.log(`the loop raised ${nameOf(error)}`);
-      return false;
-    }
-  }
-
   /** Turns until what is expected has come and then nothing more; `later` lines are still to be added. */
   async run(isDone: () => boolean = () => true, later = 0): Promise<void> {
-    const wanted = (this.#playing.expected[this.#segments.length]?.length ?? 0) - later;
+    const wanted = (this.#expected[this.#segments.length]?.length ?? 0) - later;
     const deadlineMs = performance.now() + (this.#isLate ? WAIT_MS : PATIENCE_MS);
     let silent = 0;
     while (silent < 2) {
       const count = this.#lines.length;
-      const waiting = !isDone() || (count < wanted && this.#map.size > 0);
+      const waiting = !isDone() || (count < wanted && !this.isEmpty);
       if (!(await this.turn(waiting ? WAIT_MS : 0))) return;
       if (performance.now() > deadlineMs) {
         this.#isLate = true;
         if (waiting) return;
-        throw new Error(`${this.#scenario.id} does not come to rest`);
+        throw new Error(`${this.scenario.id} does not come to rest`);
       }
       silent = waiting || this.#lines.length > count ? 0 : silent + 1;
     }
@@ -215,36 +158,12 @@ const STEPS: Readonly<Record<string, (player: Player, ...operands: never[]) => v
   },
 
   // Handlers.
-  listen(player, name: string) {
-    const handler = player.make(name);
-    handler.createSocket({ family: player.family });
-    player.bind(name);
-    handler.listen(5);
-  },
-  make: (player, name: string) => player.make(name).createSocket({ family: player.family }),
-  open(player, name: string, peer: string) {
-    const [near, far] = connectedPair(player.family);
-    player.addPeer(peer, new Peer({ socket: far }));
-    player.make(name, near);
-  },
-  pipe(player, name: string, peer: string, end: "read" | "write") {
-    const { nearFd, far } = pipe(end);
-    player.addPeer(peer, far);
-    player.make(name, nearFd);
-    defaultBackend().close(nearFd);
-  },
-  datagram(player, name: string) {
-    const handler = player.make(name);
-    handler.createSocket({ family: player.family, type: "dgram" });
-    player.bind(name);
-  },
-  do(player, name: string, actions: readonly Action[]) {
-    try {
-      performOn(player, name, player.handler(name), actions);
-    } catch (error) {
-      player.log(`${name} raised ${nameOf(error)}`);
-    }
-  },
+  listen: (player, name: string) => player.listen(name),
+  make: (player, name: string) => player.create(name),
+  open: (player, name: string, peer: string) => player.open(name, peer),
+  pipe: (player, name: string, peer: string, end: "read" | "write") => player.pipe(name, peer, end),
+  datagram: (player, name: string) => player.datagram(name),
+  do: (player, name: string, actions: readonly Action[]) => player.perform(name, actions),
 
   // Peers.
   peerBind: (player, name: string) => player.addPeer(name, new Peer({ socket: boundSocket(player.family) })),

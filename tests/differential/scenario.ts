@@ -52,14 +52,19 @@ export type Trace = readonly (readonly string[])[];
 
 const SHOWN_BYTES = 48;
 
-/** Every variant of every scenario in tests/differential/scenarios. */
-export function readScenarios(): Scenario[] {
+/** Every scenario in tests/differential/scenarios: its variants. */
+export function readVariants(): Scenario[][] {
   const directory = new URL("scenarios/", import.meta.url);
   const names = readdirSync(directory).filter((name) => name.endsWith(".json"));
   return names
     .toSorted()
     .flatMap((name) => JSON.parse(readFileSync(new URL(name, directory), "utf8")) as Source[])
-    .flatMap(expand);
+    .map(expand);
+}
+
+/** Every variant of every scenario. */
+export function readScenarios(): Scenario[] {
+  return readVariants().flat();
 }
 
 function expand(source: Source): Scenario[] {

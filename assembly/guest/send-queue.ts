@@ -8,7 +8,7 @@ import { newStaticArray } from "./memory";
 /** An emptied queue keeps its memory up to this size. */
 const KEPT_BYTES: i32 = 4096;
 
-export class ByteQueue {
+export class SendQueue {
   private bytes: StaticArray<u8> = NO_ROOM;
   private first: i32 = 0;
   /** Bytes waiting. */
