@@ -18,7 +18,9 @@ import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, POLLOUT, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
 import { Steady } from "./batch/steady.js";
 import type { Streams } from "./batch/streams.js";
-import { LoopDescriptor, LoopWatch } from "./watch.js";
+import { watchDescriptor } from "./waiting/descriptors.js";
+import { waitInSlices } from "./waiting/slices.js";
+import { LoopWatch } from "./waiting/watch.js";
 
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
@@ -143,7 +145,7 @@ export class EpollPollSet implements PollSet {
     const { unread, owed } = this.#streams;
     this.#steady.beginWait();
     const timeout = this.alwaysReady ? 0 : timeoutOf(timeoutMs);
-    let found = this.#linux.epoll_wait(this.#epollFd, this.#events, this.#capacity, timeout);
+    let found = waitInSlices(this.#epollWait, timeout);
     if (found < 0) {
       const errno = this.#libc.errno();
       if (errno !== errnos.EINTR) return -errno;
@@ -190,7 +192,7 @@ export class EpollPollSet implements PollSet {
         this.#watch = undefined;
       },
     );
-    const descriptor = new LoopDescriptor(this.#libc, watch, this.#epollFd, POLLIN);
+    const descriptor = watchDescriptor(this.#libc, watch, this.#epollFd, POLLIN, false);
     this.#watch = watch;
     if (this.alwaysReady) watch.wake();
     return watch;
@@ -206,6 +208,9 @@ export class EpollPollSet implements PollSet {
     this.#interest.fill(0);
     this.#onClose(this);
   }
+
+  readonly #epollWait = (timeoutMs: number): number =>
+    this.#linux.epoll_wait(this.#epollFd, this.#events, this.#capacity, timeoutMs);
 
   /** What a level-triggered descriptor is watched for: what is asked, and room for what is owed. */
   #levelEvents(fd: number, interest: number): number {

@@ -109,6 +109,22 @@ const SUPPORTED =
 const PLATFORMS: ReadonlySet<string> = new Set(["linux", "darwin", "freebsd"]);
 const ARCHITECTURES: ReadonlySet<string> = new Set(["x64", "arm64", "riscv64", "loong64"]);
 
+// The signatures that another thread of the process binds as well.
+const READ = "intptr_t read(int fd, void *target, size_t length)";
+// nfds_t is unsigned long on Linux and unsigned int elsewhere: both come in one register.
+const POLL = "int poll(void *descriptors, unsigned long count, int timeoutMs)";
+
+/** What another thread needs to call poll(2) and read(2): where koffi is, and the signatures. */
+export interface ThreadBinding {
+  readonly koffi: string;
+  readonly poll: string;
+  readonly read: string;
+}
+
+export function threadBinding(): ThreadBinding {
+  return { koffi: createRequire(import.meta.url).resolve("koffi"), poll: POLL, read: READ };
+}
+
 let loaded: Libc | undefined;
 
 /**
@@ -169,14 +185,13 @@ function bindLibc(): Libc {
     getsockname: bind<"getsockname">("int getsockname(int fd, void *address, void *length)"),
     getpeername: bind<"getpeername">("int getpeername(int fd, void *address, void *length)"),
 
-    read: bind<"read">("intptr_t read(int fd, void *target, size_t length)"),
+    read: bind<"read">(READ),
     write: bind<"write">("intptr_t write(int fd, const void *data, size_t length)"),
     pipe: bind<"pipe">("int pipe(void *descriptors)"),
     close: bind<"close">("int close(int fd)"),
     fcntl: (fd, command, value) => fcntl(fd, command, "int", value) as number,
     ioctl: (fd, request, value) => ioctl(fd, request, "void *", value) as number,
-    // nfds_t is unsigned long on Linux and unsigned int elsewhere: both come in one register.
-    poll: bind<"poll">("int poll(void *descriptors, unsigned long count, int timeoutMs)"),
+    poll: bind<"poll">(POLL),
     clock_gettime: bind<"clock_gettime">("int clock_gettime(int clock, void *time)"),
 
     inet_pton: bind<"inet_pton">("int inet_pton(int family, const char *text, void *target)"),

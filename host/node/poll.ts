@@ -6,7 +6,7 @@
  * struct pollfd   0       4        6         8
  *                 | fd    | events | revents |
  * ```
- * Watched from Node's own loop, urgent data that comes alone does not wake it: libuv has no event for it there.
+ * Watched from Node's own loop (uv_poll), urgent data that comes alone does not wake it: libuv has no event for it there.
  */
 
 import { fstatSync } from "node:fs";
@@ -17,7 +17,9 @@ import { endBatchUnderWay } from "./batch/streams.js";
 import { errnos, type PlatformConstants } from "./constants.js";
 import type { Libc } from "./libc.js";
 import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWriter, timeoutOf } from "./readiness.js";
-import { LoopDescriptor, LoopWatch } from "./watch.js";
+import { hasLoopPoll, watchDescriptor } from "./waiting/descriptors.js";
+import { waitInSlices } from "./waiting/slices.js";
+import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
 /** In 16-bit words: a record, and where its events and what came stand in it. */
 const SHORTS = 4;
@@ -68,7 +70,7 @@ class PollArray {
 
 type Kind = "file" | "stream" | "other";
 
-/** A file never blocks; a stream is what libuv watches for certain. */
+/** A file never blocks; a stream is a kind of descriptor that libuv watches for certain. */
 function kindOf(fd: number): Kind {
   try {
     const stat = fstatSync(fd);
@@ -97,7 +99,7 @@ export class PollPollSet implements PollSet {
 
   #watch: LoopWatch | undefined;
   /** While watched: what stands on Node's own loop, and what cannot. */
-  readonly #followed = new Map<number, LoopDescriptor>();
+  readonly #followed = new Map<number, WatchedDescriptor>();
   readonly #unwatchable = new Set<number>();
 
   constructor(libc: Libc, constants: PlatformConstants, writeRow: RowWriter, onClose: (set: PollSet) => void) {
@@ -135,7 +137,7 @@ export class PollPollSet implements PollSet {
   wait(timeoutMs: number): number {
     endBatchUnderWay();
     if (this.#closed) return -errnos.EBADF;
-    let left = this.#libc.poll(this.#array.fds, this.#count, timeoutOf(timeoutMs));
+    let left = waitInSlices(this.#pollOnce, timeoutOf(timeoutMs));
     if (left < 0) {
       const errno = this.#libc.errno();
       return errno === errnos.EINTR ? 0 : -errno;
@@ -171,6 +173,8 @@ export class PollPollSet implements PollSet {
     }
     return watch;
   }
+
+  readonly #pollOnce = (timeoutMs: number): number => this.#libc.poll(this.#array.fds, this.#count, timeoutMs);
 
   close(): void {
     if (this.#closed) return;
@@ -224,23 +228,24 @@ export class PollPollSet implements PollSet {
     this.#places[this.#array.fdAt(place - 1)] = place;
   }
 
-  /**
-   * Puts a descriptor on Node's own loop, under a number of its own: Node may watch the original, or the original may
-   * be closed behind our back. What cannot be put there is looked at in every iteration instead.
-   */
+  /** Has the event loop wait for a descriptor. What it cannot wait for is looked at in every iteration instead. */
   #follow(watch: LoopWatch, fd: number, interest: number): void {
     this.#unfollow(fd);
-    if (this.#files.has(fd)) {
-      watch.wake();
+    const followed = this.#files.has(fd) ? undefined : this.#waitedFor(watch, fd, eventsOf(interest));
+    if (followed !== undefined) {
+      this.#followed.set(fd, followed);
       return;
     }
-    const own = kindOf(fd) === "stream" ? this.#libc.fcntl(fd, this.#constants.F_DUPFD_CLOEXEC, 0) : -1;
-    if (own >= 0) {
-      this.#followed.set(fd, new LoopDescriptor(this.#libc, watch, own, eventsOf(interest), true));
-    } else {
-      this.#unwatchable.add(fd);
-      watch.wake();
-    }
+    if (!this.#files.has(fd)) this.#unwatchable.add(fd);
+    watch.wake();
+  }
+
+  #waitedFor(watch: LoopWatch, fd: number, events: number): WatchedDescriptor | undefined {
+    if (!hasLoopPoll) return watchDescriptor(this.#libc, watch, fd, events, false);
+    if (kindOf(fd) !== "stream") return undefined;
+    // Under a number of its own: Node may watch the original, or the original may be closed behind our back.
+    const own = this.#libc.fcntl(fd, this.#constants.F_DUPFD_CLOEXEC, 0);
+    return own < 0 ? undefined : watchDescriptor(this.#libc, watch, own, events, true);
   }
 
   #unfollow(fd: number): void {
