@@ -16,6 +16,8 @@ import { createRowWriter } from "./readiness.js";
 import { Scratch } from "./scratch.js";
 import { createSocketCalls } from "./sockets.js";
 import { type DirectCalls, endBatchUnderWay, Streams } from "./batch/streams.js";
+import { forgetDescriptor } from "./threads/records.js";
+import { recordingLibc } from "./threads/release.js";
 
 export interface NodeBackendOptions {
   /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */
@@ -38,7 +40,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   if (options.poller !== undefined) checkOneOf("options.poller", options.poller, ["epoll", "poll"]);
   const { batchMin = BATCH_MIN } = options;
   if (batchMin !== Infinity) checkInteger("options.batchMin", batchMin, 1, Number.MAX_SAFE_INTEGER);
-  const libc = loadLibc();
+  const libc = recordingLibc(loadLibc());
   const { linux } = libc;
   const poller = options.poller ?? (linux === undefined ? "poll" : "epoll");
   if (poller === "epoll" && linux === undefined) {
@@ -83,6 +85,12 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
       return lookups.lookupSync(host, lookupFamily);
     },
 
+    giveAway(fd) {
+      const failed = poller === "epoll" ? streams.giveAway(fd) : 0;
+      if (failed === 0) forgetDescriptor(fd);
+      return failed;
+    },
+
     setOption(fd, option, value) {
       const result = calls.setOption(fd, option, value);
       if (option === "SO_SNDBUF") reconsider(fd);
@@ -100,7 +108,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
 }
 
 /** All calls on descriptors, each in its turn: see {@link Streams}. */
-function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, "close"> & Pick<Backend, "giveAway"> {
+function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, "close"> {
   return {
     ...direct,
     socket: (family, type) => streams.made(direct.socket(family, type)),
@@ -129,7 +137,6 @@ function orderedCalls(direct: DirectCalls, streams: Streams): Omit<DirectCalls, 
     duplicate: (fd) => streams.duplicate(fd),
     setNonBlocking: streams.inOrder(direct.setNonBlocking),
     setCloseOnExec: streams.inOrder(direct.setCloseOnExec),
-    giveAway: (fd) => streams.giveAway(fd),
   };
 }
 

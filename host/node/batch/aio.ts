@@ -14,6 +14,7 @@
 import { OSError } from "../../backend/errors.js";
 import { errnos, errorCode } from "../constants.js";
 import type { Libc, LinuxCalls } from "../libc.js";
+import { forgetContext, recordContext } from "../threads/records.js";
 
 /** How many calls one {@link Aio.run} makes at the most. */
 export const AIO_MAX = 64;
@@ -33,6 +34,11 @@ const [IO_SETUP, IO_DESTROY, IO_SUBMIT, IO_GETEVENTS] = process.arch === "x64" ?
 
 const IOCB_CMD_PREAD = 0;
 const IOCB_CMD_PWRITE = 1;
+
+/** Destroys a context by the kernel's name for it. Any thread of the process may. */
+export function destroyContext(linux: LinuxCalls, context: number): void {
+  linux.syscall(IO_DESTROY, context, 0, 0, 0, 0);
+}
 
 /** Reads and writes that are made together: prepared by index, then run. */
 export class Aio {
@@ -67,6 +73,7 @@ export class Aio {
     const context = new BigUint64Array(1);
     if (linux.syscall(IO_SETUP, AIO_MAX, Number(libc.addressOf(context)), 0, 0, 0) < 0) return undefined;
     const aio = new Aio(libc, linux, Number(context[0]));
+    recordContext(aio.#context);
     if (aio.#isAllowed()) return aio;
     aio.close();
     return undefined;
@@ -98,7 +105,8 @@ export class Aio {
 
   close(): void {
     if (this.#context === 0) return;
-    this.#linux.syscall(IO_DESTROY, this.#context, 0, 0, 0, 0);
+    forgetContext(this.#context);
+    destroyContext(this.#linux, this.#context);
     this.#context = 0;
   }
 

@@ -38,7 +38,8 @@ export function endBatchUnderWay(): void {
 function watchExit(): void {
   if (isExitWatched) return;
   isExitWatched = true;
-  process.on("exit", () => {
+  // Before the descriptors of a worker are released.
+  process.prependListener("exit", () => {
     endCurrent();
     settleAll();
   });

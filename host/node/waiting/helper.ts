@@ -10,9 +10,11 @@
 
 import { Worker } from "node:worker_threads";
 import { OSError } from "../../backend/errors.js";
-import { errorCode } from "../constants.js";
+import { errorCode, platformConstants } from "../constants.js";
+import { createDescriptorCalls } from "../descriptors.js";
 import { type Libc, threadBinding } from "../libc.js";
 import { POLLIN } from "../readiness.js";
+import { recordDescriptor } from "../threads/records.js";
 import { SLICE_MS } from "./slices.js";
 import { HELPER, HELPER_PROGRAM, type HelperData, SHARED, SLOT } from "./helper-thread.js";
 import type { LoopWatch, WatchedDescriptor } from "./watch.js";
@@ -39,12 +41,10 @@ class Helper {
 
   constructor(libc: Libc) {
     this.#libc = libc;
-    const ends = new Int32Array(2);
-    if (libc.pipe(ends) < 0) {
-      const errno = -libc.errno();
-      throw new OSError(errorCode(errno), { errno, syscall: "pipe" });
-    }
-    [this.#readFd = -1, this.#writeFd = -1] = ends;
+    const ends = createDescriptorCalls(libc, platformConstants()).pipe();
+    if (typeof ends === "number") throw new OSError(errorCode(ends), { errno: ends, syscall: "pipe" });
+    for (const fd of ends) recordDescriptor(fd);
+    [this.#readFd, this.#writeFd] = ends;
     // The helper looks at the slots when it begins, whatever is in the pipe.
     this.#memory[SHARED.INTERRUPTED] = 1;
     const data: HelperData = {
@@ -60,7 +60,8 @@ class Helper {
     this.#worker = new Worker(HELPER_PROGRAM, { eval: true, execArgv: [], name: "wasyncore", workerData: data });
     this.#worker.on("message", this.#onMessage);
     this.#worker.unref();
-    process.once("exit", () => this.#stop());
+    // Before the descriptors of a worker are released.
+    process.prependListener("exit", () => this.#stop());
   }
 
   /** @returns the descriptor's slot */
