@@ -2,33 +2,20 @@
  * Owns an epoll(7) instance as a {@link PollSet}. Knows nothing of sockets. Level-triggered, as far as its user can see: a
  * change costs one epoll_ctl(2), a wait costs O(ready) and allocates nothing but a larger buffer after one that came back
  * full. What is done for many connections together is steady.ts's.
- *
- * ```
- * struct epoll_event   x64 (packed)                others
- *                      0       4        12         0       4       8        16
- *                      | events| fd | 0 |          | events|  pad  | fd | 0 |
- * ```
  */
 
 import { type PollSet, Ready, READY_STRIDE, type Watch } from "../backend/backend.js";
 import { LoopError, OSError } from "../backend/errors.js";
 import { errnos, errorCode, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_WORDS } from "./epoll-layout.js";
 import { grown } from "./grown.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, POLLOUT, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
 import { Steady } from "./batch/steady.js";
 import type { Streams } from "./batch/streams.js";
-import { watchDescriptor } from "./waiting/descriptors.js";
+import { watchSet } from "./waiting/descriptors.js";
 import { waitInSlices } from "./waiting/slices.js";
 import { LoopWatch } from "./waiting/watch.js";
-
-const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
-const EPOLL_CTL_MOD = 3;
-
-/** In 32-bit words. */
-const EVENT_WORDS = process.arch === "x64" ? 3 : 4;
-const EVENT_FD = process.arch === "x64" ? 1 : 2;
 
 const FIRST_CAPACITY = 1024;
 const LAST_CAPACITY = 65536;
@@ -192,7 +179,7 @@ export class EpollPollSet implements PollSet {
         this.#watch = undefined;
       },
     );
-    const descriptor = watchDescriptor(this.#libc, watch, this.#epollFd, POLLIN, false);
+    const descriptor = watchSet(this.#libc, this.#linux, watch, this.#epollFd);
     this.#watch = watch;
     if (this.alwaysReady) watch.wake();
     return watch;

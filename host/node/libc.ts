@@ -16,6 +16,7 @@ export type Pointer = NodeJS.ArrayBufferView | bigint;
 /** Calls that only Linux has, or that only Linux is asked for. */
 export interface LinuxCalls {
   accept4(fd: number, address: Pointer, length: Pointer, flags: number): number;
+  dup3(fd: number, newFd: number, flags: number): number;
   pipe2(descriptors: Pointer, flags: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epollFd: number, operation: number, fd: number, event: Pointer): number;
@@ -213,6 +214,7 @@ function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): Linux
     library.func(signature) as unknown as LinuxCalls[F];
   return {
     accept4: bind<"accept4">("int accept4(int fd, void *address, void *length, int flags)"),
+    dup3: bind<"dup3">("int dup3(int fd, int newFd, int flags)"),
     pipe2: bind<"pipe2">("int pipe2(void *descriptors, int flags)"),
     epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
     epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, void *event)"),

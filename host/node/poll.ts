@@ -17,7 +17,7 @@ import { endBatchUnderWay } from "./batch/streams.js";
 import { errnos, type PlatformConstants } from "./constants.js";
 import type { Libc } from "./libc.js";
 import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWriter, timeoutOf } from "./readiness.js";
-import { hasLoopPoll, watchDescriptor } from "./waiting/descriptors.js";
+import { watchOne } from "./waiting/descriptors.js";
 import { waitInSlices } from "./waiting/slices.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
@@ -241,11 +241,7 @@ export class PollPollSet implements PollSet {
   }
 
   #waitedFor(watch: LoopWatch, fd: number, events: number): WatchedDescriptor | undefined {
-    if (!hasLoopPoll) return watchDescriptor(this.#libc, watch, fd, events, false);
-    if (kindOf(fd) !== "stream") return undefined;
-    // Under a number of its own: Node may watch the original, or the original may be closed behind our back.
-    const own = this.#libc.fcntl(fd, this.#constants.F_DUPFD_CLOEXEC, 0);
-    return own < 0 ? undefined : watchDescriptor(this.#libc, watch, own, events, true);
+    return watchOne(this.#libc, this.#constants, watch, fd, events, kindOf(fd) === "stream");
   }
 
   #unfollow(fd: number): void {

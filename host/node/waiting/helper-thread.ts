@@ -98,6 +98,8 @@ function serveDescriptors(
     if (found < 0) Atomics.wait(memory, shared.STATE, helper.RUNNING, 1);
     if (found < 0 || Atomics.load(memory, shared.STATE) !== helper.RUNNING) continue;
 
+    // A hang-up: the thread has ended, and the number may be another's already.
+    if (((shorts[3] ?? 0) & ~POLLIN) !== 0) break;
     if (shorts[3] !== 0) read(readFd, bytes, bytes.length);
     let hasFired = false;
     for (let index = 1; index < count; index++) {

@@ -1,7 +1,6 @@
 /**
- * Owns waiting for descriptors where Node's own event loop cannot be used for it: in worker threads, whose end would crash
- * the process with a native handle open, and on Bun and Deno, which have no uv_poll. A helper thread, one for all watches
- * of this thread, blocks in poll(2) and posts a message when something is ready. Knows no poll set.
+ * Owns waiting for descriptors where the event loop itself cannot: on Bun and Deno. A helper thread, one for all watches of
+ * this thread, blocks in poll(2) and posts a message when something is ready. Knows no poll set.
  *
  * The helper is started by the first watch and kept while this thread lives. While nothing is watched it does not keep
  * the thread alive. A descriptor that has fired is not polled until it is rearmed, so that the helper does not spin while
