@@ -4,7 +4,7 @@
  * how a loop waits.
  */
 
-import type { Backend } from "../backend/backend.js";
+import type { Backend, PollSet } from "../backend/backend.js";
 import { type Channel, type Registering, type Registration, tellThrown } from "./channel.js";
 import { Interest, Kind, Verdict, instantiateEngine, type EngineExports } from "./engine.js";
 import { OSError } from "../backend/errors.js";
@@ -81,6 +81,9 @@ class RunningTimer implements Timer {
   }
 }
 
+/** Poll sets of maps that nobody can reach any more; while a loop waits on a poll set, its map can be reached. */
+const unreachable = new FinalizationRegistry<PollSet>((set) => set.close());
+
 export class Scheduler {
   readonly backend: Backend;
   readonly engine: EngineExports;
@@ -110,6 +113,7 @@ export class Scheduler {
       at: engine.changesAt,
       taken: engine.changesTaken,
     });
+    unreachable.register(this, this.poller.pollSet);
     this.lookups = new NameLookups(backend, (channel, call) => this.#guard(channel, call));
   }
 

@@ -7,6 +7,7 @@ import { defaultBackend } from "../node/default.js";
 import type { Endpoint } from "./endpoint.js";
 import { BlockingIOError } from "../backend/errors.js";
 import { errorOf } from "./socket.js";
+import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 
 /** asyncore's `file_wrapper`: duplicates the descriptor it is given, and owns the duplicate. */
 export class FileWrapper implements Endpoint {
@@ -21,6 +22,7 @@ export class FileWrapper implements Endpoint {
     if (duplicate < 0) throw errorOf(backend, duplicate, "dup");
     this.#backend = backend;
     this.#fd = duplicate;
+    closeWhenUnreachable(this, backend, duplicate);
   }
 
   get fd(): number {
@@ -88,6 +90,7 @@ export class FileWrapper implements Endpoint {
     const fd = this.#fd;
     if (fd < 0) return;
     this.#fd = -1;
+    forgetOwner(this);
     const result = this.#backend.close(fd);
     if (result < 0) throw errorOf(this.#backend, result, "close");
   }

@@ -8,6 +8,7 @@ import { copyOf } from "../backend/bytes.js";
 import { checkAddress, checkBytes, checkDescriptor, checkInteger, checkObject, checkOneOf } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint } from "./endpoint.js";
+import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 import { BlockingIOError, OSError, type OSErrorDetails } from "../backend/errors.js";
 
 const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
@@ -65,6 +66,7 @@ export class Socket implements Endpoint {
     this.#fd = fd;
     this.family = family;
     this.type = type;
+    closeWhenUnreachable(this, backend, fd);
   }
 
   /** Makes a socket. socket(2). */
@@ -260,6 +262,7 @@ export class Socket implements Endpoint {
     const fd = this.#fd;
     if (fd < 0) return;
     this.#fd = -1;
+    forgetOwner(this);
     this.#check(this.#backend.close(fd), "close");
   }
 
@@ -271,6 +274,7 @@ export class Socket implements Endpoint {
     const fd = this.#fd;
     if (fd >= 0) this.#check(this.#backend.giveAway?.(fd) ?? 0, "detach");
     this.#fd = -1;
+    forgetOwner(this);
     return fd;
   }
 

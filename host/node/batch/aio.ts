@@ -72,8 +72,9 @@ export class Aio {
   static open(libc: Libc, linux: LinuxCalls): Aio | undefined {
     const context = new BigUint64Array(1);
     if (linux.syscall(IO_SETUP, AIO_MAX, Number(libc.addressOf(context)), 0, 0, 0) < 0) return undefined;
-    const aio = new Aio(libc, linux, Number(context[0]));
-    recordContext(aio.#context);
+    const name = Number(context[0]);
+    recordContext(name);
+    const aio = new Aio(libc, linux, name);
     if (aio.#isAllowed()) return aio;
     aio.close();
     return undefined;

@@ -4,8 +4,8 @@
  * its end: another one reads there what it left behind. Knows nothing of how a descriptor is made or closed.
  *
  * ```
- * Int32Array   0         1 ...                   FIRST_CONTEXT ...              FIRST_OWNER ...
- *              | highest | thread, its parent    | thread, low word, high word  | thread, by descriptor
+ * Int32Array   0 ...                 FIRST_CONTEXT ...              FIRST_OWNER ...
+ *              | thread, its parent  | thread, low word, high word  | thread, by descriptor
  * ```
  * A thread is its `threadId`, and 0, the main thread's, is nobody: what the main thread has ends with the process.
  */
@@ -15,8 +15,7 @@ const CONTEXTS_MAX = 1024;
 /** Higher descriptors are not recorded. Memory is taken where it is touched, not before. */
 const DESCRIPTORS_MAX = 262_144;
 
-const HIGHEST = 0;
-const FIRST_THREAD = 1;
+const FIRST_THREAD = 0;
 const FIRST_CONTEXT = FIRST_THREAD + THREADS_MAX * 2;
 const FIRST_OWNER = FIRST_CONTEXT + CONTEXTS_MAX * 3;
 const WORDS = FIRST_OWNER + DESCRIPTORS_MAX;
@@ -30,12 +29,19 @@ export interface Possessions {
 
 export class Ledger {
   readonly memory: SharedArrayBuffer;
+  /**
+   * The thread of each descriptor, entered right after the call that makes it: a thread may be terminated whenever it
+   * calls a function of JavaScript. To be cleared before the descriptor is closed, because its number may belong to
+   * another thread right after.
+   */
+  readonly owners: Int32Array;
   readonly #words: Int32Array;
 
   /** @param memory of a ledger that another thread has made */
   constructor(memory = new SharedArrayBuffer(WORDS * 4)) {
     this.memory = memory;
     this.#words = new Int32Array(memory);
+    this.owners = this.#words.subarray(FIRST_OWNER);
   }
 
   /** `thread` is started by `parent`, which answers for it. */
@@ -47,22 +53,6 @@ export class Ledger {
   /** Has another thread undertaken to release what `thread` leaves behind? */
   hasThread(thread: number): boolean {
     return this.#find(FIRST_THREAD, FIRST_CONTEXT, 2, thread) >= 0;
-  }
-
-  addDescriptor(fd: number, thread: number): void {
-    if (fd >= DESCRIPTORS_MAX) return;
-    this.#words[FIRST_OWNER + fd] = thread;
-    let highest = Atomics.load(this.#words, HIGHEST);
-    while (fd > highest) {
-      const found = Atomics.compareExchange(this.#words, HIGHEST, highest, fd);
-      if (found === highest) return;
-      highest = found;
-    }
-  }
-
-  /** Before it is closed: its number may belong to another thread right after. */
-  removeDescriptor(fd: number): void {
-    if (fd >= 0 && fd < DESCRIPTORS_MAX) this.#words[FIRST_OWNER + fd] = 0;
   }
 
   /** @param context the kernel's name for it: an address */
@@ -100,11 +90,10 @@ export class Ledger {
       if (context !== 0) contexts.push(context);
       this.#free(at, 3);
     }
-    const end = FIRST_OWNER + Atomics.load(words, HIGHEST) + 1;
-    for (let at = FIRST_OWNER; at < end; at++) {
-      if (words[at] !== thread) continue;
-      words[at] = 0;
-      descriptors.push(at - FIRST_OWNER);
+    const { owners } = this;
+    for (let fd = owners.indexOf(thread); fd >= 0; fd = owners.indexOf(thread, fd + 1)) {
+      owners[fd] = 0;
+      descriptors.push(fd);
     }
     return { descriptors, contexts };
   }

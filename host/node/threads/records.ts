@@ -21,12 +21,12 @@ function openLedger(): Ledger {
 
 /** This thread has made `fd`. */
 export function recordDescriptor(fd: number): void {
-  if (!isMainThread) ledger.addDescriptor(fd, threadId);
+  if (!isMainThread) ledger.owners[fd] = threadId;
 }
 
 /** `fd` is about to be closed or handed on: it is not this thread's to release any more. */
 export function forgetDescriptor(fd: number): void {
-  if (!isMainThread) ledger.removeDescriptor(fd);
+  if (!isMainThread && fd >= 0) ledger.owners[fd] = 0;
 }
 
 /** This thread has made a context of asynchronous I/O. */

@@ -12,7 +12,7 @@ import { destroyContext } from "../batch/aio.js";
 import { platformConstants } from "../constants.js";
 import { type Libc, loadLibc } from "../libc.js";
 import type { Possessions } from "./ledger.js";
-import { forgetDescriptor, ledger, recordDescriptor } from "./records.js";
+import { forgetDescriptor, ledger } from "./records.js";
 
 // As this module is imported, so that no worker of this thread is missed.
 process.on("worker", (worker: NodeWorker) => {
@@ -43,6 +43,7 @@ export function recordingLibc(libc: Libc): Libc {
 function record(libc: Libc): Libc {
   const { linux } = libc;
   const { F_DUPFD_CLOEXEC } = platformConstants();
+  const { owners } = ledger;
   let isOver = false;
   if (!ledger.hasThread(threadId)) {
     process.on("exit", () => {
@@ -51,23 +52,31 @@ function record(libc: Libc): Libc {
     });
   }
 
-  function made(fd: number): number {
-    if (fd >= 0) recordDescriptor(fd);
-    return fd;
-  }
-
   return {
     ...libc,
-    socket: (domain, type, protocol) => made(libc.socket(domain, type, protocol)),
+    socket(domain, type, protocol) {
+      const fd = libc.socket(domain, type, protocol);
+      if (fd >= 0) owners[fd] = threadId;
+      return fd;
+    },
     socketpair(domain, type, protocol, descriptors) {
       const result = libc.socketpair(domain, type, protocol, descriptors);
-      if (result >= 0 && descriptors instanceof Int32Array) for (const fd of descriptors.subarray(0, 2)) made(fd);
+      if (result >= 0 && descriptors instanceof Int32Array) {
+        const [one = -1, other = -1] = descriptors;
+        owners[one] = threadId;
+        owners[other] = threadId;
+      }
       return result;
     },
-    accept: (fd, address, length) => made(libc.accept(fd, address, length)),
+    accept(fd, address, length) {
+      const accepted = libc.accept(fd, address, length);
+      if (accepted >= 0) owners[accepted] = threadId;
+      return accepted;
+    },
     fcntl(fd, command, value) {
       const result = libc.fcntl(fd, command, value);
-      return command === F_DUPFD_CLOEXEC ? made(result) : result;
+      if (command === F_DUPFD_CLOEXEC && result >= 0) owners[result] = threadId;
+      return result;
     },
     close(fd) {
       // All are closed, and the number may be another thread's by now.
@@ -80,8 +89,16 @@ function record(libc: Libc): Libc {
         ? undefined
         : {
             ...linux,
-            accept4: (fd, address, length, flags) => made(linux.accept4(fd, address, length, flags)),
-            epoll_create1: (flags) => made(linux.epoll_create1(flags)),
+            accept4(fd, address, length, flags) {
+              const accepted = linux.accept4(fd, address, length, flags);
+              if (accepted >= 0) owners[accepted] = threadId;
+              return accepted;
+            },
+            epoll_create1(flags) {
+              const fd = linux.epoll_create1(flags);
+              if (fd >= 0) owners[fd] = threadId;
+              return fd;
+            },
           },
   };
 }
