@@ -69,7 +69,8 @@ function createPreview1(options: GuestOptions): Preview1 {
   try {
     const listeners = given.map(({ socket: { fd }, name }) => ({ fd, name }));
     const preview1 = new Preview1(backend, { ...options, listeners });
-    for (const { socket } of given) socket.detach();
+    // The guest's from here on, and this thread's to close if it ends before the guest does.
+    for (const { socket } of given) backend.adopt(socket.detach());
     return preview1;
   } catch (error) {
     for (const { socket } of given) socket.close();

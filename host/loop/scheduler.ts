@@ -3,7 +3,7 @@
  * Knows the engine, the backend seam and the channel seam; knows no handler class, and nothing of how a loop waits.
  */
 
-import type { Backend } from "../backend/backend.js";
+import type { Backend, PollSet } from "../backend/backend.js";
 import { type Channel, handleThrown, isThenable, type Registering, type Registration } from "./channel.js";
 import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
 import { LoopError, OSError } from "../backend/errors.js";
@@ -88,6 +88,9 @@ class RunningTimer implements Timer {
   }
 }
 
+/** Poll sets of maps that nobody can reach any more; while a loop waits on a poll set, its map can be reached. */
+const unreachable = new FinalizationRegistry<PollSet>((set) => set.close());
+
 export class Scheduler {
   readonly backend: Backend;
   readonly engine: EngineExports;
@@ -124,6 +127,7 @@ export class Scheduler {
       at: engine.changesAt,
       taken: engine.changesTaken,
     });
+    unreachable.register(this, this.poller.pollSet);
     this.lookups = new NameLookups(backend, (channel, call) => this.#guard(channel, call));
   }
 

@@ -242,6 +242,9 @@ function isLeft(words: Int32Array): boolean {
 function makePipe(backend: Backend): readonly [readFd: number, writeFd: number] {
   const ends = backend.pipe();
   if (typeof ends === "number") throw new OSError(backend.errorCode(ends), { errno: ends, syscall: "pipe" });
-  for (const fd of ends) backend.setNonBlocking(fd, true);
+  for (const fd of ends) {
+    backend.setNonBlocking(fd, true);
+    backend.adopt(fd);
+  }
   return ends;
 }

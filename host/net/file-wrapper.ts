@@ -6,6 +6,7 @@ import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { BlockingIOError, OSError } from "../backend/errors.js";
 import { errorOf } from "./socket.js";
+import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 
 const FILE: ConnectionState = { kind: "connected" };
 
@@ -22,6 +23,7 @@ export class FileWrapper implements Endpoint {
     if (duplicate < 0) throw errorOf(backend, duplicate, "dup");
     this.#backend = backend;
     this.#fd = duplicate;
+    closeWhenUnreachable(this, backend, duplicate);
   }
 
   get fd(): number {
@@ -109,6 +111,7 @@ export class FileWrapper implements Endpoint {
     const fd = this.#fd;
     if (fd < 0) return;
     this.#fd = -1;
+    forgetOwner(this);
     const result = this.#backend.close(fd);
     if (result < 0) throw errorOf(this.#backend, result, "close");
   }

@@ -25,6 +25,7 @@ import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
 import { checkOption, checkOptionValue, type SocketNumber, type SocketSwitch } from "./socket-options.js";
+import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 import { BlockingIOError, OSError, type OSErrorDetails } from "../backend/errors.js";
 
 const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
@@ -73,6 +74,7 @@ export class Socket implements Endpoint {
     this.#fd = fd;
     this.family = family;
     this.type = type;
+    closeWhenUnreachable(this, backend, fd);
   }
 
   /** Makes a socket. socket(2). */
@@ -101,7 +103,7 @@ export class Socket implements Endpoint {
     checkDescriptor("fd", fd);
     const family = backend.family(fd);
     if (typeof family === "number") throw errorOf(backend, family, "getsockopt");
-    const prepared = backend.setNonBlocking(fd, true) || backend.setCloseOnExec(fd, true);
+    const prepared = backend.setNonBlocking(fd, true) || backend.setCloseOnExec(fd, true) || backend.adopt(fd);
     if (prepared < 0) throw errorOf(backend, prepared, "fcntl");
     const type = backend.socketType(fd);
     if (typeof type === "number") throw errorOf(backend, type, "getsockopt");
@@ -333,6 +335,7 @@ export class Socket implements Endpoint {
     if (fd < 0) return;
     this.#fd = -1;
     this.#pendingError = 0;
+    forgetOwner(this);
     this.#check(this.#backend.close(fd), "close");
   }
 
@@ -344,6 +347,7 @@ export class Socket implements Endpoint {
     const fd = this.#fd;
     if (fd >= 0) this.#check(this.#backend.release(fd), "detach");
     this.#fd = -1;
+    forgetOwner(this);
     return fd;
   }
 

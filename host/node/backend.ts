@@ -18,6 +18,7 @@ import { PollPollSet } from "./poll.js";
 import { createRowWriter } from "./readiness.js";
 import { Scratch } from "./scratch.js";
 import { createSocketCalls } from "./sockets.js";
+import { recordingLibc } from "./threads/release.js";
 
 export interface NodeBackendOptions {
   /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */
@@ -51,7 +52,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   const { batchMin = BATCH_MIN, batchAfterReads = BATCH_AFTER_READS } = options;
   if (batchMin !== Infinity) checkInteger("options.batchMin", batchMin, 1, Number.MAX_SAFE_INTEGER);
   checkInteger("options.batchAfterReads", batchAfterReads, 0, READS_MAX);
-  const libc = loadLibc();
+  const libc = recordingLibc(loadLibc());
   const { linux } = libc;
   const poller = options.poller ?? (linux === undefined ? "poll" : "epoll");
   if (poller === "epoll" && linux === undefined) {
@@ -87,8 +88,9 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
 
 function createBatch(libc: Libc, direct: OrderedCalls): Batch {
   const batch = new Batch(libc, platformConstants(), new Records(), direct);
-  // process.exit in a callback runs no `finally`, so that the turn does not end.
-  process.on("exit", () => batch.finish());
+  // process.exit in a callback runs no `finally`, so that the turn does not end. Before the descriptors of a worker thread
+  // are released, which is a listener of the same event.
+  process.prependListener("exit", () => batch.finish());
   return batch;
 }
 

@@ -3,6 +3,7 @@
  * set. Results are -errno for a failure.
  */
 
+import { forgetDescriptor, recordDescriptor } from "./threads/records.js";
 import type { FileCalls } from "../backend/backend.js";
 import { copyOf } from "../backend/bytes.js";
 import { errnos, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
@@ -92,7 +93,14 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, 
         if (failed !== EINTR) return -failed;
       }
     },
-    release: () => 0,
+    adopt(fd) {
+      recordDescriptor(fd);
+      return 0;
+    },
+    release(fd) {
+      forgetDescriptor(fd);
+      return 0;
+    },
     duplicate(fd) {
       const copy = libc.fcntl(fd, constants.F_DUPFD_CLOEXEC, 0);
       return copy < 0 ? -errno() : copy;

@@ -2,12 +2,6 @@
  * Owns an epoll(7) instance as a {@link PollSet}, level-triggered. Knows nothing of sockets. A change costs one
  * epoll_ctl(2), a wait costs O(ready) and allocates nothing but a larger buffer after one that came back full. Where many
  * connections are ready in a turn, it begins a batch.
- *
- * ```
- * struct epoll_event   x64 (packed)                others
- *                      0       4        12         0       4       8        16
- *                      | events| fd | 0 |          | events|  pad  | fd | 0 |
- * ```
  */
 
 import { type PollSet, Ready, ReadyRow, type Watch } from "../backend/backend.js";
@@ -15,18 +9,13 @@ import { LoopError, OSError } from "../backend/errors.js";
 import type { Batch } from "./batch/batch.js";
 import type { Watcher } from "./batch/record.js";
 import { errnos, errorCode, SOCK_CLOEXEC } from "./constants.js";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_WORDS } from "./epoll-layout.js";
 import { KeptInput } from "./kept-input.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
-import { LoopDescriptor, LoopWatch } from "./watch.js";
-
-const EPOLL_CTL_ADD = 1;
-const EPOLL_CTL_DEL = 2;
-const EPOLL_CTL_MOD = 3;
-
-/** In 32-bit words. */
-const EVENT_WORDS = process.arch === "x64" ? 3 : 4;
-const EVENT_FD = process.arch === "x64" ? 1 : 2;
+import { watchSet } from "./waiting/descriptors.js";
+import { waitInSlices } from "./waiting/slices.js";
+import { LoopWatch } from "./waiting/watch.js";
 
 const FIRST_CAPACITY = 1024;
 const LAST_CAPACITY = 65536;
@@ -132,7 +121,7 @@ export class EpollPollSet implements PollSet, Watcher {
   wait(timeoutMs: number): number {
     const waitMs = this.#batch.beforeWait(timeoutMs);
     const timeout = this.alwaysReady ? 0 : timeoutOf(waitMs);
-    let found = this.#linux.epoll_wait(this.#epollFd, this.#events, this.#capacity, timeout);
+    let found = waitInSlices(this.#epollWait, timeout);
     if (found < 0) {
       const errno = this.#libc.errno();
       if (errno !== errnos.EINTR) return -errno;
@@ -177,7 +166,7 @@ export class EpollPollSet implements PollSet, Watcher {
         this.#watch = undefined;
       },
     );
-    const descriptor = new LoopDescriptor(this.#libc, watch, this.#epollFd, POLLIN);
+    const descriptor = watchSet(this.#libc, this.#linux, watch, this.#epollFd);
     this.#watch = watch;
     if (this.alwaysReady) watch.wake();
     return watch;
@@ -195,6 +184,9 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#kept.clear();
     this.#interest.fill(0);
   }
+
+  readonly #epollWait = (timeoutMs: number): number =>
+    this.#linux.epoll_wait(this.#epollFd, this.#events, this.#capacity, timeoutMs);
 
   #control(operation: number, fd: number, events: number): number {
     this.#event[0] = events;

@@ -16,6 +16,7 @@ export type Pointer = NodeJS.ArrayBufferView | bigint;
 /** Calls that only Linux has, or that only Linux is asked for. */
 export interface LinuxCalls {
   accept4(fd: number, address: Pointer, length: Pointer, flags: number): number;
+  dup3(fd: number, newFd: number, flags: number): number;
   pipe2(descriptors: Pointer, flags: number): number;
   epoll_create1(flags: number): number;
   epoll_ctl(epollFd: number, operation: number, fd: number, event: Pointer): number;
@@ -113,6 +114,22 @@ const SUPPORTED =
 const PLATFORMS: ReadonlySet<string> = new Set(["linux", "darwin", "freebsd"]);
 const ARCHITECTURES: ReadonlySet<string> = new Set(["x64", "arm64", "riscv64", "loong64"]);
 
+// The signatures that another thread of the process binds as well.
+const READ = "intptr_t read(int fd, void *target, size_t length)";
+// nfds_t is unsigned long on Linux and unsigned int elsewhere: both come in one register.
+const POLL = "int poll(void *descriptors, unsigned long count, int timeoutMs)";
+
+/** What another thread needs to call poll(2) and read(2): where koffi is, and the signatures. */
+export interface ThreadBinding {
+  readonly koffi: string;
+  readonly poll: string;
+  readonly read: string;
+}
+
+export function threadBinding(): ThreadBinding {
+  return { koffi: createRequire(import.meta.url).resolve("koffi"), poll: POLL, read: READ };
+}
+
 let loaded: Libc | undefined;
 
 /**
@@ -179,8 +196,7 @@ function bindLibc(): Libc {
     close: bind<"close">("int close(int fd)"),
     fcntl: (fd, command, value) => fcntl(fd, command, "int", value) as number,
     ioctl: (fd, request, value) => ioctl(fd, request, "void *", value) as number,
-    // nfds_t is unsigned long on Linux and unsigned int elsewhere: both come in one register.
-    poll: bind<"poll">("int poll(void *descriptors, unsigned long count, int timeoutMs)"),
+    poll: bind<"poll">(POLL),
     clock_gettime: bind<"clock_gettime">("int clock_gettime(int clock, void *time)"),
 
     inet_pton: bind<"inet_pton">("int inet_pton(int family, const char *text, void *target)"),
@@ -202,6 +218,7 @@ function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): Linux
     library.func(signature) as unknown as LinuxCalls[F];
   return {
     accept4: bind<"accept4">("int accept4(int fd, void *address, void *length, int flags)"),
+    dup3: bind<"dup3">("int dup3(int fd, int newFd, int flags)"),
     pipe2: bind<"pipe2">("int pipe2(void *descriptors, int flags)"),
     epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
     epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, void *event)"),

@@ -6,7 +6,7 @@
  * struct pollfd   0       4        6         8
  *                 | fd    | events | revents |
  * ```
- * Watched from Node's own loop, urgent data that comes alone does not wake it: libuv has no event for it there.
+ * Watched from Node's own loop (uv_poll), urgent data that comes alone does not wake it: libuv has no event for it there.
  */
 
 import { fstatSync } from "node:fs";
@@ -19,7 +19,9 @@ import { errnos, type PlatformConstants } from "./constants.js";
 import { KeptInput } from "./kept-input.js";
 import type { Libc } from "./libc.js";
 import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWriter, timeoutOf } from "./readiness.js";
-import { LoopDescriptor, LoopWatch } from "./watch.js";
+import { watchOne } from "./waiting/descriptors.js";
+import { waitInSlices } from "./waiting/slices.js";
+import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
 /** In 16-bit words: a record, and where its events and what came stand in it. */
 const SHORTS = 4;
@@ -70,7 +72,7 @@ class PollArray {
 
 type Kind = "file" | "stream" | "other";
 
-/** A file never blocks; a stream is what libuv watches for certain. */
+/** A file never blocks; a stream is a kind of descriptor that libuv watches for certain. */
 function kindOf(fd: number): Kind {
   try {
     const stat = fstatSync(fd);
@@ -100,7 +102,7 @@ export class PollPollSet implements PollSet, Watcher {
 
   #watch: LoopWatch | undefined;
   /** While watched: what stands on Node's own loop, and what cannot. */
-  readonly #followed = new Map<number, LoopDescriptor>();
+  readonly #followed = new Map<number, WatchedDescriptor>();
   readonly #unwatchable = new Set<number>();
 
   constructor(libc: Libc, constants: PlatformConstants, writeRow: RowWriter, batch: Batch) {
@@ -150,7 +152,7 @@ export class PollPollSet implements PollSet, Watcher {
   wait(timeoutMs: number): number {
     const waitMs = this.#batch.beforeWait(timeoutMs);
     if (this.#closed) return -errnos.EBADF;
-    let left = this.#libc.poll(this.#array.fds, this.#count, this.#kept.isAny ? 0 : timeoutOf(waitMs));
+    let left = waitInSlices(this.#pollOnce, this.#kept.isAny ? 0 : timeoutOf(waitMs));
     if (left < 0) {
       const errno = this.#libc.errno();
       if (errno !== errnos.EINTR) return -errno;
@@ -188,6 +190,8 @@ export class PollPollSet implements PollSet, Watcher {
     if (this.alwaysReady) watch.wake();
     return watch;
   }
+
+  readonly #pollOnce = (timeoutMs: number): number => this.#libc.poll(this.#array.fds, this.#count, timeoutMs);
 
   close(): void {
     if (this.#closed) return;
@@ -247,23 +251,20 @@ export class PollPollSet implements PollSet, Watcher {
     this.#places[this.#array.fdAt(place - 1)] = place;
   }
 
-  /**
-   * Puts a descriptor on Node's own loop, under a number of its own: Node may watch the original, or the original may
-   * be closed behind our back. What cannot be put there is looked at in every iteration instead.
-   */
+  /** Has the event loop wait for a descriptor. What it cannot wait for is looked at in every iteration instead. */
   #follow(watch: LoopWatch, fd: number, interest: number): void {
     this.#unfollow(fd);
-    if (this.#files.has(fd)) {
-      watch.wake();
+    const followed = this.#files.has(fd) ? undefined : this.#waitedFor(watch, fd, eventsOf(interest));
+    if (followed !== undefined) {
+      this.#followed.set(fd, followed);
       return;
     }
-    const own = kindOf(fd) === "stream" ? this.#libc.fcntl(fd, this.#constants.F_DUPFD_CLOEXEC, 0) : -1;
-    if (own >= 0) {
-      this.#followed.set(fd, new LoopDescriptor(this.#libc, watch, own, eventsOf(interest), true));
-    } else {
-      this.#unwatchable.add(fd);
-      watch.wake();
-    }
+    if (!this.#files.has(fd)) this.#unwatchable.add(fd);
+    watch.wake();
+  }
+
+  #waitedFor(watch: LoopWatch, fd: number, events: number): WatchedDescriptor | undefined {
+    return watchOne(this.#libc, this.#constants, watch, fd, events, kindOf(fd) === "stream");
   }
 
   #unfollow(fd: number): void {

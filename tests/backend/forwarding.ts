@@ -167,6 +167,10 @@ export class ForwardingBackend implements Backend {
     return this.#inner.openBeneath(...args);
   }
 
+  adopt(...args: Arguments<"adopt">): Result<"adopt"> {
+    return this.#inner.adopt(...args);
+  }
+
   read(...args: Arguments<"read">): Result<"read"> {
     return this.#inner.read(...args);
   }

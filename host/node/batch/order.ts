@@ -268,6 +268,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     openBeneath: inOrder((directory, path, flags, mode) => made(direct.openBeneath(directory, path, flags, mode))),
     /** Whoever reads the duplicate would not see what is in the record. */
     duplicate: inOrder((fd) => (isHeld(fd) ? EBUSY : made(direct.duplicate(fd)))),
+    adopt: inOrder(direct.adopt),
     release: inOrder((fd) => {
       if (isHeld(fd)) return EBUSY;
       records.reset(fd);

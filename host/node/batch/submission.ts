@@ -14,6 +14,7 @@
 import { OSError } from "../../backend/errors.js";
 import { errnos, errorCode } from "../constants.js";
 import type { Libc, LinuxCalls } from "../libc.js";
+import { forgetContext, recordContext } from "../threads/records.js";
 
 /** How many calls one {@link Submission.run} makes at most. */
 export const SUBMISSION_MAX = 64;
@@ -50,6 +51,11 @@ function blockSigpipe(linux: LinuxCalls): void {
 const IOCB_CMD_PREAD = 0;
 const IOCB_CMD_PWRITE = 1;
 
+/** Destroys a context by the kernel's name for it. Any thread of the process may. */
+export function destroyContext(linux: LinuxCalls, context: number): void {
+  linux.syscall(IO_DESTROY, context, 0, 0, 0, 0);
+}
+
 /** Reads and writes that are made together: prepared by index, then run. */
 export class Submission {
   /** By index, of the last {@link run}: bytes, or -errno, or {@link NOT_MADE}. */
@@ -82,7 +88,9 @@ export class Submission {
   static open(libc: Libc, linux: LinuxCalls): Submission | undefined {
     const context = new BigUint64Array(1);
     if (linux.syscall(IO_SETUP, SUBMISSION_MAX, Number(libc.addressOf(context)), 0, 0, 0) < 0) return undefined;
-    const submission = new Submission(libc, linux, Number(context[0]));
+    const name = Number(context[0]);
+    recordContext(name);
+    const submission = new Submission(libc, linux, name);
     if (!submission.#isAllowed()) {
       submission.close();
       return undefined;
@@ -117,7 +125,8 @@ export class Submission {
 
   close(): void {
     if (this.#context === 0) return;
-    this.#linux.syscall(IO_DESTROY, this.#context, 0, 0, 0, 0);
+    forgetContext(this.#context);
+    destroyContext(this.#linux, this.#context);
     this.#context = 0;
   }
 

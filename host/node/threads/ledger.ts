@@ -1,0 +1,122 @@
+/**
+ * Owns the ledger of a process: which thread made which descriptor, which context of asynchronous I/O, and which thread
+ * started which. It is in memory that all threads share, because a thread that is terminated runs no code of its own at
+ * its end: another one reads there what it left behind. Knows nothing of how a descriptor is made or closed.
+ *
+ * ```
+ * Int32Array   0 ...                 FIRST_CONTEXT ...              FIRST_OWNER ...
+ *              | thread, its parent  | thread, low word, high word  | thread, by descriptor
+ * ```
+ * A thread is its `threadId`, and 0, the main thread's, is nobody: what the main thread has ends with the process.
+ */
+
+const THREADS_MAX = 1024;
+const CONTEXTS_MAX = 1024;
+/** Higher descriptors are not recorded. Memory is taken where it is touched, not before. */
+const DESCRIPTORS_MAX = 262_144;
+
+const FIRST_THREAD = 0;
+const FIRST_CONTEXT = FIRST_THREAD + THREADS_MAX * 2;
+const FIRST_OWNER = FIRST_CONTEXT + CONTEXTS_MAX * 3;
+const WORDS = FIRST_OWNER + DESCRIPTORS_MAX;
+const TWO_32 = 0x1_0000_0000;
+
+/** What a thread has made and not released. */
+export interface Possessions {
+  readonly descriptors: readonly number[];
+  readonly contexts: readonly number[];
+}
+
+export class Ledger {
+  readonly memory: SharedArrayBuffer;
+  /**
+   * The thread of each descriptor, entered right after the call that makes it: a thread may be terminated whenever it
+   * calls a function of JavaScript. To be cleared before the descriptor is closed, because its number may belong to
+   * another thread right after.
+   */
+  readonly owners: Int32Array;
+  readonly #words: Int32Array;
+
+  /** @param memory of a ledger that another thread has made */
+  constructor(memory = new SharedArrayBuffer(WORDS * 4)) {
+    this.memory = memory;
+    this.#words = new Int32Array(memory);
+    this.owners = this.#words.subarray(FIRST_OWNER);
+  }
+
+  /** `thread` is started by `parent`, which answers for it. */
+  addThread(thread: number, parent: number): void {
+    const at = this.#claim(FIRST_THREAD, FIRST_CONTEXT, 2, thread);
+    if (at >= 0) Atomics.store(this.#words, at + 1, parent);
+  }
+
+  /** Has another thread undertaken to release what `thread` leaves behind? */
+  hasThread(thread: number): boolean {
+    return this.#find(FIRST_THREAD, FIRST_CONTEXT, 2, thread) >= 0;
+  }
+
+  /** @param context the kernel's name for it: an address */
+  addContext(context: number, thread: number): void {
+    const at = this.#claim(FIRST_CONTEXT, FIRST_OWNER, 3, thread);
+    if (at < 0) return;
+    this.#words[at + 1] = context;
+    Atomics.store(this.#words, at + 2, context / TWO_32);
+  }
+
+  removeContext(context: number, thread: number): void {
+    for (let at = FIRST_CONTEXT; at < FIRST_OWNER; at += 3) {
+      if (this.#words[at] === thread && this.#contextAt(at) === context) this.#free(at, 3);
+    }
+  }
+
+  /** Takes out what an ended thread has left behind, and the threads that it had started, which have ended with it. */
+  takeThread(thread: number): Possessions {
+    const words = this.#words;
+    const descriptors: number[] = [];
+    const contexts: number[] = [];
+    for (let at = FIRST_THREAD; at < FIRST_CONTEXT; at += 2) {
+      const id = Atomics.load(words, at);
+      if (id === thread) this.#free(at, 2);
+      else if (id !== 0 && Atomics.load(words, at + 1) === thread) {
+        const left = this.takeThread(id);
+        descriptors.push(...left.descriptors);
+        contexts.push(...left.contexts);
+      }
+    }
+    for (let at = FIRST_CONTEXT; at < FIRST_OWNER; at += 3) {
+      if (Atomics.load(words, at) !== thread) continue;
+      // 0: the thread was ended while it wrote the entry.
+      const context = this.#contextAt(at);
+      if (context !== 0) contexts.push(context);
+      this.#free(at, 3);
+    }
+    const { owners } = this;
+    for (let fd = owners.indexOf(thread); fd >= 0; fd = owners.indexOf(thread, fd + 1)) {
+      owners[fd] = 0;
+      descriptors.push(fd);
+    }
+    return { descriptors, contexts };
+  }
+
+  /** A free entry, for `thread`. @returns where; -1: there is none. */
+  #claim(from: number, to: number, size: number, thread: number): number {
+    for (let at = from; at < to; at += size) {
+      if (Atomics.compareExchange(this.#words, at, 0, thread) === 0) return at;
+    }
+    return -1;
+  }
+
+  #find(from: number, to: number, size: number, thread: number): number {
+    for (let at = from; at < to; at += size) if (Atomics.load(this.#words, at) === thread) return at;
+    return -1;
+  }
+
+  #free(at: number, size: number): void {
+    this.#words.fill(0, at + 1, at + size);
+    Atomics.store(this.#words, at, 0);
+  }
+
+  #contextAt(at: number): number {
+    return ((this.#words[at + 1] ?? 0) >>> 0) + ((this.#words[at + 2] ?? 0) >>> 0) * TWO_32;
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Owns the descriptors that Node's own event loop watches (uv_poll), on the main thread of Node. Knows no poll set.
+ *
+ * The end of an environment with such a handle open crashes the process, so all of them are closed when Node announces
+ * its end. A worker thread may end without notice: handles are not used there, see helper.ts.
+ */
+
+import type { Libc, LoopPoll } from "../libc.js";
+import { POLLIN, POLLOUT } from "../readiness.js";
+import type { LoopWatch, WatchedDescriptor } from "./watch.js";
+
+const open = new Set<LoopDescriptor>();
+let isEnding: boolean | undefined;
+
+/** Comes before the listeners of others, one of which may throw. */
+function closeAtExit(): void {
+  if (isEnding !== undefined) return;
+  isEnding = false;
+  process.prependListener("exit", () => {
+    isEnding = true;
+    for (const descriptor of open) descriptor.close();
+  });
+}
+
+/**
+ * One descriptor on Node's own loop. The descriptor must be open, be of a kind that can be polled, and have a number that
+ * Node does not watch: libuv's refusal would end the process.
+ */
+export class LoopDescriptor implements WatchedDescriptor {
+  readonly #libc: Libc;
+  readonly #watch: LoopWatch;
+  readonly #ownedFd: number;
+  readonly #events: { readonly readable: boolean; readonly writable: boolean };
+  /** Absent when nothing can be waited for any more. */
+  readonly #poll: LoopPoll | undefined;
+  #closed = false;
+
+  /** With `owned`, closing this closes `fd`. */
+  constructor(libc: Libc, watch: LoopWatch, fd: number, events: number, owned: boolean) {
+    this.#libc = libc;
+    this.#watch = watch;
+    this.#ownedFd = owned ? fd : -1;
+    this.#events = { readable: (events & POLLIN) !== 0, writable: (events & POLLOUT) !== 0 };
+    closeAtExit();
+    open.add(this);
+    if (isEnding === true) return;
+    this.#poll = libc.pollOnLoop(fd, this.#events, this.#onPoll);
+    this.#poll.ref();
+  }
+
+  rearm(): void {
+    if (!this.#closed) this.#poll?.start(this.#events, this.#onPoll);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    open.delete(this);
+    this.#poll?.close();
+    if (this.#ownedFd >= 0) this.#libc.close(this.#ownedFd);
+  }
+
+  /** A negative status: libuv has given the descriptor up (it does on POLLERR), and must be asked again. */
+  readonly #onPoll = (status: number): void => {
+    if (status < 0) this.#watch.fired(this);
+    else this.#watch.wake();
+  };
+}
