@@ -49,7 +49,8 @@ export function rememberPolledOtherwise(): void {
 }
 
 function warn(): void {
-  if (isPolledOtherwise) return;
+  // A program that has failed says why by itself.
+  if (isPolledOtherwise || (process.exitCode ?? 0) !== 0) return;
   const channels = [...unlooped].flatMap((reference) => [...(reference.deref()?.members.values() ?? [])]);
   if (channels.length === 0) return;
   const names = [...new Set(channels.map(({ channel }) => channel.constructor.name))];

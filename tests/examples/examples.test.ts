@@ -8,17 +8,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { requireBuild, requireTool, type Running, startExample } from "../support/processes.js";
+import { requireBuild, type Running, startExample } from "../support/processes.js";
+import { leaveFileOut, missingTools } from "../support/missing.js";
 import { Peer } from "../support/peers.js";
 import { pattern } from "../support/sockets.js";
 
 const command = promisify(execFile);
 
-beforeAll(() => {
-  requireBuild("build/examples/echo-server.js");
-  requireTool("python3");
-  requireTool("curl");
-});
+leaveFileOut("The tests of the examples against curl and Python", missingTools("curl", "python3"));
+
+beforeAll(() => requireBuild("build/examples/echo-server.js"));
 
 /** Starts a server on a free port. */
 async function serve(name: string): Promise<{ server: Running; port: number }> {

@@ -7,13 +7,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { requireBuild, requireTool, start, startExample } from "../support/processes.js";
+import { requireBuild, start, startExample } from "../support/processes.js";
+import { leaveFileOut, missingTools } from "../support/missing.js";
 import { refusingAddress } from "../support/sockets.js";
 
-beforeAll(() => {
-  requireBuild("build/examples/echo-server.js");
-  requireTool("python3");
-});
+leaveFileOut("The tests of the example programs", missingTools("python3"));
+
+beforeAll(() => requireBuild("build/examples/echo-server.js"));
 
 describe("http-client", () => {
   test("prints what a server of node:http answers", async () => {

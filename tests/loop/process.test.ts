@@ -118,6 +118,7 @@ describe("a program whose channels no loop ever served", () => {
     ["polls by other means", "far.send(Buffer.from('x')); read(channel);"],
     ["has been ended by process.exit", "process.exit(0);"],
     ["has been ended by process.exit, with an error", "process.exitCode = 3; process.exit();"],
+    ["ends with an exit code of its own", "process.exitCode = 3;"],
     ["dies of an error", "throw new Error('of its own');"],
     ["dies of a rejection", "await Promise.reject(new Error('of its own'));"],
     ["has dropped them out of the map", "channel.delChannel();"],

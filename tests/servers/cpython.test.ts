@@ -7,7 +7,9 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { requireBuild, ROOT } from "../support/processes.js";
-import { startPython } from "./support.js";
+import { needClients, startPython } from "./support.js";
+
+needClients("CPython's own tests", { curl: false });
 
 interface Expected {
   readonly tests: readonly string[];

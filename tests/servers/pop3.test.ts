@@ -4,7 +4,9 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { start } from "../support/processes.js";
-import { converse, curl, listen, newDirectory, startPython, startServer, tryCurl } from "./support.js";
+import { converse, curl, listen, needClients, newDirectory, startPython, startServer, tryCurl } from "./support.js";
+
+needClients("The tests of the POP3 server", { curl: true });
 
 const LOGIN = ["USER user", "PASS password"];
 

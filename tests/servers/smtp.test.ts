@@ -3,7 +3,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { converse, curl, listen, newDirectory, startPython, startServer, tryCurl } from "./support.js";
+import { converse, curl, listen, needClients, newDirectory, startPython, startServer, tryCurl } from "./support.js";
+
+needClients("The tests of the SMTP server", { curl: true });
 
 const ENVELOPE = ["--mail-from", "a@example.org", "--mail-rcpt", "b@example.org"];
 

@@ -9,7 +9,8 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { requireBuild, requireTool, type Running, start } from "../support/processes.js";
+import { leaveFileOut, missingTools } from "../support/missing.js";
+import { requireBuild, type Running, start } from "../support/processes.js";
 
 export interface Server {
   readonly running: Running;
@@ -36,7 +37,6 @@ export async function curl(...parameters: string[]): Promise<string> {
 }
 
 export function tryCurl(...parameters: string[]): Running["ended"] {
-  requireTool("curl");
   return start("curl", ["--silent", "--show-error", "--disable", "--noproxy", "*", "--max-time", "10", ...parameters])
     .ended;
 }
@@ -74,23 +74,24 @@ async function linesOf(socket: Socket): Promise<string[]> {
   return Buffer.concat(received).toString().split("\r\n").slice(0, -1);
 }
 
-/** The command of CPython 3.11. */
-export function findPython(): string {
-  const found: string[] = [];
-  for (const command of ["python3.11", "python3"]) {
-    const { status, stdout } = spawnSync(command, ["-c", "import platform; print(platform.python_version())"]);
-    const version = status === 0 ? stdout.toString().trim() : "";
-    if (version.startsWith("3.11.")) return command;
-    if (version !== "") found.push(`${command} is ${version}`);
-  }
-  throw new Error(
-    `these tests need CPython 3.11 with its test package: ${found.join(", ") || "no python3 was found"}. ` +
-      "Python 3.12 and later have no asyncore, asynchat and smtpd; other versions have other tests",
-  );
+/** The command of CPython 3.11: Python 3.12 and later have no asyncore, asynchat and smtpd. */
+const PYTHON = ["python3.11", "python3"].find((command) => {
+  const { status, stdout } = spawnSync(command, [
+    "-c",
+    "import platform, test.support; print(platform.python_version())",
+  ]);
+  return status === 0 && stdout.toString().startsWith("3.11.");
+});
+
+/** Leaves every test of a file out where a client that it needs is missing. */
+export function needClients(tests: string, { curl: needsCurl }: { readonly curl: boolean }): void {
+  const python =
+    PYTHON === undefined ? "CPython 3.11 with its test package cannot be found: install it to run them" : "";
+  leaveFileOut(tests, python || (needsCurl ? missingTools("curl") : ""));
 }
 
 /** Runs one of the scripts beside this file. */
 export function startPython(script: string, ...parameters: string[]): Running {
   // -B: no __pycache__ beside it.
-  return start(findPython(), ["-B", new URL(script, import.meta.url).pathname, ...parameters]);
+  return start(PYTHON ?? "python3.11", ["-B", new URL(script, import.meta.url).pathname, ...parameters]);
 }

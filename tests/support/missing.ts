@@ -8,6 +8,7 @@
 
 import { spawnSync } from "node:child_process";
 import { appendFileSync } from "node:fs";
+import { beforeEach } from "vitest";
 
 /** Names the file that collects what is left out, for the summary at the end of the run: see left-out.ts. */
 export const LEFT_OUT_FILE = "WASYNCORE_LEFT_OUT";
@@ -37,6 +38,12 @@ export function leaveOut(tests: string, reason: string): string {
 /** Leaves tests that take minutes out of a run that is not of every test. @returns the reason */
 export function leaveOutSlow(tests: string, reason: string): string {
   return runsEverything ? "" : leaveOut(tests, reason);
+}
+
+/** Leaves every test of a file out if there is a reason to: {@link leaveOut}. */
+export function leaveFileOut(tests: string, reason: string): void {
+  if (leaveOut(tests, reason) === "") return;
+  beforeEach(({ skip }) => skip(reason));
 }
 
 /** Why tests that need these programs cannot run; "" where all of them are on this machine. */

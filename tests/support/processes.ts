@@ -3,7 +3,7 @@
  * has. Knows nothing of the library.
  */
 
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -96,11 +96,4 @@ export function startExample(name: string, ...parameters: string[]): Running {
 /** What `npm test` builds before it runs. */
 export function requireBuild(path: string): void {
   if (!existsSync(`${ROOT}${path}`)) throw new Error(`${path} is not there: run "npm run build" first`);
-}
-
-/** A program that the suite needs on the machine. */
-export function requireTool(name: string): void {
-  if (spawnSync(name, ["--version"], { stdio: "ignore" }).status !== 0) {
-    throw new Error(`these tests need ${name} on the machine: install it and run them again`);
-  }
 }
