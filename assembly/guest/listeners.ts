@@ -112,7 +112,7 @@ function explain(name: string): string {
   if (PROFILE == Profile.COMPONENT) return explainToComponent(name);
   let text = ascii("no listening socket");
   if (name.length > 0) text += ascii(" named ") + name;
-  text += ascii(": of the descriptors 0 to 63, which were looked at, open are");
+  text += ascii(" among descriptors 0 to 63; open are");
   for (let fd = 0; fd < DESCRIPTORS; fd++) {
     const type = descriptorType(fd);
     if (type < 0) continue;

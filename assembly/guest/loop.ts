@@ -226,7 +226,7 @@ function failAccepted(listener: Channel, error: OSError): bool {
     fail(channel, error, false);
   } else {
     connection.close();
-    listener.logInfo(uncaptured(ascii(" while a connection was set up, closing the connection"), error), "error");
+    listener.logInfo(uncaptured(ascii(" on a new connection, closing it"), error), "error");
   }
   return true;
 }

@@ -86,7 +86,7 @@ export class Acceptance {
 
   #log(error: unknown): void {
     const { type, message, info } = compactTraceback(error);
-    const what = "uncaptured exception while a connection was set up, closing the connection";
+    const what = "uncaptured exception on a new connection, closing it";
     try {
       this.#listener.logInfo(`${what} (${type}: ${message} ${info})`, "error");
     } catch {

@@ -30,7 +30,7 @@ describe("the listener", () => {
     const host = new ScriptedHost(tracer, []);
     expect(host.run()).toBe(1);
     expect(host.stderr).toMatch(
-      /^no listening socket: of the descriptors 0 to 63, which were looked at, open are 0 1 2\./,
+      /^no listening socket among descriptors 0 to 63; open are 0 1 2\./,
     );
     for (const runtime of [
       "wasyncore run",

@@ -181,7 +181,7 @@ describe.each(MODES)("$name", (mode) => {
       await run(mode, map, () => taken.length === 1);
       expect(taken[0]?.closed).toBe(true);
       expect(server.logged).toEqual([
-        expect.stringMatching(/^error: uncaptured exception while a connection was set up, closing the connection \(/),
+        expect.stringMatching(/^error: uncaptured exception on a new connection, closing it \(/),
       ]);
       await acceptsAnother(server, address);
     });

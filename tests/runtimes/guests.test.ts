@@ -184,7 +184,7 @@ describe.each(RUNTIMES)("on $name", (runtime) => {
       const program = new Program(runtime.command(echo));
       const { code, stderr } = await program.ended;
       expect(stderr).toMatch(
-        /^no listening socket: of the descriptors 0 to 63, which were looked at, open are 0( \(a socket\))? 1( \(a socket\))? 2/,
+        /^no listening socket among descriptors 0 to 63; open are 0( \(a socket\))? 1( \(a socket\))? 2/,
       );
       expect(stderr).toContain("wasmtime run -S preview2=n -S tcplisten=");
       expect(code).toBe(1);
