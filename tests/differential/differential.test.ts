@@ -4,11 +4,19 @@
  */
 
 import { readFileSync } from "node:fs";
-import { describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { setLogSink } from "wasyncore";
 import { checkDifferences, readDifferences, withDifferences } from "./differences.js";
 import { play } from "./node-player.js";
 import { readRecorded, recordAfresh, type Recording } from "./recordings.js";
 import { POLLERS, readScenarios, readVariants } from "./scenario.js";
+
+// The traces tell what handlers log; what the library logs of closed channels is not in them.
+let restoreLogSink: () => void;
+beforeAll(() => {
+  restoreLogSink = setLogSink(() => undefined);
+});
+afterAll(() => restoreLogSink());
 
 const scenarios = readScenarios();
 const differences = readDifferences();

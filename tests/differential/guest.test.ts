@@ -5,12 +5,20 @@
 
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { setLogSink } from "wasyncore";
 import { BUILD_TIMEOUT_MS, buildFile } from "../assembly/programs.js";
 import { checkDifferences, isOf, readDifferences, readGuestDifferences, withDifferences } from "./differences.js";
 import { guestPlays } from "./guest-player.js";
 import { readRecorded } from "./recordings.js";
 import { type Poller, POLLERS, readScenarios, readVariants, type Scenario, type Trace } from "./scenario.js";
+
+// The traces tell what handlers log; what the library logs of closed channels is not in them.
+let restoreLogSink: () => void;
+beforeAll(() => {
+  restoreLogSink = setLogSink(() => undefined);
+});
+afterAll(() => restoreLogSink());
 
 const PROGRAM = fileURLToPath(new URL("guest/program.ts", import.meta.url));
 
