@@ -119,7 +119,7 @@ export class Waker implements Channel {
     return this.#fd;
   }
 
-  /** @internal */
+  /** For the loop. */
   get signal(): AbortSignal {
     return this.#closing.signal;
   }
@@ -163,12 +163,12 @@ export class Waker implements Channel {
     this.close();
   }
 
-  /** @internal */
+  /** For the loop. */
   sampleInterest(): number {
     return Interest.READ;
   }
 
-  /** @internal The callback comes with the timers of this turn, and what it throws leaves the loop as theirs does. */
+  /** For the loop. The callback comes with the timers of this turn, and what it throws leaves the loop as theirs does. */
   handleReadEvent(): void {
     const { backend } = this.#scheduler;
     let count: number;
@@ -182,31 +182,31 @@ export class Waker implements Channel {
     }
   }
 
-  /** @internal */
+  /** For the loop. */
   handleAcceptEvent(): boolean {
     return false;
   }
 
-  /** @internal */
+  /** For the loop. */
   handleConnectEvent(): void {}
 
-  /** @internal */
+  /** For the loop. */
   handleWriteEvent(): void {}
 
-  /** @internal */
+  /** For the loop. */
   handleExptEvent(): void {}
 
-  /** @internal */
+  /** For the loop. */
   handleCloseEvent(): void {
     this.close();
   }
 
-  /** @internal */
+  /** For the loop. */
   handleErrorEvent(error: unknown): void {
     throw error;
   }
 
-  /** @internal */
+  /** For the loop. */
   socketError(code: string): OSError {
     return new OSError(code, { syscall: "read" });
   }

@@ -113,7 +113,7 @@ describe.each(EMBEDDINGS.map((embedding, index) => ({ embedding, isThere: there[
         await peer.atLeast(6);
         const before = await program.ask();
         expect(await peer.toEnd()).toEqual(Buffer.from("hello\n"));
-        expect(await program.line()).toBe("error: <LineHandler connected> was idle for 1000.0 ms, closing channel");
+        expect(await program.line()).toBe("error: <LineHandler connected> was idle for 1000 ms, closing channel");
         expect((await program.ask()) - before).toBeLessThan(TURNS_MAX);
         program.child.stdin.end();
         expect(await program.ended).toBe(0);
