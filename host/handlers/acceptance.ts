@@ -1,6 +1,6 @@
 /**
- * Owns whose error it is when accepting fails: from `accept` until the callback that called it is over, or its promise
- * settled, what is thrown belongs to the connection that is being set up, and never to its listener. Knows the seam in
+ * Owns the attribution of errors while a connection is accepted: from `accept` until the callback that called it returns,
+ * or its promise settles, an error belongs to the connection being set up and never to its listener. Knows the seam in
  * channel.ts; knows no handler class.
  */
 
@@ -10,39 +10,39 @@ import { compactTraceback } from "../backend/traceback.js";
 import type { Endpoint } from "../net/endpoint.js";
 import { type Channel, handleThrown } from "../loop/channel.js";
 
-/** A connection that `accept` gave, and the channel that has taken it over since. */
+/** A connection that `accept` returned, and the channel that has since taken it over. */
 interface Given {
   readonly socket: Endpoint;
   channel: Channel | undefined;
 }
 
-/** Connections that are being set up, by every listener of this thread. */
+/** Connections being set up, for all listeners of this thread. */
 const beingSetUp = new WeakMap<Endpoint, Acceptance>();
 
-/** A channel takes this endpoint over. */
+/** Records that a channel takes over this endpoint. */
 export function noteTakenOver(endpoint: Endpoint, channel: Channel): void {
   beingSetUp.get(endpoint)?.takenOver(endpoint, channel);
 }
 
-/** The connections of one call of `handleAccept`. */
+/** The connections accepted in one call of `handleAccept`. */
 export class Acceptance {
   readonly #listener: Channel & { logInfo(message: string, type: string): void };
   readonly #given: Given[] = [];
-  /** The one that was worked on last: what is thrown is about it. Without one, about the listener. */
+  /** The connection handled last: an error belongs to it, or to the listener if there is none. */
   #latest: Given | undefined;
 
   constructor(listener: Channel & { logInfo(message: string, type: string): void }) {
     this.#listener = listener;
   }
 
-  /** `accept` gives this connection. */
+  /** Records a connection that `accept` returned. */
   give(socket: Endpoint): void {
     this.#latest = { socket, channel: undefined };
     this.#given.push(this.#latest);
     beingSetUp.set(socket, this);
   }
 
-  /** `accept` itself has failed. */
+  /** Records that `accept` itself failed. */
   noteOwnError(): void {
     this.#latest = undefined;
   }
@@ -54,20 +54,20 @@ export class Acceptance {
     this.#latest = given;
   }
 
-  /** The callback is over. */
+  /** Records that the callback has finished. */
   end(): void {
     for (const { socket } of this.#given) beingSetUp.delete(socket);
   }
 
   /**
-   * The callback threw. Connections that no channel has taken over are closed; the channel of the one that was worked
-   * on gets the error, or else it is logged.
-   * @param leave called with what that channel's handleError throws, which leaves the loop
-   * @returns false where the error is the listener's own, or leaves the loop by itself: the caller handles it
+   * Handles an error that the callback threw. Connections that no channel has taken over are closed. The channel of the
+   * connection handled last gets the error; if it has none, the error is logged.
+   * @param leave called with an error thrown by that channel's handleError, which leaves the loop
+   * @returns false if the error is the listener's own or leaves the loop anyway: the caller handles it
    */
   fail(error: unknown, leave: (error: unknown) => void): boolean {
     this.end();
-    // A program that leaves the loop may have kept the connection for later.
+    // A program that leaves the loop may have kept the connection for later use.
     if (error instanceof ExitNow) return false;
     for (const { socket, channel } of this.#given) if (channel === undefined) closeQuietly(socket);
     const latest = this.#latest;
@@ -99,6 +99,6 @@ function closeQuietly(socket: Endpoint): void {
   try {
     socket.close();
   } catch {
-    // It is gone all the same, and the error that is logged is the reason.
+    // The connection is closed all the same; the error worth logging is the one that led here.
   }
 }

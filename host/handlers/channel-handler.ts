@@ -1,8 +1,8 @@
 /**
- * Owns a channel's callbacks: asyncore's, what they do by default, and how they follow from the events that the loop
- * delivers. Knows the seam in channel.ts, and a socket only as something to pass on.
+ * Owns a channel's callbacks: asyncore's callbacks, their default behaviour, and which of them each event of the loop
+ * calls. Knows the seam in channel.ts, and a socket only as something to pass on.
  *
- * `Dispatcher`, which users extend, is the other half: what a program asks of a channel.
+ * `Dispatcher`, which users extend, is the other half: the operations that a program calls on a channel.
  */
 
 import type { SocketAddress } from "../backend/backend.js";
@@ -19,29 +19,29 @@ import type { Membership } from "./membership.js";
 /**
  * The callbacks of `Dispatcher`; not meant to be used without it.
  *
- * A callback may be `async`. It is not waited for: the next event is delivered while its promise is pending. What the
- * promise rejects with is handled as what a callback throws.
+ * A callback may be `async`. The loop does not wait for it: further events are delivered while its promise is pending.
+ * A rejection is handled like an error that a callback throws.
  */
 export abstract class ChannelHandler implements Channel {
   /** For subclasses; this class does not use it. asyncore: debug. */
   debug = false;
-  /** Is there a connection? Set by this class. */
+  /** Is the channel connected? Set by this class. */
   connected = false;
-  /** Is a connection being made? Set by this class. */
+  /** Is a connect in progress? Set by this class. */
   connecting = false;
-  /** Is it listening? Set by this class. */
+  /** Is the channel listening? Set by this class. */
   accepting = false;
   /** For subclasses; this class does not use it. asyncore: closing. */
   closing = false;
-  /** The address given to `bind` or `connect`, or the peer's. */
+  /** The address passed to `bind` or `connect`, or the peer's address. */
   addr: SocketAddress | undefined;
-  /** Kinds of message that {@link logInfo} leaves out. */
+  /** Types of message that {@link logInfo} does not log. */
   ignoreLogTypes: ReadonlySet<string> = new Set(["warning"]);
 
   readonly #membership: Membership;
-  /** Has the default handleAccept taken a connection in this call? */
+  /** Has the default handleAccept accepted a connection in this call? */
   #mayHaveMore = false;
-  /** Is handleAccept being called? And what has it accepted? */
+  /** Set while handleAccept is being called: the connections it has accepted. */
   #isAccepting = false;
   #acceptance: Acceptance | undefined;
 
@@ -50,7 +50,7 @@ export abstract class ChannelHandler implements Channel {
     this.#membership = membership;
   }
 
-  // What the other half answers.
+  // Implemented by the other half.
 
   abstract get fd(): number;
   abstract accept(): [socket: Socket, address: SocketAddress] | undefined;
@@ -58,14 +58,14 @@ export abstract class ChannelHandler implements Channel {
   abstract describe(): ChannelDescription;
 
   /**
-   * Resolves when the channel is closed; never rejects. A socket that is taken over after that begins a new life, with a
-   * promise of its own.
+   * Resolves when the channel is closed; never rejects. Taking over a socket after that begins a new life, with its own
+   * promise.
    */
   get closed(): Promise<void> {
     return this.#membership.lifetime.closed;
   }
 
-  /** Aborted when the channel is closed, for asynchronous work on its behalf. A new life has one of its own. */
+  /** Aborted when the channel is closed, to cancel asynchronous work on its behalf. Each life has its own signal. */
   get signal(): AbortSignal {
     return this.#membership.lifetime.signal;
   }
@@ -83,14 +83,14 @@ export abstract class ChannelHandler implements Channel {
     if (!this.ignoreLogTypes.has(type)) writeLog(type, message, "stdout");
   }
 
-  // Sampled every turn where a subclass overrides them.
+  // Sampled every turn if a subclass overrides them.
 
-  /** Does it want read events? By default: yes. */
+  /** Does the channel want read events? By default, yes. */
   readable(): boolean {
     return (this.#membership.interest & Interest.READ) !== 0;
   }
 
-  /** Does it want write events? By default, if `handleWrite` is overridden; asyncore's default is yes, and spins. */
+  /** Does the channel want write events? By default, only if `handleWrite` is overridden; asyncore says yes, and spins. */
   writable(): boolean {
     return (this.#membership.interest & Interest.WRITE) !== 0;
   }
@@ -105,7 +105,7 @@ export abstract class ChannelHandler implements Channel {
     this.logInfo("unhandled write event", "warning");
   }
 
-  /** There is out-of-band data. */
+  /** Out-of-band data has arrived. */
   handleExpt(): void | Promise<void> {
     this.logInfo("unhandled incoming priority event", "warning");
   }
@@ -115,9 +115,9 @@ export abstract class ChannelHandler implements Channel {
   }
 
   /**
-   * A connection is waiting. By default, accepts it and passes it to {@link handleAccepted}, and is called again until none
-   * is waiting. What is thrown after `accept` belongs to the connection: the channel that has taken it over gets it in its
-   * handleError; a connection that none has taken over is closed, and the error logged. The listener goes on.
+   * A connection is waiting. By default, accepts it and passes it to {@link handleAccepted}, and is called again until no
+   * connection is waiting. An error thrown after `accept` belongs to the connection: the channel that has taken it over
+   * gets the error in its handleError; if none has, the connection is closed and the error logged. The listener goes on.
    */
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
@@ -131,20 +131,20 @@ export abstract class ChannelHandler implements Channel {
   }
 
   /**
-   * The peer has sent its last byte; it may still read. By default that closes, as in asyncore: {@link handleClose}.
-   * Override it to go on writing, and close when that is done.
+   * The peer has sent its last byte; it may still read. By default, calls {@link handleClose}, as in asyncore. Override it
+   * to keep writing, and close when done.
    */
   handleEof(): void | Promise<void> {
     this.handleCloseEvent();
   }
 
-  /** The peer has ended, or is gone. Called at most once for each socket taken over. */
+  /** The connection is over, or lost. Called at most once for each socket taken over. */
   handleClose(): void | Promise<void> {
     this.logInfo("unhandled close event", "warning");
     this.close();
   }
 
-  /** A callback threw, or the socket has an error. By default, logs it and closes. What it throws leaves the loop. */
+  /** A callback threw, or the socket has an error. By default, logs it and closes. An error thrown here leaves the loop. */
   handleError(error: unknown): void | Promise<void> {
     const { type, message, info } = compactTraceback(error);
     this.logInfo(`uncaptured exception, closing channel ${this} (${type}: ${message} ${info})`, "error");
@@ -152,7 +152,7 @@ export abstract class ChannelHandler implements Channel {
     else this.handleCloseEvent();
   }
 
-  // What the loop calls; a subclass that puts a layer of its own in between overrides these.
+  // Called by the loop; overridden by a subclass that adds a layer between the loop and the callbacks.
 
   handleReadEvent(): void | Promise<void> {
     this.follow(this.handleRead());
@@ -190,7 +190,7 @@ export abstract class ChannelHandler implements Channel {
     return this.#mayHaveMore;
   }
 
-  /** A stream has come to the end of its input: calls `handleEof`, once for each socket taken over. */
+  /** A stream has reached end of input: calls `handleEof`, once for each socket taken over. */
   handleEofEvent(): void {
     if (this.#membership.eofHandled) return;
     this.#membership.eofHandled = true;
@@ -199,14 +199,14 @@ export abstract class ChannelHandler implements Channel {
   }
 
   handleCloseEvent(): void {
-    // No callback after close, not even for what a handler does with a channel that it has closed.
+    // No callback after close, even if a handler goes on using a channel that it has closed.
     if (this.#membership.closeHandled || this.fd < 0) return;
     this.#membership.closeHandled = true;
     this.#membership.endInput();
     this.follow(this.handleClose());
   }
 
-  /** Calls `handleError`. What it throws, or rejects with, leaves the loop. */
+  /** Calls `handleError`. An error that it throws or rejects with leaves the loop. */
   handleErrorEvent(error: unknown): void {
     const result = this.handleError(error);
     if (result !== undefined) this.#membership.follow(this, result, rethrow);
@@ -215,7 +215,7 @@ export abstract class ChannelHandler implements Channel {
   socketError(code: string): OSError {
     const syscall = this.connecting ? "connect" : "poll";
     if (this.connecting) {
-      // The engine has left that state as well.
+      // The engine has left this state as well.
       this.connecting = false;
       this.#membership.state = State.IDLE;
     }
@@ -236,26 +236,26 @@ export abstract class ChannelHandler implements Channel {
     return `<${parts.join(" ")}>`;
   }
 
-  // What the library's subclasses use.
+  // Used by the library's subclasses.
 
-  /** Handles what the promise of a callback rejects with as what the callback throws. */
+  /** If a callback returned a promise, handles its rejection like an error that the callback throws. */
   protected follow(result: void | Promise<void>): void {
     if (result !== undefined && isThenable(result)) this.#membership.follow(this, result);
   }
 
-  /** `accept` has this connection. */
+  /** Records a connection that `accept` returned. */
   protected noteAccepted(socket: Socket): void {
     if (!this.#isAccepting) return;
     this.#acceptance ??= new Acceptance(this);
     this.#acceptance.give(socket);
   }
 
-  /** `accept` has failed: that is the listener's own error. */
+  /** Records that `accept` failed: the error is the listener's own. */
   protected noteAcceptFailed(): void {
     this.#acceptance?.noteOwnError();
   }
 
-  /** Until its promise is settled, what an asynchronous handleAccept fails with belongs to what it has accepted. */
+  /** Until its promise settles, an error of an asynchronous handleAccept belongs to the connections it has accepted. */
   #followAccept(result: void | Promise<void>, acceptance: Acceptance | undefined): void {
     if (acceptance === undefined) {
       this.follow(result);

@@ -5,13 +5,13 @@ import { Dispatcher } from "./dispatcher.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
 import { SendQueue } from "./send-queue.js";
 
-/** What cannot be sent at once is queued, and sent when the socket can take it. */
+/** Output that cannot be sent at once is queued, and sent when the socket has room. */
 export class DispatcherWithSend extends Dispatcher {
   readonly #queue = new SendQueue();
   /** Did the last send find that the peer is gone? */
   #outputLost = false;
 
-  /** Bytes that are queued. asyncore: len(out_buffer). */
+  /** Bytes of pending output. asyncore: len(out_buffer). */
   get outBufferLength(): number {
     return this.#queue.length;
   }
@@ -39,13 +39,13 @@ export class DispatcherWithSend extends Dispatcher {
     return bytes.length;
   }
 
-  /** Sends what it can of what is queued, at most 64 KiB. asyncore: initiate_send. */
+  /** Sends as much pending output as it can, at most 64 KiB. asyncore: initiate_send. */
   initiateSend(): void {
     if (this.#queue.length > 0) this.#queue.drop(this.sendPieces(this.#queue.front()));
     this.setWriteInterest(this.#queue.length > 0);
   }
 
-  /** Closes; what is queued is dropped. */
+  /** Closes; pending output is dropped. */
   override close(): void {
     super.close();
     this.#queue?.clear();

@@ -1,6 +1,6 @@
 /**
- * Owns `Dispatcher`, asyncore's `dispatcher`: what a program asks of a channel. Knows sockets, and of the loop only its
- * membership of a map. The callbacks are its base class's; the engine decides which of them is called.
+ * Owns `Dispatcher`, asyncore's `dispatcher`: the operations that a program calls on a channel. Knows sockets, and of the
+ * loop only its membership of a map. The callbacks are in its base class; the engine decides which of them is called.
  */
 
 import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
@@ -18,7 +18,7 @@ import { Membership } from "./membership.js";
 
 const NOTHING = new Uint8Array(0);
 
-/** What the engine calls it. */
+/** The engine's name for it. */
 const STATES = {
   unconnected: State.IDLE,
   connected: State.OPEN,
@@ -26,7 +26,7 @@ const STATES = {
   listening: State.ACCEPTING,
 } as const satisfies Record<ConnectionState["kind"], number>;
 
-/** Errors of accept that mean "out of descriptors or memory": pausing helps, and closing would not. */
+/** Errors of accept that mean "out of descriptors or memory": pausing helps, closing would not. */
 const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
 
 /**
@@ -35,10 +35,10 @@ const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "EN
  * Names and meanings are those of asyncore.dispatcher; docs/asyncore.md lists what differs.
  */
 export class Dispatcher extends ChannelHandler {
-  /** The same that the base class has. */
+  /** The same object that the base class holds. */
   readonly #membership: Membership;
   #endpoint: Endpoint | undefined;
-  /** The endpoint, or the socket under it. */
+  /** The endpoint, or the socket beneath it. */
   #socket: Socket | undefined;
 
   /**
@@ -53,14 +53,14 @@ export class Dispatcher extends ChannelHandler {
     if (socket !== undefined) this.setSocket(socket);
   }
 
-  /** The socket. @throws OSError EBADF where there is none */
+  /** The socket. @throws OSError EBADF if there is none */
   get socket(): Socket {
     if (this.#socket !== undefined) return this.#socket;
     if (this.#endpoint === undefined) throw withoutSocket("socket");
     throw new OSError("ENOTSOCK", { syscall: "socket" });
   }
 
-  /** The descriptor; -1 where there is none. */
+  /** The descriptor; -1 if there is none. */
   get fd(): number {
     return this.#endpoint?.fd ?? -1;
   }
@@ -70,22 +70,22 @@ export class Dispatcher extends ChannelHandler {
     return this.#membership.map;
   }
 
-  /** Makes a socket and takes it over. */
+  /** Creates a socket and takes it over. */
   createSocket(options: { readonly family?: Family; readonly type?: SocketType } = {}): void {
     this.setSocket(Socket.create(options, backendOf(this.map)));
   }
 
   /**
-   * Takes a socket over, connected, listening or neither, and comes into the map. On a channel that was closed, a new life
+   * Takes over a socket, which may be connected, listening or neither, and joins the map. On a closed channel, a new life
    * begins: see {@link closed}. asyncore: set_socket.
-   * @throws TypeError ERR_SNAKE_CASE where the class has methods by asyncore's names
+   * @throws TypeError ERR_SNAKE_CASE if the class has methods with asyncore's names
    */
   setSocket(socket: Socket): void {
     checkInstance("socket", socket, Socket);
     this.setEndpoint(socket, socket);
   }
 
-  /** Allows the address to be bound again at once (SO_REUSEADDR); where that cannot be had, does nothing. */
+  /** Allows the address to be bound again at once (SO_REUSEADDR); does nothing if the option cannot be set. */
   setReuseAddr(): void {
     try {
       this.socket.setOption("SO_REUSEADDR", true);
@@ -94,7 +94,7 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Comes into the map. asyncore: add_channel. */
+  /** Joins the map. asyncore: add_channel. */
   addChannel(): void {
     const endpoint = this.#open("epoll");
     const sampled = isOverride(this.readable) || isOverride(this.writable);
@@ -107,9 +107,9 @@ export class Dispatcher extends ChannelHandler {
     this.#membership.leave();
   }
 
-  // What a program asks of the channel.
+  // Called by a program.
 
-  /** Listens; `backlog` connections may wait to be accepted. */
+  /** Listens; up to `backlog` connections may wait to be accepted. */
   listen(backlog: number): void {
     checkInteger("backlog", backlog, 0, 0x7fffffff);
     this.socket.listen(backlog);
@@ -124,9 +124,9 @@ export class Dispatcher extends ChannelHandler {
   }
 
   /**
-   * Connects. Ends with `handleConnect`, or with an {@link OSError} for `handleError`; at once where that is known at once.
-   * A host name is looked up under the loop: see `loop`, `loopSync`.
-   * @throws OSError where it fails at once
+   * Connects. The result is reported by `handleConnect`, or by `handleError` with an {@link OSError}; immediately if it is
+   * known immediately. A host name is looked up by the loop: see `loop`, `loopSync`.
+   * @throws OSError if it fails immediately
    */
   connect(address: SocketAddress): void {
     checkAddress("address", address);
@@ -151,7 +151,7 @@ export class Dispatcher extends ChannelHandler {
     });
   }
 
-  /** Takes one waiting connection; undefined when there is none. Out of descriptors, it logs that and pauses. */
+  /** Accepts one waiting connection; undefined if there is none. If out of descriptors, it logs this and pauses. */
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     try {
       const accepted = this.socket.accept();
@@ -168,7 +168,7 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Sends. @returns how many bytes were taken: perhaps not all, 0 when it would have to wait or the peer is gone. */
+  /** Sends. @returns how many bytes were taken: perhaps not all, 0 if it would have to wait or the peer is gone. */
   send(data: Uint8Array): number {
     const endpoint = this.#open("send");
     try {
@@ -178,7 +178,7 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Receives up to `maxBytes`; nothing when the peer has ended or is gone: then `handleEof` or `handleClose` is called. */
+  /** Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called. */
   recv(maxBytes: number): Uint8Array {
     const endpoint = this.#open("recv");
     let data: Uint8Array;
@@ -213,16 +213,16 @@ export class Dispatcher extends ChannelHandler {
     return { state: this.#describeState(), local, remote, bytesIn, bytesOut };
   }
 
-  // What the library's own subclasses use.
+  // Used by the library's own subclasses.
 
-  /** Does the class say itself when it wants to write? Otherwise one that overrides `handleWrite` always does. */
+  /** Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write. */
   protected get managesWriting(): boolean {
     return false;
   }
 
   /**
-   * Takes an endpoint over, and comes into the map.
-   * @param socket the socket that the endpoint is, or is on top of
+   * Takes over an endpoint, and joins the map.
+   * @param socket the socket that the endpoint is, or is layered on
    */
   protected setEndpoint(endpoint: Endpoint, socket?: Socket): void {
     checkMethodNames(this);
@@ -239,23 +239,23 @@ export class Dispatcher extends ChannelHandler {
     membership.eofHandled = false;
     membership.closeHandled = false;
     membership.lifetime.begin();
-    // One that manages its interest may have said it before there was an endpoint.
+    // A class that manages its interest may have set it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
     noteTakenOver(endpoint, this);
     this.addChannel();
   }
 
-  /** Says whether it wants write events. */
+  /** Sets whether the channel wants write events. */
   protected setWriteInterest(on: boolean): void {
     this.#membership.want(Interest.WRITE, on);
   }
 
-  /** Says whether it wants read events. */
+  /** Sets whether the channel wants read events. */
   protected setReadInterest(on: boolean): void {
     this.#membership.want(Interest.READ, on);
   }
 
-  /** The peer is gone: output that is queued can be dropped. Called before `handleClose`. */
+  /** The peer is gone: pending output can be dropped. Called before `handleClose`. */
   protected outputLost(): void {
     this.setWriteInterest(false);
   }
@@ -265,7 +265,7 @@ export class Dispatcher extends ChannelHandler {
     this.#open("shutdown").shutdown("write");
   }
 
-  /** Sends several pieces in one call, as {@link send}. */
+  /** Sends several pieces in one call, like {@link send}. */
   protected sendPieces(pieces: readonly Uint8Array[]): number {
     const endpoint = this.#open("send");
     try {
@@ -294,7 +294,7 @@ export class Dispatcher extends ChannelHandler {
     if (done) void this.handleConnectEvent();
   }
 
-  /** The endpoint. @throws OSError EBADF where there is none, or none any more */
+  /** The endpoint. @throws OSError EBADF if there is none, or it has been closed */
   #open(syscall: string): Endpoint {
     const endpoint = this.#endpoint;
     if (endpoint === undefined) throw withoutSocket(syscall);
@@ -302,7 +302,7 @@ export class Dispatcher extends ChannelHandler {
     return endpoint;
   }
 
-  /** What an endpoint's error means: where the peer is gone, calls handleClose, and `nothing` is the answer. */
+  /** Handles an endpoint's error: if the peer is gone, calls handleClose and returns `nothing`. */
   #lost<T>(error: unknown, nothing: T): T {
     if (!(error instanceof OSError) || !isDisconnect(error.code)) throw error;
     this.outputLost();
@@ -310,7 +310,7 @@ export class Dispatcher extends ChannelHandler {
     return nothing;
   }
 
-  /** End of input; an error that was pending is the reason for it, and is thrown or handled as if recv had met it. */
+  /** End of input; a pending error is its cause, and is thrown or handled as if recv had returned it. */
   #ended(): void {
     const code = this.#membership.takeError();
     if (code !== undefined) {
@@ -334,7 +334,7 @@ export class Dispatcher extends ChannelHandler {
 declareLibraryClass(Dispatcher);
 declareLibraryMethods(Dispatcher.prototype.send);
 
-/** The error of a dispatcher that was used before it has a socket. */
+/** The error for using a dispatcher that has no socket yet. */
 function withoutSocket(syscall: string): OSError {
   return new OSError("EBADF", {
     syscall,

@@ -8,13 +8,13 @@ import { declareLibraryClass } from "./library.js";
 
 /** Reads and writes a descriptor: `recv` and `send` are read(2) and write(2). */
 export class FileDispatcher extends Dispatcher {
-  /** @param fd is duplicated and made non-blocking; closing the original is the caller's business */
+  /** @param fd duplicated and made non-blocking; the caller closes the original */
   constructor(fd: number, map?: ChannelMap) {
     super(undefined, map);
     this.setFile(fd);
   }
 
-  /** Takes a duplicate of `fd` over, and comes into the map. asyncore: set_file. */
+  /** Takes over a duplicate of `fd`, and joins the map. asyncore: set_file. */
   setFile(fd: number): void {
     const backend = backendOf(this.map);
     const file = new FileWrapper(fd, backend);

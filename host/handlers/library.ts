@@ -1,18 +1,18 @@
 /**
- * Owns the question which methods of a handler are the library's and which a user's. Knows no class: those of the library
- * hand in the methods, and the prototypes, that they answer for.
+ * Owns the distinction between the library's methods of a handler and a user's. Knows no class: the library's classes
+ * register their own methods and prototypes here.
  *
  * A handler that overrides `readable` or `writable` must be sampled every turn, as asyncore promises; the library's own
- * versions need not be, because their classes tell the engine when their interest changes.
+ * versions need not be, because their classes notify the engine when their interest changes.
  */
 
 const libraryMethods = new WeakSet<object>();
 const libraryPrototypes = new WeakSet<object>();
 
-/** Prototypes of users' classes whose names are in order. */
+/** Prototypes of users' classes that have passed the check of their method names. */
 const checkedPrototypes = new WeakSet<object>();
 
-/** asyncore's and asynchat's methods that a program overrides and the library calls, by their names here. */
+/** Methods of asyncore and asynchat that a program overrides and the library calls, by their names here. */
 const CALLED = new Map([
   ["handle_read", "handleRead"],
   ["handle_write", "handleWrite"],
@@ -32,24 +32,24 @@ const CALLED = new Map([
   ["initiate_send", "initiateSend"],
 ]);
 
-/** Says that these methods are the library's. */
+/** Registers these methods as the library's. */
 export function declareLibraryMethods(...methods: object[]): void {
   for (const method of methods) libraryMethods.add(method);
 }
 
-/** Says that the methods of this class are the library's. */
+/** Registers the methods of this class as the library's. */
 export function declareLibraryClass(type: { readonly prototype: object }): void {
   libraryPrototypes.add(type.prototype);
 }
 
-/** Was this method written by somebody else? */
+/** Was this method written by a user? */
 export function isOverride(method: object): boolean {
   return !libraryMethods.has(method);
 }
 
 /**
- * Refuses a handler whose class has a method by asyncore's name for it, which nothing would ever call, unless the class
- * overrides the one by its name here as well. Looks at each class once.
+ * Rejects a handler whose class has a method with asyncore's name, which would never be called, unless the class also
+ * overrides the method of the corresponding name here. Checks each class once.
  * @throws TypeError ERR_SNAKE_CASE
  */
 export function checkMethodNames(handler: object): void {
@@ -67,7 +67,7 @@ export function checkMethodNames(handler: object): void {
   checkedPrototypes.add(prototype);
 }
 
-/** The prototypes from this one up to the first of the library. */
+/** The prototypes from this one up to, but not including, the library's. */
 function usersPrototypes(prototype: object): object[] {
   const users: object[] = [];
   let each: object | null = prototype;

@@ -1,8 +1,8 @@
 /**
- * Owns what tells asynchronous work that its channel is gone: a promise and a signal, for one life of a handler. A life
- * ends when the channel is closed; a socket taken over after that begins another. Knows no channel.
+ * Owns the promise and the signal that notify asynchronous work that its channel has closed, for one life of a handler. A
+ * life ends when the channel is closed; taking over a socket after that begins another. Knows no channel.
  *
- * Neither is made before somebody asks for it.
+ * Both are created on first use.
  */
 
 export class Lifetime {
@@ -34,7 +34,7 @@ export class Lifetime {
     this.#controller?.abort();
   }
 
-  /** A new life, where the last one is over. */
+  /** Begins a new life, if the last one is over. */
   begin(): void {
     if (!this.#isOver) return;
     this.#isOver = false;

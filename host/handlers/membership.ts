@@ -1,7 +1,7 @@
 /**
- * Owns a handler's membership of its map: its registration; its interest and its state, which it has before and after as
- * well; the host name that it waits for; which of its end callbacks have been called. Knows the seam in channel.ts; knows
- * no socket and no handler class.
+ * Owns a handler's membership of its map: its registration; its interest and state, which also exist outside the map; a
+ * pending host name lookup; and which of its end callbacks have been called. Knows the seam in channel.ts; knows no socket
+ * and no handler class.
  */
 
 import { type ChannelMap, registrarOf } from "../loop/channel-map.js";
@@ -10,16 +10,16 @@ import { Interest, State } from "../loop/engine.js";
 import type { OSError } from "../backend/errors.js";
 import { Lifetime } from "./lifetime.js";
 
-/** A handler and its map, whether it is in the map or not. */
+/** A handler and its map, whether or not it is in the map. */
 export class Membership {
   readonly map: ChannelMap;
   /** Bits of `Interest`. Setting it does not reach the engine: see {@link want}. */
   interest: number = Interest.READ;
   /** A `State` of the engine. Setting it does not reach the engine: see {@link enter}. */
   state: number = State.IDLE;
-  /** Does its class have a use for write events? Without one, being writable is not registered. */
+  /** Does its class use write events? If not, write interest is not registered. */
   handlesWrite = false;
-  /** Has handleEof been called for this endpoint, and handleClose? */
+  /** Have handleEof and handleClose been called for this endpoint? */
   eofHandled = false;
   closeHandled = false;
   readonly lifetime = new Lifetime();
@@ -39,7 +39,7 @@ export class Membership {
     return this.#stopLookup !== undefined;
   }
 
-  /** Comes into the map; leaves it before, where it is in it. */
+  /** Joins the map, after leaving it if already there. */
   join(channel: Channel, fd: number, sampled: boolean, stream: boolean): void {
     const { state, interest } = this;
     this.#registration?.remove();
@@ -52,7 +52,7 @@ export class Membership {
     this.#registration = undefined;
   }
 
-  /** Says whether the channel wants events of this one kind of `Interest`. */
+  /** Sets whether the channel wants events of one kind of `Interest`. */
   want(kind: number, on: boolean): void {
     const interest = on ? this.interest | kind : this.interest & ~kind;
     if (interest === this.interest) return;
@@ -66,7 +66,7 @@ export class Membership {
     this.#registration?.setState(state);
   }
 
-  /** There is nothing to read any more. */
+  /** Records that there is nothing more to read. */
   endInput(): void {
     this.#registration?.endInput();
   }
@@ -76,23 +76,23 @@ export class Membership {
     return this.#registration?.takeError();
   }
 
-  /** A listener is out of descriptors. @returns false where it is in no map that could pause it. */
+  /** Pauses a listener that is out of descriptors. @returns false if it is in no map that could pause it. */
   pause(): boolean {
     this.#registration?.pause();
     return this.isMember;
   }
 
-  /** Handles what the promise of a callback rejects with: see `Registrar.follow`. */
+  /** Handles the rejection of a callback's promise: see `Registrar.follow`. */
   follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void {
     registrarOf(this.map).follow(channel, result, fail);
   }
 
-  /** An error leaves the loop: see `Registrar.leaveLoop`. */
+  /** Makes an error leave the loop: see `Registrar.leaveLoop`. */
   leaveLoop(error: unknown): void {
     registrarOf(this.map).leaveLoop(error);
   }
 
-  /** Looks a host name up; {@link leave} and {@link stopLookup} give up waiting. See `Registrar.lookup`. */
+  /** Looks up a host name; {@link leave} and {@link stopLookup} cancel it. See `Registrar.lookup`. */
   lookup(channel: Channel, host: string, family: 4 | 6, done: (result: string | OSError) => void): void {
     let answered = false;
     const stopLookup = registrarOf(this.map).lookup(channel, host, family, (result) => {
@@ -100,7 +100,7 @@ export class Membership {
       this.#stopLookup = undefined;
       done(result);
     });
-    // Inside `loopSync` it is answered already.
+    // Inside `loopSync` the lookup has already completed.
     if (!answered) this.#stopLookup = stopLookup;
   }
 

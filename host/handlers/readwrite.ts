@@ -1,9 +1,9 @@
 /**
- * Owns asyncore's module functions that give a channel one event, for programs that poll by other means than the loop.
- * Knows the seam to the loop, and what a throw means there; knows no handler class.
+ * Owns asyncore's module functions that deliver one event to a channel, for programs that poll by other means than the
+ * loop. Knows the seam to the loop, and how errors are handled there; knows no handler class.
  *
- * They give events. What readiness means (a connection to accept, a connect that has failed) is the engine's to know, so
- * they are for channels that are connected or need not be.
+ * They only deliver events. Interpreting readiness (a connection to accept, a failed connect) is the engine's job, so they
+ * are for channels that are connected or need no connection.
  */
 
 import { Ready } from "../backend/backend.js";
@@ -14,30 +14,30 @@ import { checkInteger, checkObject } from "../backend/check.js";
 const ALL = Ready.READ | Ready.WRITE | Ready.PRIORITY | Ready.HANGUP | Ready.ERROR;
 
 /**
- * Gives a channel a read event. What it throws goes to its `handleError`. asyncore.read.
- * @throws ExitNow, and what `handleError` throws
+ * Delivers a read event to a channel. An error it throws goes to its `handleError`. asyncore.read.
+ * @throws ExitNow, and any error that `handleError` throws
  */
 export function read(channel: Channel): void {
   give(channel, false, () => void channel.handleReadEvent());
 }
 
-/** Gives a channel a write event, as {@link read}. asyncore.write. */
+/** Delivers a write event to a channel, like {@link read}. asyncore.write. */
 export function write(channel: Channel): void {
   give(channel, false, () => void channel.handleWriteEvent());
 }
 
-/** Gives a channel an event of out-of-band data, as {@link read}. asyncore._exception. */
+/** Delivers an out-of-band data event to a channel, like {@link read}. asyncore._exception. */
 export function exception(channel: Channel): void {
   give(channel, false, () => void channel.handleExptEvent());
 }
 
 /**
- * Gives a channel every event that it is ready for: read, write, out-of-band data, close; none after it has closed,
- * none after it has thrown. A hang-up or an error closes only where there is nothing to read: otherwise reading
- * comes to the end by itself, with all that was sent before it. What is thrown is handled as by {@link read}, but an
- * OSError that means "the peer is gone" closes. asyncore.readwrite.
+ * Delivers every event for which a channel is ready, in this order: read, write, out-of-band data, close. Stops when the
+ * channel has closed or thrown. A hang-up or an error closes only if there is nothing to read: otherwise reading reaches
+ * the end by itself, after all data sent before it. Errors are handled as by {@link read}, except that an OSError that
+ * means "the peer is gone" closes. asyncore.readwrite.
  * @param flags bits of {@link Ready}
- * @throws ExitNow, and what `handleError` throws
+ * @throws ExitNow, and any error that `handleError` throws
  */
 export function readwrite(channel: Channel, flags: number): void {
   checkObject("channel", channel);
@@ -59,7 +59,7 @@ function give(channel: Channel, closesWhenGone: boolean, events: () => void): vo
   try {
     events();
   } catch (error) {
-    // One that never had a descriptor is not closed.
+    // A channel that never had a descriptor does not count as closed.
     handleThrown(channel, error, closesWhenGone, wasOpen && channel.fd < 0);
   }
 }

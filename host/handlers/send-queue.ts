@@ -1,22 +1,22 @@
-/** Owns bytes that are to be sent: a queue of pieces that is never copied as a whole. Knows nothing of channels. */
+/** Owns bytes to be sent: a queue of pieces that is never copied as a whole. Knows nothing of channels. */
 
 import { copyTo } from "../backend/bytes.js";
 import { partOf } from "../net/plain-bytes.js";
 
-/** At most so many bytes go into one send: asyncore's 64 KiB. */
+/** Maximum bytes per send: asyncore's 64 KiB. */
 const BYTES_A_SEND = 65_536;
-/** Far below IOV_MAX on every platform, and more than a socket takes of small pieces. */
+/** Maximum pieces per send: far below IOV_MAX on every platform, and more small pieces than a socket takes at once. */
 export const PIECES_A_SEND = 64;
-/** Copies up to this size are put side by side into blocks, so that a queue of many small ones has few pieces. */
+/** Copies up to this size are packed into shared blocks, so that a queue of many small copies has few pieces. */
 const SMALL_BYTES = 1024;
 const BLOCK_BYTES = 16_384;
 
-/** Pieces are given as `plainBytes` gives them: their `length` is true. */
+/** Takes pieces as `plainBytes` returns them, with a reliable `length`. */
 export class SendQueue {
   #pieces: Uint8Array[] = [];
   #first = 0;
   #length = 0;
-  /** What small copies go into, and how much of it is used. */
+  /** The block for small copies, and how much of it is used. */
   #block: Uint8Array | undefined;
   #blockUsed = 0;
 
@@ -30,7 +30,7 @@ export class SendQueue {
     return this.#pieces.length - this.#first;
   }
 
-  /** Adds a piece at the end. It must not change from then on, unless {@link own} follows. */
+  /** Adds a piece at the end, uncopied. It must not change until it is sent or {@link own} is called. */
   push(piece: Uint8Array): void {
     if (piece.length === 0) return;
     this.#pieces.push(piece);
@@ -40,7 +40,7 @@ export class SendQueue {
   /** Adds a copy of `data` at the end. */
   pushCopy(data: Uint8Array): void {
     if (data.length > SMALL_BYTES) {
-      // Not slice: a Buffer's is no copy.
+      // Not `slice`: a Buffer's does not copy.
       this.push(new Uint8Array(data));
       return;
     }
@@ -55,13 +55,13 @@ export class SendQueue {
     this.#blockUsed = start + data.length;
     this.#length += data.length;
     const last = this.pieceCount > 0 ? this.#pieces.at(-1) : undefined;
-    // A last piece in the same block ends where this one starts.
+    // If the last piece is in the same block, it ends where this one starts.
     if (last?.buffer === block.buffer)
       this.#pieces[this.#pieces.length - 1] = partOf(block, last.byteOffset, this.#blockUsed);
     else this.#pieces.push(partOf(block, start, this.#blockUsed));
   }
 
-  /** Replaces what is left of a piece given to {@link push} by a copy: its owner may change it from now on. */
+  /** Replaces the unsent rest of a piece added by {@link push} with a copy: its owner may change it from now on. */
   own(piece: Uint8Array): void {
     for (let i = this.#first; i < this.#pieces.length; i++) {
       const part = this.#pieces[i];
@@ -69,7 +69,7 @@ export class SendQueue {
     }
   }
 
-  /** Takes everything from another queue. */
+  /** Moves everything from another queue to this one. */
   takeFrom(other: SendQueue): void {
     for (let i = other.#first; i < other.#pieces.length; i++) {
       const piece = other.#pieces[i];
@@ -85,7 +85,7 @@ export class SendQueue {
     for (let i = this.#first; i < this.#pieces.length && front.length < PIECES_A_SEND && bytes < maxBytes; i++) {
       const piece = this.#pieces[i];
       if (piece === undefined) break;
-      // Its memory was transferred to another thread meanwhile: what it had is lost, and must not be waited for.
+      // Its memory has since been transferred to another thread: its bytes are lost, and must not be waited for.
       if (piece.length === 0) return this.#dropEmptied() ? this.front(maxBytes) : front;
       const part = piece.length > maxBytes - bytes ? partOf(piece, 0, maxBytes - bytes) : piece;
       front.push(part);
@@ -94,7 +94,7 @@ export class SendQueue {
     return front;
   }
 
-  /** Drops `count` bytes at the front: they were sent. */
+  /** Drops `count` bytes at the front, which have been sent. */
   drop(count: number): void {
     let left = Math.min(count, this.#length);
     this.#length -= left;
@@ -118,7 +118,7 @@ export class SendQueue {
     this.#block = undefined;
   }
 
-  /** Drops pieces that have lost their memory. @returns whether any are left */
+  /** Drops pieces whose memory has been transferred away. @returns whether any are left */
   #dropEmptied(): boolean {
     const pieces = this.#pieces.slice(this.#first).filter((piece) => piece.length > 0);
     this.clear();
@@ -126,7 +126,7 @@ export class SendQueue {
     return pieces.length > 0;
   }
 
-  /** Releases what was sent, so seldom that a piece costs the same however long the queue is. */
+  /** Releases sent pieces, rarely enough that the cost per piece does not depend on the queue's length. */
   #shrink(): void {
     if (this.#first === this.#pieces.length) {
       this.clear();

@@ -1,6 +1,6 @@
 /**
- * Owns `AsyncChat`, asynchat's `async_chat`: a dispatcher for protocols that talk in messages. Reads into an input buffer,
- * and leaves sending to QueuedDispatcher.
+ * Owns `AsyncChat`, asynchat's `async_chat`: a dispatcher for message-based protocols. Reads into an input buffer, and
+ * leaves sending to QueuedDispatcher.
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
@@ -16,15 +16,15 @@ import type { Terminator } from "./terminator.js";
 const SIZE_MAX = 0x7fffffff;
 
 /**
- * What comes in is passed to `collectIncomingData` until the terminator comes; then `foundTerminator` is called. What goes
- * out is queued. Subclass it and override these two.
+ * Input is passed to `collectIncomingData` until the terminator arrives; then `foundTerminator` is called. Output is
+ * queued. Subclass it and override these two callbacks.
  *
  * Names and meanings are those of asynchat.async_chat; docs/asyncore.md lists what differs.
  */
 export class AsyncChat extends QueuedDispatcher {
-  /** How many bytes one read takes at most. asynchat: ac_in_buffer_size. */
+  /** Maximum number of bytes per read. asynchat: ac_in_buffer_size. */
   acInBufferSize = 65_536;
-  /** How many bytes a terminator of bytes may be away; more: {@link handleLineTooLong}. Infinity, or 0: no limit. */
+  /** Maximum bytes before a terminator of bytes; beyond it, {@link handleLineTooLong} is called. Infinity or 0: no limit. */
   maxLineLength = Infinity;
 
   readonly #input = new InputBuffer();
@@ -37,57 +37,57 @@ export class AsyncChat extends QueuedDispatcher {
    */
   constructor(socket?: Socket, map?: ChannelMap) {
     super(undefined, map);
-    // Not by another constructor: coming into the map needs the fields above.
+    // Not done by the base constructor: joining the map needs the fields above.
     if (socket !== undefined) this.setSocket(socket);
   }
 
   // Callbacks, to be overridden.
 
-  /** A part of a message. `data` is a view of what was read: keep a copy, `data.slice()`, of what is kept for long. */
+  /** Part of a message has arrived. `data` is a view of the read buffer: to keep it for long, copy it, `data.slice()`. */
   collectIncomingData(_data: Uint8Array): void | Promise<void> {
     throw notImplemented("collectIncomingData");
   }
 
   /**
-   * The terminator has come. It may be set anew here; what follows is searched for the new one. An `async` one is not
-   * waited for: {@link pauseReading} before the first `await` keeps the next message back.
+   * The terminator has arrived. A new one may be set here, and applies to the input that follows. An `async` callback is
+   * not waited for: call {@link pauseReading} before the first `await` to hold back the next message.
    */
   foundTerminator(): void | Promise<void> {
     throw notImplemented("foundTerminator");
   }
 
   /**
-   * No terminator came within {@link maxLineLength} bytes; so many were collected. By default, logs that and closes. When
-   * it does not close, the rest of the line is left out, `foundTerminator` is not called for it, and the next line
-   * comes as usual.
+   * No terminator arrived within {@link maxLineLength} bytes, which have been collected. By default, logs this and closes.
+   * If an override does not close, the rest of the line is discarded without a call of `foundTerminator`, and the next
+   * line is delivered as usual.
    */
   handleLineTooLong(): void | Promise<void> {
     this.logInfo(`${this} has sent no terminator within ${this.maxLineLength} bytes, closing channel`, "error");
     this.handleCloseEvent();
   }
 
-  /** The peer has ended, or is gone. Closes and logs nothing, as asynchat's does. */
+  /** The connection is over, or lost. Closes without logging, as asynchat does. */
   override handleClose(): void | Promise<void> {
     this.close();
   }
 
-  // What a program asks of the channel.
+  // Called by a program.
 
   /**
-   * Sets what ends a message: these bytes; so many bytes; or, with null, 0 or no bytes, nothing, so that
-   * `foundTerminator` is never called. A string stands for its UTF-8. asynchat: set_terminator.
-   * @throws RangeError for a number that is negative or not whole
+   * Sets what ends a message: a sequence of bytes; a number of bytes; or, with null, 0 or no bytes, nothing, so that
+   * `foundTerminator` is never called. A string is encoded as UTF-8. asynchat: set_terminator.
+   * @throws RangeError for a number that is negative or not an integer
    */
   setTerminator(terminator: Terminator): void {
     this.#input.terminator = terminator;
   }
 
-  /** What was set, null before; of a number, how many bytes are still to come. asynchat: get_terminator. */
+  /** The terminator, initially null; for a number, how many bytes are still to come. asynchat: get_terminator. */
   getTerminator(): Terminator {
     return this.#input.terminator;
   }
 
-  /** Reads no more, and delivers nothing of what was read, until {@link resumeReading}. */
+  /** Stops reading, and holds back input already read, until {@link resumeReading}. */
   pauseReading(): void {
     this.#paused = true;
     this.setReadInterest(false);
@@ -113,7 +113,7 @@ export class AsyncChat extends QueuedDispatcher {
     super.close();
   }
 
-  // What the loop calls.
+  // Called by the loop.
 
   override readable(): boolean {
     return !this.#paused;
@@ -135,14 +135,14 @@ export class AsyncChat extends QueuedDispatcher {
     if (this.#input.hasInput) this.continueSoon();
   }
 
-  // asynchat's helpers: a subclass may collect with the first, and take with the second.
+  // asynchat's helpers: a subclass may collect data with the first and take it with the second.
 
   /** Keeps a copy of a part of a message. asynchat: _collect_incoming_data. */
   protected _collectIncomingData(data: Uint8Array): void {
     this.#incoming.add(data);
   }
 
-  /** Everything kept since the last call, in memory of its own. asynchat: _get_data. */
+  /** Takes everything collected since the last call, as a copy. asynchat: _get_data. */
   protected _getData(): Uint8Array {
     return this.#incoming.take();
   }
@@ -161,7 +161,7 @@ export class AsyncChat extends QueuedDispatcher {
     }
   }
 
-  /** Delivers what was read, until reading is paused; what a callback that throws leaves undelivered comes later. */
+  /** Delivers input until reading is paused. If a callback throws, the rest is delivered later. */
   #deliver(): void {
     const input = this.#input;
     try {

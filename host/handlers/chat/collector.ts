@@ -1,25 +1,25 @@
 /**
- * Owns bytes that are collected piece by piece until they are taken together. Knows no channel and no terminator.
+ * Owns bytes that are collected piece by piece and then taken all at once. Knows no channel and no terminator.
  *
- * Pieces are copied side by side into blocks, for two reasons: a peer that sends byte by byte would otherwise make an
- * object of some hundred bytes of each, and a piece is a view, which would keep the whole of what was read in memory.
- * Each block is as long as all before it together, so that what is held is at most about twice what was collected.
+ * Pieces are copied next to each other into blocks, for two reasons: otherwise each byte from a peer that sends byte by
+ * byte would cost an object of about a hundred bytes; and a piece is a view, which would keep its whole read buffer in
+ * memory. Each block is as long as all blocks before it together, so memory use is at most about twice the data.
  */
 
 import { NO_BYTES } from "./bytes.js";
 
-/** Blocks after the first are this long at least, and at most unless a piece is longer. */
+/** Minimum and maximum length of the blocks after the first; a longer piece gets a block of its own length. */
 const BLOCK_BYTES_MIN = 64;
 const BLOCK_BYTES_MAX = 65_536;
 
 export class Collector {
   #blocks: Uint8Array[] = [];
-  /** How much of the last block is filled; all others are full. */
+  /** Bytes used in the last block; all others are full. */
   #filled = 0;
   #length = 0;
   #capacity = 0;
 
-  /** Bytes of memory that are held. */
+  /** Bytes of memory allocated. */
   get capacity(): number {
     return this.#capacity;
   }
@@ -39,14 +39,14 @@ export class Collector {
     }
   }
 
-  /** Everything that was added since the last call, in memory of its own. */
+  /** Takes everything added since the last call, as a copy. */
   take(): Uint8Array {
     const blocks = this.#blocks;
     const [first = NO_BYTES] = blocks;
     const length = this.#length;
     const filled = this.#filled;
     this.clear();
-    // The usual case, a piece that is a message: it has been copied already.
+    // The usual case, one piece that is a whole message: it has already been copied.
     if (blocks.length === 1 && first.length === length) return first;
     const all = new Uint8Array(length);
     let at = 0;

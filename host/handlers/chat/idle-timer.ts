@@ -1,7 +1,7 @@
 /**
- * Owns the time since a channel was last busy. Knows the map's timers; knows no channel.
+ * Owns the time since a channel was last active. Knows the map's timers; knows no channel.
  *
- * There is one timer, and being busy does not move it: when it goes off too early, it is set anew for what is left.
+ * There is one timer, and activity does not reset it: if it fires too early, it is rearmed for the remaining time.
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
@@ -16,7 +16,7 @@ export class IdleTimer {
   #running = false;
   #timer: Timer | undefined;
 
-  /** @param onIdle called when nothing was noted for the time, and again after each such time */
+  /** @param onIdle called after each timeout period without activity */
   constructor(map: ChannelMap, onIdle: () => void) {
     this.#map = map;
     this.#onIdle = onIdle;
@@ -26,14 +26,14 @@ export class IdleTimer {
     return this.#timeoutMs;
   }
 
-  /** 0 and Infinity switch it off. */
+  /** 0 and Infinity disable it. */
   set timeoutMs(timeoutMs: number) {
     checkMs("idleTimeoutMs", timeoutMs, true);
     this.#timeoutMs = timeoutMs;
     if (this.#running) this.start();
   }
 
-  /** Begins to count. */
+  /** Starts timing. */
   start(): void {
     this.stop();
     this.#running = true;
@@ -48,7 +48,7 @@ export class IdleTimer {
     this.#timer = undefined;
   }
 
-  /** The channel was busy just now. */
+  /** Records activity of the channel. */
   touch(): void {
     if (this.#timer !== undefined) this.#busyMs = this.#map.now();
   }

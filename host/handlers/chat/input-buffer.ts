@@ -1,54 +1,54 @@
 /**
- * Owns what a chat channel has read and not yet handed on, and where in it the terminator is. Knows no channel and
- * calls nobody: {@link InputBuffer.next} says, step by step, what is to be told. Every step is complete before it is
- * told, so that whoever is told may change the terminator, throw the rest away, or throw.
+ * Owns the input that a chat channel has read and not yet delivered, and finds the terminator in it. Knows no channel and
+ * makes no callbacks: {@link InputBuffer.next} returns, step by step, what is to be delivered. Its state is consistent
+ * after every step, so a callback may change the terminator, discard the rest, or throw.
  */
 
 import { checkBytes, checkInteger } from "../../backend/check.js";
 import { NO_BYTES, bytesOf } from "./bytes.js";
 import { Needle, type Terminator } from "./terminator.js";
 
-/** What is to be told. */
+/** What is to be delivered next. */
 export const Step = {
-  /** All that can be told has been. */
+  /** Nothing more can be delivered now. */
   NOTHING: 0,
-  /** `data` has come. */
+  /** `data` has arrived. */
   DATA: 1,
-  /** The terminator has come. */
+  /** The terminator has arrived. */
   FOUND: 2,
-  /** More has come than a line may have; the rest of it is left out. */
+  /** The line is longer than the limit; the rest of it is discarded. */
   TOO_LONG: 3,
 } as const;
 
 type Step = (typeof Step)[keyof typeof Step];
 
 export class InputBuffer {
-  /** Of {@link Step.DATA}: a view of what was read. Good until the next step. */
+  /** For {@link Step.DATA}: a view of the input. Valid until the next step. */
   data: Uint8Array = NO_BYTES;
 
   #terminator: Terminator = null;
   #needle: Needle | undefined;
-  /** What was read last, and how far it is handed on. */
+  /** The input read last, and how much of it has been delivered. */
   #chunk: Uint8Array = NO_BYTES;
   #at = 0;
-  /** How much of the needle all that was read ends with: the chunk is at its end then. */
+  /** Length of the partial needle at the end of the input; the whole chunk has then been delivered or matched. */
   #matched = 0;
-  /** The same in bytes, of a terminator that was replaced since. */
+  /** The same for a terminator that has since been replaced: the matched bytes themselves. */
   #held: Uint8Array = NO_BYTES;
-  /** Of a number: what `data` has of it and {@link getTerminator} has not counted yet. */
+  /** For a numeric terminator: bytes in `data` that {@link getTerminator} has not counted yet. */
   #uncounted = 0;
-  /** What follows the data. */
+  /** The step that follows the data. */
   #due: Step = Step.NOTHING;
   #lineLength = 0;
-  /** Is the rest of a line that is too long to be left out? */
+  /** Is the rest of an overlong line being discarded? */
   #skipping = false;
 
-  /** Is there something to tell? */
+  /** Is there anything to deliver? */
   get hasInput(): boolean {
     return this.#due !== Step.NOTHING || this.#at < this.#chunk.length;
   }
 
-  /** What was set; of a number what is left. */
+  /** The terminator; for a number, how many bytes are still to come. */
   get terminator(): Terminator {
     return this.#terminator instanceof Uint8Array ? new Uint8Array(this.#terminator) : this.#terminator;
   }
@@ -64,14 +64,14 @@ export class InputBuffer {
     this.#terminator = terminator instanceof Uint8Array ? bytes : terminator;
   }
 
-  /** Adds what was read. Everything before it must have been told: see {@link hasInput}. */
+  /** Adds input. All earlier input must have been delivered: see {@link hasInput}. */
   add(chunk: Uint8Array): void {
     this.#chunk = this.#held.length > 0 ? joined(this.#held, chunk) : chunk;
     this.#held = NO_BYTES;
     this.#at = 0;
   }
 
-  /** Goes on. @param lineLengthMax how many bytes a terminator of bytes may be away; Infinity for no limit */
+  /** Takes the next step. @param lineLengthMax maximum bytes before a terminator of bytes; Infinity for no limit */
   next(lineLengthMax: number): Step {
     this.data = NO_BYTES;
     if (this.#uncounted > 0) this.#count();
@@ -84,7 +84,7 @@ export class InputBuffer {
     return step;
   }
 
-  /** Drops everything that was read. */
+  /** Drops all input. */
   clear(): void {
     this.data = NO_BYTES;
     this.#chunk = NO_BYTES;
@@ -93,7 +93,7 @@ export class InputBuffer {
     this.#held = NO_BYTES;
   }
 
-  /** The stream is over: nothing of it is told any more. The terminator stays. */
+  /** The stream is over: the rest of its input is dropped. The terminator is kept. */
   reset(): void {
     this.clear();
     if (this.#uncounted > 0) this.#count();
@@ -137,7 +137,7 @@ export class InputBuffer {
     const before = this.#matched;
     let matched = before;
     let i = start;
-    // As long as the beginning of a match lies before the chunk, it can only go on at the front of the chunk.
+    // While a match begins before the chunk, it can only continue at the front of the chunk.
     while (matched > i - start && i < chunk.length && matched < needle.bytes.length) {
       matched = needle.advance(matched, chunk[i]);
       i += 1;
@@ -160,7 +160,7 @@ export class InputBuffer {
     return this.#give(needle, before, start, chunk.length - this.#matched, false, lineLengthMax);
   }
 
-  /** Data of a line: `kept` bytes of the needle that proved to be none, and a part of the chunk. */
+  /** Data of a line: `kept` bytes that turned out not to begin the needle, and a part of the chunk. */
   #give(needle: Needle, kept: number, start: number, end: number, found: boolean, lineLengthMax: number): Step {
     const length = kept + end - start;
     const skipped = this.#skipping;
@@ -177,7 +177,7 @@ export class InputBuffer {
   }
 }
 
-/** The bytes of a terminator, for the buffer to keep; none for a number or null. */
+/** The bytes of a terminator, as the buffer's own copy; empty for a number or null. */
 function checked(terminator: Terminator): Uint8Array {
   if (terminator === null) return NO_BYTES;
   if (typeof terminator === "string") return bytesOf("terminator", terminator);
@@ -189,7 +189,7 @@ function checked(terminator: Terminator): Uint8Array {
   return new Uint8Array(terminator);
 }
 
-/** Two pieces in one. */
+/** Concatenates two pieces. */
 function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   const both = new Uint8Array(first.length + second.length);
   both.set(first);

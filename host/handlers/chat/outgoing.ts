@@ -1,12 +1,12 @@
 /**
- * Owns what a chat channel has still to send, in order: bytes, sources that bytes are taken from when a send has room
- * for them, and what is to be done when all before it is sent. Knows no channel.
+ * Owns a chat channel's pending output, in order: bytes, sources from which bytes are taken when a send has room for
+ * them, and actions to take when everything before them has been sent. Knows no channel.
  */
 
 import { PIECES_A_SEND, SendQueue } from "../send-queue.js";
 import type { Source } from "./producers.js";
 
-/** What is to be done when all before it is sent: close the channel, or end its writing half. */
+/** An action to take when everything before it has been sent: close the channel, or end its writing half. */
 export type Mark = "close" | "shutdown";
 
 interface Link {
@@ -15,16 +15,16 @@ interface Link {
 }
 
 export class Outgoing {
-  /** Bytes that are next. */
+  /** The bytes at the front. */
   #ready = new SendQueue();
-  /** What comes after them. */
+  /** What follows them. */
   #first: Link | undefined;
   #last: Link | undefined;
   /** Bytes behind the first link. */
   #laterLength = 0;
   #filling = false;
 
-  /** Bytes that wait; what a source still has does not count. */
+  /** Bytes of pending output; bytes not yet taken from a source do not count. */
   get length(): number {
     return this.#ready.length + this.#laterLength;
   }
@@ -38,7 +38,7 @@ export class Outgoing {
     return this.#ready.length === 0 && this.#first === undefined;
   }
 
-  /** Is something to be done now? Not where a source is waited for. */
+  /** Is there something to send or do now? Not while a source has nothing ready. */
   get isReady(): boolean {
     if (this.#ready.length > 0) return true;
     const entry = this.#first?.entry;
@@ -46,12 +46,12 @@ export class Outgoing {
     return typeof entry === "string" || entry instanceof SendQueue || !entry.isWaiting;
   }
 
-  /** Adds bytes: those themselves, which must not change until they are sent or {@link own} is called. */
+  /** Adds bytes without copying them: they must not change until they are sent or {@link own} is called. */
   lend(data: Uint8Array): void {
     this.#add(data, false);
   }
 
-  /** Makes what is left of lent bytes a copy. */
+  /** Copies the unsent rest of bytes added without copying. */
   own(data: Uint8Array): void {
     if (this.#ready.length > 0) this.#ready.own(data);
   }
@@ -65,9 +65,9 @@ export class Outgoing {
     this.#link(entry);
   }
 
-  /** Takes bytes from the sources until there are `bytes` of them, enough pieces for a send, or none to be had now. */
+  /** Takes from the sources until there are `bytes` bytes, or enough pieces for a send, or no source has any ready. */
   fill(bytes: number): void {
-    // A source may push, and so come here again.
+    // A source may push, and so reenter this method.
     if (this.#filling) return;
     this.#filling = true;
     try {
@@ -85,7 +85,7 @@ export class Outgoing {
     this.#ready.drop(count);
   }
 
-  /** What is to be done now that all before it is sent, if that is next. */
+  /** Takes the action at the front, if everything before it has been sent. */
   takeMark(): Mark | undefined {
     const entry = this.#ready.length > 0 ? undefined : this.#first?.entry;
     if (typeof entry !== "string") return undefined;
@@ -93,7 +93,7 @@ export class Outgoing {
     return entry;
   }
 
-  /** Drops everything; sources are given up. */
+  /** Drops everything; sources are cancelled. */
   clear(): void {
     let link = this.#first;
     this.#ready.clear();

@@ -1,31 +1,31 @@
 /**
- * Owns where a chat channel's output may come from, other than from a push: objects with `more()`, iterables, async
- * iterables. Knows no channel.
+ * Owns the sources of a chat channel's output other than a push: objects with `more()`, iterables and async iterables.
+ * Knows no channel.
  */
 
 import { checkInteger, checkObject } from "../../backend/check.js";
 import { partOf } from "../../net/plain-bytes.js";
 import { NO_BYTES, type Bytes, bytesOf } from "./bytes.js";
 
-/** asynchat's producer: gives its output piece by piece. */
+/** asynchat's producer: returns its output piece by piece. */
 export interface Producer {
-  /** The next piece, which must not change from then on; an empty one ends it. */
+  /** Returns the next piece, which must not change afterwards; an empty one ends the output. */
   more(): Bytes;
 }
 
-/** What `pushWithProducer` takes. An async iterable gives its pieces only under `loop`, which does not block. */
+/** What `pushWithProducer` takes. An async iterable works only under `loop`, which does not block. */
 export type ProducerLike = Producer | Iterable<Bytes> | AsyncIterable<Bytes>;
 
-/** Makes a producer. `signal` is aborted when the channel gives the producer up: closed, or its queue discarded. */
+/** Makes a producer. `signal` is aborted if the channel cancels it, by closing or by discarding its queue. */
 export type ProducerFunction = (signal: AbortSignal) => ProducerLike;
 
-/** Gives bytes in pieces of `bufferSize`. asynchat.simple_producer. */
+/** Returns bytes in pieces of `bufferSize`. asynchat.simple_producer. */
 export class SimpleProducer implements Producer {
   readonly #data: Uint8Array;
   readonly #bufferSize: number;
   #at = 0;
 
-  /** @param data is not copied: it must not change until it is sent */
+  /** @param data not copied: it must not change until it is sent */
   constructor(data: Bytes, bufferSize = 512) {
     checkInteger("bufferSize", bufferSize, 1, Number.MAX_SAFE_INTEGER);
     this.#data = bytesOf("data", data);
@@ -39,20 +39,20 @@ export class SimpleProducer implements Producer {
   }
 }
 
-/** A producer of any kind, as the output of a channel sees it. */
+/** A producer of any kind, as seen by a channel's output queue. */
 export interface Source {
-  /** Is the next piece still to come? */
+  /** Is the next piece not ready yet? */
   readonly isWaiting: boolean;
-  /** The next piece; an empty one is the end, undefined means that it is still to come. @throws what the producer throws */
+  /** The next piece; empty at the end, undefined if not ready yet. @throws any error that the producer throws */
   next(): Uint8Array | undefined;
-  /** Gives up: the producer is not asked any more. */
+  /** Cancels: no more pieces are requested from the producer. */
   close(): void;
 }
 
 /**
  * Makes a source of a producer, or of what a function returns.
- * @param onArrival called, never from inside `next`, when the piece that was to come is there
- * @param onFailure called with what a producer throws when it is given up
+ * @param onArrival called when a piece that was not ready has arrived; never from inside `next`
+ * @param onFailure called with an error that a producer throws when it is cancelled
  */
 export function openSource(
   producer: ProducerLike | ProducerFunction,
@@ -93,7 +93,7 @@ class MoreSource implements Source {
   }
 
   close(): void {
-    // asynchat's producers know of no end but their own.
+    // asynchat's producers have no way to be cancelled.
   }
 }
 
@@ -139,7 +139,7 @@ class IterableSource implements Source {
   }
 }
 
-/** The source of a producer that a function made: giving it up aborts the signal that the function was given. */
+/** The source of a producer made by a function: cancelling it aborts the signal passed to the function. */
 class AbortableSource implements Source {
   readonly #source: Source;
   readonly #controller: AbortController;
@@ -166,7 +166,7 @@ class AbortableSource implements Source {
   }
 }
 
-/** One piece at a time is asked for, and only when the one before it was taken. */
+/** Requests one piece at a time, and only after the previous one was taken. */
 class AsyncSource implements Source {
   readonly #iterable: AsyncIterable<Bytes> & Partial<AsyncDisposable>;
   readonly #iterator: AsyncIterator<Bytes>;
@@ -218,7 +218,7 @@ class AsyncSource implements Source {
     );
   }
 
-  /** The next piece that is not empty; undefined at the end. Ends as well when the iterator throws. */
+  /** The next non-empty piece; undefined at the end, which includes an error of the iterator. */
   async #request(): Promise<Uint8Array | undefined> {
     while (!this.#ended) {
       const result = await this.#step();
@@ -248,8 +248,8 @@ class AsyncSource implements Source {
   }
 
   /**
-   * An async generator takes its `return` only after the piece that it is asked for, which may never come; so what can
-   * be disposed of, as Node's streams can, is disposed of as well.
+   * An async generator handles `return` only after the piece already requested, which may never arrive; so an iterable
+   * that can be disposed of, such as a Node stream, is disposed of as well.
    */
   async #giveUp(): Promise<void> {
     await Promise.all([this.#iterator.return?.(), this.#iterable[Symbol.asyncDispose]?.()]);

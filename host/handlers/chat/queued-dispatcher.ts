@@ -1,6 +1,6 @@
 /**
- * Owns the sending half of `AsyncChat`: a dispatcher with an output queue, producers, water marks and an orderly end. Knows
- * nothing of terminators, and leaves its timers to TimedDispatcher.
+ * Owns the sending half of `AsyncChat`: a dispatcher with an output queue, producers, water marks and an orderly close.
+ * Knows nothing of terminators, and leaves its timers to TimedDispatcher.
  */
 
 import { handleThrown } from "../../loop/channel.js";
@@ -18,18 +18,18 @@ import { compactTraceback } from "../../backend/traceback.js";
 
 const SIZE_MAX = 0x7fffffff;
 
-/** What `AsyncChat` sends with; not meant to be used without it. */
+/** The sending half of `AsyncChat`; not meant to be used without it. */
 export abstract class QueuedDispatcher extends TimedDispatcher {
-  /** How many bytes one send is given at most. asynchat: ac_out_buffer_size. */
+  /** Maximum number of bytes per send. asynchat: ac_out_buffer_size. */
   acOutBufferSize = 65_536;
-  /** At so many bytes of pending output, {@link push} returns false. */
+  /** Bytes of pending output from which {@link push} returns false. */
   highWaterMark = 65_536;
-  /** When at most so many are left, {@link handleDrain} is called. */
+  /** Bytes of pending output down to which it must fall before {@link handleDrain} is called. */
   lowWaterMark = 16_384;
 
   readonly #out = new Outgoing();
   #needDrain = false;
-  /** Did the socket take less than it was given? Then it is full, and a write event comes when it is not. */
+  /** Did the last send take only part of its bytes? Then the socket is full, and a write event follows when it has room. */
   #blocked = false;
   #closed = false;
   #inputEnded = false;
@@ -41,32 +41,32 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
    */
   constructor(socket?: Socket, map?: ChannelMap) {
     super(map);
-    // Not by another constructor: coming into the map needs the fields above.
+    // Not done by the base constructor: joining the map needs the fields above.
     if (socket !== undefined) this.setSocket(socket);
   }
 
-  /** Bytes of pending output; what a producer has not yet given does not count. */
+  /** Bytes of pending output; pieces that a producer has not yet returned do not count. */
   get outBufferLength(): number {
     return this.#out.length;
   }
 
-  /** Has {@link push} reached the high water mark, and {@link handleDrain} not been called since? As in Node's streams. */
+  /** Has pending output reached the high water mark, with no {@link handleDrain} since? As in Node's streams. */
   get writableNeedDrain(): boolean {
     return this.#needDrain;
   }
 
   // Callbacks, to be overridden.
 
-  /** The queue had reached the high water mark, and is down to the low one. */
+  /** Pending output had reached the high water mark, and has fallen to the low one. */
   handleDrain(): void | Promise<void> {}
 
-  // What a program asks of the channel.
+  // Called by a program.
 
   /**
-   * Sends what it can, and queues the rest, as a copy: the caller may change `data` afterwards. A string is sent as
-   * UTF-8. asynchat: push.
-   * @returns whether fewer than {@link highWaterMark} bytes are pending; if not, better wait for {@link handleDrain}.
-   * False as well on a channel that is closed: there `data` is dropped.
+   * Sends what it can, and queues a copy of the rest: the caller may change `data` afterwards. A string is sent as UTF-8.
+   * asynchat: push.
+   * @returns whether fewer than {@link highWaterMark} bytes are pending; if not, it is best to wait for
+   * {@link handleDrain}. Also false on a closed channel, which drops `data`.
    * @throws TypeError for anything but bytes and strings; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}
    */
   push(data: Bytes): boolean {
@@ -93,19 +93,19 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   }
 
   /**
-   * Queues what a producer gives: an object with `more()`, an iterable or an async iterable; or what a function returns,
-   * which is called at once. It is asked for the next piece only when a send has room for more, and its pieces are not
-   * copied. When the channel closes, or its queue is discarded, an iterator's `return` is called, and the signal that the
-   * function was given is aborted: an async generator that waits for something can end then. Bare bytes and strings, which
-   * asynchat takes as well, are pushed. asynchat: push_with_producer.
-   * @throws TypeError for what is no producer; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}
+   * Queues the output of a producer: an object with `more()`, an iterable or an async iterable, or a function that returns
+   * one and is called at once. The next piece is requested only when a send has room for more, and pieces are not copied.
+   * When the channel closes, or its queue is discarded, an iterator's `return` is called, and the signal passed to the
+   * function is aborted, so that a waiting async generator can end. Bare bytes and strings, which asynchat takes as well,
+   * are pushed. asynchat: push_with_producer.
+   * @throws TypeError for anything but a producer, bytes or a string; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}
    */
   pushWithProducer(producer: ProducerLike | ProducerFunction | Bytes): void {
     if (typeof producer === "string" || producer instanceof Uint8Array) {
       this.push(producer);
       return;
     }
-    // A function is not called for nobody.
+    // On a closed channel, the function is not called.
     if (typeof producer === "function" && !this.#mayWrite()) return;
     const source = openSource(
       producer,
@@ -121,7 +121,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     else this.initiateSend();
   }
 
-  /** Closes, through `handleClose`, when everything queued before is sent. asynchat: close_when_done. */
+  /** Closes, through `handleClose`, once everything already queued is sent. asynchat: close_when_done. */
   closeWhenDone(): void {
     if (this.#isGone) return;
     this.#out.append("close");
@@ -129,8 +129,8 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   }
 
   /**
-   * Ends the writing half of the connection when everything queued before is sent: the peer reads end of input, and
-   * may go on sending. When both halves have ended, `handleClose` is called. shutdown(2), SHUT_WR.
+   * Ends the writing half of the connection once everything already queued is sent: the peer reads end of input, and may
+   * keep sending. When both halves have ended, `handleClose` is called. shutdown(2), SHUT_WR.
    */
   endWriting(): void {
     if (this.#isGone || this.#writing !== "open") return;
@@ -154,7 +154,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     }
   }
 
-  /** Leaves the map and closes the socket; pending output is dropped, and producers are given up. */
+  /** Leaves the map and closes the socket; pending output is dropped, and producers are cancelled. */
   override close(): void {
     try {
       super.close();
@@ -167,9 +167,9 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     }
   }
 
-  // What the loop calls.
+  // Called by the loop.
 
-  /** Connecting, or something to send. */
+  /** True while connecting, or with output to send. */
   override writable(): boolean {
     return this.connecting || this.#wantsToWrite;
   }
@@ -180,7 +180,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
 
   override handleConnectEvent(): void | Promise<void> {
     const result = super.handleConnectEvent();
-    // What was pushed before there was a connection can be sent now.
+    // Output pushed before the connection was established can be sent now.
     if (this.connected) this.#updateInterest();
     return result;
   }
@@ -206,7 +206,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     super.addChannel();
   }
 
-  // What AsyncChat uses.
+  // Used by AsyncChat.
 
   protected override get managesWriting(): boolean {
     return true;
@@ -217,7 +217,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this.#clear();
   }
 
-  /** An operation failed. asynchat calls handle_error at once, and goes on. */
+  /** Handles a failed operation. asynchat calls handle_error at once, and goes on. */
   protected handleFailure(error: unknown): void {
     if (!(error instanceof OSError)) throw error;
     handleThrown(this, error, false);
@@ -227,7 +227,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     if (!this.#blocked && this.#out.isReady) this.initiateSend();
   }
 
-  /** Was it closed, and given no new socket since? */
+  /** Has the channel been closed, with no new socket since? */
   get #isGone(): boolean {
     return this.#closed && this.fd < 0;
   }
@@ -236,7 +236,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     return this.#needDrain && this.#out.length <= this.lowWaterMark;
   }
 
-  /** Without a connection nothing can be sent, and a write event would come again and again. */
+  /** Without a connection nothing can be sent, and write events would repeat endlessly. */
   get #wantsToWrite(): boolean {
     return (this.connected || this.connecting) && (this.#out.isReady || this.#isBelowLowWater);
   }
@@ -264,7 +264,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
       out.fill(this.acOutBufferSize);
       if (out.readyLength > 0) return this.#transmit(out.front(this.acOutBufferSize));
       const mark = out.takeMark();
-      // What is left then is a producer whose next piece is still to come.
+      // What remains is a producer whose next piece is not ready yet.
       if (mark === undefined) return;
       if (mark === "close") return this.handleCloseEvent();
       this.#shutdown();
@@ -274,7 +274,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   #transmit(pieces: readonly Uint8Array[]): void {
     const [first] = pieces;
     if (first === undefined) return;
-    // A subclass that overrides `send` sees everything that is sent.
+    // Goes through `send`, so that a subclass that overrides it sees all output.
     const single = pieces.length === 1 || isOverride(this.send);
     const given = single ? first.length : pieces.reduce((length, piece) => length + piece.length, 0);
     let sent = 0;
@@ -295,7 +295,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     try {
       this.endOutput();
     } catch (error) {
-      // ENOTCONN: the peer is gone, there is nothing left to end, and reading finds that out.
+      // ENOTCONN: the peer is gone, so there is nothing left to end; a read will find out.
       if (!(error instanceof OSError && error.code === "ENOTCONN")) this.handleFailure(error);
     }
     if (this.#inputEnded) this.handleCloseEvent();

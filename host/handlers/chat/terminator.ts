@@ -1,13 +1,13 @@
 /**
- * Owns the search for a terminator in a stream that comes in pieces. Knows nothing of channels.
+ * Owns the search for a terminator in a stream that arrives in pieces. Knows nothing of channels.
  *
- * How much of a terminator a piece ends with is kept as a number, and the next piece is compared from there by the
- * method of Knuth, Morris and Pratt: what was read is neither kept nor read again.
+ * The length of a partial terminator at the end of a piece is kept as a number, and the search continues from there in
+ * the next piece by the Knuth-Morris-Pratt algorithm: earlier input is neither kept nor read again.
  */
 
 import { checkBytes } from "../../backend/check.js";
 
-/** What ends a message: these bytes, so many bytes, or nothing (null, 0, "" or no bytes). A string stands for its UTF-8. */
+/** What ends a message: bytes, a number of bytes, or nothing (null, 0, "" or no bytes). A string is taken as UTF-8. */
 export type Terminator = Uint8Array | string | number | null;
 
 type Units = Uint8Array | Uint16Array;
@@ -17,34 +17,34 @@ export class Needle {
   readonly bytes: Uint8Array;
   readonly #borders: Uint32Array;
 
-  /** @param bytes must not change from then on */
+  /** @param bytes must not change afterwards */
   constructor(bytes: Uint8Array) {
     this.bytes = bytes;
     this.#borders = bordersOf(bytes);
   }
 
-  /** Where it stands first in `haystack` from `start` on, or -1. */
+  /** Index of its first occurrence in `haystack` at or after `start`, or -1. */
   indexIn(haystack: Uint8Array, start: number): number {
     const { bytes } = this;
     const single = bytes[0];
     if (bytes.length === 1 && single !== undefined) return haystack.indexOf(single, start);
-    // Node's own search, which never reads a long run of false beginnings twice.
+    // Node's own search, which stays linear on long runs of false beginnings.
     return Buffer.prototype.indexOf.call(haystack, bytes, start);
   }
 
-  /** How many of its first bytes are matched after `unit`, if `matched` were before it. */
+  /** How many of its first bytes match after `unit`, given that `matched` did before it. */
   advance(matched: number, unit: number | undefined): number {
     return step(this.bytes, this.#borders, matched, unit);
   }
 
-  /** How many of its first bytes, not all of them, stand at the end of `haystack` from `start` on. */
+  /** Length of its longest proper prefix with which `haystack`, from `start` on, ends. */
   prefixAtEnd(haystack: Uint8Array, start: number): number {
     return prefixAtEnd(haystack, start, this.bytes, this.#borders);
   }
 }
 
 /**
- * How much of the beginning of `needle`, not all of it, `haystack` ends with: bytes, or characters of two strings.
+ * Length of the longest proper prefix of `needle` with which `haystack` ends: in bytes, or in characters for strings.
  * asynchat.find_prefix_at_end.
  */
 export function findPrefixAtEnd(haystack: Uint8Array, needle: Uint8Array): number;
@@ -72,7 +72,7 @@ function step(needle: Units, borders: Uint32Array, matched: number, unit: number
   return needle[length] === unit ? length + 1 : length;
 }
 
-/** For each length of a beginning: how long the longest shorter one is that it ends with. */
+/** For each prefix length: the length of the longest shorter prefix with which that prefix ends. */
 function bordersOf(needle: Units): Uint32Array {
   const borders = new Uint32Array(needle.length + 1);
   for (let i = 1; i < needle.length; i++) borders[i + 1] = step(needle, borders, borders[i] ?? 0, needle[i]);

@@ -1,6 +1,6 @@
 /**
- * Owns what a chat channel does by the clock: its idle timeout, and going on in the next turn with work that waits for no
- * socket. Knows neither what is sent nor what is read.
+ * Owns a chat channel's timers: its idle timeout, and work deferred to the next turn because it need not wait for the
+ * socket. Knows neither the output nor the input.
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
@@ -21,8 +21,8 @@ export abstract class TimedDispatcher extends Dispatcher {
   }
 
   /**
-   * After so many milliseconds in which nothing was received and nothing could be sent, {@link handleTimeout} is
-   * called; 0, the default, or Infinity: never. The time begins when the channel comes into the map.
+   * {@link handleTimeout} is called after this many milliseconds in which nothing was received and nothing could be sent;
+   * never if it is 0, the default, or Infinity. The time starts when the channel joins the map.
    */
   get idleTimeoutMs(): number {
     return this.#idle.timeoutMs;
@@ -32,7 +32,7 @@ export abstract class TimedDispatcher extends Dispatcher {
     this.#idle.timeoutMs = timeoutMs;
   }
 
-  /** Nothing has moved for {@link idleTimeoutMs}. By default, logs that and closes; one that does not is called again. */
+  /** The channel was idle for {@link idleTimeoutMs}. By default, logs this and closes; if not closed, it is called again. */
   handleTimeout(): void | Promise<void> {
     this.logInfo(`${this} was idle for ${this.idleTimeoutMs} ms, closing channel`, "error");
     this.handleCloseEvent();
@@ -55,14 +55,14 @@ export abstract class TimedDispatcher extends Dispatcher {
     return super.handleConnectEvent();
   }
 
-  // What the classes above it use.
+  // Used by the subclasses.
 
-  /** The channel is not idle. */
+  /** Records that the channel is not idle. */
   protected touch(): void {
     this.#idle.touch();
   }
 
-  /** Goes on with reading and sending: in the next turn, and so never inside the call that asks for it. */
+  /** Schedules reading and sending for the next turn, so they never run inside the call that requests them. */
   protected continueSoon(): void {
     if (this.fd < 0) return;
     this.#continuing ??= this.map.callLater(0, () => {
@@ -72,13 +72,13 @@ export abstract class TimedDispatcher extends Dispatcher {
     });
   }
 
-  /** Delivers what was read and has not been delivered. */
+  /** Delivers input that was read and not yet delivered. */
   protected abstract continueReading(): void;
 
-  /** Sends what need not wait for the socket. */
+  /** Sends output that need not wait for the socket. */
   protected abstract continueSending(): void;
 
-  /** What a timer's callback throws leaves the loop; what a channel's callback throws goes to handleError. */
+  /** An error from a timer's callback leaves the loop; one from a channel's callback goes to handleError. */
   #guarded(call: () => void | Promise<void>): void {
     try {
       this.follow(call());
