@@ -84,7 +84,7 @@ export class Batch {
     return this.pendingOutput.size === 0 ? timeoutMs : Math.min(timeoutMs, RETRY_MS);
   }
 
-  /** May `fd`, which is readable, be read ahead? If the last `shortReads` reads each took everything that had arrived. */
+  /** May `fd`, which is readable, be read ahead? Its last `shortReads` reads must each have taken everything available. */
   isCandidate(fd: number, shortReads: number): boolean {
     const record = this.records.of(fd);
     return record.shortReads >= shortReads && !record.hasInput && this.#isAllowed(fd, record);
