@@ -14,7 +14,7 @@ export interface InetAddress {
   readonly path?: undefined;
 }
 
-/** The address of a Unix socket; the empty path is an unnamed one, a leading NUL Linux's abstract namespace. */
+/** The address of a Unix socket. The empty path is an unnamed socket; a leading NUL is Linux's abstract namespace. */
 export interface UnixAddress {
   readonly path: string;
   readonly host?: undefined;

@@ -3,8 +3,9 @@
  * else. Everything that is not deterministic enters here.
  *
  * A call that can fail returns a number, and a negative one is `-errno` in the numbering of the platform, as in
- * libuv and in Node's own errors; -EBADF for what is no descriptor, -EINVAL for a length below zero. Nothing here throws
- * for what the operating system says, and nothing blocks but {@link PollSet.wait} and {@link NameCalls.lookupSync}.
+ * libuv and in Node's own errors; -EBADF for a number that is not a descriptor, -EINVAL for a negative length. Nothing
+ * here throws because of an error of the operating system, and only {@link PollSet.wait} and
+ * {@link NameCalls.lookupSync} block.
  *
  * No member is optional, and none needs more than its arguments: a wrapper forwards each of them, or does not compile.
  */

@@ -1,13 +1,13 @@
 /**
  * Owns copying bytes. Knows nothing of where they come from.
  *
- * The methods are called by themselves: V8 looks a typed array's method up anew at every call, which costs about as much
- * as a small copy does.
+ * The methods are taken from the prototype once: V8 would look them up at every call, which costs about as much as a
+ * small copy.
  */
 
 const { set, slice } = Uint8Array.prototype;
 
-/** The first `length` bytes of `source`, or those from `from` on, as a copy of their own. */
+/** A copy of `length` bytes of `source`, starting at `from`. */
 export function copyOf(source: Uint8Array, length: number, from = 0): Uint8Array {
   return slice.call(source, from, from + length);
 }

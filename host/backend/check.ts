@@ -96,8 +96,8 @@ export function checkArray(name: string, value: unknown): asserts value is reado
 }
 
 /**
- * An object with options, all of them among `known`. An unknown name is refused, with the one that is likely to be
- * meant: a misspelt option would otherwise be ignored.
+ * An object with options, all of them among `known`. An unknown name is refused, because a misspelt option would
+ * otherwise be ignored; the error suggests the known name that is similar to it.
  */
 export function checkOptions(
   name: string,
@@ -115,7 +115,7 @@ export function checkOptions(
   }
 }
 
-/** Python's names and those without a unit are similar: use_poll to usePoll, timeout to timeoutMs. */
+/** Similar are Python's spelling (use_poll for usePoll) and a name without its unit (timeout for timeoutMs). */
 function isSimilar(unknown: string, known: string): boolean {
   const [a, b] = [unknown, known].map((each) => each.replaceAll("_", "").toLowerCase());
   return a !== undefined && b !== undefined && a.length > 2 && (a.includes(b) || b.includes(a));

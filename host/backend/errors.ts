@@ -19,7 +19,7 @@ export interface OSErrorDetails {
   address?: string | undefined;
   port?: number | undefined;
   path?: string | undefined;
-  /** The way out, at the end of the message. */
+  /** Advice for the user, appended to the message. */
   hint?: string | undefined;
 }
 
@@ -49,7 +49,7 @@ export class OSError extends Error {
   }
 }
 
-/** A non-blocking call had nothing to do (EAGAIN, EWOULDBLOCK). One that leaves a handler is no error. */
+/** A non-blocking call would have had to wait (EAGAIN, EWOULDBLOCK). Thrown from a callback, it is ignored. */
 export class BlockingIOError extends OSError {
   override name = "BlockingIOError";
 }
@@ -63,7 +63,7 @@ export class ExitNow extends Error {
 /** What a {@link LoopError} says. */
 export type LoopErrorCode = "ERR_LOOP_RUNNING" | "ERR_ENGINE" | "ERR_ENGINE_MEMORY";
 
-/** The loop was asked for something that it cannot do now, such as a second loop on the same map. */
+/** The loop cannot do what was requested now: a second loop on the same map, for example. */
 export class LoopError extends Error {
   override name = "LoopError";
   readonly code: LoopErrorCode;

@@ -17,7 +17,7 @@ export interface FileCalls {
    * @returns bytes, 0 at end of file, or -errno
    */
   read(fd: number, target: Uint8Array, length?: number): number;
-  /** Reads up to `maxBytes`, and returns them as an array of their own; empty at end of file. @returns -errno for a failure */
+  /** Reads up to `maxBytes` into a new array; empty at end of file. @returns the array, or -errno */
   readBytes(fd: number, maxBytes: number): Uint8Array | number;
   /** Writes from `data`; no SIGPIPE where Node ignores it, which is the default. write(2). @returns bytes taken, or -errno */
   write(fd: number, data: Uint8Array): number;
@@ -25,25 +25,24 @@ export interface FileCalls {
   pipe(): readonly [readFd: number, writeFd: number] | number;
   /**
    * Duplicates `fd`, close-on-exec. fcntl(2), F_DUPFD_CLOEXEC.
-   * @returns the descriptor, or -errno: -EBUSY where {@link release} would answer it
+   * @returns the descriptor, or -errno: -EBUSY where {@link release} would return it
    */
   duplicate(fd: number): number;
   setNonBlocking(fd: number, on: boolean): number;
-  /** Is `fd` to be closed in programs that this process executes? Of those that the backend makes, all are. */
+  /** Sets or clears FD_CLOEXEC. The backend sets it on every descriptor that it makes. @returns 0 or -errno */
   setCloseOnExec(fd: number, on: boolean): number;
   /**
-   * Takes over `fd`, which somebody else made: the opposite of {@link release}. A descriptor of a worker thread is closed
-   * when the thread ends; those that the backend makes are adopted already, but for the ends of a pipe.
+   * Takes ownership of `fd`, which other code made: the opposite of {@link release}. The descriptors that a worker thread
+   * owns are closed when the thread ends. Those that the backend makes are adopted already, except the ends of a pipe.
    * @returns 0 or -errno
    */
   adopt(fd: number): number;
   /**
-   * Forgets what the backend knows of `fd`, whose owner hands it to somebody who does not use this backend. The
+   * Forgets what the backend knows of `fd`, whose owner passes it to code that does not use this backend. The
    * descriptor stays open.
-   * @returns 0, or -EBUSY while the backend holds bytes of it: input to be received first, or output that is still to
-   * be sent
+   * @returns 0, or -EBUSY while the backend has unread input or pending output of it
    */
   release(fd: number): number;
-  /** Closes `fd`. What `send` has taken is sent, as close(2) has it. */
+  /** Closes `fd`. What `send` has taken is still sent, as with close(2). */
   close(fd: number): number;
 }

@@ -22,7 +22,7 @@ export type LogSink = (entry: LogEntry) => void | Promise<void>;
 let sink: LogSink = writeToStream;
 
 /**
- * Sends the log lines of this thread to `newSink`; without one, to the standard streams again.
+ * Sends the log lines of this thread to `newSink`, by default to the standard streams.
  * @returns a call that puts the previous sink back
  */
 export function setLogSink(newSink: LogSink = writeToStream): () => void {
@@ -54,7 +54,7 @@ export function writeLog(
   }
 }
 
-/** Logs what was thrown where nobody can be notified of it. `what` says what it was: "uncaptured exception on ...". */
+/** Logs what was thrown where no handler can be notified of it. `what` describes it: "uncaptured exception on ...". */
 export function logThrown(what: string, error: unknown): void {
   const { type, message, info } = compactTraceback(error);
   writeLog("error", `${what} (${type}: ${message} ${info})`, "stdout");
@@ -69,6 +69,6 @@ function writeToStream({ stream, text }: LogEntry): void {
   try {
     process[stream].write(`${text}\n`);
   } catch {
-    // A stream that cannot be written to has no place to say so.
+    // If the log stream itself cannot be written to, there is nowhere to report it.
   }
 }

@@ -44,19 +44,19 @@ export interface PollSet {
   /** What the last {@link wait} found: a {@link ReadyRow} each. The array may be a new one after each wait. */
   readonly ready: Int32Array;
 
-  /** Is something ready whatever the operating system says (a regular file, input that the backend holds)? Then waiting is needless. */
+  /** Is something ready regardless of the operating system (a regular file, unread input)? Then there is no need to wait. */
   readonly alwaysReady: boolean;
 
   /**
-   * Calls `onReady`, from the host's own event loop and never from inside this call, when {@link wait} would find
-   * something. May call again while that stays so. Keeps the host's event loop alive until stopped.
+   * Calls `onReady` when {@link wait} would find something: from the host's own event loop, never from inside this
+   * call, and perhaps again while something is ready. Keeps the host's event loop alive until stopped.
    */
   watch(onReady: () => void): Watch;
 
   /**
-   * A turn begins, which one {@link wait} and the calls of its handlers belong to. Until {@link endTurn} the backend may
-   * make calls together: read before it is asked to, and send later than it is asked to. Each call has the effect that
-   * it would have alone, in the order of the calls. Does nothing in a backend that makes each call alone.
+   * Begins a turn: one {@link wait} and the calls that handlers make after it. Until {@link endTurn} the backend may
+   * batch system calls: read ahead of the call that returns the data, and send later than the call. Each call still has
+   * the effect that it would have alone, in the order of the calls. Does nothing in a backend that does not batch.
    */
   beginTurn(): void;
 

@@ -2,17 +2,17 @@
  * Owns noticing that something else has run on the host's event loop: a timer, a promise, another server's callback.
  * Knows Node's async_hooks; knows no turn and no channel.
  *
- * An immediate that is not referenced runs in the check phase of an iteration that comes anyway, and forces none. Node
- * runs timers after that phase, and would then block with their effects unseen. So a hook that Node calls before each
- * callback references the immediate: the next iteration does not block, and reaches it. Without activity nothing is
- * referenced, and nothing runs.
+ * An unreferenced immediate runs in the check phase of the next iteration, but does not keep that iteration from
+ * blocking. Node runs timers after the check phase, and would then block before their effects are noticed. So a hook that
+ * Node calls before each callback references the immediate: the next iteration does not block, and runs it. Without
+ * activity nothing is referenced, and nothing runs.
  */
 
 import { createHook, executionAsyncResource } from "node:async_hooks";
 
 /** After so many calls without a {@link Activity.reset} in between, the next ones are {@link REST_MS} apart. */
 const CALLS_MAX = 64;
-/** Bounds the cost where the callback itself causes activity (it prints, or starts a promise), or a process never rests. */
+/** Limits the cost where the callback itself causes activity (it prints, or starts a promise), or the process is never idle. */
 const REST_MS = 4;
 /** How often the callback is called where the hook does not see what runs. */
 const BLIND_MS = 50;
@@ -43,12 +43,12 @@ export class Activity {
     this.#callback = callback;
   }
 
-  /** The caller itself has run something, which may have promises: the next {@link watch} calls back in any case. */
+  /** The caller itself has run something, which may have started promises: the next {@link watch} always calls back. */
   reset(): void {
     this.#isReset = true;
   }
 
-  /** Calls back once, when something has run from now on. Has an effect until {@link stop}; may be called again. */
+  /** Calls back once, after something else has run, unless {@link stop} is called before. May be called again. */
   watch(): void {
     if (!watching.has(this)) {
       watching.add(this);
@@ -56,7 +56,7 @@ export class Activity {
     }
     this.#immediate ??= setImmediate(this.#run).unref();
     if (this.#isReset) {
-      // Reactions to promises run after this, and the hook does not see an `await` that began before it was enabled.
+      // Promise reactions run after this, and the hook does not notice an `await` that began before it was enabled.
       this.#isReset = false;
       this.#calls = 0;
       this.#immediate.ref();
@@ -80,7 +80,7 @@ export class Activity {
     return resource === this.#immediate;
   }
 
-  /** Calls back later. The immediate goes: it would take the timer's own iteration for activity. */
+  /** Calls back later. Clears the immediate, which would mistake the timer's own iteration for activity. */
   #rest(): void {
     if (this.#immediate === undefined) return;
     clearImmediate(this.#immediate);

@@ -1,6 +1,6 @@
 /**
- * Owns `ChannelMap`, the public face of one engine: which channels it has, its timers, its statistics. Knows the
- * scheduler behind it and where the default backend comes from; knows no handler class.
+ * Owns `ChannelMap`, the public API of one engine: its channels, its timers, its statistics. Knows the scheduler behind
+ * it and where the default backend comes from; knows no handler class.
  */
 
 import type { Backend, SocketAddress } from "../backend/backend.js";
@@ -14,7 +14,7 @@ import { Waker } from "./waker.js";
 
 /** One channel, as {@link ChannelMap.snapshot} shows it. */
 export interface ChannelSnapshot {
-  /** Slot and generation: never given out twice while the map lives. */
+  /** Slot and generation: never reused while the map lives. */
   readonly id: string;
   readonly fd: number;
   readonly state: ChannelDescription["state"];
@@ -36,7 +36,7 @@ export interface MapStatistics extends EngineStatistics {
   readonly timersNow: number;
 }
 
-/** The scheduler behind a map, for the rooms of this package that drive it. */
+/** The scheduler behind a map, for the parts of this package that drive it. */
 export let schedulerOf: (map: ChannelMap) => Scheduler;
 
 /**
@@ -47,7 +47,7 @@ export class ChannelMap {
   #scheduler: Scheduler | undefined;
   readonly #backend: Backend | undefined;
 
-  /** @param options.backend what answers polls and does socket operations; the operating system by default */
+  /** @param options.backend polls and does socket operations; by default the operating system */
   constructor(options: { readonly backend?: Backend } = {}) {
     this.#backend = options.backend;
   }
@@ -87,7 +87,7 @@ export class ChannelMap {
 
   /**
    * Calls back once, `delayMs` from now. What the callback throws leaves the loop.
-   * @param callback a function, or an object with `handleTimer`: a handler that is to run in a guest as well is one
+   * @param callback a function; or an object with `handleTimer`, as needed by code that also runs in a guest
    */
   callLater(delayMs: number, callback: TimerCallback): Timer {
     checkMs("delayMs", delayMs);
@@ -96,13 +96,13 @@ export class ChannelMap {
     return scheduler.startTimer(scheduler.nowMs() + delayMs, 0, call);
   }
 
-  /** Calls back once, at a time of {@link now}; at once, in the next turn, when that is past. */
+  /** Calls back once, at a time of {@link now}; in the next turn if that is past. */
   callAt(timeMs: number, callback: TimerCallback): Timer {
     checkMs("timeMs", timeMs);
     return this.#use().startTimer(timeMs, 0, functionOf(callback));
   }
 
-  /** Calls back every `periodMs`, first in `periodMs` from now. Times that were missed are left out, not made up. */
+  /** Calls back every `periodMs`, first in `periodMs` from now. Missed times are skipped. */
   callEvery(periodMs: number, callback: TimerCallback): Timer {
     checkMs("periodMs", periodMs);
     if (periodMs === 0) {
@@ -119,17 +119,17 @@ export class ChannelMap {
   }
 
   /**
-   * Says that something has changed that the map cannot see, such as what a `writable()` looks at: a loop that runs on
-   * the map samples interest again, and takes a turn soon. For this thread; without a loop it has no effect.
+   * Call it after a change that the map cannot see, for example of a variable that a `writable()` reads: a loop that runs
+   * on the map samples interest again, and takes a turn soon. For this thread; without a loop it has no effect.
    */
   wake(): void {
     this.#scheduler?.wake();
   }
 
   /**
-   * Makes what other threads wake the map's loop with, `loopSync` included: they call `wake(waker.handle)`. The loop
-   * takes a turn then, and calls back in it, once for all wakes up to then. What the callback throws leaves the loop.
-   * As `call_soon_threadsafe` of Python's asyncio, and libuv's `uv_async_send`.
+   * Makes a waker, with which other threads wake the map's loop, `loopSync` included: they call `wake(waker.handle)`. The
+   * loop then takes a turn and calls back in it, once for all wakes so far. What the callback throws leaves the loop.
+   * Like `call_soon_threadsafe` of Python's asyncio, and libuv's `uv_async_send`.
    * @throws OSError: EMFILE, ...
    */
   waker(callback?: () => void): Waker {
@@ -137,7 +137,7 @@ export class ChannelMap {
     return new Waker(this.#use(), callback);
   }
 
-  /** What each channel is doing, in channel order. Asks the operating system for addresses: not for every turn. */
+  /** What each channel is doing, in channel order. Makes system calls for the addresses: too slow for every turn. */
   snapshot(): ChannelSnapshot[] {
     const scheduler = this.#scheduler;
     if (scheduler === undefined) return [];
@@ -160,7 +160,7 @@ export class ChannelMap {
     return { ...readStatistics(engine), channelsNow: engine.channelCount(), timersNow: engine.timerCount() };
   }
 
-  /** Releases what the operating system holds for the map. Channels still in it, but for wakers, are not closed: see `closeAll`. */
+  /** Closes the map's wakers, and releases its operating-system resources. Does not close other channels: see `closeAll`. */
   [Symbol.dispose](): void {
     for (const channel of [...this.values()]) if (channel instanceof Waker) channel.close();
     this.#scheduler?.dispose();
@@ -177,7 +177,7 @@ export class ChannelMap {
   }
 }
 
-/** Once a timer, so that firing it makes nothing. */
+/** Called once for each timer, so that firing it does not allocate. */
 function functionOf(callback: TimerCallback): () => unknown {
   checkCallback("callback", callback, "handleTimer");
   return typeof callback === "function" ? callback : () => callback.handleTimer();
@@ -188,7 +188,7 @@ export function backendOf(map: ChannelMap): Backend {
   return schedulerOf(map).backend;
 }
 
-/** What handlers use of a map. */
+/** The part of a map that handlers use. */
 export function registrarOf(map: ChannelMap): Registrar {
   const scheduler = schedulerOf(map);
   return {

@@ -1,6 +1,6 @@
 /**
- * Owns the seam between the loop and the handlers: what the loop calls on a handler, what it does with what a callback
- * throws, and what a handler says to the loop. Knows no handler class and no scheduler.
+ * Owns the seam between the loop and the handlers: what the loop calls on a handler, how it handles what a callback
+ * throws, and what a handler calls on the loop. Knows no handler class and no scheduler.
  */
 
 import type { SocketAddress } from "../backend/backend.js";
@@ -14,7 +14,7 @@ import { logThrown, nameForLog } from "../backend/log.js";
 export interface Channel {
   /** The descriptor; -1 where there is none: before a socket is taken over, and once it is closed. */
   readonly fd: number;
-  /** Aborted when the channel is closed: tells a callback that was called before the close from one after it. */
+  /** Aborted when the channel is closed. A channel that is opened again has another signal. */
   readonly signal: AbortSignal;
   /** Called every turn, before the poll, for a channel that is registered as sampled: bits of `Interest`. */
   sampleInterest(): number;
@@ -28,7 +28,7 @@ export interface Channel {
   handleCloseEvent(): void;
   /** A callback has failed, or the socket has an error: calls `handleError`. What that throws leaves the loop. */
   handleErrorEvent(error: unknown): void;
-  /** Makes the error that `handleError` is given for a pending socket error. */
+  /** Makes the error that is passed to `handleError` for a pending socket error. */
   socketError(code: string): OSError;
   close(): void;
   describe(): ChannelDescription;
@@ -37,10 +37,10 @@ export interface Channel {
 /**
  * Handles what a callback of a channel threw, or what its promise rejected with:
  * - BlockingIOError is dropped: the channel was not ready after all.
- * - ExitNow is thrown on, and leaves the loop.
- * - On a channel that has closed meanwhile there is no callback any more: the error is logged. EBADF is dropped there:
- *   asyncore's programs go on to use a channel whose `recv` has closed it.
- * - An OSError that means "the peer is gone" closes the channel where `closesWhenGone` says so, as under asyncore's poll2.
+ * - ExitNow is rethrown, and leaves the loop.
+ * - On a channel that has closed meanwhile no callback is called: the error is logged. EBADF is dropped there, because
+ *   programs written for asyncore go on using a channel that its `recv` has closed.
+ * - An OSError that means "the peer is gone" closes the channel if `closesWhenGone`, as under asyncore's poll2.
  * - All else goes to `handleError`.
  * @param isClosed has the channel closed since the callback was called?
  * @returns whether the callback has failed
@@ -65,12 +65,12 @@ export function handleThrown(
   return true;
 }
 
-/** Is it a promise, of whatever library? A callback may return something else: `handleRead() { return this.recv(1); }`. */
+/** Is it a promise, of any library? A callback may return something else: `handleRead() { return this.recv(1); }`. */
 export function isThenable(result: unknown): result is PromiseLike<unknown> {
   return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }
 
-/** What a channel knows of itself, for a snapshot of the map. */
+/** A channel's description of itself, for a snapshot of the map. */
 export interface ChannelDescription {
   readonly state: "idle" | "connecting" | "connected" | "open" | "accepting" | "resolving";
   readonly local: SocketAddress | undefined;
@@ -79,7 +79,7 @@ export interface ChannelDescription {
   readonly bytesOut: number;
 }
 
-/** What the loop must know of a handler when it comes into the map. */
+/** What the loop must know of a handler that is added to the map. */
 export interface Registering {
   readonly fd: number;
   /** A `State` of the engine. */
@@ -92,11 +92,11 @@ export interface Registering {
   readonly stream: boolean;
 }
 
-/** A handler's place in a map. Calls on one that was removed do nothing. */
+/** A handler's entry in a map. After it is removed, calls on it do nothing. */
 export interface Registration {
   setInterest(interest: number): void;
   setState(state: number): void;
-  /** There is nothing to read any more, whatever the handler answers. */
+  /** There is nothing to read any more, whatever the handler's interest. */
   endInput(): void;
   /** The listener is out of descriptors: it is not watched until one may be free. */
   pause(): void;
@@ -109,16 +109,16 @@ export interface Registration {
 export interface Registrar {
   register(channel: Channel, registering: Registering): Registration;
   /**
-   * Looks a host name up the way that suits the loop: without blocking under `loop`, blocking under `loopSync`; when
+   * Looks a host name up in the way of the loop that runs: without blocking under `loop`, blocking under `loopSync`. If
    * none runs, the next one does it. `done` gets a numeric address or an OSError; what it throws goes to
-   * `channel.handleError`. @returns a call that gives up waiting.
+   * `channel.handleError`. @returns a call that cancels it.
    */
   lookup(channel: Channel, host: string, family: 0 | 4 | 6, done: (result: string | OSError) => void): () => void;
   /**
-   * Waits for what a callback returned, if that is a promise. `fail` is called with what it rejects with; what `fail`
-   * throws leaves the loop, the next one where none runs. Without it, see {@link handleThrown}.
+   * If a callback returned a promise, handles its rejection: by `fail`, by default by {@link handleThrown}. What `fail`
+   * throws leaves the loop; if none runs, the next one.
    */
   follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void;
-  /** Ends the turn, and throws `error` from the loop after it: for a callback that is about another channel than its own. */
+  /** Ends the turn, and throws `error` from the loop after it: for an error about another channel than the callback's. */
   leaveLoop(error: unknown): void;
 }

@@ -1,7 +1,7 @@
 /**
- * Owns when turns are taken on the host's event loop, and what ends them: between turns the host waits for the poll
- * set, for a deadline, for a change made outside of a turn, and for anything that may change the interest of sampled
- * channels. Knows the seam {@link Turns}; knows neither the engine nor a guest, which both take their turns here.
+ * Owns when turns are taken on the host's event loop, and when they end: between turns the host waits for the poll set,
+ * for a deadline, for a change made outside of a turn, and for anything that may change the interest of sampled channels.
+ * Knows the seam {@link Turns}; knows neither the engine nor a guest, both of which it drives.
  */
 
 import type { PollSet, Watch } from "../backend/backend.js";
@@ -11,21 +11,21 @@ import { Activity } from "./activity.js";
 export interface Turns {
   /** Watched between turns. */
   readonly pollSet: PollSet;
-  /** From so many ready channels on, the next turn is taken without going back to the host's event loop. */
+  /** With at least this many ready channels, the next turn is taken without returning to the host's event loop. */
   readonly busyFrom: number;
-  /** Are there channels whose interest is known only by sampling it? */
+  /** Are there channels whose interest must be sampled? */
   readonly areSampled: boolean;
-  /** Set while the driver waits: to be called when something that a turn depends on has changed. */
+  /** Set while the driver waits. To be called when something that a turn depends on has changed. */
   onChange: (() => void) | undefined;
   /**
-   * Prepares a turn; may be called again without a turn in between, and then samples interest again.
-   * @param elapsedMs how much of the time that a turn may wait has passed since the last one
-   * @returns how long the turn may wait, or undefined when there is to be none
+   * Prepares a turn. May be called again before the turn is taken; it then samples interest again.
+   * @param elapsedMs how much of the time that the turn may wait has passed already
+   * @returns how long the turn may wait, or undefined when no turn is to follow
    */
   prepare(elapsedMs: number): number | undefined;
   /**
    * Brings {@link pollSet} up to date with the turn that was prepared.
-   * @returns whether it is worth waiting; false when a turn finds something whatever the operating system says
+   * @returns whether to wait; false if a turn would find something ready regardless of the operating system
    */
   beforeWait(): boolean;
   /** Takes the turn, without waiting. @returns how many channels were ready */
@@ -33,13 +33,13 @@ export interface Turns {
 }
 
 /**
- * Turns follow each other for at most this long before the rest of the process runs, under load or not. It is measured
- * by the clock and not in turns, so that the cost of handlers does not matter. An iteration of Node's own event loop
- * under load takes as long. Going back to the host's event loop costs about as much as serving ten messages.
+ * How long turns may follow each other before the rest of the process runs. Measured by the clock and not in turns, so
+ * that the cost of handlers does not matter. An iteration of Node's own event loop takes about as long under load.
+ * Returning to the host's event loop costs about as much as serving ten messages.
  */
 const WAKE_MS = 8;
 
-/** The longest time that the host's timers count. */
+/** The longest delay that the host's timers support. */
 const TIMER_MS_MAX = 0x7fffffff;
 
 export class Driver {
@@ -50,7 +50,7 @@ export class Driver {
   /** Takes a turn in the next iteration of the host's event loop. */
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
-  /** When the timer goes off, and when the wait must end: the first may be earlier than the second, never later. */
+  /** When the timer fires, and when the wait must end. The timer may be earlier, but never later. */
   #timerAtMs = Infinity;
   #waitUntilMs = Infinity;
   #turnEndedMs = 0;
@@ -63,7 +63,7 @@ export class Driver {
     this.#activity = new Activity(() => this.#sampleAgain());
   }
 
-  /** Resolves when no turn is to follow or the signal is aborted; rejects with what a turn throws. */
+  /** Resolves when no turn is to follow, or the signal is aborted; rejects with what a turn throws. */
   run(): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#settle = { resolve, reject };
@@ -73,7 +73,7 @@ export class Driver {
     });
   }
 
-  /** Waits for a reason to take the turn that was prepared: the first, or the next after a turn. */
+  /** Waits for a reason to take the turn that was prepared. */
   #waitForTurn(waitMs: number | undefined): void {
     this.#turnEndedMs = performance.now();
     this.#activity.reset();
@@ -81,7 +81,7 @@ export class Driver {
   }
 
   #wait(waitMs: number | undefined): void {
-    // A handler that was sampled may have aborted the signal, which has ended this.
+    // A sampled handler may have aborted the signal, which ends the driver.
     if (waitMs === undefined || this.#settle === undefined) return this.#end();
     const turns = this.#turns;
     const isWorthIt = turns.beforeWait();
@@ -101,7 +101,7 @@ export class Driver {
     this.#attempt(this.#takeTurns);
   };
 
-  /** Under load the next turn has something to do as well, and going back to the host's loop costs more than a turn. */
+  /** Takes several turns under load: the next one will find something too, and returning to the host's loop costs more. */
   readonly #takeTurns = (): void => {
     const turns = this.#turns;
     const { busyFrom } = turns;
@@ -117,9 +117,9 @@ export class Driver {
     }
   };
 
-  /** Something else has run: what sampled channels want may be different from what the prepared turn knows. */
+  /** Something else has run: the interest of sampled channels may have changed since the turn was prepared. */
   #sampleAgain(): void {
-    // A turn that is to come samples after it.
+    // A turn that is scheduled already will sample.
     if (this.#settle === undefined || this.#immediate !== undefined) return;
     this.#turns.onChange = undefined;
     this.#attempt(() => this.#wait(this.#turns.prepare(performance.now() - this.#turnEndedMs)));
@@ -138,11 +138,11 @@ export class Driver {
   };
 
   readonly #abort = (): void => {
-    // Inside a turn it ends after that, as after any other.
+    // Inside a turn, the driver ends after the turn.
     if (!this.#isInTurn) this.#end();
   };
 
-  /** A timer that goes off too early is set again then: cheaper than moving it every turn. */
+  /** A timer that fires too early is set again then: cheaper than moving it every turn. */
   #waitFor(waitMs: number): void {
     this.#waitUntilMs = performance.now() + waitMs;
     if (this.#timer !== undefined && this.#timerAtMs <= this.#waitUntilMs) return;

@@ -61,7 +61,7 @@ export const COUNTERS = Object.keys(Statistics)
   .filter((name) => name !== "SIZE")
   .map((name) => name.toLowerCase()) as Counter[];
 
-/** Counts since the map was made; docs/abi.md says what each counts. */
+/** Counters since the map was made, described in docs/abi.md. */
 export type EngineStatistics = { [name in Counter]: number };
 
 let compiled: object | undefined;
@@ -83,7 +83,7 @@ export function instantiateEngine(imports: EngineImports, module = compiledEngin
     wasi_snapshot_preview1: { poll_oneoff: imports.pollOneoff, clock_time_get: imports.clockTimeGet },
     wasyncore: { ask: imports.ask, deliver: imports.deliver },
   });
-  // The loader's own view of the exports wraps each call; the instance's does not.
+  // Not the loader's exports, which wrap each call.
   return instance.exports as unknown as EngineExports;
 }
 

@@ -13,7 +13,7 @@ import type { Scheduler } from "./scheduler.js";
 
 export type { CloseAllOptions, LoopOptions, PollOptions } from "./options.js";
 
-/** From so many ready channels on, it is likely that the next turn finds something as well. */
+/** With at least this many ready channels, the next turn is likely to find something too. */
 const BUSY_CHANNELS = 4;
 
 /** The turns of a channel map, for the driver. */
@@ -64,9 +64,9 @@ class MapTurns implements Turns {
 }
 
 /**
- * Runs the loop on Node's own event loop: other servers, timers and promises of the process go on beside it. Keeps the
- * process alive while channels or timers are left, and resolves when none is, when `count` turns are over, or when
- * `signal` is aborted. Rejects with what must leave the loop: ExitNow, and what a `handleError` threw. asyncore.loop.
+ * Runs the loop on Node's own event loop, alongside other servers, timers and promises of the process. Keeps the process
+ * alive while channels or timers are left. Resolves when none are left, after `count` turns, or when `signal` is aborted.
+ * Rejects with ExitNow from a callback, and with what a `handleError` throws. asyncore.loop.
  * @throws TypeError, RangeError for options; LoopError ERR_LOOP_RUNNING where a loop runs on the map already
  */
 export async function loop(options: LoopOptions = {}): Promise<void> {
@@ -75,7 +75,7 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
   begin(scheduler, "loop");
   try {
     scheduler.lookups.begin("asynchronous");
-    scheduler.release();
+    scheduler.rethrow();
     await new Driver(new MapTurns(plan), plan.signal).run();
   } finally {
     end(scheduler);
@@ -83,8 +83,7 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
 }
 
 /**
- * The same as {@link loop}, but blocks the thread: nothing else in the process runs, except for what the handlers do.
- * asyncore.loop.
+ * The same as {@link loop}, but blocks the thread: nothing but the handlers runs in it. asyncore.loop.
  */
 export function loopSync(options: LoopOptions = {}): void {
   runTurns(options);
@@ -97,7 +96,7 @@ export function runTurns(options: LoopOptions): number {
   let ready = 0;
   try {
     scheduler.lookups.begin("blocking");
-    scheduler.release();
+    scheduler.rethrow();
     for (let turn = 0; turn < count && !scheduler.isIdle && signal?.aborted !== true; turn++) {
       ready = scheduler.run(scheduler.prepare(timeoutMs, byChannel), byChannel);
     }
@@ -113,8 +112,8 @@ export function poll(options: PollOptions = {}): void {
 }
 
 /**
- * Closes every channel of a map and cancels its timers. An error of a `close` is thrown after the rest, unless
- * `ignoreAll`; EBADF never is. asyncore.close_all.
+ * Closes every channel of a map and cancels its timers. Unless `ignoreAll`, an error of a `close` is thrown once all are
+ * closed; EBADF never is. asyncore.close_all.
  */
 export function closeAll(options: CloseAllOptions = {}): void {
   const { map, ignoreAll } = planClose(options);

@@ -1,8 +1,8 @@
 /**
  * Owns the host names that are being looked up for channels. Knows the backend seam; knows no engine.
  *
- * How a name is looked up depends on the loop that runs: without blocking under `loop`, blocking under `loopSync`. A name
- * that is given while no loop runs waits for the next one.
+ * How a name is looked up depends on the loop that runs: without blocking under `loop`, blocking under `loopSync`. If none
+ * runs, the name waits for the next loop.
  */
 
 import type { Backend } from "../backend/backend.js";
@@ -31,7 +31,7 @@ export class NameLookups {
     this.#guard = guard;
   }
 
-  /** A loop begins: names that wait, and those that are added from now on, are looked up in its way. */
+  /** A loop begins: names that wait, and those added from now on, are looked up in this mode. */
   begin(mode: "blocking" | "asynchronous"): void {
     this.#mode = mode;
     for (const lookup of this.#waiting) this.#start(lookup);
@@ -41,7 +41,7 @@ export class NameLookups {
     this.#mode = "none";
   }
 
-  /** @returns a call that gives up waiting */
+  /** @returns a call that cancels it */
   add(channel: Channel, host: string, family: 0 | 4 | 6, done: Done): () => void {
     const lookup: Lookup = { channel, host, family, done, isOver: false };
     this.#waiting.add(lookup);

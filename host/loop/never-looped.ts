@@ -1,40 +1,40 @@
 /**
- * Owns the warning to a program that ends with channels on which no loop ever ran. Knows Node's `process`; knows no
+ * Owns the warning of a program that ends with channels, but never ran a loop on them. Knows Node's `process`; knows no
  * engine and no handler class.
  */
 
 import process from "node:process";
 import type { Channel } from "./channel.js";
 
-/** What has channels: the scheduler of a map. */
-interface Members {
+/** The scheduler of a map. */
+interface MapLike {
   readonly members: ReadonlyMap<number, { readonly channel: Channel }>;
 }
 
-/** More than the warning is about: a program that drops maps must not fill this. */
+/** How many maps are remembered: a program that makes and drops many must not use memory for each. */
 const MAPS_MAX = 64;
 
-const unlooped = new Set<WeakRef<Members>>();
-const references = new WeakMap<Members, WeakRef<Members>>();
-const looped = new WeakSet<Members>();
+const unlooped = new Set<WeakRef<MapLike>>();
+const references = new WeakMap<MapLike, WeakRef<MapLike>>();
+const looped = new WeakSet<MapLike>();
 let isListening = false;
 /** Does the program poll by other means than a loop? */
 let isPolledOtherwise = false;
 
-/** A first channel comes into `map`. */
-export function rememberUnlooped(map: Members): void {
+/** `map` gets its first channel. */
+export function rememberUnlooped(map: MapLike): void {
   if (looped.has(map) || references.has(map) || unlooped.size >= MAPS_MAX) return;
   const reference = new WeakRef(map);
   references.set(map, reference);
   unlooped.add(reference);
   if (isListening) return;
   isListening = true;
-  // Not "exit": who calls process.exit, or dies of an error, does not end for want of a loop.
+  // Not "exit": a program that calls process.exit, or fails, does not end because a loop is missing.
   process.once("beforeExit", warn);
 }
 
 /** A loop runs on `map`. */
-export function rememberLooped(map: Members): void {
+export function rememberLooped(map: MapLike): void {
   if (looped.has(map)) return;
   looped.add(map);
   const reference = references.get(map);

@@ -6,11 +6,11 @@ import type { Scheduler } from "./scheduler.js";
 
 /** Options of `loop` and `loopSync`: asyncore's, and a signal. Any other name is refused. */
 export interface LoopOptions {
-  /** How long one poll may wait, in milliseconds; Infinity: until something happens. Default 30,000, as in asyncore. */
+  /** How long one poll waits at most, in milliseconds; Infinity: until something is ready. Default 30,000, as in asyncore. */
   readonly timeoutMs?: number | undefined;
   /**
-   * In which of asyncore's two orders events are delivered: all reads, all writes, all exceptional events (false,
-   * select(2)); or channel by channel (true, poll(2)). Default false.
+   * The order in which events are delivered. False: all reads, then all writes, then all exceptional events, like
+   * asyncore with select(2). True: channel by channel, like asyncore with poll(2). Default false.
    */
   readonly usePoll?: boolean | undefined;
   /** Default: `socketMap`. */
@@ -32,7 +32,7 @@ export interface CloseAllOptions {
   readonly ignoreAll?: boolean | undefined;
 }
 
-/** {@link LoopOptions}, checked, with the defaults in place. */
+/** {@link LoopOptions}, checked, and with defaults filled in. */
 export interface LoopPlan {
   readonly scheduler: Scheduler;
   readonly timeoutMs: number;
@@ -65,7 +65,7 @@ export function planLoop(options: LoopOptions): LoopPlan {
   };
 }
 
-/** Those of one turn that by default does not wait. @throws TypeError */
+/** The options of one turn, which by default does not wait. @throws TypeError */
 export function turnOptions(options: PollOptions): LoopOptions {
   checkNamed(options, POLL_OPTIONS);
   const { timeoutMs = 0, usePoll, map } = options;
@@ -81,7 +81,7 @@ export function planClose(options: CloseAllOptions): { readonly map: ChannelMap;
   return { map, ignoreAll };
 }
 
-/** asyncore takes the map by position in close_all(map): it would go unnoticed here, and the default be used. */
+/** asyncore's close_all(map) takes a map: here that would be ignored, and the default map be used instead. */
 function checkNamed(options: object, known: readonly string[]): void {
   if (options instanceof ChannelMap) {
     throw Object.assign(new TypeError(`"options" must be an object with options, got a ChannelMap: pass { map }`), {

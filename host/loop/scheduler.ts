@@ -17,7 +17,7 @@ import { PollOneoff } from "../wasi/poll-oneoff.js";
 const NS_PER_MS = 1e6;
 const TWO_32 = 0x1_0000_0000;
 
-/** A channel that is in the map: its name in the engine. */
+/** A channel in the map, with its slot and generation in the engine. */
 class Member implements Registration {
   readonly addedMs: number;
   constructor(
@@ -61,7 +61,7 @@ class Member implements Registration {
   }
 }
 
-/** The engine refused to add something, and nothing has changed. */
+/** The error when the engine could not add something; nothing has changed then. */
 function outOfMemory(what: string): LoopError {
   return new LoopError("ERR_ENGINE_MEMORY", `the engine has no memory for another ${what}`);
 }
@@ -88,7 +88,7 @@ class RunningTimer implements Timer {
   }
 }
 
-/** Poll sets of maps that nobody can reach any more; while a loop waits on a poll set, its map can be reached. */
+/** Closes the poll sets of maps that are garbage. While a loop waits on a poll set, its map is reachable. */
 const unreachable = new FinalizationRegistry<PollSet>((set) => set.close());
 
 export class Scheduler {
@@ -102,7 +102,7 @@ export class Scheduler {
   sampled = 0;
   /** How many channels do not keep a loop going. */
   unreferenced = 0;
-  /** Set while a loop waits outside of a turn, and called when something changes that it must know of. */
+  /** Set while a loop waits between turns; called when something changes that the loop must know of. */
   onChange: (() => void) | undefined;
   #isWoken = false;
   readonly #members: (Member | undefined)[] = [];
@@ -111,13 +111,13 @@ export class Scheduler {
   #byChannel = false;
   #escaping: { readonly error: unknown } | undefined;
 
-  /** @param module engine.wasm, compiled, where it is not to be the package's own */
+  /** @param module a compiled engine.wasm; by default the package's own */
   constructor(backend: Backend, module?: object) {
     this.backend = backend;
     const imports: EngineImports = {
       pollOneoff: (subscriptions, events, length, count) => this.poller.call(subscriptions, events, length, count),
       clockTimeGet: (_clock, _precision, timeAt) => this.#writeTime(timeAt),
-      ask: (slot) => this.#ask(slot),
+      ask: (slot) => this.#sample(slot),
       deliver: (slot, kind, detail) => this.#deliver(slot, kind, detail),
     };
     this.engine = instantiateEngine(imports, module);
@@ -147,8 +147,8 @@ export class Scheduler {
 
   add(channel: Channel, { fd, state, interest, sampled, stream }: Registering): Registration {
     const { engine } = this;
-    // As in asyncore's map, a descriptor has one channel: the newest. The former one leaves once the new one is certain,
-    // and before the new one is watched.
+    // As in asyncore's map, a descriptor has one channel: the newest. The former one is removed after the new one has been
+    // added successfully, and before the new one is watched.
     const former = this.#byDescriptor.get(fd);
     const slot = engine.channelAdd(fd, State.IDLE, sampled ? Interest.NONE : interest, Number(sampled), Number(stream));
     if (slot < 0) throw outOfMemory("channel");
@@ -196,33 +196,33 @@ export class Scheduler {
     for (const timer of this.#timers) if (timer !== undefined) this.cancelTimer(timer);
   }
 
-  /** Something changed that a loop that waits must know of. */
+  /** Something changed that a waiting loop must know of. */
   changed(): void {
     this.onChange?.();
   }
 
-  /** Has the next turn come soon, and interest sampled again before it. */
+  /** Requests a turn soon, with interest sampled again before it. */
   wake(): void {
     this.#isWoken = true;
     this.changed();
   }
 
   /**
-   * The first half of a turn. @returns how long the poll may wait, in milliseconds.
-   * @throws what a handler means to leave the loop
+   * The first half of a turn: samples interest. @returns how long the poll may wait, in milliseconds.
+   * @throws what must leave the loop
    */
   prepare(timeoutMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
     const waitMs = this.engine.turnPrepare(timeoutMs);
-    this.release();
+    this.rethrow();
     if (waitMs < 0) throw new LoopError("ERR_LOOP_RUNNING", "a turn of this map is under way");
-    // A handler that was sampled may have closed the last channel, or called wake for one that was sampled before it.
+    // A sampled handler may have closed the last channel, or called wake for one that was sampled before it.
     return this.isIdle || this.#isWoken ? 0 : waitMs;
   }
 
   /**
    * The second half: polls and delivers. @returns how many channels were ready.
-   * @throws what a handler means to leave the loop, after the turn has ended; OSError when the poll itself fails
+   * @throws what must leave the loop, after the turn has ended; OSError when the poll itself fails
    */
   run(waitMs: number, byChannel: boolean): number {
     this.#byChannel = byChannel;
@@ -235,13 +235,13 @@ export class Scheduler {
     } finally {
       pollSet.endTurn();
     }
-    this.release();
+    this.rethrow();
     if (ready < 0) throw new OSError(wasiErrorCode(-ready), { errno: ready, syscall: "poll_oneoff" });
     return ready;
   }
 
-  /** Throws what must leave the loop, where something must. */
-  release(): void {
+  /** Throws the error that must leave the loop, if there is one. */
+  rethrow(): void {
     const escaping = this.#escaping;
     if (escaping === undefined) return;
     this.#escaping = undefined;
@@ -253,7 +253,7 @@ export class Scheduler {
     this.poller.close();
   }
 
-  #ask(slot: number): number {
+  #sample(slot: number): number {
     const channel = this.#members[slot]?.channel;
     if (channel === undefined) return Interest.NONE;
     try {
@@ -279,7 +279,7 @@ export class Scheduler {
     }
   }
 
-  /** What the channel of an accepted connection throws in its handleError leaves the loop as well. */
+  /** What the handleError of an accepted connection's channel throws leaves the loop as well. */
   #accept(channel: Channel): number {
     const more = channel.handleAcceptEvent();
     if (this.#escaping !== undefined) return Verdict.STOP;
@@ -295,14 +295,14 @@ export class Scheduler {
     }
     try {
       const result: unknown = timer.callback();
-      if (result !== undefined) this.#settled(result, (error) => this.#escape(error));
+      if (result !== undefined) this.#followPromise(result, (error) => this.#escape(error));
       return Verdict.GO_ON;
     } catch (error) {
       return this.#escape(error);
     }
   }
 
-  /** A handler threw. */
+  /** Handles what a handler threw. */
   #fail(channel: Channel, error: unknown): number {
     try {
       return handleThrown(channel, error, this.#byChannel) ? Verdict.FAILED : Verdict.GO_ON;
@@ -312,7 +312,7 @@ export class Scheduler {
   }
 
   #escape(error: unknown): number {
-    // One error leaves the loop. Only promises can add a second before it has left: a turn stops at the first.
+    // Only one error can leave the loop. A turn stops at the first, so a second can only come from a promise.
     if (this.#escaping !== undefined) logThrown("another error is leaving the loop already", error);
     this.#escaping ??= { error };
     return Verdict.STOP;
@@ -332,11 +332,11 @@ export class Scheduler {
       const isClosed = signal.aborted || (wasOpen && channel.fd < 0);
       handleThrown(channel, error, this.#byChannel, isClosed);
     };
-    this.#settled(result, fail ?? byDefault);
+    this.#followPromise(result, fail ?? byDefault);
   }
 
-  /** What `fail` throws leaves the loop. A turn is due after it, as after any change from outside of one. */
-  #settled(result: unknown, fail: (error: unknown) => void): void {
+  /** Handles a rejection by `fail`; what that throws leaves the loop. Requests a turn, as for any change between turns. */
+  #followPromise(result: unknown, fail: (error: unknown) => void): void {
     if (!isThenable(result)) return;
     Promise.resolve(result).then(undefined, (error: unknown) => {
       try {
@@ -348,7 +348,7 @@ export class Scheduler {
     });
   }
 
-  /** Runs a handler's code outside of a turn; what must leave the loop leaves it at the next turn. */
+  /** Runs a handler's code between turns; an error that must leave the loop leaves it at the next turn. */
   #guard(channel: Channel, call: () => void): void {
     try {
       call();
@@ -367,7 +367,7 @@ export class Scheduler {
   }
 }
 
-/** Calls the callback for a kind of event that needs no answer. */
+/** Calls the callback for a kind of event without a result. */
 function call(channel: Channel, kind: number): unknown {
   switch (kind) {
     case Kind.READ:

@@ -4,8 +4,8 @@
  * backend; knows no loop.
  *
  * A wake writes a byte, unless one was written since the loop last read: {@link WRITTEN} then equals {@link EPOCH}, which
- * the loop counts up after it has read and before it calls back. So what is written to shared memory before a wake is
- * seen by the callback. A thread that ends in the middle of a wake leaves nothing behind that would stop later ones.
+ * the loop increments after it has read and before it calls back. So the callback sees everything that was written to
+ * shared memory before the wake. A thread that ends in the middle of a wake does not block later ones.
  */
 
 import { writeSync } from "node:fs";
@@ -19,7 +19,7 @@ import type { Timer } from "./timer.js";
 
 /** What another thread needs to wake a loop: pass it with `postMessage` or `workerData`, then call `wake`. */
 export interface WakeHandle {
-  /** The write end of a pipe: a descriptor of this process. Not to be used but by `wake`. */
+  /** The write end of a pipe: a descriptor of this process. Only for `wake`. */
   readonly fd: number;
   readonly state: SharedArrayBuffer;
 }
@@ -34,16 +34,16 @@ const STATE_BYTES = 3 * 4;
 
 const CLOSED = 0x40000000;
 
-/** How long `close` waits for threads that are in `wake`: microseconds, unless one was ended there. */
+/** How long `close` waits for threads that are in `wake`, at most. It takes microseconds, unless a thread ended there. */
 const CLOSE_WAIT_MS = 100;
 
 const BYTE = new Uint8Array(1);
 
 /**
- * Wakes the loop that `handle` belongs to: it takes a turn, and calls back. For any thread of the process, and cheap
- * where the loop has not yet reacted to an earlier wake. Wakes that come before the callback are one.
+ * Wakes the loop that `handle` belongs to: it takes a turn, and calls back. For any thread of the process. Cheap while
+ * the loop has not yet reacted to an earlier wake; several wakes before the callback count as one.
  * @returns false where the waker is closed
- * @throws TypeError, RangeError where `handle` is none
+ * @throws TypeError, RangeError where `handle` is not a waker's handle
  */
 export function wake(handle: WakeHandle): boolean {
   checkObject("handle", handle);
@@ -65,7 +65,7 @@ export function wake(handle: WakeHandle): boolean {
   }
 }
 
-/** While a thread is in, the descriptor stays open: its number is not given to anything else. */
+/** While a thread is in `wake`, the descriptor stays open, so that its number is not reused. */
 function enter(words: Int32Array): boolean {
   while (true) {
     const users = Atomics.load(words, USERS);
@@ -76,10 +76,10 @@ function enter(words: Int32Array): boolean {
 
 function writeByte(fd: number): void {
   try {
-    // Not through a backend: the thread would need one of its own for this.
+    // Not through a backend: the thread would need one of its own.
     writeSync(fd, BYTE);
   } catch (error) {
-    // The pipe is full: the loop has plenty to read.
+    // The pipe is full, so the loop will wake anyway.
     if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
   }
 }
@@ -129,12 +129,12 @@ export class Waker implements Channel {
     return wake(this.handle);
   }
 
-  /** Has it keep a loop going, which it does by default. */
+  /** Makes it keep a loop going, which is the default. */
   ref(): this {
     return this.#reference(true);
   }
 
-  /** Lets a loop end although it is open. */
+  /** Lets a loop end while it is open. */
   unref(): this {
     return this.#reference(false);
   }
@@ -152,7 +152,7 @@ export class Waker implements Channel {
     this.#closing.abort();
     this.#timer?.cancel();
     this.#registration.remove();
-    // Otherwise a thread was ended in a wake, or stands still in it: its descriptor must not become anything else.
+    // Otherwise a thread has ended or is suspended in a wake: the number of its descriptor must not be reused.
     if (!isLeft(new Int32Array(this.handle.state))) return;
     this.#scheduler.backend.close(fd);
     this.#scheduler.backend.close(this.handle.fd);

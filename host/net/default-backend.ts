@@ -1,3 +1,3 @@
-/** Owns handing on the composition root to the rooms above this one. Knows no backend. */
+/** Owns the re-export of the default backend, for the rooms that must not import host/node. Knows no backend. */
 
 export { defaultBackend } from "../node/default.js";

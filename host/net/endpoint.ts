@@ -5,18 +5,18 @@
 
 import type { ShutdownHow, SocketAddress } from "../backend/backend.js";
 
-/** What an endpoint is when a handler takes it over. */
+/** The state of an endpoint when a handler takes it over. */
 export type ConnectionState =
-  /** A stream socket that is neither connected nor listening: there is nothing to be notified of. */
+  /** A stream socket that is neither connected nor listening: it has no events. */
   | { readonly kind: "unconnected"; readonly address?: undefined }
-  /** A connection, alive or ended, and its peer where that is known; or a file. */
+  /** A connection, open or ended, and its peer where that is known; or a file. */
   | { readonly kind: "connected"; readonly address?: SocketAddress | undefined }
   /** A listening socket, and where it listens. */
   | { readonly kind: "listening"; readonly address: SocketAddress }
   /** A datagram socket, which needs no connection. */
   | { readonly kind: "connectionless"; readonly address?: undefined };
 
-/** Where an endpoint is bound and whom it is connected to, as far as the operating system knows. */
+/** Where an endpoint is bound, and its peer, as far as the operating system knows. */
 export interface EndpointAddresses {
   readonly local?: SocketAddress | undefined;
   readonly remote?: SocketAddress | undefined;
@@ -29,13 +29,13 @@ export interface Endpoint {
   readonly isStream: boolean;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** What it is at the moment. Takes no error from it: what is pending is thrown by the next call. @throws OSError EBADF */
+  /** The current state. A pending error is not consumed: the next call throws it. @throws OSError EBADF */
   connectionState(): ConnectionState;
   /** Never throws. */
   addresses(): EndpointAddresses;
-  /** Up to `maxBytes`; nothing at end of input. @throws BlockingIOError, OSError */
+  /** Receives up to `maxBytes`; empty at end of input. @throws BlockingIOError, OSError */
   recv(maxBytes: number): Uint8Array;
-  /** @returns how many bytes were taken, 0 where it would have to wait. @throws OSError */
+  /** Sends. @returns how many bytes were taken, 0 where it would have to wait. @throws OSError */
   sendSome(data: Uint8Array): number;
   /** The same for several pieces together. */
   sendSomeOf(pieces: readonly Uint8Array[]): number;

@@ -1,4 +1,4 @@
-/** Owns the descriptor of a file, a pipe or a terminal, with the methods of a socket that handlers use. Knows the backend seam. */
+/** Owns the descriptor of a file, a pipe or a terminal, with the socket methods that handlers use. Knows the backend seam. */
 
 import type { Backend, ShutdownHow } from "../backend/backend.js";
 import { checkArray, checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
@@ -56,7 +56,7 @@ export class FileWrapper implements Endpoint {
     return this.recv(maxBytes);
   }
 
-  /** Writes. @returns how many bytes were taken: perhaps not all. write(2). */
+  /** Writes. @returns how many bytes were taken, perhaps not all. write(2). */
   send(data: Uint8Array): number {
     checkBytes("data", data);
     const length = this.#backend.write(this.#fd, data);

@@ -1,6 +1,6 @@
 /**
- * Owns listening sockets whose address somebody has written as text: reads the address, opens the socket. Knows sockets;
- * knows no command line, no environment and no guest.
+ * Owns listening sockets whose address is given as text: parses the address, opens the socket. Knows sockets; knows no
+ * command line, no environment and no guest.
  */
 
 import { lstatSync, unlinkSync } from "node:fs";
@@ -9,18 +9,18 @@ import { defaultBackend } from "../node/default.js";
 import { OSError } from "../backend/errors.js";
 import { Socket } from "./socket.js";
 
-/** As many as Node's own servers let wait. */
+/** The default of Node's own servers. */
 const BACKLOG = 511;
 
 const PORT_MAX = 65_535;
 
-/** Takes the name off "NAME=ADDRESS". A path may have an equals sign in it, but a name is no path. */
+/** Splits "NAME=ADDRESS". A path may contain an equals sign, so what is before it is a name only if it has no slash. */
 export function splitName(text: string): readonly [name: string | undefined, address: string] {
   const [, name, address = text] = /^([^=/[\]:]+)=(.*)$/s.exec(text) ?? [];
   return [name, address];
 }
 
-/** "HOST:PORT", "[IPV6]:PORT", or a path with a slash in it; undefined for what is none of them. */
+/** Parses "HOST:PORT", "[IPV6]:PORT", or a path with a slash in it; undefined for anything else. */
 export function parseAddress(text: string): SocketAddress | undefined {
   if (text.includes("/")) return { path: text };
   const match = /^(?:\[([^\]]+)\]|([^:[\]=]+)):(\d{1,5})$/.exec(text);
@@ -64,7 +64,7 @@ function familyOf(backend: Backend, { host, path }: SocketAddress): "IPv4" | "IP
   return backend.isNumeric(host) === 6 ? "IPv6" : "IPv4";
 }
 
-/** Ctrl-C leaves the file of a Unix socket behind: one that nobody listens on any more is replaced. */
+/** Ctrl-C leaves the file of a Unix socket behind: if nothing listens on it any more, it is replaced. */
 function bind(backend: Backend, socket: Socket, address: SocketAddress): void {
   try {
     socket.bind(address);

@@ -5,8 +5,8 @@ import { defaultBackend } from "../node/default.js";
 import { errorOf } from "./socket.js";
 
 /**
- * Makes a pipe, close-on-exec. A `FileDispatcher` takes an end, or a child process through its `stdio`: each gets a
- * copy of its own, so that ours is to be closed then (`closeSync` of node:fs). pipe(2), Python's os.pipe.
+ * Makes a pipe, close-on-exec. Pass an end to a `FileDispatcher`, or to a child process through `stdio`: both duplicate
+ * it, so close your own afterwards (`closeSync` of node:fs). pipe(2), Python's os.pipe.
  * @throws OSError: EMFILE, ...
  */
 export function pipe(backend: Backend = defaultBackend()): readonly [readFd: number, writeFd: number] {

@@ -1,6 +1,6 @@
 /**
- * Owns reading the bytes that a program hands in from the view's own slots, so that no property of the object and no
- * subclass can say that they are more, or others, than they are. Knows no socket.
+ * Owns reading the bytes that a program passes in from the view's internal slots, so that no property of the object and
+ * no subclass can give another length or other bytes. Knows no socket.
  */
 
 import { checkBytes } from "../backend/check.js";
@@ -11,8 +11,8 @@ const offsetOf = slot<number>("byteOffset");
 const bufferOf = slot<ArrayBufferLike>("buffer");
 
 /**
- * Bytes whose `length` is true: `data` itself where it is an ordinary Uint8Array or Buffer, otherwise a view of the same
- * memory. Use {@link partOf} to cut it.
+ * Bytes whose `length` is reliable: `data` itself if it is an ordinary Uint8Array or Buffer, otherwise a view of the same
+ * memory. Use {@link partOf} to slice it.
  * @throws TypeError for anything else
  */
 export function plainBytes(name: string, data: unknown): Uint8Array {
@@ -31,7 +31,7 @@ export function plainBytes(name: string, data: unknown): Uint8Array {
   }
 }
 
-/** Bytes `from` to `to` of `data`, as a view: what `subarray` gives, without asking the object or its class for it. */
+/** Bytes `from` to `to` of `data`, as a view: like `subarray`, but without using properties of the object or its class. */
 export function partOf(data: Uint8Array, from: number, to: number): Uint8Array {
   return new Uint8Array(bufferOf(data), offsetOf(data) + from, to - from);
 }
@@ -47,7 +47,7 @@ function isOrdinary(data: unknown): data is Uint8Array {
   }
 }
 
-/** A getter of typed arrays, which reads the slot whatever the object says. */
+/** A getter of typed arrays, which reads the internal slot regardless of the object's properties. */
 function slot<T>(name: string): (data: Uint8Array) => T {
   const get = Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: Uint8Array) => T;
   return (data) => get.call(data);

@@ -1,8 +1,7 @@
 /**
- * Owns the closing of descriptors whose owner the program has lost: nobody can reach it any more, and nobody closed it.
- * A channel's socket is reachable through its map, and a map through the loop that runs on it. When the garbage collector
- * finds out, and whether it does before the process ends, is its own affair: a program closes what it opens. Knows the
- * backend seam.
+ * Owns the closing of descriptors whose owner became garbage without being closed. A channel's socket is reachable through
+ * its map, and a map through the loop that runs on it. A program must still close what it opens, because the garbage
+ * collector may run late, or not at all before the process ends. Knows the backend seam.
  */
 
 import type { Backend } from "../backend/backend.js";
@@ -19,7 +18,7 @@ export function closeWhenUnreachable(owner: object, backend: Backend, fd: number
   registry.register(owner, { backend, fd }, owner);
 }
 
-/** `owner` has closed it, or has given it away. */
+/** `owner` has closed its descriptor, or has passed it on. */
 export function forgetOwner(owner: object): void {
   registry.unregister(owner);
 }

@@ -8,9 +8,10 @@
  * sockaddr_in6   0       2       4               8            24         28
  *                | family|port BE|  flowinfo     |  address   | scope id |
  * sockaddr_un    0       2                                  110 (BSD: 106)
- *                | family|  path, its length told by the sockaddr's length |
+ *                | family|  path, as long as the sockaddr's length says    |
  * ```
- * The family and the scope id stand in the machine's order, little-endian wherever the backend runs; on macOS and FreeBSD byte 0 is the length and byte 1 the family.
+ * The family and the scope id are in the machine's byte order, little-endian wherever the backend runs. On macOS and
+ * FreeBSD byte 0 is the length and byte 1 the family.
  */
 
 import { isIP } from "node:net";
@@ -54,12 +55,12 @@ export class AddressBuffer {
     return this;
   }
 
-  /** AF_* of what stands in it. */
+  /** AF_* of the address in it. */
   get family(): number {
     return this.#constants.addressHasLength ? this.#byte(1) : this.#view.getUint16(0, true);
   }
 
-  /** Writes `address`. @returns its length in bytes, or -errno: -EINVAL for what is neither numeric nor a path. */
+  /** Writes `address`. @returns its length in bytes, or -errno: -EINVAL where it is neither numeric nor a path. */
   encode(address: SocketAddress): number {
     if (address.path !== undefined) return this.#encodePath(address.path);
     const { host, port } = address;
@@ -69,7 +70,7 @@ export class AddressBuffer {
     return kind === 6 ? this.#encode6(host, port) : -errnos.EINVAL;
   }
 
-  /** Reads what a call has left. A family that is none of ours, and no address at all, are an unnamed Unix one. */
+  /** Reads what a call has left. No address, or one of an unknown family, is decoded as an unnamed Unix address. */
   decode(): SocketAddress {
     const length = Math.min(this.length[0] ?? 0, STORAGE_BYTES);
     const family = length < PATH_OFFSET ? 0 : this.family;
@@ -126,7 +127,7 @@ export class AddressBuffer {
     return IN6_BYTES;
   }
 
-  /** "2" or "eth0" as a number. -ENODEV for an interface that is not there. */
+  /** "2" or "eth0" as a number. -ENODEV for an interface that does not exist. */
   #scopeId(scope: string): number {
     if (/^\d+$/.test(scope)) {
       const id = Number(scope);
@@ -140,7 +141,7 @@ export class AddressBuffer {
     const host = this.#takeText();
     const scope = this.#view.getUint32(24, true);
     if (scope === 0) return host;
-    // As getnameinfo(3): an interface is meant by fe80::/10 and by ff.2::/16.
+    // As getnameinfo(3): only fe80::/10 and ff.2::/16 have an interface.
     const [first, second] = [this.#byte(8), this.#byte(9)];
     const linkLocal = first === 0xfe ? (second & 0xc0) === 0x80 : first === 0xff && (second & 0x0f) === 2;
     const named = linkLocal && Boolean(this.#libc.if_indextoname(scope, this.#text));
@@ -157,7 +158,7 @@ export class AddressBuffer {
     const abstract = path.startsWith("\0");
     if (!abstract && path.includes("\0")) return -errnos.EINVAL;
     const { read, written } = utf8Encoder.encodeInto(path, this.bytes.subarray(PATH_OFFSET, PATH_OFFSET + capacity));
-    // A path ends with a NUL that has to fit as well; an abstract name and the empty one have none.
+    // A path ends with a NUL, which has to fit as well; an abstract name and the empty one do not.
     const terminated = !abstract && path !== "";
     if (read < path.length || (terminated && written === capacity)) return -errnos.ENAMETOOLONG;
     if (terminated) this.bytes[PATH_OFFSET + written] = 0;
@@ -169,7 +170,7 @@ export class AddressBuffer {
   #decodePath(length: number): string {
     const path = this.bytes.subarray(PATH_OFFSET, length);
     if (path.length === 0) return "";
-    // Linux's abstract names begin with a NUL and may hold more of them; on BSD a NUL in front is no name at all.
+    // Linux's abstract names begin with a NUL and may contain more; on BSD a leading NUL is not a valid name.
     const abstract = path[0] === 0 && !this.#constants.addressHasLength;
     const end = abstract ? -1 : path.indexOf(0);
     return utf8Decoder.decode(end < 0 ? path : path.subarray(0, end));

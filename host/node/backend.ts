@@ -21,16 +21,16 @@ import { createSocketCalls } from "./sockets.js";
 import { recordingLibc } from "./threads/release.js";
 
 export interface NodeBackendOptions {
-  /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */
+  /** How descriptors are polled: epoll(7), which only Linux has and where it is the default, or poll(2). */
   readonly poller?: "epoll" | "poll" | undefined;
   /**
-   * From how many connections that are ready at once epoll's loop batches calls: reads before it is asked to, and sends
-   * at the end of the turn at the latest. Infinity: never. Default 4. See docs/batches.md.
+   * With epoll, the calls of a turn are batched when at least this many connections are ready at once: they are read
+   * ahead, and output is sent at the end of the turn at the latest. Infinity: never. Default 4. See docs/batches.md.
    */
   readonly batchMin?: number | undefined;
   /**
-   * A connection takes part in batches when its last so many reads have each taken all that had arrived. Default 2; 0 is
-   * for tests, in which most connections are read less often.
+   * A connection takes part in batches after this many reads in a row that each took everything that had arrived.
+   * Default 2; 0 is for tests, in which most connections are read less often.
    */
   readonly batchAfterReads?: number | undefined;
 }
@@ -39,12 +39,12 @@ const BATCH_MIN = 4;
 const BATCH_AFTER_READS = 2;
 const READS_MAX = 255;
 
-/** One a thread, for all of its backends: descriptors are not a backend's. */
+/** One for the thread, shared by all its backends, because descriptors belong to the process and not to a backend. */
 let batchOfThread: Batch | undefined;
 
 /**
- * The operating system, called from Node through libc. Owns no descriptor: what it makes is the caller's to close.
- * @throws TypeError, RangeError for an option that is none of those above
+ * The operating system, called from Node through libc. Owns no descriptor: the caller closes those that it makes.
+ * @throws TypeError, RangeError for an unknown or wrong option
  * @throws UnsupportedPlatformError where it does not run, or where `poller` is "epoll" and there is none
  */
 export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
@@ -88,13 +88,13 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
 
 function createBatch(libc: Libc, direct: OrderedCalls): Batch {
   const batch = new Batch(libc, platformConstants(), new Records(), direct);
-  // process.exit in a callback runs no `finally`, so that the turn does not end. Before the descriptors of a worker thread
-  // are released, which is a listener of the same event.
+  // process.exit in a callback runs no `finally`, so the turn would not end. Prepended, because another listener of the
+  // same event releases the descriptors of a worker thread.
   process.prependListener("exit", () => batch.finish());
   return batch;
 }
 
-/** How many calls of this thread have been made together with others. */
+/** How many calls of this thread have been batched. */
 export function batchedCalls(): number {
   return batchOfThread?.batchedCalls ?? 0;
 }

@@ -1,6 +1,5 @@
 /**
- * Owns openat2(2): a file is opened beneath a directory in one step. Knows no other file and no root. Results are
- * -errno for a failure.
+ * Owns openat2(2): opening a file beneath a directory in one step. Knows no other call. A failure is -errno.
  *
  * ```
  * struct open_how   0       8      16        24
@@ -28,8 +27,8 @@ const O_TMPFILE = 0o20000000;
 /** O_CLOEXEC has the value of SOCK_CLOEXEC. */
 const O_CLOEXEC = SOCK_CLOEXEC;
 /**
- * The kernel answers EAGAIN when anything on the machine was renamed while it walked through a "..": then the path is
- * walked again, and a machine that never stops renaming is reported.
+ * openat2 fails with EAGAIN if anything on the machine was renamed while it resolved a "..". It is tried again, up to
+ * this many times.
  */
 const ATTEMPTS_MAX = 1000;
 
@@ -45,7 +44,7 @@ export function createBeneathCalls(libc: Libc): BeneathCalls {
   return {
     openBeneath(directory, path, flags, mode) {
       if (path.includes("\0")) return -EINVAL;
-      // openat2 refuses a mode that nothing would use.
+      // openat2 refuses a mode where no file can be made.
       const makes = (flags & (constants.O_CREAT | O_TMPFILE)) !== 0;
       how[0] = BigInt((flags | O_CLOEXEC) >>> 0);
       how[1] = makes ? BigInt(mode) : 0n;

@@ -14,11 +14,11 @@ export type OptionNumbers = readonly [level: number, option: number];
 /** The numbers of one platform. */
 export interface PlatformConstants {
   readonly AF_INET6: number;
-  /** 0 where there is none, and SO_NOSIGPIPE is set instead. */
+  /** 0 where the platform has SO_NOSIGPIPE instead. */
   readonly MSG_NOSIGNAL: number;
-  /** 0 where MSG_NOSIGNAL does. */
+  /** 0 where the platform has MSG_NOSIGNAL instead. */
   readonly SO_NOSIGPIPE: number;
-  /** Tells the family of a socket; 0 where there is none. */
+  /** The option that gives the family of a socket; 0 where there is none. */
   readonly SO_DOMAIN: number;
   readonly O_NONBLOCK: number;
   readonly F_DUPFD_CLOEXEC: number;
@@ -49,7 +49,7 @@ export const CLOCK_REALTIME = 0;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
-/** Options that only Linux is asked for. */
+/** Options that are used on Linux only. */
 export const SO_PROTOCOL = 38;
 export const SO_MEMINFO = 55;
 export const TCP_INFO = 11;
@@ -156,7 +156,7 @@ const DARWIN: PlatformConstants = {
   options: { ...FREEBSD.options, SO_LINGER: [SOL_SOCKET_BSD, 0x1080] },
 };
 
-/** The numbers of the platform that this process runs on, which libc's loading has checked. */
+/** The numbers of the platform that this process runs on; {@link loadLibc} has checked that it is supported. */
 export function platformConstants(): PlatformConstants {
   if (process.platform === "darwin") return DARWIN;
   return process.platform === "freebsd" ? FREEBSD : LINUX;
@@ -170,7 +170,7 @@ export function socketLevel(constants: PlatformConstants): number {
 /** Positive, as errno gives them. */
 export const errnos = os.errno;
 
-/** libc has more names than libuv, and libuv's are what Node's own errors carry. */
+/** libc has several names for some numbers; libuv's are the ones in Node's own errors. */
 const NAMES_OF_LIBC: ReadonlyMap<number, string> = new Map(
   Object.entries(os.errno).map(([name, errno]): [number, string] => [errno, name]),
 );

@@ -1,6 +1,6 @@
 /**
- * Owns the choice of the backend where nobody gave one: the operating system's. The only room outside host/node that
- * imports it, and only on first use does it touch the platform.
+ * Owns the choice of the default backend: the operating system. Touches the platform on first use only, so that
+ * importing the package is harmless everywhere.
  */
 
 import type { Backend } from "../backend/backend.js";

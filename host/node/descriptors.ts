@@ -34,7 +34,7 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, 
 
   function close(fd: number): number {
     if (libc.close(fd) >= 0) return 0;
-    // An interrupted close has closed: to repeat it could close another's descriptor.
+    // An interrupted close has closed the descriptor: repeating it could close a new one of the same number.
     const failed = errno();
     return failed === EINTR ? 0 : -failed;
   }
@@ -83,7 +83,7 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, 
       return count < 0 ? count : copyOf(target, count);
     },
     write(fd, data) {
-      // Node ignores SIGPIPE from its start, so a pipe without a reader is EPIPE and no more.
+      // Node ignores SIGPIPE from its start, so a pipe without a reader only gives EPIPE.
       const length = lengthOf(data);
       const at = scratch.toSend(data, length);
       while (true) {

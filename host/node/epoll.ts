@@ -1,7 +1,7 @@
 /**
  * Owns an epoll(7) instance as a {@link PollSet}, level-triggered. Knows nothing of sockets. A change costs one
- * epoll_ctl(2), a wait costs O(ready) and allocates nothing but a larger buffer after one that came back full. Where many
- * connections are ready in a turn, it begins a batch.
+ * epoll_ctl(2). A wait costs O(ready) and allocates nothing, except a larger buffer after one that came back full. Where
+ * many connections are ready in a turn, it begins a batch.
  */
 
 import { type PollSet, Ready, ReadyRow, type Watch } from "../backend/backend.js";
@@ -22,9 +22,9 @@ const LAST_CAPACITY = 65536;
 
 /** When calls are batched. */
 export interface BatchLimits {
-  /** From how many connections that are ready at once. Infinity: never. */
+  /** When at least this many connections are ready at once. Infinity: never. */
   readonly connections: number;
-  /** For connections whose last so many reads have each taken all that had arrived. */
+  /** For connections whose last reads, this many in a row, each took everything that had arrived. */
   readonly shortReads: number;
 }
 
@@ -39,13 +39,13 @@ export class EpollPollSet implements PollSet, Watcher {
   readonly #event = new Uint32Array(EVENT_WORDS);
   #events = new Int32Array(FIRST_CAPACITY * EVENT_WORDS);
   #capacity = FIRST_CAPACITY;
-  /** What the kernel watches each descriptor for; 0 for those that it does not watch. */
+  /** By descriptor: what the kernel watches it for; 0 where it does not. */
   #interest = new Uint8Array(1024);
-  /** Interest in descriptors that epoll refuses because they never block. */
+  /** Interest in regular files and other descriptors that epoll refuses because they never block. */
   readonly #files = new Map<number, number>();
   readonly #kept: KeptInput;
   #isInTurn = false;
-  /** Connections that the last wait has found, and may be read before they are asked for. */
+  /** Connections that the last wait has found readable and that may be read ahead. */
   #candidates = new Int32Array(FIRST_CAPACITY);
   #epollFd: number;
   #watch: LoopWatch | undefined;
@@ -90,13 +90,13 @@ export class EpollPollSet implements PollSet, Watcher {
       this.#files.delete(fd);
       if (known !== 0) {
         this.#interest[fd] = 0;
-        // A descriptor that is closed already has left the set by itself.
+        // The result does not matter: the kernel removes a descriptor that is closed.
         this.#control(EPOLL_CTL_DEL, fd, 0);
       }
       return 0;
     }
 
-    // Asked even if nothing seems changed: another descriptor may have come under the number since.
+    // Called even if the interest is the same: the number may belong to another file now.
     const events = eventsOf(wanted);
     let result = this.#control(known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, events);
     if (result === -errnos.EEXIST) result = this.#control(EPOLL_CTL_MOD, fd, events);
@@ -139,7 +139,7 @@ export class EpollPollSet implements PollSet, Watcher {
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
       const interest = this.#interest[fd] ?? 0;
-      // Closed behind the set's back, while a duplicate keeps its file open.
+      // Closed by other code, while a duplicate keeps its file open.
       if (interest === 0) continue;
       const seen = events[at] ?? 0;
       this.#writeRow(rows, count * ReadyRow.STRIDE, fd, seen, interest);

@@ -1,6 +1,6 @@
 /**
- * Owns which descriptors of a poll set have input in their records: they are ready, whatever the kernel says. Knows
- * neither epoll nor poll.
+ * Owns which descriptors of a poll set have unread input in their records: they are ready even if the kernel reports
+ * nothing. Knows neither epoll nor poll.
  */
 
 import { Ready, ReadyRow } from "../backend/backend.js";
@@ -9,7 +9,7 @@ import type { Records } from "./batch/record.js";
 export class KeptInput {
   readonly #records: Records;
   readonly #reads: (fd: number) => boolean;
-  /** Those that had input when they were last noticed. */
+  /** Those that had unread input at the last {@link notice}. */
   readonly #fds = new Set<number>();
 
   /** @param reads is the descriptor watched for reading? */
@@ -18,7 +18,7 @@ export class KeptInput {
     this.#reads = reads;
   }
 
-  /** At most so many rows are added by {@link addTo}. */
+  /** How many rows {@link addTo} adds at most. */
   get size(): number {
     return this.#fds.size;
   }
@@ -29,14 +29,14 @@ export class KeptInput {
     return false;
   }
 
-  /** The record of `fd` or the interest in it has changed. @returns whether it has input that is to be reported */
+  /** The record of `fd`, or the interest in it, has changed. @returns whether it has unread input to report */
   notice(fd: number): boolean {
     if (this.#records.get(fd)?.hasInput !== true || !this.#reads(fd)) return false;
     this.#fds.add(fd);
     return true;
   }
 
-  /** Completes `count` rows by what is in records. @returns how many they are then */
+  /** Adds unread input to the `count` rows that the kernel reported. @returns how many rows there are then */
   addTo(rows: Int32Array, count: number): number {
     const reported = new Set<number>();
     for (let at = 0; at < count * ReadyRow.STRIDE; at += ReadyRow.STRIDE) {
@@ -62,7 +62,7 @@ export class KeptInput {
     this.#fds.clear();
   }
 
-  /** Has it still? Those that have not are forgotten. */
+  /** Does `fd` still have unread input? If not, it is forgotten. */
   #hasInput(fd: number): boolean {
     if (this.#records.get(fd)?.hasInput === true && this.#reads(fd)) return true;
     this.#fds.delete(fd);

@@ -13,7 +13,7 @@ import { UnsupportedPlatformError } from "../backend/errors.js";
 /** A pointer argument: a view, or an address (0n is NULL). */
 export type Pointer = NodeJS.ArrayBufferView | bigint;
 
-/** Calls that only Linux has, or that only Linux is asked for. */
+/** Calls that only Linux has, or that are made on Linux only. */
 export interface LinuxCalls {
   accept4(fd: number, address: Pointer, length: Pointer, flags: number): number;
   dup3(fd: number, newFd: number, flags: number): number;
@@ -41,7 +41,7 @@ export interface LoopPollEvents {
   readonly writable: boolean;
 }
 
-/** `status` is negative when libuv gave the watching up (it does on POLLERR). */
+/** `status` is negative when libuv has stopped watching, as it does on POLLERR. */
 export type LoopPollCallback = (status: number) => void;
 
 /** libc as it is called: results as C gives them, -1 with {@link Libc.errno} for a failure. */
@@ -49,8 +49,8 @@ export interface Libc {
   /** errno of the last call. To be read before anything else is called. */
   errno(): number;
   /**
-   * Watches `fd` on Node's own loop. It aborts the process when libuv refuses the descriptor: one that is not open,
-   * that has no poll (a regular file), or that this loop watches already.
+   * Watches `fd` on Node's own loop. Aborts the process if libuv refuses the descriptor: because it is not open, cannot
+   * be polled (a regular file), or is watched by this loop already.
    */
   pollOnLoop(fd: number, events: LoopPollEvents, callback: LoopPollCallback): LoopPoll;
   /** The address of a view's first byte; to be used while the view is alive. */
@@ -65,7 +65,7 @@ export interface Libc {
   shutdown(fd: number, how: number): number;
   recv(fd: number, target: Pointer, length: number, flags: number): number;
   send(fd: number, data: Pointer, length: number, flags: number): number;
-  /** The same with addresses, which is what is quickest to pass. */
+  /** The same with addresses, which are the fastest to pass. */
   recvAt(fd: number, target: number, length: number, flags: number): number;
   sendAt(fd: number, data: number, length: number, flags: number): number;
   recvfromAt(
@@ -98,10 +98,10 @@ export interface Libc {
   inet_ntop(family: number, address: Pointer, target: Pointer, capacity: number): bigint | null;
   if_nametoindex(name: string): number;
   if_indextoname(index: number, target: Pointer): bigint | null;
-  /** The list that it makes is written to `result` as an address, and is freeaddrinfo's to free. */
+  /** Writes the address of the list to `result`; free it with freeaddrinfo. */
   getaddrinfo(host: string, service: bigint, hints: Pointer, result: Pointer): number;
   freeaddrinfo(list: bigint): void;
-  /** Brings foreign memory into a view. */
+  /** Copies memory at an address into a view. */
   memcpy(target: NodeJS.ArrayBufferView, source: bigint, length: number): void;
 
   /** undefined on other platforms. */
@@ -116,7 +116,7 @@ const ARCHITECTURES: ReadonlySet<string> = new Set(["x64", "arm64", "riscv64", "
 
 // The signatures that another thread of the process binds as well.
 const READ = "intptr_t read(int fd, void *target, size_t length)";
-// nfds_t is unsigned long on Linux and unsigned int elsewhere: both come in one register.
+// nfds_t is unsigned long on Linux and unsigned int elsewhere: both are passed in one register.
 const POLL = "int poll(void *descriptors, unsigned long count, int timeoutMs)";
 
 /** What another thread needs to call poll(2) and read(2): where koffi is, and the signatures. */

@@ -18,7 +18,7 @@ import { AddressBuffer } from "./addresses.js";
 import { AF_INET, errorCode, type PlatformConstants, SOCK_STREAM } from "./constants.js";
 import type { Libc } from "./libc.js";
 
-/** No name is longer (RFC 1035); the two resolvers differ in what they say of one. */
+/** RFC 1035. Checked here, because the two resolvers give different errors for a longer name. */
 const NAME_MAX = 255;
 const ADDRINFO_BYTES = 48;
 const ADDRLEN_OFFSET = 16;
@@ -38,7 +38,7 @@ const LIBUV_ERRNOS: Readonly<Record<string, number>> = {
   EAI_SOCKTYPE: -3011,
 };
 
-/** As Node names them: no such name and no address of that kind are both ENOTFOUND. */
+/** With Node's codes: ENOTFOUND both for no such name and for no address of that family. */
 function failure(host: string, name: string): OSError {
   const code = name === "EAI_NONAME" || name === "EAI_NODATA" ? "ENOTFOUND" : name;
   return new OSError(code, { errno: LIBUV_ERRNOS[name] ?? -3004, syscall: "getaddrinfo", address: host });
@@ -50,8 +50,8 @@ function isNumeric(host: string): 0 | 4 | 6 {
 }
 
 /**
- * What needs no looking up: a numeric address stands for itself.
- * @throws OSError for one of the other family, and for what can be no name.
+ * `host` itself where it is a numeric address; undefined where it must be looked up.
+ * @throws OSError for an address of the other family, and for an invalid name
  */
 function known(host: string, family: 0 | 4 | 6): string | undefined {
   const kind = isNumeric(host);
@@ -86,7 +86,7 @@ export function createLookupCalls(libc: Libc, constants: PlatformConstants): Nam
       hints[1] = families[family];
       hints[2] = SOCK_STREAM;
       const result = new BigUint64Array(1);
-      // libc takes no name beyond ASCII; a name that has no such form is left for it to refuse.
+      // libc takes ASCII only. A name that has no ASCII form is passed unchanged, and libc refuses it.
       const status = libc.getaddrinfo(domainToASCII(host) || host, 0n, hints, result);
       if (status !== 0) {
         const name = constants.addrinfoErrors[status] ?? "EAI_FAIL";

@@ -6,7 +6,7 @@
  * struct pollfd   0       4        6         8
  *                 | fd    | events | revents |
  * ```
- * Watched from Node's own loop (uv_poll), urgent data that comes alone does not wake it: libuv has no event for it there.
+ * While Node's own loop watches it (uv_poll), out-of-band data alone does not wake it: libuv has no event for that.
  */
 
 import { fstatSync } from "node:fs";
@@ -23,12 +23,12 @@ import { watchOne } from "./waiting/descriptors.js";
 import { waitInSlices } from "./waiting/slices.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
-/** In 16-bit words: a record, and where its events and what came stand in it. */
+/** In 16-bit words: the size of a struct pollfd, and the offsets of events and revents. */
 const SHORTS = 4;
 const EVENTS = 2;
 const REVENTS = 3;
 
-/** Records whose descriptors can be told apart by their number alone. */
+/** A growing array of struct pollfd. */
 class PollArray {
   readonly capacity: number;
   readonly fds: Int32Array;
@@ -72,7 +72,7 @@ class PollArray {
 
 type Kind = "file" | "stream" | "other";
 
-/** A file never blocks; a stream is a kind of descriptor that libuv watches for certain. */
+/** "file" never blocks; "stream" is one that libuv can certainly watch. */
 function kindOf(fd: number): Kind {
   try {
     const stat = fstatSync(fd);
@@ -95,13 +95,13 @@ export class PollPollSet implements PollSet, Watcher {
   readonly #probe = new PollArray(1);
   #array = new PollArray(64);
   #count = 0;
-  /** Of each descriptor: its place in the array and one more; 0 when it has none. */
+  /** By descriptor: its index in the array plus one; 0 where it is not in the array. */
   #places = new Int32Array(1024);
   readonly #files = new Set<number>();
   #closed = false;
 
   #watch: LoopWatch | undefined;
-  /** While watched: what stands on Node's own loop, and what cannot. */
+  /** During a watch: the descriptors that the event loop waits for, and those that it cannot wait for. */
   readonly #followed = new Map<number, WatchedDescriptor>();
   readonly #unwatchable = new Set<number>();
 
@@ -118,7 +118,7 @@ export class PollPollSet implements PollSet, Watcher {
     return this.#files.size > 0 || this.#kept.isAny;
   }
 
-  // A wait costs so much here that batches would gain nothing.
+  // No batches: a wait costs so much here that they would gain nothing.
   beginTurn(): void {}
 
   endTurn(): void {}
@@ -140,7 +140,7 @@ export class PollPollSet implements PollSet, Watcher {
       return found < 0 ? found : -errnos.EBADF;
     }
     this.#place(fd, eventsOf(wanted));
-    // Only what is ready both ways at once can be a file, so that sockets are spared the call.
+    // Only a descriptor that is ready for reading and writing at once can be a file: fstat is called for no other.
     const both = POLLIN | POLLOUT;
     if ((found & both) === both && kindOf(fd) === "file") this.#files.add(fd);
     else this.#files.delete(fd);
@@ -209,10 +209,10 @@ export class PollPollSet implements PollSet, Watcher {
     return place !== 0 && (interestOf(this.#array.eventsAt(place - 1)) & Ready.READ) !== 0;
   }
 
-  /** What poll(2) says of one descriptor now, or -errno. */
+  /** The events that poll(2) reports for one descriptor now, or -errno. */
   #ask(fd: number): number {
     this.#probe.set(0, fd, POLLIN | POLLOUT);
-    // A negative descriptor is one that poll(2) passes over.
+    // poll(2) ignores a negative descriptor.
     if (fd < 0) return -errnos.EBADF;
     while (this.#libc.poll(this.#probe.fds, 1, 0) < 0) {
       const errno = this.#libc.errno();
@@ -251,7 +251,7 @@ export class PollPollSet implements PollSet, Watcher {
     this.#places[this.#array.fdAt(place - 1)] = place;
   }
 
-  /** Has the event loop wait for a descriptor. What it cannot wait for is looked at in every iteration instead. */
+  /** Has the event loop wait for a descriptor. One that it cannot wait for is polled in every iteration instead. */
   #follow(watch: LoopWatch, fd: number, interest: number): void {
     this.#unfollow(fd);
     const followed = this.#files.has(fd) ? undefined : this.#waitedFor(watch, fd, eventsOf(interest));

@@ -18,14 +18,14 @@ export const POLLNVAL = 32;
 
 const MSG_PEEK = 2;
 
-/** The bits that a caller may be interested in. */
+/** The bits that a caller may wait for. */
 export const INTEREST = Ready.READ | Ready.WRITE | Ready.PRIORITY;
-/** Those of them that are ready when nothing blocks any more. */
+/** The bits that are ready on a descriptor that does not block, such as a file. */
 const UNBLOCKED = Ready.READ | Ready.WRITE;
 
 const TIMEOUT_MAX_MS = 0x7fffffff;
 
-/** Events to ask for; errors and hang-ups come unasked. */
+/** The events to poll for; errors and hang-ups are always reported. */
 export function eventsOf(interest: number): number {
   let events = (interest & Ready.READ) === 0 ? 0 : POLLIN;
   if ((interest & Ready.WRITE) !== 0) events |= POLLOUT;
@@ -39,14 +39,14 @@ export function interestOf(events: number): number {
   return (events & POLLPRI) === 0 ? interest : interest | Ready.PRIORITY;
 }
 
-/** What a descriptor that never blocks would report: all that is asked of it, and no urgent data. */
+/** The events of a descriptor that never blocks: all that are polled for, except out-of-band data. */
 export function unblockedEventsOf(interest: number): number {
   return eventsOf(interest) & ~POLLPRI;
 }
 
 /** Whole milliseconds for poll(2) and epoll_wait(2); -1 is without end. */
 export function timeoutOf(timeoutMs: number): number {
-  // A wait of less than a microsecond is the rounding of a deadline that has come.
+  // Less than a microsecond is a rounding error of a deadline that has passed.
   if (!(timeoutMs >= 0.001)) return 0;
   if (timeoutMs > TIMEOUT_MAX_MS) return timeoutMs === Infinity ? -1 : TIMEOUT_MAX_MS;
   return Math.ceil(timeoutMs);
@@ -55,7 +55,7 @@ export function timeoutOf(timeoutMs: number): number {
 /** Writes one row of {@link PollSet.ready} at `at`. */
 export type RowWriter = (rows: Int32Array, at: number, fd: number, events: number, interest: number) => void;
 
-/** A writer that asks libc for the pending error and for the number of bytes where a row tells them. */
+/** Makes a writer that gets the pending error and the number of readable bytes from libc where a row needs them. */
 export function createRowWriter(libc: Libc, constants: PlatformConstants, records: Records): RowWriter {
   const level = socketLevel(constants);
   const [, SO_ERROR] = constants.options.SO_ERROR;
@@ -74,14 +74,14 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants, record
     if (libc.ioctl(fd, FIONREAD, value) < 0) return -1;
     const unread = records.get(fd)?.unreadBytes ?? 0;
     if (unread > 0) return unread + (value[0] ?? 0);
-    // It counts up to the urgent byte only: nothing may mean that more comes after it.
+    // FIONREAD counts up to the urgent byte only: 0 may mean that more comes after it.
     if (value[0] === 0 && libc.recv(fd, value, 1, MSG_PEEK) > 0) return 1;
     return value[0] ?? -1;
   }
 
   return (rows, at, fd, events, interest) => {
     rows[at + ReadyRow.FD] = fd;
-    // What most rows say.
+    // The most frequent case.
     if (events === POLLIN) {
       rows[at + ReadyRow.BITS] = Ready.READ;
       rows[at + ReadyRow.ERROR] = 0;
@@ -95,13 +95,13 @@ export function createRowWriter(libc: Libc, constants: PlatformConstants, record
     let error = 0;
     let readable = -1;
     if ((events & (POLLERR | POLLHUP | POLLNVAL)) !== 0) {
-      // Nothing blocks any more: select(2) says ready in both directions then.
+      // With an error no call blocks: like select(2), it is ready in both directions.
       if ((events & POLLNVAL) === 0) bits |= interest & UNBLOCKED;
       if ((events & (POLLERR | POLLNVAL)) !== 0) {
         bits |= Ready.ERROR;
         error = pendingError(fd, events);
       }
-      // After the error, which reading would take.
+      // After SO_ERROR is read, because recv would take the error.
       if ((events & POLLHUP) !== 0) {
         bits |= Ready.HANGUP;
         readable = readableBytes(fd);

@@ -2,8 +2,8 @@
  * Owns passing memory to libc by address: two buffers whose addresses are known, one to receive into and one to send
  * from, and the address of the memory that was passed last. Knows no descriptor.
  *
- * To ask a view for its address costs 150 to 200 ns; asking a small one for it costs several times the system call
- * itself, because V8 keeps up to 64 bytes inside the object and must move them out first. Copying a few bytes is cheaper.
+ * Getting the address of a view costs 150 to 200 ns. For a small view it costs several times as much as the system call,
+ * because V8 keeps up to 64 bytes inside the object and must move them out first. Copying a few bytes is cheaper.
  */
 
 import { copyTo } from "../backend/bytes.js";
@@ -35,19 +35,19 @@ export class Scratch {
     this.#stagedAt = Number(libc.addressOf(this.#staged));
   }
 
-  /** Where `length` bytes, all of `data`, can be sent from: an address that is good until the next call. */
+  /** The address of the `length` bytes of `data`, or of a copy of them. Valid until the next call. */
   toSend(data: Uint8Array, length: number): number {
     if (length > STAGED_BYTES) return this.#addressOf(data);
     copyTo(this.#staged, data);
     return this.#stagedAt;
   }
 
-  /** Where to receive `length` bytes that are for `target`; to be followed by {@link received}. */
+  /** The address at which to receive `length` bytes for `target`. Call {@link received} afterwards. */
   toReceive(target: Uint8Array, length: number): number {
     return length <= HEAP_BYTES ? this.bytesAt : this.#addressOf(target);
   }
 
-  /** So many of `length` bytes have come, where {@link toReceive} said. */
+  /** `count` bytes have been received at the address that {@link toReceive} gave. */
   received(target: Uint8Array, length: number, count: number): void {
     if (length > HEAP_BYTES) return;
     const { bytes } = this;
@@ -58,7 +58,7 @@ export class Scratch {
   #addressOf(view: Uint8Array): number {
     const memory = bufferOf(view);
     const offset = offsetOf(view);
-    // Memory does not move. One that was taken from its ArrayBuffer has left views of no length behind.
+    // Memory does not move. If its ArrayBuffer was transferred, its views have no length any more.
     if (memory === this.#known) return this.#knownAt + offset;
     const at = Number(this.#libc.addressOf(view));
     if (memory.byteLength <= KNOWN_BYTES_MAX) {

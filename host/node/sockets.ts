@@ -36,7 +36,7 @@ import { createVectorSend } from "./vector.js";
 import { isLength, lengthOf, roomOf } from "./views.js";
 
 const TYPES = { stream: SOCK_STREAM, dgram: SOCK_DGRAM } as const;
-/** Options that BSD tells as a bit of its own where Linux says 1. */
+/** Options whose value on BSD is a bit of its own where Linux has 1. */
 const SWITCHES: ReadonlySet<IntegerOption> = new Set([
   "SO_REUSEADDR",
   "SO_REUSEPORT",
@@ -96,7 +96,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
           ? libc.accept(fd, address.bytes, address.length)
           : linux.accept4(fd, address.bytes, address.length, flags);
       if (accepted >= 0) {
-        // Decoded first: to prepare the descriptor is to make other calls.
+        // Decoded first: the calls that prepare the descriptor may overwrite the buffer.
         const from = address.decode();
         const ready = prepared(accepted);
         return ready < 0 ? ready : { fd: ready, address: from };
@@ -156,7 +156,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
       const length = libc.recvfromAt(fd, at, most, 0, address.bytes, address.length);
       if (length >= 0) {
         if (address.length[0] !== 0) return { length, address: address.decode() };
-        // A stream does not say who sent: it is the peer. A Unix socket without a name says nothing either.
+        // recvfrom gives no sender for a stream, whose sender is the peer, nor for an unnamed Unix socket.
         const peer = remoteAddress(fd);
         return { length, address: typeof peer === "number" ? { path: "" } : peer };
       }
@@ -200,7 +200,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     if (size < 0) return size;
     if (libc.connect(fd, address.bytes, size) >= 0) return 0;
     const failed = errno();
-    // A signal does not end a connect: it goes on by itself.
+    // A signal does not end a connect: it goes on in the background.
     return failed === EINTR ? -errnos.EINPROGRESS : -failed;
   }
 
@@ -227,7 +227,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
     const failed = readOption(fd, constants.options.SO_LINGER);
     if (failed < 0) return failed;
     const [on = 0, seconds = 0] = value;
-    // Linux keeps the seconds of one that was switched off.
+    // Linux keeps the seconds when the option is switched off.
     return on === 0 ? { on: false, seconds: 0 } : { on: true, seconds };
   }
 

@@ -7,10 +7,10 @@
  * struct msghdr   0        8            16      24            32         40            48 (Linux)  56
  *                 | name 0 | length 0   | iov   | pieces      | control 0| length 0    | flags     |
  * ```
- * BSD's numbers of pieces and lengths have 32 bits and padding after them, which is the same bytes.
+ * On BSD the number of pieces and the lengths have 32 bits and padding after them: the same bytes on little-endian.
  *
- * Asking for the address of a piece costs more than copying a small one. So small pieces are gathered in a buffer
- * whose address is known, neighbours in one iovec, and only large ones are sent from their own memory.
+ * Getting the address of a piece costs more than copying a small one. So small pieces are copied into a buffer whose
+ * address is known, neighbours into one iovec, and only large ones are sent from their own memory.
  */
 
 import { errnos, IOV_MAX, type PlatformConstants, SOCK_STREAM, socketLevel } from "./constants.js";

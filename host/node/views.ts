@@ -1,8 +1,8 @@
 /**
- * Owns what is asked of a view before libc is given its memory. Knows no call.
+ * Owns the checks of a view before its memory is passed to libc. Knows no call.
  *
  * `view.length` may be an own property of the view, with any value; the getter of the prototype reads what the engine
- * itself keeps. It throws TypeError for what is no typed array.
+ * itself keeps. It throws TypeError where the object is not a typed array.
  */
 
 const TypedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
@@ -22,7 +22,7 @@ export function lengthOf(view: Uint8Array): number {
   return length.call(view);
 }
 
-/** The memory that a view is a part of. V8 moves a view of up to 64 bytes out of its heap for that, which is slow. */
+/** The buffer of a view. For a view of up to 64 bytes this is slow: V8 has to move it out of its heap first. */
 export function bufferOf(view: Uint8Array): ArrayBufferLike {
   return buffer.call(view);
 }
@@ -32,14 +32,14 @@ export function offsetOf(view: Uint8Array): number {
   return byteOffset.call(view);
 }
 
-/** How many bytes of `view` a call may use that was asked for `wanted`; negative where that is no length. */
+/** How many bytes of `view` a call for `wanted` bytes may use; negative where `wanted` is not a valid length. */
 export function roomOf(view: Uint8Array, wanted: number | undefined): number {
   const room = length.call(view);
   if (wanted === undefined || wanted >= room) return room;
   return isLength(wanted) ? wanted : -1;
 }
 
-/** Can libc be asked for so many bytes? Not for a negative number, which would be a very large one, nor for NaN. */
+/** Is it a valid length for libc? Not a negative number, which libc would take for a very large one, nor NaN. */
 export function isLength(wanted: number): boolean {
   return wanted >= 0 && wanted <= 0x7fffffff;
 }

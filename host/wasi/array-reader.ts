@@ -1,6 +1,6 @@
 /**
- * Owns reading a whole array of WASI subscriptions: what differs from the call before is told to what is watched, and
- * the clocks become one timeout. Knows the WASI layout; knows no change log.
+ * Owns reading a whole array of WASI subscriptions: differences from the previous call are passed on to {@link Watched},
+ * and the clocks become one timeout. Knows the WASI layout; knows no change log.
  */
 
 import { Ready, type Clock } from "../backend/backend.js";
@@ -10,14 +10,14 @@ import { InterestTable } from "./interest-table.js";
 import type { Watched } from "./watched.js";
 
 const NS_PER_MS = 1e6;
-/** No process has more: a larger number from a module is a bad descriptor, and no reason to grow a table. */
+/** No process has more descriptors. A larger number from a module is a bad descriptor, and must not grow a table. */
 const DESCRIPTOR_MAX = 0xfffff;
 
-/** A module's descriptors are the backend's own where it has no table of its own. */
+/** For a module without a descriptor table: its descriptors are the backend's. */
 const sameDescriptor = (fd: number): number => fd;
 
-/** A subscription whose event this room writes: a clock, or one that cannot be served. */
-interface Pending {
+/** A subscription whose event {@link ArrayReader} writes itself: a clock, or one that cannot be served. */
+interface PendingEvent {
   readonly userdata: bigint;
   readonly type: number;
   readonly error: number;
@@ -29,13 +29,13 @@ export class ArrayReader {
   readonly #watched: Watched;
   readonly #clock: Clock;
   readonly #descriptorOf: (fd: number) => number;
-  /** What this call and the one before watch. */
+  /** What this call and the previous one watch. */
   #now = new InterestTable();
   #before = new InterestTable();
-  readonly #clocks: Pending[] = [];
-  readonly #refused: Pending[] = [];
+  readonly #clocks: PendingEvent[] = [];
+  readonly #refused: PendingEvent[] = [];
 
-  /** @param descriptorOf the backend's descriptor for a module's; negative where none is open */
+  /** @param descriptorOf maps a module's descriptor to the backend's; negative where none is open */
   constructor(watched: Watched, clock: Clock, descriptorOf = sameDescriptor) {
     this.#watched = watched;
     this.#clock = clock;
@@ -56,7 +56,7 @@ export class ArrayReader {
     this.#compare();
   }
 
-  /** How long there is to wait, in milliseconds; Infinity where no clock bounds it. */
+  /** How long the call may wait, in milliseconds; Infinity where no clock limits it. */
   remainingMs(): number {
     if (this.#refused.length > 0) return 0;
     const nowNs = this.#clocks.length > 0 ? this.#clock.monotonicNs() : 0;
@@ -67,12 +67,12 @@ export class ArrayReader {
     return timeoutMs;
   }
 
-  /** The backend's descriptor `fd` has been closed by the module: what it opens next under that number is another descriptor. */
+  /** The module has closed the backend's descriptor `fd`: the number may belong to another file from now on. */
   forget(fd: number): void {
     if (this.#before.delete(fd)) this.#watched.watch(fd, 0);
   }
 
-  /** Writes an event for each clock that is due and each subscription that makes no sense. @returns where they end. */
+  /** Writes an event for each clock that is due and each invalid subscription. @returns where the events end. */
   writePending(view: DataView, eventsAt: number): number {
     const nowNs = this.#clocks.length > 0 ? this.#clock.monotonicNs() : 0;
     let at = eventsAt;
@@ -113,7 +113,7 @@ export class ArrayReader {
     this.#refused.push({ userdata, type, error, deadlineNs: 0 });
   }
 
-  /** Tells the difference between this call and the one before; a descriptor that is refused is tried anew each time. */
+  /** Passes on the differences from the previous call. A descriptor that was refused is tried again at each call. */
   #compare(): void {
     const now = this.#now;
     const before = this.#before;
@@ -134,7 +134,7 @@ export class ArrayReader {
   }
 }
 
-function write(view: DataView, at: number, { userdata, type, error }: Pending): number {
+function write(view: DataView, at: number, { userdata, type, error }: PendingEvent): number {
   view.setBigUint64(at + Event.USERDATA, userdata, true);
   view.setUint16(at + Event.ERROR, error, true);
   view.setUint8(at + Event.TYPE, type);

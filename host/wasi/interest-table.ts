@@ -1,12 +1,12 @@
 /**
  * Owns a set of descriptors, each with what it is watched for: a table by descriptor, and a list, so that neither looking
- * one up nor walking through them makes anything. Knows no poll set and no WASI layout.
+ * one up nor iterating allocates. Knows no poll set and no WASI layout.
  */
 
 export class InterestTable {
   /** By descriptor; 0 for one that is not in the set. */
   #interest = new Uint8Array(256);
-  /** In order of addition; one that was taken out since still has its place. */
+  /** In order of addition; deleted ones keep their place until {@link clear}. */
   #descriptors = new Int32Array(64);
   #count = 0;
 
@@ -15,7 +15,7 @@ export class InterestTable {
     return this.#interest[fd] ?? 0;
   }
 
-  /** Puts `fd` in, or changes what it has. A table must not be given again what was taken out, before it is cleared. */
+  /** Adds `fd`, or changes its interest. One that was deleted must not be added again before the table is cleared. */
   set(fd: number, interest: number): void {
     if (fd >= this.#interest.length) this.#interest = grown(this.#interest, fd + 1, Uint8Array);
     if (this.#interest[fd] === 0) {
@@ -39,12 +39,12 @@ export class InterestTable {
     this.#count = 0;
   }
 
-  /** How many places {@link at} has. */
+  /** The end of the range of {@link at}. */
   get length(): number {
     return this.#count;
   }
 
-  /** The descriptor in this place; it may have been taken out. */
+  /** The descriptor at this place; it may have been deleted. */
   at(index: number): number {
     return this.#descriptors[index] ?? 0;
   }

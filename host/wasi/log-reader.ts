@@ -10,7 +10,7 @@ export interface ChangeLog {
   count(): number;
   /** Where they are. */
   at(): number;
-  /** Told when all of them have been read: the caller empties the log. */
+  /** Called when all of them have been read: empties the log. */
   taken(): void;
 }
 
@@ -37,7 +37,7 @@ export class LogReader {
         this.#watched.own(fd, false, slot, generation);
         this.#watched.own(fd, true, slot, generation);
       }
-      // Who knows the log is told of urgent data wherever it reads.
+      // A caller with a change log is notified of out-of-band data wherever it reads.
       this.#watched.watch(fd, (interest & Ready.READ) === 0 ? interest : interest | Ready.PRIORITY);
     }
     this.#log.taken();

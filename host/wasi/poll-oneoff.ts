@@ -2,9 +2,9 @@
  * Owns `poll_oneoff` on the host: reads WASI subscriptions from a module's memory, asks a {@link PollSet}, and writes
  * WASI events. Knows the layouts and the backend seam; knows no engine and no handlers.
  *
- * There are two ways to learn what the caller wants watched. A caller that keeps a change log (engine.wasm) has only
- * its changes read, so that a call costs O(ready + changed). From any other the whole array is read, and what differs
- * from the call before is told to the poll set. After that both are served by the same code.
+ * There are two ways to learn what the caller wants watched. If the caller keeps a change log (engine.wasm), only the
+ * changes are read, so that a call costs O(ready + changed). Otherwise the whole array is read, and the poll set is
+ * updated with the differences from the previous call. The rest of the code serves both.
  */
 
 import { Ready, ReadyRow, type Backend, type PollSet } from "../backend/backend.js";
@@ -16,10 +16,10 @@ import { Watched } from "./watched.js";
 
 const NS_PER_MS = 1e6;
 const TWO_32 = 0x1_0000_0000;
-/** More than any process can have use for: a call must not make the host's tables as large as a module's memory. */
+/** More than any process can use. The limit keeps a call from growing the host's tables to the size of a module's memory. */
 const SUBSCRIPTIONS_MAX = 0x40000;
 
-/** A module's linear memory; its buffer is another one when it has grown. */
+/** A module's linear memory. When it grows, its buffer is replaced. */
 export interface LinearMemory {
   readonly buffer: ArrayBuffer;
 }
@@ -28,16 +28,16 @@ export interface LinearMemory {
 export interface DescriptorNames {
   /** The backend's descriptor for the module's `fd`; negative where none is open. */
   descriptorOf(fd: number): number;
-  /** A pending error of the backend's `descriptor` was taken, and told in an event: nobody can ask for it again. */
+  /** A pending error of the backend's `descriptor` was taken and reported in an event: it cannot be queried again. */
   failed(descriptor: number, wasiErrno: number): void;
 }
 
 /** `poll_oneoff` for one module. It owns its poll set: {@link close} releases it. */
 export class PollOneoff {
   readonly pollSet: PollSet;
-  /** Does a call wait? Where it does not, its host waits afterwards, on {@link pollSet} and for {@link wantedMs}. */
+  /** Does a call wait? If not, the host waits after the call, on {@link pollSet} and for {@link wantedMs}. */
   waits = true;
-  /** How long the last call was to wait, in milliseconds. Not kept for a caller with a change log. */
+  /** How long the last call was asked to wait, in milliseconds. Not set for a caller with a change log. */
   wantedMs = 0;
   readonly #backend: Backend;
   readonly #memory: () => LinearMemory;
@@ -46,14 +46,14 @@ export class PollOneoff {
   readonly #array: ArrayReader;
   readonly #names: DescriptorNames | undefined;
   #view = new DataView(new ArrayBuffer(0));
-  /** The same memory in words, as events are written: WASI is little-endian, and so is every host that runs this. */
+  /** The memory as words, for writing events: WASI is little-endian, and so is every host that runs this. */
   #words = new Int32Array(0);
   #eventAt = 0;
 
   /**
    * @param memory the module's memory, which exists only once the module is instantiated
-   * @param changeLog of a caller that keeps one
-   * @param names of a caller whose descriptors are not the backend's own; not for one with a change log
+   * @param changeLog where the caller keeps one
+   * @param names where the caller's descriptors are not the backend's; not together with a change log
    */
   constructor(backend: Backend, memory: () => LinearMemory, changeLog?: ChangeLog, names?: DescriptorNames) {
     this.#backend = backend;
@@ -65,12 +65,12 @@ export class PollOneoff {
     this.#array = new ArrayReader(this.#watched, backend.clock, names?.descriptorOf.bind(names));
   }
 
-  /** Would a call return at once, whatever the operating system says? */
+  /** Would a call return at once, regardless of the operating system? */
   get isImmediate(): boolean {
     return this.#watched.failures.length > 0 || this.pollSet.alwaysReady;
   }
 
-  /** Brings the poll set in step with the change log before the host waits on an event loop of its own. */
+  /** Updates the poll set with the change log, before the host waits on its own event loop. */
   synchronize(): void {
     this.#log?.read(this.#currentView());
   }
@@ -94,7 +94,7 @@ export class PollOneoff {
     if (this.#log === undefined) {
       if (length > SUBSCRIPTIONS_MAX) return ERRNO_INVAL;
       this.#array.read(view, subscriptions, length);
-      // A wait may end early, and callers (wasi-libc's sleep) look at the first event without asking for their number.
+      // A wait may end early, and some callers (wasi-libc's sleep) read the first event without checking the count.
       do {
         this.wantedMs = this.#array.remainingMs();
         const errno = this.#poll(this.waits ? this.wantedMs : 0);
@@ -145,7 +145,7 @@ export class PollOneoff {
     for (let i = 0, at = 0; i < count; i++, at += ReadyRow.STRIDE) {
       const fd = ready[at + ReadyRow.FD] ?? 0;
       const bits = ready[at + ReadyRow.BITS] ?? 0;
-      // What most rows say, where nobody shares a descriptor: something to read, and nothing else.
+      // The most frequent case: readable, nothing else, and the descriptor has one subscriber.
       if (bits === Ready.READ && isOwned) {
         const owner = fd * Watched.STRIDE;
         this.#write(owners[owner] ?? 0, owners[owner + 1] ?? 0, ERRNO_SUCCESS, EventType.FD_READ, 1, 0);
@@ -156,7 +156,7 @@ export class PollOneoff {
     return ERRNO_SUCCESS;
   }
 
-  /** One ready descriptor: an event for each direction that is subscribed for and ready. */
+  /** Writes the events of one ready descriptor: one for each direction that is subscribed and ready. */
   #writeReady(fd: number, bits: number, errno: number, bytes: number): void {
     const { owners } = this.#watched;
     const error = errno === 0 ? ERRNO_SUCCESS : this.#wasi(errno);
@@ -184,7 +184,7 @@ export class PollOneoff {
     }
   }
 
-  /** One event: four pairs of words, as the layout has them. */
+  /** Writes one event: four pairs of words, in the order of the layout. */
   #write(low: number, high: number, error: number, type: number, nbytes: number, flags: number): void {
     const words = this.#words;
     const at = this.#eventAt >> 2;

@@ -1,12 +1,12 @@
 /**
- * Owns which descriptors a module has watched, and whose event each direction is. Knows the poll set; knows no memory
- * and no WASI layout.
+ * Owns which descriptors a module watches, and which subscriptions each direction belongs to. Knows the poll set; knows
+ * no memory and no WASI layout.
  */
 
 import { Ready, type PollSet } from "../backend/backend.js";
 import { EventType } from "./layout.js";
 
-/** A descriptor that could not be watched: an event to be told at the next poll. */
+/** A descriptor that could not be watched: the next poll reports it in an event. */
 export interface Failure {
   readonly fd: number;
   readonly low: number;
@@ -18,13 +18,13 @@ export interface Failure {
 const NOBODY: readonly number[] = [];
 
 export class Watched {
-  /** Numbers a descriptor takes in {@link owners}. */
+  /** How many words a descriptor takes in {@link owners}. */
   static readonly STRIDE = 4;
 
-  /** By descriptor: userdata of its read subscription, low and high half, then of its write subscription. */
+  /** By descriptor: the userdata of its read subscription, low and high word, then of its write subscription. */
   owners = new Int32Array(256 * Watched.STRIDE);
   readonly failures: Failure[] = [];
-  /** Further userdata of a direction that is subscribed for more than once, in pairs of words. */
+  /** The userdata of further subscriptions for the same direction, in pairs of words. */
   readonly #shared = new Map<number, number[]>();
   readonly #pollSet: PollSet;
 
@@ -32,7 +32,7 @@ export class Watched {
     this.#pollSet = pollSet;
   }
 
-  /** Says whose event a direction of `fd` is from now on. */
+  /** Sets the subscription that a direction of `fd` belongs to. */
   own(fd: number, write: boolean, low: number, high: number): void {
     const at = fd * Watched.STRIDE + (write ? 2 : 0);
     if (at + 2 > this.owners.length) this.#grow(fd);
@@ -40,7 +40,7 @@ export class Watched {
     this.owners[at + 1] = high;
   }
 
-  /** Says who else's event a direction of `fd` is, until {@link unshare}. */
+  /** Adds a further subscription for a direction of `fd`, until {@link unshare}. */
   share(fd: number, write: boolean, low: number, high: number): void {
     const key = fd * 2 + Number(write);
     const others = this.#shared.get(key);
@@ -48,7 +48,7 @@ export class Watched {
     else others.push(low, high);
   }
 
-  /** Whom {@link share} named: userdata in pairs of words. */
+  /** The subscriptions that {@link share} added: userdata in pairs of words. */
   sharers(fd: number, write: boolean): readonly number[] {
     return this.#shared.size === 0 ? NOBODY : (this.#shared.get(fd * 2 + Number(write)) ?? NOBODY);
   }
@@ -57,7 +57,7 @@ export class Watched {
     this.#shared.clear();
   }
 
-  /** Watches `fd` for `interest`; where that is refused, an event will tell its owners. */
+  /** Watches `fd` for `interest`; if that is refused, its subscriptions get an error event. */
   watch(fd: number, interest: number): void {
     if (this.failures.length > 0) this.#withdraw(fd);
     const errno = this.#pollSet.update(fd, interest);
@@ -66,7 +66,7 @@ export class Watched {
     if ((interest & Ready.WRITE) !== 0) this.#fail(fd, 2, EventType.FD_WRITE, errno);
   }
 
-  /** What failed for `fd` before is nobody's any more: its events would be more than the caller has room for. */
+  /** Drops earlier failures of `fd`: their events would be more than the caller has room for. */
   #withdraw(fd: number): void {
     const { failures } = this;
     for (let i = failures.length - 1; i >= 0; i--) if (failures[i]?.fd === fd) failures.splice(i, 1);

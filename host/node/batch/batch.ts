@@ -1,7 +1,7 @@
 /**
- * Owns the batch of this thread: what is read from many connections in one system call before their handlers ask for it,
- * and what they send, until it is sent in another. Knows records, and submission; knows no poll set and no loop. There is
- * one batch at a time, whatever map's turn it belongs to.
+ * Owns the batch of this thread: input that is read ahead from many connections in one system call, and output that is
+ * collected and sent in another. Knows records and submission; knows no poll set and no loop. There is one batch at a
+ * time, whichever map's turn it belongs to.
  */
 
 import { copyOf, copyTo } from "../../backend/bytes.js";
@@ -13,38 +13,38 @@ import { isLater, type OutputCalls, PendingOutput, RETRY_MS } from "./pending-ou
 import { Batching, type DescriptorRecord, type Records } from "./record.js";
 import { NOT_MADE, Submission, SUBMISSION_MAX } from "./submission.js";
 
-/** As much is read of one connection. One that has more is better served by a large recv. */
+/** How much is read ahead from one connection. If there is more, one large recv is faster. */
 const AHEAD_BYTES = 2048;
-/** From one buffer to the next: buffers at a distance of a power of two would compete for the same sets of the cache. */
+/** Distance between buffers. Not a power of two, because such buffers would compete for the same sets of the cache. */
 const AHEAD_STRIDE = AHEAD_BYTES + 64;
-/** From so many connections; all others are read when they are asked. */
+/** From how many connections input is read ahead at most; others are read when `recv` is called. */
 const AHEAD_MAX = 512;
-/** What is longer is sent at once: the system call is the smaller part of its cost. */
+/** Longer output is sent at once: the system call is only a small part of its cost. */
 const DEFERRED_BYTES = 2048;
-/** So few are sent one by one: what makes several calls at once costs two calls itself. */
+/** Up to this many are sent one by one: a submission costs two system calls itself. */
 const FEW = 2;
 
 export class Batch {
   readonly records: Records;
   readonly pendingOutput: PendingOutput;
-  /** Calls that were made together with others, since the thread began. */
+  /** Calls that were batched, since the thread began. */
   batchedCalls = 0;
   readonly #libc: Libc;
   readonly #sendFlags: number;
   readonly #facts: ConnectionFacts | undefined;
   #submission: Submission | undefined;
-  /** Has the kernel no means of submission? Asked again when all poll sets have been closed. */
+  /** Has the kernel refused to open a submission? Tried again when all poll sets have been closed. */
   #isRefused = false;
   #users = 0;
   #isUnderWay = false;
 
-  /** What was read: a buffer a connection, and whose each is. */
+  /** What was read: one buffer for each connection, and which connection each belongs to. */
   #ahead = new Uint8Array(0);
   #aheadAt = 0;
   readonly #aheadFds = new Int32Array(AHEAD_MAX);
   #aheadCount = 0;
 
-  /** What is to be sent, in the order of the sends: of which connection, and where its bytes end, which begin where those before it end. */
+  /** What is to be sent, in order: for each send its connection, and where its bytes end. They begin where the previous ones end. */
   readonly #deferred = new Uint8Array(SUBMISSION_MAX * DEFERRED_BYTES);
   readonly #deferredAt: number;
   readonly #fds = new Int32Array(SUBMISSION_MAX);
@@ -61,13 +61,13 @@ export class Batch {
     this.pendingOutput = new PendingOutput(records, calls, (fd, errno) => this.fail(fd, errno));
   }
 
-  /** A poll set that may use it has been made. */
+  /** A poll set that may use this batch has been made. */
   addUser(): void {
     if (this.#users === 0) this.#isRefused = false;
     this.#users++;
   }
 
-  /** It has been closed: with the last one, what the kernel keeps for batches is released. */
+  /** Such a poll set has been closed. With the last one, the kernel's resources for batches are released. */
   removeUser(): void {
     this.#users--;
     if (this.#users > 0) return;
@@ -84,7 +84,7 @@ export class Batch {
     return this.pendingOutput.size === 0 ? timeoutMs : Math.min(timeoutMs, RETRY_MS);
   }
 
-  /** May `fd` be read before it is asked for? It can be read, and `shortReads` reads have taken all that had arrived. */
+  /** May `fd`, which is readable, be read ahead? Its last `shortReads` reads must each have taken everything available. */
   isCandidate(fd: number, shortReads: number): boolean {
     const record = this.records.of(fd);
     return record.shortReads >= shortReads && !record.hasInput && this.#isAllowed(fd, record);
@@ -111,7 +111,7 @@ export class Batch {
 
   /**
    * Accepts `data` to be sent with others.
-   * @returns whether it did: not where no batch is under way, nor where the kernel has not said that there is room
+   * @returns false where no batch is under way, or the kernel is not known to have room: then send it directly
    */
   defer(fd: number, data: Uint8Array): boolean {
     if (!this.#isUnderWay) return false;
@@ -140,7 +140,7 @@ export class Batch {
     if (this.#count > 0) this.#flush();
   }
 
-  /** The batch is over: what was accepted is sent, and what nobody has read is kept. */
+  /** The batch is over: accepted output is sent, and unread input is kept in the records. */
   end(): void {
     if (!this.#isUnderWay) return;
     this.#isUnderWay = false;
@@ -153,12 +153,12 @@ export class Batch {
       const rest = copyOf(ahead, record.unreadBytes, record.unreadFrom);
       record.setUnread(rest, 0, rest.length, record.hasFilledBuffer);
       record.shortReads = 0;
-      this.records.tellKept(fd);
+      this.records.notifyKept(fd);
     }
     this.#aheadCount = 0;
   }
 
-  /** The process ends: what was accepted is sent, and what is pending is tried once more. */
+  /** The process ends: accepted output is sent, and pending output is tried once more. */
   finish(): void {
     this.end();
     this.pendingOutput.retry();
@@ -195,7 +195,7 @@ export class Batch {
     }
   }
 
-  /** Finds place for a send that is accepted. @returns where in the buffer; -1 where it is not */
+  /** Reserves room for a send. @returns where in the buffer; -1 where it is not accepted */
   #reserve(fd: number, length: number): number {
     if (length === 0 || length > DEFERRED_BYTES) return -1;
     const known = this.records.get(fd);
@@ -213,7 +213,7 @@ export class Batch {
         this.#ends[last] = end + length;
         return end;
       }
-      // Two sends of one connection are not made together: the first could come short, and the second not.
+      // Two sends of one connection are never in one batch: the first could be partial, and the second not.
       this.#flush();
     } else if (this.#count === SUBMISSION_MAX) {
       this.#flush();
@@ -248,7 +248,7 @@ export class Batch {
     const from = buffer * AHEAD_STRIDE;
     this.#aheadFds[buffer] = fd;
     if (result > 0) record.setUnread(this.#ahead, from, from + result, result === AHEAD_BYTES);
-    // The end of input is told again to whoever asks.
+    // The end of input need not be kept: the kernel reports it again at the next read.
     else if (result < 0 && result !== -errnos.EAGAIN && result !== NOT_MADE) this.fail(fd, result);
     record.noteRead(result, AHEAD_BYTES);
   }
@@ -265,23 +265,23 @@ export class Batch {
     else this.pendingOutput.add(fd, copyOf(this.#deferred, end - at - taken, at + taken));
   }
 
-  /** A call on `fd` has failed, and the kernel will not tell again: whoever reads it to the end is given the error. */
+  /** A call on `fd` has failed, and the kernel will not report it again: the read that reaches the end returns the error. */
   fail(fd: number, errno: number): void {
     const record = this.records.of(fd);
     if (record.failure === 0) record.failure = errno;
     record.room = 0;
     record.shortReads = 0;
-    this.records.tellKept(fd);
+    this.records.notifyKept(fd);
   }
 
-  /** Nothing is in the buffers when they move. */
+  /** Called only while the buffers are empty, because it does not copy them. */
   #growAhead(total: number): void {
     const buffers = Math.min(AHEAD_MAX, Math.max(SUBMISSION_MAX, 2 ** Math.ceil(Math.log2(total))));
     this.#ahead = new Uint8Array(buffers * AHEAD_STRIDE);
     this.#aheadAt = Number(this.#libc.addressOf(this.#ahead));
   }
 
-  /** Makes what batches need, once. */
+  /** Opens the submission at first use. */
   #open(): Submission | undefined {
     const { linux } = this.#libc;
     if (this.#submission !== undefined || this.#isRefused || linux === undefined) return this.#submission;

@@ -29,7 +29,7 @@ const TCP_CLOSE_WAIT = 8;
 const SEND_BUFFER = 3;
 const QUEUED = 5;
 
-/** What the kernel uses for a send beyond its bytes: struct sk_buff, its data's header and its alignment; less than so much. */
+/** Upper bound of the kernel's overhead for one send: struct sk_buff, the header of its data, and alignment. */
 const SEND_OVERHEAD_BYTES = 1536;
 
 /** How much of its memory the kernel uses for one send of `length` bytes, at most. */
@@ -37,7 +37,7 @@ export function costOf(length: number): number {
   return length + SEND_OVERHEAD_BYTES;
 }
 
-/** The default of TCP_NOTSENT_LOWAT, which getsockopt(2) does not tell; Infinity where there is no limit. */
+/** The default of TCP_NOTSENT_LOWAT, which getsockopt(2) does not return; Infinity where there is no limit. */
 function defaultNotSentLimit(): number {
   try {
     const limit = Number(readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1"));
@@ -71,15 +71,15 @@ export class ConnectionFacts {
   batchingOf(fd: number): number {
     if (this.#read(fd, this.#socketLevel, SO_PROTOCOL) !== IPPROTO_TCP) return Batching.REFUSED;
     if ((this.#libc.fcntl(fd, F_GETFL, 0) & this.#nonBlocking) === 0) return Batching.REFUSED;
-    // Somebody has given the socket a limit of its own.
+    // The socket has a limit of its own.
     if (this.#read(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0) return Batching.REFUSED;
     const state = this.#read(fd, IPPROTO_TCP, TCP_INFO) & 0xff;
     return state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT ? Batching.ALLOWED : Batching.UNKNOWN;
   }
 
   /**
-   * How much of its memory the kernel lets `fd` use for sends that it has not been given: half of what is free, because it
-   * makes a buffer smaller when it is short of memory. 0 where it does not say.
+   * How much of the kernel's memory `fd` may use for sends that are batched: half of what is free, because the kernel
+   * shrinks a buffer when it is short of memory. 0 where it is not known.
    */
   roomOf(fd: number): number {
     if (this.#read(fd, this.#socketLevel, SO_MEMINFO) < 0) return 0;
@@ -87,7 +87,7 @@ export class ConnectionFacts {
     const room = ((this.#value[SEND_BUFFER] ?? 0) - queued) >> 1;
     this.#notSentLimit ??= defaultNotSentLimit();
     if (this.#notSentLimit === Infinity) return room;
-    // How much of what is queued has not been sent is not known, unless nothing is.
+    // The kernel does not say how much of what is queued is unsent. Only if nothing is queued is it known: nothing.
     return queued === 0 ? Math.min(room, this.#notSentLimit) : 0;
   }
 

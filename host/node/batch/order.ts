@@ -1,10 +1,10 @@
 /**
- * Owns the order of the calls of this thread's backends: input that was read before it was asked for is returned before
- * what the kernel has, and what was sent is in the kernel before any other call is made. So every call has the effect that
- * it would have alone, in the order in which the calls were made. Knows the batch; knows no poll set.
+ * Owns the order of the calls of this thread's backends: unread input is returned before what the kernel has, and what was
+ * sent is in the kernel before any other call is made. So every call has the effect that it would have alone, in the order
+ * in which the calls were made. Knows the batch; knows no poll set.
  *
- * The order is closed. {@link Unordered} names the members of a backend that need no place in it; each of the others has
- * its decision in {@link orderCalls}, or this file does not compile.
+ * No call can be forgotten: {@link Unordered} names the members of a backend whose order does not matter, and this file
+ * does not compile unless {@link orderCalls} handles each of the others.
  */
 
 import type { Backend } from "../../backend/backend.js";
@@ -15,12 +15,12 @@ import type { Batch } from "./batch.js";
 import { Batching, type DescriptorRecord } from "./record.js";
 
 /**
- * What no peer and no handler could observe the order of: values; a look-up that begins after this turn's calls; and poll
- * sets, which end the batch themselves before they wait.
+ * Members whose order no peer and no handler can observe: values; a look-up, which begins after this turn's calls; and
+ * poll sets, which end the batch themselves before they wait.
  */
 export type Unordered = "name" | "clock" | "errorCode" | "isNumeric" | "lookup" | "createPollSet";
 
-/** What the kernel is asked to do; and the same in order. */
+/** The calls that are ordered: as the kernel makes them, and wrapped by {@link orderCalls}. */
 export type OrderedCalls = Omit<Backend, Unordered>;
 
 type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
@@ -35,7 +35,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     -errnos.EPIPE,
   ];
 
-  /** Everything that was sent comes first. */
+  /** Wraps a call: sends everything in the batch first. */
   function inOrder<A extends readonly unknown[], R>(call: CallOn<A, R>): CallOn<A, R | number> {
     return (fd, ...rest) => {
       if (!isDescriptor(fd)) return EBADF;
@@ -44,7 +44,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     };
   }
 
-  /** The same for a call that changes whether later ones may be batched, or what room they have. */
+  /** The same for a call that changes whether later calls may be batched, or how much room they have. */
   function changing<A extends readonly unknown[]>(call: CallOn<A, number>): CallOn<A, number> {
     return inOrder((fd, ...rest) => {
       const record = records.get(fd);
@@ -67,7 +67,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     });
   }
 
-  /** A descriptor was made, or -errno: what is known of the number is of an earlier file. */
+  /** A call returned a new descriptor, or -errno. The record of that number is about an earlier file, and is reset. */
   function made(fd: number): number {
     if (fd >= 0) records.reset(fd);
     return fd;
@@ -78,7 +78,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     return pair;
   }
 
-  /** Sends what is pending on `fd`. @returns 0, or -errno for whoever wants to send after it */
+  /** Sends the pending output of `fd`. @returns 0, or the -errno that a later send on `fd` must return */
   function blockedOutput(fd: number): number {
     if (pendingOutput.size === 0) return 0;
     const record = records.get(fd);
@@ -102,13 +102,13 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     return failure;
   }
 
-  /** What a read that continued unread input has given: bytes, or -errno, which is kept for the read after it. */
+  /** The bytes of a read that continued unread input. If it failed, -errno is kept for the next read. */
   function taken(fd: number, count: number): number {
     if (count < 0 && count !== EAGAIN) batch.fail(fd, count);
     return Math.max(count, 0);
   }
 
-  /** Reads through one of the direct calls that read, into `target`. */
+  /** Reads into `target`: first unread input, then through `call`. */
   function readInto(
     call: OrderedCalls["recv"],
     fd: number,
@@ -139,7 +139,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     return (count > 0 ? 0 : takeFailure(record)) || count;
   }
 
-  /** The same, as an array of its own. */
+  /** The same, into a new array. */
   function readOwn(call: OrderedCalls["receive"], fd: number, most: number, isNoted: boolean): Uint8Array | number {
     if (!isDescriptor(fd)) return EBADF;
     const record = records.get(fd);
@@ -168,7 +168,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     return (records.get(fd)?.unreadBytes ?? 0) > 0;
   }
 
-  /** Would bytes be lost to somebody who does not use this backend? */
+  /** Does the backend hold bytes of `fd`, which code that does not use this backend would miss? */
   function isHeld(fd: number): boolean {
     return hasUnread(fd) || blockedOutput(fd) !== 0;
   }
@@ -180,7 +180,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
   }
 
   return {
-    // These answer from the record, or come after what was sent.
+    // These return unread input from the record, or are made after everything in the batch is sent.
     recv: (fd, target, length) => readInto(direct.recv, fd, target, length, true),
     receive: (fd, maxBytes) => readOwn(direct.receive, fd, maxBytes, true),
     read: (fd, target, length) => readInto(direct.read, fd, target, length, false),
@@ -200,7 +200,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
       return typeof data === "number" ? data : { data, address: sender(fd) };
     },
 
-    // These join the batch, or come after what was sent.
+    // These join the batch, or are made after everything in the batch is sent.
     send(fd, data) {
       if (!isDescriptor(fd)) return EBADF;
       const blocked = blockedOutput(fd);
@@ -234,7 +234,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     sendTo: sending(direct.sendTo),
     write: sending(direct.write),
 
-    // What these do changes what may be batched.
+    // These change what may be batched.
     bind: changing(direct.bind),
     listen: changing(direct.listen),
     connect: changing(direct.connect),
@@ -266,7 +266,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
       return accepted;
     }),
     openBeneath: inOrder((directory, path, flags, mode) => made(direct.openBeneath(directory, path, flags, mode))),
-    /** Whoever reads the duplicate would not see what is in the record. */
+    /** A reader of the duplicate would not see the bytes in the record. */
     duplicate: inOrder((fd) => (isHeld(fd) ? EBUSY : made(direct.duplicate(fd)))),
     adopt: inOrder(direct.adopt),
     release: inOrder((fd) => {
@@ -277,20 +277,20 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     close: inOrder((fd) => {
       const record = records.get(fd);
       if (record?.isAbandoned === true) return EBADF;
-      // While it is open still: a poll set could not be told to leave a closed number, whose file a duplicate keeps open.
+      // Before it is closed: epoll could not remove a closed number whose file a duplicate keeps open.
       records.unwatch(fd);
       if (hasUnread(fd)) {
-        // With input unread close(2) resets a connection, and sends nothing any more.
+        // With unread input close(2) resets the connection, so pending output cannot be sent any more.
         pendingOutput.drop(fd);
         direct.setLinger(fd, { on: true, seconds: 0 });
       }
       const closed = pendingOutput.close(fd);
-      // Its number stays in use where no other descriptor was left.
+      // With pending output and no descriptor left for a duplicate, the number itself stays in use.
       if (pendingOutput.isFree(fd)) records.reset(fd);
       return closed;
     }),
 
-    // Nobody has what these make yet, so that they need not wait for what was sent.
+    // These only make new descriptors, so they need not wait for what was sent.
     socket: (family, type) => made(direct.socket(family, type)),
     socketPair: (type) => madePair(direct.socketPair(type)),
     pipe: () => madePair(direct.pipe()),

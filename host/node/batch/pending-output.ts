@@ -1,10 +1,11 @@
 /**
- * Owns output that a batch accepted and the kernel refused, until the kernel takes it. That is rare: a batch accepts what
- * the kernel has said it has room for, and only another process on the same connection, or a kernel without memory, can
- * make that untrue. Knows records and the calls that send; knows no poll set.
+ * Owns output that a batch accepted and the kernel refused, until the kernel takes it. That is rare: a batch accepts only
+ * what the kernel has room for, and the room can shrink only if another process sends on the same connection or the
+ * kernel is out of memory. Knows records and the calls that send; knows no poll set.
  *
- * It is retried on a timer rather than when the descriptor can be written, because a kernel without memory says that it
- * can be: the timer, every wait of a poll set and every call that sends on the same descriptor try.
+ * Pending output is retried by a timer, by every wait of a poll set and by every call that sends on the same descriptor.
+ * Waiting until the descriptor is writable would not do, because a kernel that is out of memory still reports it as
+ * writable.
  */
 
 import type { Backend, ShutdownHow } from "../../backend/backend.js";
@@ -31,19 +32,19 @@ export class PendingOutput {
   readonly #fds = new Set<number>();
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param onFailure called when a connection that is open takes nothing any more */
+  /** @param onFailure called when the pending output of an open connection can never be sent */
   constructor(records: Records, calls: OutputCalls, onFailure: (fd: number, errno: number) => void) {
     this.#records = records;
     this.#calls = calls;
     this.#onFailure = onFailure;
   }
 
-  /** Of how many descriptors something is pending. */
+  /** How many descriptors have pending output. */
   get size(): number {
     return this.#fds.size;
   }
 
-  /** Is nothing pending on `fd`? */
+  /** Does `fd` have no pending output? */
   isFree(fd: number): boolean {
     return !this.#fds.has(fd);
   }
@@ -55,12 +56,12 @@ export class PendingOutput {
     this.#timer ??= setInterval(this.retry, RETRY_MS);
   }
 
-  /** Tries to send all of it. */
+  /** Tries to send all pending output. */
   readonly retry = (): void => {
     for (const fd of this.#fds) this.send(fd);
   };
 
-  /** Tries to send what is pending on `fd`. @returns whether nothing is any more */
+  /** Tries to send the pending output of `fd`. @returns whether none is left */
   send(fd: number): boolean {
     const record = this.#records.get(fd);
     const bytes = record?.pendingOutput;
@@ -83,7 +84,7 @@ export class PendingOutput {
     return true;
   }
 
-  /** Shuts `fd` down when what is pending is sent, or at once. @returns 0 or -errno */
+  /** Shuts `fd` down once its pending output is sent; at once where it has none. @returns 0 or -errno */
   shutdown(fd: number, how: ShutdownHow): number {
     const record = this.#records.get(fd);
     if (how === "read" || record === undefined || this.send(fd)) return this.#calls.shutdown(fd, how);
@@ -91,14 +92,14 @@ export class PendingOutput {
     return 0;
   }
 
-  /** Closes `fd`; a duplicate of it stays open until what is pending is sent. @returns 0 or -errno */
+  /** Closes `fd`; a duplicate stays open until its pending output is sent. @returns 0 or -errno */
   close(fd: number): number {
     const record = this.#records.get(fd);
     if (this.send(fd) || record?.pendingOutput === undefined) return this.#calls.close(fd);
     const { pendingOutput, shutdownAfter } = record;
     const copy = this.#calls.duplicate(fd);
     if (copy < 0) {
-      // No descriptor is left: the number itself stays in use.
+      // No descriptor is free for a duplicate: the number itself stays in use.
       record.isAbandoned = true;
       return 0;
     }
@@ -111,7 +112,7 @@ export class PendingOutput {
     return this.#calls.close(fd);
   }
 
-  /** Forgets what is pending on `fd`. */
+  /** Drops the pending output of `fd`. */
   drop(fd: number): void {
     const record = this.#records.get(fd);
     if (record !== undefined) {

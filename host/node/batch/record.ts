@@ -1,9 +1,9 @@
 /**
- * Owns what this thread knows of each descriptor beyond what the kernel knows: input that was read before it was asked
- * for, output that is still to be sent, and whether calls on it may be batched. Knows no call and no poll set.
+ * Owns what this thread knows of each descriptor and the kernel does not: unread input, pending output, and whether calls
+ * on it may be batched. Knows no call and no poll set.
  *
- * A descriptor is the process's, not a backend's: one that moves from a map to another takes its record along, whatever
- * backend each of them has.
+ * Records belong to the thread, not to a backend, because descriptors belong to the process: a channel that moves to
+ * another map keeps its record, even if the maps have different backends.
  */
 
 import type { ShutdownHow } from "../../backend/backend.js";
@@ -11,7 +11,7 @@ import type { ShutdownHow } from "../../backend/backend.js";
 /** May calls on a descriptor be batched? */
 export const Batching = {
   UNKNOWN: 0,
-  /** It is a connected TCP socket, and non-blocking. */
+  /** It is a connected, non-blocking TCP socket. */
   ALLOWED: 1,
   REFUSED: 2,
 } as const;
@@ -23,29 +23,29 @@ const NO_BYTES = new Uint8Array(0);
 export class DescriptorRecord {
   /** One of {@link Batching}. */
   batching: number = Batching.UNKNOWN;
-  /** How many reads in a row have taken all that had arrived: epoll(7) says so of those that return less than they could. */
+  /** How many reads in a row took everything that had arrived: those that returned less than they could, see epoll(7). */
   shortReads = 0;
 
-  /** Unread input: these bytes of `unread`, which a batch may use again when it is over. */
+  /** Unread input: `unread` from `unreadFrom` to `unreadTo`. In a batch, a part of the buffer of the batch, which is reused. */
   unread: Uint8Array = NO_BYTES;
   unreadFrom = 0;
   unreadTo = 0;
-  /** Did unread input fill the batch's buffer? Then the kernel may have more of the same message. */
+  /** Did the unread input fill the batch's buffer? Then the kernel may have more. */
   hasFilledBuffer = false;
-  /** What a batched call has failed with, as -errno: it comes after the unread input. The kernel does not tell it again. */
+  /** The error of a batched call, as -errno, returned after the unread input. The kernel does not report it again. */
   failure = 0;
 
-  /** So much may be sent in batches before the kernel has to be asked for room again, in bytes of its memory. */
+  /** How much may be sent in batches before the room must be queried again, in bytes of the kernel's memory. */
   room = 0;
-  /** Is a send of it in the batch? */
+  /** Is one of its sends in the batch? */
   isDeferred = false;
   /** Has the program ended its output? */
   hasEndedOutput = false;
   /** Output that a batch accepted and the kernel refused. Retried; nothing else is sent before it. */
   pendingOutput: Uint8Array | undefined;
-  /** To be shut down when {@link pendingOutput} is sent. */
+  /** How to shut it down once {@link pendingOutput} is sent. */
   shutdownAfter: ShutdownHow | undefined;
-  /** The program has closed it; to be closed when {@link pendingOutput} is sent. */
+  /** Has the program closed it? Then it is really closed once {@link pendingOutput} is sent. */
   isAbandoned = false;
 
   get hasInput(): boolean {
@@ -63,13 +63,13 @@ export class DescriptorRecord {
     this.unreadTo = to;
   }
 
-  /** A read that could have returned `most` bytes has returned `count`, or -errno. */
+  /** A read of up to `most` bytes has returned `count`, or -errno. */
   noteRead(count: number, most: number): void {
     if (count <= 0 || count >= most) this.shortReads = 0;
     else if (this.shortReads < SHORT_READS_MAX) this.shortReads++;
   }
 
-  /** Another file has come under the number. */
+  /** The number belongs to another file now. */
   reset(): void {
     this.batching = Batching.UNKNOWN;
     this.shortReads = 0;
@@ -86,7 +86,7 @@ export class DescriptorRecord {
 
 /** A poll set of this thread. */
 export interface Watcher {
-  /** Input of `fd` is in its record from now on, and not in the kernel. */
+  /** Unread input of `fd` is in its record now, and no longer in the kernel. */
   inputKept(fd: number): void;
   /** {@link PollSet.update} */
   update(fd: number, interest: number): number;
@@ -94,10 +94,10 @@ export interface Watcher {
 
 export class Records {
   readonly #all: (DescriptorRecord | undefined)[] = [];
-  /** All poll sets of this thread, of whatever backend. */
+  /** All poll sets of this thread, of all backends. */
   readonly watchers = new Set<Watcher>();
 
-  /** undefined where nothing was ever known of `fd`. */
+  /** undefined where `fd` never had a record. */
   get(fd: number): DescriptorRecord | undefined {
     return this.#all[fd];
   }
@@ -111,12 +111,12 @@ export class Records {
     this.#all[fd]?.reset();
   }
 
-  /** Says that the record of `fd` has input. */
-  tellKept(fd: number): void {
+  /** Notifies every poll set that the record of `fd` has unread input. */
+  notifyKept(fd: number): void {
     for (const watcher of this.watchers) watcher.inputKept(fd);
   }
 
-  /** Takes `fd`, which is about to be closed, out of every poll set. */
+  /** Removes `fd`, which is about to be closed, from every poll set. */
   unwatch(fd: number): void {
     for (const watcher of this.watchers) watcher.update(fd, 0);
   }

@@ -1,7 +1,7 @@
 /**
  * Owns making several reads and writes in one system call, through a context of Linux's asynchronous I/O (io_setup(2)).
- * On a non-blocking socket each of them is done before io_submit(2) returns, so that nothing is ever under way here.
- * Knows no poll set, and nothing of what is read or written. io_uring could take its place behind the same class.
+ * On a non-blocking socket each of them is complete before io_submit(2) returns, so no operation is ever in progress
+ * here. Knows no poll set, and nothing of what is read or written.
  *
  * ```
  * struct iocb       0      8         16       18     20   24       32      40       64
@@ -19,7 +19,7 @@ import { forgetContext, recordContext } from "../threads/records.js";
 /** How many calls one {@link Submission.run} makes at most. */
 export const SUBMISSION_MAX = 64;
 
-/** The result of a call that was not made, for whatever reason: who makes it alone is told why. */
+/** The result of a call that was not made, for whatever reason. Making it alone returns the actual error. */
 export const NOT_MADE = -errnos.EINTR;
 
 /** In 32-bit words. */
@@ -38,9 +38,9 @@ const SIGPIPE = 13;
 const SIGNAL_WORDS = 32;
 
 /**
- * Keeps SIGPIPE from this thread, for good. A write to a connection whose peer is gone raises it, and no flag of
- * io_submit says that it should not; where the process does not ignore it (Node does, until a listener for it is added and
- * removed), it would end the process. Threads and child processes have masks of their own: libuv clears a child's.
+ * Blocks SIGPIPE in this thread, for good. A write to a connection whose peer is gone raises it, and io_submit has no
+ * flag against that. Where the process does not ignore SIGPIPE (Node ignores it, until a listener for it is added and
+ * removed), it would end the process. Other threads and child processes are not affected: libuv clears a child's mask.
  */
 function blockSigpipe(linux: LinuxCalls): void {
   const signals = new Uint32Array(SIGNAL_WORDS);
@@ -56,7 +56,7 @@ export function destroyContext(linux: LinuxCalls, context: number): void {
   linux.syscall(IO_DESTROY, context, 0, 0, 0, 0);
 }
 
-/** Reads and writes that are made together: prepared by index, then run. */
+/** Reads and writes that are made in one system call: prepared by index, then run. */
 export class Submission {
   /** By index, of the last {@link run}: bytes, or -errno, or {@link NOT_MADE}. */
   readonly results = new Int32Array(SUBMISSION_MAX);
@@ -84,7 +84,7 @@ export class Submission {
     this.#eventsAt = Number(libc.addressOf(this.#events));
   }
 
-  /** undefined where the kernel has none to give: built without it, forbidden, or all contexts in use (fs.aio-max-nr). */
+  /** undefined where the kernel refuses: built without it, forbidden, or all contexts in use (fs.aio-max-nr). */
   static open(libc: Libc, linux: LinuxCalls): Submission | undefined {
     const context = new BigUint64Array(1);
     if (linux.syscall(IO_SETUP, SUBMISSION_MAX, Number(libc.addressOf(context)), 0, 0, 0) < 0) return undefined;
@@ -117,7 +117,7 @@ export class Submission {
         this.#reap(taken);
         first += taken;
       } else {
-        // The first of them is refused (its descriptor is not open, say), and those after it have not been looked at.
+        // The first of them is refused (its descriptor is not open, for example); the kernel has not tried the rest.
         this.results[first++] = NOT_MADE;
       }
     }
@@ -140,7 +140,7 @@ export class Submission {
     blocks[at + 8] = length;
   }
 
-  /** A filter of system calls may let one of them pass and not another; better found here than when calls are made. */
+  /** A filter of system calls may allow some of these calls only; that is better found out here than later. */
   #isAllowed(): boolean {
     return (
       this.#linux.syscall(IO_SUBMIT, this.#context, 0, this.#listAt, 0, 0) === 0 &&

@@ -1,18 +1,19 @@
 /**
  * Owns the ledger of a process: which thread made which descriptor, which context of asynchronous I/O, and which thread
- * started which. It is in memory that all threads share, because a thread that is terminated runs no code of its own at
- * its end: another one reads there what it left behind. Knows nothing of how a descriptor is made or closed.
+ * started which. It is in memory that all threads share, because a terminated thread runs no code of its own at its end:
+ * another thread reads from the ledger what to release. Knows nothing of how a descriptor is made or closed.
  *
  * ```
  * Int32Array   0 ...                 FIRST_CONTEXT ...              FIRST_OWNER ...
  *              | thread, its parent  | thread, low word, high word  | thread, by descriptor
  * ```
- * A thread is its `threadId`, and 0, the main thread's, is nobody: what the main thread has ends with the process.
+ * A thread is identified by its `threadId`. 0, the main thread's, means "none": the main thread's descriptors end with
+ * the process.
  */
 
 const THREADS_MAX = 1024;
 const CONTEXTS_MAX = 1024;
-/** Higher descriptors are not recorded. Memory is taken where it is touched, not before. */
+/** Higher descriptors are not recorded. The operating system provides the memory only where it is used. */
 const DESCRIPTORS_MAX = 262_144;
 
 const FIRST_THREAD = 0;
@@ -30,9 +31,9 @@ export interface Possessions {
 export class Ledger {
   readonly memory: SharedArrayBuffer;
   /**
-   * The thread of each descriptor, entered right after the call that makes it: a thread may be terminated whenever it
-   * calls a function of JavaScript. To be cleared before the descriptor is closed, because its number may belong to
-   * another thread right after.
+   * By descriptor: its thread. Set right after the call that makes the descriptor, because a thread may be terminated
+   * at any call of a JavaScript function. Cleared before the descriptor is closed, because afterwards its number may
+   * belong to another thread.
    */
   readonly owners: Int32Array;
   readonly #words: Int32Array;
@@ -44,13 +45,13 @@ export class Ledger {
     this.owners = this.#words.subarray(FIRST_OWNER);
   }
 
-  /** `thread` is started by `parent`, which answers for it. */
+  /** `thread` is started by `parent`, which releases what it leaves behind. */
   addThread(thread: number, parent: number): void {
     const at = this.#claim(FIRST_THREAD, FIRST_CONTEXT, 2, thread);
     if (at >= 0) Atomics.store(this.#words, at + 1, parent);
   }
 
-  /** Has another thread undertaken to release what `thread` leaves behind? */
+  /** Will another thread release what `thread` leaves behind? */
   hasThread(thread: number): boolean {
     return this.#find(FIRST_THREAD, FIRST_CONTEXT, 2, thread) >= 0;
   }
@@ -69,7 +70,7 @@ export class Ledger {
     }
   }
 
-  /** Takes out what an ended thread has left behind, and the threads that it had started, which have ended with it. */
+  /** Removes the entries of an ended thread and of the threads that it had started, which have ended with it. */
   takeThread(thread: number): Possessions {
     const words = this.#words;
     const descriptors: number[] = [];
@@ -98,7 +99,7 @@ export class Ledger {
     return { descriptors, contexts };
   }
 
-  /** A free entry, for `thread`. @returns where; -1: there is none. */
+  /** Claims a free entry for `thread`. @returns its index; -1 where none is free */
   #claim(from: number, to: number, size: number, thread: number): number {
     for (let at = from; at < to; at += size) {
       if (Atomics.compareExchange(this.#words, at, 0, thread) === 0) return at;

@@ -1,6 +1,6 @@
 /**
- * Owns the ledger that this thread uses, and what it enters there: nothing on the main thread, whose descriptors end with
- * the process. Knows no call of libc.
+ * Owns this thread's use of the ledger. The main thread records nothing, because its descriptors end with the process.
+ * Knows no call of libc.
  */
 
 import { getEnvironmentData, isMainThread, setEnvironmentData, threadId } from "node:worker_threads";
@@ -8,7 +8,7 @@ import { Ledger } from "./ledger.js";
 
 const KEY = "wasyncore.ledger";
 
-/** That of the thread which started this one, or a new one; handed to the workers that this thread starts. */
+/** The ledger of the thread that started this one, or a new one; passed on to the workers that this thread starts. */
 export const ledger = openLedger();
 
 function openLedger(): Ledger {
@@ -24,7 +24,7 @@ export function recordDescriptor(fd: number): void {
   if (!isMainThread) ledger.owners[fd] = threadId;
 }
 
-/** `fd` is about to be closed or handed on: it is not this thread's to release any more. */
+/** `fd` is about to be closed or passed on: this thread does not release it any more. */
 export function forgetDescriptor(fd: number): void {
   if (!isMainThread && fd >= 0) ledger.owners[fd] = 0;
 }

@@ -2,9 +2,9 @@
  * Owns the release of descriptors and contexts that a thread leaves behind, however it ends. Knows which calls of libc
  * make and close them; knows no poll set and no socket.
  *
- * A thread that has imported this package releases what a worker that it had started leaves behind, after the worker's
- * "exit" event: by then none of its code runs. A worker whose parent has not imported the package releases its own at the
- * end, except when it is ended by `terminate()`, which runs nothing in it.
+ * A thread that has imported this package releases what its workers leave behind, after a worker's "exit" event: by then
+ * none of its code runs. A worker whose parent has not imported the package releases its own at its end, but not if it is
+ * ended by `terminate()`, after which no code runs in it.
  */
 
 import { isMainThread, threadId, type Worker as NodeWorker } from "node:worker_threads";
@@ -14,7 +14,7 @@ import { type Libc, loadLibc } from "../libc.js";
 import type { Possessions } from "./ledger.js";
 import { forgetDescriptor, ledger } from "./records.js";
 
-// As this module is imported, so that no worker of this thread is missed.
+// At import, so that no worker of this thread is missed.
 process.on("worker", (worker: NodeWorker) => {
   const { threadId: thread } = worker;
   ledger.addThread(thread, threadId);
@@ -31,8 +31,8 @@ function release({ descriptors, contexts }: Possessions, libcOf: () => Libc): vo
 let recording: Libc | undefined;
 
 /**
- * `libc`, recording the descriptors that a worker thread makes and closes. On the main thread it is `libc` itself. Not
- * recorded are the ends of pipe(2): they are handed on at once, and closed by whoever has them then.
+ * Wraps `libc` to record the descriptors that a worker thread makes and closes; on the main thread it is `libc` itself.
+ * The ends of pipe(2) are not recorded: they are passed to the caller, who owns them.
  */
 export function recordingLibc(libc: Libc): Libc {
   if (isMainThread) return libc;
@@ -79,7 +79,7 @@ function record(libc: Libc): Libc {
       return result;
     },
     close(fd) {
-      // All are closed, and the number may be another thread's by now.
+      // All have been closed, and the number may belong to another thread by now.
       if (isOver) return 0;
       forgetDescriptor(fd);
       return libc.close(fd);

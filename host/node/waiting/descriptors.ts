@@ -4,8 +4,8 @@
  *
  * | | |
  * | --- | --- |
- * | the main thread of Node | uv_poll: the cheapest, but no native handle may be open when its thread ends |
- * | worker threads of Node, on Linux | a handle of Node's own that has become an epoll set's |
+ * | the main thread of Node | uv_poll: the cheapest, but its native handle must be closed before the thread ends |
+ * | worker threads of Node, on Linux | a handle of Node's own, whose descriptor is replaced by an epoll set's |
  * | all others, Bun and Deno | a helper thread that blocks in poll(2) |
  */
 
@@ -23,7 +23,7 @@ const { bun, deno } = process.versions;
 const isNode = bun === undefined && deno === undefined;
 const hasLoopPoll = isNode && isMainThread;
 
-/** Waits for an epoll set, of which nobody else knows. @throws OSError where there is no descriptor left */
+/** Waits for an epoll set that only the caller uses. @throws OSError where there is no descriptor left */
 export function watchSet(libc: Libc, linux: LinuxCalls, watch: LoopWatch, epollFd: number): WatchedDescriptor {
   if (hasLoopPoll) return new LoopDescriptor(libc, watch, epollFd, POLLIN, false);
   if (isNode) return new HandleDescriptor(libc, linux, watch, epollFd);
@@ -32,7 +32,7 @@ export function watchSet(libc: Libc, linux: LinuxCalls, watch: LoopWatch, epollF
 
 /**
  * Waits for a descriptor of any kind.
- * @param isStream is it a socket, a pipe or a terminal, which uv_poll takes?
+ * @param isStream is it a socket, a pipe or a terminal, which uv_poll accepts?
  * @returns undefined where that is not possible
  */
 export function watchOne(
@@ -44,7 +44,7 @@ export function watchOne(
   isStream: boolean,
 ): WatchedDescriptor | undefined {
   if (hasLoopPoll) {
-    // Under a number of its own: Node may watch the original, or the original may be closed behind our back.
+    // A duplicate: Node may watch the original number, and other code may close it.
     const own = isStream ? libc.fcntl(fd, constants.F_DUPFD_CLOEXEC, 0) : -1;
     return own < 0 ? undefined : new LoopDescriptor(libc, watch, own, events, true);
   }

@@ -4,8 +4,8 @@
  *
  * The handle is a UDP socket's whose descriptor is replaced by a duplicate of the epoll set's before libuv first polls it.
  * When the set has something ready, libuv wakes up and tries to receive; recvmsg(2) answers ENOTSOCK, and the socket emits
- * "error". Nothing is read and nothing changes, so that this goes on in every iteration, level-triggered, while something
- * is ready.
+ * "error". Nothing is read and nothing changes, so this repeats in every iteration while something is ready:
+ * level-triggered.
  */
 
 import { createSocket } from "node:dgram";
@@ -27,7 +27,7 @@ export class HandleDescriptor implements WatchedDescriptor {
     this.#watch = watch;
     const fd = libc.socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) throw failure(libc, "socket");
-    // It is the handle's to close, whenever the thread ends.
+    // The handle closes it, however the thread ends.
     forgetDescriptor(fd);
     this.#socket.on("error", this.#onReady);
     this.#socket.bind({ fd, exclusive: true });
@@ -37,7 +37,7 @@ export class HandleDescriptor implements WatchedDescriptor {
     throw error;
   }
 
-  /** A set that holds one descriptor alone. Its only reference is the handle. */
+  /** Waits for one descriptor: an epoll set of its own, which only the handle keeps open. */
   static ofOne(
     libc: Libc,
     linux: LinuxCalls,
@@ -60,7 +60,7 @@ export class HandleDescriptor implements WatchedDescriptor {
     }
   }
 
-  /** It is waited for all the time. */
+  /** Nothing to do: libuv never stops waiting for it. */
   rearm(): void {}
 
   close(): void {

@@ -31,7 +31,7 @@ export const SHARED = {
 
 export const HELPER = { STARTING: 0, RUNNING: 1, STOPPING: 2, STOPPED: 3 } as const;
 
-/** Of a slot. FIRED: it was found ready, and is not waited for until it is ARMED again. */
+/** The states of a slot. FIRED: it was found ready, and is not polled until it is ARMED again. */
 export const SLOT = { FREE: 0, ARMED: 1, FIRED: 2 } as const;
 
 /** What the helper is given. */
@@ -53,7 +53,7 @@ interface Koffi {
   load(path: null): { func(signature: string): (...parameters: unknown[]) => number };
 }
 
-/** Runs until it is told to stop. @param notify called when a slot has fired, and not again until that was received */
+/** Runs until its state says STOP. @param notify called when a slot has fired, and not again until that was received */
 function serveDescriptors(
   data: HelperData,
   createRequire: (path: string) => (path: string) => unknown,
@@ -65,14 +65,14 @@ function serveDescriptors(
   const read = library.func(binding.read);
   const memory = new Int32Array(data.memory);
   const bytes = new Uint8Array(64);
-  // struct pollfd, and which slot each stands for. The pipe comes first.
+  // The array of struct pollfd, and the slot of each. The pipe comes first.
   let fds = new Int32Array(2 * 64);
   let shorts = new Int16Array(fds.buffer);
   let places = new Int32Array(64);
 
   if (Atomics.compareExchange(memory, shared.STATE, helper.STARTING, helper.RUNNING) !== helper.STARTING) return;
   while (Atomics.load(memory, shared.STATE) === helper.RUNNING) {
-    // In this order: a slot that is armed after it was looked at interrupts the poll.
+    // In this order: arming a slot after this loop has read it interrupts the poll.
     Atomics.store(memory, shared.INTERRUPTED, 0);
     const slots = Atomics.load(memory, shared.SLOTS);
     if (slots >= places.length) {
@@ -98,7 +98,7 @@ function serveDescriptors(
     if (found < 0) Atomics.wait(memory, shared.STATE, helper.RUNNING, 1);
     if (found < 0 || Atomics.load(memory, shared.STATE) !== helper.RUNNING) continue;
 
-    // A hang-up: the thread has ended, and the number may be another's already.
+    // A hang-up: the thread has ended, and the number may be in use for something else already.
     if (((shorts[3] ?? 0) & ~POLLIN) !== 0) break;
     if (shorts[3] !== 0) read(readFd, bytes, bytes.length);
     let hasFired = false;
@@ -113,7 +113,7 @@ function serveDescriptors(
   Atomics.notify(memory, shared.STATE);
 }
 
-/** The helper's program: for `new Worker`, with `eval`. It may be run as a script or as a module. */
+/** The helper's program, for `new Worker` with `eval`. Works as a script and as a module. */
 export const HELPER_PROGRAM = `
 Promise.all([import("node:module"), import("node:worker_threads")]).then(
   ([{ createRequire }, { parentPort, workerData }]) =>

@@ -19,10 +19,10 @@ import { SLICE_MS } from "./slices.js";
 import { HELPER, HELPER_PROGRAM, type HelperData, SHARED, SLOT } from "./helper-thread.js";
 import type { LoopWatch, WatchedDescriptor } from "./watch.js";
 
-/** So many descriptors can be waited for in a thread. The memory is not touched before it is used. */
+/** How many descriptors a thread can wait for. The operating system provides the memory only where it is used. */
 const SLOTS_MAX = 65_536;
 const WORDS = SHARED.FIRST_SLOT + SLOTS_MAX * SHARED.SLOT_WORDS;
-/** For the helper's answer that it has stopped, which takes some microseconds. */
+/** How long to wait until the helper has stopped, which takes some microseconds. */
 const STOP_MS = 500;
 
 let helper: Helper | undefined;
@@ -33,7 +33,7 @@ class Helper {
   readonly #worker: Worker;
   readonly #readFd: number;
   readonly #writeFd: number;
-  /** So large that engines keep it outside of their heap, at one address. */
+  /** Large enough that JavaScript engines keep it outside of their heap, at a fixed address. */
   readonly #byte = new Uint8Array(128);
   readonly #byteAt: number;
   /** By slot. */
@@ -48,7 +48,7 @@ class Helper {
     if (typeof ends === "number") throw new OSError(errorCode(ends), { errno: ends, syscall: "pipe" });
     for (const fd of ends) recordDescriptor(fd);
     [this.#readFd, this.#writeFd] = ends;
-    // The helper looks at the slots when it begins, whatever is in the pipe.
+    // The helper reads the slots when it starts, so no byte in the pipe is needed until then.
     this.#memory[SHARED.INTERRUPTED] = 1;
     const data: HelperData = {
       binding: threadBinding(),
@@ -106,7 +106,7 @@ class Helper {
     if (Atomics.exchange(this.#memory, SHARED.INTERRUPTED, 1) === 0) this.#libc.writeAt(this.#writeFd, this.#byteAt, 1);
   }
 
-  /** The thread ends. The helper reads from the pipe no more when this closes it. */
+  /** The thread ends. Waits until the helper has stopped reading from the pipe, then closes the pipe. */
   #stop(): void {
     const memory = this.#memory;
     const { STARTING, RUNNING, STOPPING } = HELPER;
@@ -127,7 +127,7 @@ function wordOf(slot: number): number {
   return SHARED.FIRST_SLOT + slot * SHARED.SLOT_WORDS;
 }
 
-/** One descriptor that the helper waits for. Any that poll(2) takes, under its own number. */
+/** One descriptor that the helper waits for: any that poll(2) accepts. It is not duplicated. */
 export class HelperDescriptor implements WatchedDescriptor {
   readonly #helper: Helper;
   readonly #watch: LoopWatch;

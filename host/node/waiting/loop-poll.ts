@@ -1,8 +1,8 @@
 /**
  * Owns the descriptors that Node's own event loop watches (uv_poll), on the main thread of Node. Knows no poll set.
  *
- * The end of an environment with such a handle open crashes the process, so all of them are closed when Node announces
- * its end. A worker thread may end without notice: handles are not used there, see helper.ts.
+ * If such a handle is open when its environment ends, the process crashes. So all of them are closed on the "exit" event.
+ * A worker thread may end without that event: see handle.ts and helper.ts for what is used there.
  */
 
 import type { Libc, LoopPoll } from "../libc.js";
@@ -12,7 +12,7 @@ import type { LoopWatch, WatchedDescriptor } from "./watch.js";
 const open = new Set<LoopDescriptor>();
 let isEnding: boolean | undefined;
 
-/** Comes before the listeners of others, one of which may throw. */
+/** Runs before other listeners, one of which may throw. */
 function closeAtExit(): void {
   if (isEnding !== undefined) return;
   isEnding = false;
@@ -31,7 +31,7 @@ export class LoopDescriptor implements WatchedDescriptor {
   readonly #watch: LoopWatch;
   readonly #ownedFd: number;
   readonly #events: { readonly readable: boolean; readonly writable: boolean };
-  /** Absent when nothing can be waited for any more. */
+  /** undefined once the process exits. */
   readonly #poll: LoopPoll | undefined;
   #closed = false;
 
@@ -60,7 +60,7 @@ export class LoopDescriptor implements WatchedDescriptor {
     if (this.#ownedFd >= 0) this.#libc.close(this.#ownedFd);
   }
 
-  /** A negative status: libuv has given the descriptor up (it does on POLLERR), and must be asked again. */
+  /** A negative status: libuv has stopped watching the descriptor, as it does on POLLERR, and must be started again. */
   readonly #onPoll = (status: number): void => {
     if (status < 0) this.#watch.fired(this);
     else this.#watch.wake();

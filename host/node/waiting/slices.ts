@@ -6,11 +6,12 @@
 
 import { isMainThread } from "node:worker_threads";
 
-/** As long as one wait of a worker thread takes at most. */
+/** The longest single wait of a worker thread. */
 export const SLICE_MS = 100;
 
 /**
- * Makes `wait`, a wait of whole milliseconds (-1: without end) that gives 0 when they are over, for `timeoutMs`.
+ * Calls `wait`, in a worker thread repeatedly, until `timeoutMs` is over. `wait` takes whole milliseconds (-1: without
+ * end) and returns 0 when they are over.
  * @returns what the last `wait` gave
  */
 export function waitInSlices(wait: (timeoutMs: number) => number, timeoutMs: number): number {

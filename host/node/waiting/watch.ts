@@ -2,9 +2,9 @@
  * Owns a running watch of a poll set: calls back from a setImmediate, and rearms the descriptors that woke it once
  * `onReady` has dealt with them. Knows neither epoll nor poll, and nothing of how a descriptor is waited for.
  *
- * What wakes it may be native code without a callback scope: promise reactions and process.nextTick would not run after
- * it, and an exception would have nobody to catch it. So it only schedules an immediate, which Node runs in the same
- * iteration of its loop, right after the poll phase, and which is an ordinary callback.
+ * It may be woken by native code without a callback scope, after which promise reactions and process.nextTick would not
+ * run and nothing would catch an exception. So waking only schedules an immediate, an ordinary callback that Node runs in
+ * the same iteration of its loop, right after the poll phase.
  */
 
 import type { Watch } from "../../backend/backend.js";
@@ -16,7 +16,7 @@ export interface WatchedDescriptor {
   close(): void;
 }
 
-/** At most one immediate is scheduled, however many descriptors are ready. */
+/** Schedules at most one immediate, however many descriptors are ready. */
 export class LoopWatch implements Watch {
   readonly #onReady: () => void;
   readonly #isBusy: () => boolean;
@@ -25,7 +25,7 @@ export class LoopWatch implements Watch {
   #immediate: NodeJS.Immediate | undefined;
   #stopped = false;
 
-  /** While `isBusy` says so, `onReady` is called in every iteration of the loop. `onStop` is called once. */
+  /** While `isBusy` returns true, `onReady` is called in every iteration of the loop. `onStop` is called once. */
   constructor(onReady: () => void, isBusy: () => boolean, onStop: () => void) {
     this.#onReady = onReady;
     this.#isBusy = isBusy;
@@ -37,7 +37,7 @@ export class LoopWatch implements Watch {
     if (!this.#stopped) this.#immediate ??= setImmediate(this.#run);
   }
 
-  /** `descriptor` is ready and not waited for any more: it is rearmed after `onReady`. */
+  /** `descriptor` is ready and no longer waited for: it is rearmed after `onReady`. */
   fired(descriptor: WatchedDescriptor): void {
     this.#fired.add(descriptor);
     this.wake();
