@@ -19,7 +19,7 @@ export interface OSErrorDetails {
   address?: string | undefined;
   port?: number | undefined;
   path?: string | undefined;
-  /** The way out, at the end of the message. */
+  /** How to fix it; the last part of the message. */
   hint?: string | undefined;
 }
 
@@ -63,7 +63,7 @@ export class ExitNow extends Error {
 /** What a {@link LoopError} says. */
 export type LoopErrorCode = "ERR_LOOP_RUNNING" | "ERR_ENGINE" | "ERR_ENGINE_MEMORY";
 
-/** The loop was asked for something that it cannot do now, such as a second loop on the same map. */
+/** The loop cannot do now what the caller requested, such as a second loop on the same map. */
 export class LoopError extends Error {
   override name = "LoopError";
   readonly code: LoopErrorCode;

@@ -32,13 +32,13 @@ export interface FileCalls {
   /** Is `fd` to be closed in programs that this process executes? Of those that the backend makes, all are. */
   setCloseOnExec(fd: number, on: boolean): number;
   /**
-   * Takes over `fd`, which somebody else made: the opposite of {@link release}. A descriptor of a worker thread is closed
+   * Takes over `fd`, which other code made: the opposite of {@link release}. A descriptor of a worker thread is closed
    * when the thread ends; those that the backend makes are adopted already, but for the ends of a pipe.
    * @returns 0 or -errno
    */
   adopt(fd: number): number;
   /**
-   * Forgets what the backend knows of `fd`, whose owner hands it to somebody who does not use this backend. The
+   * Forgets what the backend knows of `fd`, whose owner hands it to code that does not use this backend. The
    * descriptor stays open.
    * @returns 0, or -EBUSY while the backend holds bytes of it: input to be received first, or output that is still to
    * be sent

@@ -54,7 +54,7 @@ export function writeLog(
   }
 }
 
-/** Logs what was thrown where nobody can be notified of it. `what` says what it was: "uncaptured exception on ...". */
+/** Logs an exception that no handler can be notified of. `what` says what kind it was: "uncaptured exception on ...". */
 export function logThrown(what: string, error: unknown): void {
   const { type, message, info } = compactTraceback(error);
   writeLog("error", `${what} (${type}: ${message} ${info})`, "stdout");
@@ -69,6 +69,6 @@ function writeToStream({ stream, text }: LogEntry): void {
   try {
     process[stream].write(`${text}\n`);
   } catch {
-    // A stream that cannot be written to has no place to say so.
+    // There is nowhere to report that the stream itself cannot be written.
   }
 }

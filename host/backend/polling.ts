@@ -55,7 +55,7 @@ export interface PollSet {
 
   /**
    * A turn begins, which one {@link wait} and the calls of its handlers belong to. Until {@link endTurn} the backend may
-   * make calls together: read before it is asked to, and send later than it is asked to. Each call has the effect that
+   * make calls together: read ahead of a call to receive, and send later than the call to send. Each call has the effect that
    * it would have alone, in the order of the calls. Does nothing in a backend that makes each call alone.
    */
   beginTurn(): void;

@@ -27,7 +27,7 @@ interface Place {
   readonly length: number;
 }
 
-/** The place that the structure at `at` tells, or a WASI errno. */
+/** The address bytes of the structure at `at`, or a WASI errno. */
 function placeOf(memory: GuestMemory, at: number): Place | number {
   if (!memory.has(at, 8)) return ERRNO_FAULT;
   const bufferAt = memory.view.getUint32(at >>> 0, true);
@@ -72,7 +72,7 @@ export interface AddressRoom {
   write(address: SocketAddress): number;
 }
 
-/** The room that the structure at `at` tells, or a WASI errno. */
+/** The buffer that the structure at `at` describes, or a WASI errno. */
 export function addressRoom(memory: GuestMemory, at: number): AddressRoom | number {
   const place = placeOf(memory, at);
   if (typeof place === "number") return place;

@@ -8,9 +8,10 @@
  * sockaddr_in6   0       2       4               8            24         28
  *                | family|port BE|  flowinfo     |  address   | scope id |
  * sockaddr_un    0       2                                  110 (BSD: 106)
- *                | family|  path, its length told by the sockaddr's length |
+ *                | family|  path, as long as the sockaddr's length leaves  |
  * ```
- * The family and the scope id stand in the machine's order, little-endian wherever the backend runs; on macOS and FreeBSD byte 0 is the length and byte 1 the family.
+ * The family and the scope id are in the machine's byte order, little-endian wherever the backend runs; on macOS and
+ * FreeBSD byte 0 is the length and byte 1 the family.
  */
 
 import { isIP } from "node:net";
@@ -54,7 +55,7 @@ export class AddressBuffer {
     return this;
   }
 
-  /** AF_* of what stands in it. */
+  /** The family (AF_*) of the address in it. */
   get family(): number {
     return this.#constants.addressHasLength ? this.#byte(1) : this.#view.getUint16(0, true);
   }
@@ -69,7 +70,7 @@ export class AddressBuffer {
     return kind === 6 ? this.#encode6(host, port) : -errnos.EINVAL;
   }
 
-  /** Reads what a call has left. A family that is none of ours, and no address at all, are an unnamed Unix one. */
+  /** Reads the address that a call has written. An unknown family, or no address at all, reads as an unnamed Unix one. */
   decode(): SocketAddress {
     const length = Math.min(this.length[0] ?? 0, STORAGE_BYTES);
     const family = length < PATH_OFFSET ? 0 : this.family;

@@ -24,8 +24,8 @@ export interface NodeBackendOptions {
   /** How descriptors are polled: epoll(7), the default on Linux, which alone has it, or poll(2). */
   readonly poller?: "epoll" | "poll" | undefined;
   /**
-   * From how many connections that are ready at once epoll's loop batches calls: reads before it is asked to, and sends
-   * at the end of the turn at the latest. Infinity: never. Default 4. See docs/batches.md.
+   * From how many connections that are ready at once epoll's loop batches calls: it reads ahead of the handlers, and
+   * sends at the end of the turn at the latest. Infinity: never. Default 4. See docs/batches.md.
    */
   readonly batchMin?: number | undefined;
   /**
@@ -39,7 +39,7 @@ const BATCH_MIN = 4;
 const BATCH_AFTER_READS = 2;
 const READS_MAX = 255;
 
-/** One a thread, for all of its backends: descriptors are not a backend's. */
+/** One for each thread, shared by its backends: a descriptor belongs to no single backend. */
 let batchOfThread: Batch | undefined;
 
 /**

@@ -18,7 +18,7 @@ export interface PlatformConstants {
   readonly MSG_NOSIGNAL: number;
   /** 0 where MSG_NOSIGNAL does. */
   readonly SO_NOSIGPIPE: number;
-  /** Tells the family of a socket; 0 where there is none. */
+  /** Option that reads the family of a socket; 0 where there is none. */
   readonly SO_DOMAIN: number;
   readonly O_NONBLOCK: number;
   readonly F_DUPFD_CLOEXEC: number;
@@ -49,7 +49,7 @@ export const CLOCK_REALTIME = 0;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
-/** Options that only Linux is asked for. */
+/** Options that are used on Linux only. */
 export const SO_PROTOCOL = 38;
 export const SO_MEMINFO = 55;
 export const TCP_INFO = 11;

@@ -1,5 +1,5 @@
 /**
- * Owns the choice of the backend where nobody gave one: the operating system's. The only room outside host/node that
+ * Owns the default backend: the operating system's. The only room outside host/node that
  * imports it, and only on first use does it touch the platform.
  */
 

@@ -45,7 +45,7 @@ export class EpollPollSet implements PollSet, Watcher {
   readonly #files = new Map<number, number>();
   readonly #kept: KeptInput;
   #isInTurn = false;
-  /** Connections that the last wait has found, and may be read before they are asked for. */
+  /** Connections that the last wait found and that may be read ahead. */
   #candidates = new Int32Array(FIRST_CAPACITY);
   #epollFd: number;
   #watch: LoopWatch | undefined;
@@ -96,7 +96,7 @@ export class EpollPollSet implements PollSet, Watcher {
       return 0;
     }
 
-    // Asked even if nothing seems changed: another descriptor may have come under the number since.
+    // Called even if nothing seems changed: another descriptor may have come under the number since.
     const events = eventsOf(wanted);
     let result = this.#control(known === 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, fd, events);
     if (result === -errnos.EEXIST) result = this.#control(EPOLL_CTL_MOD, fd, events);

@@ -13,7 +13,7 @@ import { UnsupportedPlatformError } from "../backend/errors.js";
 /** A pointer argument: a view, or an address (0n is NULL). */
 export type Pointer = NodeJS.ArrayBufferView | bigint;
 
-/** Calls that only Linux has, or that only Linux is asked for. */
+/** Calls that only Linux has, or that are made on Linux only. */
 export interface LinuxCalls {
   accept4(fd: number, address: Pointer, length: Pointer, flags: number): number;
   dup3(fd: number, newFd: number, flags: number): number;
@@ -44,7 +44,7 @@ export interface LoopPollEvents {
 /** `status` is negative when libuv gave the watching up (it does on POLLERR). */
 export type LoopPollCallback = (status: number) => void;
 
-/** libc as it is called: results as C gives them, -1 with {@link Libc.errno} for a failure. */
+/** libc's calls: results as C gives them, -1 with {@link Libc.errno} for a failure. */
 export interface Libc {
   /** errno of the last call. To be read before anything else is called. */
   errno(): number;

@@ -50,7 +50,7 @@ function isNumeric(host: string): 0 | 4 | 6 {
 }
 
 /**
- * What needs no looking up: a numeric address stands for itself.
+ * The result without a lookup: a numeric address is returned unchanged.
  * @throws OSError for one of the other family, and for what can be no name.
  */
 function known(host: string, family: 0 | 4 | 6): string | undefined {

@@ -23,12 +23,12 @@ import { watchOne } from "./waiting/descriptors.js";
 import { waitInSlices } from "./waiting/slices.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
-/** In 16-bit words: a record, and where its events and what came stand in it. */
+/** In 16-bit words: the size of a record, and the offsets of its events and of its revents. */
 const SHORTS = 4;
 const EVENTS = 2;
 const REVENTS = 3;
 
-/** Records whose descriptors can be told apart by their number alone. */
+/** Records whose descriptors differ by their number alone. */
 class PollArray {
   readonly capacity: number;
   readonly fds: Int32Array;
@@ -101,7 +101,7 @@ export class PollPollSet implements PollSet, Watcher {
   #closed = false;
 
   #watch: LoopWatch | undefined;
-  /** While watched: what stands on Node's own loop, and what cannot. */
+  /** While watched: the descriptors on Node's own loop, and those that cannot be there. */
   readonly #followed = new Map<number, WatchedDescriptor>();
   readonly #unwatchable = new Set<number>();
 

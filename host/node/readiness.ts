@@ -25,7 +25,7 @@ const UNBLOCKED = Ready.READ | Ready.WRITE;
 
 const TIMEOUT_MAX_MS = 0x7fffffff;
 
-/** Events to ask for; errors and hang-ups come unasked. */
+/** Events to request; errors and hang-ups are always reported. */
 export function eventsOf(interest: number): number {
   let events = (interest & Ready.READ) === 0 ? 0 : POLLIN;
   if ((interest & Ready.WRITE) !== 0) events |= POLLOUT;
@@ -39,7 +39,7 @@ export function interestOf(events: number): number {
   return (events & POLLPRI) === 0 ? interest : interest | Ready.PRIORITY;
 }
 
-/** What a descriptor that never blocks would report: all that is asked of it, and no urgent data. */
+/** What a descriptor that never blocks would report: everything of interest, except urgent data. */
 export function unblockedEventsOf(interest: number): number {
   return eventsOf(interest) & ~POLLPRI;
 }
@@ -55,7 +55,7 @@ export function timeoutOf(timeoutMs: number): number {
 /** Writes one row of {@link PollSet.ready} at `at`. */
 export type RowWriter = (rows: Int32Array, at: number, fd: number, events: number, interest: number) => void;
 
-/** A writer that asks libc for the pending error and for the number of bytes where a row tells them. */
+/** A writer of rows that reads the pending error and the number of bytes from libc where the row needs them. */
 export function createRowWriter(libc: Libc, constants: PlatformConstants, records: Records): RowWriter {
   const level = socketLevel(constants);
   const [, SO_ERROR] = constants.options.SO_ERROR;

@@ -36,7 +36,7 @@ import { createVectorSend } from "./vector.js";
 import { isLength, lengthOf, roomOf } from "./views.js";
 
 const TYPES = { stream: SOCK_STREAM, dgram: SOCK_DGRAM } as const;
-/** Options that BSD tells as a bit of its own where Linux says 1. */
+/** Options that BSD returns as a bit of its own, and Linux as 1. */
 const SWITCHES: ReadonlySet<IntegerOption> = new Set([
   "SO_REUSEADDR",
   "SO_REUSEPORT",

@@ -1,5 +1,5 @@
 /**
- * Owns what is asked of a view before libc is given its memory. Knows no call.
+ * Owns the checks of a view before libc is given its memory. Knows no call.
  *
  * `view.length` may be an own property of the view, with any value; the getter of the prototype reads what the engine
  * itself keeps. It throws TypeError for what is no typed array.
@@ -32,14 +32,14 @@ export function offsetOf(view: Uint8Array): number {
   return byteOffset.call(view);
 }
 
-/** How many bytes of `view` a call may use that was asked for `wanted`; negative where that is no length. */
+/** How many bytes of `view` a call for `wanted` bytes may use; negative where `wanted` is no length. */
 export function roomOf(view: Uint8Array, wanted: number | undefined): number {
   const room = length.call(view);
   if (wanted === undefined || wanted >= room) return room;
   return isLength(wanted) ? wanted : -1;
 }
 
-/** Can libc be asked for so many bytes? Not for a negative number, which would be a very large one, nor for NaN. */
+/** Is it a number of bytes that libc can be given? Not for a negative number, which would be a very large one, nor for NaN. */
 export function isLength(wanted: number): boolean {
   return wanted >= 0 && wanted <= 0x7fffffff;
 }

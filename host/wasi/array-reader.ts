@@ -1,5 +1,5 @@
 /**
- * Owns reading a whole array of WASI subscriptions: what differs from the call before is told to what is watched, and
+ * Owns reading a whole array of WASI subscriptions: what differs from the call before is passed on to the watched set, and
  * the clocks become one timeout. Knows the WASI layout; knows no change log.
  */
 

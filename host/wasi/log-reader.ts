@@ -37,7 +37,7 @@ export class LogReader {
         this.#watched.own(fd, false, slot, generation);
         this.#watched.own(fd, true, slot, generation);
       }
-      // Who knows the log is told of urgent data wherever it reads.
+      // A caller that knows the log is notified of urgent data whenever it reads.
       this.#watched.watch(fd, (interest & Ready.READ) === 0 ? interest : interest | Ready.PRIORITY);
     }
     this.#log.taken();

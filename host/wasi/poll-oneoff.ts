@@ -4,7 +4,7 @@
  *
  * There are two ways to learn what the caller wants watched. A caller that keeps a change log (engine.wasm) has only
  * its changes read, so that a call costs O(ready + changed). From any other the whole array is read, and what differs
- * from the call before is told to the poll set. After that both are served by the same code.
+ * from the call before is passed on to the poll set. After that both are served by the same code.
  */
 
 import { Ready, ReadyRow, type Backend, type PollSet } from "../backend/backend.js";
@@ -28,7 +28,7 @@ export interface LinearMemory {
 export interface DescriptorNames {
   /** The backend's descriptor for the module's `fd`; negative where none is open. */
   descriptorOf(fd: number): number;
-  /** A pending error of the backend's `descriptor` was taken, and told in an event: nobody can ask for it again. */
+  /** A pending error of the backend's `descriptor` was taken, and reported in an event: it cannot be read again. */
   failed(descriptor: number, wasiErrno: number): void;
 }
 
@@ -145,7 +145,7 @@ export class PollOneoff {
     for (let i = 0, at = 0; i < count; i++, at += ReadyRow.STRIDE) {
       const fd = ready[at + ReadyRow.FD] ?? 0;
       const bits = ready[at + ReadyRow.BITS] ?? 0;
-      // What most rows say, where nobody shares a descriptor: something to read, and nothing else.
+      // The most common row, where no descriptor is shared: something to read, and nothing else.
       if (bits === Ready.READ && isOwned) {
         const owner = fd * Watched.STRIDE;
         this.#write(owners[owner] ?? 0, owners[owner + 1] ?? 0, ERRNO_SUCCESS, EventType.FD_READ, 1, 0);

@@ -6,7 +6,7 @@
 import { Ready, type PollSet } from "../backend/backend.js";
 import { EventType } from "./layout.js";
 
-/** A descriptor that could not be watched: an event to be told at the next poll. */
+/** A descriptor that could not be watched: an event to be reported at the next poll. */
 export interface Failure {
   readonly fd: number;
   readonly low: number;
@@ -66,7 +66,7 @@ export class Watched {
     if ((interest & Ready.WRITE) !== 0) this.#fail(fd, 2, EventType.FD_WRITE, errno);
   }
 
-  /** What failed for `fd` before is nobody's any more: its events would be more than the caller has room for. */
+  /** Drops earlier failures of `fd`: with their events there would be more than the caller has room for. */
   #withdraw(fd: number): void {
     const { failures } = this;
     for (let i = failures.length - 1; i >= 0; i--) if (failures[i]?.fd === fd) failures.splice(i, 1);

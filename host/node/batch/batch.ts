@@ -1,6 +1,6 @@
 /**
- * Owns the batch of this thread: what is read from many connections in one system call before their handlers ask for it,
- * and what they send, until it is sent in another. Knows records, and submission; knows no poll set and no loop. There is
+ * Owns the batch of this thread: what is read ahead from many connections in one system call, and what their
+ * handlers send, until that is sent in another. Knows records, and submission; knows no poll set and no loop. There is
  * one batch at a time, whatever map's turn it belongs to.
  */
 
@@ -13,15 +13,15 @@ import { isLater, type OutputCalls, PendingOutput, RETRY_MS } from "./pending-ou
 import { Batching, type DescriptorRecord, type Records } from "./record.js";
 import { NOT_MADE, Submission, SUBMISSION_MAX } from "./submission.js";
 
-/** As much is read of one connection. One that has more is better served by a large recv. */
+/** Bytes read ahead from one connection. For more than that, one large recv is faster. */
 const AHEAD_BYTES = 2048;
 /** From one buffer to the next: buffers at a distance of a power of two would compete for the same sets of the cache. */
 const AHEAD_STRIDE = AHEAD_BYTES + 64;
-/** From so many connections; all others are read when they are asked. */
+/** Connections read ahead at most; all others are read when their handlers receive. */
 const AHEAD_MAX = 512;
-/** What is longer is sent at once: the system call is the smaller part of its cost. */
+/** Longer sends are made at once: the system call is the smaller part of their cost. */
 const DEFERRED_BYTES = 2048;
-/** So few are sent one by one: what makes several calls at once costs two calls itself. */
+/** Up to so many sends are made one by one: a batch itself costs two system calls. */
 const FEW = 2;
 
 export class Batch {
@@ -33,7 +33,7 @@ export class Batch {
   readonly #sendFlags: number;
   readonly #facts: ConnectionFacts | undefined;
   #submission: Submission | undefined;
-  /** Has the kernel no means of submission? Asked again when all poll sets have been closed. */
+  /** Has the kernel no means of submission? Checked again when all poll sets have been closed. */
   #isRefused = false;
   #users = 0;
   #isUnderWay = false;
@@ -84,7 +84,7 @@ export class Batch {
     return this.pendingOutput.size === 0 ? timeoutMs : Math.min(timeoutMs, RETRY_MS);
   }
 
-  /** May `fd` be read before it is asked for? It can be read, and `shortReads` reads have taken all that had arrived. */
+  /** May `fd` be read ahead? It can be read, and `shortReads` reads have taken all that had arrived. */
   isCandidate(fd: number, shortReads: number): boolean {
     const record = this.records.of(fd);
     return record.shortReads >= shortReads && !record.hasInput && this.#isAllowed(fd, record);
@@ -140,7 +140,7 @@ export class Batch {
     if (this.#count > 0) this.#flush();
   }
 
-  /** The batch is over: what was accepted is sent, and what nobody has read is kept. */
+  /** The batch is over: accepted output is sent, and unread input is kept. */
   end(): void {
     if (!this.#isUnderWay) return;
     this.#isUnderWay = false;
@@ -158,7 +158,7 @@ export class Batch {
     this.#aheadCount = 0;
   }
 
-  /** The process ends: what was accepted is sent, and what is pending is tried once more. */
+  /** The process ends: accepted output is sent, and pending output is tried once more. */
   finish(): void {
     this.end();
     this.pendingOutput.retry();
@@ -213,7 +213,7 @@ export class Batch {
         this.#ends[last] = end + length;
         return end;
       }
-      // Two sends of one connection are not made together: the first could come short, and the second not.
+      // Two sends of one connection are not made together: the first might be sent in part, and the second whole.
       this.#flush();
     } else if (this.#count === SUBMISSION_MAX) {
       this.#flush();
@@ -248,7 +248,7 @@ export class Batch {
     const from = buffer * AHEAD_STRIDE;
     this.#aheadFds[buffer] = fd;
     if (result > 0) record.setUnread(this.#ahead, from, from + result, result === AHEAD_BYTES);
-    // The end of input is told again to whoever asks.
+    // A later read gets the end of input from the kernel again.
     else if (result < 0 && result !== -errnos.EAGAIN && result !== NOT_MADE) this.fail(fd, result);
     record.noteRead(result, AHEAD_BYTES);
   }
@@ -265,7 +265,7 @@ export class Batch {
     else this.pendingOutput.add(fd, copyOf(this.#deferred, end - at - taken, at + taken));
   }
 
-  /** A call on `fd` has failed, and the kernel will not tell again: whoever reads it to the end is given the error. */
+  /** A call on `fd` has failed, which the kernel reports only once: the read that comes to the end of unread input returns it. */
   fail(fd: number, errno: number): void {
     const record = this.records.of(fd);
     if (record.failure === 0) record.failure = errno;

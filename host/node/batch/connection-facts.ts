@@ -1,5 +1,5 @@
 /**
- * Owns what the kernel is asked about a connection before calls on it are batched. Knows no record and no batch.
+ * Owns the queries to the kernel about a connection, made before calls on it are batched. Knows no record and no batch.
  *
  * ```
  * SO_MEMINFO   0          4         8           12       16        20
@@ -37,7 +37,7 @@ export function costOf(length: number): number {
   return length + SEND_OVERHEAD_BYTES;
 }
 
-/** The default of TCP_NOTSENT_LOWAT, which getsockopt(2) does not tell; Infinity where there is no limit. */
+/** The default of TCP_NOTSENT_LOWAT, which getsockopt(2) does not give; Infinity where there is no limit. */
 function defaultNotSentLimit(): number {
   try {
     const limit = Number(readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1"));
@@ -71,7 +71,7 @@ export class ConnectionFacts {
   batchingOf(fd: number): number {
     if (this.#read(fd, this.#socketLevel, SO_PROTOCOL) !== IPPROTO_TCP) return Batching.REFUSED;
     if ((this.#libc.fcntl(fd, F_GETFL, 0) & this.#nonBlocking) === 0) return Batching.REFUSED;
-    // Somebody has given the socket a limit of its own.
+    // The socket has been given a limit of its own.
     if (this.#read(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT) !== 0) return Batching.REFUSED;
     const state = this.#read(fd, IPPROTO_TCP, TCP_INFO) & 0xff;
     return state === TCP_ESTABLISHED || state === TCP_CLOSE_WAIT ? Batching.ALLOWED : Batching.UNKNOWN;

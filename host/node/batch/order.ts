@@ -1,6 +1,6 @@
 /**
- * Owns the order of the calls of this thread's backends: input that was read before it was asked for is returned before
- * what the kernel has, and what was sent is in the kernel before any other call is made. So every call has the effect that
+ * Owns the order of the calls of this thread's backends: input that was read ahead is returned before what the kernel
+ * has, and what was sent is in the kernel before any other call is made. So every call has the effect that
  * it would have alone, in the order in which the calls were made. Knows the batch; knows no poll set.
  *
  * The order is closed. {@link Unordered} names the members of a backend that need no place in it; each of the others has
@@ -20,7 +20,7 @@ import { Batching, type DescriptorRecord } from "./record.js";
  */
 export type Unordered = "name" | "clock" | "errorCode" | "isNumeric" | "lookup" | "createPollSet";
 
-/** What the kernel is asked to do; and the same in order. */
+/** The kernel's calls; and the same calls kept in order. */
 export type OrderedCalls = Omit<Backend, Unordered>;
 
 type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
@@ -168,7 +168,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     return (records.get(fd)?.unreadBytes ?? 0) > 0;
   }
 
-  /** Would bytes be lost to somebody who does not use this backend? */
+  /** Would bytes be lost to code that does not use this backend? */
   function isHeld(fd: number): boolean {
     return hasUnread(fd) || blockedOutput(fd) !== 0;
   }
@@ -277,7 +277,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     close: inOrder((fd) => {
       const record = records.get(fd);
       if (record?.isAbandoned === true) return EBADF;
-      // While it is open still: a poll set could not be told to leave a closed number, whose file a duplicate keeps open.
+      // While it is open still: a closed number cannot be removed from a poll set while a duplicate keeps its file open.
       records.unwatch(fd);
       if (hasUnread(fd)) {
         // With input unread close(2) resets a connection, and sends nothing any more.
@@ -290,7 +290,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
       return closed;
     }),
 
-    // Nobody has what these make yet, so that they need not wait for what was sent.
+    // What these make is new, so they need not wait for what was sent.
     socket: (family, type) => made(direct.socket(family, type)),
     socketPair: (type) => madePair(direct.socketPair(type)),
     pipe: () => madePair(direct.pipe()),

@@ -1,6 +1,6 @@
 /**
- * Owns what this thread knows of each descriptor beyond what the kernel knows: input that was read before it was asked
- * for, output that is still to be sent, and whether calls on it may be batched. Knows no call and no poll set.
+ * Owns what this thread knows of each descriptor beyond what the kernel knows: input that was read ahead, output
+ * that is still to be sent, and whether calls on it may be batched. Knows no call and no poll set.
  *
  * A descriptor is the process's, not a backend's: one that moves from a map to another takes its record along, whatever
  * backend each of them has.
@@ -32,10 +32,10 @@ export class DescriptorRecord {
   unreadTo = 0;
   /** Did unread input fill the batch's buffer? Then the kernel may have more of the same message. */
   hasFilledBuffer = false;
-  /** What a batched call has failed with, as -errno: it comes after the unread input. The kernel does not tell it again. */
+  /** What a batched call has failed with, as -errno: it comes after the unread input. The kernel does not report it again. */
   failure = 0;
 
-  /** So much may be sent in batches before the kernel has to be asked for room again, in bytes of its memory. */
+  /** How much may be sent in batches before the kernel's room is queried again, in bytes of its memory. */
   room = 0;
   /** Is a send of it in the batch? */
   isDeferred = false;

@@ -19,7 +19,7 @@ import { forgetContext, recordContext } from "../threads/records.js";
 /** How many calls one {@link Submission.run} makes at most. */
 export const SUBMISSION_MAX = 64;
 
-/** The result of a call that was not made, for whatever reason: who makes it alone is told why. */
+/** The result of a call that was not made; made alone, the call returns the reason. */
 export const NOT_MADE = -errnos.EINTR;
 
 /** In 32-bit words. */

@@ -7,7 +7,7 @@
  * Int32Array   0 ...                 FIRST_CONTEXT ...              FIRST_OWNER ...
  *              | thread, its parent  | thread, low word, high word  | thread, by descriptor
  * ```
- * A thread is its `threadId`, and 0, the main thread's, is nobody: what the main thread has ends with the process.
+ * A thread is its `threadId`; 0, the main thread's, means no entry: what the main thread has ends with the process.
  */
 
 const THREADS_MAX = 1024;
@@ -44,7 +44,7 @@ export class Ledger {
     this.owners = this.#words.subarray(FIRST_OWNER);
   }
 
-  /** `thread` is started by `parent`, which answers for it. */
+  /** `thread` is started by `parent`, which releases what it leaves behind. */
   addThread(thread: number, parent: number): void {
     const at = this.#claim(FIRST_THREAD, FIRST_CONTEXT, 2, thread);
     if (at >= 0) Atomics.store(this.#words, at + 1, parent);

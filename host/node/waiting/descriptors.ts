@@ -23,7 +23,7 @@ const { bun, deno } = process.versions;
 const isNode = bun === undefined && deno === undefined;
 const hasLoopPoll = isNode && isMainThread;
 
-/** Waits for an epoll set, of which nobody else knows. @throws OSError where there is no descriptor left */
+/** Waits for an epoll set that no other code uses. @throws OSError where there is no descriptor left */
 export function watchSet(libc: Libc, linux: LinuxCalls, watch: LoopWatch, epollFd: number): WatchedDescriptor {
   if (hasLoopPoll) return new LoopDescriptor(libc, watch, epollFd, POLLIN, false);
   if (isNode) return new HandleDescriptor(libc, linux, watch, epollFd);

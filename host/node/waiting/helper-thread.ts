@@ -53,7 +53,7 @@ interface Koffi {
   load(path: null): { func(signature: string): (...parameters: unknown[]) => number };
 }
 
-/** Runs until it is told to stop. @param notify called when a slot has fired, and not again until that was received */
+/** Runs until it is stopped. @param notify called when a slot has fired, and not again until that was received */
 function serveDescriptors(
   data: HelperData,
   createRequire: (path: string) => (path: string) => unknown,

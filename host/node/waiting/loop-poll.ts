@@ -60,7 +60,7 @@ export class LoopDescriptor implements WatchedDescriptor {
     if (this.#ownedFd >= 0) this.#libc.close(this.#ownedFd);
   }
 
-  /** A negative status: libuv has given the descriptor up (it does on POLLERR), and must be asked again. */
+  /** A negative status: libuv has given the descriptor up (it does on POLLERR), and must be watched anew. */
   readonly #onPoll = (status: number): void => {
     if (status < 0) this.#watch.fired(this);
     else this.#watch.wake();

@@ -3,7 +3,7 @@
  * `onReady` has dealt with them. Knows neither epoll nor poll, and nothing of how a descriptor is waited for.
  *
  * What wakes it may be native code without a callback scope: promise reactions and process.nextTick would not run after
- * it, and an exception would have nobody to catch it. So it only schedules an immediate, which Node runs in the same
+ * it, and no code would catch an exception. So it only schedules an immediate, which Node runs in the same
  * iteration of its loop, right after the poll phase, and which is an ordinary callback.
  */
 
