@@ -59,7 +59,7 @@ export function loop(options: LoopOptions = new LoopOptions()): void {
   }
   releaseExisting();
   if (hasError()) {
-    tellUncaught();
+    reportUncaught();
     exitProcess(1);
   }
   looping = false;
@@ -126,19 +126,19 @@ function isIdle(): bool {
 
 function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
   byChannel = usePoll;
-  if (hasError()) return tellUncaught();
+  if (hasError()) return reportUncaught();
   const waitNs = prepare(max<i64>(0, timeoutNs));
-  if (hasError()) return tellUncaught();
+  if (hasError()) return reportUncaught();
   // As on Node, where `readable` and `writable` leave the loop before the poll.
   if (isLeaving()) return 0;
   const ready = run(isIdle() ? 0 : waitNs, usePoll);
-  if (hasError()) return tellUncaught();
+  if (hasError()) return reportUncaught();
   if (ready < 0) printError(ascii("poll_oneoff ") + errorCode(-ready) + ascii(": the host cannot wait"));
   return ready;
 }
 
 /** An error that was not taken leaves the loop. @returns its errno, negative. */
-function tellUncaught(): i32 {
+function reportUncaught(): i32 {
   const error = takeError();
   if (error === null) return 0;
   printError(ascii("uncaught ") + error.toString());

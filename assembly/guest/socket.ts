@@ -162,7 +162,7 @@ export class Socket extends Endpoint {
   /** Receives one datagram, and where it came from; what is longer than `maxBytes` is cut. Components alone. */
   recvFrom(maxBytes: i32): Datagram {
     const data = this.recv(maxBytes);
-    return new Datagram(data, toldAddress());
+    return new Datagram(data, hostAddress());
   }
 
   /** Sends one datagram to a numeric address. Components alone. @returns its length, 0 when it would have to wait */
@@ -193,7 +193,7 @@ export class Socket extends Endpoint {
   accepted(fd: i32): Socket {
     const socket = new Socket(fd, this.family, this.type, State.OPEN);
     // A connection that is over already has no address any more: reading it reports the end.
-    if (PROFILE == Profile.COMPONENT && addressOf(fd, true) == 0) socket.address = toldAddress();
+    if (PROFILE == Profile.COMPONENT && addressOf(fd, true) == 0) socket.address = hostAddress();
     return socket;
   }
 
@@ -217,7 +217,7 @@ export class Socket extends Endpoint {
 
   private addressOf(isPeer: bool, syscall: string): SocketAddress {
     const result = addressOf(this.fd, isPeer);
-    if (result == 0) return toldAddress();
+    if (result == 0) return hostAddress();
     refuse(-result, syscall);
     return NO_ADDRESS;
   }
@@ -231,7 +231,7 @@ export class Socket extends Endpoint {
   }
 }
 
-function toldAddress(): SocketAddress {
+function hostAddress(): SocketAddress {
   const address = new SocketAddress();
   address.host = addressText(toldHost, toldLength);
   address.port = toldPort;

@@ -29,9 +29,7 @@ describe("the listener", () => {
   test("that is missing is an error that says where it was looked for and how to give one; exit status 1", () => {
     const host = new ScriptedHost(tracer, []);
     expect(host.run()).toBe(1);
-    expect(host.stderr).toMatch(
-      /^no listening socket among descriptors 0 to 63; open are 0 1 2\./,
-    );
+    expect(host.stderr).toMatch(/^no listening socket among descriptors 0 to 63; open are 0 1 2\./);
     for (const runtime of [
       "wasyncore run",
       "wasmtime run -S preview2=n -S tcplisten",
