@@ -19,7 +19,7 @@ const ACCEPTS_A_TURN: i32 = 64;
 
 let stopped: bool = false;
 
-/** Has a handler asked for the end of this turn? */
+/** Has a handler requested the end of this turn? */
 @inline
 export function isStopped(): bool {
   return stopped;

@@ -47,7 +47,7 @@ function parseIPv4(text: string, from: i32, at: usize): i32 {
   return position == text.length ? 4 : 0;
 }
 
-/** Groups of hexadecimal digits, one "::" at the most, perhaps IPv4 at the end. RFC 4291, 2.2. */
+/** Groups of hexadecimal digits, at most one "::", perhaps IPv4 at the end. RFC 4291, 2.2. */
 function parseIPv6(text: string): i32 {
   let length = 0;
   let gap = -1;

@@ -1,6 +1,6 @@
 /**
  * Owns text that is seldom needed, kept in one byte a character. The build turns `ascii("...")` into {@link asciiAt} of
- * bytes that stand in the module; without it the string itself stands there, at twice the size and 20 bytes more.
+ * bytes in the module's data; without it the string itself is there, at twice the size and 20 bytes more.
  */
 
 @inline

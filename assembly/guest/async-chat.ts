@@ -11,11 +11,11 @@ import { QueuedDispatcher } from "./queued-dispatcher";
 import { Socket } from "./socket";
 
 /**
- * What comes in is handed to `collectIncomingData` until the terminator comes, which `foundTerminator` is told; what goes
- * out waits in a queue. Subclass it and override these two.
+ * Input is handed to `collectIncomingData` up to the terminator, at which `foundTerminator` is called; output waits in a
+ * queue. Subclass it and override these two.
  */
 export class AsyncChat extends QueuedDispatcher {
-  /** How many bytes one read takes at the most, 65,536 at most here. asynchat: ac_in_buffer_size. */
+  /** How many bytes one read takes at most; here no more than 65,536. asynchat: ac_in_buffer_size. */
   acInBufferSize: i32 = 65_536;
   /** How many bytes a terminator of bytes may be away; more: {@link handleLineTooLong}. Infinity, or 0: no limit. */
   maxLineLength: f64 = Infinity;
@@ -156,7 +156,7 @@ export class AsyncChat extends QueuedDispatcher {
     if (!this._paused && this._input.hasInput) this._handOn();
   }
 
-  /** Tells what was read, until all is told or reading is paused; what a callback left by failing is told later. */
+  /** Hands on what was read, until nothing is left or reading is paused; after a callback fails, the rest is handed on later. */
   private _handOn(): void {
     const input = this._input;
     const isLimited = this.maxLineLength > 0 && this.maxLineLength < f64(i32.MAX_VALUE);

@@ -1,6 +1,6 @@
 /**
- * Owns `Channel`: a handler as the loop sees it, and the callbacks that come of what the loop tells it. Knows endpoints, and
- * of the engine no more than where a channel stands in it; knows no socket, no registry and no loop.
+ * Owns `Channel`: a handler as the loop sees it, and the callbacks that the loop's events lead to. Knows endpoints, and of
+ * the engine no more than a channel's slot; knows no socket, no registry and no loop.
  *
  * `Dispatcher`, which users extend, is the other half: what a program asks of a channel. This one is no interface because
  * AssemblyScript looks at each call of an abstract method what the object is, and here only one class can answer.
@@ -40,13 +40,13 @@ export abstract class Channel {
   accepting: bool = false;
   /** For subclasses; the library does not look at it. asyncore: closing. */
   closing: bool = false;
-  /** The address given to `bind` or `connect`, or the peer's where the host tells it. */
+  /** The address given to `bind` or `connect`, or the peer's where the host gives it. */
   addr: SocketAddress | null = null;
 
   protected _endpoint: Endpoint | null = null;
   protected _interest: i32 = Ready.READ;
   protected _state: u8 = State.IDLE;
-  /** Would anybody hear that it can write? */
+  /** Does a callback handle that it can write? */
   protected _handlesWrite: bool = false;
   /** Has handleEof been called for this endpoint, and handleClose? */
   protected _eofHandled: bool = false;
@@ -86,14 +86,14 @@ export abstract class Channel {
     this._ignored = new IgnoredSet(types);
   }
 
-  // What a subclass that overrides them is asked every turn.
+  // Sampled every turn where a subclass overrides them.
 
-  /** Is it to be told when there is something to read? As it is: yes. */
+  /** Is it to be notified when there is something to read? By default, yes. */
   readable(): bool {
     return (this._interest & Ready.READ) != 0;
   }
 
-  /** Is it to be told when it can write? As it is, where `handleWrite` is overridden. */
+  /** Is it to be notified when it can write? By default, where `handleWrite` is overridden. */
   writable(): bool {
     return (this._interest & Ready.WRITE) != 0;
   }
@@ -108,7 +108,7 @@ export abstract class Channel {
     this._unhandled(ascii("write"));
   }
 
-  /** There is out-of-band data: no WASI host tells of it. */
+  /** There is out-of-band data: no WASI host reports it. */
   handleExpt(): void {
     this._unhandled(ascii("incoming priority"));
   }
@@ -168,7 +168,7 @@ export abstract class Channel {
   }
 
   handleCloseEvent(): void {
-    // What a handler does with a channel that it has closed may fail; that is told nobody any more.
+    // A handler may use a channel that it has closed; the failure of that is not reported.
     if (this._closeHandled || this.fd < 0) return;
     this._closeHandled = true;
     channelEndInput(this._slot, this._generation);
@@ -181,7 +181,7 @@ export abstract class Channel {
     return this.writable() && this._handlesWrite ? read | Ready.WRITE : read;
   }
 
-  /** Reads before {@link handleReadEvent}. @returns whether there is something to tell. */
+  /** Reads before {@link handleReadEvent}. @returns whether there is something to report. */
   _readAhead(): bool {
     const endpoint = this._endpoint;
     return endpoint === null || endpoint.readAhead();
@@ -218,12 +218,12 @@ export abstract class Channel {
 
   abstract get className(): string;
 
-  /** Does it override `readable` or `writable`? Then it is asked every turn. */
+  /** Does it override `readable` or `writable`? Then they are sampled every turn. */
   get overridesInterest(): bool {
     return false;
   }
 
-  /** Does it override `handleWrite`? If not, there is nobody to tell that it can write. */
+  /** Does it override `handleWrite`? If not, it is not notified that it can write. */
   get overridesHandleWrite(): bool {
     return false;
   }

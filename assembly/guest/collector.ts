@@ -5,7 +5,7 @@
  *
  * Between turns the only functions under way are the program's own, which have called `loop` and wait for it to return.
  * What they hold existed before; so what existed before the loop is pinned, and stays until the loop ends. Everything
- * younger is held by globals, by handlers in the registry and by timers, or by nobody.
+ * younger is held by globals, by handlers in the registry and by timers, or is garbage.
  *
  * The runtime keeps its objects in lists that run in a circle, and adds new ones at the end. So what a turn has allocated
  * is found behind a mark that was made at its beginning.
@@ -48,7 +48,7 @@ export function releaseExisting(): void {
   pinList(firstHeld, lastHeld, false);
 }
 
-/** Pins what stands from `first` to `last` in a list; or lets go of it. That moves it to another list. */
+/** Pins or unpins the objects from `first` to `last` of a list. That moves them to another list. */
 function pinList(first: OBJECT, last: OBJECT, pin: bool): void {
   let next = first;
   let object: OBJECT;
@@ -76,7 +76,7 @@ export function collectBetweenTurns(): void {
   aliveBytes = bytesBehind(nextOf(objectOf(mark)));
 }
 
-/** What stands between `first` and the end of the list, or the mark. */
+/** The bytes of the objects between `first` and the end of the list, or the mark. */
 function bytesBehind(first: OBJECT): usize {
   let bytes: usize = 0;
   let object = nextOf(first);
@@ -99,7 +99,7 @@ function nextOf(object: OBJECT): OBJECT {
   return changetype<OBJECT>(usize(object.gcInfo) & ~FLAGS);
 }
 
-/** Is it an object that can go? Lists begin in static memory, and texts of the program stand there as well. */
+/** Is it an object that can be freed? Lists begin in static memory, where the program's texts are as well. */
 @inline
 function isInHeap(object: OBJECT): bool {
   return changetype<usize>(object) >= __heap_base;

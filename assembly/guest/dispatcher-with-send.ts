@@ -5,7 +5,7 @@ import { SendQueue } from "./send-queue";
 import { Dispatcher } from "./dispatcher";
 import { Socket } from "./socket";
 
-/** How much one call is given at the most: asyncore's 64 KiB. */
+/** How much one call is given at most: asyncore's 64 KiB. */
 const BYTES_A_SEND: i32 = 65_536;
 
 /** What cannot be sent at once is kept, and sent when the socket can take it. */
@@ -47,7 +47,7 @@ export class DispatcherWithSend extends Dispatcher {
     return data.length;
   }
 
-  /** Sends what it can of what waits, 64 KiB at the most. asyncore: initiate_send. */
+  /** Sends as much pending output as the kernel takes, at most 64 KiB. asyncore: initiate_send. */
   initiateSend(): void {
     const queue = this._queue;
     if (queue.length > 0) queue.drop(this._sendBytes(queue.start, min(queue.length, BYTES_A_SEND)));

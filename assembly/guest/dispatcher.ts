@@ -100,7 +100,7 @@ export class Dispatcher extends Channel {
     if (!hasError()) this.addr = address;
   }
 
-  /** Connects to a numeric address. The end of it is told: `handleConnect`, or `handleError`. */
+  /** Connects to a numeric address. When it ends, `handleConnect` or `handleError` is called. */
   connect(address: SocketAddress): void {
     const socket = this.socket;
     if (hasError()) return;
@@ -145,7 +145,7 @@ export class Dispatcher extends Channel {
     return this._sendBytes(data.dataStart, data.length);
   }
 
-  /** Receives up to `maxBytes`; nothing when the peer has ended or is gone, which `handleClose` is told. */
+  /** Receives up to `maxBytes`; nothing when the peer has ended or is gone: then `handleClose` is called. */
   recv(maxBytes: i32): Uint8Array {
     const endpoint = this._endpoint;
     if (endpoint === null) {
@@ -172,7 +172,7 @@ export class Dispatcher extends Channel {
     if (endpoint !== null) endpoint.close();
   }
 
-  // What is told of a listener; the other callbacks are those of Channel.
+  // The callbacks of a listener; the others are those of Channel.
 
   /** A connection is waiting. As it is, takes it and hands it to {@link handleAccepted}, as often as there is one. */
   handleAccept(): void {
@@ -215,12 +215,12 @@ export class Dispatcher extends Channel {
     this.addChannel();
   }
 
-  /** Says whether it wants to be told when it can write. */
+  /** Says whether it is to be notified when it can write. */
   protected setWriteInterest(on: bool): void {
     this._setInterest(on ? this._interest | Ready.WRITE : this._interest & ~Ready.WRITE);
   }
 
-  /** Says whether it wants to be told when there is something to read. */
+  /** Says whether it is to be notified when there is something to read. */
   protected setReadInterest(on: bool): void {
     this._setInterest(on ? this._interest | Ready.READ : this._interest & ~Ready.READ);
   }
@@ -250,7 +250,7 @@ export class Dispatcher extends Channel {
     channelSetState(this._slot, this._generation, state);
   }
 
-  /** What an endpoint's error means: where the peer is gone, handleClose is told. */
+  /** Handles an endpoint's error: where the peer is gone, handleClose is called. */
   private _lost(errno: i32, syscall: string): void {
     if (this.fd < 0 || !isDisconnect(errno)) {
       raiseErrno(errno, syscall);
@@ -260,10 +260,10 @@ export class Dispatcher extends Channel {
     this.handleCloseEvent();
   }
 
-  /** End of input; an error that was pending is the reason for it, and told as recv would have told it. */
+  /** End of input; a pending error is the reason for it, and is reported as recv would have reported it. */
   private _ended(): void {
     const errno = channelTakeError(this._slot, this._generation);
-    // A host that does not tell which error it was says no more than that the peer is gone.
+    // A host that does not say which error it was means no more than that the peer is gone.
     if (errno != ERRNO_SUCCESS) this._lost(errno == ERRNO_IO ? ERRNO_CONNRESET : errno, ascii("recv"));
     else this.handleEofEvent();
   }

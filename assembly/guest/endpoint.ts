@@ -1,7 +1,7 @@
 /**
  * Owns what sockets and files have in common: a descriptor, and bytes read ahead of the handler. Knows no channel.
  *
- * Some hosts say that everything is ready as soon as one descriptor is. So that a handler is told only of what is there,
+ * Some hosts say that everything is ready as soon as one descriptor is. So that a handler is notified only of what is there,
  * the loop reads before it calls `handleRead`; the first `recv` in it gets those bytes, and no call more is made than
  * without. What the handler leaves is kept, and counts as ready in the next turn.
  */
@@ -12,12 +12,12 @@ import { ascii } from "./ascii";
 import { raiseErrno } from "./errors";
 import { bytesAt } from "./memory";
 
-/** How much one call reads at the most. */
+/** How much one call reads at most. */
 const READ_BYTES: i32 = 65_536;
 
 export const NO_BYTES = bytesAt(0, 0);
 
-/** Read ahead for the handler that is being told. */
+/** Read ahead for the handler that is being notified. */
 const ahead = heap.alloc(READ_BYTES);
 let aheadOwner: Endpoint | null = null;
 /** How far it is taken, and its length; a negative length is -errno. */
@@ -63,7 +63,7 @@ export abstract class Endpoint {
   protected abstract readInto(at: usize, length: i32): i32;
   protected abstract writeFrom(at: usize, length: i32): i32;
 
-  /** Receives up to `maxBytes`, 64 KiB at the most; nothing at end of input, or when nothing is there yet. */
+  /** Receives up to `maxBytes`, at most 64 KiB; nothing at end of input, or when nothing is there yet. */
   recv(maxBytes: i32): Uint8Array {
     const data = this.take(maxBytes);
     if (takeErrno != ERRNO_SUCCESS) raiseErrno(takeErrno, ascii("recv"));
@@ -130,7 +130,7 @@ export abstract class Endpoint {
     return true;
   }
 
-  /** The handler has been told: keeps what it left. An end needs no keeping, it will be told again. */
+  /** The handler has been notified: keeps what it left. An end need not be kept, it will be reported again. */
   keepAhead(): void {
     if (aheadOwner !== this) return;
     aheadOwner = null;

@@ -66,8 +66,8 @@ export function raiseErrno(errno: i32, syscall: string, detail: string = ""): vo
 }
 
 /**
- * Takes the error of what has failed in this callback, so that `handleError` is not told; null where all went well.
- * Before the loop runs, an error that nobody takes ends the program when the loop begins.
+ * Takes the error of what has failed in this callback, so that `handleError` is not called; null where all went well.
+ * Before the loop runs, an error that is not taken ends the program when the loop begins.
  */
 export function takeError(): OSError | null {
   const error = waiting;
@@ -81,7 +81,7 @@ export function hasError(): bool {
   return waiting !== null;
 }
 
-/** Has a callback asked to leave the loop? */
+/** Has a callback requested to leave the loop? */
 let leaving: bool = false;
 
 /**

@@ -9,7 +9,7 @@ export class FileWrapper extends Endpoint {
 
   constructor(fd: i32) {
     super(fd, true);
-    // A host that cannot make it non-blocking (standard input, say) is asked before each call.
+    // A host that cannot make it non-blocking (standard input, say) is polled before each call.
     this.blocks = setNonBlocking(fd) < 0;
   }
 

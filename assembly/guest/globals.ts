@@ -8,8 +8,8 @@ import { ascii } from "./ascii";
 import { print, printError } from "./messages";
 
 /**
- * A broken promise of the program, or what it throws. Says which, and traps: so the host tells the functions that led
- * there, and names them. Where in which file is left out, it is a part of the module that grows with every use.
+ * A broken promise of the program, or what it throws. Says which, and traps: so the host names the functions that led
+ * there. The file and the line are left out: they would add to the module with every use.
  */
 export function guestAbort(
   message: string | null = null,

@@ -1,14 +1,14 @@
 /**
- * Owns what a chat channel has read and not yet handed on, and where in it the terminator is. Knows no channel and calls
- * nobody: {@link InputBuffer.next} says, step by step, what is to be told. Every step is complete before it is told, so
- * that whoever is told may change the terminator, or throw the rest away.
+ * Owns what a chat channel has read and not yet handed on, and where in it the terminator is. Knows no channel and makes
+ * no callback: {@link InputBuffer.next} says, step by step, which one is due. Every step is complete before its
+ * callback, which may change the terminator, or discard the rest.
  */
 
 import { NO_BYTES } from "./endpoint";
 
-/** What is to be told. */
+/** The callback that is due. */
 export namespace Step {
-  /** All that can be told has been. */
+  /** None until more is read. */
   export const NOTHING: i32 = 0;
   /** `data` has come. */
   export const DATA: i32 = 1;
@@ -41,7 +41,7 @@ export class InputBuffer {
   /** Is the rest of a line that is too long to be left out? */
   private skipping: bool = false;
 
-  /** Is there something to tell? */
+  /** Is a callback due? */
   get hasInput(): bool {
     return this.due != Step.NOTHING || this.at < this.chunk.length;
   }
@@ -63,7 +63,7 @@ export class InputBuffer {
     this.wanted = count;
   }
 
-  /** Adds what was read. Everything before it must have been told: see {@link hasInput}. */
+  /** Adds what was read. Everything before it must have been handed on: see {@link hasInput}. */
   add(chunk: Uint8Array): void {
     this.chunk = this.held.length > 0 ? joined(this.held, chunk) : chunk;
     this.held = NO_BYTES;
@@ -93,7 +93,7 @@ export class InputBuffer {
     this.held = NO_BYTES;
   }
 
-  /** The stream is over: nothing of it is told any more. The terminator stays. */
+  /** The stream is over: nothing more of it is handed on. The terminator stays. */
   reset(): void {
     this.clear();
     this.due = Step.NOTHING;

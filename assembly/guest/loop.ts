@@ -59,7 +59,7 @@ export function loop(options: LoopOptions = new LoopOptions()): void {
   }
   releaseExisting();
   if (hasError()) {
-    tellUncaught();
+    reportUncaught();
     exitProcess(1);
   }
   looping = false;
@@ -82,10 +82,10 @@ export function poll(options: PollOptions = new PollOptions()): void {
 }
 
 /**
- * One turn, for a host that drives the guest: waits `timeoutNs` at the most, 0 for not at all. A program itself calls
+ * One turn, for a host that drives the guest: waits at most `timeoutNs`, 0 for not at all. A program itself calls
  * {@link poll}: after this, what only its functions hold may be collected.
- * @returns how many channels were ready; or a negative errno: something failed that nobody took, which standard error
- * has been told. The guest may go on.
+ * @returns how many channels were ready; or a negative errno: an error was not taken, and has been written to
+ * standard error. The guest may go on.
  */
 export function turn(timeoutNs: i64): i32 {
   if (looping || isTurning()) return -ERRNO_ALREADY;
@@ -126,19 +126,19 @@ function isIdle(): bool {
 
 function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
   byChannel = usePoll;
-  if (hasError()) return tellUncaught();
+  if (hasError()) return reportUncaught();
   const waitNs = prepare(max<i64>(0, timeoutNs));
-  if (hasError()) return tellUncaught();
+  if (hasError()) return reportUncaught();
   // As on Node, where `readable` and `writable` leave the loop before the poll.
   if (isLeaving()) return 0;
   const ready = run(isIdle() ? 0 : waitNs, usePoll);
-  if (hasError()) return tellUncaught();
+  if (hasError()) return reportUncaught();
   if (ready < 0) printError(ascii("poll_oneoff ") + errorCode(-ready) + ascii(": the host cannot wait"));
   return ready;
 }
 
-/** An error that nobody took leaves the loop. @returns its errno, negative. */
-function tellUncaught(): i32 {
+/** An error that was not taken leaves the loop. @returns its errno, negative. */
+function reportUncaught(): i32 {
   const error = takeError();
   if (error === null) return 0;
   printError(ascii("uncaught ") + error.toString());
@@ -197,7 +197,7 @@ function deliver(slot: i32, kind: i32, detail: i32): i32 {
   return endsCallback() ? Verdict.STOP : more ? Verdict.AGAIN : 0;
 }
 
-/** The host has told that a connection is made or has failed, and not which. */
+/** The host has reported that a connection is made or has failed, but not which. */
 function deliverConnect(channel: Channel): void {
   const errno = connectError(channel.fd);
   if (errno == ERRNO_SUCCESS) {

@@ -51,7 +51,7 @@ function write(fd: i32, line: string): void {
   heap.free(bytes);
 }
 
-/** UTF-8, in three bytes a unit at the most. The standard library's way brings what it does with half a pair. @returns the end */
+/** UTF-8, in at most three bytes a unit. The standard library's way brings what it does with half a pair. @returns the end */
 function encode(text: string, at: usize): usize {
   let to = at;
   for (let i = 0; i < text.length; i++) {

@@ -158,7 +158,7 @@ export class Outgoing {
     }
     const producer = first.producer;
     const piece = producer === null ? NO_BYTES : producer.more();
-    // The producer may have cleared everything. One that failed is asked again by the next send.
+    // The producer may have cleared everything. One that failed is called again by the next send.
     if (this.first !== first || hasError()) return false;
     if (piece.length == 0) this.unlink(first);
     else this.queue.push(piece.dataStart, piece.length);

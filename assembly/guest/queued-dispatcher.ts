@@ -24,7 +24,7 @@ const HALF_WRITE: i32 = 2;
 
 /** What `AsyncChat` sends with; not made to be used without it. */
 export abstract class QueuedDispatcher extends TimedDispatcher {
-  /** How many bytes one send is given at the most. asynchat: ac_out_buffer_size. */
+  /** How many bytes one send is given at most. asynchat: ac_out_buffer_size. */
   acOutBufferSize: i32 = 65_536;
   /** At so many bytes waiting to be sent, {@link push} says that it is enough. */
   highWaterMark: i32 = 65_536;
@@ -77,7 +77,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     }
   }
 
-  /** Queues what a producer gives; it is asked only when a send has room for more. asynchat: push_with_producer. */
+  /** Queues what a producer gives; it is called only when a send has room for more. asynchat: push_with_producer. */
   pushWithProducer(producer: Producer): void {
     if (!this._mayWrite()) return;
     this._out.pushProducer(producer);
@@ -94,7 +94,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
 
   /**
    * Ends the writing half of the connection when everything queued before is sent: the peer reads end of input, and may
-   * go on sending. When both halves have ended, `handleClose` is told. shutdown(2), SHUT_WR.
+   * go on sending. When both halves have ended, `handleClose` is called. shutdown(2), SHUT_WR.
    */
   endWriting(): void {
     if (this._isGone || this._writing != Writing.OPEN) return;
@@ -109,7 +109,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this._updateInterest();
   }
 
-  /** Sends once, {@link acOutBufferSize} bytes at the most. asynchat: initiate_send. */
+  /** Sends once, at most {@link acOutBufferSize} bytes. asynchat: initiate_send. */
   initiateSend(): void {
     this._send();
     this._updateInterest();
@@ -242,7 +242,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   private _shutdown(): void {
     this._writing = Writing.ENDED;
     const result = shutdownSocket(this.fd, HALF_WRITE);
-    // ENOTCONN: the peer is gone, there is nothing left to end, and reading will tell.
+    // ENOTCONN: the peer is gone, there is nothing left to end, and reading reports it.
     if (result < 0 && result != -ERRNO_NOTCONN) raiseErrno(-result, ascii("shutdown"));
     this.tellFailure();
     if (this._inputEnded) this.handleCloseEvent();

@@ -18,12 +18,12 @@ let lists = newStaticArray<Channel | null>(64);
 /** Handlers that left something of what was read ahead, in a list. */
 let firstKeeping: Channel | null = null;
 
-export function addChannel(channel: Channel, state: u8, interest: i32, asked: bool, stream: bool): void {
+export function addChannel(channel: Channel, state: u8, interest: i32, sampled: bool, stream: bool): void {
   const fd = channel.fd;
   // As in asyncore's map, a descriptor has one channel: the newest.
   const former = channelOf(fd);
   if (former !== null) removeChannel(former);
-  const slot = channelAdd(fd, state, interest, asked, stream);
+  const slot = channelAdd(fd, state, interest, sampled, stream);
   channel._slot = slot;
   channel._generation = channelGeneration(slot);
   if (slot >= channels.length) grow(slot);

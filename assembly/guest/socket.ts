@@ -35,7 +35,7 @@ import { ascii } from "./ascii";
 import { Endpoint } from "./endpoint";
 import { OSError, raise, raiseErrno } from "./errors";
 
-/** Of a call that the host does not have, says what there is instead. */
+/** For a call that the host does not have, names the alternative. */
 function noCall(): string {
   return ascii(
     "the host of this program has no such call; listening sockets come from outside, see takeListener. Hosts with the socket extension take programs built with --profile preview1+sockets",
@@ -96,8 +96,8 @@ export class Socket extends Endpoint {
   }
 
   /**
-   * Takes over a descriptor that the host passed in, and makes it non-blocking. WASI tells a listener from a connection
-   * only by what one does with it: it is taken for a listener unless `connected`.
+   * Takes over a descriptor that the host passed in, and makes it non-blocking. WASI does not distinguish a listener from
+   * a connection until it is used: it is taken for a listener unless `connected`.
    */
   static fromDescriptor(fd: i32, connected: bool = false): Socket {
     const type = descriptorType(fd);
@@ -146,7 +146,7 @@ export class Socket extends Endpoint {
     return false;
   }
 
-  /** Closes the descriptor; safe to call again. Tells the peer first: wazero's fd_close leaves a connection as it is. */
+  /** Closes the descriptor; safe to call again. Shuts the connection down first: wazero's fd_close leaves it open. */
   override close(): void {
     if (PROFILE != Profile.COMPONENT && this.state == State.OPEN && this.fd >= 0) shutdownSocket(this.fd, 2);
     super.close();
@@ -162,7 +162,7 @@ export class Socket extends Endpoint {
   /** Receives one datagram, and where it came from; what is longer than `maxBytes` is cut. Components alone. */
   recvFrom(maxBytes: i32): Datagram {
     const data = this.recv(maxBytes);
-    return new Datagram(data, toldAddress());
+    return new Datagram(data, hostAddress());
   }
 
   /** Sends one datagram to a numeric address. Components alone. @returns its length, 0 when it would have to wait */
@@ -192,8 +192,8 @@ export class Socket extends Endpoint {
   /** The socket of a connection that was taken. */
   accepted(fd: i32): Socket {
     const socket = new Socket(fd, this.family, this.type, State.OPEN);
-    // A connection that is over already has no address any more: that is told when it is read.
-    if (PROFILE == Profile.COMPONENT && addressOf(fd, true) == 0) socket.address = toldAddress();
+    // A connection that is over already has no address any more: reading it reports the end.
+    if (PROFILE == Profile.COMPONENT && addressOf(fd, true) == 0) socket.address = hostAddress();
     return socket;
   }
 
@@ -217,7 +217,7 @@ export class Socket extends Endpoint {
 
   private addressOf(isPeer: bool, syscall: string): SocketAddress {
     const result = addressOf(this.fd, isPeer);
-    if (result == 0) return toldAddress();
+    if (result == 0) return hostAddress();
     refuse(-result, syscall);
     return NO_ADDRESS;
   }
@@ -231,14 +231,14 @@ export class Socket extends Endpoint {
   }
 }
 
-function toldAddress(): SocketAddress {
+function hostAddress(): SocketAddress {
   const address = new SocketAddress();
   address.host = addressText(toldHost, toldLength);
   address.port = toldPort;
   return address;
 }
 
-/** Notes that a call has failed; of one that the host does not have, says what there is instead. */
+/** Notes that a call has failed; for one that the host does not have, names the alternative. */
 function refuse(errno: i32, syscall: string): void {
   raiseErrno(errno, syscall, errno == ERRNO_NOTSUP ? noCall() : "");
 }

@@ -31,7 +31,7 @@ export abstract class TimedDispatcher extends Dispatcher {
     if (this._slot >= 0) this._startIdle();
   }
 
-  /** Nothing has moved for {@link idleTimeoutMs}. As it is, logs it and closes; otherwise it is told again. */
+  /** Nothing has moved for {@link idleTimeoutMs}. By default, logs it and closes; an override that leaves it open is called again. */
   handleTimeout(): void {
     this.logInfo(this.toString() + " was idle for " + millisecondsText(this._idleMs) + " ms, closing channel", "error");
     this.handleCloseEvent();
@@ -69,7 +69,7 @@ export abstract class TimedDispatcher extends Dispatcher {
     if (this._idleTimer !== null) this._busyMs = socketMap.now();
   }
 
-  /** If an operation failed: asynchat tells handle_error at once, and nobody else. */
+  /** If an operation failed: as asynchat, calls handleError at once, and nothing else. */
   protected tellFailure(): void {
     const error = takeError();
     if (error !== null) this.handleError(error);

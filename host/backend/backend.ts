@@ -23,7 +23,7 @@ export type * from "./names.js";
 export * from "./polling.js";
 export type * from "./sockets.js";
 
-/** Answers poll and does socket operations. Descriptors are small non-negative integers. */
+/** Polls descriptors and does socket operations. Descriptors are small non-negative integers. */
 export interface Backend extends SocketCalls, FileCalls, NameCalls, PollCalls {
   /** "epoll", "poll", ... */
   readonly name: string;

@@ -61,7 +61,7 @@ export interface SocketCalls {
   listen(fd: number, backlog: number): number;
   /** Takes one waiting connection. -EAGAIN when there is none. */
   accept(fd: number): Accepted | number;
-  /** Begins to connect. 0 when it finished at once, -EINPROGRESS when readiness to write will tell. */
+  /** Begins to connect. 0 when it finished at once, -EINPROGRESS when it ends later, with readiness to write. */
   connect(fd: number, address: SocketAddress): number;
   shutdown(fd: number, how: ShutdownHow): number;
 

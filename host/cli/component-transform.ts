@@ -1,5 +1,5 @@
 /**
- * Owns what the compiler is made to export for a component. Knows the compiler's module, as far as it is used here; knows
+ * Owns what the compiler is made to export for a component. Knows the part of the compiler's module that it uses; knows
  * no file and no command line.
  *
  * AssemblyScript has no export with a colon in its name, and what it exports to start a program returns nothing. A component

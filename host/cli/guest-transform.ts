@@ -1,5 +1,5 @@
 /**
- * Owns what `wasyncore build` changes in the compiler's hands. Knows the compiler's syntax tree, as far as it is used
+ * Owns what `wasyncore build` changes during compilation. Knows the parts of the compiler's syntax tree that are used
  * here; knows no file and no command line.
  *
  * A class of AssemblyScript cannot know its own name, nor which methods it overrides. So each class that extends another

@@ -9,7 +9,7 @@ Runs a WASI preview 1 command on Node. What stands after -- is the command's own
 Options:
   --listen ADDRESS        gives it a listening socket: HOST:PORT, [IPV6]:PORT, or the path of a
                           Unix socket with a slash in it. May be given more than once: the sockets
-                          are its descriptors 3, 4, ... in this order, told by LISTEN_FDS. Port 0
+                          are its descriptors 3, 4, ... in this order, as in LISTEN_FDS. Port 0
                           takes a free one, and says on standard error which
   --listen NAME=ADDRESS   the same, with a name for LISTEN_FDNAMES
   --env NAME=VALUE        sets a variable of its environment, which is empty otherwise. Repeatable

@@ -1,5 +1,5 @@
 /**
- * Owns `wasyncore run`: gives a guest its descriptors, runs it, and tells how it ended. Leaves the command line to
+ * Owns `wasyncore run`: gives a guest its descriptors, runs it, and reports how it ended. Leaves the command line to
  * run-options, the sockets to run-listen, and all of WASI to host/wasi.
  */
 

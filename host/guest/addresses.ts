@@ -21,14 +21,14 @@ export const AddressFamily = { INET4: 1, INET6: 2, UNIX: 3 } as const;
 const STORAGE_BYTES = 128;
 const STORAGE_ADDRESS = 2;
 
-/** Where an address stands, and of which length. */
-interface Place {
+/** Where the bytes of an address are. */
+interface AddressBytes {
   readonly at: number;
   readonly length: number;
 }
 
-/** The place that the structure at `at` tells, or a WASI errno. */
-function placeOf(memory: GuestMemory, at: number): Place | number {
+/** The bytes that the address structure at `at` refers to, or a WASI errno. */
+function addressBytesOf(memory: GuestMemory, at: number): AddressBytes | number {
   if (!memory.has(at, 8)) return ERRNO_FAULT;
   const bufferAt = memory.view.getUint32(at >>> 0, true);
   const length = memory.view.getUint32((at >>> 0) + 4, true);
@@ -38,7 +38,7 @@ function placeOf(memory: GuestMemory, at: number): Place | number {
 
 /** Reads an address. @returns it, or a WASI errno. */
 export function readAddress(memory: GuestMemory, at: number, port: number): SocketAddress | number {
-  const place = placeOf(memory, at);
+  const place = addressBytesOf(memory, at);
   if (typeof place === "number") return place;
   const bytes = memory.slice(place.at, place.length);
   if (place.length !== STORAGE_BYTES) return inetAddress(bytes, port);
@@ -72,9 +72,9 @@ export interface AddressRoom {
   write(address: SocketAddress): number;
 }
 
-/** The room that the structure at `at` tells, or a WASI errno. */
+/** The buffer that the structure at `at` describes, or a WASI errno. */
 export function addressRoom(memory: GuestMemory, at: number): AddressRoom | number {
-  const place = placeOf(memory, at);
+  const place = addressBytesOf(memory, at);
   if (typeof place === "number") return place;
   return {
     write(address) {

@@ -96,7 +96,7 @@ export class DescriptorTable {
     return this.#byBackend.get(fd);
   }
 
-  /** Gives it a number; {@link isFull} was asked before. */
+  /** Gives it a number; the caller has checked {@link isFull}. */
   add(descriptor: Descriptor): number {
     const number = this.#free.pop() ?? this.#slots.length;
     this.#slots[number] = descriptor;

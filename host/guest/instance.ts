@@ -1,6 +1,6 @@
 /**
  * Owns a guest as a WebAssembly module: compiles it, finds out whether it can run here, instantiates it, calls it, and
- * tells how that ended. Knows {@link Preview1}; knows no descriptor and no command line.
+ * reports how that ended. Knows {@link Preview1}; knows no descriptor and no command line.
  */
 
 import { GuestExit } from "./calls/process.js";
@@ -116,7 +116,7 @@ export class Guest {
 
   /**
    * One turn of a library's loop.
-   * @returns how many channels were ready; negative: an errno that the guest has told its standard error. 0 once it has
+   * @returns how many channels were ready; negative: an errno that the guest has written to its standard error. 0 once it has
    *   ended, see {@link exitCode}
    * @throws GuestTrap, GuestError when it has no turns
    */

@@ -11,11 +11,11 @@ import type { Backend } from "../backend/backend.js";
 import { ErrnoTranslator } from "../wasi/errno.js";
 import type { GuestContext } from "./calls/context.js";
 import { Descriptor, DescriptorTable } from "./descriptors.js";
-import { createDescriptorCalls } from "./calls/descriptors.js";
+import { descriptorImports } from "./calls/descriptors.js";
 import { Iovecs } from "./iovecs.js";
 import { GuestMemory } from "./memory.js";
 import { createProcessCalls } from "./calls/process.js";
-import { createSocketCalls, isDatagramSocket, socketDescriptor } from "./calls/sockets.js";
+import { socketImports, isDatagramSocket, socketDescriptor } from "./calls/sockets.js";
 import { createStreamCalls } from "./calls/streams.js";
 import { Transfer } from "./transfer.js";
 import { Waiting } from "./waiting.js";
@@ -30,7 +30,7 @@ export const PREVIEW1 = "wasi_snapshot_preview1";
 export interface GuestStdio {
   /** The backend's descriptor. */
   readonly fd: number;
-  /** What the guest is told it is. A guest asks to find out whether it talks to somebody. Default "stream". */
+  /** The file type that the guest sees. A guest reads it to find out whether it talks to a terminal. Default "stream". */
   readonly kind?: "terminal" | "file" | "stream" | undefined;
 }
 
@@ -49,7 +49,7 @@ export interface Preview1Options {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Its descriptors 0, 1 and 2. Default: the process's own. */
   readonly stdio?: readonly [stdin: GuestStdio, stdout: GuestStdio, stderr: GuestStdio] | undefined;
-  /** Its descriptors from 3 on, in this order. They do not wait: accept answers EAGAIN when nobody is there. */
+  /** Its descriptors from 3 on, in this order. They do not block: accept returns EAGAIN when no connection is waiting. */
   readonly listeners?: readonly GuestListener[] | undefined;
   /** May the guest open, bind and connect sockets? WasmEdge's calls. Default: false. */
   readonly socketExtension?: boolean | undefined;
@@ -70,9 +70,9 @@ const MAX_DESCRIPTORS = 65_536;
 const RANDOM_BYTES = 65_536;
 
 export type Preview1Imports = ReturnType<typeof createStreamCalls> &
-  ReturnType<typeof createDescriptorCalls> &
+  ReturnType<typeof descriptorImports> &
   ReturnType<typeof createProcessCalls> &
-  ReturnType<typeof createSocketCalls> &
+  ReturnType<typeof socketImports> &
   Partial<ReturnType<typeof createSocketExtension>> & {
     poll_oneoff(subscriptionsAt: number, eventsAt: number, count: number, countAt: number): number;
   };
@@ -123,9 +123,9 @@ export class Preview1 {
     const transfer = new Transfer(context);
     this.imports = {
       ...createProcessCalls(backend, memory, process),
-      ...createDescriptorCalls(context),
+      ...descriptorImports(context),
       ...createStreamCalls(context, transfer),
-      ...createSocketCalls(context),
+      ...socketImports(context),
       ...(options.socketExtension === true ? createSocketExtension(context, transfer) : {}),
       poll_oneoff: (subscriptionsAt, eventsAt, count, countAt) =>
         this.#poller.call(subscriptionsAt, eventsAt, count, countAt),

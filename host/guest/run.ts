@@ -18,7 +18,7 @@ export type { GuestStdio } from "./preview1.js";
 export interface GuestOptions extends Omit<Preview1Options, "listeners"> {
   /**
    * Listening sockets, its descriptors from 3 on in this order. They are the guest's from the call on: whatever becomes
-   * of it, they are closed. `name` is told by LISTEN_FDNAMES.
+   * of it, they are closed. `name` goes into LISTEN_FDNAMES.
    */
   readonly listeners?: readonly (Socket | { readonly socket: Socket; readonly name: string })[] | undefined;
 }

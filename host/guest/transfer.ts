@@ -159,7 +159,7 @@ export class Transfer {
     return ready ? ERRNO_SUCCESS : ERRNO_AGAIN;
   }
 
-  /** A failure after some bytes is told by the next call. */
+  /** A failure after some bytes is returned by the next call. */
   #partial(descriptor: Descriptor, done: number, failed: number): number {
     if (done === 0) return failed;
     if (failed !== -ERRNO_AGAIN) descriptor.setPendingError(-failed);

@@ -44,7 +44,7 @@ export interface LoopPollEvents {
 /** `status` is negative when libuv has stopped watching, as it does on POLLERR. */
 export type LoopPollCallback = (status: number) => void;
 
-/** libc as it is called: results as C gives them, -1 with {@link Libc.errno} for a failure. */
+/** libc's calls: results as C gives them, -1 with {@link Libc.errno} for a failure. */
 export interface Libc {
   /** errno of the last call. To be read before anything else is called. */
   errno(): number;

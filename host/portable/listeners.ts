@@ -1,5 +1,5 @@
 /**
- * Owns the listening sockets of a program on Node: those that whoever started it has opened, told by LISTEN_FDS as
+ * Owns the listening sockets of a program on Node: those that its parent process has opened, listed in LISTEN_FDS as
  * sd_listen_fds(3) has it, and those that it opens where the environment variable LISTEN, or it itself, says. Knows
  * sockets; knows no channel.
  */

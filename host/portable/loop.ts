@@ -22,7 +22,7 @@ export function pending(): number {
 }
 
 /**
- * One turn, blocking for `timeoutNs` at the most, 0 for not at all. In a guest it is for a host that drives it.
+ * One turn, blocking for at most `timeoutNs`, 0 for not at all. In a guest it is for a host that drives the guest.
  * @returns how many channels were ready
  */
 export function turn(timeoutNs: number): number {

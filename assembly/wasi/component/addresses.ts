@@ -73,7 +73,7 @@ export function callFlat(call: AddressCall, socket: i32, other: i32, resultAt: u
   );
 }
 
-/** Notes the `ip-socket-address` at `at` as the one that was told. */
+/** Notes the `ip-socket-address` at `at` as the last one that the host gave. */
 export function takeAddress(at: usize): void {
   const port = load<u16>(at, 4);
   tellAddress(takeHost(load<u8>(at) != 0, at + (load<u8>(at) == 0 ? 6 : 12)), port);

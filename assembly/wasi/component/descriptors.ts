@@ -1,6 +1,6 @@
 /**
  * Owns the table of descriptors: numbers for what WASI 0.2 has as resources, standard input, output and error among them;
- * and each one's pollables, one a direction, made when first asked for and kept. Knows no bytes and no addresses.
+ * and each one's pollables, one a direction, made on first use and kept. Knows no bytes and no addresses.
  *
  * A host traps when a resource goes before those that came of it: pollables are dropped first, then streams, then sockets.
  */
@@ -53,12 +53,12 @@ export class Descriptor {
   kind: u8;
   stage: u8;
   isIPv6: bool;
-  /** Has its writing half been ended, by the program at least? Has it been closed? See draining.ts. */
+  /** Has its writing half been ended, by the program at least? Has it been closed? See pending-output.ts. */
   ends: bool;
   isClosed: bool;
-  /** Has its host bytes to send before that is done? Had it the last time that it was asked? */
-  isDraining: bool;
-  drained: bool;
+  /** Has the host output to send before that is done? Had it sent all of it when last polled? */
+  hasPendingOutput: bool;
+  isSent: bool;
   socket: i32;
   input: i32;
   output: i32;
@@ -116,7 +116,7 @@ export function newDescriptor(kind: u8, stage: u8, isIPv6: bool, socket: i32, in
   descriptor.isIPv6 = isIPv6;
   descriptor.ends = false;
   descriptor.isClosed = false;
-  descriptor.isDraining = false;
+  descriptor.hasPendingOutput = false;
   descriptor.socket = socket;
   descriptor.input = input;
   descriptor.output = output;
@@ -126,7 +126,7 @@ export function newDescriptor(kind: u8, stage: u8, isIPv6: bool, socket: i32, in
   return descriptor;
 }
 
-/** What tells that there is something to read; NONE where that cannot come. */
+/** The pollable that is ready when there is something to read; NONE where that cannot happen. */
 export function readPollable(descriptor: Descriptor): i32 {
   if (descriptor.reading == NONE) {
     if (descriptor.input != NONE) {
@@ -139,7 +139,7 @@ export function readPollable(descriptor: Descriptor): i32 {
   return descriptor.reading;
 }
 
-/** What tells that something can be written, or that a connection is made; NONE where that cannot come. */
+/** The pollable that is ready when something can be written, or a connection is made; NONE where that cannot happen. */
 export function writePollable(descriptor: Descriptor): i32 {
   if (descriptor.writing == NONE) {
     if (descriptor.output != NONE) {

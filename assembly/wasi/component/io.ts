@@ -51,7 +51,7 @@ export declare function checkWrite(output: i32, resultAt: usize): void;
 @external("wasi:io/streams@0.2.0", "[method]output-stream.write")
 export declare function writeStream(output: i32, at: usize, length: i32, resultAt: usize): void;
 
-/** 4096 bytes at the most. */
+/** At most 4096 bytes. */
 @external("wasi:io/streams@0.2.0", "[method]output-stream.blocking-write-and-flush")
 export declare function writeAndFlush(output: i32, at: usize, length: i32, resultAt: usize): void;
 

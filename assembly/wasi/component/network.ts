@@ -1,4 +1,4 @@
-/** Owns the host's network, which is asked for once. Knows nothing else. */
+/** Owns the host's network, which is fetched once. Knows nothing else. */
 
 import { instanceNetwork } from "./sockets";
 

@@ -11,7 +11,7 @@
 import { ERRNO_BADF, ERRNO_SUCCESS } from "../../shared/errno";
 import { ClockId, EventType, SUBSCRIPTION_SIZE, Subscription, writeEvent } from "../poll";
 import { Descriptor, NONE, Stage, descriptorAt, readPollable, writePollable } from "./descriptors";
-import { drainingCount, finishDrained, listDraining, noteDrained } from "./draining";
+import { pendingOutputCount, finishSent, listPendingOutput, noteSent } from "./pending-output";
 import { dropPollable, monotonicNow, poll, subscribeInstant, wallNow } from "./io";
 import { landAt } from "./realloc";
 import { NOT_YET, advance } from "./tcp";
@@ -47,7 +47,7 @@ export function poll_oneoff(subscriptionsAt: usize, eventsAt: usize, subscriptio
 }
 
 /** Waits until one that drains has come to the end. */
-export function pollDraining(): void {
+export function pollPendingOutput(): void {
   pollOnce(0, 0, 1, monotonicNow(), i64.MAX_VALUE);
 }
 
@@ -64,7 +64,7 @@ export function clock_time_get(id: u32, _precision: u64, timeAt: usize): i32 {
 
 /** Polls until something is ready, or until about `deadlineNs`. @returns how many events there are: perhaps none */
 function pollOnce(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, nowNs: i64, deadlineNs: i64): i32 {
-  reserve(i32(subscriptions) + drainingCount());
+  reserve(i32(subscriptions) + pendingOutputCount());
   let count = 0;
   let listed = 0;
   for (let i: u32 = 1; i < subscriptions; i++) {
@@ -81,9 +81,9 @@ function pollOnce(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, n
     listed += 1;
   }
   const channels = listed;
-  listed += drainingCount();
-  const drainNs = listDraining(handles + 4 * channels, owners + 4 * channels);
-  const wakeNs = count > 0 ? nowNs : min(deadlineNs, drainNs);
+  listed += pendingOutputCount();
+  const pendingNs = listPendingOutput(handles + 4 * channels, owners + 4 * channels);
+  const wakeNs = count > 0 ? nowNs : min(deadlineNs, pendingNs);
   store<i32>(handles + 4 * listed, clockFor(wakeNs, nowNs));
 
   landAt(indexes, 4 * (listed + 1));
@@ -96,11 +96,11 @@ function pollOnce(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, n
       const at = subscriptionsAt + load<u32>(owners + 4 * index) * SUBSCRIPTION_SIZE;
       count = tellReady(eventsAt, count, changetype<Subscription>(at));
     } else if (index < listed) {
-      noteDrained(changetype<Descriptor>(load<usize>(owners + 4 * index)));
+      noteSent(changetype<Descriptor>(load<usize>(owners + 4 * index)));
     }
   }
   if (answer != indexes) heap.free(answer);
-  if (listed > channels) finishDrained(monotonicNow());
+  if (listed > channels) finishSent(monotonicNow());
   return count;
 }
 

@@ -1,8 +1,8 @@
 /** Owns the end of a program. Knows descriptors; knows no channel. */
 
 import { descriptorAt, descriptorEnd, removeDescriptor } from "./descriptors";
-import { drainAndFree, drainingCount } from "./draining";
-import { pollDraining } from "./poll-calls";
+import { freeWhenSent, pendingOutputCount } from "./pending-output";
+import { pollPendingOutput } from "./poll-calls";
 
 export { cabi_realloc } from "./realloc";
 
@@ -12,8 +12,8 @@ export function finish(): i32 {
     const descriptor = descriptorAt(fd);
     if (descriptor === null) continue;
     removeDescriptor(fd);
-    drainAndFree(descriptor);
+    freeWhenSent(descriptor);
   }
-  while (drainingCount() > 0) pollDraining();
+  while (pendingOutputCount() > 0) pollPendingOutput();
   return 0;
 }

@@ -7,7 +7,7 @@
 let landingAt: usize = 0;
 let landingSize: usize = 0;
 
-/** The next list of `size` bytes at the most is to land at `at`. */
+/** The next list, of at most `size` bytes, is to be placed at `at`. */
 @inline
 export function landAt(at: usize, size: usize): void {
   landingAt = at;

@@ -1,4 +1,4 @@
-/** Owns the program's arguments and its environment, each asked for once. Knows nothing else. */
+/** Owns the program's arguments and its environment, each fetched once. Knows nothing else. */
 
 import { getArguments, getEnvironment } from "./io";
 

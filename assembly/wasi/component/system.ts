@@ -16,7 +16,7 @@ import { Filetype } from "../preview1";
 import { AddressFamily, SocketKind } from "../socket-extension";
 import { flatten, takeAddress } from "./addresses";
 import { Descriptor, Kind, NONE, Stage, descriptorAt, removeDescriptor } from "./descriptors";
-import { drainAndEnd, drainAndFree } from "./draining";
+import { endWhenSent, freeWhenSent } from "./pending-output";
 import { errnoIn, errnoOf, errnoOfStream } from "./errors";
 import { RESULT_SIZE, exit, flushStream, monotonicNow, randomU64, wallNow, writeAndFlush } from "./io";
 import { finish } from "./program";
@@ -44,7 +44,7 @@ export function descriptorType(fd: i32): i32 {
   return descriptor.kind == Kind.UDP ? i32(Filetype.SOCKET_DGRAM) : 0;
 }
 
-/** No call of WASI 0.2 waits that is not asked to. */
+/** In WASI 0.2 only calls made for waiting wait. */
 export function setNonBlocking(_fd: i32): i32 {
   return 0;
 }
@@ -54,7 +54,7 @@ export function closeDescriptor(fd: i32): i32 {
   const descriptor = descriptorAt(fd);
   if (descriptor === null) return -ERRNO_BADF;
   removeDescriptor(fd);
-  drainAndFree(descriptor);
+  freeWhenSent(descriptor);
   return 0;
 }
 
@@ -109,7 +109,7 @@ export function shutdownSocket(fd: i32, how: i32): i32 {
   if (descriptor === null) return -ERRNO_BADF;
   if (descriptor.kind != Kind.TCP || descriptor.stage != Stage.OPEN) return -ERRNO_NOTCONN;
   if (how != SHUT_READ) {
-    const ended = drainAndEnd(descriptor);
+    const ended = endWhenSent(descriptor);
     if (ended < 0 || how == SHUT_WRITE) return ended;
   }
   shutdownTcp(descriptor.socket, RECEIVE, result);
@@ -124,7 +124,7 @@ export function openSocket(family: i32, kind: i32): i32 {
 /** A host of components does so for each socket that it binds. */
 export function allowReuse(_fd: i32): void {}
 
-/** The poll tells it. */
+/** The poll reports it. */
 export function connectError(_fd: i32): i32 {
   return ERRNO_SUCCESS;
 }

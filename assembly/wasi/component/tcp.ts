@@ -1,6 +1,6 @@
 /**
  * Owns TCP sockets: what socket(7) does at once and wasi:sockets in two steps. Knows descriptors and addresses; knows no
- * bytes and no poll. Binding and listening wait for their second step, which asks nobody but the machine. Connecting does
+ * bytes and no poll. Binding and listening wait for their second step, which concerns the local machine alone. Connecting does
  * not: {@link advance} goes on with it when a poll says that it can, the lookup of a name included.
  */
 
@@ -95,7 +95,7 @@ export function connectTcpByName(descriptor: Descriptor, at: usize, length: i32,
 export function advance(descriptor: Descriptor): i32 {
   const errno = descriptor.stage == Stage.LOOKING_UP ? takeLookup(descriptor) : takeConnection(descriptor);
   if (errno == ERRNO_AGAIN) return NOT_YET;
-  // After a failure it is asked for nothing any more.
+  // After a failure it is not used any more.
   if (errno > 0) descriptor.stage = Stage.BOUND;
   return errno;
 }

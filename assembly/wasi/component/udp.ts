@@ -50,7 +50,7 @@ export function connectUdp(descriptor: Descriptor, at: usize, length: i32, port:
   return openStreams(descriptor, true);
 }
 
-/** Receives one datagram, and tells where it came from; what is longer than `length` is cut. @returns bytes, or -errno */
+/** Receives one datagram, and notes where it came from; one longer than `length` is cut. @returns bytes, or -errno */
 export function receiveUdp(descriptor: Descriptor, at: usize, length: i32): i32 {
   if (descriptor.input == NONE) return -ERRNO_NOTCONN;
   receiveDatagrams(descriptor.input, 1, result);

@@ -1,5 +1,5 @@
 /**
- * Owns the second step of what wasi:sockets does in two, where that asks nobody but the machine: it is waited for. Knows
+ * Owns the second step of two-step operations of wasi:sockets that concern the local machine alone: it is waited for. Knows
  * nothing of what the first one was.
  */
 

@@ -26,7 +26,7 @@ function rightsOf(descriptor: Descriptor): bigint {
   return descriptor.isSocket ? rights | Rights.SOCK_ACCEPT | Rights.SOCK_SHUTDOWN : rights;
 }
 
-export function createDescriptorCalls({ errnos, memory, table }: GuestContext) {
+export function descriptorImports({ errnos, memory, table }: GuestContext) {
   /** The errno for an open descriptor that is not of the kind the call needs. */
   function unfit(fd: number, errno: number): number {
     return table.get(fd) === undefined ? ERRNO_BADF : errno;

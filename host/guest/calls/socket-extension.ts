@@ -2,7 +2,7 @@
  * Owns the socket calls that preview 1 does not have, with WasmEdge's signatures: a guest that is given them opens,
  * binds and connects sockets as it likes. Knows the backend seam and the table.
  *
- * WasmEdge tells its first and its second signature of a call apart by the number of parameters; so does this.
+ * WasmEdge distinguishes its first and its second signature of a call by the number of parameters; so does this.
  */
 
 import { Ready, type Family, type SocketAddress, type SocketOption } from "../../backend/backend.js";
@@ -30,7 +30,7 @@ const SockType = { DGRAM: 1, STREAM: 2 } as const;
 
 const FAMILIES: readonly (Family | undefined)[] = [undefined, "IPv4", "IPv6", "unix"];
 
-/** `sock_opt_so`, by number; what has no name cannot be set or asked for. */
+/** `sock_opt_so`, by number; one without a name can be neither set nor read. */
 const OPTIONS: readonly (SocketOption | undefined)[] = [
   "SO_REUSEADDR",
   "SO_TYPE",
@@ -60,14 +60,14 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
     return descriptor.isSocket ? descriptor : ERRNO_NOTSOCK;
   }
 
-  const told = (result: number): number => (result < 0 ? errnos.wasi(result) : ERRNO_SUCCESS);
+  const errnoOf = (result: number): number => (result < 0 ? errnos.wasi(result) : ERRNO_SUCCESS);
 
   function connect({ fd, nonBlocking }: Descriptor, address: SocketAddress): number {
     const result = backend.connect(fd, address);
-    const errno = told(result);
+    const errno = errnoOf(result);
     if (errno !== ERRNO_INPROGRESS || nonBlocking) return errno;
     const { failed, pendingError } = waiting.wait(fd, Ready.WRITE, Infinity);
-    return told(failed < 0 ? failed : pendingError);
+    return errnoOf(failed < 0 ? failed : pendingError);
   }
 
   /** What `call` does with a socket and an address of the guest's. */
@@ -145,14 +145,14 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
     },
 
     sock_bind: (fd: number, addressAt: number, port: number): number =>
-      withAddress(fd, addressAt, port, (descriptor, address) => told(backend.bind(descriptor.fd, address))),
+      withAddress(fd, addressAt, port, (descriptor, address) => errnoOf(backend.bind(descriptor.fd, address))),
 
     sock_connect: (fd: number, addressAt: number, port: number): number => withAddress(fd, addressAt, port, connect),
 
     sock_listen(fd: number, backlog: number): number {
       const descriptor = socketOf(fd);
       if (typeof descriptor === "number") return descriptor;
-      return told(backend.listen(descriptor.fd, Math.max(0, backlog)));
+      return errnoOf(backend.listen(descriptor.fd, Math.max(0, backlog)));
     },
 
     sock_getlocaladdr: (fd: number, addressAt: number, typeOrPortAt: number, portAt?: number): number =>
@@ -184,11 +184,11 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
       if (option === undefined) return ERRNO_NOPROTOOPT;
       if (size >>> 0 < (option === "SO_LINGER" ? LINGER_BYTES : 4)) return ERRNO_INVAL;
       const value = memory.view.getInt32(at >>> 0, true);
-      // The kernel lets nobody set it.
+      // Read-only in the kernel.
       if (option === "SO_TYPE") return ERRNO_NOPROTOOPT;
-      if (option !== "SO_LINGER") return told(backend.setOption(descriptor.fd, option, value));
+      if (option !== "SO_LINGER") return errnoOf(backend.setOption(descriptor.fd, option, value));
       const seconds = memory.view.getInt32((at >>> 0) + 4, true);
-      return told(backend.setLinger(descriptor.fd, { on: value !== 0, seconds: Math.max(0, seconds) }));
+      return errnoOf(backend.setLinger(descriptor.fd, { on: value !== 0, seconds: Math.max(0, seconds) }));
     },
 
     /** (fd, iovecs, count, address, flags, port, length, flags), or without the port. */

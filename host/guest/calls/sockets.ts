@@ -31,7 +31,7 @@ export function isDatagramSocket(backend: Backend, fd: number): boolean {
   return backend.socketType(fd) === "dgram";
 }
 
-export function createSocketCalls({ backend, errnos, memory, table, waiting }: GuestContext) {
+export function socketImports({ backend, errnos, memory, table, waiting }: GuestContext) {
   /** Accepts, and waits for that if the guest waits. @returns the backend's descriptor, or a WASI errno below zero. */
   function accept({ fd, nonBlocking }: Descriptor): number {
     while (true) {

@@ -14,7 +14,7 @@ const RECV_DATA_TRUNCATED = 1;
 export function createStreamCalls(context: GuestContext, transfer: Transfer) {
   const { iovecs, memory, table } = context;
 
-  function told(result: number, lengthAt: number): number {
+  function store(result: number, lengthAt: number): number {
     if (result < 0) return -result;
     memory.setUint32(lengthAt, result);
     return ERRNO_SUCCESS;
@@ -25,14 +25,14 @@ export function createStreamCalls(context: GuestContext, transfer: Transfer) {
       const descriptor = table.get(fd);
       if (descriptor === undefined || !descriptor.readable) return ERRNO_BADF;
       if (!memory.has(lengthAt, 4)) return ERRNO_FAULT;
-      return iovecs.read(iovecsAt, count) || told(transfer.receive(descriptor, false), lengthAt);
+      return iovecs.read(iovecsAt, count) || store(transfer.receive(descriptor, false), lengthAt);
     },
 
     fd_write(fd: number, iovecsAt: number, count: number, lengthAt: number): number {
       const descriptor = table.get(fd);
       if (descriptor === undefined || !descriptor.writable) return ERRNO_BADF;
       if (!memory.has(lengthAt, 4)) return ERRNO_FAULT;
-      return iovecs.read(iovecsAt, count) || told(transfer.send(descriptor), lengthAt);
+      return iovecs.read(iovecsAt, count) || store(transfer.send(descriptor), lengthAt);
     },
 
     sock_recv(fd: number, iovecsAt: number, count: number, flags: number, lengthAt: number, flagsAt: number): number {
@@ -47,7 +47,7 @@ export function createStreamCalls(context: GuestContext, transfer: Transfer) {
       if (failed !== ERRNO_SUCCESS) return failed;
       const result = transfer.receive(descriptor, (flags & RiFlags.WAITALL) !== 0);
       if (result >= 0) memory.view.setUint16(flagsAt >>> 0, transfer.truncated ? RECV_DATA_TRUNCATED : 0, true);
-      return told(result, lengthAt);
+      return store(result, lengthAt);
     },
 
     sock_send(fd: number, iovecsAt: number, count: number, flags: number, lengthAt: number): number {
@@ -56,7 +56,7 @@ export function createStreamCalls(context: GuestContext, transfer: Transfer) {
       if (!descriptor.isSocket) return ERRNO_NOTSOCK;
       if (!memory.has(lengthAt, 4)) return ERRNO_FAULT;
       if (flags !== 0) return ERRNO_INVAL;
-      return iovecs.read(iovecsAt, count) || told(transfer.send(descriptor), lengthAt);
+      return iovecs.read(iovecsAt, count) || store(transfer.send(descriptor), lengthAt);
     },
   };
 }

@@ -1,5 +1,5 @@
 /**
- * Owns what the kernel is asked about a connection before calls on it are batched. Knows no record and no batch.
+ * Owns the queries to the kernel about a connection, made before calls on it are batched. Knows no record and no batch.
  *
  * ```
  * SO_MEMINFO   0          4         8           12       16        20

@@ -1,7 +1,7 @@
 /**
- * Owns descriptors whose host still has bytes to send when the program closes them, or ends their writing half: done at
- * once, that would lose those bytes. It is done when the host has sent them; a closed one is dropped after a minute
- * whatever has become of them. Knows no poll.
+ * Owns descriptors with pending output: bytes that the host still has to send when the program closes a descriptor or
+ * ends its writing half. Doing so at once would lose them, so it is deferred until they are sent; a closed descriptor is
+ * dropped after a minute in any case. Knows no poll.
  */
 
 import { ERRNO_SUCCESS } from "../../shared/errno";
@@ -11,7 +11,7 @@ import { RESULT_SIZE, monotonicNow } from "./io";
 import { shutdownTcp } from "./sockets";
 import { roomIn } from "./streams";
 
-const DRAIN_NS_MAX: i64 = 60_000_000_000;
+const PENDING_NS_MAX: i64 = 60_000_000_000;
 /** `shutdown-type.send`. */
 const SEND: i32 = 1;
 
@@ -23,22 +23,22 @@ let count: i32 = 0;
 
 
 @inline
-export function drainingCount(): i32 {
+export function pendingOutputCount(): i32 {
   return count;
 }
 
-/** Drops one that has no number any more, now or when its bytes are gone. */
-export function drainAndFree(descriptor: Descriptor): void {
+/** Drops a descriptor that has no number any more, now or when its output is sent. */
+export function freeWhenSent(descriptor: Descriptor): void {
   descriptor.isClosed = true;
-  descriptor.untilNs = monotonicNow() + DRAIN_NS_MAX;
-  if (descriptor.isDraining) return;
+  descriptor.untilNs = monotonicNow() + PENDING_NS_MAX;
+  if (descriptor.hasPendingOutput) return;
   const isStream = descriptor.kind != Kind.UDP && descriptor.output != NONE;
   if (isStream && roomIn(descriptor.output) == 0) add(descriptor);
   else freeDescriptor(descriptor);
 }
 
-/** Ends the writing half of a connection, now or when its bytes are gone. @returns 0, or -errno */
-export function drainAndEnd(descriptor: Descriptor): i32 {
+/** Ends the writing half of a connection, now or when its output is sent. @returns 0, or -errno */
+export function endWhenSent(descriptor: Descriptor): i32 {
   if (descriptor.ends) return ERRNO_SUCCESS;
   descriptor.ends = true;
   if (roomIn(descriptor.output) != 0) return end(descriptor);
@@ -46,8 +46,8 @@ export function drainAndEnd(descriptor: Descriptor): i32 {
   return ERRNO_SUCCESS;
 }
 
-/** Writes the pollable of each to `handlesAt`, and which it is to `ownersAt`. @returns when the first one's time is over */
-export function listDraining(handlesAt: usize, ownersAt: usize): i64 {
+/** Writes the pollable of each to `handlesAt`, and its descriptor to `ownersAt`. @returns the earliest deadline */
+export function listPendingOutput(handlesAt: usize, ownersAt: usize): i64 {
   let untilNs = i64.MAX_VALUE;
   let at: usize = 0;
   for (let next = first; next != 0; next = changetype<Descriptor>(next).next) {
@@ -61,22 +61,22 @@ export function listDraining(handlesAt: usize, ownersAt: usize): i64 {
 }
 
 /** One of them can be written to, or has failed. */
-export function noteDrained(descriptor: Descriptor): void {
-  descriptor.drained = roomIn(descriptor.output) != 0;
+export function noteSent(descriptor: Descriptor): void {
+  descriptor.isSent = roomIn(descriptor.output) != 0;
 }
 
-/** Does what was to be done with those whose bytes are gone; drops those whose time is over. */
-export function finishDrained(nowNs: i64): void {
+/** Ends or drops, as deferred, those whose output is sent; drops those whose deadline has passed. */
+export function finishSent(nowNs: i64): void {
   let before: usize = 0;
   let next = first;
   while (next != 0) {
     const descriptor = changetype<Descriptor>(next);
     const after = descriptor.next;
-    if (descriptor.drained || (descriptor.isClosed && descriptor.untilNs <= nowNs)) {
+    if (descriptor.isSent || (descriptor.isClosed && descriptor.untilNs <= nowNs)) {
       if (before == 0) first = after;
       else changetype<Descriptor>(before).next = after;
       count -= 1;
-      descriptor.isDraining = false;
+      descriptor.hasPendingOutput = false;
       if (descriptor.ends) end(descriptor);
       if (descriptor.isClosed) freeDescriptor(descriptor);
     } else {
@@ -87,8 +87,8 @@ export function finishDrained(nowNs: i64): void {
 }
 
 function add(descriptor: Descriptor): void {
-  descriptor.isDraining = true;
-  descriptor.drained = false;
+  descriptor.hasPendingOutput = true;
+  descriptor.isSent = false;
   descriptor.next = first;
   first = changetype<usize>(descriptor);
   count += 1;
