@@ -114,6 +114,9 @@ export abstract class ChannelHandler implements Channel {
     this.logInfo("unhandled connect event", "warning");
   }
 
+  /** The connection has become secure: the TLS handshake has succeeded. See `wrapTls` and `startTls`. */
+  handleSecure(): void | Promise<void> {}
+
   /**
    * A connection is waiting. By default, accepts it and passes it to {@link handleAccepted}, and is called again until no
    * connection is waiting. An error thrown after `accept` belongs to the connection: the channel that has taken it over
@@ -171,6 +174,10 @@ export abstract class ChannelHandler implements Channel {
     if (!this.#membership.isMember) return;
     this.connected = true;
     this.connecting = false;
+  }
+
+  handleSecureEvent(): void | Promise<void> {
+    this.follow(this.handleSecure());
   }
 
   handleAcceptEvent(): boolean {

@@ -55,6 +55,10 @@ export class DispatcherWithSend extends Dispatcher {
     return true;
   }
 
+  protected override get plainOutputLength(): number {
+    return this.#queue.length;
+  }
+
   protected override outputLost(): void {
     super.outputLost();
     this.#outputLost = true;

@@ -11,6 +11,10 @@ import type { ConnectionState, Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
 import { Socket } from "../net/socket.js";
+import type { TLSSocket } from "node:tls";
+import type { TlsEndpoint } from "../net/tls/endpoint.js";
+import { tlsOf, tlsOn } from "../net/tls/wrapped.js";
+import type { WrapTlsOptions } from "../net/tls/options.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
 import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
@@ -29,6 +33,9 @@ const STATES = {
 /** Errors of accept that mean "out of descriptors or memory": pausing helps, closing would not. */
 const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
 
+/** Puts TLS between a channel and its socket: the part of `wrapTls` and `startTls` that needs the channel's own. */
+export let layTls: (channel: Dispatcher, options: WrapTlsOptions, isUnderWay: boolean) => void;
+
 /**
  * A socket and its callbacks. Subclass it, override `handleRead` and its companions, and run `loop`.
  *
@@ -40,6 +47,8 @@ export class Dispatcher extends ChannelHandler {
   #endpoint: Endpoint | undefined;
   /** The endpoint, or the socket beneath it. */
   #socket: Socket | undefined;
+  /** The endpoint, if it is TLS. */
+  #tls: TlsEndpoint | undefined;
 
   /**
    * @param socket a connected or listening socket to take over
@@ -65,6 +74,19 @@ export class Dispatcher extends ChannelHandler {
     return this.#endpoint?.fd ?? -1;
   }
 
+  /**
+   * Node's `tls.TLSSocket`, for what it knows of the session: `getPeerCertificate()`, `getProtocol()`, `alpnProtocol`,
+   * `authorized`, the event "session". Undefined without TLS, and before the handshake begins. Do not read, write or close it.
+   */
+  get tls(): TLSSocket | undefined {
+    return this.#tls?.tlsSocket;
+  }
+
+  /** Has a TLS connection ended without the peer's close_notify? What was received may then have been cut short. */
+  get tlsTruncated(): boolean {
+    return this.#tls?.isTruncated === true;
+  }
+
   /** The map that the channel belongs to. */
   get map(): ChannelMap {
     return this.#membership.map;
@@ -82,7 +104,9 @@ export class Dispatcher extends ChannelHandler {
    */
   setSocket(socket: Socket): void {
     checkInstance("socket", socket, Socket);
-    this.setEndpoint(socket, socket);
+    const tls = tlsOf(socket);
+    this.setEndpoint(tls ?? socket, socket);
+    this.#tls = tls;
   }
 
   /** Allows the address to be bound again at once (SO_REUSEADDR); does nothing if the option cannot be set. */
@@ -232,6 +256,8 @@ export class Dispatcher extends ChannelHandler {
     this.delChannel();
     this.#endpoint = endpoint;
     this.#socket = socket;
+    this.#tls = undefined;
+    membership.setLayer(endpoint.layer);
     if (address !== undefined) this.addr = address;
     this.connected = kind === "connected";
     this.accepting = kind === "listening";
@@ -241,8 +267,21 @@ export class Dispatcher extends ChannelHandler {
     membership.lifetime.begin();
     // A class that manages its interest may have set it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
-    noteTakenOver(endpoint, this);
+    noteTakenOver(socket ?? endpoint, this);
     this.addChannel();
+  }
+
+  /** Bytes of output that `startTls` must not encrypt: pending since before it. */
+  protected get plainOutputLength(): number {
+    return 0;
+  }
+
+  /** Drops input that was read and not delivered: `startTls` must not take it for what comes after the handshake. */
+  protected dropPlainInput(): void {}
+
+  /** Pending output has been dropped. */
+  protected outputDropped(): void {
+    this.#tls?.plainOutputDropped();
   }
 
   /** Sets whether the channel wants write events. */
@@ -273,6 +312,22 @@ export class Dispatcher extends ChannelHandler {
     } catch (error) {
       return this.#lost(error, 0);
     }
+  }
+
+  /** Puts TLS between the channel and its socket. */
+  #layTls(options: WrapTlsOptions, isUnderWay: boolean): void {
+    const { socket } = this;
+    this.#open("startTls");
+    const plainBytes = isUnderWay ? this.plainOutputLength : 0;
+    const tls = tlsOn(socket, options, plainBytes, this.addr?.host);
+    if (isUnderWay) this.dropPlainInput();
+    this.#endpoint = tls;
+    this.#tls = tls;
+    this.#membership.setLayer(tls);
+  }
+
+  static {
+    layTls = (channel, options, isUnderWay) => channel.#layTls(options, isUnderWay);
   }
 
   #reset(): void {

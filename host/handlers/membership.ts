@@ -8,6 +8,7 @@ import { type ChannelMap, registrarOf } from "../loop/channel-map.js";
 import type { Channel, Registration } from "../loop/channel.js";
 import { Interest, State } from "../loop/engine.js";
 import type { OSError } from "../backend/errors.js";
+import type { Layer } from "../net/endpoint.js";
 import { Lifetime } from "./lifetime.js";
 
 /** A handler and its map, whether or not it is in the map. */
@@ -24,6 +25,7 @@ export class Membership {
   closeHandled = false;
   readonly lifetime = new Lifetime();
   #registration: Registration | undefined;
+  #layer: Layer | undefined;
   #stopLookup: (() => void) | undefined;
 
   constructor(map: ChannelMap) {
@@ -44,6 +46,13 @@ export class Membership {
     const { state, interest } = this;
     this.#registration?.remove();
     this.#registration = registrarOf(this.map).register(channel, { fd, state, interest, sampled, stream });
+    if (this.#layer !== undefined) this.#attach(this.#layer);
+  }
+
+  /** Events pass through this layer from now on. @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync` */
+  setLayer(layer: Layer | undefined): void {
+    this.#layer = layer;
+    if (layer !== undefined) this.#attach(layer);
   }
 
   leave(): void {
@@ -80,6 +89,15 @@ export class Membership {
   pause(): boolean {
     this.#registration?.pause();
     return this.isMember;
+  }
+
+  #attach(layer: Layer): void {
+    try {
+      this.#registration?.setLayer(layer);
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
   }
 
   /** Handles the rejection of a callback's promise: see `Registrar.follow`. */

@@ -6,6 +6,7 @@
 import type { SocketAddress } from "../backend/backend.js";
 import { BlockingIOError, ExitNow, isDisconnect, OSError } from "../backend/errors.js";
 import { logThrown, nameForLog } from "../backend/log.js";
+import type { Layer } from "../net/endpoint.js";
 
 /**
  * A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. What the promise of an
@@ -21,6 +22,8 @@ export interface Channel {
   /** A listener has a connection waiting. @returns whether one was taken, so that more may be waiting. */
   handleAcceptEvent(): boolean;
   handleConnectEvent(): void | Promise<void>;
+  /** The TLS handshake has succeeded. */
+  handleSecureEvent(): void | Promise<void>;
   handleReadEvent(): void | Promise<void>;
   handleWriteEvent(): void | Promise<void>;
   handleExptEvent(): void | Promise<void>;
@@ -96,6 +99,11 @@ export interface Registering {
 export interface Registration {
   setInterest(interest: number): void;
   setState(state: number): void;
+  /**
+   * Events pass through this layer from now on: see {@link Layer}.
+   * @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync`
+   */
+  setLayer(layer: Layer): void;
   /** There is nothing to read any more, whatever the handler's interest. */
   endInput(): void;
   /** The listener is out of descriptors: it is not watched until one may be free. */

@@ -8,6 +8,8 @@ import { type Channel, handleThrown, isThenable, type Registering, type Registra
 import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
 import { LoopError, OSError } from "../backend/errors.js";
 import { logThrown } from "../backend/log.js";
+import type { Layer } from "../net/endpoint.js";
+import { blockingError, LayerLink } from "./layered.js";
 import { NameLookups } from "./name-lookups.js";
 import { rememberUnlooped } from "./never-looped.js";
 import type { Timer } from "./timer.js";
@@ -20,6 +22,8 @@ const TWO_32 = 0x1_0000_0000;
 /** A channel in the map, with its slot and generation in the engine. */
 class Member implements Registration {
   readonly addedMs: number;
+  /** The layer that events pass through, if there is one. */
+  link: LayerLink | undefined;
   constructor(
     readonly scheduler: Scheduler,
     readonly channel: Channel,
@@ -27,13 +31,35 @@ class Member implements Registration {
     readonly slot: number,
     readonly generation: number,
     readonly isSampled: boolean,
+    /** What the handler wants: bits of `Interest`. */
+    public interest: number,
   ) {
     this.addedMs = scheduler.nowMs();
   }
 
   setInterest(interest: number): void {
+    this.interest = interest;
+    if (this.link === undefined) this.watch(interest);
+    else this.link.want(interest);
+  }
+
+  watch(interest: number): void {
     this.scheduler.engine.channelSetInterest(this.slot, this.generation, interest);
     this.scheduler.changed();
+  }
+
+  setLayer(layer: Layer): void {
+    if (this.scheduler.isBlocking) throw blockingError();
+    const { scheduler } = this;
+    this.link?.close();
+    this.link = new LayerLink(layer, this.interest, {
+      watch: (interest) => this.watch(interest),
+      callLater: (delayMs, callback) => {
+        const timer = scheduler.startTimer(scheduler.nowMs() + delayMs, 0, callback);
+        return () => timer.cancel();
+      },
+      notify: () => scheduler.notify(this),
+    });
   }
 
   setState(state: number): void {
@@ -88,6 +114,9 @@ class RunningTimer implements Timer {
   }
 }
 
+/** Events of a descriptor that a layer is notified of before the handler is. */
+const PASSES_LAYER: ReadonlySet<number> = new Set([Kind.READ, Kind.WRITE, Kind.CONNECT]);
+
 /** Closes the poll sets of maps that are garbage. While a loop waits on a poll set, its map is reachable. */
 const unreachable = new FinalizationRegistry<PollSet>((set) => set.close());
 
@@ -98,6 +127,8 @@ export class Scheduler {
   readonly lookups: NameLookups;
   /** Is a loop running? One at a time: two would deliver each other's events. */
   isLooping = false;
+  /** Does the loop that runs block the thread? */
+  isBlocking = false;
   /** How many channels are sampled every turn. */
   sampled = 0;
   /** How many channels do not keep a loop going. */
@@ -153,7 +184,7 @@ export class Scheduler {
     const slot = engine.channelAdd(fd, State.IDLE, sampled ? Interest.NONE : interest, Number(sampled), Number(stream));
     if (slot < 0) throw outOfMemory("channel");
     former?.remove();
-    const member = new Member(this, channel, fd, slot, engine.channelGeneration(slot), sampled);
+    const member = new Member(this, channel, fd, slot, engine.channelGeneration(slot), sampled, interest);
     engine.channelSetState(slot, member.generation, state);
     this.#members[slot] = member;
     this.#byDescriptor.set(fd, member);
@@ -167,6 +198,7 @@ export class Scheduler {
     if (this.engine.channelRemove(member.slot, member.generation) === 0) return;
     this.#members[member.slot] = undefined;
     this.#byDescriptor.delete(member.fd);
+    member.link?.close();
     if (member.isSampled) this.sampled -= 1;
     this.changed();
   }
@@ -254,10 +286,12 @@ export class Scheduler {
   }
 
   #sample(slot: number): number {
-    const channel = this.#members[slot]?.channel;
-    if (channel === undefined) return Interest.NONE;
+    const member = this.#members[slot];
+    if (member === undefined) return Interest.NONE;
+    const { channel } = member;
     try {
-      return channel.sampleInterest();
+      const interest = channel.sampleInterest();
+      return member.link === undefined ? interest : member.link.sampled(interest);
     } catch (error) {
       this.#fail(channel, error);
       return Interest.NONE;
@@ -266,9 +300,11 @@ export class Scheduler {
 
   #deliver(slot: number, kind: number, detail: number): number {
     if (kind === Kind.TIMER) return this.#fire(slot);
-    const channel = this.#members[slot]?.channel;
-    if (channel === undefined) return Verdict.GO_ON;
+    const member = this.#members[slot];
+    if (member === undefined) return Verdict.GO_ON;
+    const { channel } = member;
     try {
+      if (member.link !== undefined && PASSES_LAYER.has(kind)) return this.#deliverThrough(member, member.link, kind);
       if (kind === Kind.ACCEPT) return this.#accept(channel);
       if (kind === Kind.ERROR) return this.#fail(channel, channel.socketError(wasiErrorCode(detail)));
       const result = call(channel, kind);
@@ -277,6 +313,60 @@ export class Scheduler {
     } catch (error) {
       return this.#fail(channel, error);
     }
+  }
+
+  /** Delivers an event of the descriptor to the layer, and to the handler what follows from it. @throws what a handler does */
+  #deliverThrough(member: Member, link: LayerLink, kind: number): number {
+    if (this.isBlocking) throw blockingError();
+    link.isBusy = true;
+    try {
+      if (kind === Kind.READ) link.layer.readable();
+      else if (kind === Kind.WRITE) link.layer.writable();
+      else {
+        this.follow(member.channel, member.channel.handleConnectEvent());
+        link.layer.connected();
+      }
+      return this.#deliverFrom(member, link, kind);
+    } finally {
+      this.#leaveLink(member, link);
+    }
+  }
+
+  /** Delivers what a layer has for its handler. @throws what a handler does */
+  #deliverFrom(member: Member, link: LayerLink, kind: number): number {
+    const { channel } = member;
+    const { layer } = link;
+    const failure = layer.takeFailure();
+    if (failure !== undefined) return this.#fail(channel, failure);
+    if (layer.takeSecured()) this.follow(channel, channel.handleSecureEvent());
+    if (kind === Kind.READ && this.#has(member) && link.canRead) this.follow(channel, channel.handleReadEvent());
+    if (kind === Kind.WRITE && this.#has(member) && link.canWrite) this.follow(channel, channel.handleWriteEvent());
+    return Verdict.GO_ON;
+  }
+
+  /** Delivers what a layer has for its handler, from a timer. */
+  notify(member: Member): void {
+    const { channel, link } = member;
+    if (link === undefined) return;
+    link.isBusy = true;
+    try {
+      if (this.isBlocking) throw blockingError();
+      this.#deliverFrom(member, link, Kind.READ);
+    } catch (error) {
+      this.#fail(channel, error);
+    } finally {
+      this.#leaveLink(member, link);
+    }
+  }
+
+  #leaveLink(member: Member, link: LayerLink): void {
+    if (!this.#has(member) || member.link !== link) return;
+    link.isBusy = false;
+    link.changed();
+  }
+
+  #has(member: Member): boolean {
+    return this.#members[member.slot] === member;
   }
 
   /** What the handleError of an accepted connection's channel throws leaves the loop as well. */
@@ -296,7 +386,8 @@ export class Scheduler {
     try {
       const result: unknown = timer.callback();
       if (result !== undefined) this.#followPromise(result, (error) => this.#escape(error));
-      return Verdict.GO_ON;
+      // A channel's callback may have been called for a timer of its layer.
+      return this.#escaping === undefined ? Verdict.GO_ON : Verdict.STOP;
     } catch (error) {
       return this.#escape(error);
     }

@@ -191,6 +191,9 @@ export class Waker implements Channel {
   handleConnectEvent(): void {}
 
   /** For the loop. */
+  handleSecureEvent(): void {}
+
+  /** For the loop. */
   handleWriteEvent(): void {}
 
   /** For the loop. */

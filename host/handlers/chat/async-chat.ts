@@ -147,6 +147,11 @@ export class AsyncChat extends QueuedDispatcher {
     return this.#incoming.take();
   }
 
+  protected override dropPlainInput(): void {
+    this.#input.clear();
+    this.#incoming.clear();
+  }
+
   protected override continueReading(): void {
     if (!this.#paused && this.#input.hasInput) this.#deliver();
   }
