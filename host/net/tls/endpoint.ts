@@ -16,6 +16,8 @@ import { Transport } from "./transport.js";
 /** Bytes of records per read: the plaintext held is at most this much and one record. */
 const READ_BYTES = 65_536;
 const NO_BYTES = new Uint8Array(0);
+/** Records are read into this, unless it is in use. */
+let spareBuffer: Uint8Array | undefined;
 
 export class TlsEndpoint implements Endpoint, Layer {
   readonly #socket: Socket;
@@ -192,6 +194,9 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   watchesRead(wanted: boolean): boolean {
+    // At its end the socket stays readable, and is watched until the handler has taken the end: an error that ended it is
+    // the handler's then.
+    if (this.#socketEnded) return wanted && !this.#endTaken && this.#failure === undefined;
     if (!this.#reads) return false;
     return this.isSecure ? wanted && !this.#session?.hasInput : true;
   }
@@ -272,11 +277,11 @@ export class TlsEndpoint implements Endpoint, Layer {
     if (this.#options.isServer !== true) this.#open();
   }
 
-  #open(): TlsSession {
+  #open(): Transport {
     this.#session ??= new TlsSession(this.#transport, this.#options, this.#serverName, {
       sessionChanged: () => this.#changed(),
     });
-    return this.#session;
+    return this.#transport;
   }
 
   #changed(): void {
@@ -286,21 +291,29 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   #receive(): void {
-    let data: Uint8Array;
+    // Node copies what it is given, and may call a program's callbacks before it has copied the last of it.
+    const buffer = spareBuffer ?? new Uint8Array(READ_BYTES);
+    spareBuffer = undefined;
+    let length: number;
     try {
-      data = this.#socket.recv(READ_BYTES);
+      length = this.#socket.recvInto(buffer);
     } catch (error) {
+      spareBuffer = buffer;
       this.#socketFailed(error);
       return;
     }
-    if (data.length > 0) {
-      this.#open();
-      this.#transport.give(data);
-    } else {
-      this.#socketEnded = true;
-      if (this.isSecure) process.nextTick(this.#lookForCloseNotify);
-      else this.#ownFailure ??= hungUp();
+    try {
+      if (length > 0) this.#open().give(buffer.subarray(0, length));
+      else this.#inputEnded();
+    } finally {
+      spareBuffer = buffer;
     }
+  }
+
+  #inputEnded(): void {
+    this.#socketEnded = true;
+    if (this.isSecure) process.nextTick(this.#lookForCloseNotify);
+    else this.#ownFailure ??= hungUp();
   }
 
   /** In the next tick: node:tls reports a close_notify that it has read in a tick of its own. */

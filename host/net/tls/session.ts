@@ -55,7 +55,9 @@ export class TlsSession {
     socket.on("error", (error) => this.#fail(error));
     // On a server's TLSSocket that no tls.Server made, "error" is for errors of the handshake alone.
     socket.on("_tlsError", (error: Error) => this.#fail(error));
-    socket.on("close", () => this.#fail(hungUp()));
+    socket.on("close", () => {
+      if (!this.#isOver) this.#fail(hungUp());
+    });
     if (options.isServer === true) {
       socket.disableRenegotiation();
       socket.on("secure", () => this.#verify(options));
@@ -114,6 +116,10 @@ export class TlsSession {
     this.socket.destroy();
   }
 
+  get #isOver(): boolean {
+    return this.failure !== undefined || this.#isDestroyed;
+  }
+
   #takeFirst(maxBytes: number): Uint8Array {
     const [first = NO_BYTES] = this.#chunks;
     if (first.length <= maxBytes) {
@@ -145,7 +151,7 @@ export class TlsSession {
   }
 
   #fail(error: Error): void {
-    if (this.failure !== undefined || this.#isDestroyed) return;
+    if (this.#isOver) return;
     this.failure = error;
     this.socket.destroy();
     this.#owner.sessionChanged();
