@@ -31,8 +31,8 @@ export class TlsEndpoint implements Endpoint, Layer {
   /** Bytes of the handler's output that belong before the handshake and are still to be sent. */
   #plainLeft = 0;
   #isConnected: boolean;
-  #bytesIn = 0;
-  #bytesOut = 0;
+  #bytesIn: number;
+  #bytesOut: number;
   /** An error of the socket itself: it is what `recv` and `send` throw. */
   #broken: OSError | undefined;
   /** The end of the socket's input; and whether the peer's close_notify was looked for since. */
@@ -56,6 +56,8 @@ export class TlsEndpoint implements Endpoint, Layer {
     this.#socket = socket;
     this.#options = options;
     this.#plainLeft = plainBytes;
+    this.#bytesIn = socket.bytesIn;
+    this.#bytesOut = socket.bytesOut;
     this.#serverName = serverName;
     this.#transport = new Transport({
       recordsWaiting: () => this.#flush(),
@@ -78,12 +80,12 @@ export class TlsEndpoint implements Endpoint, Layer {
     return true;
   }
 
-  /** Bytes of plaintext received so far. */
+  /** Bytes received so far: of TLS, those of the plaintext. */
   get bytesIn(): number {
     return this.#bytesIn;
   }
 
-  /** Bytes of plaintext sent so far. */
+  /** Bytes sent so far: of TLS, those of the plaintext. */
   get bytesOut(): number {
     return this.#bytesOut;
   }
@@ -127,13 +129,11 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   sendSomeOf(pieces: readonly Uint8Array[]): number {
-    let sent = 0;
-    for (const piece of pieces) {
-      const taken = this.sendSome(piece);
-      sent += taken;
-      if (taken < piece.length) break;
-    }
-    return sent;
+    const [first] = pieces;
+    if (first === undefined) return 0;
+    if (pieces.length === 1 || this.#plainLeft > 0) return this.sendSome(first);
+    // One record of many pieces.
+    return this.sendSome(joined(pieces, this.#session?.room ?? 0));
   }
 
   /** Ends the writing half by close_notify, after everything that was sent. */
@@ -189,8 +189,7 @@ export class TlsEndpoint implements Endpoint, Layer {
 
   detach(): void {
     this.#host = undefined;
-    this.#stopTimeout?.();
-    this.#stopTimeout = undefined;
+    this.#stopTimer();
   }
 
   watchesRead(wanted: boolean): boolean {
@@ -221,15 +220,17 @@ export class TlsEndpoint implements Endpoint, Layer {
   takeFailure(): Error | undefined {
     if (this.#failureTaken) return undefined;
     const failure = this.#failure;
-    this.#failureTaken = failure !== undefined;
+    if (failure !== undefined) {
+      this.#failureTaken = true;
+      this.#stopTimer();
+    }
     return failure;
   }
 
   takeSecured(): boolean {
     if (this.#securedTaken || !this.isSecure) return false;
     this.#securedTaken = true;
-    this.#stopTimeout?.();
-    this.#stopTimeout = undefined;
+    this.#stopTimer();
     return true;
   }
 
@@ -368,6 +369,11 @@ export class TlsEndpoint implements Endpoint, Layer {
     else this.#host?.changed();
   }
 
+  #stopTimer(): void {
+    this.#stopTimeout?.();
+    this.#stopTimeout = undefined;
+  }
+
   #timeOut(): void {
     if (this.isSecure) return;
     const error = new Error("TLS handshake timeout");
@@ -384,6 +390,20 @@ export class TlsEndpoint implements Endpoint, Layer {
   #checkOpen(syscall: string): void {
     if (this.#isClosed) throw new OSError("EBADF", { syscall });
   }
+}
+
+/** The first `maxBytes` of several pieces. */
+function joined(pieces: readonly Uint8Array[], maxBytes: number): Uint8Array {
+  let length = 0;
+  for (const piece of pieces) length += piece.length;
+  const all = new Uint8Array(Math.min(length, maxBytes));
+  let at = 0;
+  for (const piece of pieces) {
+    if (at === all.length) break;
+    all.set(piece.length > all.length - at ? piece.subarray(0, all.length - at) : piece, at);
+    at += Math.min(piece.length, all.length - at);
+  }
+  return all;
 }
 
 function truncated(): Error {
