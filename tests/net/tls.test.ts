@@ -278,7 +278,9 @@ test("bad arguments are refused where they are given", () => {
   owned(far);
   expect(() => wrapTls(near, { isServer: true, ...SERVER, key: OTHER.key })).toThrow(/key values mismatch/);
   expect(() => wrapTls(near, { ...clientOptions, handshakeTimeoutMs: -1 })).toThrow(RangeError);
-  expect(() => wrapTls(near, { ...clientOptions, handshakeTimeout: 1 } as WrapTlsOptions)).toThrow(/handshakeTimeoutMs/);
+  expect(() => wrapTls(near, { ...clientOptions, handshakeTimeout: 1 } as WrapTlsOptions)).toThrow(
+    /handshakeTimeoutMs/,
+  );
   expect(() => wrapTls({} as Socket, clientOptions)).toThrow(TypeError);
   const datagram = owned(Socket.create({ type: "dgram" }));
   expect(() => wrapTls(datagram, clientOptions)).toThrow(/stream socket/);
