@@ -39,20 +39,28 @@ export class Transport extends Duplex {
     this.emit("data", data);
   }
 
-  /** Drops `bytes` that were sent from the front of {@link records}. Once none are left, more are asked for. */
+  /** Drops `bytes` that were sent from the front of {@link records}. Once none are left, node:tls makes more. */
   sent(bytes: number): void {
+    const records = this.#records;
     let left = bytes;
     let count = 0;
-    for (let first = this.#records[0]; first !== undefined && left >= first.length; first = this.#records[count]) {
+    for (let first = records[0]; first !== undefined && left >= first.length; first = records[count]) {
       left -= first.length;
       count += 1;
     }
-    const rest = this.#records.slice(count);
-    const first = rest[0];
-    if (left > 0 && first !== undefined) rest[0] = first.subarray(left);
-    this.#records = rest;
-    if (rest.length > 0) return;
+    if (count < records.length) {
+      const rest = records.slice(count);
+      const first = rest[0];
+      if (left > 0 && first !== undefined) rest[0] = first.subarray(left);
+      this.#records = rest;
+      return;
+    }
+    records.length = 0;
     const done = this.#done;
+    if (done.length === 1) {
+      done.pop()?.(null);
+      return;
+    }
     this.#done = [];
     for (const call of done) call(null);
   }
