@@ -10,7 +10,8 @@ const TLS_ROLES = ["tls-echo", "tls-handshake"];
 
 /** CPU time before a measurement: code that is compiled while it runs needs more, the compiler's threads included. */
 const WARMUP_MS_COMPILED = 100;
-const RUN_TIME_COMPILED = /^(node|node-tls|loop-tls|against-tls|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|guest-node)$/;
+const RUN_TIME_COMPILED =
+  /^(node|node-tls|loop-tls|against-tls|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|guest-node)$/;
 
 /** How long a peer is warmed up, of what was asked for. */
 export const warmupMsOf = (name, warmupMs) =>
@@ -56,7 +57,12 @@ const only = (role, otherRole, peer) => ({
 /** Echo over TLS: both workloads have the same server. */
 const tls = (what, options) => {
   const peer = wasyncore(what, options);
-  return { ...peer, needs: [...peer.needs, "openssl"], roles: TLS_ROLES, server: (_, more) => peer.server("tls", more) };
+  return {
+    ...peer,
+    needs: [...peer.needs, "openssl"],
+    roles: TLS_ROLES,
+    server: (_, more) => peer.server("tls", more),
+  };
 };
 
 /**

@@ -55,7 +55,8 @@ export class LayerLink implements LayerHost {
   sampled(interest: number): number {
     this.#wanted = interest;
     if (this.#hasSomething) this.#notifySoon();
-    return this.#interest;
+    this.#watched = this.#interest;
+    return this.#watched;
   }
 
   changed(): void {

@@ -181,6 +181,22 @@ describe.each(TLS_MODES)("$name", (mode) => {
     expect(told.filter((each) => each !== "")).toEqual(["connect", 0, "secure", "write", "request", "close"]);
   });
 
+  test("a hang-up discards nothing that has been decrypted and not read yet", async () => {
+    const map = newMap();
+    const [reader, writer] = chatPair(map);
+    reader.acInBufferSize = 100;
+    let length = 0;
+    reader.collectIncomingData = (data) => {
+      length += data.length;
+    };
+    writer.handleEof = () => {};
+    reader.endWriting();
+    writer.push("x".repeat(60_000));
+    writer.closeWhenDone();
+    await run(mode, map, () => reader.fd < 0);
+    expect([length, reader.errors]).toEqual([60_000, []]);
+  });
+
   test("what send took before close arrives, and close_notify after it", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
