@@ -2,7 +2,8 @@
 
 import { createSecureContext, type TLSSocket } from "node:tls";
 import { describe, expect, test } from "vitest";
-import { loopSync, Socket, wrapTls, type WrapTlsOptions } from "wasyncore";
+import { BlockingIOError, loopSync, Socket, wrapTls, type WrapTlsOptions } from "wasyncore";
+import { tlsOf } from "../../host/net/tls/wrapped.js";
 import { newMap, run } from "../support/runs.js";
 import { connectedPair, owned, reset } from "../support/sockets.js";
 import {
@@ -236,6 +237,25 @@ describe.each(TLS_MODES)("$name", (mode) => {
     client.push("x");
     await run(mode, map, () => client.messages.length + client.errors.length > 0);
     expect([client.secured, negotiations]).toEqual([1, 0]);
+  });
+
+  test("an endpoint receives into a buffer of the program's", async () => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    const server = new TlsChat(wrapTls(near, serverOptions), map);
+    const client = new TlsChat(wrapTls(far, clientOptions), map);
+    const target = Buffer.alloc(4);
+    const lengths: (number | undefined)[] = [];
+    let text = "";
+    server.handleRead = () => {
+      const length = tlsOf(near)?.recvInto(target) ?? -1;
+      lengths.push(length);
+      text += target.toString("latin1", 0, length);
+    };
+    client.push("abcdefghij");
+    await run(mode, map, () => text.length === 10);
+    expect([text, lengths, tlsOf(near)?.recvInto(new Uint8Array(0))]).toEqual(["abcdefghij", [4, 4, 2], 0]);
+    expect(() => tlsOf(near)?.recvInto(target)).toThrow(BlockingIOError);
   });
 
   test("a connection that is reset after the handshake closes", async () => {

@@ -7,6 +7,7 @@ import type { ShutdownHow } from "../../backend/backend.js";
 import { checkInteger } from "../../backend/check.js";
 import { BlockingIOError, OSError } from "../../backend/errors.js";
 import type { ConnectionState, Endpoint, EndpointAddresses, Layer, LayerHost } from "../endpoint.js";
+import { plainBytes } from "../plain-bytes.js";
 import type { Socket } from "../socket.js";
 import { Lingering } from "./lingering.js";
 import { handshakeTimeoutOf, type WrapTlsOptions } from "./options.js";
@@ -101,6 +102,7 @@ export class TlsEndpoint implements Endpoint, Layer {
   recv(maxBytes: number): Uint8Array {
     checkInteger("maxBytes", maxBytes, 0, 0x7fffffff);
     this.#checkOpen("recv");
+    if (maxBytes === 0) return NO_BYTES;
     if (!this.#session?.hasInput && this.#reads) this.#receive();
     if (this.#session?.hasInput === true) {
       const data = this.#session.take(maxBytes);
@@ -113,6 +115,14 @@ export class TlsEndpoint implements Endpoint, Layer {
     if (!this.#hasEnded) throw new BlockingIOError("EAGAIN", { syscall: "recv" });
     this.#endTaken = true;
     return NO_BYTES;
+  }
+
+  /** The same, into `target`. @returns how many bytes, 0 at end of input */
+  recvInto(target: Uint8Array): number {
+    const plain = plainBytes("target", target);
+    const data = this.recv(plain.length);
+    plain.set(data);
+    return data.length;
   }
 
   sendSome(data: Uint8Array): number {
