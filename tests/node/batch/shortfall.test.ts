@@ -1,5 +1,5 @@
 /**
- * What was put off and then does not go as expected: nothing that was taken is lost in silence. The operating system is
+ * A deferred send that the kernel refuses: nothing that was taken is lost in silence. The operating system is
  * brought to it as another process would that shares the connection: behind the backend's back.
  */
 
