@@ -34,21 +34,27 @@ const COMPILER_OPTIONS = {
 };
 
 export class Compiled {
-  /** Inside of the checkout, so that "wasyncore" is the checkout's. */
-  readonly directory: string;
-  readonly #names = publicNames();
+  readonly #blocks: readonly Block[];
+  #directory = "";
 
   constructor(blocks: readonly Block[]) {
-    requireBuild("dist/index.js");
-    mkdirSync(join(ROOT, "build"), { recursive: true });
-    this.directory = mkdtempSync(join(ROOT, "build/docs-"));
-    for (const block of blocks) this.#write(block);
-    const config = { compilerOptions: COMPILER_OPTIONS, include: ["**/*.ts"], exclude: ["js"] };
-    writeFileSync(join(this.directory, "tsconfig.json"), JSON.stringify(config));
+    this.#blocks = blocks;
   }
 
-  /** @returns what the compiler says; "" where all is right */
+  /** Where the sources and the programs are, inside of the checkout, so that "wasyncore" is the checkout's. */
+  get directory(): string {
+    if (this.#directory === "") throw new Error("compile() comes first");
+    return this.#directory;
+  }
+
+  /** Compiles all blocks. @returns the compiler's messages; "" if there are none */
   async compile(): Promise<string> {
+    requireBuild("dist/index.js");
+    this.#directory = mkdtempSync(join(ROOT, "build/docs-"));
+    const names = publicNames();
+    for (const block of this.#blocks) this.#write(block, names);
+    const config = { compilerOptions: COMPILER_OPTIONS, include: ["**/*.ts"], exclude: ["js"] };
+    writeFileSync(join(this.directory, "tsconfig.json"), JSON.stringify(config));
     try {
       await promisify(execFile)(process.execPath, [TSC, "-p", this.directory, "--pretty", "false"], {
         cwd: this.directory,
@@ -71,22 +77,23 @@ export class Compiled {
   }
 
   remove(): void {
-    rmSync(this.directory, { recursive: true, force: true });
+    if (this.#directory !== "") rmSync(this.#directory, { recursive: true, force: true });
   }
 
-  #write(block: Block): void {
+  #write(block: Block, names: readonly string[]): void {
     const path = this.source(block);
     mkdirSync(dirname(path), { recursive: true });
-    const preamble = path.endsWith(".d.ts") ? "" : `${this.#importsOf(block)} ${block.given.replaceAll("\n", " ")}`;
-    // In place of the page's lines before the code; the fence's line has the preamble.
+    const preamble = path.endsWith(".d.ts") ? "" : `${importsOf(block, names)} ${block.given.replaceAll("\n", " ")}`;
+    // The preamble is on the line of the fence, after as many empty lines as the page has lines before it.
     writeFileSync(path, "\n".repeat(block.line - 2) + preamble + "\n" + block.code);
   }
+}
 
-  #importsOf({ code, given }: Block): string {
-    if ((given + code).includes('from "wasyncore"')) return "export {};";
-    const used = this.#names.filter((name) => new RegExp(`\\b${name}\\b`).test(given + code));
-    return `import { ${used.join(", ")} } from "wasyncore";`;
-  }
+/** Imports what a block uses of the package, unless it does so itself. */
+function importsOf({ code, given }: Block, names: readonly string[]): string {
+  if ((given + code).includes('from "wasyncore"')) return "export {};";
+  const used = names.filter((name) => new RegExp(`\\b${name}\\b`).test(given + code));
+  return `import { ${used.join(", ")} } from "wasyncore";`;
 }
 
 /** "turn/waker.ts" for a block that has a name, "turn/line-180.ts" for another. */

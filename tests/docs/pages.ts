@@ -1,5 +1,5 @@
 /**
- * Owns the code blocks of README.md, CONTRIBUTING.md and docs/: where they are, and what the page says of them. Knows nothing of what
+ * Owns the code blocks of README.md, docs/ and two other pages: where they are, and what the page says of them. Knows nothing of what
  * their languages mean.
  *
  * A page marks its blocks in three ways:
@@ -34,6 +34,7 @@ const PRINTS = /^\n\n[^\n]*prints[^\n]*:\n\n```text\n([^]*?)^```$/m;
 export const PAGES: readonly string[] = [
   "README.md",
   "CONTRIBUTING.md",
+  "bench/README.md",
   ...readdirSync(`${ROOT}docs`)
     .filter((name) => name.endsWith(".md"))
     .map((name) => `docs/${name}`),
