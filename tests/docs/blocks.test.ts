@@ -4,6 +4,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
+import { RunCommand } from "../guest/command.js";
+import { Peer } from "../support/peers.js";
 import { requireBuild, ROOT, start } from "../support/processes.js";
 import { Compiled } from "./compiled.js";
 import { type Block, blocksIn, placeOf } from "./pages.js";
@@ -71,3 +73,27 @@ describe("a program for guests is built into a module", () => {
     },
   );
 });
+
+test(
+  "the first program of docs/portable.md echoes on Node and as a module",
+  { timeout: BUILD_TIMEOUT_MS },
+  async () => {
+    const block = guests.find(({ code }) => code.startsWith("// echo-guest.ts"));
+    if (block === undefined) throw new Error("there is no echo-guest.ts");
+    const run = 'LISTEN=127.0.0.1:0 exec "$0" "$@" 2>&1';
+    const onNode = start("sh", ["-c", run, process.execPath, compiled.program(block)]);
+    const [, port] = await onNode.line(/^listening on 127\.0\.0\.1:(\d+)$/);
+
+    const main = join(ROOT, "dist/cli/main.js");
+    const module = join(compiled.directory, "echo-guest.wasm");
+    const built = await start(process.execPath, [main, "build", compiled.source(block), "-o", module]).ended;
+    expect(built).toMatchObject({ code: 0, stderr: "" });
+    const asModule = new RunCommand([module, "--listen", "127.0.0.1:0"], ROOT);
+
+    for (const each of [Number(port), await asModule.port()]) {
+      const peer = await Peer.connect(each);
+      peer.write("hello");
+      expect(String(await peer.atLeast(5))).toBe("hello");
+    }
+  },
+);
