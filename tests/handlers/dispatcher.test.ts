@@ -87,7 +87,7 @@ describe("createSocket", () => {
     },
   );
 
-  test("makes an IPv4 stream unless told otherwise", () => {
+  test("makes an IPv4 stream by default", () => {
     const dispatcher = new Dispatcher(undefined, newMap());
     dispatcher.createSocket();
     expect(dispatcher.socket).toMatchObject({ family: "IPv4", type: "stream" });

@@ -34,7 +34,7 @@ describe("maxLineLength", () => {
     );
   });
 
-  test("is told before the line has come to its end", () => {
+  test("is reported before the line has come to its end", () => {
     const chat = new Lenient(newMap());
     chat.maxLineLength = 4;
     chat.setTerminator("\n");
@@ -42,7 +42,7 @@ describe("maxLineLength", () => {
     expect(chat.told).toEqual(["data ab", "data cd", "too long"]);
   });
 
-  test("as it is, closes the channel and says why", () => {
+  test("by default, closes the channel and logs why", () => {
     const chat = new MemoryChat(newMap());
     chat.maxLineLength = 4;
     chat.setTerminator("\n");
@@ -73,7 +73,7 @@ describe("maxLineLength", () => {
 });
 
 describe("in the middle of a read", () => {
-  test("after close nothing more is told", () => {
+  test("after close there is no callback", () => {
     const chat = new MemoryChat(newMap());
     chat.setTerminator("\n");
     chat.onFound = () => chat.close();
@@ -142,7 +142,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(chat.told).toEqual(["data one", "found"]);
   });
 
-  test("what a pause holds back is told when the channel comes back into the map, and never after close", async () => {
+  test("input that a pause held back is delivered when the channel comes back into the map, and never after close", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = lineChat(near, map);
@@ -173,7 +173,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(chat.errors).toHaveLength(2);
   });
 
-  test("ExitNow in what is told after a pause leaves the loop, and the next loop goes on", async () => {
+  test("ExitNow from a callback that follows a pause leaves the loop, and the next loop goes on", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = lineChat(near, map);
@@ -211,7 +211,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(chat.told).toEqual(["data 123", "data 456", "data 78", "close"]);
   });
 
-  test("as it is, a reset closes silently", async () => {
+  test("by default, a reset closes silently", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = lineChat(near, map);

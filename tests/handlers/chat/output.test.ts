@@ -152,14 +152,14 @@ describe("push", () => {
     expect(text(chat.memory.sent)).toBe("12345678");
   });
 
-  test("an error of the socket is told handleError, and not thrown", () => {
+  test("an error of the socket goes to handleError, and is not thrown", () => {
     const chat = chatWithRoom(Infinity);
     chat.memory.sendError = new OSError("ENOBUFS", { errno: -105, syscall: "send" });
     chat.push("x");
     expect(chat.told).toEqual(["error send ENOBUFS"]);
   });
 
-  test("when the peer is gone handleClose is told, and what waits is dropped", () => {
+  test("when the peer is gone handleClose is called, and pending output is dropped", () => {
     const chat = chatWithRoom(0);
     chat.push("x");
     chat.memory.sendError = new OSError("EPIPE", { errno: -32, syscall: "send" });
