@@ -32,20 +32,26 @@ const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** One sockaddr and its length, used again for every call. */
 export class AddressBuffer {
+  readonly #memory = new ArrayBuffer(STORAGE_BYTES + 4);
   /** The sockaddr itself. */
-  readonly bytes = new Uint8Array(STORAGE_BYTES);
+  readonly bytes = new Uint8Array(this.#memory, 0, STORAGE_BYTES);
   /** The socklen_t that libc reads and writes. */
-  readonly length = new Uint32Array(1);
+  readonly length = new Uint32Array(this.#memory, STORAGE_BYTES, 1);
+  /** The addresses of both. */
+  readonly bytesAt: number;
+  readonly lengthAt: number;
 
   readonly #libc: Libc;
   readonly #constants: PlatformConstants;
-  readonly #view = new DataView(this.bytes.buffer);
+  readonly #view = new DataView(this.#memory);
   readonly #address6 = this.bytes.subarray(8, 24);
   readonly #text = Buffer.alloc(TEXT_BYTES);
 
   constructor(libc: Libc, constants: PlatformConstants) {
     this.#libc = libc;
     this.#constants = constants;
+    this.bytesAt = Number(libc.addressOf(this.bytes));
+    this.lengthAt = this.bytesAt + STORAGE_BYTES;
   }
 
   /** Empties it for a call that fills it. */
