@@ -82,7 +82,7 @@ export class Acceptance {
   end(): void {
     if (this.#isDeferred) for (const { socket } of this.#given) pending.delete(socket);
     else this.#stopRunning();
-    this.#given.length = 0;
+    while (this.#given.length > 0) this.#given.pop();
     this.#latest = undefined;
   }
 
@@ -113,8 +113,10 @@ export class Acceptance {
   }
 
   #stopRunning(): void {
+    // The last one, unless its call went on after an inner one began.
     const at = running.lastIndexOf(this);
-    if (at >= 0) running.splice(at, 1);
+    if (at === running.length - 1) running.pop();
+    else if (at >= 0) running.splice(at, 1);
   }
 
   #log(error: unknown): void {

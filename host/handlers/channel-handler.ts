@@ -125,7 +125,7 @@ export abstract class ChannelHandler implements Channel {
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
     this.#mayHaveMore = accepted !== undefined;
-    return accepted === undefined ? undefined : this.handleAccepted(...accepted);
+    return accepted === undefined ? undefined : this.handleAccepted(accepted[0], accepted[1]);
   }
 
   handleAccepted(socket: Socket, _address: SocketAddress): void | Promise<void> {
