@@ -38,7 +38,8 @@ export class EpollPollSet implements PollSet, Watcher {
   readonly #writeRow: RowWriter;
   readonly #batch: Batch;
   readonly #limits: BatchLimits;
-  readonly #event = new Uint32Array(EVENT_WORDS);
+  /** As large as V8 keeps outside of its heap, where it does not move. */
+  readonly #event = new Uint32Array(32);
   readonly #eventAt: number;
   #events = new Int32Array(FIRST_CAPACITY * EVENT_WORDS);
   #capacity = FIRST_CAPACITY;
@@ -208,7 +209,7 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#event[0] = events;
     this.#event[EVENT_FD] = fd;
     this.#event[EVENT_TAG] = (this.#watched[fd] ?? 0) >>> TAG_SHIFT;
-    return this.#linux.epoll_ctlAt(this.#epollFd, operation, fd, this.#eventAt) < 0 ? -this.#libc.errno() : 0;
+    return this.#linux.epoll_ctl(this.#epollFd, operation, fd, this.#eventAt) < 0 ? -this.#libc.errno() : 0;
   }
 
   /** @returns whether the kernel watches it */

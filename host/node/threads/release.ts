@@ -89,8 +89,8 @@ function record(libc: Libc): Libc {
         ? undefined
         : {
             ...linux,
-            accept4At(fd, address, length, flags) {
-              const accepted = linux.accept4At(fd, address, length, flags);
+            accept4(fd, address, length, flags) {
+              const accepted = linux.accept4(fd, address, length, flags);
               if (accepted >= 0) owners[accepted] = threadId;
               return accepted;
             },
