@@ -16,6 +16,9 @@ import { Acceptance } from "./acceptance.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
 import type { Membership } from "./membership.js";
 
+/** One for all channels, as in asyncore. */
+const IGNORED_LOG_TYPES: ReadonlySet<string> = new Set(["warning"]);
+
 /**
  * The callbacks of `Dispatcher`; not meant to be used without it.
  *
@@ -36,13 +39,13 @@ export abstract class ChannelHandler implements Channel {
   /** The address passed to `bind` or `connect`, or the peer's address. */
   addr: SocketAddress | undefined;
   /** Types of message that {@link logInfo} does not log. */
-  ignoreLogTypes: ReadonlySet<string> = new Set(["warning"]);
+  ignoreLogTypes: ReadonlySet<string> = IGNORED_LOG_TYPES;
 
   readonly #membership: Membership;
   /** Has the default handleAccept accepted a connection in this call? */
   #mayHaveMore = false;
-  /** Set while handleAccept is being called: the connections it has accepted. */
   #isAccepting = false;
+  /** The connections that handleAccept accepts while it is being called; used again by the next call. */
   #acceptance: Acceptance | undefined;
 
   /** @internal */
@@ -122,7 +125,7 @@ export abstract class ChannelHandler implements Channel {
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
     this.#mayHaveMore = accepted !== undefined;
-    return accepted === undefined ? undefined : this.handleAccepted(...accepted);
+    return accepted === undefined ? undefined : this.handleAccepted(accepted[0], accepted[1]);
   }
 
   handleAccepted(socket: Socket, _address: SocketAddress): void | Promise<void> {
@@ -175,17 +178,15 @@ export abstract class ChannelHandler implements Channel {
 
   handleAcceptEvent(): boolean {
     this.#mayHaveMore = false;
+    const acceptance = (this.#acceptance ??= new Acceptance(this));
+    acceptance.begin();
     this.#isAccepting = true;
-    this.#acceptance = undefined;
     try {
-      const result = this.handleAccept();
-      this.#followAccept(result, this.#acceptance);
+      this.#followAccept(this.handleAccept(), acceptance);
     } catch (error) {
-      const acceptance = this.#acceptance as Acceptance | undefined;
-      if (acceptance?.fail(error, (thrown) => this.#membership.leaveLoop(thrown)) !== true) throw error;
+      if (!acceptance.fail(error, (thrown) => this.#membership.leaveLoop(thrown))) throw error;
     } finally {
       this.#isAccepting = false;
-      this.#acceptance = undefined;
     }
     return this.#mayHaveMore;
   }
@@ -245,24 +246,23 @@ export abstract class ChannelHandler implements Channel {
 
   /** Records a connection that `accept` returned. */
   protected noteAccepted(socket: Socket): void {
-    if (!this.#isAccepting) return;
-    this.#acceptance ??= new Acceptance(this);
-    this.#acceptance.give(socket);
+    if (this.#isAccepting) this.#acceptance?.give(socket);
   }
 
   /** Records that `accept` failed: the error is the listener's own. */
   protected noteAcceptFailed(): void {
-    this.#acceptance?.noteOwnError();
+    if (this.#isAccepting) this.#acceptance?.noteOwnError();
   }
 
   /** Until its promise settles, an error of an asynchronous handleAccept belongs to the connections it has accepted. */
-  #followAccept(result: void | Promise<void>, acceptance: Acceptance | undefined): void {
-    if (acceptance === undefined) {
-      this.follow(result);
-    } else if (result === undefined) {
+  #followAccept(result: void | Promise<void>, acceptance: Acceptance): void {
+    if (acceptance.isEmpty || result === undefined) {
       acceptance.end();
+      this.follow(result);
     } else {
-      const settled = Promise.resolve(result).finally(() => acceptance.end());
+      acceptance.defer();
+      this.#acceptance = undefined;
+      const settled = Promise.resolve(result).then(() => acceptance.end());
       this.#membership.follow(this, settled, (error) => {
         if (!acceptance.fail(error, rethrow)) handleThrown(this, error, false);
       });

@@ -43,7 +43,7 @@ export class Membership {
   join(channel: Channel, fd: number, sampled: boolean, stream: boolean): void {
     const { state, interest } = this;
     this.#registration?.remove();
-    this.#registration = registrarOf(this.map).register(channel, { fd, state, interest, sampled, stream });
+    this.#registration = registrarOf(this.map).add(channel, { fd, state, interest, sampled, stream });
   }
 
   leave(): void {

@@ -141,15 +141,15 @@ export class ChannelMap {
   snapshot(): ChannelSnapshot[] {
     const scheduler = this.#scheduler;
     if (scheduler === undefined) return [];
-    const nowMs = scheduler.nowMs();
-    return Array.from(scheduler.members.values(), ({ channel, fd, slot, generation, addedMs }) => {
+    return Array.from(scheduler.members.values(), (member) => {
+      const { channel, fd, slot, generation } = member;
       const watched = scheduler.engine.channelRegistered(slot);
       return {
         id: `${slot}.${generation >>> 0}`,
         fd,
         interest: { read: (watched & Interest.READ) !== 0, write: (watched & Interest.WRITE) !== 0 },
         ...channel.describe(),
-        ageMs: nowMs - addedMs,
+        ageMs: scheduler.ageMs(member),
       };
     });
   }
@@ -190,13 +190,7 @@ export function backendOf(map: ChannelMap): Backend {
 
 /** The part of a map that handlers use. */
 export function registrarOf(map: ChannelMap): Registrar {
-  const scheduler = schedulerOf(map);
-  return {
-    register: (channel, registering) => scheduler.add(channel, registering),
-    lookup: (channel, host, family, done) => scheduler.lookups.add(channel, host, family, done),
-    follow: (channel, result, fail) => scheduler.follow(channel, result, fail),
-    leaveLoop: (error) => scheduler.leaveLoop(error),
-  };
+  return schedulerOf(map);
 }
 
 /** The map that is used where none is given: asyncore's `socket_map`. */

@@ -133,9 +133,9 @@ export class Socket implements Endpoint {
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     const accepted = this.#backend.accept(this.#fd);
     if (typeof accepted === "number") {
-      const error = errorOf(this.#backend, accepted, "accept");
-      if (error instanceof BlockingIOError) return undefined;
-      throw error;
+      // Found out without an error object: most calls after the last connection come here.
+      if (wouldBlock(this.#backend.errorCode(accepted))) return undefined;
+      throw errorOf(this.#backend, accepted, "accept");
     }
     const { fd, address } = accepted;
     const socket = new Socket(this.#backend, fd, this.family, this.type);
@@ -382,9 +382,8 @@ export class Socket implements Endpoint {
 
   #sent(length: number): number {
     if (length < 0) {
-      const error = errorOf(this.#backend, length, "send");
-      if (error instanceof BlockingIOError) return 0;
-      throw error;
+      if (wouldBlock(this.#backend.errorCode(length))) return 0;
+      throw errorOf(this.#backend, length, "send");
     }
     this.#bytesOut += length;
     return length;
@@ -417,5 +416,9 @@ function known(ask: () => SocketAddress): SocketAddress | undefined {
 export function errorOf(backend: Backend, errno: number, syscall: string, address?: SocketAddress): OSError {
   const code = backend.errorCode(errno);
   const details: OSErrorDetails = { errno, syscall, address: address?.host, port: address?.port, path: address?.path };
-  return code === "EAGAIN" || code === "EWOULDBLOCK" ? new BlockingIOError(code, details) : new OSError(code, details);
+  return wouldBlock(code) ? new BlockingIOError(code, details) : new OSError(code, details);
+}
+
+function wouldBlock(code: string): boolean {
+  return code === "EAGAIN" || code === "EWOULDBLOCK";
 }

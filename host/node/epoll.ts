@@ -9,16 +9,18 @@ import { LoopError, OSError } from "../backend/errors.js";
 import type { Batch } from "./batch/batch.js";
 import type { Watcher } from "./batch/record.js";
 import { errnos, errorCode, SOCK_CLOEXEC } from "./constants.js";
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_WORDS } from "./epoll-layout.js";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_TAG, EVENT_WORDS } from "./epoll-layout.js";
 import { KeptInput } from "./kept-input.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
 import { watchSet } from "./waiting/descriptors.js";
 import { waitInSlices } from "./waiting/slices.js";
-import { LoopWatch } from "./waiting/watch.js";
+import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
 const FIRST_CAPACITY = 1024;
 const LAST_CAPACITY = 65536;
+/** In {@link EpollPollSet} the number of a registration is above the bits of interest. */
+const TAG_SHIFT = 3;
 
 /** When calls are batched. */
 export interface BatchLimits {
@@ -36,11 +38,16 @@ export class EpollPollSet implements PollSet, Watcher {
   readonly #writeRow: RowWriter;
   readonly #batch: Batch;
   readonly #limits: BatchLimits;
-  readonly #event = new Uint32Array(EVENT_WORDS);
+  /** As large as V8 keeps outside of its heap, where it does not move. */
+  readonly #event = new Uint32Array(32);
+  readonly #eventAt: number;
   #events = new Int32Array(FIRST_CAPACITY * EVENT_WORDS);
   #capacity = FIRST_CAPACITY;
-  /** By descriptor: what the kernel watches it for; 0 where it does not. */
-  #interest = new Uint8Array(1024);
+  /**
+   * By descriptor: what the kernel watches it for (bits of interest, 0 where it does not), and above them the tag of its
+   * registration, which each new one has anew. So an event of a file that had the number before is known by its tag.
+   */
+  #watched = new Int32Array(1024);
   /** Interest in regular files and other descriptors that epoll refuses because they never block. */
   readonly #files = new Map<number, number>();
   readonly #kept: KeptInput;
@@ -49,6 +56,7 @@ export class EpollPollSet implements PollSet, Watcher {
   #candidates = new Int32Array(FIRST_CAPACITY);
   #epollFd: number;
   #watch: LoopWatch | undefined;
+  #watchedSet: WatchedDescriptor | undefined;
 
   constructor(libc: Libc, linux: LinuxCalls, writeRow: RowWriter, batch: Batch, limits: BatchLimits) {
     this.#libc = libc;
@@ -56,7 +64,8 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#writeRow = writeRow;
     this.#batch = batch;
     this.#limits = limits;
-    this.#kept = new KeptInput(batch.records, (fd) => ((this.#interest[fd] ?? 0) & Ready.READ) !== 0);
+    this.#kept = new KeptInput(batch.records, (fd) => ((this.#watched[fd] ?? 0) & Ready.READ) !== 0);
+    this.#eventAt = Number(libc.addressOf(this.#event));
     this.#epollFd = linux.epoll_create1(SOCK_CLOEXEC);
     if (this.#epollFd < 0) {
       const errno = libc.errno();
@@ -79,22 +88,24 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#batch.end();
   }
 
+  closing(fd: number, isSole: boolean): void {
+    // The kernel removes a file by itself when its last descriptor is closed.
+    if (this.#forget(fd) && !isSole) this.#control(EPOLL_CTL_DEL, fd, 0);
+  }
+
   inputKept(fd: number): void {
     if (this.#kept.notice(fd)) this.#watch?.wake();
   }
 
   update(fd: number, interest: number): number {
     const wanted = interest & INTEREST;
-    const known = this.#interest[fd] ?? 0;
+    const known = (this.#watched[fd] ?? 0) & INTEREST;
     if (wanted === 0) {
-      this.#files.delete(fd);
-      if (known !== 0) {
-        this.#interest[fd] = 0;
-        // The result does not matter: the kernel removes a descriptor that is closed.
-        this.#control(EPOLL_CTL_DEL, fd, 0);
-      }
+      // The result does not matter: the kernel removes a descriptor that is closed.
+      if (this.#forget(fd)) this.#control(EPOLL_CTL_DEL, fd, 0);
       return 0;
     }
+    if (known === 0) this.#newTag(fd);
 
     // Called even if the interest is the same: the number may belong to another file now.
     const events = eventsOf(wanted);
@@ -103,12 +114,12 @@ export class EpollPollSet implements PollSet, Watcher {
     else if (result === -errnos.ENOENT) result = this.#control(EPOLL_CTL_ADD, fd, events);
 
     if (result === 0) {
-      this.#files.delete(fd);
-      this.#remember(fd, wanted);
+      if (this.#files.size > 0) this.#files.delete(fd);
+      this.#setInterest(fd, wanted);
       this.inputKept(fd);
       return 0;
     }
-    if (known !== 0) this.#interest[fd] = 0;
+    this.#setInterest(fd, 0);
     if (result === -errnos.EPERM) {
       this.#files.set(fd, wanted);
       this.#watch?.wake();
@@ -136,11 +147,15 @@ export class EpollPollSet implements PollSet, Watcher {
     const mayBatch = this.#isInTurn && found >= connections;
     let count = 0;
     let candidates = 0;
+    let isStale = false;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
-      const interest = this.#interest[fd] ?? 0;
-      // Closed by other code, while a duplicate keeps its file open.
-      if (interest === 0) continue;
+      const watched = this.#watched[fd] ?? 0;
+      const interest = watched & INTEREST;
+      if (interest === 0 || events[at + EVENT_TAG] !== watched >>> TAG_SHIFT) {
+        isStale = true;
+        continue;
+      }
       const seen = events[at] ?? 0;
       this.#writeRow(rows, count * ReadyRow.STRIDE, fd, seen, interest);
       count++;
@@ -153,6 +168,7 @@ export class EpollPollSet implements PollSet, Watcher {
     }
     if (this.#kept.size > 0) count = this.#kept.addTo(rows, count);
     if (found === this.#capacity && found < LAST_CAPACITY) this.#grow();
+    if (isStale) this.#renew();
     return count;
   }
 
@@ -162,11 +178,12 @@ export class EpollPollSet implements PollSet, Watcher {
       onReady,
       () => this.alwaysReady,
       () => {
-        descriptor.close();
+        this.#watchedSet?.close();
+        this.#watchedSet = undefined;
         this.#watch = undefined;
       },
     );
-    const descriptor = watchSet(this.#libc, this.#linux, watch, this.#epollFd);
+    this.#watchedSet = watchSet(this.#libc, this.#linux, watch, this.#epollFd);
     this.#watch = watch;
     if (this.alwaysReady) watch.wake();
     return watch;
@@ -182,7 +199,7 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#epollFd = -1;
     this.#files.clear();
     this.#kept.clear();
-    this.#interest.fill(0);
+    this.#watched.fill(0);
   }
 
   readonly #epollWait = (timeoutMs: number): number =>
@@ -191,16 +208,73 @@ export class EpollPollSet implements PollSet, Watcher {
   #control(operation: number, fd: number, events: number): number {
     this.#event[0] = events;
     this.#event[EVENT_FD] = fd;
-    return this.#linux.epoll_ctl(this.#epollFd, operation, fd, this.#event) < 0 ? -this.#libc.errno() : 0;
+    this.#event[EVENT_TAG] = (this.#watched[fd] ?? 0) >>> TAG_SHIFT;
+    return this.#linux.epoll_ctl(this.#epollFd, operation, fd, this.#eventAt) < 0 ? -this.#libc.errno() : 0;
   }
 
-  #remember(fd: number, interest: number): void {
-    if (fd >= this.#interest.length) {
-      const larger = new Uint8Array(Math.max(fd + 1, this.#interest.length * 2));
-      larger.set(this.#interest);
-      this.#interest = larger;
+  /** @returns whether the kernel watches it */
+  #forget(fd: number): boolean {
+    if (this.#files.size > 0) this.#files.delete(fd);
+    if (((this.#watched[fd] ?? 0) & INTEREST) === 0) return false;
+    this.#setInterest(fd, 0);
+    return true;
+  }
+
+  /** `fd` is about to be registered. */
+  #newTag(fd: number): void {
+    if (fd >= this.#watched.length) {
+      const larger = new Int32Array(Math.max(fd + 1, this.#watched.length * 2));
+      larger.set(this.#watched);
+      this.#watched = larger;
     }
-    this.#interest[fd] = interest;
+    this.#watched[fd] = (this.#watched[fd] ?? 0) + (1 << TAG_SHIFT);
+  }
+
+  #setInterest(fd: number, interest: number): void {
+    this.#watched[fd] = ((this.#watched[fd] ?? 0) & ~INTEREST) | interest;
+  }
+
+  /**
+   * Makes the set anew, without the files that were closed under their watched numbers and are open under others: in a
+   * child process that has inherited them, say. They go on reporting events, and epoll_ctl(2) can remove a file only by the
+   * number under which it was watched.
+   */
+  #renew(): void {
+    const former = this.#epollFd;
+    const renewed = this.#linux.epoll_create1(SOCK_CLOEXEC);
+    // No descriptor is left: the next stale event tries again.
+    if (renewed < 0) return;
+    this.#epollFd = renewed;
+    if (!this.#registerAll() || !this.#moveWatch()) {
+      this.#epollFd = former;
+      this.#libc.close(renewed);
+      return;
+    }
+    this.#libc.close(former);
+  }
+
+  /** @returns whether the kernel has room for all of them a second time */
+  #registerAll(): boolean {
+    for (let fd = 0; fd < this.#watched.length; fd++) {
+      const interest = (this.#watched[fd] ?? 0) & INTEREST;
+      if (interest === 0) continue;
+      const result = this.#control(EPOLL_CTL_ADD, fd, eventsOf(interest));
+      if (result === -errnos.ENOSPC || result === -errnos.ENOMEM) return false;
+    }
+    return true;
+  }
+
+  /** @returns whether the event loop waits for the new set, if it waited for the former one */
+  #moveWatch(): boolean {
+    if (this.#watch === undefined) return true;
+    try {
+      const moved = watchSet(this.#libc, this.#linux, this.#watch, this.#epollFd);
+      this.#watchedSet?.close();
+      this.#watchedSet = moved;
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** The buffer came back full: more may be ready than it shows. */

@@ -15,11 +15,13 @@ export type Pointer = NodeJS.ArrayBufferView | bigint;
 
 /** Calls that only Linux has, or that are made on Linux only. */
 export interface LinuxCalls {
-  accept4(fd: number, address: Pointer, length: Pointer, flags: number): number;
+  /** `address` and `length` are addresses. */
+  accept4(fd: number, address: number, length: number, flags: number): number;
   dup3(fd: number, newFd: number, flags: number): number;
   pipe2(descriptors: Pointer, flags: number): number;
   epoll_create1(flags: number): number;
-  epoll_ctl(epollFd: number, operation: number, fd: number, event: Pointer): number;
+  /** `event` is an address. */
+  epoll_ctl(epollFd: number, operation: number, fd: number, event: number): number;
   epoll_wait(epollFd: number, events: Pointer, capacity: number, timeoutMs: number): number;
   /** getsockopt(2) with addresses. */
   getsockoptAt(fd: number, level: number, option: number, value: number, length: number): number;
@@ -217,11 +219,11 @@ function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): Linux
   const bind = <F extends keyof LinuxCalls>(signature: string): LinuxCalls[F] =>
     library.func(signature) as unknown as LinuxCalls[F];
   return {
-    accept4: bind<"accept4">("int accept4(int fd, void *address, void *length, int flags)"),
+    accept4: bind<"accept4">("int accept4(int fd, uintptr_t address, uintptr_t length, int flags)"),
     dup3: bind<"dup3">("int dup3(int fd, int newFd, int flags)"),
     pipe2: bind<"pipe2">("int pipe2(void *descriptors, int flags)"),
     epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
-    epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, void *event)"),
+    epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, uintptr_t event)"),
     epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, void *events, int capacity, int timeoutMs)"),
     getsockoptAt: bind<"getsockoptAt">(
       "int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)",

@@ -123,6 +123,10 @@ export class PollPollSet implements PollSet, Watcher {
 
   endTurn(): void {}
 
+  closing(fd: number): void {
+    this.update(fd, 0);
+  }
+
   inputKept(fd: number): void {
     if (this.#kept.notice(fd)) this.#watch?.wake();
   }

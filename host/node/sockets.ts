@@ -94,7 +94,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
       const accepted =
         linux === undefined
           ? libc.accept(fd, address.bytes, address.length)
-          : linux.accept4(fd, address.bytes, address.length, flags);
+          : linux.accept4(fd, address.bytesAt, address.lengthAt, flags);
       if (accepted >= 0) {
         // Decoded first: the calls that prepare the descriptor may overwrite the buffer.
         const from = address.decode();

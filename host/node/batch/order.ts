@@ -73,6 +73,15 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     return fd;
   }
 
+  /** The same for a descriptor of a new file, which no other descriptor has. */
+  function madeSole(fd: number): number {
+    if (fd >= 0) {
+      records.reset(fd);
+      records.setSole(fd, true);
+    }
+    return fd;
+  }
+
   function madePair(pair: readonly [number, number] | number): readonly [number, number] | number {
     if (typeof pair === "object") for (const fd of pair) records.reset(fd);
     return pair;
@@ -258,27 +267,42 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     family: inOrder(direct.family),
     localAddress: inOrder(direct.localAddress),
     remoteAddress: inOrder(direct.remoteAddress),
-    setCloseOnExec: inOrder(direct.setCloseOnExec),
-
-    accept: inOrder((fd) => {
-      const accepted = direct.accept(fd);
-      if (typeof accepted === "object") records.reset(accepted.fd);
-      return accepted;
+    setCloseOnExec: inOrder((fd, on) => {
+      if (!on) records.setSole(fd, false);
+      return direct.setCloseOnExec(fd, on);
     }),
+
+    accept(fd) {
+      if (!isDescriptor(fd)) return EBADF;
+      batch.flush();
+      const accepted = direct.accept(fd);
+      if (typeof accepted === "object") madeSole(accepted.fd);
+      return accepted;
+    },
     openBeneath: inOrder((directory, path, flags, mode) => made(direct.openBeneath(directory, path, flags, mode))),
     /** A reader of the duplicate would not see the bytes in the record. */
-    duplicate: inOrder((fd) => (isHeld(fd) ? EBUSY : made(direct.duplicate(fd)))),
-    adopt: inOrder(direct.adopt),
+    duplicate: inOrder((fd) => {
+      if (isHeld(fd)) return EBUSY;
+      records.setSole(fd, false);
+      return made(direct.duplicate(fd));
+    }),
+    adopt: inOrder((fd) => {
+      records.setSole(fd, false);
+      return direct.adopt(fd);
+    }),
     release: inOrder((fd) => {
       if (isHeld(fd)) return EBUSY;
       records.reset(fd);
       return direct.release(fd);
     }),
-    close: inOrder((fd) => {
+    close(fd) {
+      if (!isDescriptor(fd)) return EBADF;
+      batch.flush();
       const record = records.get(fd);
       if (record?.isAbandoned === true) return EBADF;
-      // Before it is closed: epoll could not remove a closed number whose file a duplicate keeps open.
-      records.unwatch(fd);
+      // Before it is closed: epoll could not remove a closed number whose file a duplicate keeps open. Pending output is
+      // sent through such a duplicate.
+      records.unwatch(fd, records.isSole(fd) && pendingOutput.isFree(fd));
       if (hasUnread(fd)) {
         // With unread input close(2) resets the connection, so pending output cannot be sent any more.
         pendingOutput.drop(fd);
@@ -288,10 +312,10 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
       // With pending output and no descriptor left for a duplicate, the number itself stays in use.
       if (pendingOutput.isFree(fd)) records.reset(fd);
       return closed;
-    }),
+    },
 
     // These only make new descriptors, so they need not wait for what was sent.
-    socket: (family, type) => made(direct.socket(family, type)),
+    socket: (family, type) => madeSole(direct.socket(family, type)),
     socketPair: (type) => madePair(direct.socketPair(type)),
     pipe: () => madePair(direct.pipe()),
 

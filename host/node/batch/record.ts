@@ -88,14 +88,16 @@ export class DescriptorRecord {
 export interface Watcher {
   /** Unread input of `fd` is in its record now, and no longer in the kernel. */
   inputKept(fd: number): void;
-  /** {@link PollSet.update} */
-  update(fd: number, interest: number): number;
+  /** `fd` is about to be closed. `isSole`: its file is closed with it, see {@link Records.isSole}. */
+  closing(fd: number, isSole: boolean): void;
 }
 
 export class Records {
   readonly #all: (DescriptorRecord | undefined)[] = [];
   /** All poll sets of this thread, of all backends. */
   readonly watchers = new Set<Watcher>();
+  /** By descriptor: 1 for those of {@link isSole}. */
+  #sole = new Uint8Array(1024);
 
   /** undefined where `fd` never had a record. */
   get(fd: number): DescriptorRecord | undefined {
@@ -109,6 +111,24 @@ export class Records {
   /** Forgets `fd`. */
   reset(fd: number): void {
     this.#all[fd]?.reset();
+    this.setSole(fd, false);
+  }
+
+  /**
+   * Is `fd`, as far as this thread knows, the only descriptor of its file? It is while nobody has duplicated it or let
+   * child processes inherit it through this library. Other code may have done so without our knowledge.
+   */
+  isSole(fd: number): boolean {
+    return this.#sole[fd] === 1;
+  }
+
+  setSole(fd: number, isSole: boolean): void {
+    if (isSole && fd >= this.#sole.length) {
+      const larger = new Uint8Array(Math.max(fd + 1, this.#sole.length * 2));
+      larger.set(this.#sole);
+      this.#sole = larger;
+    }
+    this.#sole[fd] = Number(isSole);
   }
 
   /** Notifies every poll set that the record of `fd` has unread input. */
@@ -116,8 +136,8 @@ export class Records {
     for (const watcher of this.watchers) watcher.inputKept(fd);
   }
 
-  /** Removes `fd`, which is about to be closed, from every poll set. */
-  unwatch(fd: number): void {
-    for (const watcher of this.watchers) watcher.update(fd, 0);
+  /** Removes `fd`, which is about to be closed, from every poll set. `isSole`: its file is closed with it. */
+  unwatch(fd: number, isSole: boolean): void {
+    for (const watcher of this.watchers) watcher.closing(fd, isSole);
   }
 }
