@@ -16,8 +16,16 @@ export interface WatchedDescriptor {
   close(): void;
 }
 
+/** What a {@link WatchedDescriptor} notifies. */
+export interface Wakeable {
+  /** The descriptor is ready, and still waited for. */
+  wake(): void;
+  /** The descriptor is ready, and no longer waited for until it is rearmed. */
+  fired(descriptor: WatchedDescriptor): void;
+}
+
 /** Schedules at most one immediate, however many descriptors are ready. */
-export class LoopWatch implements Watch {
+export class LoopWatch implements Watch, Wakeable {
   readonly #onReady: () => void;
   readonly #isBusy: () => boolean;
   readonly #onStop: () => void;
@@ -50,6 +58,13 @@ export class LoopWatch implements Watch {
     this.#immediate = undefined;
     this.#fired.clear();
     this.#onStop();
+  }
+
+  /** Calls `onReady` now; the caller is an ordinary callback of the event loop. */
+  run(): void {
+    if (this.#stopped) return;
+    clearImmediate(this.#immediate);
+    this.#run();
   }
 
   readonly #run = (): void => {
