@@ -137,7 +137,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     const loop = this.#loop;
     // In this order: the turn before may have taken long.
     loop.updateTime();
-    const timeoutMs = loop.timeoutMs();
+    const timeoutMs = loop.timeoutMs() || this.#timeoutMs();
     const found = this.#set.waitAhead(timeoutMs);
     // As libuv after its own wait: a timer that is started now must not count from before the wait.
     if (timeoutMs !== 0) loop.updateTime();
@@ -147,6 +147,15 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
       this.#set.dropAhead();
       if (!this.#closed) this.#afterOwn(found, timeoutMs === 0);
     }
+  }
+
+  /**
+   * How long the event loop would wait, if it says 0. A referenced immediate keeps it from waiting until all immediates of
+   * this iteration have run, unless another one comes and goes: then it waits if no referenced one is left.
+   */
+  #timeoutMs(): number {
+    clearImmediate(setImmediate(ignore));
+    return this.#loop.timeoutMs();
   }
 
   #afterOwn(found: number, isHostBusy: boolean): void {
