@@ -4,6 +4,7 @@
  * Knows the seam {@link Turns}; knows neither the engine nor a guest, both of which it drives.
  */
 
+import { performance } from "node:perf_hooks";
 import type { PollSet, Watch } from "../backend/backend.js";
 import { Activity } from "./activity.js";
 
@@ -99,7 +100,7 @@ export class Driver {
   readonly #wake = (): void => {
     if (this.#settle === undefined) return;
     this.#turns.onChange = undefined;
-    clearImmediate(this.#immediate);
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
     this.#immediate = undefined;
     this.#attempt(this.#takeTurns);
   };

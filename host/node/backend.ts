@@ -2,6 +2,7 @@
  * Owns the Node backend: puts its parts together. Knows no layout and no signature.
  */
 
+import { performance } from "node:perf_hooks";
 import type { Backend, Clock, PollSet } from "../backend/backend.js";
 import { checkBoolean, checkInteger, checkOneOf } from "../backend/check.js";
 import { UnsupportedPlatformError } from "../backend/errors.js";

@@ -63,7 +63,7 @@ export class LoopWatch implements Watch, Wakeable {
   /** Calls `onReady` now; the caller is an ordinary callback of the event loop. */
   run(): void {
     if (this.#stopped) return;
-    clearImmediate(this.#immediate);
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
     this.#run();
   }
 
@@ -72,9 +72,13 @@ export class LoopWatch implements Watch, Wakeable {
     try {
       this.#onReady();
     } finally {
-      for (const descriptor of this.#fired) descriptor.rearm();
-      this.#fired.clear();
+      if (this.#fired.size > 0) this.#rearm();
       if (this.#isBusy()) this.wake();
     }
   };
+
+  #rearm(): void {
+    for (const descriptor of this.#fired) descriptor.rearm();
+    this.#fired.clear();
+  }
 }
