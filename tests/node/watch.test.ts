@@ -9,10 +9,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Backend, type PollSet, Ready } from "../../host/backend/backend.js";
 import { LoopError } from "../../host/backend/errors.js";
 import { createNodeBackend } from "../../host/node/backend.js";
+import { loadLibc } from "../../host/node/libc.js";
 import { boundSocket, closeOwned, ERRNO, owned, ownedPair, ownedSet, POLLERS, rowsOf } from "../backend/support.js";
 
 const { READ, WRITE, ERROR } = Ready;
@@ -53,8 +54,12 @@ function nextDescriptor(backend: Backend): number {
   return fd;
 }
 
-describe.each(POLLERS)("watching a poll set over %s", (poller) => {
-  const backend = createNodeBackend({ poller });
+describe.each([
+  { poller: "epoll", ownWait: true },
+  { poller: "epoll", ownWait: false },
+  { poller: "poll" },
+] as const)("watching a poll set, %j", (options) => {
+  const backend = createNodeBackend(options);
 
   test("calls back when a descriptor gets ready, and not before", async () => {
     const set = ownedSet(backend);
@@ -263,6 +268,37 @@ describe.each(POLLERS)("watching a poll set over %s", (poller) => {
     await iterations(5);
     expect(calls).toBe(0);
   });
+});
+
+test("over poll, descriptors that cannot be duplicated are polled at times, and watched once they can be", async () => {
+  const backend = createNodeBackend({ poller: "poll" });
+  const set = ownedSet(backend);
+  const [one, other] = ownedPair(backend, backend.socketPair("stream"));
+  set.update(one, READ);
+  const libc = loadLibc();
+  const noneLeft = vi.spyOn(libc, "fcntl").mockReturnValue(-1);
+  onTestFinished(() => noneLeft.mockRestore());
+  let calls = 0;
+  const watch = set.watch(() => calls++);
+  onTestFinished(() => watch.stop());
+  await iterations(1000);
+  // Nothing is ready: a call in each iteration would be a loop that spins.
+  expect(calls).toBeLessThan(500);
+
+  backend.send(other, new Uint8Array(1));
+  await until(() => rows(set).length === 1);
+  const before = calls;
+  await until(() => calls > before);
+  expect(backend.recv(one, new Uint8Array(1))).toBe(1);
+
+  noneLeft.mockRestore();
+  const duplicate = vi.spyOn(libc, "fcntl");
+  await until(() => duplicate.mock.calls.length > 0);
+  const quiet = calls;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(calls).toBe(quiet);
+  backend.send(other, new Uint8Array(1));
+  await until(() => calls > quiet);
 });
 
 describe("a process that watches", () => {
