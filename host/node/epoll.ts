@@ -226,11 +226,11 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
       if (events[at] !== this.#hostFd) continue;
       if (found === 1) return Found.HOST;
       this.#ahead = found;
-      return Found.HOST | Found.OWN;
+      return Found.HOST | (found > 2 ? Found.OWN | Found.SEVERAL : Found.OWN);
     }
     if (found === 0) return 0;
     this.#ahead = found;
-    return Found.OWN;
+    return found > 1 ? Found.OWN | Found.SEVERAL : Found.OWN;
   }
 
   /** See {@link OwnSet}. */

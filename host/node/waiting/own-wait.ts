@@ -15,7 +15,8 @@
  * first are unreferenced: they do not keep the event loop from waiting, so that what it would wait is known.
  *
  * The event loop waits instead (uv_poll), as it does elsewhere, while more than one set is watched, while callbacks of
- * this thread are observed, and for a time where it is the event loop that has nearly always something ready.
+ * this thread are observed, and for a time where it is the event loop that has nearly always something ready, or where
+ * several descriptors are ready at once.
  */
 
 import { callbackObservers } from "../../backend/observed.js";
@@ -24,8 +25,8 @@ import { POLLIN } from "../readiness.js";
 import { LoopDescriptor } from "./loop-poll.js";
 import type { LoopWatch, Wakeable, WatchedDescriptor } from "./watch.js";
 
-/** Bits of what {@link OwnSet.waitAhead} found. */
-export const Found = { OWN: 1, HOST: 2 } as const;
+/** Bits of what {@link OwnSet.waitAhead} found. SEVERAL: more than one descriptor of our set. */
+export const Found = { OWN: 1, HOST: 2, SEVERAL: 4 } as const;
 
 /** An epoll set, for an {@link OwnWait}. */
 export interface OwnSet {
@@ -44,7 +45,13 @@ const STEPS_MAX = 64;
 /** After so many waits in a row that found only the event loop ready, it waits itself, ... */
 const FOREIGN_WAITS_MAX = 16;
 /** ... until our set was ready so many times. Joining the sets costs O(descriptors of the event loop). */
-const HOSTED_WAKES = 64;
+const FOREIGN_WAKES = 64;
+/**
+ * Where so many more waits found several descriptors than found one, the event loop waits for so many wakes: its way to a
+ * turn takes longer, in which more descriptors get ready, and batches gain more than the wait costs.
+ */
+const SEVERAL_WAITS_MAX = 16;
+const SEVERAL_WAKES = 1024;
 /** An event loop with nothing to wait for says that it is not to wait. */
 const KEEP_ALIVE_MS = 0x7fffffff;
 
@@ -64,6 +71,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #next = 0;
   #size = 1;
   #foreignWaits = 0;
+  #severalWaits = 0;
   /** Set while the event loop waits for the set. */
   #hosted: LoopDescriptor | undefined;
   #hostedWakesLeft = 0;
@@ -127,10 +135,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#next += 1;
     if (this.#hosted !== undefined) this.#stepHosted();
     else if (this.#isAllowed()) this.#stepOwn();
-    else {
-      this.#clear();
-      this.#host(0);
-    }
+    else this.#host(0);
   };
 
   #stepOwn(): void {
@@ -160,10 +165,11 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   #afterOwn(found: number, isHostBusy: boolean): void {
     this.#foreignWaits = found === Found.HOST ? this.#foreignWaits + 1 : 0;
-    if (this.#foreignWaits > FOREIGN_WAITS_MAX) {
-      this.#clear();
-      this.#host(HOSTED_WAKES);
-    } else if (isHostBusy || (found & Found.HOST) !== 0) {
+    if ((found & Found.SEVERAL) !== 0) this.#severalWaits += 1;
+    else if (this.#severalWaits > 0) this.#severalWaits -= 1;
+    if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#host(FOREIGN_WAKES);
+    else if (this.#severalWaits > SEVERAL_WAITS_MAX) this.#host(SEVERAL_WAKES);
+    else if (isHostBusy || (found & Found.HOST) !== 0) {
       this.#clear();
       this.#size = Math.max(1, this.#size >> 1);
       this.#queue();
@@ -184,8 +190,10 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   /** Leaves the wait to the event loop. */
   #host(wakes: number): void {
+    this.#clear();
     this.#set.leave();
     this.#foreignWaits = 0;
+    this.#severalWaits = 0;
     this.#hostedWakesLeft = wakes;
     this.#hosted = new LoopDescriptor(this.#libc, this, this.#epollFd, POLLIN, false);
   }
