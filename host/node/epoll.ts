@@ -14,6 +14,7 @@ import { KeptInput } from "./kept-input.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
 import { watchSet } from "./waiting/descriptors.js";
+import { Found, type OwnSet } from "./waiting/own-wait.js";
 import { waitInSlices } from "./waiting/slices.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
@@ -22,26 +23,30 @@ const LAST_CAPACITY = 65536;
 /** In {@link EpollPollSet} the number of a registration is above the bits of interest. */
 const TAG_SHIFT = 3;
 
-/** When calls are batched. */
-export interface BatchLimits {
-  /** When at least this many connections are ready at once. Infinity: never. */
+/** How an epoll set works. */
+export interface EpollOptions {
+  /** May a watch of it wait in this thread's own epoll_wait(2)? */
+  readonly ownWait: boolean;
+
+  /** Calls are batched when at least this many connections are ready at once. Infinity: never. */
   readonly connections: number;
-  /** For connections whose last reads, this many in a row, each took everything that had arrived. */
+  /** They are batched for connections whose last reads, this many in a row, each took everything that had arrived. */
   readonly shortReads: number;
 }
 
-export class EpollPollSet implements PollSet, Watcher {
+export class EpollPollSet implements PollSet, Watcher, OwnSet {
   ready: Int32Array = new Int32Array(FIRST_CAPACITY * ReadyRow.STRIDE);
 
   readonly #libc: Libc;
   readonly #linux: LinuxCalls;
   readonly #writeRow: RowWriter;
   readonly #batch: Batch;
-  readonly #limits: BatchLimits;
+  readonly #options: EpollOptions;
   /** As large as V8 keeps outside of its heap, where it does not move. */
   readonly #event = new Uint32Array(32);
   readonly #eventAt: number;
   #events = new Int32Array(FIRST_CAPACITY * EVENT_WORDS);
+  #eventsAt: number;
   #capacity = FIRST_CAPACITY;
   /**
    * By descriptor: what the kernel watches it for (bits of interest, 0 where it does not), and above them the tag of its
@@ -57,15 +62,20 @@ export class EpollPollSet implements PollSet, Watcher {
   #epollFd: number;
   #watch: LoopWatch | undefined;
   #watchedSet: WatchedDescriptor | undefined;
+  /** The epoll set of the host's event loop while it is in this one; otherwise -1. */
+  #hostFd = -1;
+  /** How many events a wait of the watch has found for the next wait; -1 where there was none. */
+  #ahead = -1;
 
-  constructor(libc: Libc, linux: LinuxCalls, writeRow: RowWriter, batch: Batch, limits: BatchLimits) {
+  constructor(libc: Libc, linux: LinuxCalls, writeRow: RowWriter, batch: Batch, options: EpollOptions) {
     this.#libc = libc;
     this.#linux = linux;
     this.#writeRow = writeRow;
     this.#batch = batch;
-    this.#limits = limits;
-    this.#kept = new KeptInput(batch.records, (fd) => ((this.#watched[fd] ?? 0) & Ready.READ) !== 0);
+    this.#options = options;
     this.#eventAt = Number(libc.addressOf(this.#event));
+    this.#eventsAt = Number(libc.addressOf(this.#events));
+    this.#kept = new KeptInput(batch.records, (fd) => ((this.#watched[fd] ?? 0) & Ready.READ) !== 0);
     this.#epollFd = linux.epoll_create1(SOCK_CLOEXEC);
     if (this.#epollFd < 0) {
       const errno = libc.errno();
@@ -98,6 +108,7 @@ export class EpollPollSet implements PollSet, Watcher {
   }
 
   update(fd: number, interest: number): number {
+    this.#ahead = -1;
     const wanted = interest & INTEREST;
     const known = (this.#watched[fd] ?? 0) & INTEREST;
     if (wanted === 0) {
@@ -131,8 +142,9 @@ export class EpollPollSet implements PollSet, Watcher {
 
   wait(timeoutMs: number): number {
     const waitMs = this.#batch.beforeWait(timeoutMs);
-    const timeout = this.alwaysReady ? 0 : timeoutOf(waitMs);
-    let found = waitInSlices(this.#epollWait, timeout);
+    let found = this.#ahead;
+    this.#ahead = -1;
+    if (found < 0) found = waitInSlices(this.#epollWait, this.alwaysReady ? 0 : timeoutOf(waitMs));
     if (found < 0) {
       const errno = this.#libc.errno();
       if (errno !== errnos.EINTR) return -errno;
@@ -143,13 +155,15 @@ export class EpollPollSet implements PollSet, Watcher {
 
     const rows = this.ready;
     const events = this.#events;
-    const { connections, shortReads } = this.#limits;
+    const { connections, shortReads } = this.#options;
     const mayBatch = this.#isInTurn && found >= connections;
     let count = 0;
     let candidates = 0;
     let isStale = false;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
+      // The host's event loop.
+      if (fd === this.#hostFd) continue;
       const watched = this.#watched[fd] ?? 0;
       const interest = watched & INTEREST;
       if (interest === 0 || events[at + EVENT_TAG] !== watched >>> TAG_SHIFT) {
@@ -183,7 +197,7 @@ export class EpollPollSet implements PollSet, Watcher {
         this.#watch = undefined;
       },
     );
-    this.#watchedSet = watchSet(this.#libc, this.#linux, watch, this.#epollFd);
+    this.#watchedSet = this.#waitFor(watch);
     this.#watch = watch;
     if (this.alwaysReady) watch.wake();
     return watch;
@@ -202,8 +216,45 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#watched.fill(0);
   }
 
+  /** See {@link OwnSet}. */
+  join(hostFd: number): boolean {
+    if (this.#control(EPOLL_CTL_ADD, hostFd, POLLIN) < 0) return false;
+    this.#hostFd = hostFd;
+    return true;
+  }
+
+  /** See {@link OwnSet}. */
+  leave(): void {
+    if (this.#hostFd >= 0) this.#control(EPOLL_CTL_DEL, this.#hostFd, 0);
+    this.#hostFd = -1;
+    this.#ahead = -1;
+  }
+
+  /** See {@link OwnSet}. */
+  waitAhead(timeoutMs: number): number {
+    const waitMs = this.#batch.beforeWait(timeoutMs < 0 ? Infinity : timeoutMs);
+    const found = this.#epollWait(timeoutOf(waitMs));
+    // An error is reported by the next wait of a turn.
+    if (found < 0) return this.#libc.errno() === errnos.EINTR ? 0 : Found.OWN;
+    const events = this.#events;
+    for (let at = EVENT_FD; at < found * EVENT_WORDS; at += EVENT_WORDS) {
+      if (events[at] !== this.#hostFd) continue;
+      if (found === 1) return Found.HOST;
+      this.#ahead = found;
+      return Found.HOST | (found > 2 ? Found.OWN | Found.SEVERAL : Found.OWN);
+    }
+    if (found === 0) return 0;
+    this.#ahead = found;
+    return found > 1 ? Found.OWN | Found.SEVERAL : Found.OWN;
+  }
+
+  /** See {@link OwnSet}. */
+  dropAhead(): void {
+    this.#ahead = -1;
+  }
+
   readonly #epollWait = (timeoutMs: number): number =>
-    this.#linux.epoll_wait(this.#epollFd, this.#events, this.#capacity, timeoutMs);
+    this.#linux.epoll_wait(this.#epollFd, this.#eventsAt, this.#capacity, timeoutMs);
 
   #control(operation: number, fd: number, events: number): number {
     this.#event[0] = events;
@@ -217,6 +268,8 @@ export class EpollPollSet implements PollSet, Watcher {
     if (this.#files.size > 0) this.#files.delete(fd);
     if (((this.#watched[fd] ?? 0) & INTEREST) === 0) return false;
     this.#setInterest(fd, 0);
+    // An event of it may be among them.
+    this.#ahead = -1;
     return true;
   }
 
@@ -264,11 +317,17 @@ export class EpollPollSet implements PollSet, Watcher {
     return true;
   }
 
+  /** @throws OSError where no descriptor is left */
+  #waitFor(watch: LoopWatch): WatchedDescriptor {
+    const own = this.#options.ownWait ? this : undefined;
+    return watchSet(this.#libc, this.#linux, watch, this.#epollFd, own);
+  }
+
   /** @returns whether the event loop waits for the new set, if it waited for the former one */
   #moveWatch(): boolean {
     if (this.#watch === undefined) return true;
     try {
-      const moved = watchSet(this.#libc, this.#linux, this.#watch, this.#epollFd);
+      const moved = this.#waitFor(this.#watch);
       this.#watchedSet?.close();
       this.#watchedSet = moved;
       return true;
@@ -281,6 +340,7 @@ export class EpollPollSet implements PollSet, Watcher {
   #grow(): void {
     this.#capacity *= 2;
     this.#events = new Int32Array(this.#capacity * EVENT_WORDS);
+    this.#eventsAt = Number(this.#libc.addressOf(this.#events));
     this.#candidates = new Int32Array(this.#capacity);
   }
 }
