@@ -39,7 +39,7 @@ export class DispatcherWithSend extends Dispatcher {
     return bytes.length;
   }
 
-  /** Sends as much pending output as it can, at most 64 KiB. asyncore: initiate_send. */
+  /** Sends as much pending output as it can, at most 1 MiB. asyncore: initiate_send. */
   initiateSend(): void {
     if (this.#queue.length > 0) this.#queue.drop(this.sendPieces(this.#queue.front()));
     this.setWriteInterest(this.#queue.length > 0);

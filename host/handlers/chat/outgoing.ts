@@ -46,6 +46,11 @@ export class Outgoing {
     return typeof entry === "string" || entry instanceof SendQueue || !entry.isWaiting;
   }
 
+  /** Are there bytes to send now, or a source that may have some? Not while an action comes first. */
+  get hasBytes(): boolean {
+    return this.#ready.length > 0 || (typeof this.#first?.entry === "object" && this.isReady);
+  }
+
   /** Adds bytes without copying them: they must not change until they are sent or {@link own} is called. */
   lend(data: Uint8Array): void {
     this.#add(data, false);
@@ -77,6 +82,17 @@ export class Outgoing {
     }
   }
 
+  /** How many pieces can be sent now. */
+  get pieceCount(): number {
+    return this.#ready.pieceCount;
+  }
+
+  /** The first piece, at most `maxBytes` of it. */
+  firstPiece(maxBytes: number): Uint8Array | undefined {
+    return this.#ready.first(maxBytes);
+  }
+
+  /** The pieces that one send may take, at most `maxBytes` together. */
   front(maxBytes: number): Uint8Array[] {
     return this.#ready.front(maxBytes);
   }

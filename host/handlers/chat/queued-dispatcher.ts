@@ -17,11 +17,16 @@ import { logThrown } from "../../backend/log.js";
 import { compactTraceback } from "../../backend/traceback.js";
 
 const SIZE_MAX = 0x7fffffff;
+/** Bounds on what one channel sends in one call of `push` or `handleWrite`, so that the others have their turn. */
+const SENDS_A_TURN = 16;
+const BYTES_A_TURN = 1_048_576;
+/** How far producers are ahead of the socket at most: a peer that reads slowly must not cost more memory. */
+const PRODUCED_BYTES = 65_536;
 
 /** The sending half of `AsyncChat`; not meant to be used without it. */
 export abstract class QueuedDispatcher extends TimedDispatcher {
-  /** Maximum number of bytes per send. asynchat: ac_out_buffer_size. */
-  acOutBufferSize = 65_536;
+  /** Maximum number of bytes per send; default 1 MiB. asynchat: ac_out_buffer_size. */
+  acOutBufferSize = 1_048_576;
   /** Bytes of pending output from which {@link push} returns false. */
   highWaterMark = 65_536;
   /** Bytes of pending output down to which it must fall before {@link handleDrain} is called. */
@@ -31,6 +36,8 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   #needDrain = false;
   /** Did the last send take only part of its bytes? Then the socket is full, and a write event follows when it has room. */
   #blocked = false;
+  /** Bytes sent since {@link #sendUntilFull} began. */
+  #sentBytes = 0;
   #closed = false;
   #inputEnded = false;
   #writing: "open" | "ending" | "ended" = "open";
@@ -79,7 +86,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     } else if (out.isEmpty) {
       out.lend(bytes);
       try {
-        this.initiateSend();
+        this.#sendUntilFull();
       } finally {
         if (typeof data !== "string") out.own(bytes);
       }
@@ -175,7 +182,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   }
 
   override handleWrite(): void {
-    this.initiateSend();
+    this.#sendUntilFull();
   }
 
   override handleConnectEvent(): void | Promise<void> {
@@ -256,13 +263,26 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     this.#out.clear();
   }
 
+  /** Sends until the socket is full, up to a bound that leaves the other channels their turn. */
+  #sendUntilFull(): void {
+    const out = this.#out;
+    this.#sentBytes = 0;
+    for (let sends = 0; sends < SENDS_A_TURN; sends++) {
+      const before = this.#sentBytes;
+      // A subclass may override it.
+      this.initiateSend();
+      if (this.#sentBytes === before || this.#sentBytes >= BYTES_A_TURN) return;
+      if (this.#blocked || !this.connected || !out.hasBytes) return;
+    }
+  }
+
   #send(): void {
     const out = this.#out;
     checkInteger("acOutBufferSize", this.acOutBufferSize, 1, SIZE_MAX);
     this.#blocked = false;
     while (this.connected && !out.isEmpty) {
-      out.fill(this.acOutBufferSize);
-      if (out.readyLength > 0) return this.#transmit(out.front(this.acOutBufferSize));
+      out.fill(Math.min(this.acOutBufferSize, PRODUCED_BYTES));
+      if (out.readyLength > 0) return this.#transmit();
       const mark = out.takeMark();
       // What remains is a producer whose next piece is not ready yet.
       if (mark === undefined) return;
@@ -271,23 +291,26 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     }
   }
 
-  #transmit(pieces: readonly Uint8Array[]): void {
-    const [first] = pieces;
-    if (first === undefined) return;
-    // Goes through `send`, so that a subclass that overrides it sees all output.
-    const single = pieces.length === 1 || isOverride(this.send);
-    const given = single ? first.length : pieces.reduce((length, piece) => length + piece.length, 0);
+  #transmit(): void {
+    const out = this.#out;
+    // Through `send` where a subclass overrides it, so that it sees all output.
+    const pieces = out.pieceCount === 1 || isOverride(this.send) ? undefined : out.front(this.acOutBufferSize);
+    const piece = pieces === undefined ? out.firstPiece(this.acOutBufferSize) : undefined;
+    let given = piece?.length ?? 0;
+    for (const each of pieces ?? []) given += each.length;
+    if (given === 0) return;
     let sent = 0;
     try {
-      sent = single ? this.send(first) : this.sendPieces(pieces);
+      sent = piece === undefined ? this.sendPieces(pieces ?? []) : this.send(piece);
     } catch (error) {
       this.handleFailure(error);
     }
     if (sent > 0) {
       this.touch();
-      this.#out.drop(sent);
+      this.#sentBytes += sent;
+      out.drop(sent);
     }
-    this.#blocked = sent < given && !this.#out.isEmpty;
+    this.#blocked = sent < given && !out.isEmpty;
   }
 
   #shutdown(): void {
