@@ -16,6 +16,14 @@ import { Acceptance } from "./acceptance.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
 import type { Membership } from "./membership.js";
 
+/** What one call of handleAccept does. */
+interface Accepting {
+  /** Has the default handleAccept accepted a connection? */
+  mayHaveMore: boolean;
+  /** The connections accepted. */
+  acceptance: Acceptance | undefined;
+}
+
 /**
  * The callbacks of `Dispatcher`; not meant to be used without it.
  *
@@ -23,27 +31,27 @@ import type { Membership } from "./membership.js";
  * A rejection is handled like an error that a callback throws.
  */
 export abstract class ChannelHandler implements Channel {
+  // Rarely changed: a value of the class, as in asyncore, so that connections need no memory for it.
+
   /** For subclasses; this class does not use it. asyncore: debug. */
-  debug = false;
+  declare debug: boolean;
+  /** For subclasses; this class does not use it. asyncore: closing. */
+  declare closing: boolean;
+  /** Types of message that {@link logInfo} does not log. Assign another set to change it. */
+  declare ignoreLogTypes: ReadonlySet<string>;
+
   /** Is the channel connected? Set by this class. */
   connected = false;
   /** Is a connect in progress? Set by this class. */
   connecting = false;
   /** Is the channel listening? Set by this class. */
   accepting = false;
-  /** For subclasses; this class does not use it. asyncore: closing. */
-  closing = false;
   /** The address passed to `bind` or `connect`, or the peer's address. */
   addr: SocketAddress | undefined;
-  /** Types of message that {@link logInfo} does not log. */
-  ignoreLogTypes: ReadonlySet<string> = new Set(["warning"]);
 
   readonly #membership: Membership;
-  /** Has the default handleAccept accepted a connection in this call? */
-  #mayHaveMore = false;
-  /** Set while handleAccept is being called: the connections it has accepted. */
-  #isAccepting = false;
-  #acceptance: Acceptance | undefined;
+  /** Set while handleAccept is being called. */
+  #accepting: Accepting | undefined;
 
   /** @internal */
   constructor(membership: Membership) {
@@ -121,7 +129,7 @@ export abstract class ChannelHandler implements Channel {
    */
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
-    this.#mayHaveMore = accepted !== undefined;
+    if (this.#accepting !== undefined) this.#accepting.mayHaveMore = accepted !== undefined;
     return accepted === undefined ? undefined : this.handleAccepted(...accepted);
   }
 
@@ -174,20 +182,17 @@ export abstract class ChannelHandler implements Channel {
   }
 
   handleAcceptEvent(): boolean {
-    this.#mayHaveMore = false;
-    this.#isAccepting = true;
-    this.#acceptance = undefined;
+    const accepting: Accepting = { mayHaveMore: false, acceptance: undefined };
+    this.#accepting = accepting;
     try {
       const result = this.handleAccept();
-      this.#followAccept(result, this.#acceptance);
+      this.#followAccept(result, accepting.acceptance);
     } catch (error) {
-      const acceptance = this.#acceptance as Acceptance | undefined;
-      if (acceptance?.fail(error, (thrown) => this.#membership.leaveLoop(thrown)) !== true) throw error;
+      if (accepting.acceptance?.fail(error, (thrown) => this.#membership.leaveLoop(thrown)) !== true) throw error;
     } finally {
-      this.#isAccepting = false;
-      this.#acceptance = undefined;
+      this.#accepting = undefined;
     }
-    return this.#mayHaveMore;
+    return accepting.mayHaveMore;
   }
 
   /** A stream has reached end of input: calls `handleEof`, once for each socket taken over. */
@@ -245,14 +250,13 @@ export abstract class ChannelHandler implements Channel {
 
   /** Records a connection that `accept` returned. */
   protected noteAccepted(socket: Socket): void {
-    if (!this.#isAccepting) return;
-    this.#acceptance ??= new Acceptance(this);
-    this.#acceptance.give(socket);
+    const accepting = this.#accepting;
+    if (accepting !== undefined) (accepting.acceptance ??= new Acceptance(this)).give(socket);
   }
 
   /** Records that `accept` failed: the error is the listener's own. */
   protected noteAcceptFailed(): void {
-    this.#acceptance?.noteOwnError();
+    this.#accepting?.acceptance?.noteOwnError();
   }
 
   /** Until its promise settles, an error of an asynchronous handleAccept belongs to the connections it has accepted. */
@@ -270,12 +274,25 @@ export abstract class ChannelHandler implements Channel {
   }
 }
 
+ChannelHandler.prototype.debug = false;
+ChannelHandler.prototype.closing = false;
+ChannelHandler.prototype.ignoreLogTypes = sharedSet("warning");
+
 declareLibraryClass(ChannelHandler);
 declareLibraryMethods(
   ChannelHandler.prototype.readable,
   ChannelHandler.prototype.writable,
   ChannelHandler.prototype.handleWrite,
 );
+
+/** A set that all channels have: none can change it for the others. */
+function sharedSet(...values: string[]): ReadonlySet<string> {
+  const value = (): never => {
+    const message = "this set is shared by all channels: assign a new one to ignoreLogTypes";
+    throw Object.assign(new TypeError(message), { code: "ERR_SHARED_SET" });
+  };
+  return Object.defineProperties(new Set(values), { add: { value }, delete: { value }, clear: { value } });
+}
 
 function rethrow(error: unknown): never {
   throw error;

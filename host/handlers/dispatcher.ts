@@ -202,7 +202,7 @@ export class Dispatcher extends ChannelHandler {
     } catch (error) {
       if (!(error instanceof OSError) || (error.code !== "ENOTCONN" && error.code !== "EBADF")) throw error;
     } finally {
-      this.#membership.lifetime.end();
+      this.#membership.endLife();
     }
   }
 
@@ -238,7 +238,7 @@ export class Dispatcher extends ChannelHandler {
     membership.state = STATES[kind];
     membership.eofHandled = false;
     membership.closeHandled = false;
-    membership.lifetime.begin();
+    membership.beginLife();
     // A class that manages its interest may have set it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
     noteTakenOver(endpoint, this);

@@ -38,7 +38,7 @@ export class SendQueue {
     return this.#later === undefined ? 1 : 1 + this.#later.length - this.#next;
   }
 
-  /** Adds a piece at the end, uncopied. It must not change until it is sent or {@link own} is called. */
+  /** Adds a piece at the end, uncopied. It must not change until it is sent. */
   push(piece: Uint8Array): void {
     if (piece.length === 0) return;
     this.#add(piece);
@@ -68,9 +68,16 @@ export class SendQueue {
     else this.#add(partOf(block, start, this.#blockUsed));
   }
 
-  /** Replaces the unsent rest of `piece`, where it comes first, with a copy: its owner may change it from now on. */
-  own(piece: Uint8Array): void {
-    if (this.#head?.buffer === piece.buffer) this.#head = new Uint8Array(this.#head);
+  /** Adds a copy of `data` at the front. */
+  pushFrontCopy(data: Uint8Array): void {
+    if (data.length === 0) return;
+    const head = this.#head;
+    if (head !== undefined) {
+      this.#later = [head, ...(this.#later?.slice(this.#next) ?? [])];
+      this.#next = 0;
+    }
+    this.#head = new Uint8Array(data);
+    this.#length += data.length;
   }
 
   /** Moves everything from another queue to this one. */

@@ -51,19 +51,22 @@ export class Outgoing {
     return this.#ready.length > 0 || (typeof this.#first?.entry === "object" && this.isReady);
   }
 
-  /** Adds bytes without copying them: they must not change until they are sent or {@link own} is called. */
-  lend(data: Uint8Array): void {
-    this.#add(data, false);
-  }
-
-  /** Copies the unsent rest of bytes added without copying. */
-  own(data: Uint8Array): void {
-    if (this.#ready.length > 0) this.#ready.own(data);
-  }
-
   /** Adds a copy of bytes. */
   push(data: Uint8Array): void {
-    this.#add(data, true);
+    if (data.length === 0) return;
+    let queue = this.#ready;
+    if (this.#first !== undefined) {
+      const last = this.#last?.entry;
+      queue = last instanceof SendQueue ? last : this.#link(new SendQueue());
+      this.#laterLength += data.length;
+    }
+    queue.pushCopy(data);
+  }
+
+  /** Adds a copy of bytes before everything else. */
+  pushFront(data: Uint8Array): void {
+    if (this.#ready.length === 0) this.#ready.pushCopy(data);
+    else this.#ready.pushFrontCopy(data);
   }
 
   append(entry: Source | Mark): void {
@@ -139,18 +142,6 @@ export class Outgoing {
     if (piece.length === 0) this.#unlink();
     else this.#ready.push(piece);
     return true;
-  }
-
-  #add(data: Uint8Array, copy: boolean): void {
-    if (data.length === 0) return;
-    let queue = this.#ready;
-    if (this.#first !== undefined) {
-      const last = this.#last?.entry;
-      queue = last instanceof SendQueue ? last : this.#link(new SendQueue());
-      this.#laterLength += data.length;
-    }
-    if (copy) queue.pushCopy(data);
-    else queue.push(data);
   }
 
   #link<T extends Link["entry"]>(entry: T): T {

@@ -196,7 +196,7 @@ describe("push", () => {
     chat.push("123456");
     chat.push("78");
     while (chat.outBufferLength > 0) chat.handleWriteEvent();
-    expect(seen).toEqual(["123456", "56", "78"]);
+    expect(seen).toEqual(["123456", "5678"]);
     expect(text(chat.memory.sent)).toBe("12345678");
   });
 
