@@ -3,7 +3,7 @@
  */
 
 import type { Backend, Clock, PollSet } from "../backend/backend.js";
-import { checkInteger, checkOneOf } from "../backend/check.js";
+import { checkInteger, checkOneOf, checkOptions } from "../backend/check.js";
 import { UnsupportedPlatformError } from "../backend/errors.js";
 import { Batch } from "./batch/batch.js";
 import { type OrderedCalls, orderCalls } from "./batch/order.js";
@@ -48,6 +48,8 @@ let batchOfThread: Batch | undefined;
  * @throws UnsupportedPlatformError where it does not run, or where `poller` is "epoll" and there is none
  */
 export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
+  const names = ["poller", "batchMin", "batchAfterReads"] as const satisfies (keyof NodeBackendOptions)[];
+  checkOptions("options", options as unknown, names);
   if (options.poller !== undefined) checkOneOf("options.poller", options.poller, ["epoll", "poll"]);
   const { batchMin = BATCH_MIN, batchAfterReads = BATCH_AFTER_READS } = options;
   if (batchMin !== Infinity) checkInteger("options.batchMin", batchMin, 1, Number.MAX_SAFE_INTEGER);
