@@ -275,3 +275,51 @@ describe("water marks", () => {
     expect(chat.drains).toBe(1);
   });
 });
+
+describe("what is pushed while a send is being made", () => {
+  test("by an overridden send, comes after it", () => {
+    class Nested extends MemoryChat {
+      override send(data: Uint8Array): number {
+        if (this.memory.sends.length < 2) this.push("nested ");
+        return super.send(data);
+      }
+    }
+    const chat = new Nested(newMap());
+    chat.push("first ");
+    while (chat.outBufferLength > 0) chat.handleWriteEvent();
+    expect(text(chat.memory.sent)).toBe("first nested nested ");
+  });
+
+  test("by handleError, comes after what could not be sent", () => {
+    class Apologizing extends MemoryChat {
+      override handleError(): void {
+        this.memory.sendError = undefined;
+        this.push("sorry");
+      }
+    }
+    const chat = new Apologizing(newMap());
+    chat.memory.sendError = new OSError("ENOBUFS", { syscall: "send" });
+    chat.push("first ");
+    while (chat.outBufferLength > 0) chat.handleWriteEvent();
+    expect(text(chat.memory.sent)).toBe("first sorry");
+  });
+
+  test("is all that is left when the rest was discarded meanwhile", () => {
+    class Discarding extends MemoryChat {
+      override send(data: Uint8Array): number {
+        const sent = super.send(data);
+        if (this.memory.sends.length === 1) {
+          this.discardBuffers();
+          this.push("new");
+        }
+        return sent;
+      }
+    }
+    const chat = new Discarding(newMap());
+    chat.memory.room = 2;
+    chat.push("old");
+    chat.memory.room = Infinity;
+    while (chat.outBufferLength > 0) chat.handleWriteEvent();
+    expect(text(chat.memory.sent)).toBe("olnew");
+  });
+});
