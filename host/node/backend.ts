@@ -35,6 +35,12 @@ export interface NodeBackendOptions {
   readonly batchAfterReads?: number | undefined;
 }
 
+/** All of them, or this does not compile. */
+const OPTIONS = Object.keys({
+  poller: true,
+  batchMin: true,
+  batchAfterReads: true,
+} satisfies Record<keyof NodeBackendOptions, true>);
 const BATCH_MIN = 4;
 const BATCH_AFTER_READS = 2;
 const READS_MAX = 255;
@@ -48,8 +54,7 @@ let batchOfThread: Batch | undefined;
  * @throws UnsupportedPlatformError where it does not run, or where `poller` is "epoll" and there is none
  */
 export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
-  const names = ["poller", "batchMin", "batchAfterReads"] as const satisfies (keyof NodeBackendOptions)[];
-  checkOptions("options", options as unknown, names);
+  checkOptions("options", options as unknown, OPTIONS);
   if (options.poller !== undefined) checkOneOf("options.poller", options.poller, ["epoll", "poll"]);
   const { batchMin = BATCH_MIN, batchAfterReads = BATCH_AFTER_READS } = options;
   if (batchMin !== Infinity) checkInteger("options.batchMin", batchMin, 1, Number.MAX_SAFE_INTEGER);

@@ -1,7 +1,7 @@
 /** Whose an error of an accepting callback is: the listener's, or that of a connection accepted before. */
 
 import { describe, expect, test } from "vitest";
-import { Socket } from "wasyncore";
+import type { Socket } from "wasyncore";
 import { Recorder } from "../support/handlers.js";
 import { MODES, newMap, run, turns } from "../support/runs.js";
 import { connectingTo, listener, owned } from "../support/sockets.js";

@@ -1,7 +1,7 @@
 /** Callbacks that return promises: a rejection is handled as a throw is. */
 
 import { describe, expect, test } from "vitest";
-import { BlockingIOError, type ChannelMap, ExitNow, OSError, read, Socket } from "wasyncore";
+import { BlockingIOError, type ChannelMap, ExitNow, OSError, read, type Socket } from "wasyncore";
 import { lineChat, MemoryChat } from "../support/chats.js";
 import { Quiet, Recorder } from "../support/handlers.js";
 import { captureLog } from "../support/log.js";
