@@ -29,11 +29,14 @@ export function noteTakenOver(endpoint: Endpoint, channel: Channel): void {
 
 /** The connections accepted in one call of `handleAccept`. Used again for the next call, unless it was deferred. */
 export class Acceptance {
+  /** Has the default handleAccept accepted a connection in this call? */
+  mayHaveMore = false;
   readonly #listener: Channel & { logInfo(message: string, type: string): void };
   readonly #given: Given[] = [];
   /** The connection handled last: an error belongs to it, or to the listener if there is none. */
   #latest: Given | undefined;
   #isDeferred = false;
+  #isRunning = false;
 
   constructor(listener: Channel & { logInfo(message: string, type: string): void }) {
     this.#listener = listener;
@@ -44,8 +47,15 @@ export class Acceptance {
     return this.#given.length === 0;
   }
 
+  /** Is the call being made? No longer once its promise is pending. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
   /** A call begins. */
   begin(): void {
+    this.mayHaveMore = false;
+    this.#isRunning = true;
     running.push(this);
   }
 
@@ -113,6 +123,7 @@ export class Acceptance {
   }
 
   #stopRunning(): void {
+    this.#isRunning = false;
     // The last one, unless its call went on after an inner one began.
     const at = running.lastIndexOf(this);
     if (at === running.length - 1) running.pop();

@@ -16,9 +16,6 @@ import { Acceptance } from "./acceptance.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
 import type { Membership } from "./membership.js";
 
-/** One for all channels, as in asyncore. */
-const IGNORED_LOG_TYPES: ReadonlySet<string> = new Set(["warning"]);
-
 /**
  * The callbacks of `Dispatcher`; not meant to be used without it.
  *
@@ -26,26 +23,26 @@ const IGNORED_LOG_TYPES: ReadonlySet<string> = new Set(["warning"]);
  * A rejection is handled like an error that a callback throws.
  */
 export abstract class ChannelHandler implements Channel {
+  // Rarely changed: a value of the class, as in asyncore, so that connections need no memory for it.
+
   /** For subclasses; this class does not use it. asyncore: debug. */
-  debug = false;
+  declare debug: boolean;
+  /** For subclasses; this class does not use it. asyncore: closing. */
+  declare closing: boolean;
+  /** Types of message that {@link logInfo} does not log. Assign another set to change it. */
+  declare ignoreLogTypes: ReadonlySet<string>;
+
   /** Is the channel connected? Set by this class. */
   connected = false;
   /** Is a connect in progress? Set by this class. */
   connecting = false;
   /** Is the channel listening? Set by this class. */
   accepting = false;
-  /** For subclasses; this class does not use it. asyncore: closing. */
-  closing = false;
   /** The address passed to `bind` or `connect`, or the peer's address. */
   addr: SocketAddress | undefined;
-  /** Types of message that {@link logInfo} does not log. */
-  ignoreLogTypes: ReadonlySet<string> = IGNORED_LOG_TYPES;
 
   readonly #membership: Membership;
-  /** Has the default handleAccept accepted a connection in this call? */
-  #mayHaveMore = false;
-  #isAccepting = false;
-  /** The connections that handleAccept accepts while it is being called; used again by the next call. */
+  /** Of a listener: what handleAccept accepts while it is being called; used again by the next call. */
   #acceptance: Acceptance | undefined;
 
   /** @internal */
@@ -124,7 +121,7 @@ export abstract class ChannelHandler implements Channel {
    */
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
-    this.#mayHaveMore = accepted !== undefined;
+    if (this.#acceptance !== undefined) this.#acceptance.mayHaveMore = accepted !== undefined;
     return accepted === undefined ? undefined : this.handleAccepted(accepted[0], accepted[1]);
   }
 
@@ -177,18 +174,14 @@ export abstract class ChannelHandler implements Channel {
   }
 
   handleAcceptEvent(): boolean {
-    this.#mayHaveMore = false;
     const acceptance = (this.#acceptance ??= new Acceptance(this));
     acceptance.begin();
-    this.#isAccepting = true;
     try {
       this.#followAccept(this.handleAccept(), acceptance);
     } catch (error) {
       if (!acceptance.fail(error, (thrown) => this.#membership.leaveLoop(thrown))) throw error;
-    } finally {
-      this.#isAccepting = false;
     }
-    return this.#mayHaveMore;
+    return acceptance.mayHaveMore;
   }
 
   /** A stream has reached end of input: calls `handleEof`, once for each socket taken over. */
@@ -246,12 +239,12 @@ export abstract class ChannelHandler implements Channel {
 
   /** Records a connection that `accept` returned. */
   protected noteAccepted(socket: Socket): void {
-    if (this.#isAccepting) this.#acceptance?.give(socket);
+    if (this.#acceptance?.isRunning === true) this.#acceptance.give(socket);
   }
 
   /** Records that `accept` failed: the error is the listener's own. */
   protected noteAcceptFailed(): void {
-    if (this.#isAccepting) this.#acceptance?.noteOwnError();
+    if (this.#acceptance?.isRunning === true) this.#acceptance.noteOwnError();
   }
 
   /** Until its promise settles, an error of an asynchronous handleAccept belongs to the connections it has accepted. */
@@ -270,12 +263,25 @@ export abstract class ChannelHandler implements Channel {
   }
 }
 
+ChannelHandler.prototype.debug = false;
+ChannelHandler.prototype.closing = false;
+ChannelHandler.prototype.ignoreLogTypes = sharedSet("warning");
+
 declareLibraryClass(ChannelHandler);
 declareLibraryMethods(
   ChannelHandler.prototype.readable,
   ChannelHandler.prototype.writable,
   ChannelHandler.prototype.handleWrite,
 );
+
+/** A set that all channels have: none can change it for the others. */
+function sharedSet(...values: string[]): ReadonlySet<string> {
+  const value = (): never => {
+    const message = "this set is shared by all channels: assign a new one to ignoreLogTypes";
+    throw Object.assign(new TypeError(message), { code: "ERR_SHARED_SET" });
+  };
+  return Object.defineProperties(new Set(values), { add: { value }, delete: { value }, clear: { value } });
+}
 
 function rethrow(error: unknown): never {
   throw error;

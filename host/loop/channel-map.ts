@@ -5,7 +5,7 @@
 
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import type { Channel, ChannelDescription, Registrar } from "./channel.js";
-import { checkCallback, checkFunction, checkMs } from "../backend/check.js";
+import { checkBackend, checkCallback, checkFunction, checkMs, checkOptions } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import { Interest, readStatistics, type EngineStatistics } from "./engine.js";
 import { Scheduler } from "./scheduler.js";
@@ -47,9 +47,15 @@ export class ChannelMap {
   #scheduler: Scheduler | undefined;
   readonly #backend: Backend | undefined;
 
-  /** @param options.backend polls and does socket operations; by default the operating system */
+  /**
+   * @param options.backend polls and does socket operations; by default the operating system
+   * @throws TypeError for any other option, and for what is no backend
+   */
   constructor(options: { readonly backend?: Backend } = {}) {
-    this.#backend = options.backend;
+    checkOptions("options", options, ["backend"]);
+    const { backend } = options;
+    if (backend !== undefined) checkBackend("options.backend", backend);
+    this.#backend = backend;
   }
 
   /** How many channels there are. */

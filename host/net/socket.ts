@@ -15,6 +15,7 @@ import type {
 import {
   checkAddress,
   checkArray,
+  checkBackend,
   checkBytes,
   checkDescriptor,
   checkInteger,
@@ -80,6 +81,7 @@ export class Socket implements Endpoint {
   /** Makes a socket. socket(2). */
   static create(options: SocketOptions = {}, backend: Backend = defaultBackend()): Socket {
     checkOptions("options", options, ["family", "type"]);
+    checkBackend("backend", backend);
     const { family = "IPv4", type = "stream" } = options;
     checkOneOf("family", family, FAMILIES);
     checkOneOf("type", type, TYPES);
@@ -93,6 +95,7 @@ export class Socket implements Endpoint {
   /** Two sockets connected to each other. socketpair(2). */
   static pair(type: SocketType = "stream", backend: Backend = defaultBackend()): [Socket, Socket] {
     checkOneOf("type", type, TYPES);
+    checkBackend("backend", backend);
     const pair = backend.socketPair(type);
     if (typeof pair === "number") throw errorOf(backend, pair, "socketpair");
     return [new Socket(backend, pair[0], "unix", type), new Socket(backend, pair[1], "unix", type)];
@@ -101,6 +104,7 @@ export class Socket implements Endpoint {
   /** Takes over a descriptor that somebody else made (inherited, say), and makes it non-blocking and close-on-exec. */
   static fromDescriptor(fd: number, backend: Backend = defaultBackend()): Socket {
     checkDescriptor("fd", fd);
+    checkBackend("backend", backend);
     const family = backend.family(fd);
     if (typeof family === "number") throw errorOf(backend, family, "getsockopt");
     const prepared = backend.setNonBlocking(fd, true) || backend.setCloseOnExec(fd, true) || backend.adopt(fd);

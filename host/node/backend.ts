@@ -4,7 +4,7 @@
 
 import { performance } from "node:perf_hooks";
 import type { Backend, Clock, PollSet } from "../backend/backend.js";
-import { checkBoolean, checkInteger, checkOneOf } from "../backend/check.js";
+import { checkBoolean, checkInteger, checkOneOf, checkOptions } from "../backend/check.js";
 import { UnsupportedPlatformError } from "../backend/errors.js";
 import { Batch } from "./batch/batch.js";
 import { type OrderedCalls, orderCalls } from "./batch/order.js";
@@ -41,6 +41,13 @@ export interface NodeBackendOptions {
   readonly ownWait?: boolean | undefined;
 }
 
+/** All of them, or this does not compile. */
+const OPTIONS = Object.keys({
+  poller: true,
+  batchMin: true,
+  batchAfterReads: true,
+  ownWait: true,
+} satisfies Record<keyof NodeBackendOptions, true>);
 const BATCH_MIN = 4;
 const BATCH_AFTER_READS = 2;
 const READS_MAX = 255;
@@ -54,6 +61,7 @@ let batchOfThread: Batch | undefined;
  * @throws UnsupportedPlatformError where it does not run, or where `poller` is "epoll" and there is none
  */
 export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
+  checkOptions("options", options as unknown, OPTIONS);
   if (options.poller !== undefined) checkOneOf("options.poller", options.poller, ["epoll", "poll"]);
   const { batchMin = BATCH_MIN, batchAfterReads = BATCH_AFTER_READS, ownWait = true } = options;
   if (batchMin !== Infinity) checkInteger("options.batchMin", batchMin, 1, Number.MAX_SAFE_INTEGER);
