@@ -10,6 +10,7 @@ import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
 import type { ConnectionState, Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
+import { plainBytes } from "../net/plain-bytes.js";
 import { Socket } from "../net/socket.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
@@ -189,6 +190,24 @@ export class Dispatcher extends ChannelHandler {
     }
     if (data.length === 0 && maxBytes > 0 && endpoint.isStream) this.#ended();
     return data;
+  }
+
+  /**
+   * Receives into `target`, up to its length: for a program that uses its memory again. Otherwise like {@link recv}.
+   * socket.recv_into of Python.
+   * @returns how many bytes; 0 at end of input or if the peer is gone: then `handleEof` or `handleClose` is called
+   * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
+   */
+  recvInto(target: Uint8Array): number {
+    const endpoint = this.#open("recv");
+    let length: number;
+    try {
+      length = endpoint.recvInto(target);
+    } catch (error) {
+      return this.#lost(error, 0);
+    }
+    if (length === 0 && endpoint.isStream && plainBytes("target", target).length > 0) this.#ended();
+    return length;
   }
 
   /** Leaves the map and closes the socket; safe to call again. No callback comes after it. */

@@ -31,6 +31,18 @@ export function plainBytes(name: string, data: unknown): Uint8Array {
   }
 }
 
+/**
+ * The same for bytes that are to be received into.
+ * @throws TypeError as well for memory that was transferred: without bytes, it would seem to be at its end
+ */
+export function targetBytes(name: string, target: unknown): Uint8Array {
+  const plain = plainBytes(name, target);
+  if (plain.length > 0 || !isDetached(bufferOf(plain))) return plain;
+  throw Object.assign(new TypeError(`"${name}" has no memory any more: its ArrayBuffer was transferred`), {
+    code: "ERR_INVALID_ARG_VALUE",
+  });
+}
+
 /** Bytes `from` to `to` of `data`, as a view: like `subarray`, but without using properties of the object or its class. */
 export function partOf(data: Uint8Array, from: number, to: number): Uint8Array {
   return new Uint8Array(bufferOf(data), offsetOf(data) + from, to - from);
@@ -51,4 +63,13 @@ function isOrdinary(data: unknown): data is Uint8Array {
 function slot<T>(name: string): (data: Uint8Array) => T {
   const get = Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: Uint8Array) => T;
   return (data) => get.call(data);
+}
+
+/** No view can be made of memory that was transferred. */
+function isDetached(memory: ArrayBufferLike): boolean {
+  try {
+    return new Uint8Array(memory).length < 0;
+  } catch {
+    return true;
+  }
 }

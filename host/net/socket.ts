@@ -23,10 +23,11 @@ import {
 } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
-import { plainBytes } from "./plain-bytes.js";
+import { targetBytes } from "./plain-bytes.js";
+import { errorOf, wouldBlock } from "./results.js";
 import { checkOption, checkOptionValue, type SocketNumber, type SocketSwitch } from "./socket-options.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
-import { BlockingIOError, OSError, type OSErrorDetails } from "../backend/errors.js";
+import { OSError } from "../backend/errors.js";
 
 const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
 const TYPES = ["stream", "dgram"] as const;
@@ -133,9 +134,8 @@ export class Socket implements Endpoint {
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     const accepted = this.#backend.accept(this.#fd);
     if (typeof accepted === "number") {
-      const error = errorOf(this.#backend, accepted, "accept");
-      if (error instanceof BlockingIOError) return undefined;
-      throw error;
+      if (wouldBlock(this.#backend, accepted)) return undefined;
+      throw errorOf(this.#backend, accepted, "accept");
     }
     const { fd, address } = accepted;
     const socket = new Socket(this.#backend, fd, this.family, this.type);
@@ -173,7 +173,10 @@ export class Socket implements Endpoint {
     throw new OSError(code, { errno: result, syscall: "connect", address: host, port, path });
   }
 
-  /** Receives up to `maxBytes`; nothing at end of input. */
+  /**
+   * Receives up to `maxBytes`; empty at end of input. What is returned may be a view of memory that other data shares, as
+   * of a Buffer: see `Dispatcher.recv`.
+   */
   recv(maxBytes: number): Uint8Array {
     checkInteger("maxBytes", maxBytes, 0, LENGTH_MAX);
     if (this.#pendingError !== 0) this.#throwPending("recv");
@@ -183,9 +186,13 @@ export class Socket implements Endpoint {
     return data;
   }
 
-  /** Receives into `target`. @returns how many bytes, 0 at end of input. */
+  /**
+   * Receives into `target`, up to its length. socket.recv_into of Python.
+   * @returns how many bytes, 0 at end of input
+   * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
+   */
   recvInto(target: Uint8Array): number {
-    const plain = plainBytes("target", target);
+    const plain = targetBytes("target", target);
     if (this.#pendingError !== 0) this.#throwPending("recv");
     const length = this.#check(this.#backend.recv(this.#fd, plain), "recv");
     this.#bytesIn += length;
@@ -382,9 +389,8 @@ export class Socket implements Endpoint {
 
   #sent(length: number): number {
     if (length < 0) {
-      const error = errorOf(this.#backend, length, "send");
-      if (error instanceof BlockingIOError) return 0;
-      throw error;
+      if (wouldBlock(this.#backend, length)) return 0;
+      throw errorOf(this.#backend, length, "send");
     }
     this.#bytesOut += length;
     return length;
@@ -411,11 +417,4 @@ function known(ask: () => SocketAddress): SocketAddress | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The error for a negative result of a backend. */
-export function errorOf(backend: Backend, errno: number, syscall: string, address?: SocketAddress): OSError {
-  const code = backend.errorCode(errno);
-  const details: OSErrorDetails = { errno, syscall, address: address?.host, port: address?.port, path: address?.path };
-  return code === "EAGAIN" || code === "EWOULDBLOCK" ? new BlockingIOError(code, details) : new OSError(code, details);
 }

@@ -1,0 +1,80 @@
+/**
+ * Owns the memory that received data is returned in: large slabs at known addresses, received into directly and handed
+ * out as views, one after another. Knows no descriptor.
+ *
+ * Memory of its own for each read costs more than the read: it has to be allocated, zeroed, copied into and freed, and is
+ * in no cache. Short data is copied nevertheless, because a view that is kept keeps its whole slab in memory.
+ */
+
+import { markAsUntransferable } from "node:worker_threads";
+import { copyOf } from "../backend/bytes.js";
+import type { Libc } from "./libc.js";
+
+const SLAB_BYTES = 1_048_576;
+/** The longest read that is made into a slab: it may leave as much at the end of a slab unused. */
+const READ_BYTES_MAX = SLAB_BYTES / 4;
+/** Data below this length is copied. */
+const COPIED_BYTES = 1024;
+/** Views begin at multiples of this. */
+const ALIGNMENT = 64;
+
+export class Slab {
+  readonly #libc: Libc;
+  #memory: ArrayBuffer | undefined;
+  #bytes = new Uint8Array(0);
+  #at = 0;
+  #used = 0;
+  /** Can slabs be protected from being transferred? Not on every runtime. */
+  #isProtectable = true;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  /** May a read of up to `most` bytes be made here? */
+  takes(most: number): boolean {
+    return most <= READ_BYTES_MAX && this.#isProtectable && this.#hasRoom(most);
+  }
+
+  /** Where to receive what {@link takes} has agreed to. */
+  get address(): number {
+    return this.#at + this.#used;
+  }
+
+  /** `count` bytes have been received at {@link address}. @returns them, as an array of their own or as a view of the slab */
+  received(count: number): Uint8Array {
+    const from = this.#used;
+    if (count < COPIED_BYTES || this.#memory === undefined) return copyOf(this.#bytes, count, from);
+    this.#used = (from + count + ALIGNMENT - 1) & -ALIGNMENT;
+    return new Uint8Array(this.#memory, from, count);
+  }
+
+  /** The address of the slab that `memory` is; 0 if it is none, or an earlier one. */
+  addressOf(memory: ArrayBufferLike): number {
+    return memory === this.#memory ? this.#at : 0;
+  }
+
+  #hasRoom(most: number): boolean {
+    // A program may have detached it, and then no longer keeps its memory alive.
+    if (this.#used + most <= SLAB_BYTES && this.#memory?.byteLength === SLAB_BYTES) return true;
+    const memory = allocate();
+    this.#isProtectable = memory !== undefined;
+    if (memory === undefined) return false;
+    this.#memory = memory;
+    this.#bytes = new Uint8Array(memory);
+    this.#at = Number(this.#libc.addressOf(this.#bytes));
+    this.#used = 0;
+    return true;
+  }
+}
+
+/** undefined where it could be transferred, and so take data of other channels along. */
+function allocate(): ArrayBuffer | undefined {
+  const { buffer } = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  try {
+    markAsUntransferable(buffer);
+  } catch {
+    return undefined;
+  }
+  return buffer;
+}
