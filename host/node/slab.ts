@@ -7,7 +7,7 @@
  */
 
 import { markAsUntransferable } from "node:worker_threads";
-import { copyOf } from "../backend/bytes.js";
+import { copyOf, copyTo } from "../backend/bytes.js";
 import type { Libc } from "./libc.js";
 
 const SLAB_BYTES = 1_048_576;
@@ -47,6 +47,13 @@ export class Slab {
     if (count < COPIED_BYTES || this.#memory === undefined) return copyOf(this.#bytes, count, from);
     this.#used = (from + count + ALIGNMENT - 1) & -ALIGNMENT;
     return new Uint8Array(this.#memory, from, count);
+  }
+
+  /** A copy of `length` bytes of `source`, starting at `from`: an array of its own, or a view of the slab. */
+  copyOf(source: Uint8Array, length: number, from: number): Uint8Array {
+    if (length < COPIED_BYTES || !this.takes(length)) return copyOf(source, length, from);
+    copyTo(this.#bytes, source.subarray(from, from + length), this.#used);
+    return this.received(length);
   }
 
   /** The address of the slab that `memory` is; 0 if it is none, or an earlier one. */
