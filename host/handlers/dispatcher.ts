@@ -179,7 +179,13 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called. */
+  /**
+   * Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called.
+   *
+   * What is returned never changes. From 1 KiB on it may be a view of a larger memory that other data shares, as of a Buffer:
+   * its `buffer` is not for use, a view that is kept keeps up to 1 MiB in memory, and posting it to a thread copies all of
+   * that. `data.slice()` is a copy of its own. See {@link recvInto} for memory that the program provides.
+   */
   recv(maxBytes: number): Uint8Array {
     const endpoint = this.#open("recv");
     let data: Uint8Array;
