@@ -19,11 +19,13 @@ const COPIED_BYTES = 1024;
 const ALIGNMENT = 64;
 
 export class Slab {
+  /** Where to receive what {@link takes} has agreed to. */
+  address = 0;
   readonly #libc: Libc;
-  #memory: ArrayBuffer | undefined;
+  /** The slab in use; empty before the first, and where a program has detached it. */
   #bytes = new Uint8Array(0);
-  #at = 0;
   #used = 0;
+  #free = 0;
   /** Can slabs be protected from being transferred? Not on every runtime. */
   #isProtectable = true;
 
@@ -33,20 +35,19 @@ export class Slab {
 
   /** May a read of up to `most` bytes be made here? */
   takes(most: number): boolean {
-    return most <= READ_BYTES_MAX && this.#isProtectable && this.#hasRoom(most);
-  }
-
-  /** Where to receive what {@link takes} has agreed to. */
-  get address(): number {
-    return this.#at + this.#used;
+    // Detached memory has another owner, and is not received into.
+    return (most <= this.#free && this.#bytes.length > 0 && most <= READ_BYTES_MAX) || this.#renew(most);
   }
 
   /** `count` bytes have been received at {@link address}. @returns them, as an array of their own or as a view of the slab */
   received(count: number): Uint8Array {
     const from = this.#used;
-    if (count < COPIED_BYTES || this.#memory === undefined) return copyOf(this.#bytes, count, from);
-    this.#used = (from + count + ALIGNMENT - 1) & -ALIGNMENT;
-    return new Uint8Array(this.#memory, from, count);
+    if (count < COPIED_BYTES) return copyOf(this.#bytes, count, from);
+    const taken = (count + ALIGNMENT - 1) & -ALIGNMENT;
+    this.#used += taken;
+    this.#free -= taken;
+    this.address += taken;
+    return new Uint8Array(this.#bytes.buffer, from, count);
   }
 
   /** A copy of `length` bytes of `source`, starting at `from`: an array of its own, or a view of the slab. */
@@ -56,21 +57,21 @@ export class Slab {
     return this.received(length);
   }
 
-  /** The address of the slab that `memory` is; 0 if it is none, or an earlier one. */
+  /** The address of the slab in use, if `memory` is that; 0 otherwise. */
   addressOf(memory: ArrayBufferLike): number {
-    return memory === this.#memory ? this.#at : 0;
+    return memory === this.#bytes.buffer ? this.address - this.#used : 0;
   }
 
-  #hasRoom(most: number): boolean {
-    // A program may have detached it, and then no longer keeps its memory alive.
-    if (this.#used + most <= SLAB_BYTES && this.#memory?.byteLength === SLAB_BYTES) return true;
+  /** Goes on to a new slab, if a read of up to `most` bytes can be made in one. */
+  #renew(most: number): boolean {
+    if (most > READ_BYTES_MAX || !this.#isProtectable) return false;
     const memory = allocate();
     this.#isProtectable = memory !== undefined;
     if (memory === undefined) return false;
-    this.#memory = memory;
     this.#bytes = new Uint8Array(memory);
-    this.#at = Number(this.#libc.addressOf(this.#bytes));
+    this.address = Number(this.#libc.addressOf(this.#bytes));
     this.#used = 0;
+    this.#free = SLAB_BYTES;
     return true;
   }
 }
