@@ -10,6 +10,7 @@ import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
 import type { Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
+import { plainBytes } from "../net/plain-bytes.js";
 import { Socket } from "../net/socket.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
@@ -168,7 +169,13 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called. */
+  /**
+   * Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called.
+   *
+   * What is returned never changes. From 1 KiB on it may be a view of a larger memory that other data shares, as of a Buffer:
+   * its `buffer` is not for use, a view that is kept keeps up to 1 MiB in memory, and posting it to a thread copies all of
+   * that. `data.slice()` is a copy of its own. See {@link recvInto} for memory that the program provides.
+   */
   recv(maxBytes: number): Uint8Array {
     const endpoint = this.#open("recv");
     let data: Uint8Array;
@@ -179,6 +186,24 @@ export class Dispatcher extends ChannelHandler {
     }
     if (data.length === 0 && maxBytes > 0 && endpoint.isStream) this.#ended();
     return data;
+  }
+
+  /**
+   * Receives into `target`, up to its length: for a program that uses its memory again. Otherwise like {@link recv}.
+   * socket.recv_into of Python.
+   * @returns how many bytes; 0 at end of input or if the peer is gone: then `handleEof` or `handleClose` is called
+   * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
+   */
+  recvInto(target: Uint8Array): number {
+    const endpoint = this.#open("recv");
+    let length: number;
+    try {
+      length = endpoint.recvInto(target);
+    } catch (error) {
+      return this.#lost(error, 0);
+    }
+    if (length === 0 && endpoint.isStream && plainBytes("target", target).length > 0) this.#ended();
+    return length;
   }
 
   /** Leaves the map and closes the socket; safe to call again. No callback comes after it. */

@@ -3,7 +3,7 @@
 import type { Backend } from "../backend/backend.js";
 import { checkBackend } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
-import { errorOf } from "./socket.js";
+import { errorOf } from "./results.js";
 
 /**
  * Makes a pipe, close-on-exec. Pass an end to a `FileDispatcher`, or to a child process through `stdio`: both duplicate

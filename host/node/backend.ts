@@ -99,7 +99,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     isNumeric,
     lookup,
     createPollSet,
-    ...orderCalls(direct, batch),
+    ...orderCalls(direct, batch, scratch.slab),
   };
 }
 

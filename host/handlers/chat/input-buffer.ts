@@ -32,6 +32,8 @@ export class InputBuffer {
   /** The input read last, and how much of it has been delivered. */
   #chunk: Uint8Array = NO_BYTES;
   #at = 0;
+  /** Is the input a copy made by {@link own}? */
+  #isOwn = false;
   /** Length of the partial needle at the end of the input; the whole chunk has then been delivered or matched. */
   #matched = 0;
   /** The same for a terminator that has since been replaced: the matched bytes themselves. */
@@ -70,6 +72,7 @@ export class InputBuffer {
     this.#chunk = this.#held.length > 0 ? joined(this.#held, chunk) : chunk;
     this.#held = NO_BYTES;
     this.#at = 0;
+    this.#isOwn = false;
   }
 
   /** Takes the next step. @param lineLengthMax maximum bytes before a terminator of bytes; Infinity for no limit */
@@ -83,6 +86,15 @@ export class InputBuffer {
       this.#at = 0;
     }
     return step;
+  }
+
+  /** Copies the rest, which is kept for a while: the view would keep more memory than its own. */
+  own(): void {
+    this.data = NO_BYTES;
+    if (this.#isOwn || this.#at === this.#chunk.length) return;
+    this.#chunk = new Uint8Array(this.#chunk.subarray(this.#at));
+    this.#at = 0;
+    this.#isOwn = true;
   }
 
   /** Drops all input. */

@@ -8,8 +8,9 @@
  */
 
 import type { Backend } from "../../backend/backend.js";
-import { copyOf, copyTo } from "../../backend/bytes.js";
+import { copyTo } from "../../backend/bytes.js";
 import { errnos } from "../constants.js";
+import type { Slab } from "../slab.js";
 import { isLength, lengthOf, roomOf } from "../views.js";
 import type { Batch } from "./batch.js";
 import { Batching, type DescriptorRecord } from "./record.js";
@@ -25,7 +26,8 @@ export type OrderedCalls = Omit<Backend, Unordered>;
 
 type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
 
-export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
+/** @param slab the memory in which unread input is returned */
+export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): OrderedCalls {
   const { records, pendingOutput } = batch;
   const [EBADF, EAGAIN, EBUSY, EINVAL, EPIPE] = [
     -errnos.EBADF,
@@ -160,7 +162,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
       if (!isLength(most)) return EINVAL;
       const from = advance(record, most);
       const count = record.unreadFrom - from;
-      const data = copyOf(record.unread, count, from);
+      const data = slab.copyOf(record.unread, count, from);
       if (count === most || !record.hasFilledBuffer) return data;
       batch.flush();
       const more = call(fd, most - count);

@@ -16,6 +16,9 @@ export const Batching = {
   REFUSED: 2,
 } as const;
 
+/** How much is read ahead from one connection. If there is more, one large recv is faster. */
+export const AHEAD_BYTES = 2048;
+
 /** More short reads in a row than this are not counted. */
 const SHORT_READS_MAX = 255;
 const NO_BYTES = new Uint8Array(0);
@@ -23,7 +26,10 @@ const NO_BYTES = new Uint8Array(0);
 export class DescriptorRecord {
   /** One of {@link Batching}. */
   batching: number = Batching.UNKNOWN;
-  /** How many reads in a row took everything that had arrived: those that returned less than they could, see epoll(7). */
+  /**
+   * How many reads in a row took everything that had arrived, those that returned less than they could (see epoll(7)), and
+   * were short enough to have been read ahead.
+   */
   shortReads = 0;
 
   /** Unread input: `unread` from `unreadFrom` to `unreadTo`. In a batch, a part of the buffer of the batch, which is reused. */
@@ -65,7 +71,7 @@ export class DescriptorRecord {
 
   /** A read of up to `most` bytes has returned `count`, or -errno. */
   noteRead(count: number, most: number): void {
-    if (count <= 0 || count >= most) this.shortReads = 0;
+    if (count <= 0 || count >= most || count >= AHEAD_BYTES) this.shortReads = 0;
     else if (this.shortReads < SHORT_READS_MAX) this.shortReads++;
   }
 

@@ -3,6 +3,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AsyncChat, ExitNow } from "wasyncore";
+import { InputBuffer, Step } from "../../../host/handlers/chat/input-buffer.js";
 import { Chat, cutAt, lineChat, MemoryChat } from "../../support/chats.js";
 import { MODES, newMap, run, turns } from "../../support/runs.js";
 import { bytes, connectedPair, reset } from "../../support/sockets.js";
@@ -98,6 +99,40 @@ describe("in the middle of a read", () => {
     chat.discardBuffers();
     chat.feed("\ntwo\r\n");
     expect(chat.messages).toEqual(["\ntwo"]);
+  });
+});
+
+describe("what a pause holds back", () => {
+  /** A chunk in the middle of larger memory, and its input buffer after the first of its lines. */
+  function paused(text: string): { input: InputBuffer; memory: Uint8Array } {
+    const memory = new Uint8Array(1000);
+    memory.set(bytes(text), 100);
+    const input = new InputBuffer();
+    input.terminator = "\n";
+    input.add(memory.subarray(100, 100 + text.length));
+    expect([input.next(Infinity), input.next(Infinity)]).toEqual([Step.DATA, Step.FOUND]);
+    return { input, memory };
+  }
+
+  test("is a copy, which keeps none of the memory that was received into", () => {
+    const { input, memory } = paused("one\ntwo\nthree\n");
+    input.own();
+    memory.fill(0);
+    expect(input.next(Infinity)).toBe(Step.DATA);
+    expect(Buffer.from(input.data).toString()).toBe("two");
+    expect(input.data.buffer.byteLength).toBeLessThanOrEqual("two\nthree\n".length);
+  });
+
+  test("is copied once, however many pauses there are", () => {
+    const { input } = paused("one\ntwo\nthree\n");
+    input.own();
+    expect(input.next(Infinity)).toBe(Step.DATA);
+    const { buffer } = input.data;
+    expect(input.next(Infinity)).toBe(Step.FOUND);
+    input.own();
+    expect(input.next(Infinity)).toBe(Step.DATA);
+    expect(input.data.buffer).toBe(buffer);
+    expect(Buffer.from(input.data).toString()).toBe("three");
   });
 });
 
