@@ -176,8 +176,7 @@ export class AsyncChat extends QueuedDispatcher {
         else this.follow(this.handleLineTooLong());
       }
     } finally {
-      if (this.#paused) input.own();
-      else if (input.hasInput) this.continueSoon();
+      if (!this.#paused && input.hasInput) this.continueSoon();
     }
   }
 }

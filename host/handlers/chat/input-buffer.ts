@@ -32,8 +32,6 @@ export class InputBuffer {
   /** The input read last, and how much of it has been delivered. */
   #chunk: Uint8Array = NO_BYTES;
   #at = 0;
-  /** Is the input a copy made by {@link own}? */
-  #isOwn = false;
   /** Length of the partial needle at the end of the input; the whole chunk has then been delivered or matched. */
   #matched = 0;
   /** The same for a terminator that has since been replaced: the matched bytes themselves. */
@@ -67,12 +65,15 @@ export class InputBuffer {
     this.#terminator = terminator instanceof Uint8Array ? (needle?.bytes ?? NO_BYTES) : terminator;
   }
 
-  /** Adds input. All earlier input must have been delivered: see {@link hasInput}. */
+  /**
+   * Adds input. All earlier input must have been delivered: see {@link hasInput}. It gets memory of its own: programs keep
+   * what they collect, and a view would keep the whole slab that it was received into.
+   */
   add(chunk: Uint8Array): void {
-    this.#chunk = this.#held.length > 0 ? joined(this.#held, chunk) : chunk;
+    if (this.#held.length > 0) this.#chunk = joined(this.#held, chunk);
+    else this.#chunk = chunk.length < chunk.buffer.byteLength ? new Uint8Array(chunk) : chunk;
     this.#held = NO_BYTES;
     this.#at = 0;
-    this.#isOwn = false;
   }
 
   /** Takes the next step. @param lineLengthMax maximum bytes before a terminator of bytes; Infinity for no limit */
@@ -86,15 +87,6 @@ export class InputBuffer {
       this.#at = 0;
     }
     return step;
-  }
-
-  /** Copies the rest, which is kept for a while: the view would keep more memory than its own. */
-  own(): void {
-    this.data = NO_BYTES;
-    if (this.#isOwn || this.#at === this.#chunk.length) return;
-    this.#chunk = new Uint8Array(this.#chunk.subarray(this.#at));
-    this.#at = 0;
-    this.#isOwn = true;
   }
 
   /** Drops all input. */
