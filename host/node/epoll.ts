@@ -20,6 +20,8 @@ import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
 const FIRST_CAPACITY = 1024;
 const LAST_CAPACITY = 65536;
+/** So many ready descriptors are likely to be worth a batch. */
+const SEVERAL = 4;
 /** In {@link EpollPollSet} the number of a registration is above the bits of interest. */
 const TAG_SHIFT = 3;
 
@@ -241,11 +243,11 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
       if (events[at] !== this.#hostFd) continue;
       if (found === 1) return Found.HOST;
       this.#ahead = found;
-      return Found.HOST | (found > 2 ? Found.OWN | Found.SEVERAL : Found.OWN);
+      return Found.HOST | (found > SEVERAL ? Found.OWN | Found.SEVERAL : Found.OWN);
     }
     if (found === 0) return 0;
     this.#ahead = found;
-    return found > 1 ? Found.OWN | Found.SEVERAL : Found.OWN;
+    return found >= SEVERAL ? Found.OWN | Found.SEVERAL : Found.OWN;
   }
 
   /** See {@link OwnSet}. */

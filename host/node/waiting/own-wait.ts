@@ -25,7 +25,7 @@ import { POLLIN } from "../readiness.js";
 import { LoopDescriptor } from "./loop-poll.js";
 import type { LoopWatch, Wakeable, WatchedDescriptor } from "./watch.js";
 
-/** Bits of what {@link OwnSet.waitAhead} found. SEVERAL: more than one descriptor of our set. */
+/** Bits of what {@link OwnSet.waitAhead} found. SEVERAL: enough descriptors of our set for a batch. */
 export const Found = { OWN: 1, HOST: 2, SEVERAL: 4 } as const;
 
 /** An epoll set, for an {@link OwnWait}. */
@@ -47,11 +47,13 @@ const FOREIGN_WAITS_MAX = 16;
 /** ... until our set was ready so many times. Joining the sets costs O(descriptors of the event loop). */
 const FOREIGN_WAKES = 64;
 /**
- * Where so many more waits found several descriptors than found one, the event loop waits for so many wakes: its way to a
- * turn takes longer, in which more descriptors get ready, and batches gain more than the wait costs.
+ * After so many waits that found several descriptors, each of which makes up for {@link SINGLE_WAITS} others, the event loop
+ * waits for so many wakes: its way to a turn takes longer, in which more descriptors get ready, and batches gain more than
+ * the wait costs.
  */
-const SEVERAL_WAITS_MAX = 16;
-const SEVERAL_WAKES = 1024;
+const SEVERAL_WAITS_MAX = 2;
+const SINGLE_WAITS = 4;
+const SEVERAL_WAKES = 4096;
 /** An event loop with nothing to wait for says that it is not to wait. */
 const KEEP_ALIVE_MS = 0x7fffffff;
 
@@ -165,10 +167,10 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   #afterOwn(found: number, isHostBusy: boolean): void {
     this.#foreignWaits = found === Found.HOST ? this.#foreignWaits + 1 : 0;
-    if ((found & Found.SEVERAL) !== 0) this.#severalWaits += 1;
+    if ((found & Found.SEVERAL) !== 0) this.#severalWaits += SINGLE_WAITS;
     else if (this.#severalWaits > 0) this.#severalWaits -= 1;
     if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#host(FOREIGN_WAKES);
-    else if (this.#severalWaits > SEVERAL_WAITS_MAX) this.#host(SEVERAL_WAKES);
+    else if (this.#severalWaits > SEVERAL_WAITS_MAX * SINGLE_WAITS) this.#host(SEVERAL_WAKES);
     else if (isHostBusy || (found & Found.HOST) !== 0) {
       this.#clear();
       this.#size = Math.max(1, this.#size >> 1);
