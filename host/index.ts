@@ -21,6 +21,7 @@ export type {
 export { Ready, ReadyRow } from "./backend/backend.js";
 export type { Channel, ChannelDescription } from "./loop/channel.js";
 export { ChannelMap, socketMap, type ChannelSnapshot, type MapStatistics } from "./loop/channel-map.js";
+export { setEngine } from "./loop/engine.js";
 export { setLogSink, type LogEntry, type LogSink } from "./backend/log.js";
 export { defaultBackend } from "./node/default.js";
 export {
