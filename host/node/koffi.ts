@@ -1,11 +1,12 @@
 /**
  * Owns the loading of koffi, and says what happened where it cannot be loaded. Knows no signature and no call.
  *
- * koffi is not imported but required on first use, so that importing the package does no harm where there is no libc, and so
- * that a bundler leaves koffi alone: its binary cannot be part of a bundle.
+ * koffi is not imported but required on first use, so that importing the package does no harm where there is no libc. Bundlers
+ * must not see that it is required, because its binary cannot be part of a bundle: webpack knows a `createRequire` that is
+ * imported by name.
  */
 
-import { createRequire } from "node:module";
+import nodeModule from "node:module";
 import { UnsupportedPlatformError } from "../backend/errors.js";
 
 const SUPPORTED =
@@ -19,7 +20,7 @@ export function koffiPath(): string {
   const directories = places();
   for (const place of directories) {
     try {
-      return createRequire(place).resolve("koffi");
+      return nodeModule.createRequire(place).resolve("koffi");
     } catch {
       // The next place may have it.
     }
@@ -41,7 +42,7 @@ export function loadKoffi(): typeof import("koffi") {
   }
   const path = koffiPath();
   try {
-    return createRequire(path)(path) as typeof import("koffi");
+    return nodeModule.createRequire(path)(path) as typeof import("koffi");
   } catch (cause) {
     throw new UnsupportedPlatformError(`${whatHappened(path, here, cause)}`, { cause });
   }
@@ -68,7 +69,7 @@ function whatHappened(path: string, here: string, cause: unknown): string {
 
 function canResolve(from: string, name: string): boolean {
   try {
-    createRequire(from).resolve(name);
+    nodeModule.createRequire(from).resolve(name);
     return true;
   } catch {
     return false;

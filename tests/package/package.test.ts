@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Peer } from "./support/peers.js";
-import { requireBuild, ROOT, start } from "./support/processes.js";
+import { Peer } from "../support/peers.js";
+import { requireBuild, ROOT, start } from "../support/processes.js";
 
 const command = promisify(execFile);
 
