@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+
 /** Owns the public API: re-exports only. */
 
 export type {

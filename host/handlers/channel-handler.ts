@@ -212,6 +212,7 @@ export abstract class ChannelHandler implements Channel {
     if (result !== undefined) this.#membership.follow(this, result, rethrow);
   }
 
+  /** @internal */
   socketError(code: string): OSError {
     const syscall = this.connecting ? "connect" : "poll";
     if (this.connecting) {
@@ -222,6 +223,7 @@ export abstract class ChannelHandler implements Channel {
     return new OSError(code, { syscall, address: this.addr?.host, port: this.addr?.port, path: this.addr?.path });
   }
 
+  /** @internal */
   sampleInterest(): number {
     const read = this.readable() ? Interest.READ : Interest.NONE;
     return this.writable() && this.#membership.handlesWrite ? read | Interest.WRITE : read;
@@ -238,19 +240,19 @@ export abstract class ChannelHandler implements Channel {
 
   // Used by the library's subclasses.
 
-  /** If a callback returned a promise, handles its rejection like an error that the callback throws. */
+  /** If a callback returned a promise, handles its rejection like an error that the callback throws. @internal */
   protected follow(result: void | Promise<void>): void {
     if (result !== undefined && isThenable(result)) this.#membership.follow(this, result);
   }
 
-  /** Records a connection that `accept` returned. */
+  /** Records a connection that `accept` returned. @internal */
   protected noteAccepted(socket: Socket): void {
     if (!this.#isAccepting) return;
     this.#acceptance ??= new Acceptance(this);
     this.#acceptance.give(socket);
   }
 
-  /** Records that `accept` failed: the error is the listener's own. */
+  /** Records that `accept` failed: the error is the listener's own. @internal */
   protected noteAcceptFailed(): void {
     this.#acceptance?.noteOwnError();
   }

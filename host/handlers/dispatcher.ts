@@ -215,7 +215,10 @@ export class Dispatcher extends ChannelHandler {
 
   // Used by the library's own subclasses.
 
-  /** Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write. */
+  /**
+   * Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write.
+   * @internal
+   */
   protected get managesWriting(): boolean {
     return false;
   }
@@ -223,6 +226,7 @@ export class Dispatcher extends ChannelHandler {
   /**
    * Takes over an endpoint, and joins the map.
    * @param socket the socket that the endpoint is, or is layered on
+   * @internal
    */
   protected setEndpoint(endpoint: Endpoint, socket?: Socket): void {
     checkMethodNames(this);
@@ -245,27 +249,27 @@ export class Dispatcher extends ChannelHandler {
     this.addChannel();
   }
 
-  /** Sets whether the channel wants write events. */
+  /** Sets whether the channel wants write events. @internal */
   protected setWriteInterest(on: boolean): void {
     this.#membership.want(Interest.WRITE, on);
   }
 
-  /** Sets whether the channel wants read events. */
+  /** Sets whether the channel wants read events. @internal */
   protected setReadInterest(on: boolean): void {
     this.#membership.want(Interest.READ, on);
   }
 
-  /** The peer is gone: pending output can be dropped. Called before `handleClose`. */
+  /** The peer is gone: pending output can be dropped. Called before `handleClose`. @internal */
   protected outputLost(): void {
     this.setWriteInterest(false);
   }
 
-  /** Ends the writing half of the connection. shutdown(2), SHUT_WR. */
+  /** Ends the writing half of the connection. shutdown(2), SHUT_WR. @internal */
   protected endOutput(): void {
     this.#open("shutdown").shutdown("write");
   }
 
-  /** Sends several pieces in one call, like {@link send}. */
+  /** Sends several pieces in one call, like {@link send}. @internal */
   protected sendPieces(pieces: readonly Uint8Array[]): number {
     const endpoint = this.#open("send");
     try {

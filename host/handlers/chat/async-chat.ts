@@ -138,15 +138,16 @@ export class AsyncChat extends QueuedDispatcher {
   // asynchat's helpers: a subclass may collect data with the first and take it with the second.
 
   /** Keeps a copy of a part of a message. asynchat: _collect_incoming_data. */
-  protected _collectIncomingData(data: Uint8Array): void {
+  _collectIncomingData(data: Uint8Array): void {
     this.#incoming.add(data);
   }
 
   /** Takes everything collected since the last call, as a copy. asynchat: _get_data. */
-  protected _getData(): Uint8Array {
+  _getData(): Uint8Array {
     return this.#incoming.take();
   }
 
+  /** @internal */
   protected override continueReading(): void {
     if (!this.#paused && this.#input.hasInput) this.#deliver();
   }

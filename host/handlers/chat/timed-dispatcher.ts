@@ -57,12 +57,15 @@ export abstract class TimedDispatcher extends Dispatcher {
 
   // Used by the subclasses.
 
-  /** Records that the channel is not idle. */
+  /** Records that the channel is not idle. @internal */
   protected touch(): void {
     this.#idle.touch();
   }
 
-  /** Schedules reading and sending for the next turn, so they never run inside the call that requests them. */
+  /**
+   * Schedules reading and sending for the next turn, so they never run inside the call that requests them.
+   * @internal
+   */
   protected continueSoon(): void {
     if (this.fd < 0) return;
     this.#continuing ??= this.map.callLater(0, () => {
@@ -72,10 +75,10 @@ export abstract class TimedDispatcher extends Dispatcher {
     });
   }
 
-  /** Delivers input that was read and not yet delivered. */
+  /** Delivers input that was read and not yet delivered. @internal */
   protected abstract continueReading(): void;
 
-  /** Sends output that need not wait for the socket. */
+  /** Sends output that need not wait for the socket. @internal */
   protected abstract continueSending(): void;
 
   /** An error from a timer's callback leaves the loop; one from a channel's callback goes to handleError. */
