@@ -2,6 +2,7 @@
 
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { promisify } from "node:util";
 import { nodeResolve } from "@rollup/plugin-node-resolve";
 import * as esbuild from "esbuild";
 import { rollup } from "rollup";
@@ -9,7 +10,7 @@ import * as vite from "vite";
 import { beforeAll, describe, expect, test } from "vitest";
 import webpack from "webpack";
 import { start } from "../support/processes.js";
-import { copyKoffi, linkPackage, makeProject, pack, SERVER, talkTo, temporaryDirectory } from "./project.js";
+import { copyKoffi, linkPackage, makeProject, pack, SERVER, expectEcho, temporaryDirectory } from "./project.js";
 
 type Format = "esm" | "cjs";
 
@@ -76,9 +77,7 @@ const bundlers: Record<string, (format: Format, input: string, output: string) =
       experiments: { outputModule: format === "esm" },
       module: { rules: [{ test: /\.wasm$/, type: "asset/inline" }] },
     });
-    const stats = await new Promise<webpack.Stats | undefined>((resolve, reject) => {
-      compiler?.run((error, result) => (error === null ? resolve(result) : reject(error)));
-    });
+    const stats = await promisify(compiler.run.bind(compiler))();
     expect(stats?.toString({ all: false, errors: true, warnings: true })).toBe("");
   },
 
@@ -111,7 +110,7 @@ describe.each(Object.keys(bundlers))("%s", (name) => {
       expect(readFileSync(join(place, outputs[format]), "utf8")).not.toMatch(
         /from ?"wasyncore"|require\("wasyncore"\)/,
       );
-      await talkTo(join(place, outputs[format]), deployed);
+      await expectEcho(join(place, outputs[format]), deployed);
     },
     30_000,
   );
@@ -127,7 +126,7 @@ test.each(["esbuild", "webpack"])(
     const place = join(deployed, `${name}-engine`);
     mkdirSync(place, { recursive: true });
     await bundlers[name]?.("esm", input, join(place, outputs.esm));
-    await talkTo(join(place, outputs.esm), deployed);
+    await expectEcho(join(place, outputs.esm), deployed);
   },
   30_000,
 );

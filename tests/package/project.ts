@@ -86,7 +86,7 @@ export function copyKoffi(project: string): string {
 }
 
 /** Runs {@link SERVER}, as something has made a program of it, and talks to it. */
-export async function talkTo(file: string, cwd: string): Promise<void> {
+export async function expectEcho(file: string, cwd: string): Promise<void> {
   const server = start(process.execPath, [file], cwd);
   const [, port] = await server.line(/^port (\d+) 0$/);
   const peer = await Peer.connect(Number(port));

@@ -148,6 +148,26 @@ for (const version of VERSIONS) {
   });
 }
 
+/** The callbacks, by the declarations that have their text. */
+const CALLBACKS = {
+  "handlers/channel-handler.d.ts": [
+    ...["readable", "writable", "handleRead", "handleWrite", "handleExpt", "handleConnect", "handleAccept"],
+    ...["handleAccepted", "handleEof", "handleClose", "handleError"],
+  ],
+  "handlers/chat/async-chat.d.ts": ["collectIncomingData", "foundTerminator", "handleLineTooLong"],
+  "handlers/chat/queued-dispatcher.d.ts": ["handleDrain"],
+  "handlers/chat/timed-dispatcher.d.ts": ["handleTimeout"],
+};
+
+test.each(Object.entries(CALLBACKS))("the callbacks in %s have an example in their text", (file, names) => {
+  const text = readFileSync(join(project, "node_modules/wasyncore/dist", file), "utf8");
+  const without = names.filter((name) => {
+    const comment = new RegExp(`/\\*\\*((?:(?!\\*/)[^])*)\\*/\\n +${name}\\(`).exec(text)?.[1] ?? "";
+    return !/@example\s+(\* )?override /.test(comment);
+  });
+  expect(without).toEqual([]);
+});
+
 test("an internal name is found by the check for them", async () => {
   writeFileSync(
     join(project, "found.ts"),
