@@ -28,7 +28,7 @@ export function koffiPath(): string {
   throw new UnsupportedPlatformError(
     `koffi, through which wasyncore calls libc, is not installed where it is looked for (upwards from ${directories.join(
       " and from ",
-    )}): npm install koffi; next to a bundle, if this program is one (docs/bundling.md)`,
+    )}): npm install koffi; next to a bundle, if this program is one (https://github.com/wasyncore/wasyncore/blob/main/docs/bundling.md)`,
   );
 }
 
@@ -61,7 +61,7 @@ function whatHappened(path: string, here: string, cause: unknown): string {
   if (!canResolve(path, binary)) {
     return (
       `koffi is installed without its binary for this platform, ${binary}, which is an optional dependency: install without ` +
-      `--omit=optional, on the platform that the program runs on; a bundle needs koffi to be external (docs/bundling.md)`
+      `--omit=optional, on the platform that the program runs on; a bundle needs koffi to be external (https://github.com/wasyncore/wasyncore/blob/main/docs/bundling.md)`
     );
   }
   return `koffi's binary, ${binary}, could not be loaded on ${here} with ${libcName()}: ${message}`;
