@@ -95,14 +95,18 @@ function reachedTypes(names) {
   return found;
 }
 
+/** Of a class: its mark that it has private fields, and its protected members with their comments. */
+const PRIVATE = /^ +#private;\n/gm;
+const PROTECTED = /^(?: +\/\*\*(?:(?!\*\/)[^])*\*\/\n)? +protected [^;]*;\n/gm;
+
 /**
- * Takes out of declarations what some of their readers refuse: of the handler classes the mark that they have private fields,
- * with which a class that a mixin makes of one cannot be exported where `declaration` is set (TS4094); and the parameter of
- * typed arrays, which TypeScript has from 5.7 on.
+ * Takes out of declarations what some of their readers refuse. With private fields or protected members of the handler classes,
+ * a class that a mixin makes of one could not be exported where `declaration` is set (TS4094); those members are for the
+ * package's own classes. The parameter of typed arrays is known to TypeScript from 5.7 on.
  */
 function publicOf(name, declarations) {
   const plain = declarations.replaceAll(/\b(Buffer|\w+Array)<ArrayBuffer(?:Like)?>/g, "$1");
-  return name.startsWith("handlers/") ? plain.replaceAll(/^ +#private;\n/gm, "") : plain;
+  return name.startsWith("handlers/") ? plain.replaceAll(PRIVATE, "").replaceAll(PROTECTED, "") : plain;
 }
 
 const files = new Map([...(await bundle()), ...reachedTypes(TYPED_ENTRIES)]);

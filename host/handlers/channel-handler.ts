@@ -277,19 +277,19 @@ export abstract class ChannelHandler implements Channel {
 
   // Used by the library's subclasses.
 
-  /** If a callback returned a promise, handles its rejection like an error that the callback throws. @internal */
+  /** If a callback returned a promise, handles its rejection like an error that the callback throws. */
   protected follow(result: void | Promise<void>): void {
     if (result !== undefined && isThenable(result)) this.#membership.follow(this, result);
   }
 
-  /** Records a connection that `accept` returned. @internal */
+  /** Records a connection that `accept` returned. */
   protected noteAccepted(socket: Socket): void {
     if (!this.#isAccepting) return;
     this.#acceptance ??= new Acceptance(this);
     this.#acceptance.give(socket);
   }
 
-  /** Records that `accept` failed: the error is the listener's own. @internal */
+  /** Records that `accept` failed: the error is the listener's own. */
   protected noteAcceptFailed(): void {
     this.#acceptance?.noteOwnError();
   }

@@ -51,12 +51,10 @@ export class DispatcherWithSend extends Dispatcher {
     this.#queue?.clear();
   }
 
-  /** @internal */
   protected override get managesWriting(): boolean {
     return true;
   }
 
-  /** @internal */
   protected override outputLost(): void {
     super.outputLost();
     this.#outputLost = true;

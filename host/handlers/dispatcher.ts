@@ -217,7 +217,6 @@ export class Dispatcher extends ChannelHandler {
 
   /**
    * Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write.
-   * @internal
    */
   protected get managesWriting(): boolean {
     return false;
@@ -226,7 +225,6 @@ export class Dispatcher extends ChannelHandler {
   /**
    * Takes over an endpoint, and joins the map.
    * @param socket the socket that the endpoint is, or is layered on
-   * @internal
    */
   protected setEndpoint(endpoint: Endpoint, socket?: Socket): void {
     checkMethodNames(this);
@@ -249,27 +247,27 @@ export class Dispatcher extends ChannelHandler {
     this.addChannel();
   }
 
-  /** Sets whether the channel wants write events. @internal */
+  /** Sets whether the channel wants write events. */
   protected setWriteInterest(on: boolean): void {
     this.#membership.want(Interest.WRITE, on);
   }
 
-  /** Sets whether the channel wants read events. @internal */
+  /** Sets whether the channel wants read events. */
   protected setReadInterest(on: boolean): void {
     this.#membership.want(Interest.READ, on);
   }
 
-  /** The peer is gone: pending output can be dropped. Called before `handleClose`. @internal */
+  /** The peer is gone: pending output can be dropped. Called before `handleClose`. */
   protected outputLost(): void {
     this.setWriteInterest(false);
   }
 
-  /** Ends the writing half of the connection. shutdown(2), SHUT_WR. @internal */
+  /** Ends the writing half of the connection. shutdown(2), SHUT_WR. */
   protected endOutput(): void {
     this.#open("shutdown").shutdown("write");
   }
 
-  /** Sends several pieces in one call, like {@link send}. @internal */
+  /** Sends several pieces in one call, like {@link send}. */
   protected sendPieces(pieces: readonly Uint8Array[]): number {
     const endpoint = this.#open("send");
     try {

@@ -152,7 +152,6 @@ export class AsyncChat extends QueuedDispatcher {
     return this.#incoming.take();
   }
 
-  /** @internal */
   protected override continueReading(): void {
     if (!this.#paused && this.#input.hasInput) this.#deliver();
   }

@@ -211,24 +211,21 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
 
   // Used by AsyncChat.
 
-  /** @internal */
   protected override get managesWriting(): boolean {
     return true;
   }
 
-  /** @internal */
   protected override outputLost(): void {
     super.outputLost();
     this.#clear();
   }
 
-  /** Handles a failed operation. asynchat calls handle_error at once, and goes on. @internal */
+  /** Handles a failed operation. asynchat calls handle_error at once, and goes on. */
   protected handleFailure(error: unknown): void {
     if (!(error instanceof OSError)) throw error;
     handleThrown(this, error, false);
   }
 
-  /** @internal */
   protected override continueSending(): void {
     if (!this.#blocked && this.#out.isReady) this.initiateSend();
   }

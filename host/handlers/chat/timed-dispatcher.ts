@@ -60,15 +60,12 @@ export abstract class TimedDispatcher extends Dispatcher {
 
   // Used by the subclasses.
 
-  /** Records that the channel is not idle. @internal */
+  /** Records that the channel is not idle. */
   protected touch(): void {
     this.#idle.touch();
   }
 
-  /**
-   * Schedules reading and sending for the next turn, so they never run inside the call that requests them.
-   * @internal
-   */
+  /** Schedules reading and sending for the next turn, so they never run inside the call that requests them. */
   protected continueSoon(): void {
     if (this.fd < 0) return;
     this.#continuing ??= this.map.callLater(0, () => {
@@ -78,10 +75,10 @@ export abstract class TimedDispatcher extends Dispatcher {
     });
   }
 
-  /** Delivers input that was read and not yet delivered. @internal */
+  /** Delivers input that was read and not yet delivered. */
   protected abstract continueReading(): void;
 
-  /** Sends output that need not wait for the socket. @internal */
+  /** Sends output that need not wait for the socket. */
   protected abstract continueSending(): void;
 
   /** An error from a timer's callback leaves the loop; one from a channel's callback goes to handleError. */
