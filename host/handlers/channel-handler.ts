@@ -23,26 +23,26 @@ import type { Membership } from "./membership.js";
  * A rejection is handled like an error that a callback throws.
  */
 export abstract class ChannelHandler implements Channel {
+  // Rarely changed: a value of the class, as in asyncore, so that connections need no memory for it.
+
   /** For subclasses; this class does not use it. asyncore: debug. */
-  debug = false;
+  declare debug: boolean;
+  /** For subclasses; this class does not use it. asyncore: closing. */
+  declare closing: boolean;
+  /** Types of message that {@link logInfo} does not log. Assign another set to change it. */
+  declare ignoreLogTypes: ReadonlySet<string>;
+
   /** Is the channel connected? Set by this class. */
   connected = false;
   /** Is a connect in progress? Set by this class. */
   connecting = false;
   /** Is the channel listening? Set by this class. */
   accepting = false;
-  /** For subclasses; this class does not use it. asyncore: closing. */
-  closing = false;
   /** The address passed to `bind` or `connect`, or the peer's address. */
   addr: SocketAddress | undefined;
-  /** Types of message that {@link logInfo} does not log. */
-  ignoreLogTypes: ReadonlySet<string> = new Set(["warning"]);
 
   readonly #membership: Membership;
-  /** Has the default handleAccept accepted a connection in this call? */
-  #mayHaveMore = false;
-  /** Set while handleAccept is being called: the connections it has accepted. */
-  #isAccepting = false;
+  /** Of a listener: what handleAccept accepts while it is being called; used again by the next call. */
   #acceptance: Acceptance | undefined;
 
   /** @internal */
@@ -147,8 +147,8 @@ export abstract class ChannelHandler implements Channel {
    */
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
-    this.#mayHaveMore = accepted !== undefined;
-    return accepted === undefined ? undefined : this.handleAccepted(...accepted);
+    if (this.#acceptance !== undefined) this.#acceptance.mayHaveMore = accepted !== undefined;
+    return accepted === undefined ? undefined : this.handleAccepted(accepted[0], accepted[1]);
   }
 
   /**
@@ -211,20 +211,14 @@ export abstract class ChannelHandler implements Channel {
   }
 
   handleAcceptEvent(): boolean {
-    this.#mayHaveMore = false;
-    this.#isAccepting = true;
-    this.#acceptance = undefined;
+    const acceptance = (this.#acceptance ??= new Acceptance(this));
+    acceptance.begin();
     try {
-      const result = this.handleAccept();
-      this.#followAccept(result, this.#acceptance);
+      this.#followAccept(this.handleAccept(), acceptance);
     } catch (error) {
-      const acceptance = this.#acceptance as Acceptance | undefined;
-      if (acceptance?.fail(error, (thrown) => this.#membership.leaveLoop(thrown)) !== true) throw error;
-    } finally {
-      this.#isAccepting = false;
-      this.#acceptance = undefined;
+      if (!acceptance.fail(error, (thrown) => this.#membership.leaveLoop(thrown))) throw error;
     }
-    return this.#mayHaveMore;
+    return acceptance.mayHaveMore;
   }
 
   /** A stream has reached end of input: calls `handleEof`, once for each socket taken over. */
@@ -284,24 +278,23 @@ export abstract class ChannelHandler implements Channel {
 
   /** Records a connection that `accept` returned. */
   protected noteAccepted(socket: Socket): void {
-    if (!this.#isAccepting) return;
-    this.#acceptance ??= new Acceptance(this);
-    this.#acceptance.give(socket);
+    if (this.#acceptance?.isRunning === true) this.#acceptance.give(socket);
   }
 
   /** Records that `accept` failed: the error is the listener's own. */
   protected noteAcceptFailed(): void {
-    this.#acceptance?.noteOwnError();
+    if (this.#acceptance?.isRunning === true) this.#acceptance.noteOwnError();
   }
 
   /** Until its promise settles, an error of an asynchronous handleAccept belongs to the connections it has accepted. */
-  #followAccept(result: void | Promise<void>, acceptance: Acceptance | undefined): void {
-    if (acceptance === undefined) {
-      this.follow(result);
-    } else if (result === undefined) {
+  #followAccept(result: void | Promise<void>, acceptance: Acceptance): void {
+    if (acceptance.isEmpty || result === undefined) {
       acceptance.end();
+      this.follow(result);
     } else {
-      const settled = Promise.resolve(result).finally(() => acceptance.end());
+      acceptance.defer();
+      this.#acceptance = undefined;
+      const settled = Promise.resolve(result).then(() => acceptance.end());
       this.#membership.follow(this, settled, (error) => {
         if (!acceptance.fail(error, rethrow)) handleThrown(this, error, false);
       });
@@ -309,12 +302,25 @@ export abstract class ChannelHandler implements Channel {
   }
 }
 
+ChannelHandler.prototype.debug = false;
+ChannelHandler.prototype.closing = false;
+ChannelHandler.prototype.ignoreLogTypes = sharedSet("warning");
+
 declareLibraryClass(ChannelHandler);
 declareLibraryMethods(
   ChannelHandler.prototype.readable,
   ChannelHandler.prototype.writable,
   ChannelHandler.prototype.handleWrite,
 );
+
+/** A set that all channels have: none can change it for the others. */
+function sharedSet(...values: string[]): ReadonlySet<string> {
+  const value = (): never => {
+    const message = "this set is shared by all channels: assign a new one to ignoreLogTypes";
+    throw Object.assign(new TypeError(message), { code: "ERR_SHARED_SET" });
+  };
+  return Object.defineProperties(new Set(values), { add: { value }, delete: { value }, clear: { value } });
+}
 
 function rethrow(error: unknown): never {
   throw error;

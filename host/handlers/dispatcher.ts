@@ -7,27 +7,18 @@ import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
 import type { ChannelDescription } from "../loop/channel.js";
 import { ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
 import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
-import type { ConnectionState, Endpoint } from "../net/endpoint.js";
+import type { Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
+import { plainBytes } from "../net/plain-bytes.js";
 import { Socket } from "../net/socket.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
 import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
 import { Membership } from "./membership.js";
+import { describeState, isOutOfDescriptors, STATES, withoutSocket } from "./states.js";
 
 const NOTHING = new Uint8Array(0);
-
-/** The engine's name for it. */
-const STATES = {
-  unconnected: State.IDLE,
-  connected: State.OPEN,
-  connectionless: State.OPEN,
-  listening: State.ACCEPTING,
-} as const satisfies Record<ConnectionState["kind"], number>;
-
-/** Errors of accept that mean "out of descriptors or memory": pausing helps, closing would not. */
-const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
 
 /**
  * A socket and its callbacks. Subclass it, override `handleRead` and its companions, and run `loop`.
@@ -159,7 +150,7 @@ export class Dispatcher extends ChannelHandler {
       return accepted;
     } catch (error) {
       if (error instanceof OSError && error.code === "ECONNABORTED") return undefined;
-      if (!(error instanceof OSError && OUT_OF_DESCRIPTORS.has(error.code) && this.#membership.pause())) {
+      if (!(error instanceof OSError && isOutOfDescriptors(error.code) && this.#membership.pause())) {
         this.noteAcceptFailed();
         throw error;
       }
@@ -178,7 +169,13 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called. */
+  /**
+   * Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called.
+   *
+   * What is returned never changes. From 1 KiB on it may be a view of a larger memory that other data shares, as of a Buffer:
+   * its `buffer` is not for use, a view that is kept keeps up to 1 MiB in memory, and posting it to a thread copies all of
+   * that. `data.slice()` is a copy of its own. See {@link recvInto} for memory that the program provides.
+   */
   recv(maxBytes: number): Uint8Array {
     const endpoint = this.#open("recv");
     let data: Uint8Array;
@@ -189,6 +186,24 @@ export class Dispatcher extends ChannelHandler {
     }
     if (data.length === 0 && maxBytes > 0 && endpoint.isStream) this.#ended();
     return data;
+  }
+
+  /**
+   * Receives into `target`, up to its length: for a program that uses its memory again. Otherwise like {@link recv}.
+   * socket.recv_into of Python.
+   * @returns how many bytes; 0 at end of input or if the peer is gone: then `handleEof` or `handleClose` is called
+   * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
+   */
+  recvInto(target: Uint8Array): number {
+    const endpoint = this.#open("recv");
+    let length: number;
+    try {
+      length = endpoint.recvInto(target);
+    } catch (error) {
+      return this.#lost(error, 0);
+    }
+    if (length === 0 && endpoint.isStream && plainBytes("target", target).length > 0) this.#ended();
+    return length;
   }
 
   /** Leaves the map and closes the socket; safe to call again. No callback comes after it. */
@@ -202,7 +217,7 @@ export class Dispatcher extends ChannelHandler {
     } catch (error) {
       if (!(error instanceof OSError) || (error.code !== "ENOTCONN" && error.code !== "EBADF")) throw error;
     } finally {
-      this.#membership.lifetime.end();
+      this.#membership.endLife();
     }
   }
 
@@ -210,7 +225,7 @@ export class Dispatcher extends ChannelHandler {
     const endpoint = this.#endpoint;
     const { local, remote } = endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
     const { bytesIn = 0, bytesOut = 0 } = endpoint ?? {};
-    return { state: this.#describeState(), local, remote, bytesIn, bytesOut };
+    return { state: describeState(this, this.#membership), local, remote, bytesIn, bytesOut };
   }
 
   // Used by the library's own subclasses.
@@ -240,7 +255,7 @@ export class Dispatcher extends ChannelHandler {
     membership.state = STATES[kind];
     membership.eofHandled = false;
     membership.closeHandled = false;
-    membership.lifetime.begin();
+    membership.beginLife();
     // A class that manages its interest may have set it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
     noteTakenOver(endpoint, this);
@@ -323,23 +338,7 @@ export class Dispatcher extends ChannelHandler {
       this.handleEofEvent();
     }
   }
-
-  #describeState(): ChannelDescription["state"] {
-    if (this.accepting) return "accepting";
-    if (this.#membership.isResolving) return "resolving";
-    if (this.connecting) return "connecting";
-    if (this.connected) return "connected";
-    return this.#membership.state === State.OPEN ? "open" : "idle";
-  }
 }
 
 declareLibraryClass(Dispatcher);
 declareLibraryMethods(Dispatcher.prototype.send);
-
-/** The error for using a dispatcher that has no socket yet. */
-function withoutSocket(syscall: string): OSError {
-  return new OSError("EBADF", {
-    syscall,
-    hint: "there is no socket yet; call createSocket(), or give a socket to the constructor or setSocket()",
-  });
-}

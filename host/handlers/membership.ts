@@ -22,7 +22,9 @@ export class Membership {
   /** Have handleEof and handleClose been called for this endpoint? */
   eofHandled = false;
   closeHandled = false;
-  readonly lifetime = new Lifetime();
+  /** Has the handler's life ended? See Lifetime. */
+  #isOver = false;
+  #lifetime: Lifetime | undefined;
   #registration: Registration | undefined;
   #stopLookup: (() => void) | undefined;
 
@@ -34,6 +36,25 @@ export class Membership {
     return this.#registration !== undefined;
   }
 
+  get lifetime(): Lifetime {
+    if (this.#lifetime === undefined) {
+      this.#lifetime = new Lifetime();
+      if (this.#isOver) this.#lifetime.end();
+    }
+    return this.#lifetime;
+  }
+
+  /** Begins a new life, if the last one is over. */
+  beginLife(): void {
+    if (this.#isOver) this.#lifetime = undefined;
+    this.#isOver = false;
+  }
+
+  endLife(): void {
+    this.#isOver = true;
+    this.#lifetime?.end();
+  }
+
   /** Is a host name being looked up? */
   get isResolving(): boolean {
     return this.#stopLookup !== undefined;
@@ -43,7 +64,7 @@ export class Membership {
   join(channel: Channel, fd: number, sampled: boolean, stream: boolean): void {
     const { state, interest } = this;
     this.#registration?.remove();
-    this.#registration = registrarOf(this.map).register(channel, { fd, state, interest, sampled, stream });
+    this.#registration = registrarOf(this.map).add(channel, { fd, state, interest, sampled, stream });
   }
 
   leave(): void {

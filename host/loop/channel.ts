@@ -118,7 +118,7 @@ export interface Registration {
 
 /** The part of a channel map that handlers use. */
 export interface Registrar {
-  register(channel: Channel, registering: Registering): Registration;
+  add(channel: Channel, registering: Registering): Registration;
   /**
    * Looks a host name up in the way of the loop that runs: without blocking under `loop`, blocking under `loopSync`. If
    * none runs, the next one does it. `done` gets a numeric address or an OSError; what it throws goes to

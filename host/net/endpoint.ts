@@ -35,6 +35,8 @@ export interface Endpoint {
   addresses(): EndpointAddresses;
   /** Receives up to `maxBytes`; empty at end of input. @throws BlockingIOError, OSError */
   recv(maxBytes: number): Uint8Array;
+  /** Receives into `target`. @returns how many bytes, 0 at end of input. @throws BlockingIOError, OSError, TypeError */
+  recvInto(target: Uint8Array): number;
   /** Sends. @returns how many bytes were taken, 0 where it would have to wait. @throws OSError @internal */
   sendSome(data: Uint8Array): number;
   /** The same for several pieces together. @internal */

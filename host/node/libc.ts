@@ -14,12 +14,15 @@ export type Pointer = NodeJS.ArrayBufferView | bigint;
 
 /** Calls that only Linux has, or that are made on Linux only. */
 export interface LinuxCalls {
-  accept4(fd: number, address: Pointer, length: Pointer, flags: number): number;
+  /** `address` and `length` are addresses. */
+  accept4(fd: number, address: number, length: number, flags: number): number;
   dup3(fd: number, newFd: number, flags: number): number;
   pipe2(descriptors: Pointer, flags: number): number;
   epoll_create1(flags: number): number;
-  epoll_ctl(epollFd: number, operation: number, fd: number, event: Pointer): number;
-  epoll_wait(epollFd: number, events: Pointer, capacity: number, timeoutMs: number): number;
+  /** `event` is an address. */
+  epoll_ctl(epollFd: number, operation: number, fd: number, event: number): number;
+  /** `events` is an address. */
+  epoll_wait(epollFd: number, events: number, capacity: number, timeoutMs: number): number;
   /** getsockopt(2) with addresses. */
   getsockoptAt(fd: number, level: number, option: number, value: number, length: number): number;
   /** Returns an error number rather than setting errno. */
@@ -43,6 +46,19 @@ export interface LoopPollEvents {
 /** `status` is negative when libuv has stopped watching, as it does on POLLERR. */
 export type LoopPollCallback = (status: number) => void;
 
+/** An event loop of libuv, by its functions for embedding it in another loop. */
+export interface EmbeddedLoop {
+  /** The epoll set in which it waits. */
+  readonly backendFd: number;
+  /**
+   * How long it would wait, in milliseconds, without a limit -1; 0 if it has something to do, or has yet to bring its epoll set up to
+   * date. Counted from the time of the last {@link updateTime}.
+   */
+  timeoutMs(): number;
+  /** Has it read the clock, as it does itself after a wait. New timers count from that time. */
+  updateTime(): void;
+}
+
 /** libc's calls: results as C gives them, -1 with {@link Libc.errno} for a failure. */
 export interface Libc {
   /** errno of the last call. To be read before anything else is called. */
@@ -52,6 +68,8 @@ export interface Libc {
    * be polled (a regular file), or is watched by this loop already.
    */
   pollOnLoop(fd: number, events: LoopPollEvents, callback: LoopPollCallback): LoopPoll;
+  /** The event loop of this thread; undefined where libuv's functions cannot be found. */
+  embeddedLoop(): EmbeddedLoop | undefined;
   /** The address of a view's first byte; to be used while the view is alive. */
   addressOf(view: NodeJS.ArrayBufferView): bigint;
 
@@ -146,6 +164,7 @@ function bindLibc(): Libc {
     errno: koffi.errno,
     pollOnLoop: (fd, events, callback) =>
       koffi.node.poll(fd, events, callback as unknown as () => void) as unknown as LoopPoll,
+    embeddedLoop: () => bindLoop(koffi, library),
     addressOf: koffi.address,
 
     socket: bind<"socket">("int socket(int domain, int type, int protocol)"),
@@ -194,16 +213,39 @@ function bindLibc(): Libc {
   };
 }
 
+function bindLoop(
+  koffi: typeof import("koffi"),
+  library: ReturnType<(typeof import("koffi"))["load"]>,
+): EmbeddedLoop | undefined {
+  try {
+    const found = new BigUint64Array(1);
+    const find = library.func("int napi_get_uv_event_loop(void *environment, void *loop)");
+    if (find(koffi.node.env, found) !== 0) return undefined;
+    const loop = Number(found[0]);
+    const backendFd = library.func("int uv_backend_fd(uintptr_t loop)");
+    const timeoutMs = library.func("int uv_backend_timeout(uintptr_t loop)");
+    const updateTime = library.func("void uv_update_time(uintptr_t loop)");
+    return {
+      backendFd: backendFd(loop) as number,
+      timeoutMs: () => timeoutMs(loop) as number,
+      updateTime: () => updateTime(loop) as undefined,
+    };
+  } catch {
+    // This Node does not export them.
+    return undefined;
+  }
+}
+
 function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): LinuxCalls {
   const bind = <F extends keyof LinuxCalls>(signature: string): LinuxCalls[F] =>
     library.func(signature) as unknown as LinuxCalls[F];
   return {
-    accept4: bind<"accept4">("int accept4(int fd, void *address, void *length, int flags)"),
+    accept4: bind<"accept4">("int accept4(int fd, uintptr_t address, uintptr_t length, int flags)"),
     dup3: bind<"dup3">("int dup3(int fd, int newFd, int flags)"),
     pipe2: bind<"pipe2">("int pipe2(void *descriptors, int flags)"),
     epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
-    epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, void *event)"),
-    epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, void *events, int capacity, int timeoutMs)"),
+    epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, uintptr_t event)"),
+    epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, uintptr_t events, int capacity, int timeoutMs)"),
     getsockoptAt: bind<"getsockoptAt">(
       "int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)",
     ),

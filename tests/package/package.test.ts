@@ -12,7 +12,7 @@ import { requireBuild, ROOT, start } from "../support/processes.js";
 
 const command = promisify(execFile);
 
-/** The echo program of the README. */
+/** The echo server of docs/from-python.md. */
 const PROGRAM = `
 import { Dispatcher, loop, type Socket, type SocketAddress } from "wasyncore";
 

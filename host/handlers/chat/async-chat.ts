@@ -22,13 +22,14 @@ const SIZE_MAX = 0x7fffffff;
  * Names and meanings are those of asynchat.async_chat; docs/asyncore.md lists what differs.
  */
 export class AsyncChat extends QueuedDispatcher {
-  /** Maximum number of bytes per read. asynchat: ac_in_buffer_size. */
-  acInBufferSize = 65_536;
-  /** Maximum bytes before a terminator of bytes; beyond it, {@link handleLineTooLong} is called. Infinity or 0: no limit. */
-  maxLineLength = Infinity;
+  /** Maximum number of bytes per read; default 64 KiB. asynchat: ac_in_buffer_size. */
+  declare acInBufferSize: number;
+  /** Maximum bytes before a terminator of bytes; beyond it, {@link handleLineTooLong} is called. Infinity, the default, or 0: no limit. */
+  declare maxLineLength: number;
 
   readonly #input = new InputBuffer();
-  readonly #incoming = new Collector();
+  /** What has been collected; undefined if that is nothing. */
+  #incoming: Collector | undefined;
   #paused = false;
 
   /**
@@ -108,7 +109,7 @@ export class AsyncChat extends QueuedDispatcher {
   /** Drops everything read, collected and queued. asynchat: discard_buffers. */
   override discardBuffers(): void {
     this.#input.clear();
-    this.#incoming.clear();
+    this.#incoming = undefined;
     super.discardBuffers();
   }
 
@@ -144,12 +145,14 @@ export class AsyncChat extends QueuedDispatcher {
 
   /** Keeps a copy of a part of a message. asynchat: _collect_incoming_data. */
   _collectIncomingData(data: Uint8Array): void {
-    this.#incoming.add(data);
+    (this.#incoming ??= new Collector()).add(data);
   }
 
   /** Takes everything collected since the last call, as a copy. asynchat: _get_data. */
   _getData(): Uint8Array {
-    return this.#incoming.take();
+    const incoming = this.#incoming;
+    this.#incoming = undefined;
+    return incoming?.take() ?? new Uint8Array(0);
   }
 
   protected override continueReading(): void {
@@ -178,10 +181,14 @@ export class AsyncChat extends QueuedDispatcher {
         else this.follow(this.handleLineTooLong());
       }
     } finally {
-      if (!this.#paused && input.hasInput) this.continueSoon();
+      if (this.#paused) input.own();
+      else if (input.hasInput) this.continueSoon();
     }
   }
 }
+
+AsyncChat.prototype.acInBufferSize = 65_536;
+AsyncChat.prototype.maxLineLength = Infinity;
 
 declareLibraryClass(AsyncChat);
 declareLibraryMethods(AsyncChat.prototype.readable);

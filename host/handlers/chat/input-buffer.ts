@@ -4,9 +4,10 @@
  * after every step, so a callback may change the terminator, discard the rest, or throw.
  */
 
-import { checkBytes, checkInteger } from "../../backend/check.js";
-import { NO_BYTES, bytesOf } from "./bytes.js";
-import { Needle, type Terminator } from "./terminator.js";
+import { checkInteger } from "../../backend/check.js";
+import { plainBytes } from "../../net/plain-bytes.js";
+import { NO_BYTES } from "./bytes.js";
+import { Needle, needleOf, type Terminator } from "./terminator.js";
 
 /** What is to be delivered next. */
 export const Step = {
@@ -31,6 +32,8 @@ export class InputBuffer {
   /** The input read last, and how much of it has been delivered. */
   #chunk: Uint8Array = NO_BYTES;
   #at = 0;
+  /** Is the input a copy made by {@link own}? */
+  #isOwn = false;
   /** Length of the partial needle at the end of the input; the whole chunk has then been delivered or matched. */
   #matched = 0;
   /** The same for a terminator that has since been replaced: the matched bytes themselves. */
@@ -54,14 +57,14 @@ export class InputBuffer {
   }
 
   set terminator(terminator: Terminator) {
-    const bytes = checked(terminator);
+    const needle = needleFor(terminator);
     if (this.#needle !== undefined && this.#matched > 0) this.#held = this.#needle.bytes.slice(0, this.#matched);
     this.#matched = 0;
     this.#uncounted = 0;
     this.#lineLength = 0;
     this.#skipping = false;
-    this.#needle = bytes.length > 0 ? new Needle(bytes) : undefined;
-    this.#terminator = terminator instanceof Uint8Array ? bytes : terminator;
+    this.#needle = needle;
+    this.#terminator = terminator instanceof Uint8Array ? (needle?.bytes ?? NO_BYTES) : terminator;
   }
 
   /** Adds input. All earlier input must have been delivered: see {@link hasInput}. */
@@ -69,6 +72,7 @@ export class InputBuffer {
     this.#chunk = this.#held.length > 0 ? joined(this.#held, chunk) : chunk;
     this.#held = NO_BYTES;
     this.#at = 0;
+    this.#isOwn = false;
   }
 
   /** Takes the next step. @param lineLengthMax maximum bytes before a terminator of bytes; Infinity for no limit */
@@ -82,6 +86,15 @@ export class InputBuffer {
       this.#at = 0;
     }
     return step;
+  }
+
+  /** Copies the rest, which is kept for a while: the view would keep more memory than its own. */
+  own(): void {
+    this.data = NO_BYTES;
+    if (this.#isOwn || this.#at === this.#chunk.length) return;
+    this.#chunk = new Uint8Array(this.#chunk.subarray(this.#at));
+    this.#at = 0;
+    this.#isOwn = true;
   }
 
   /** Drops all input. */
@@ -177,16 +190,16 @@ export class InputBuffer {
   }
 }
 
-/** The bytes of a terminator, as the buffer's own copy; empty for a number or null. */
-function checked(terminator: Terminator): Uint8Array {
-  if (terminator === null) return NO_BYTES;
-  if (typeof terminator === "string") return bytesOf("terminator", terminator);
+/** What to search for: a copy of a terminator's bytes; undefined where it is no bytes. */
+function needleFor(terminator: Terminator): Needle | undefined {
+  if (terminator === null) return undefined;
+  if (typeof terminator === "string") return needleOf(terminator);
   if (typeof terminator === "number") {
     checkInteger("terminator", terminator, 0, Number.MAX_SAFE_INTEGER);
-    return NO_BYTES;
+    return undefined;
   }
-  checkBytes("terminator", terminator);
-  return new Uint8Array(terminator);
+  const bytes = new Uint8Array(plainBytes("terminator", terminator));
+  return bytes.length > 0 ? new Needle(bytes) : undefined;
 }
 
 /** Concatenates two pieces. */
