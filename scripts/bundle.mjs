@@ -5,8 +5,8 @@
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that index.d.ts and portable/index.d.ts reach
  *
- * One file loads several times faster than a hundred. It is not minified, and the source maps hold the TypeScript with its
- * comments. The dependencies stay outside. Every module is in one file only, so that all entries share their classes.
+ * One file loads several times faster than a hundred. It is not minified, and the library's source maps hold the TypeScript
+ * with its comments. The dependencies stay outside. Every module is in one file only, so that all entries share their classes.
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -71,11 +71,17 @@ async function bundle() {
     manualChunks: (id) => (inCommand(id) ? undefined : "wasyncore"),
   });
   await made.close();
-  return new Map(output.map((file) => [file.fileName, textOf(file)]));
+  const files = output.filter(({ fileName }) => !isMapOfCommand(fileName));
+  return new Map(files.map((file) => [file.fileName, textOf(file)]));
 }
 
+/** The package is to be small, and nobody debugs the command from a program. */
+const isMapOfCommand = (fileName) => fileName.startsWith("cli/") && fileName.endsWith(".map");
+
 function textOf(file) {
-  if (file.type === "chunk") return file.code;
+  if (file.type === "chunk") {
+    return file.fileName.startsWith("cli/") ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
+  }
   const map = JSON.parse(file.source);
   return JSON.stringify({ ...map, mappings: byLine(map.mappings), names: [] });
 }
