@@ -8,7 +8,7 @@ function typeError(name: string, expected: string, value: unknown): TypeError {
   return codedTypeError(`"${name}" must be ${expected}, got ${got}`);
 }
 
-function rangeError(name: string, expected: string, value: unknown): RangeError {
+export function rangeError(name: string, expected: string, value: unknown): RangeError {
   return Object.assign(new RangeError(`"${name}" must be ${expected}, got ${String(value)}`), {
     code: "ERR_OUT_OF_RANGE",
   });
@@ -109,6 +109,11 @@ export function checkInstance<T>(
   type: Function & { readonly prototype: T },
 ): asserts value is T {
   if (!(value instanceof type)) throw typeError(name, `a ${type.name}`, value);
+}
+
+/** An object of one of several classes, which `expected` names. */
+export function checkAnyOf(name: string, value: unknown, expected: string, types: readonly Function[]): void {
+  if (!types.some((type) => value instanceof type)) throw typeError(name, expected, value);
 }
 
 export function checkObject(name: string, value: unknown): asserts value is Record<string, unknown> {

@@ -85,31 +85,56 @@ export abstract class ChannelHandler implements Channel {
 
   // Sampled every turn if a subclass overrides them.
 
-  /** Does the channel want read events? By default, yes. */
+  /**
+   * Does the channel want read events? By default, yes.
+   * @example override readable() { return this.free > 0; }
+   */
   readable(): boolean {
     return (this.#membership.interest & Interest.READ) !== 0;
   }
 
-  /** Does the channel want write events? By default, only if `handleWrite` is overridden; asyncore says yes, and spins. */
+  /**
+   * Does the channel want write events? By default, only if `handleWrite` is overridden; asyncore says yes, and spins.
+   * @example override writable() { return this.queue.length > 0; }
+   */
   writable(): boolean {
     return (this.#membership.interest & Interest.WRITE) !== 0;
   }
 
   // Callbacks, to be overridden.
 
+  /**
+   * There is input, or the end of it. By default, logs a warning.
+   * @example
+   * override handleRead() {
+   *   const data = this.recv(8192); // empty at the end of input
+   *   if (data.length > 0) this.send(data);
+   * }
+   */
   handleRead(): void | Promise<void> {
     this.logInfo("unhandled read event", "warning");
   }
 
+  /**
+   * There is room for output. By default, logs a warning.
+   * @example override handleWrite() { this.rest = this.rest.subarray(this.send(this.rest)); }
+   */
   handleWrite(): void | Promise<void> {
     this.logInfo("unhandled write event", "warning");
   }
 
-  /** Out-of-band data has arrived. */
+  /**
+   * Out-of-band data has arrived.
+   * @example override handleExpt() { this.urgent(this.socket.recvOutOfBand()); }
+   */
   handleExpt(): void | Promise<void> {
     this.logInfo("unhandled incoming priority event", "warning");
   }
 
+  /**
+   * The connection that `connect` began is open. By default, logs a warning.
+   * @example override handleConnect() { this.send(Buffer.from("GET / HTTP/1.0\r\n\r\n")); }
+   */
   handleConnect(): void | Promise<void> {
     this.logInfo("unhandled connect event", "warning");
   }
@@ -118,6 +143,7 @@ export abstract class ChannelHandler implements Channel {
    * A connection is waiting. By default, accepts it and passes it to {@link handleAccepted}, and is called again until no
    * connection is waiting. An error thrown after `accept` belongs to the connection: the channel that has taken it over
    * gets the error in its handleError; if none has, the connection is closed and the error logged. The listener goes on.
+   * @example override handleAccept() { const [socket] = this.accept() ?? []; if (socket !== undefined) serve(socket); }
    */
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
@@ -125,6 +151,10 @@ export abstract class ChannelHandler implements Channel {
     return accepted === undefined ? undefined : this.handleAccepted(accepted[0], accepted[1]);
   }
 
+  /**
+   * A connection was accepted. By default, closes it and logs a warning.
+   * @example override handleAccepted(socket: Socket) { new EchoHandler(socket, this.map); }
+   */
   handleAccepted(socket: Socket, _address: SocketAddress): void | Promise<void> {
     socket.close();
     this.logInfo("unhandled accepted event", "warning");
@@ -133,18 +163,25 @@ export abstract class ChannelHandler implements Channel {
   /**
    * The peer has sent its last byte; it may still read. By default, calls {@link handleClose}, as in asyncore. Override it
    * to keep writing, and close when done.
+   * @example override handleEof() { this.send(this.answer()); this.close(); }
    */
   handleEof(): void | Promise<void> {
     this.handleCloseEvent();
   }
 
-  /** The connection is over, or lost. Called at most once for each socket taken over. */
+  /**
+   * The connection is over, or lost. Called at most once for each socket taken over.
+   * @example override handleClose() { clients.delete(this); this.close(); }
+   */
   handleClose(): void | Promise<void> {
     this.logInfo("unhandled close event", "warning");
     this.close();
   }
 
-  /** A callback threw, or the socket has an error. By default, logs it and closes. An error thrown here leaves the loop. */
+  /**
+   * A callback threw, or the socket has an error. By default, logs it and closes. An error thrown here leaves the loop.
+   * @example override handleError(error: unknown) { this.log(String(error)); this.close(); }
+   */
   handleError(error: unknown): void | Promise<void> {
     const { type, message, info } = compactTraceback(error);
     this.logInfo(`uncaptured exception, closing channel ${this} (${type}: ${message} ${info})`, "error");
@@ -206,6 +243,7 @@ export abstract class ChannelHandler implements Channel {
     if (result !== undefined) this.#membership.follow(this, result, rethrow);
   }
 
+  /** @internal */
   socketError(code: string): OSError {
     const syscall = this.connecting ? "connect" : "poll";
     if (this.connecting) {
@@ -216,6 +254,7 @@ export abstract class ChannelHandler implements Channel {
     return new OSError(code, { syscall, address: this.addr?.host, port: this.addr?.port, path: this.addr?.path });
   }
 
+  /** @internal */
   sampleInterest(): number {
     const read = this.readable() ? Interest.READ : Interest.NONE;
     return this.writable() && this.#membership.handlesWrite ? read | Interest.WRITE : read;

@@ -230,7 +230,9 @@ export class Dispatcher extends ChannelHandler {
 
   // Used by the library's own subclasses.
 
-  /** Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write. */
+  /**
+   * Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write.
+   */
   protected get managesWriting(): boolean {
     return false;
   }

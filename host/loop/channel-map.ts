@@ -36,7 +36,7 @@ export interface MapStatistics extends EngineStatistics {
   readonly timersNow: number;
 }
 
-/** The scheduler behind a map, for the parts of this package that drive it. */
+/** The scheduler behind a map, for the parts of this package that drive it. @internal */
 export let schedulerOf: (map: ChannelMap) => Scheduler;
 
 /**
@@ -189,12 +189,12 @@ function functionOf(callback: TimerCallback): () => unknown {
   return typeof callback === "function" ? callback : () => callback.handleTimer();
 }
 
-/** The backend of a map, for handlers that make sockets. */
+/** The backend of a map, for handlers that make sockets. @internal */
 export function backendOf(map: ChannelMap): Backend {
   return schedulerOf(map).backend;
 }
 
-/** The part of a map that handlers use. */
+/** The part of a map that handlers use. @internal */
 export function registrarOf(map: ChannelMap): Registrar {
   return schedulerOf(map);
 }

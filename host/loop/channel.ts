@@ -16,19 +16,26 @@ export interface Channel {
   readonly fd: number;
   /** Aborted when the channel is closed. A channel that is opened again has another signal. */
   readonly signal: AbortSignal;
-  /** Called every turn, before the poll, for a channel that is registered as sampled: bits of `Interest`. */
+  /** Called every turn, before the poll, for a channel that is registered as sampled: bits of `Interest`. @internal */
   sampleInterest(): number;
-  /** A listener has a connection waiting. @returns whether one was taken, so that more may be waiting. */
+  /** A listener has a connection waiting. @returns whether one was taken, so that more may be waiting. @internal */
   handleAcceptEvent(): boolean;
+  /** @internal */
   handleConnectEvent(): void | Promise<void>;
+  /** @internal */
   handleReadEvent(): void | Promise<void>;
+  /** @internal */
   handleWriteEvent(): void | Promise<void>;
+  /** @internal */
   handleExptEvent(): void | Promise<void>;
-  /** The channel has come to its end: calls `handleClose`, once for each socket taken over. */
+  /** The channel has come to its end: calls `handleClose`, once for each socket taken over. @internal */
   handleCloseEvent(): void;
-  /** A callback has failed, or the socket has an error: calls `handleError`. What that throws leaves the loop. */
+  /**
+   * A callback has failed, or the socket has an error: calls `handleError`. What that throws leaves the loop.
+   * @internal
+   */
   handleErrorEvent(error: unknown): void;
-  /** Makes the error that is passed to `handleError` for a pending socket error. */
+  /** Makes the error that is passed to `handleError` for a pending socket error. @internal */
   socketError(code: string): OSError;
   close(): void;
   describe(): ChannelDescription;
@@ -45,6 +52,7 @@ export interface Channel {
  * @param isClosed has the channel closed since the callback was called?
  * @returns whether the callback has failed
  * @throws what is to leave the loop: ExitNow, and what `handleError` throws
+ * @internal
  */
 export function handleThrown(
   channel: Channel,
@@ -65,7 +73,10 @@ export function handleThrown(
   return true;
 }
 
-/** Is it a promise, of any library? A callback may return something else: `handleRead() { return this.recv(1); }`. */
+/**
+ * Is it a promise, of any library? A callback may return something else: `handleRead() { return this.recv(1); }`.
+ * @internal
+ */
 export function isThenable(result: unknown): result is PromiseLike<unknown> {
   return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }

@@ -81,29 +81,31 @@ export class FileWrapper implements Endpoint {
     return this.send(data);
   }
 
+  /** @internal */
   sendSome(data: Uint8Array): number {
     checkBytes("data", data);
     return this.#written(data, true);
   }
 
-  /** Writes the first of several pieces. */
+  /** Writes the first of several pieces. @internal */
   sendSomeOf(pieces: readonly Uint8Array[]): number {
     checkArray("pieces", pieces);
     const first = pieces[0];
     return first === undefined ? 0 : this.sendSome(first);
   }
 
+  /** @internal */
   get isStream(): boolean {
     return true;
   }
 
-  /** A file needs no connection. @throws OSError EBADF once it is closed */
+  /** A file needs no connection. @throws OSError EBADF once it is closed @internal */
   connectionState(): ConnectionState {
     if (this.#fd < 0) throw new OSError("EBADF", { syscall: "fstat" });
     return FILE;
   }
 
-  /** A file has none. */
+  /** A file has none. @internal */
   addresses(): EndpointAddresses {
     return {};
   }

@@ -194,14 +194,14 @@ export class Socket implements Endpoint {
     return length;
   }
 
-  /** The same, with 0 where it would have to wait: what a full send buffer answers is no exception. */
+  /** The same, with 0 where it would have to wait: what a full send buffer answers is no exception. @internal */
   sendSome(data: Uint8Array): number {
     checkBytes("data", data);
     if (this.#pendingError !== 0) this.#throwPending("send");
     return this.#sent(this.#backend.send(this.#fd, data));
   }
 
-  /** Sends several pieces in one call, as {@link sendSome}. */
+  /** Sends several pieces in one call, as {@link sendSome}. @internal */
   sendSomeOf(pieces: readonly Uint8Array[]): number {
     checkArray("pieces", pieces);
     for (const piece of pieces) checkBytes("piece", piece);
@@ -266,6 +266,7 @@ export class Socket implements Endpoint {
     throw error;
   }
 
+  /** @internal */
   get isStream(): boolean {
     return this.type === "stream";
   }
@@ -274,6 +275,7 @@ export class Socket implements Endpoint {
    * What the socket is at the moment. A connection that is over, reset perhaps, is still "connected": `recv` gives what is
    * left of it, and its error. One that `accept` gave is known to be that; any other is asked.
    * @throws OSError where it cannot be asked: EBADF once it is closed
+   * @internal
    */
   connectionState(): ConnectionState {
     if (!this.isStream) return CONNECTIONLESS;
@@ -287,6 +289,7 @@ export class Socket implements Endpoint {
     return this.#isOver() ? { kind: "connected", address: this.#wasConnected ? this.#peer : undefined } : UNCONNECTED;
   }
 
+  /** @internal */
   addresses(): EndpointAddresses {
     return { local: known(() => this.localAddress()), remote: known(() => this.remoteAddress()) };
   }

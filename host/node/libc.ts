@@ -1,14 +1,13 @@
 /**
- * Owns the foreign function interface: every signature of libc that the Node backend calls, and the loading of
- * koffi. Knows no constant, no layout and no meaning of a result.
+ * Owns the foreign function interface: every signature of libc that the Node backend calls. Knows no constant, no layout and
+ * no meaning of a result.
  *
  * Nothing is loaded until {@link loadLibc} is called, so that importing the package does no harm where there is no
  * libc. A view is passed as the address of its first byte: libc reads and writes the view's own memory, no copy is
  * made. The view is kept alive by the caller for the length of the call, and no call keeps an address.
  */
 
-import { createRequire } from "node:module";
-import { UnsupportedPlatformError } from "../backend/errors.js";
+import { koffiPath, loadKoffi } from "./koffi.js";
 
 /** A pointer argument: a view, or an address (0n is NULL). */
 export type Pointer = NodeJS.ArrayBufferView | bigint;
@@ -126,12 +125,6 @@ export interface Libc {
   readonly linux: LinuxCalls | undefined;
 }
 
-const SUPPORTED =
-  "the Node backend runs on Linux (epoll, poll), and on macOS and FreeBSD through poll(2), " +
-  "on x64, arm64, riscv64 and loong64";
-const PLATFORMS: ReadonlySet<string> = new Set(["linux", "darwin", "freebsd"]);
-const ARCHITECTURES: ReadonlySet<string> = new Set(["x64", "arm64", "riscv64", "loong64"]);
-
 // The signatures that another thread of the process binds as well.
 const READ = "intptr_t read(int fd, void *target, size_t length)";
 // nfds_t is unsigned long on Linux and unsigned int elsewhere: both are passed in one register.
@@ -145,7 +138,7 @@ export interface ThreadBinding {
 }
 
 export function threadBinding(): ThreadBinding {
-  return { koffi: createRequire(import.meta.url).resolve("koffi"), poll: POLL, read: READ };
+  return { koffi: koffiPath(), poll: POLL, read: READ };
 }
 
 let loaded: Libc | undefined;
@@ -157,18 +150,6 @@ let loaded: Libc | undefined;
 export function loadLibc(): Libc {
   loaded ??= bindLibc();
   return loaded;
-}
-
-function loadKoffi(): typeof import("koffi") {
-  const here = `${process.platform}-${process.arch}`;
-  if (!PLATFORMS.has(process.platform) || !ARCHITECTURES.has(process.arch)) {
-    throw new UnsupportedPlatformError(`${SUPPORTED}, not on ${here}`);
-  }
-  try {
-    return createRequire(import.meta.url)("koffi") as typeof import("koffi");
-  } catch (cause) {
-    throw new UnsupportedPlatformError(`koffi could not be loaded on ${here}; ${SUPPORTED}`, { cause });
-  }
 }
 
 /** ssize_t is intptr_t here: koffi does not know the name. */

@@ -41,7 +41,10 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
 
   // Callbacks, to be overridden.
 
-  /** Pending output had reached the high water mark, and has fallen to the low one. */
+  /**
+   * Pending output had reached the high water mark, and has fallen to the low one.
+   * @example override handleDrain() { this.source.resume(); }
+   */
   handleDrain(): void | Promise<void> {}
 
   // Called by a program.

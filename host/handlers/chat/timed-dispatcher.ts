@@ -40,7 +40,10 @@ export abstract class TimedDispatcher extends Dispatcher {
     this.#idle.timeoutMs = timeoutMs;
   }
 
-  /** The channel was idle for {@link idleTimeoutMs}. By default, logs this and closes; if not closed, it is called again. */
+  /**
+   * The channel was idle for {@link idleTimeoutMs}. By default, logs this and closes; if not closed, it is called again.
+   * @example override handleTimeout() { this.push("421 Idle for too long\r\n"); this.closeWhenDone(); }
+   */
   handleTimeout(): void | Promise<void> {
     this.logInfo(`${this} was idle for ${this.idleTimeoutMs} ms, closing channel`, "error");
     this.handleCloseEvent();

@@ -210,7 +210,7 @@ test.each(ENDINGS)("what is %s, is sent", async (_name, inCallback, afterTurn, c
   const running = startScript(`
     import { ChannelMap, createNodeBackend, Dispatcher, loopSync, Ready, Socket } from "wasyncore";
     import { writeSync } from "node:fs";
-    import { loadLibc } from ${JSON.stringify(`${ROOT}dist/node/libc.js`)};
+    import { loadLibc } from ${JSON.stringify(`${ROOT}build/host/node/libc.js`)};
     const libc = loadLibc();
     const filler = new Uint8Array(65536).fill(0x23);
     const backend = createNodeBackend({ batchMin: 2 });
