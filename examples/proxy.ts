@@ -11,6 +11,7 @@ default: listens on 127.0.0.1:7007; port 0 takes a free one; write an IPv6 addre
 
 /** One of the two connections that the proxy joins; it pushes what it reads to the other one, its peer. */
 class Side extends AsyncChat {
+  static readonly #buffer = new Uint8Array(65_536);
   peer: Side | undefined;
   /** The longest that the output queue has been, in bytes. */
   held = 0;
@@ -19,6 +20,12 @@ class Side extends AsyncChat {
   constructor(socket: Socket | undefined, verbose: boolean) {
     super(socket);
     this.#verbose = verbose;
+  }
+
+  /** `push` sends what it can, and copies the rest: one buffer is enough for all connections. */
+  override handleRead(): void {
+    const length = this.recvInto(Side.#buffer);
+    if (length > 0) this.collectIncomingData(Side.#buffer.subarray(0, length));
   }
 
   override collectIncomingData(data: Uint8Array): void {

@@ -1,3 +1,5 @@
+/// <reference types="node" preserve="true" />
+
 /** Owns the public API: re-exports only. */
 
 export type {
@@ -21,6 +23,7 @@ export type {
 export { Ready, ReadyRow } from "./backend/backend.js";
 export type { Channel, ChannelDescription } from "./loop/channel.js";
 export { ChannelMap, socketMap, type ChannelSnapshot, type MapStatistics } from "./loop/channel-map.js";
+export { setEngine } from "./loop/engine.js";
 export { setLogSink, type LogEntry, type LogSink } from "./backend/log.js";
 export { defaultBackend } from "./node/default.js";
 export {

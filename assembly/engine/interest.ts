@@ -157,16 +157,16 @@ export function subscriptionsAt(): usize {
 }
 
 /**
- * Memory for what a poll can return: an event a subscription, and one for out-of-band data for each that reads.
- * @returns whether there is some.
+ * Memory for what a poll can return: an event a subscription, `more` than there are now, and one for out-of-band data for
+ * each that reads. @returns whether there is some.
  */
-export function reserveEvents(): bool {
-  return events.tryReserve(2 * subscriptions.length);
+export function reserveEvents(more: i32): bool {
+  return events.tryReserve(2 * (subscriptions.length + more));
 }
 
 /** Where the next poll is to write its events. */
 export function eventsAt(): usize {
-  if (!OWN_MEMORY) reserveEvents();
+  if (!OWN_MEMORY) reserveEvents(0);
   return events.base;
 }
 

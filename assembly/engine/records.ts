@@ -1,7 +1,8 @@
 /**
  * Owns growable arrays of fixed-size records in unmanaged memory. Knows nothing of what is in them.
  *
- * An array only grows. Growing may move it: a record fetched by `at` must not be kept across anything that can add.
+ * An array only grows. Growing may move it, and in engine.wasm all others: a record fetched by `at` must not be kept
+ * across anything that can add.
  *
  * Each file keeps its arrays in static memory, which is zero at first: `changetype<Records<T>>(memory.data(RECORDS_SIZE))`
  * is an empty array, and needs no code that makes it.
@@ -10,8 +11,8 @@
 import { OWN_MEMORY } from "./features";
 import { resize } from "./memory";
 
-/** The bytes of a {@link Records}: base, capacity, length. */
-export const RECORDS_SIZE: i32 = 12;
+/** The bytes of a {@link Records}. */
+export const RECORDS_SIZE: i32 = 20;
 
 
 @unmanaged
@@ -19,6 +20,9 @@ export class Records<T> {
   base: usize;
   capacity: i32;
   length: i32;
+  /** In engine.wasm: the bytes of a record, and the array that got its first memory before this one. */
+  recordSize: i32;
+  previous: usize;
 
 
   @inline
@@ -43,14 +47,13 @@ export class Records<T> {
 
 
 @unmanaged
-class Any {}
+export class Any {}
 
 /** One function for records of all kinds: it is called seldom. */
 function grow(records: Records<Any>, capacity: i32, recordSize: usize): bool {
-  const grown = max(max(records.capacity << 1, capacity), CAPACITY_MIN);
-  const base = resize(records.base, usize(records.capacity) * recordSize, u64(grown) * u64(recordSize));
-  if (base == 0) return false;
-  records.base = base;
+  // By half: an array has no more than that in reserve.
+  const grown = max(max(records.capacity + (records.capacity >> 1), capacity), CAPACITY_MIN);
+  if (!resize(records, u64(recordSize), u64(grown))) return false;
   records.capacity = grown;
   return true;
 }

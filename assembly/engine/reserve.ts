@@ -9,9 +9,13 @@ import { reserveEvents, reserveSubscriptions } from "./interest";
 import { reserveEntries } from "./schedule";
 import { reserveTimerSlot } from "./timers";
 
-/** Memory for one more channel, and for whatever it may come to be watched for. @returns whether there is some. */
+/**
+ * Memory for one more channel, for whatever it may come to be watched for, and for what a poll returns of channels that are
+ * watched as they are now. @returns whether there is some.
+ */
 export function reserveChannel(): bool {
-  return reserveSlot() && reserveSubscriptions(channelCount() + 1);
+  const count = channelCount() + 1;
+  return reserveSlot() && reserveSubscriptions(count) && reserveEvents(1) && reserveEntries(count);
 }
 
 /** Memory for one more timer, also for when it is due. */
@@ -21,5 +25,5 @@ export function reserveTimer(): bool {
 
 /** Memory for what a poll can return. */
 export function reserveTurn(): bool {
-  return reserveEvents() && reserveEntries(channelCount());
+  return reserveEvents(0) && reserveEntries(channelCount());
 }

@@ -1,9 +1,15 @@
 /**
- * Owns the timers: a binary heap by deadline, ties by age, over a table of slots with generations. Knows no channel,
- * no clock and no handler: it is given the time, and returns which timers are due.
+ * Owns the timers: a table of slots with generations, and when each is to fire, by deadline, ties by age. Knows no
+ * channel, no clock and no handler: it is given the time, and returns which timer is due.
  *
- * Due timers leave the heap together before the first of them is fired, so that one which a callback starts, however
- * early its deadline, waits for the next turn.
+ * Most timers of a program have the same delay, so that each is due after those before it: these are in a queue, in which
+ * starting and firing cost O(1). The others are in a binary heap. The first of the two is the next to fire.
+ *
+ * A cancelled timer leaves its entry behind, which its generation tells from a running one's; when there are more of these
+ * than running timers, all of them are removed. So cancelling costs O(1) on average, and what is left behind is bounded.
+ *
+ * While timers fire, those that are started or repeat wait aside: however early its deadline, a timer that a callback
+ * starts fires in the next turn.
  */
 
 import { RECORDS_SIZE, Records } from "./records";
@@ -11,44 +17,47 @@ import { RECORDS_SIZE, Records } from "./records";
 
 @unmanaged
 export class Timer {
-  deadlineNs: i64;
   /** 0: fires once. */
   periodNs: i64;
-  /** Order of starting; a repeating timer is started anew each time. */
-  age: u64;
   /** Grows by one when the slot is given out and when it is freed: odd while in use. */
   generation: u32;
-  /** Index in the heap, or DUE. */
-  heapAt: i32;
   /** Links free slots. */
   next: i32;
-  private _pad: u32;
 }
 
-
+/** When a timer is to fire. */
 @unmanaged
-class Place {
-  slot: i32;
-}
-
-/** A timer that has left the heap to be fired. */
-@unmanaged
-class DueTimer {
+class Entry {
+  deadlineNs: i64;
+  /** Order of starting; a repeating timer is started anew each time. */
+  age: u64;
   slot: i32;
   generation: u32;
 }
 
 const NONE: i32 = -1;
-const DUE: i32 = -1;
+/** So many entries of cancelled timers may always be left behind. */
+const CANCELLED_MIN: i32 = 64;
 
 const timers = changetype<Records<Timer>>(memory.data(RECORDS_SIZE));
-const heapPlaces = changetype<Records<Place>>(memory.data(RECORDS_SIZE));
-const due = changetype<Records<DueTimer>>(memory.data(RECORDS_SIZE));
-let dueNext: i32 = 0;
+/** In order, from `queueFrom`. */
+const queue = changetype<Records<Entry>>(memory.data(RECORDS_SIZE));
+const heap = changetype<Records<Entry>>(memory.data(RECORDS_SIZE));
+/** Those that wait aside while timers fire, by age. */
+const aside = changetype<Records<Entry>>(memory.data(RECORDS_SIZE));
+/** The entry that is moved down the heap. */
+const moving = changetype<Entry>(memory.data(offsetof<Entry>(), 8));
+let queueFrom: i32 = 0;
 let free: i32 = NONE;
 let nextAge: u64 = 0;
 let running: i32 = 0;
+let repeating: i32 = 0;
+/** How many entries are of cancelled timers. */
+let cancelled: i32 = 0;
+let isFiring: bool = false;
 
+
+@inline
 export function timerCount(): i32 {
   return running;
 }
@@ -67,11 +76,18 @@ export function isRunning(slot: i32, generation: u32): bool {
   return isTimerSlot(slot) && timers.at(slot).generation == generation && (generation & 1) == 1;
 }
 
-/** Memory for one more timer: its record, its place in the heap, and one among those due. @returns whether there is some. */
+/**
+ * Memory for one more timer, its record and its entry, and for the next entry of each that repeats, wherever it will be.
+ * @returns whether there is some.
+ */
 export function reserveTimerSlot(): bool {
-  const count = running + 1;
+  const more = 1 + repeating + aside.length;
   return (
-    (free != NONE || timers.tryReserve(timers.length + 1)) && heapPlaces.tryReserve(count) && due.tryReserve(count)
+    (free != NONE || timers.tryReserve(timers.length + 1)) &&
+    // One that repeats may have an entry in the queue and one before `queueFrom`.
+    queue.tryReserve(queue.length + more + repeating) &&
+    heap.tryReserve(heap.length + more) &&
+    aside.tryReserve(more)
   );
 }
 
@@ -85,138 +101,177 @@ export function addTimer(deadlineNs: i64, periodNs: i64): i32 {
   }
   const timer = timers.at(slot);
   timer.generation += 1;
-  timer.deadlineNs = deadlineNs;
   timer.periodNs = periodNs;
-  timer.age = nextAge++;
   running += 1;
-  insert(slot);
+  if (periodNs > 0) repeating += 1;
+  start(deadlineNs, slot, timer.generation);
   return slot;
 }
 
 /** Stops a running timer. */
 export function removeTimer(slot: i32): void {
   const timer = timers.at(slot);
-  if (timer.heapAt != DUE) extract(timer.heapAt);
+  const last = queue.length - 1;
+  if (last >= queueFrom && queue.at(last).slot == slot && queue.at(last).generation == timer.generation) {
+    queue.length = last;
+  } else {
+    cancelled += 1;
+  }
+  release(slot, timer);
+  if (cancelled > running + CANCELLED_MIN) removeCancelled();
+}
+
+/** The earliest deadline; there must be one. */
+export function nextDeadlineNs(): i64 {
+  return first().deadlineNs;
+}
+
+/** From here on, timers that are started wait aside. */
+export function beginFiring(): void {
+  isFiring = true;
+}
+
+/**
+ * The next timer that is due, or -1. The slot of one that fires once is free from here on; a repeating one waits for its
+ * next deadline, and deadlines that have passed already are left out.
+ */
+export function takeDue(nowNs: i64): i32 {
+  if (running == 0) return NONE;
+  const entry = first();
+  if (changetype<usize>(entry) == 0 || entry.deadlineNs > nowNs) return NONE;
+  const slot = entry.slot;
+  const deadlineNs = entry.deadlineNs;
+  removeFirst(entry);
+  const timer = timers.at(slot);
+  const periodNs = timer.periodNs;
+  if (periodNs == 0) release(slot, timer);
+  else start(deadlineNs + ((nowNs - deadlineNs) / periodNs + 1) * periodNs, slot, timer.generation);
+  return slot;
+}
+
+/** Those that waited aside join the others. */
+export function endFiring(): void {
+  isFiring = false;
+  for (let i = 0; i < aside.length; i++) {
+    const entry = aside.at(i);
+    if (isLeft(entry)) insert(entry.deadlineNs, entry.age, entry.slot, entry.generation);
+    else cancelled -= 1;
+  }
+  aside.length = 0;
+}
+
+function start(deadlineNs: i64, slot: i32, generation: u32): void {
+  const age = nextAge++;
+  if (isFiring) put(aside, aside.add(), deadlineNs, age, slot, generation);
+  else insert(deadlineNs, age, slot, generation);
+}
+
+function release(slot: i32, timer: Timer): void {
+  if (timer.periodNs > 0) repeating -= 1;
   timer.generation += 1;
   timer.next = free;
   free = slot;
   running -= 1;
 }
 
-/** Is a timer waiting for its deadline? */
+/** Has the timer of this entry not been cancelled? */
 @inline
-export function hasDeadline(): bool {
-  return heapPlaces.length > 0;
+function isLeft(entry: Entry): bool {
+  return timers.at(entry.slot).generation == entry.generation;
 }
 
-/** The earliest deadline; there must be one. */
-export function nextDeadlineNs(): i64 {
-  return timers.at(heapPlaces.at(0).slot).deadlineNs;
-}
-
-/** Takes every timer that is due at `nowNs` out of the heap, in firing order. */
-export function collectDue(nowNs: i64): void {
-  while (heapPlaces.length > 0 && nextDeadlineNs() <= nowNs) {
-    const slot = heapPlaces.at(0).slot;
-    extract(0);
-    timers.at(slot).heapAt = DUE;
-    const entry = due.at(due.add());
-    entry.slot = slot;
-    entry.generation = timers.at(slot).generation;
+/** The entry of the timer that fires next, without those before it that were cancelled; a null pointer where none is left. */
+function first(): Entry {
+  while (true) {
+    let entry = changetype<Entry>(0);
+    if (queueFrom < queue.length) entry = queue.at(queueFrom);
+    if (heap.length > 0 && (changetype<usize>(entry) == 0 || isBefore(heap.at(0), entry))) entry = heap.at(0);
+    if (changetype<usize>(entry) == 0 || isLeft(entry)) return entry;
+    removeFirst(entry);
+    cancelled -= 1;
   }
 }
 
-/**
- * The next due timer to fire, or -1. The slot of one that fires once is free from here on; a repeating one waits for its
- * next deadline, and deadlines that have passed already are left out.
- */
-export function takeDue(nowNs: i64): i32 {
-  while (dueNext < due.length) {
-    const entry = due.at(dueNext++);
-    const slot = entry.slot;
-    if (!isRunning(slot, entry.generation)) continue;
-    const timer = timers.at(slot);
-    if (timer.periodNs == 0) {
-      removeTimer(slot);
-    } else {
-      const missed = (nowNs - timer.deadlineNs) / timer.periodNs;
-      timer.deadlineNs += (missed + 1) * timer.periodNs;
-      timer.age = nextAge++;
-      insert(slot);
-    }
-    return slot;
+/** Removes what {@link first} has given. */
+function removeFirst(entry: Entry): void {
+  if (heap.length > 0 && changetype<usize>(entry) == heap.base) {
+    const last = heap.length - 1;
+    heap.length = last;
+    if (last > 0) fall(0, heap.at(last));
+    return;
   }
-  due.length = 0;
-  dueNext = 0;
-  return NONE;
+  queueFrom += 1;
+  // What lies before it is used again when it is half of the queue.
+  if (queueFrom * 2 >= queue.length) keepLeft(queue, queueFrom);
 }
 
-/** The turn was stopped: returns the due timers that were not fired to the heap, with their deadlines. */
-export function returnDue(): void {
-  while (dueNext < due.length) {
-    const entry = due.at(dueNext++);
-    if (isRunning(entry.slot, entry.generation)) insert(entry.slot);
+function insert(deadlineNs: i64, age: u64, slot: i32, generation: u32): void {
+  const last = queue.length - 1;
+  if (last < queueFrom || queue.at(last).deadlineNs <= deadlineNs) {
+    put(queue, queue.add(), deadlineNs, age, slot, generation);
+    return;
   }
-  due.length = 0;
-  dueNext = 0;
-}
-
-function insert(slot: i32): void {
-  const index = heapPlaces.add();
-  place(slot, index);
-  rise(index);
-}
-
-/** Takes the timer at `index` out of the heap. */
-function extract(index: i32): void {
-  const last = heapPlaces.length - 1;
-  const moved = heapPlaces.at(last).slot;
-  heapPlaces.length = last;
-  if (index == last) return;
-  place(moved, index);
-  rise(index);
-  fall(timers.at(moved).heapAt);
-}
-
-
-@inline
-function place(slot: i32, index: i32): void {
-  heapPlaces.at(index).slot = slot;
-  timers.at(slot).heapAt = index;
-}
-
-function isBefore(a: i32, b: i32): bool {
-  const first = timers.at(heapPlaces.at(a).slot);
-  const second = timers.at(heapPlaces.at(b).slot);
-  if (first.deadlineNs != second.deadlineNs) return first.deadlineNs < second.deadlineNs;
-  return first.age < second.age;
-}
-
-function swap(a: i32, b: i32): void {
-  const slot = heapPlaces.at(a).slot;
-  place(heapPlaces.at(b).slot, a);
-  place(slot, b);
-}
-
-function rise(from: i32): void {
-  let index = from;
+  let index = heap.add();
   while (index > 0) {
     const parent = (index - 1) >> 1;
-    if (!isBefore(index, parent)) return;
-    swap(index, parent);
+    const above = heap.at(parent);
+    if (above.deadlineNs <= deadlineNs) break;
+    copy(heap.at(index), above);
     index = parent;
   }
+  put(heap, index, deadlineNs, age, slot, generation);
 }
 
-function fall(from: i32): void {
+/** Moves the entry at `from`, or another in its place, down the heap to where it belongs. */
+function fall(from: i32, moved: Entry): void {
+  copy(moving, moved);
   let index = from;
   while (true) {
-    let least = index;
-    const left = 2 * index + 1;
-    if (left < heapPlaces.length && isBefore(left, least)) least = left;
-    if (left + 1 < heapPlaces.length && isBefore(left + 1, least)) least = left + 1;
-    if (least == index) return;
-    swap(index, least);
+    let least = 2 * index + 1;
+    if (least >= heap.length) break;
+    if (least + 1 < heap.length && isBefore(heap.at(least + 1), heap.at(least))) least += 1;
+    if (!isBefore(heap.at(least), moving)) break;
+    copy(heap.at(index), heap.at(least));
     index = least;
   }
+  copy(heap.at(index), moving);
+}
+
+function removeCancelled(): void {
+  keepLeft(queue, queueFrom);
+  keepLeft(heap, 0);
+  for (let i = (heap.length >> 1) - 1; i >= 0; i--) fall(i, heap.at(i));
+  keepLeft(aside, 0);
+}
+
+/** Keeps the entries from `from` whose timers were not cancelled, in their order. */
+function keepLeft(entries: Records<Entry>, from: i32): void {
+  let kept = 0;
+  for (let i = from; i < entries.length; i++) {
+    const entry = entries.at(i);
+    if (!isLeft(entry)) cancelled -= 1;
+    else copy(entries.at(kept++), entry);
+  }
+  entries.length = kept;
+  if (entries === queue) queueFrom = 0;
+}
+
+function isBefore(one: Entry, other: Entry): bool {
+  if (one.deadlineNs != other.deadlineNs) return one.deadlineNs < other.deadlineNs;
+  return one.age < other.age;
+}
+
+function copy(to: Entry, from: Entry): void {
+  to.deadlineNs = from.deadlineNs;
+  to.age = from.age;
+  to.slot = from.slot;
+  to.generation = from.generation;
+}
+
+function put(entries: Records<Entry>, index: i32, deadlineNs: i64, age: u64, slot: i32, generation: u32): void {
+  const entry = entries.at(index);
+  entry.deadlineNs = deadlineNs;
+  entry.age = age;
+  entry.slot = slot;
+  entry.generation = generation;
 }

@@ -29,7 +29,7 @@ import {
 import { hasPaused, pauseEndNs, resumePaused } from "./pause";
 import { hasLeftover, schedule } from "./schedule";
 import { statistics } from "./statistics";
-import { addTimer, collectDue, hasDeadline, nextDeadlineNs, returnDue, takeDue } from "./timers";
+import { addTimer, beginFiring, endFiring, nextDeadlineNs, takeDue, timerCount } from "./timers";
 import { ask } from "./upcalls";
 import { ERRNO_INTR, ERRNO_SUCCESS } from "../shared/errno";
 import { ClockId, clock_time_get, poll_oneoff } from "../wasi/poll";
@@ -68,11 +68,11 @@ export function prepare(timeoutNs: i64): i64 {
   sampleAll();
   if (hasLeftover()) return 0;
   let wait = min(timeoutNs, WAIT_NS_MAX);
-  if (hasDeadline() || hasPaused()) {
+  if (timerCount() > 0 || hasPaused()) {
     const now = nowNs();
     if (hasPaused()) resumePaused(now);
     if (hasPaused()) wait = min(wait, pauseEndNs() - now);
-    if (hasDeadline()) wait = min(wait, nextDeadlineNs() - now);
+    if (timerCount() > 0) wait = min(wait, firstDeadlineNs() - now);
   }
   return max<i64>(0, wait);
 }
@@ -94,7 +94,7 @@ export function run(waitNs: i64, byChannel: bool): i32 {
     ready = schedule(min(load<i32>(result), eventCapacity()));
     deliverAll(ready, byChannel);
   }
-  if (!isStopped() && hasDeadline()) fire();
+  if (!isStopped() && timerCount() > 0) fire();
   running = false;
   return errno == ERRNO_SUCCESS || errno == ERRNO_INTR ? ready : -errno;
 }
@@ -115,27 +115,30 @@ function sampleAll(): void {
   }
 }
 
-/** What fires timers; nothing until there is one, so that a module without any does not contain the rest. */
+/** What knows the timers; nothing does until there is one, so that a module without any does not contain the rest. */
 let fire: () => void = fireNone;
+let firstDeadlineNs: () => i64 = noDeadline;
 
 function fireNone(): void {}
+
+function noDeadline(): i64 {
+  return WAIT_NS_MAX;
+}
 
 /** Starts a timer for a time of the monotonic clock, in nanoseconds; a period of 0 fires once. @returns its slot. */
 export function startTimer(deadlineNs: i64, periodNs: i64): i32 {
   fire = fireTimers;
+  firstDeadlineNs = nextDeadlineNs;
   return addTimer(deadlineNs, periodNs);
 }
 
 function fireTimers(): void {
   const now = nowNs();
-  collectDue(now);
+  beginFiring();
   let slot = takeDue(now);
   while (slot >= 0) {
     deliverTimer(slot);
-    if (isStopped()) {
-      returnDue();
-      return;
-    }
-    slot = takeDue(now);
+    slot = isStopped() ? -1 : takeDue(now);
   }
+  endFiring();
 }

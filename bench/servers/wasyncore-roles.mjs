@@ -55,7 +55,14 @@ export function makeRoles(api, { map, readSize, targetPort, importFrom }) {
 
   /** As in examples/proxy.ts. */
   class Side extends AsyncChat {
+    static buffer = new Uint8Array(65_536);
     peer;
+
+    handleRead() {
+      const { buffer } = Side;
+      const length = this.recvInto(buffer);
+      if (length > 0) this.collectIncomingData(buffer.subarray(0, length));
+    }
 
     collectIncomingData(data) {
       const { peer } = this;
@@ -82,6 +89,9 @@ export function makeRoles(api, { map, readSize, targetPort, importFrom }) {
       peer.closeWhenDone();
     }
   }
+
+  // A build without it reads as AsyncChat does.
+  if (!("recvInto" in Dispatcher.prototype)) delete Side.prototype.handleRead;
 
   /** Finds the end of the head, and answers with a constant. */
   class LeanHttp extends Dispatcher {

@@ -5,10 +5,10 @@
 
 function typeError(name: string, expected: string, value: unknown): TypeError {
   const got = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
-  return Object.assign(new TypeError(`"${name}" must be ${expected}, got ${got}`), { code: "ERR_INVALID_ARG_TYPE" });
+  return codedTypeError(`"${name}" must be ${expected}, got ${got}`);
 }
 
-function rangeError(name: string, expected: string, value: unknown): RangeError {
+export function rangeError(name: string, expected: string, value: unknown): RangeError {
   return Object.assign(new RangeError(`"${name}" must be ${expected}, got ${String(value)}`), {
     code: "ERR_OUT_OF_RANGE",
   });
@@ -35,8 +35,55 @@ export function checkDescriptor(name: string, value: unknown): asserts value is 
   checkInteger(name, value, 0, 0x7fffffff);
 }
 
+const BYTES = "a Uint8Array (a Buffer is one)";
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+/** What the engine itself keeps of a typed array, which no property of the object changes. They throw for anything else. */
+const lengthOf = getterOf<number>("length");
+const bufferOf = getterOf<ArrayBufferLike>("buffer");
+
+function getterOf<T>(name: string): (this: unknown) => T {
+  return Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: unknown) => T;
+}
+
+/** A Uint8Array with memory of its own: no object that merely inherits from it, and none whose memory was transferred. */
 export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
-  if (!(value instanceof Uint8Array)) throw typeError(name, "a Uint8Array (a Buffer is one)", value);
+  if (!(value instanceof Uint8Array)) throw typeError(name, BYTES, value);
+  let length: number;
+  try {
+    length = lengthOf.call(value);
+  } catch {
+    throw codedTypeError(`"${name}" must be ${BYTES}, got an object without bytes`);
+  }
+  // Memory that was transferred has no length any more.
+  if (length === 0 && isDetached(bufferOf.call(value))) {
+    throw codedTypeError(`"${name}" must be ${BYTES}, got one whose memory was transferred`);
+  }
+}
+
+/** Nothing else tells before Node 21. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  if (buffer.byteLength > 0) return false;
+  try {
+    return new Uint8Array(buffer).length > 0;
+  } catch {
+    return true;
+  }
+}
+
+function codedTypeError(message: string): TypeError {
+  return Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_TYPE" });
+}
+
+/** An object that has these methods. @param what what such an object is: "a channel" */
+export function checkMethods(name: string, value: unknown, what: string, methods: readonly string[]): void {
+  if (typeof value !== "object" || value === null) throw typeError(name, what, value);
+  const missing = methods.find((method) => typeof (value as Record<string, unknown>)[method] !== "function");
+  if (missing !== undefined) throw codedTypeError(`"${name}" must be ${what}, got an object without ${missing}()`);
+}
+
+/** A backend: what is certain to be used of it is looked at, and not every member. */
+export function checkBackend(name: string, value: unknown): void {
+  checkMethods(name, value, "a Backend", ["createPollSet", "errorCode", "socket", "pipe", "close"]);
 }
 
 export function checkString(name: string, value: unknown): asserts value is string {
@@ -62,6 +109,11 @@ export function checkInstance<T>(
   type: Function & { readonly prototype: T },
 ): asserts value is T {
   if (!(value instanceof type)) throw typeError(name, `a ${type.name}`, value);
+}
+
+/** An object of one of several classes, which `expected` names. */
+export function checkAnyOf(name: string, value: unknown, expected: string, types: readonly Function[]): void {
+  if (!types.some((type) => value instanceof type)) throw typeError(name, expected, value);
 }
 
 export function checkObject(name: string, value: unknown): asserts value is Record<string, unknown> {

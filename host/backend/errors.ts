@@ -68,8 +68,8 @@ export class LoopError extends Error {
   override name = "LoopError";
   readonly code: LoopErrorCode;
 
-  constructor(code: LoopErrorCode, message: string) {
-    super(message);
+  constructor(code: LoopErrorCode, message: string, options?: { readonly cause: unknown }) {
+    super(message, options);
     this.code = code;
   }
 }

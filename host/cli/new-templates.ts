@@ -101,6 +101,6 @@ The same source runs on Node by itself, compiled by tsc. LISTEN=HOST:PORT says w
 npm run start:node
 \`\`\`
 
-What a program may use: node_modules/wasyncore/docs/portable.md
+What a program may use: https://github.com/wasyncore/wasyncore/blob/main/docs/portable.md
 `;
 }

@@ -4,9 +4,9 @@
  */
 
 import type { Backend } from "../backend/backend.js";
-import { checkBytes } from "../backend/check.js";
+import { checkArray, checkBytes, checkInstance, checkObject, checkString } from "../backend/check.js";
 import { defaultBackend } from "../net/default-backend.js";
-import type { Socket } from "../net/socket.js";
+import { Socket } from "../net/socket.js";
 import { Guest } from "./instance.js";
 import { driveTurns } from "./turns.js";
 import { Preview1, type Preview1Options } from "./preview1.js";
@@ -64,9 +64,14 @@ export async function driveGuest(module: Uint8Array, options: DriveGuestOptions 
 }
 
 function createPreview1(options: GuestOptions): Preview1 {
-  const given = (options.listeners ?? []).map((each) => ("socket" in each ? each : { socket: each, name: undefined }));
+  checkObject("options", options);
+  const { listeners: listed = [] } = options;
+  checkArray("options.listeners", listed);
+  // All those that are sockets, so that they are closed whatever else is wrong.
+  const given = listed.flatMap((each) => namedSocket(each) ?? []);
   const backend: Backend = defaultBackend();
   try {
+    for (const [index, each] of listed.entries()) checkListener(`options.listeners[${index}]`, each);
     const listeners = given.map(({ socket: { fd }, name }) => ({ fd, name }));
     const preview1 = new Preview1(backend, { ...options, listeners });
     // The guest's from here on, and this thread's to close if it ends before the guest does.
@@ -76,4 +81,19 @@ function createPreview1(options: GuestOptions): Preview1 {
     for (const { socket } of given) socket.close();
     throw error;
   }
+}
+
+type Listener = NonNullable<GuestOptions["listeners"]>[number];
+
+function namedSocket(listener: unknown): { readonly socket: Socket; readonly name: string | undefined } | undefined {
+  if (listener instanceof Socket) return { socket: listener, name: undefined };
+  const { socket, name } = (listener ?? {}) as Exclude<Listener, Socket>;
+  return socket instanceof Socket ? { socket, name } : undefined;
+}
+
+function checkListener(name: string, listener: unknown): void {
+  if (listener instanceof Socket) return;
+  checkObject(name, listener);
+  checkInstance(`${name}.socket`, listener["socket"], Socket);
+  if (listener["name"] !== undefined) checkString(`${name}.name`, listener["name"]);
 }

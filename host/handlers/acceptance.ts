@@ -16,30 +16,53 @@ interface Given {
   channel: Channel | undefined;
 }
 
-/** Connections being set up, for all listeners of this thread. */
-const beingSetUp = new WeakMap<Endpoint, Acceptance>();
+/** Calls that are being made in this thread: more than one where a callback runs another map's loop. */
+const running: Acceptance[] = [];
+/** Connections of calls whose promise is pending. */
+const pending = new WeakMap<Endpoint, Acceptance>();
 
 /** Records that a channel takes over this endpoint. */
 export function noteTakenOver(endpoint: Endpoint, channel: Channel): void {
-  beingSetUp.get(endpoint)?.takenOver(endpoint, channel);
+  for (let i = running.length - 1; i >= 0; i--) if (running[i]?.takenOver(endpoint, channel) === true) return;
+  pending.get(endpoint)?.takenOver(endpoint, channel);
 }
 
-/** The connections accepted in one call of `handleAccept`. */
+/** The connections accepted in one call of `handleAccept`. Used again for the next call, unless it was deferred. */
 export class Acceptance {
+  /** Has the default handleAccept accepted a connection in this call? */
+  mayHaveMore = false;
   readonly #listener: Channel & { logInfo(message: string, type: string): void };
   readonly #given: Given[] = [];
   /** The connection handled last: an error belongs to it, or to the listener if there is none. */
   #latest: Given | undefined;
+  #isDeferred = false;
+  #isRunning = false;
 
   constructor(listener: Channel & { logInfo(message: string, type: string): void }) {
     this.#listener = listener;
+  }
+
+  /** Has `accept` returned no connection? */
+  get isEmpty(): boolean {
+    return this.#given.length === 0;
+  }
+
+  /** Is the call being made? No longer once its promise is pending. */
+  get isRunning(): boolean {
+    return this.#isRunning;
+  }
+
+  /** A call begins. */
+  begin(): void {
+    this.mayHaveMore = false;
+    this.#isRunning = true;
+    running.push(this);
   }
 
   /** Records a connection that `accept` returned. */
   give(socket: Endpoint): void {
     this.#latest = { socket, channel: undefined };
     this.#given.push(this.#latest);
-    beingSetUp.set(socket, this);
   }
 
   /** Records that `accept` itself failed. */
@@ -47,16 +70,30 @@ export class Acceptance {
     this.#latest = undefined;
   }
 
-  takenOver(socket: Endpoint, channel: Channel): void {
-    const given = this.#given.find((each) => each.socket === socket);
-    if (given === undefined) return;
-    given.channel = channel;
-    this.#latest = given;
+  /** @returns whether `socket` is one of its connections */
+  takenOver(socket: Endpoint, channel: Channel): boolean {
+    for (const given of this.#given) {
+      if (given.socket !== socket) continue;
+      given.channel = channel;
+      this.#latest = given;
+      return true;
+    }
+    return false;
+  }
+
+  /** The callback has returned a promise: until it settles, its connections are being set up. */
+  defer(): void {
+    this.#stopRunning();
+    for (const { socket } of this.#given) pending.set(socket, this);
+    this.#isDeferred = true;
   }
 
   /** Records that the callback has finished. */
   end(): void {
-    for (const { socket } of this.#given) beingSetUp.delete(socket);
+    if (this.#isDeferred) for (const { socket } of this.#given) pending.delete(socket);
+    else this.#stopRunning();
+    while (this.#given.length > 0) this.#given.pop();
+    this.#latest = undefined;
   }
 
   /**
@@ -66,11 +103,12 @@ export class Acceptance {
    * @returns false if the error is the listener's own or leaves the loop anyway: the caller handles it
    */
   fail(error: unknown, leave: (error: unknown) => void): boolean {
+    const given = this.#given.slice();
+    const latest = this.#latest;
     this.end();
     // A program that leaves the loop may have kept the connection for later use.
     if (error instanceof ExitNow) return false;
-    for (const { socket, channel } of this.#given) if (channel === undefined) closeQuietly(socket);
-    const latest = this.#latest;
+    for (const { socket, channel } of given) if (channel === undefined) closeQuietly(socket);
     if (latest === undefined) return false;
     if (latest.channel === undefined) {
       this.#log(error);
@@ -82,6 +120,14 @@ export class Acceptance {
       leave(thrown);
     }
     return true;
+  }
+
+  #stopRunning(): void {
+    this.#isRunning = false;
+    // The last one, unless its call went on after an inner one began.
+    const at = running.lastIndexOf(this);
+    if (at === running.length - 1) running.pop();
+    else if (at >= 0) running.splice(at, 1);
   }
 
   #log(error: unknown): void {

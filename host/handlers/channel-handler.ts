@@ -23,26 +23,26 @@ import type { Membership } from "./membership.js";
  * A rejection is handled like an error that a callback throws.
  */
 export abstract class ChannelHandler implements Channel {
+  // Rarely changed: a value of the class, as in asyncore, so that connections need no memory for it.
+
   /** For subclasses; this class does not use it. asyncore: debug. */
-  debug = false;
+  declare debug: boolean;
+  /** For subclasses; this class does not use it. asyncore: closing. */
+  declare closing: boolean;
+  /** Types of message that {@link logInfo} does not log. Assign another set to change it. */
+  declare ignoreLogTypes: ReadonlySet<string>;
+
   /** Is the channel connected? Set by this class. */
   connected = false;
   /** Is a connect in progress? Set by this class. */
   connecting = false;
   /** Is the channel listening? Set by this class. */
   accepting = false;
-  /** For subclasses; this class does not use it. asyncore: closing. */
-  closing = false;
   /** The address passed to `bind` or `connect`, or the peer's address. */
   addr: SocketAddress | undefined;
-  /** Types of message that {@link logInfo} does not log. */
-  ignoreLogTypes: ReadonlySet<string> = new Set(["warning"]);
 
   readonly #membership: Membership;
-  /** Has the default handleAccept accepted a connection in this call? */
-  #mayHaveMore = false;
-  /** Set while handleAccept is being called: the connections it has accepted. */
-  #isAccepting = false;
+  /** Of a listener: what handleAccept accepts while it is being called; used again by the next call. */
   #acceptance: Acceptance | undefined;
 
   /** @internal */
@@ -85,31 +85,56 @@ export abstract class ChannelHandler implements Channel {
 
   // Sampled every turn if a subclass overrides them.
 
-  /** Does the channel want read events? By default, yes. */
+  /**
+   * Does the channel want read events? By default, yes.
+   * @example override readable() { return this.free > 0; }
+   */
   readable(): boolean {
     return (this.#membership.interest & Interest.READ) !== 0;
   }
 
-  /** Does the channel want write events? By default, only if `handleWrite` is overridden; asyncore says yes, and spins. */
+  /**
+   * Does the channel want write events? By default, only if `handleWrite` is overridden; asyncore says yes, and spins.
+   * @example override writable() { return this.queue.length > 0; }
+   */
   writable(): boolean {
     return (this.#membership.interest & Interest.WRITE) !== 0;
   }
 
   // Callbacks, to be overridden.
 
+  /**
+   * There is input, or the end of it. By default, logs a warning.
+   * @example
+   * override handleRead() {
+   *   const data = this.recv(8192); // empty at the end of input
+   *   if (data.length > 0) this.send(data);
+   * }
+   */
   handleRead(): void | Promise<void> {
     this.logInfo("unhandled read event", "warning");
   }
 
+  /**
+   * There is room for output. By default, logs a warning.
+   * @example override handleWrite() { this.rest = this.rest.subarray(this.send(this.rest)); }
+   */
   handleWrite(): void | Promise<void> {
     this.logInfo("unhandled write event", "warning");
   }
 
-  /** Out-of-band data has arrived. */
+  /**
+   * Out-of-band data has arrived.
+   * @example override handleExpt() { this.urgent(this.socket.recvOutOfBand()); }
+   */
   handleExpt(): void | Promise<void> {
     this.logInfo("unhandled incoming priority event", "warning");
   }
 
+  /**
+   * The connection that `connect` began is open. By default, logs a warning.
+   * @example override handleConnect() { this.send(Buffer.from("GET / HTTP/1.0\r\n\r\n")); }
+   */
   handleConnect(): void | Promise<void> {
     this.logInfo("unhandled connect event", "warning");
   }
@@ -121,13 +146,18 @@ export abstract class ChannelHandler implements Channel {
    * A connection is waiting. By default, accepts it and passes it to {@link handleAccepted}, and is called again until no
    * connection is waiting. An error thrown after `accept` belongs to the connection: the channel that has taken it over
    * gets the error in its handleError; if none has, the connection is closed and the error logged. The listener goes on.
+   * @example override handleAccept() { const [socket] = this.accept() ?? []; if (socket !== undefined) serve(socket); }
    */
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
-    this.#mayHaveMore = accepted !== undefined;
-    return accepted === undefined ? undefined : this.handleAccepted(...accepted);
+    if (this.#acceptance !== undefined) this.#acceptance.mayHaveMore = accepted !== undefined;
+    return accepted === undefined ? undefined : this.handleAccepted(accepted[0], accepted[1]);
   }
 
+  /**
+   * A connection was accepted. By default, closes it and logs a warning.
+   * @example override handleAccepted(socket: Socket) { new EchoHandler(socket, this.map); }
+   */
   handleAccepted(socket: Socket, _address: SocketAddress): void | Promise<void> {
     socket.close();
     this.logInfo("unhandled accepted event", "warning");
@@ -136,18 +166,25 @@ export abstract class ChannelHandler implements Channel {
   /**
    * The peer has sent its last byte; it may still read. By default, calls {@link handleClose}, as in asyncore. Override it
    * to keep writing, and close when done.
+   * @example override handleEof() { this.send(this.answer()); this.close(); }
    */
   handleEof(): void | Promise<void> {
     this.handleCloseEvent();
   }
 
-  /** The connection is over, or lost. Called at most once for each socket taken over. */
+  /**
+   * The connection is over, or lost. Called at most once for each socket taken over.
+   * @example override handleClose() { clients.delete(this); this.close(); }
+   */
   handleClose(): void | Promise<void> {
     this.logInfo("unhandled close event", "warning");
     this.close();
   }
 
-  /** A callback threw, or the socket has an error. By default, logs it and closes. An error thrown here leaves the loop. */
+  /**
+   * A callback threw, or the socket has an error. By default, logs it and closes. An error thrown here leaves the loop.
+   * @example override handleError(error: unknown) { this.log(String(error)); this.close(); }
+   */
   handleError(error: unknown): void | Promise<void> {
     const { type, message, info } = compactTraceback(error);
     this.logInfo(`uncaptured exception, closing channel ${this} (${type}: ${message} ${info})`, "error");
@@ -181,20 +218,14 @@ export abstract class ChannelHandler implements Channel {
   }
 
   handleAcceptEvent(): boolean {
-    this.#mayHaveMore = false;
-    this.#isAccepting = true;
-    this.#acceptance = undefined;
+    const acceptance = (this.#acceptance ??= new Acceptance(this));
+    acceptance.begin();
     try {
-      const result = this.handleAccept();
-      this.#followAccept(result, this.#acceptance);
+      this.#followAccept(this.handleAccept(), acceptance);
     } catch (error) {
-      const acceptance = this.#acceptance as Acceptance | undefined;
-      if (acceptance?.fail(error, (thrown) => this.#membership.leaveLoop(thrown)) !== true) throw error;
-    } finally {
-      this.#isAccepting = false;
-      this.#acceptance = undefined;
+      if (!acceptance.fail(error, (thrown) => this.#membership.leaveLoop(thrown))) throw error;
     }
-    return this.#mayHaveMore;
+    return acceptance.mayHaveMore;
   }
 
   /** A stream has reached end of input: calls `handleEof`, once for each socket taken over. */
@@ -219,6 +250,7 @@ export abstract class ChannelHandler implements Channel {
     if (result !== undefined) this.#membership.follow(this, result, rethrow);
   }
 
+  /** @internal */
   socketError(code: string): OSError {
     const syscall = this.connecting ? "connect" : "poll";
     if (this.connecting) {
@@ -229,6 +261,7 @@ export abstract class ChannelHandler implements Channel {
     return new OSError(code, { syscall, address: this.addr?.host, port: this.addr?.port, path: this.addr?.path });
   }
 
+  /** @internal */
   sampleInterest(): number {
     const read = this.readable() ? Interest.READ : Interest.NONE;
     return this.writable() && this.#membership.handlesWrite ? read | Interest.WRITE : read;
@@ -252,24 +285,23 @@ export abstract class ChannelHandler implements Channel {
 
   /** Records a connection that `accept` returned. */
   protected noteAccepted(socket: Socket): void {
-    if (!this.#isAccepting) return;
-    this.#acceptance ??= new Acceptance(this);
-    this.#acceptance.give(socket);
+    if (this.#acceptance?.isRunning === true) this.#acceptance.give(socket);
   }
 
   /** Records that `accept` failed: the error is the listener's own. */
   protected noteAcceptFailed(): void {
-    this.#acceptance?.noteOwnError();
+    if (this.#acceptance?.isRunning === true) this.#acceptance.noteOwnError();
   }
 
   /** Until its promise settles, an error of an asynchronous handleAccept belongs to the connections it has accepted. */
-  #followAccept(result: void | Promise<void>, acceptance: Acceptance | undefined): void {
-    if (acceptance === undefined) {
-      this.follow(result);
-    } else if (result === undefined) {
+  #followAccept(result: void | Promise<void>, acceptance: Acceptance): void {
+    if (acceptance.isEmpty || result === undefined) {
       acceptance.end();
+      this.follow(result);
     } else {
-      const settled = Promise.resolve(result).finally(() => acceptance.end());
+      acceptance.defer();
+      this.#acceptance = undefined;
+      const settled = Promise.resolve(result).then(() => acceptance.end());
       this.#membership.follow(this, settled, (error) => {
         if (!acceptance.fail(error, rethrow)) handleThrown(this, error, false);
       });
@@ -277,12 +309,25 @@ export abstract class ChannelHandler implements Channel {
   }
 }
 
+ChannelHandler.prototype.debug = false;
+ChannelHandler.prototype.closing = false;
+ChannelHandler.prototype.ignoreLogTypes = sharedSet("warning");
+
 declareLibraryClass(ChannelHandler);
 declareLibraryMethods(
   ChannelHandler.prototype.readable,
   ChannelHandler.prototype.writable,
   ChannelHandler.prototype.handleWrite,
 );
+
+/** A set that all channels have: none can change it for the others. */
+function sharedSet(...values: string[]): ReadonlySet<string> {
+  const value = (): never => {
+    const message = "this set is shared by all channels: assign a new one to ignoreLogTypes";
+    throw Object.assign(new TypeError(message), { code: "ERR_SHARED_SET" });
+  };
+  return Object.defineProperties(new Set(values), { add: { value }, delete: { value }, clear: { value } });
+}
 
 function rethrow(error: unknown): never {
   throw error;

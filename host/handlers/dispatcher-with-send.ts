@@ -7,17 +7,18 @@ import { SendQueue } from "./send-queue.js";
 
 /** Output that cannot be sent at once is queued, and sent when the socket has room. */
 export class DispatcherWithSend extends Dispatcher {
-  readonly #queue = new SendQueue();
+  /** Pending output; undefined while there is none. */
+  #queue: SendQueue | undefined;
   /** Did the last send find that the peer is gone? */
   #outputLost = false;
 
   /** Bytes of pending output. asyncore: len(out_buffer). */
   get outBufferLength(): number {
-    return this.#queue.length;
+    return this.#queue?.length ?? 0;
   }
 
   override writable(): boolean {
-    return this.connecting || this.#queue.length > 0;
+    return this.connecting || this.#queue !== undefined;
   }
 
   override handleWrite(): void {
@@ -27,28 +28,32 @@ export class DispatcherWithSend extends Dispatcher {
   /** Takes all of `data`: sends what it can, and queues a copy of the rest. @returns its length */
   override send(data: Uint8Array): number {
     const bytes = plainBytes("data", data);
-    if (this.#queue.length > 0 || this.connecting) {
-      this.#queue.pushCopy(bytes);
+    if (this.#queue !== undefined || this.connecting) {
+      this.#keep(bytes);
       if (!this.connecting) this.initiateSend();
     } else {
       this.#outputLost = false;
       const sent = super.send(bytes);
-      if (sent < bytes.length && !this.#outputLost) this.#queue.pushCopy(partOf(bytes, sent, bytes.length));
+      if (sent < bytes.length && !this.#outputLost) this.#keep(partOf(bytes, sent, bytes.length));
     }
-    this.setWriteInterest(this.#queue.length > 0);
+    this.#updateInterest();
     return bytes.length;
   }
 
-  /** Sends as much pending output as it can, at most 64 KiB. asyncore: initiate_send. */
+  /** Sends as much pending output as it can, at most 1 MiB. asyncore: initiate_send. */
   initiateSend(): void {
-    if (this.#queue.length > 0) this.#queue.drop(this.sendPieces(this.#queue.front()));
-    this.setWriteInterest(this.#queue.length > 0);
+    const queue = this.#queue;
+    if (queue !== undefined) {
+      queue.drop(this.sendPieces(queue.front()));
+      if (queue.length === 0 && queue === this.#queue) this.#queue = undefined;
+    }
+    this.#updateInterest();
   }
 
   /** Closes; pending output is dropped. */
   override close(): void {
     super.close();
-    this.#queue?.clear();
+    this.#queue = undefined;
   }
 
   protected override get managesWriting(): boolean {
@@ -56,13 +61,21 @@ export class DispatcherWithSend extends Dispatcher {
   }
 
   protected override get plainOutputLength(): number {
-    return this.#queue.length;
+    return this.outBufferLength;
   }
 
   protected override outputLost(): void {
     super.outputLost();
     this.#outputLost = true;
-    this.#queue.clear();
+    this.#queue = undefined;
+  }
+
+  #keep(data: Uint8Array): void {
+    if (data.length > 0) (this.#queue ??= new SendQueue()).pushCopy(data);
+  }
+
+  #updateInterest(): void {
+    this.setWriteInterest(this.#queue !== undefined);
   }
 }
 

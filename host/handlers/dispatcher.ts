@@ -7,11 +7,12 @@ import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
 import type { ChannelDescription } from "../loop/channel.js";
 import { ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
 import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
-import type { ConnectionState, Endpoint } from "../net/endpoint.js";
+import type { Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
+import { plainBytes } from "../net/plain-bytes.js";
 import { Socket } from "../net/socket.js";
-import type { TlsEndpoint } from "../net/tls/endpoint.js";
+import { TlsEndpoint } from "../net/tls/endpoint.js";
 import type { WrapTlsOptions } from "../net/tls/options.js";
 import type { TLSSocket } from "../net/tls/session.js";
 import { tlsOf, tlsOn } from "../net/tls/wrapped.js";
@@ -19,21 +20,14 @@ import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
 import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
 import { Membership } from "./membership.js";
+import { describeState, isOutOfDescriptors, STATES, withoutSocket } from "./states.js";
 
 const NOTHING = new Uint8Array(0);
 
-/** The engine's name for it. */
-const STATES = {
-  unconnected: State.IDLE,
-  connected: State.OPEN,
-  connectionless: State.OPEN,
-  listening: State.ACCEPTING,
-} as const satisfies Record<ConnectionState["kind"], number>;
-
-/** Errors of accept that mean "out of descriptors or memory": pausing helps, closing would not. */
-const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
-
-/** Puts TLS between a channel and its socket: the part of `wrapTls` and `startTls` that needs the channel's own. */
+/**
+ * Puts TLS between a channel and its socket: the part of `wrapTls` and `startTls` that needs the channel's own.
+ * @internal
+ */
 export let layTls: (channel: Dispatcher, options: WrapTlsOptions, isUnderWay: boolean) => void;
 
 /**
@@ -47,8 +41,6 @@ export class Dispatcher extends ChannelHandler {
   #endpoint: Endpoint | undefined;
   /** The endpoint, or the socket beneath it. */
   #socket: Socket | undefined;
-  /** The endpoint, if it is TLS. */
-  #tls: TlsEndpoint | undefined;
 
   /**
    * @param socket a connected or listening socket to take over
@@ -104,9 +96,7 @@ export class Dispatcher extends ChannelHandler {
    */
   setSocket(socket: Socket): void {
     checkInstance("socket", socket, Socket);
-    const tls = tlsOf(socket);
-    this.setEndpoint(tls ?? socket, socket);
-    this.#tls = tls;
+    this.setEndpoint(tlsOf(socket) ?? socket, socket);
   }
 
   /** Allows the address to be bound again at once (SO_REUSEADDR); does nothing if the option cannot be set. */
@@ -123,7 +113,7 @@ export class Dispatcher extends ChannelHandler {
     const endpoint = this.#open("epoll");
     const sampled = isOverride(this.readable) || isOverride(this.writable);
     this.#membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
-    this.#membership.join(this, endpoint.fd, sampled, endpoint.isStream);
+    this.#membership.join(this, endpoint, sampled);
   }
 
   /** Leaves the map; the socket stays open. asyncore: del_channel. */
@@ -183,7 +173,7 @@ export class Dispatcher extends ChannelHandler {
       return accepted;
     } catch (error) {
       if (error instanceof OSError && error.code === "ECONNABORTED") return undefined;
-      if (!(error instanceof OSError && OUT_OF_DESCRIPTORS.has(error.code) && this.#membership.pause())) {
+      if (!(error instanceof OSError && isOutOfDescriptors(error.code) && this.#membership.pause())) {
         this.noteAcceptFailed();
         throw error;
       }
@@ -202,7 +192,13 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called. */
+  /**
+   * Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called.
+   *
+   * What is returned never changes. From 1 KiB on it may be a view of a larger memory that other data shares, as of a Buffer:
+   * its `buffer` is not for use, a view that is kept keeps up to 1 MiB in memory, and posting it to a thread copies all of
+   * that. `data.slice()` is a copy of its own. See {@link recvInto} for memory that the program provides.
+   */
   recv(maxBytes: number): Uint8Array {
     const endpoint = this.#open("recv");
     let data: Uint8Array;
@@ -213,6 +209,24 @@ export class Dispatcher extends ChannelHandler {
     }
     if (data.length === 0 && maxBytes > 0 && endpoint.isStream) this.#ended();
     return data;
+  }
+
+  /**
+   * Receives into `target`, up to its length: for a program that uses its memory again. Otherwise like {@link recv}.
+   * socket.recv_into of Python.
+   * @returns how many bytes; 0 at end of input or if the peer is gone: then `handleEof` or `handleClose` is called
+   * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
+   */
+  recvInto(target: Uint8Array): number {
+    const endpoint = this.#open("recv");
+    let length: number;
+    try {
+      length = endpoint.recvInto(target);
+    } catch (error) {
+      return this.#lost(error, 0);
+    }
+    if (length === 0 && endpoint.isStream && plainBytes("target", target).length > 0) this.#ended();
+    return length;
   }
 
   /** Leaves the map and closes the socket; safe to call again. No callback comes after it. */
@@ -226,7 +240,7 @@ export class Dispatcher extends ChannelHandler {
     } catch (error) {
       if (!(error instanceof OSError) || (error.code !== "ENOTCONN" && error.code !== "EBADF")) throw error;
     } finally {
-      this.#membership.lifetime.end();
+      this.#membership.endLife();
     }
   }
 
@@ -234,12 +248,14 @@ export class Dispatcher extends ChannelHandler {
     const endpoint = this.#endpoint;
     const { local, remote } = endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
     const { bytesIn = 0, bytesOut = 0 } = endpoint ?? {};
-    return { state: this.#describeState(), local, remote, bytesIn, bytesOut };
+    return { state: describeState(this, this.#membership), local, remote, bytesIn, bytesOut };
   }
 
   // Used by the library's own subclasses.
 
-  /** Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write. */
+  /**
+   * Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write.
+   */
   protected get managesWriting(): boolean {
     return false;
   }
@@ -256,15 +272,13 @@ export class Dispatcher extends ChannelHandler {
     this.delChannel();
     this.#endpoint = endpoint;
     this.#socket = socket;
-    this.#tls = undefined;
-    membership.setLayer(endpoint.layer);
     if (address !== undefined) this.addr = address;
     this.connected = kind === "connected";
     this.accepting = kind === "listening";
     membership.state = STATES[kind];
     membership.eofHandled = false;
     membership.closeHandled = false;
-    membership.lifetime.begin();
+    membership.beginLife();
     // A class that manages its interest may have set it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
     noteTakenOver(socket ?? endpoint, this);
@@ -314,6 +328,12 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
+  /** The endpoint, if it is TLS. Not a field: connections without TLS need no memory for it. */
+  get #tls(): TlsEndpoint | undefined {
+    const endpoint = this.#endpoint;
+    return endpoint instanceof TlsEndpoint ? endpoint : undefined;
+  }
+
   /** Puts TLS between the channel and its socket. */
   #layTls(options: WrapTlsOptions, isUnderWay: boolean): void {
     const { socket } = this;
@@ -322,7 +342,6 @@ export class Dispatcher extends ChannelHandler {
     const tls = tlsOn(socket, options, plainBytes, this.addr?.host);
     if (isUnderWay) this.dropPlainInput();
     this.#endpoint = tls;
-    this.#tls = tls;
     this.#membership.setLayer(tls);
   }
 
@@ -376,23 +395,7 @@ export class Dispatcher extends ChannelHandler {
       this.handleEofEvent();
     }
   }
-
-  #describeState(): ChannelDescription["state"] {
-    if (this.accepting) return "accepting";
-    if (this.#membership.isResolving) return "resolving";
-    if (this.connecting) return "connecting";
-    if (this.connected) return "connected";
-    return this.#membership.state === State.OPEN ? "open" : "idle";
-  }
 }
 
 declareLibraryClass(Dispatcher);
 declareLibraryMethods(Dispatcher.prototype.send);
-
-/** The error for using a dispatcher that has no socket yet. */
-function withoutSocket(syscall: string): OSError {
-  return new OSError("EBADF", {
-    syscall,
-    hint: "there is no socket yet; call createSocket(), or give a socket to the constructor or setSocket()",
-  });
-}

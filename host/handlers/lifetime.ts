@@ -2,7 +2,7 @@
  * Owns the promise and the signal that notify asynchronous work that its channel has closed, for one life of a handler. A
  * life ends when the channel is closed; taking over a socket after that begins another. Knows no channel.
  *
- * Both are created on first use.
+ * Both are created on first use, and so should this object be: most channels need neither.
  */
 
 export class Lifetime {
@@ -32,14 +32,5 @@ export class Lifetime {
     this.#isOver = true;
     this.#resolve?.();
     this.#controller?.abort();
-  }
-
-  /** Begins a new life, if the last one is over. */
-  begin(): void {
-    if (!this.#isOver) return;
-    this.#isOver = false;
-    this.#controller = undefined;
-    this.#closed = undefined;
-    this.#resolve = undefined;
   }
 }

@@ -8,7 +8,7 @@ import { type ChannelMap, registrarOf } from "../loop/channel-map.js";
 import type { Channel, Registration } from "../loop/channel.js";
 import { Interest, State } from "../loop/engine.js";
 import type { OSError } from "../backend/errors.js";
-import type { Layer } from "../net/endpoint.js";
+import type { Endpoint, Layer } from "../net/endpoint.js";
 import { Lifetime } from "./lifetime.js";
 
 /** A handler and its map, whether or not it is in the map. */
@@ -23,9 +23,10 @@ export class Membership {
   /** Have handleEof and handleClose been called for this endpoint? */
   eofHandled = false;
   closeHandled = false;
-  readonly lifetime = new Lifetime();
+  /** Has the handler's life ended? See Lifetime. */
+  #isOver = false;
+  #lifetime: Lifetime | undefined;
   #registration: Registration | undefined;
-  #layer: Layer | undefined;
   #stopLookup: (() => void) | undefined;
 
   constructor(map: ChannelMap) {
@@ -36,23 +37,46 @@ export class Membership {
     return this.#registration !== undefined;
   }
 
+  get lifetime(): Lifetime {
+    if (this.#lifetime === undefined) {
+      this.#lifetime = new Lifetime();
+      if (this.#isOver) this.#lifetime.end();
+    }
+    return this.#lifetime;
+  }
+
+  /** Begins a new life, if the last one is over. */
+  beginLife(): void {
+    if (this.#isOver) this.#lifetime = undefined;
+    this.#isOver = false;
+  }
+
+  endLife(): void {
+    this.#isOver = true;
+    this.#lifetime?.end();
+  }
+
   /** Is a host name being looked up? */
   get isResolving(): boolean {
     return this.#stopLookup !== undefined;
   }
 
   /** Joins the map, after leaving it if already there. */
-  join(channel: Channel, fd: number, sampled: boolean, stream: boolean): void {
+  join(channel: Channel, { fd, isStream, layer }: Endpoint, sampled: boolean): void {
     const { state, interest } = this;
     this.#registration?.remove();
-    this.#registration = registrarOf(this.map).register(channel, { fd, state, interest, sampled, stream });
-    if (this.#layer !== undefined) this.#attach(this.#layer);
+    this.#registration = registrarOf(this.map).add(channel, { fd, state, interest, sampled, stream: isStream });
+    if (layer !== undefined) this.setLayer(layer);
   }
 
   /** Events pass through this layer from now on. @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync` */
-  setLayer(layer: Layer | undefined): void {
-    this.#layer = layer;
-    if (layer !== undefined) this.#attach(layer);
+  setLayer(layer: Layer): void {
+    try {
+      this.#registration?.setLayer(layer, this.interest);
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
   }
 
   leave(): void {
@@ -89,15 +113,6 @@ export class Membership {
   pause(): boolean {
     this.#registration?.pause();
     return this.isMember;
-  }
-
-  #attach(layer: Layer): void {
-    try {
-      this.#registration?.setLayer(layer);
-    } catch (error) {
-      this.leave();
-      throw error;
-    }
   }
 
   /** Handles the rejection of a callback's promise: see `Registrar.follow`. */

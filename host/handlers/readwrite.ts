@@ -9,13 +9,13 @@
 import { Ready } from "../backend/backend.js";
 import { type Channel, handleThrown } from "../loop/channel.js";
 import { rememberPolledOtherwise } from "../loop/never-looped.js";
-import { checkInteger, checkObject } from "../backend/check.js";
+import { checkInteger, checkMethods } from "../backend/check.js";
 
 const ALL = Ready.READ | Ready.WRITE | Ready.PRIORITY | Ready.HANGUP | Ready.ERROR;
 
 /**
  * Delivers a read event to a channel. An error it throws goes to its `handleError`. asyncore.read.
- * @throws ExitNow, and any error that `handleError` throws
+ * @throws ExitNow, and any error that `handleError` throws; TypeError for what is no channel
  */
 export function read(channel: Channel): void {
   give(channel, false, () => void channel.handleReadEvent());
@@ -40,7 +40,7 @@ export function exception(channel: Channel): void {
  * @throws ExitNow, and any error that `handleError` throws
  */
 export function readwrite(channel: Channel, flags: number): void {
-  checkObject("channel", channel);
+  checkChannel(channel);
   checkInteger("flags", flags, 0, ALL);
   const { fd } = channel;
   give(channel, true, () => {
@@ -52,8 +52,12 @@ export function readwrite(channel: Channel, flags: number): void {
   });
 }
 
+function checkChannel(channel: unknown): void {
+  checkMethods("channel", channel, "a channel", ["handleReadEvent", "handleErrorEvent"]);
+}
+
 function give(channel: Channel, closesWhenGone: boolean, events: () => void): void {
-  checkObject("channel", channel);
+  checkChannel(channel);
   rememberPolledOtherwise();
   const wasOpen = channel.fd >= 0;
   try {

@@ -9,6 +9,7 @@
  */
 
 import { createHook, executionAsyncResource } from "node:async_hooks";
+import { callbackObservers } from "../backend/observed.js";
 
 /** After so many calls without a {@link Activity.reset} in between, the next ones are {@link REST_MS} apart. */
 const CALLS_MAX = 64;
@@ -52,6 +53,7 @@ export class Activity {
   watch(): void {
     if (!watching.has(this)) {
       watching.add(this);
+      callbackObservers.count += 1;
       if (watching.size === 1) hook.enable();
     }
     this.#immediate ??= setImmediate(this.#run).unref();
@@ -66,7 +68,9 @@ export class Activity {
 
   stop(): void {
     this.#clear();
-    if (watching.delete(this) && watching.size === 0) hook.disable();
+    if (!watching.delete(this)) return;
+    callbackObservers.count -= 1;
+    if (watching.size === 0) hook.disable();
   }
 
   /** Something is about to run. */

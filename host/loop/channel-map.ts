@@ -5,7 +5,7 @@
 
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import type { Channel, ChannelDescription, Registrar } from "./channel.js";
-import { checkCallback, checkFunction, checkMs } from "../backend/check.js";
+import { checkBackend, checkCallback, checkFunction, checkMs, checkOptions } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import { Interest, readStatistics, type EngineStatistics } from "./engine.js";
 import { Scheduler } from "./scheduler.js";
@@ -36,7 +36,7 @@ export interface MapStatistics extends EngineStatistics {
   readonly timersNow: number;
 }
 
-/** The scheduler behind a map, for the parts of this package that drive it. */
+/** The scheduler behind a map, for the parts of this package that drive it. @internal */
 export let schedulerOf: (map: ChannelMap) => Scheduler;
 
 /**
@@ -47,9 +47,15 @@ export class ChannelMap {
   #scheduler: Scheduler | undefined;
   readonly #backend: Backend | undefined;
 
-  /** @param options.backend polls and does socket operations; by default the operating system */
+  /**
+   * @param options.backend polls and does socket operations; by default the operating system
+   * @throws TypeError for any other option, and for what is no backend
+   */
   constructor(options: { readonly backend?: Backend } = {}) {
-    this.#backend = options.backend;
+    checkOptions("options", options, ["backend"]);
+    const { backend } = options;
+    if (backend !== undefined) checkBackend("options.backend", backend);
+    this.#backend = backend;
   }
 
   /** How many channels there are. */
@@ -141,15 +147,15 @@ export class ChannelMap {
   snapshot(): ChannelSnapshot[] {
     const scheduler = this.#scheduler;
     if (scheduler === undefined) return [];
-    const nowMs = scheduler.nowMs();
-    return Array.from(scheduler.members.values(), ({ channel, fd, slot, generation, addedMs }) => {
+    return Array.from(scheduler.members.values(), (member) => {
+      const { channel, fd, slot, generation } = member;
       const watched = scheduler.engine.channelRegistered(slot);
       return {
         id: `${slot}.${generation >>> 0}`,
         fd,
         interest: { read: (watched & Interest.READ) !== 0, write: (watched & Interest.WRITE) !== 0 },
         ...channel.describe(),
-        ageMs: nowMs - addedMs,
+        ageMs: scheduler.ageMs(member),
       };
     });
   }
@@ -183,20 +189,14 @@ function functionOf(callback: TimerCallback): () => unknown {
   return typeof callback === "function" ? callback : () => callback.handleTimer();
 }
 
-/** The backend of a map, for handlers that make sockets. */
+/** The backend of a map, for handlers that make sockets. @internal */
 export function backendOf(map: ChannelMap): Backend {
   return schedulerOf(map).backend;
 }
 
-/** The part of a map that handlers use. */
+/** The part of a map that handlers use. @internal */
 export function registrarOf(map: ChannelMap): Registrar {
-  const scheduler = schedulerOf(map);
-  return {
-    register: (channel, registering) => scheduler.add(channel, registering),
-    lookup: (channel, host, family, done) => scheduler.lookups.add(channel, host, family, done),
-    follow: (channel, result, fail) => scheduler.follow(channel, result, fail),
-    leaveLoop: (error) => scheduler.leaveLoop(error),
-  };
+  return schedulerOf(map);
 }
 
 /** The map that is used where none is given: asyncore's `socket_map`. */

@@ -17,21 +17,28 @@ export interface Channel {
   readonly fd: number;
   /** Aborted when the channel is closed. A channel that is opened again has another signal. */
   readonly signal: AbortSignal;
-  /** Called every turn, before the poll, for a channel that is registered as sampled: bits of `Interest`. */
+  /** Called every turn, before the poll, for a channel that is registered as sampled: bits of `Interest`. @internal */
   sampleInterest(): number;
-  /** A listener has a connection waiting. @returns whether one was taken, so that more may be waiting. */
+  /** A listener has a connection waiting. @returns whether one was taken, so that more may be waiting. @internal */
   handleAcceptEvent(): boolean;
+  /** @internal */
   handleConnectEvent(): void | Promise<void>;
-  /** The TLS handshake has succeeded. */
+  /** The TLS handshake has succeeded. @internal */
   handleSecureEvent(): void | Promise<void>;
+  /** @internal */
   handleReadEvent(): void | Promise<void>;
+  /** @internal */
   handleWriteEvent(): void | Promise<void>;
+  /** @internal */
   handleExptEvent(): void | Promise<void>;
-  /** The channel has come to its end: calls `handleClose`, once for each socket taken over. */
+  /** The channel has come to its end: calls `handleClose`, once for each socket taken over. @internal */
   handleCloseEvent(): void;
-  /** A callback has failed, or the socket has an error: calls `handleError`. What that throws leaves the loop. */
+  /**
+   * A callback has failed, or the socket has an error: calls `handleError`. What that throws leaves the loop.
+   * @internal
+   */
   handleErrorEvent(error: unknown): void;
-  /** Makes the error that is passed to `handleError` for a pending socket error. */
+  /** Makes the error that is passed to `handleError` for a pending socket error. @internal */
   socketError(code: string): OSError;
   close(): void;
   describe(): ChannelDescription;
@@ -48,6 +55,7 @@ export interface Channel {
  * @param isClosed has the channel closed since the callback was called?
  * @returns whether the callback has failed
  * @throws what is to leave the loop: ExitNow, and what `handleError` throws
+ * @internal
  */
 export function handleThrown(
   channel: Channel,
@@ -68,7 +76,10 @@ export function handleThrown(
   return true;
 }
 
-/** Is it a promise, of any library? A callback may return something else: `handleRead() { return this.recv(1); }`. */
+/**
+ * Is it a promise, of any library? A callback may return something else: `handleRead() { return this.recv(1); }`.
+ * @internal
+ */
 export function isThenable(result: unknown): result is PromiseLike<unknown> {
   return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }
@@ -101,9 +112,10 @@ export interface Registration {
   setState(state: number): void;
   /**
    * Events pass through this layer from now on: see {@link Layer}.
+   * @param interest what the handler wants: bits of `Interest`; not used when it is sampled
    * @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync`
    */
-  setLayer(layer: Layer): void;
+  setLayer(layer: Layer, interest: number): void;
   /** There is nothing to read any more, whatever the handler's interest. */
   endInput(): void;
   /** The listener is out of descriptors: it is not watched until one may be free. */
@@ -115,7 +127,7 @@ export interface Registration {
 
 /** The part of a channel map that handlers use. */
 export interface Registrar {
-  register(channel: Channel, registering: Registering): Registration;
+  add(channel: Channel, registering: Registering): Registration;
   /**
    * Looks a host name up in the way of the loop that runs: without blocking under `loop`, blocking under `loopSync`. If
    * none runs, the next one does it. `done` gets a numeric address or an OSError; what it throws goes to

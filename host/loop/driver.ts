@@ -4,6 +4,7 @@
  * Knows the seam {@link Turns}; knows neither the engine nor a guest, both of which it drives.
  */
 
+import { performance } from "node:perf_hooks";
 import type { PollSet, Watch } from "../backend/backend.js";
 import { Activity } from "./activity.js";
 
@@ -33,8 +34,8 @@ export interface Turns {
 }
 
 /**
- * How long turns may follow each other before the rest of the process runs. Measured by the clock and not in turns, so
- * that the cost of handlers does not matter. An iteration of Node's own event loop takes about as long under load.
+ * How long turns may follow each other before the rest of the process runs; counted from the end of the first where the
+ * wake before had a single turn. Measured by the clock and not in turns, so that the cost of handlers does not matter. An iteration of Node's own event loop takes about as long under load.
  * Returning to the host's event loop costs about as much as serving ten messages.
  */
 const WAKE_MS = 8;
@@ -55,6 +56,8 @@ export class Driver {
   #waitUntilMs = Infinity;
   #turnEndedMs = 0;
   #isInTurn = false;
+  /** Did the last wake take several turns, or would it have? */
+  #wasBusy = false;
   #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
   constructor(turns: Turns, signal: AbortSignal | undefined) {
@@ -75,12 +78,13 @@ export class Driver {
 
   /** Waits for a reason to take the turn that was prepared. */
   #waitForTurn(waitMs: number | undefined): void {
-    this.#turnEndedMs = performance.now();
+    const nowMs = performance.now();
+    this.#turnEndedMs = nowMs;
     this.#activity.reset();
-    this.#wait(waitMs);
+    this.#wait(waitMs, nowMs);
   }
 
-  #wait(waitMs: number | undefined): void {
+  #wait(waitMs: number | undefined, nowMs: number): void {
     // A sampled handler may have aborted the signal, which ends the driver.
     if (waitMs === undefined || this.#settle === undefined) return this.#end();
     const turns = this.#turns;
@@ -89,14 +93,14 @@ export class Driver {
     turns.onChange = this.#runSoon;
     if (turns.areSampled) this.#activity.watch();
     else this.#activity.stop();
-    if (waitMs > 0 && isWorthIt) this.#waitFor(waitMs);
+    if (waitMs > 0 && isWorthIt) this.#waitFor(waitMs, nowMs);
     else this.#runSoon();
   }
 
   readonly #wake = (): void => {
     if (this.#settle === undefined) return;
     this.#turns.onChange = undefined;
-    clearImmediate(this.#immediate);
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
     this.#immediate = undefined;
     this.#attempt(this.#takeTurns);
   };
@@ -105,15 +109,19 @@ export class Driver {
   readonly #takeTurns = (): void => {
     const turns = this.#turns;
     const { busyFrom } = turns;
-    const endMs = performance.now() + WAKE_MS;
-    let isBusy = false;
+    // Where the wake before was not busy, this one is not either, most of the time, and the clock is not read.
+    let endMs = this.#wasBusy ? performance.now() + WAKE_MS : 0;
+    this.#wasBusy = false;
     while (true) {
       this.#isInTurn = true;
       const ready = turns.run();
       this.#isInTurn = false;
       const waitMs = this.#signal?.aborted === true ? undefined : turns.prepare(0);
-      isBusy ||= ready >= busyFrom;
-      if (waitMs === undefined || !isBusy || ready <= 0 || performance.now() >= endMs) return this.#waitForTurn(waitMs);
+      this.#wasBusy ||= ready >= busyFrom;
+      if (waitMs === undefined || ready <= 0 || !this.#wasBusy) return this.#waitForTurn(waitMs);
+      const nowMs = performance.now();
+      if (endMs === 0) endMs = nowMs + WAKE_MS;
+      else if (nowMs >= endMs) return this.#waitForTurn(waitMs);
     }
   };
 
@@ -122,7 +130,10 @@ export class Driver {
     // A turn that is scheduled already will sample.
     if (this.#settle === undefined || this.#immediate !== undefined) return;
     this.#turns.onChange = undefined;
-    this.#attempt(() => this.#wait(this.#turns.prepare(performance.now() - this.#turnEndedMs)));
+    this.#attempt(() => {
+      const nowMs = performance.now();
+      this.#wait(this.#turns.prepare(nowMs - this.#turnEndedMs), nowMs);
+    });
   }
 
   #attempt(step: () => void): void {
@@ -143,8 +154,8 @@ export class Driver {
   };
 
   /** A timer that fires too early is set again then: cheaper than moving it every turn. */
-  #waitFor(waitMs: number): void {
-    this.#waitUntilMs = performance.now() + waitMs;
+  #waitFor(waitMs: number, nowMs: number): void {
+    this.#waitUntilMs = nowMs + waitMs;
     if (this.#timer !== undefined && this.#timerAtMs <= this.#waitUntilMs) return;
     this.#setTimer(waitMs);
   }

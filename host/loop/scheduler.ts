@@ -1,134 +1,37 @@
 /**
- * Owns one engine and what its numbers mean: channels by slot, timers by slot, and the errors that must leave the loop.
- * Knows the engine, the backend seam and the channel seam; knows no handler class, and nothing of how a loop waits.
+ * Owns one engine and what its numbers mean: channels by slot. Knows the engine, the backend seam and the channel seam;
+ * knows no handler class, and nothing of how a loop waits.
  */
 
 import type { Backend, PollSet } from "../backend/backend.js";
-import { type Channel, handleThrown, isThenable, type Registering, type Registration } from "./channel.js";
+import type { Channel, Registering, Registrar, Registration } from "./channel.js";
 import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
 import { LoopError, OSError } from "../backend/errors.js";
-import { logThrown } from "../backend/log.js";
+import { Failures } from "./failures.js";
+import { Layers } from "./layers.js";
+import { Member, type MemberHolder } from "./member.js";
 import type { Layer } from "../net/endpoint.js";
-import { blockingError, LayerLink } from "./layered.js";
 import { NameLookups } from "./name-lookups.js";
 import { rememberUnlooped } from "./never-looped.js";
 import type { Timer } from "./timer.js";
+import { Timers } from "./timers.js";
 import { wasiErrorCode } from "../wasi/errno.js";
 import { PollOneoff } from "../wasi/poll-oneoff.js";
 
 const NS_PER_MS = 1e6;
 const TWO_32 = 0x1_0000_0000;
 
-/** A channel in the map, with its slot and generation in the engine. */
-class Member implements Registration {
-  readonly addedMs: number;
-  /** The layer that events pass through, if there is one. */
-  link: LayerLink | undefined;
-  constructor(
-    readonly scheduler: Scheduler,
-    readonly channel: Channel,
-    readonly fd: number,
-    readonly slot: number,
-    readonly generation: number,
-    readonly isSampled: boolean,
-    /** What the handler wants: bits of `Interest`. */
-    public interest: number,
-  ) {
-    this.addedMs = scheduler.nowMs();
-  }
-
-  setInterest(interest: number): void {
-    this.interest = interest;
-    if (this.link === undefined) this.watch(interest);
-    else this.link.want(interest);
-  }
-
-  watch(interest: number): void {
-    this.scheduler.engine.channelSetInterest(this.slot, this.generation, interest);
-    this.scheduler.changed();
-  }
-
-  setLayer(layer: Layer): void {
-    if (this.scheduler.isBlocking) throw blockingError();
-    const { scheduler } = this;
-    this.link?.close();
-    this.link = new LayerLink(layer, this.interest, {
-      watch: (interest) => this.watch(interest),
-      callLater: (delayMs, callback) => {
-        const timer = scheduler.startTimer(scheduler.nowMs() + delayMs, 0, callback);
-        return () => timer.cancel();
-      },
-      notify: () => scheduler.notify(this),
-    });
-  }
-
-  setState(state: number): void {
-    this.scheduler.engine.channelSetState(this.slot, this.generation, state);
-    this.scheduler.changed();
-  }
-
-  endInput(): void {
-    this.scheduler.engine.channelEndInput(this.slot, this.generation);
-    this.scheduler.changed();
-  }
-
-  pause(): void {
-    this.scheduler.engine.channelPause(this.slot, this.generation);
-    this.scheduler.changed();
-  }
-
-  takeError(): string | undefined {
-    const errno = this.scheduler.engine.channelTakeError(this.slot, this.generation);
-    return errno === 0 ? undefined : wasiErrorCode(errno);
-  }
-
-  remove(): void {
-    this.scheduler.remove(this);
-  }
-}
-
-/** The error when the engine could not add something; nothing has changed then. */
-function outOfMemory(what: string): LoopError {
-  return new LoopError("ERR_ENGINE_MEMORY", `the engine has no memory for another ${what}`);
-}
-
-class RunningTimer implements Timer {
-  generation = 0;
-  slot = -1;
-  constructor(
-    readonly scheduler: Scheduler,
-    readonly callback: () => unknown,
-    readonly repeats: boolean,
-  ) {}
-
-  get active(): boolean {
-    return this.slot >= 0;
-  }
-
-  cancel(): boolean {
-    return this.scheduler.cancelTimer(this);
-  }
-
-  [Symbol.dispose](): void {
-    this.cancel();
-  }
-}
-
-/** Events of a descriptor that a layer is notified of before the handler is. */
-const PASSES_LAYER: ReadonlySet<number> = new Set([Kind.READ, Kind.WRITE, Kind.CONNECT]);
-
 /** Closes the poll sets of maps that are garbage. While a loop waits on a poll set, its map is reachable. */
 const unreachable = new FinalizationRegistry<PollSet>((set) => set.close());
 
-export class Scheduler {
+export class Scheduler implements Registrar, MemberHolder {
   readonly backend: Backend;
   readonly engine: EngineExports;
   readonly poller: PollOneoff;
   readonly lookups: NameLookups;
+  readonly layers: Layers;
   /** Is a loop running? One at a time: two would deliver each other's events. */
   isLooping = false;
-  /** Does the loop that runs block the thread? */
-  isBlocking = false;
   /** How many channels are sampled every turn. */
   sampled = 0;
   /** How many channels do not keep a loop going. */
@@ -136,11 +39,14 @@ export class Scheduler {
   /** Set while a loop waits between turns; called when something changes that the loop must know of. */
   onChange: (() => void) | undefined;
   #isWoken = false;
-  readonly #members: (Member | undefined)[] = [];
+  /** By slot. */
+  readonly #channels: (Channel | undefined)[] = [];
   readonly #byDescriptor = new Map<number, Member>();
-  readonly #timers: (RunningTimer | undefined)[] = [];
-  #byChannel = false;
-  #escaping: { readonly error: unknown } | undefined;
+  /** By slot: when the channel came into the map. */
+  #addedMs = new Float64Array(16);
+  readonly #timers: Timers;
+  readonly #failures = new Failures(() => this.changed());
+  #words = new Uint32Array(0);
 
   /** @param module a compiled engine.wasm; by default the package's own */
   constructor(backend: Backend, module?: object) {
@@ -159,7 +65,9 @@ export class Scheduler {
       taken: engine.changesTaken,
     });
     unreachable.register(this, this.poller.pollSet);
-    this.lookups = new NameLookups(backend, (channel, call) => this.#guard(channel, call));
+    this.lookups = new NameLookups(backend, (channel, call) => this.#failures.guard(channel, call));
+    this.#timers = new Timers(engine, this.#failures, this);
+    this.layers = new Layers(this.#failures, this);
   }
 
   /** Is nothing left to wait for? */
@@ -176,18 +84,26 @@ export class Scheduler {
     return this.#byDescriptor;
   }
 
+  /** How long a channel has been in the map. */
+  ageMs({ slot }: Member): number {
+    return this.nowMs() - (this.#addedMs[slot] ?? 0);
+  }
+
   add(channel: Channel, { fd, state, interest, sampled, stream }: Registering): Registration {
     const { engine } = this;
     // As in asyncore's map, a descriptor has one channel: the newest. The former one is removed after the new one has been
     // added successfully, and before the new one is watched.
     const former = this.#byDescriptor.get(fd);
-    const slot = engine.channelAdd(fd, State.IDLE, sampled ? Interest.NONE : interest, Number(sampled), Number(stream));
-    if (slot < 0) throw outOfMemory("channel");
+    const isSimple = former === undefined && !sampled;
+    const slot = engine.channelAdd(fd, isSimple ? state : State.IDLE, interest, Number(sampled), Number(stream));
+    if (slot < 0) throw new LoopError("ERR_ENGINE_MEMORY", "the engine has no memory for another channel");
     former?.remove();
-    const member = new Member(this, channel, fd, slot, engine.channelGeneration(slot), sampled, interest);
-    engine.channelSetState(slot, member.generation, state);
-    this.#members[slot] = member;
+    const generation = engine.channelGeneration(slot);
+    const member = new Member(this, channel, fd, slot, generation, sampled);
+    if (!isSimple) engine.channelSetState(slot, generation, state);
+    this.#channels[slot] = channel;
     this.#byDescriptor.set(fd, member);
+    this.#noteAdded(slot);
     if (sampled) this.sampled += 1;
     if (this.#byDescriptor.size === 1) rememberUnlooped(this);
     this.changed();
@@ -196,36 +112,39 @@ export class Scheduler {
 
   remove(member: Member): void {
     if (this.engine.channelRemove(member.slot, member.generation) === 0) return;
-    this.#members[member.slot] = undefined;
+    this.#channels[member.slot] = undefined;
     this.#byDescriptor.delete(member.fd);
-    member.link?.close();
+    this.layers.remove(member);
     if (member.isSampled) this.sampled -= 1;
     this.changed();
   }
 
-  startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer {
-    const timer = new RunningTimer(this, callback, periodMs > 0);
-    const slot = this.engine.timerAdd(deadlineMs, periodMs);
-    if (slot < 0) throw outOfMemory("timer");
-    timer.slot = slot;
-    timer.generation = this.engine.timerGeneration(timer.slot);
-    this.#timers[timer.slot] = timer;
-    this.changed();
-    return timer;
+  /** See `Registration.setLayer`. */
+  setLayer(member: Member, layer: Layer, interest: number): void {
+    this.layers.set(member, layer, interest);
   }
 
-  cancelTimer(timer: RunningTimer): boolean {
-    const { slot } = timer;
-    if (slot < 0) return false;
-    this.engine.timerCancel(slot, timer.generation);
-    this.#timers[slot] = undefined;
-    timer.slot = -1;
-    this.changed();
-    return true;
+  startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer {
+    return this.#timers.start(deadlineMs, periodMs, callback);
   }
 
   cancelTimers(): void {
-    for (const timer of this.#timers) if (timer !== undefined) this.cancelTimer(timer);
+    this.#timers.cancelAll();
+  }
+
+  /** See `Registrar.lookup`. */
+  lookup(channel: Channel, host: string, family: 0 | 4 | 6, done: (result: string | OSError) => void): () => void {
+    return this.lookups.add(channel, host, family, done);
+  }
+
+  /** See `Registrar.follow`. */
+  follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void {
+    this.#failures.follow(channel, result, fail);
+  }
+
+  /** See `Registrar.leaveLoop`. */
+  leaveLoop(error: unknown): void {
+    this.#failures.escape(error);
   }
 
   /** Something changed that a waiting loop must know of. */
@@ -244,7 +163,7 @@ export class Scheduler {
    * @throws what must leave the loop
    */
   prepare(timeoutMs: number, byChannel: boolean): number {
-    this.#byChannel = byChannel;
+    this.#failures.byChannel = byChannel;
     const waitMs = this.engine.turnPrepare(timeoutMs);
     this.rethrow();
     if (waitMs < 0) throw new LoopError("ERR_LOOP_RUNNING", "a turn of this map is under way");
@@ -257,7 +176,7 @@ export class Scheduler {
    * @throws what must leave the loop, after the turn has ended; OSError when the poll itself fails
    */
   run(waitMs: number, byChannel: boolean): number {
-    this.#byChannel = byChannel;
+    this.#failures.byChannel = byChannel;
     this.#isWoken = false;
     const { pollSet } = this.poller;
     let ready: number;
@@ -274,10 +193,7 @@ export class Scheduler {
 
   /** Throws the error that must leave the loop, if there is one. */
   rethrow(): void {
-    const escaping = this.#escaping;
-    if (escaping === undefined) return;
-    this.#escaping = undefined;
-    throw escaping.error;
+    this.#failures.rethrow();
   }
 
   /** Releases what the backend holds for this map. */
@@ -285,175 +201,59 @@ export class Scheduler {
     this.poller.close();
   }
 
+  #noteAdded(slot: number): void {
+    if (slot >= this.#addedMs.length) {
+      const larger = new Float64Array(slot * 2);
+      larger.set(this.#addedMs);
+      this.#addedMs = larger;
+    }
+    this.#addedMs[slot] = this.nowMs();
+  }
+
   #sample(slot: number): number {
-    const member = this.#members[slot];
-    if (member === undefined) return Interest.NONE;
-    const { channel } = member;
+    const channel = this.#channels[slot];
+    if (channel === undefined) return Interest.NONE;
     try {
+      if (this.layers.count === 0) return channel.sampleInterest();
+      const link = this.layers.linkOf(slot);
       const interest = channel.sampleInterest();
-      return member.link === undefined ? interest : member.link.sampled(interest);
+      // Sampling may have closed the channel.
+      return link !== undefined && link === this.layers.linkOf(slot) ? link.sampled(interest) : interest;
     } catch (error) {
-      this.#fail(channel, error);
+      this.#failures.fail(channel, error);
       return Interest.NONE;
     }
   }
 
   #deliver(slot: number, kind: number, detail: number): number {
-    if (kind === Kind.TIMER) return this.#fire(slot);
-    const member = this.#members[slot];
-    if (member === undefined) return Verdict.GO_ON;
-    const { channel } = member;
+    if (kind === Kind.TIMER) return this.#timers.fire(slot);
+    const channel = this.#channels[slot];
+    if (channel === undefined) return Verdict.GO_ON;
     try {
-      if (member.link !== undefined && PASSES_LAYER.has(kind)) return this.#deliverThrough(member, member.link, kind);
+      if (this.layers.count > 0 && this.layers.takes(slot, kind)) return this.layers.deliver(slot, kind);
       if (kind === Kind.ACCEPT) return this.#accept(channel);
-      if (kind === Kind.ERROR) return this.#fail(channel, channel.socketError(wasiErrorCode(detail)));
+      if (kind === Kind.ERROR) return this.#failures.fail(channel, channel.socketError(wasiErrorCode(detail)));
       const result = call(channel, kind);
-      if (result !== undefined) this.follow(channel, result);
+      if (result !== undefined) this.#failures.follow(channel, result);
       return Verdict.GO_ON;
     } catch (error) {
-      return this.#fail(channel, error);
+      return this.#failures.fail(channel, error);
     }
-  }
-
-  /** Delivers an event of the descriptor to the layer, and to the handler what follows from it. @throws what a handler does */
-  #deliverThrough(member: Member, link: LayerLink, kind: number): number {
-    if (this.isBlocking) throw blockingError();
-    link.isBusy = true;
-    try {
-      if (kind === Kind.READ) link.layer.readable();
-      else if (kind === Kind.WRITE) link.layer.writable();
-      else {
-        this.follow(member.channel, member.channel.handleConnectEvent());
-        link.layer.connected();
-      }
-      return this.#deliverFrom(member, link, kind);
-    } finally {
-      this.#leaveLink(member, link);
-    }
-  }
-
-  /** Delivers what a layer has for its handler. @throws what a handler does */
-  #deliverFrom(member: Member, link: LayerLink, kind: number): number {
-    const { channel } = member;
-    const { layer } = link;
-    const failure = layer.takeFailure();
-    if (failure !== undefined) return this.#fail(channel, failure);
-    if (layer.takeSecured()) this.follow(channel, channel.handleSecureEvent());
-    if (kind === Kind.READ && this.#has(member) && link.canRead) this.follow(channel, channel.handleReadEvent());
-    if (kind === Kind.WRITE && this.#has(member) && link.canWrite) this.follow(channel, channel.handleWriteEvent());
-    return Verdict.GO_ON;
-  }
-
-  /** Delivers what a layer has for its handler, from a timer. */
-  notify(member: Member): void {
-    const { channel, link } = member;
-    if (link === undefined) return;
-    link.isBusy = true;
-    try {
-      if (this.isBlocking) throw blockingError();
-      this.#deliverFrom(member, link, Kind.READ);
-    } catch (error) {
-      this.#fail(channel, error);
-    } finally {
-      this.#leaveLink(member, link);
-    }
-  }
-
-  #leaveLink(member: Member, link: LayerLink): void {
-    if (!this.#has(member) || member.link !== link) return;
-    link.isBusy = false;
-    link.changed();
-  }
-
-  #has(member: Member): boolean {
-    return this.#members[member.slot] === member;
   }
 
   /** What the handleError of an accepted connection's channel throws leaves the loop as well. */
   #accept(channel: Channel): number {
     const more = channel.handleAcceptEvent();
-    if (this.#escaping !== undefined) return Verdict.STOP;
+    if (this.#failures.isEscaping) return Verdict.STOP;
     return more ? Verdict.AGAIN : Verdict.GO_ON;
-  }
-
-  #fire(slot: number): number {
-    const timer = this.#timers[slot];
-    if (timer === undefined) return Verdict.GO_ON;
-    if (!timer.repeats) {
-      this.#timers[slot] = undefined;
-      timer.slot = -1;
-    }
-    try {
-      const result: unknown = timer.callback();
-      if (result !== undefined) this.#followPromise(result, (error) => this.#escape(error));
-      // A channel's callback may have been called for a timer of its layer.
-      return this.#escaping === undefined ? Verdict.GO_ON : Verdict.STOP;
-    } catch (error) {
-      return this.#escape(error);
-    }
-  }
-
-  /** Handles what a handler threw. */
-  #fail(channel: Channel, error: unknown): number {
-    try {
-      return handleThrown(channel, error, this.#byChannel) ? Verdict.FAILED : Verdict.GO_ON;
-    } catch (thrown) {
-      return this.#escape(thrown);
-    }
-  }
-
-  #escape(error: unknown): number {
-    // Only one error can leave the loop. A turn stops at the first, so a second can only come from a promise.
-    if (this.#escaping !== undefined) logThrown("another error is leaving the loop already", error);
-    this.#escaping ??= { error };
-    return Verdict.STOP;
-  }
-
-  /** See `Registrar.leaveLoop`. */
-  leaveLoop(error: unknown): void {
-    this.#escape(error);
-  }
-
-  /** See `Registrar.follow`. */
-  follow(channel: Channel, result: unknown, fail?: (error: unknown) => void): void {
-    if (!isThenable(result)) return;
-    const { signal } = channel;
-    const wasOpen = channel.fd >= 0;
-    const byDefault = (error: unknown): void => {
-      const isClosed = signal.aborted || (wasOpen && channel.fd < 0);
-      handleThrown(channel, error, this.#byChannel, isClosed);
-    };
-    this.#followPromise(result, fail ?? byDefault);
-  }
-
-  /** Handles a rejection by `fail`; what that throws leaves the loop. Requests a turn, as for any change between turns. */
-  #followPromise(result: unknown, fail: (error: unknown) => void): void {
-    if (!isThenable(result)) return;
-    Promise.resolve(result).then(undefined, (error: unknown) => {
-      try {
-        fail(error);
-      } catch (thrown) {
-        this.#escape(thrown);
-      }
-      this.changed();
-    });
-  }
-
-  /** Runs a handler's code between turns; an error that must leave the loop leaves it at the next turn. */
-  #guard(channel: Channel, call: () => void): void {
-    try {
-      call();
-    } catch (error) {
-      this.#fail(channel, error);
-    }
-    this.changed();
   }
 
   #writeTime(timeAt: number): number {
     const now = this.backend.clock.monotonicNs();
-    const view = new Uint32Array(this.engine.memory.buffer, timeAt, 2);
-    view[0] = now % TWO_32;
-    view[1] = now / TWO_32;
+    const { buffer } = this.engine.memory;
+    if (this.#words.buffer !== buffer) this.#words = new Uint32Array(buffer);
+    this.#words[timeAt >> 2] = now % TWO_32;
+    this.#words[(timeAt >> 2) + 1] = now / TWO_32;
     return 0;
   }
 }

@@ -163,12 +163,15 @@ export class Waker implements Channel {
     this.close();
   }
 
-  /** For the loop. */
+  /** For the loop. @internal */
   sampleInterest(): number {
     return Interest.READ;
   }
 
-  /** For the loop. The callback comes with the timers of this turn, and what it throws leaves the loop as theirs does. */
+  /**
+   * For the loop. The callback comes with the timers of this turn, and what it throws leaves the loop as theirs does.
+   * @internal
+   */
   handleReadEvent(): void {
     const { backend } = this.#scheduler;
     let count: number;
@@ -182,34 +185,34 @@ export class Waker implements Channel {
     }
   }
 
-  /** For the loop. */
+  /** For the loop. @internal */
   handleAcceptEvent(): boolean {
     return false;
   }
 
-  /** For the loop. */
+  /** For the loop. @internal */
   handleConnectEvent(): void {}
 
-  /** For the loop. */
+  /** For the loop. @internal */
   handleSecureEvent(): void {}
 
-  /** For the loop. */
+  /** For the loop. @internal */
   handleWriteEvent(): void {}
 
-  /** For the loop. */
+  /** For the loop. @internal */
   handleExptEvent(): void {}
 
-  /** For the loop. */
+  /** For the loop. @internal */
   handleCloseEvent(): void {
     this.close();
   }
 
-  /** For the loop. */
+  /** For the loop. @internal */
   handleErrorEvent(error: unknown): void {
     throw error;
   }
 
-  /** For the loop. */
+  /** For the loop. @internal */
   socketError(code: string): OSError {
     return new OSError(code, { syscall: "read" });
   }

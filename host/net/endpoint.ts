@@ -64,21 +64,23 @@ export interface Layer {
 export interface Endpoint {
   /** The descriptor; -1 once closed. */
   readonly fd: number;
-  /** A protocol of its own between the descriptor and the handler. */
+  /** A protocol of its own between the descriptor and the handler. @internal */
   readonly layer?: Layer | undefined;
-  /** Is it a stream of bytes, whose input has an end? */
+  /** Is it a stream of bytes, whose input has an end? @internal */
   readonly isStream: boolean;
   readonly bytesIn: number;
   readonly bytesOut: number;
-  /** The current state. A pending error is not consumed: the next call throws it. @throws OSError EBADF */
+  /** The current state. A pending error is not consumed: the next call throws it. @throws OSError EBADF @internal */
   connectionState(): ConnectionState;
-  /** Never throws. */
+  /** Never throws. @internal */
   addresses(): EndpointAddresses;
   /** Receives up to `maxBytes`; empty at end of input. @throws BlockingIOError, OSError */
   recv(maxBytes: number): Uint8Array;
-  /** Sends. @returns how many bytes were taken, 0 where it would have to wait. @throws OSError */
+  /** Receives into `target`. @returns how many bytes, 0 at end of input. @throws BlockingIOError, OSError, TypeError */
+  recvInto(target: Uint8Array): number;
+  /** Sends. @returns how many bytes were taken, 0 where it would have to wait. @throws OSError @internal */
   sendSome(data: Uint8Array): number;
-  /** The same for several pieces together. */
+  /** The same for several pieces together. @internal */
   sendSomeOf(pieces: readonly Uint8Array[]): number;
   /** Ends one half of the connection, or both. @throws OSError ENOTSOCK for a file */
   shutdown(how: ShutdownHow): void;

@@ -4,8 +4,9 @@ import type { Backend, ShutdownHow } from "../backend/backend.js";
 import { checkArray, checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
-import { BlockingIOError, OSError } from "../backend/errors.js";
-import { errorOf } from "./socket.js";
+import { OSError } from "../backend/errors.js";
+import { plainBytes } from "./plain-bytes.js";
+import { errorOf, wouldBlock } from "./results.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 
 const FILE: ConnectionState = { kind: "connected" };
@@ -51,7 +52,20 @@ export class FileWrapper implements Endpoint {
     return data;
   }
 
-  /** The same: asyncore gives both names. */
+  /**
+   * Reads into `target`, up to its length.
+   * @returns how many bytes, 0 at end of file
+   * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
+   */
+  recvInto(target: Uint8Array): number {
+    const plain = plainBytes("target", target);
+    const length = this.#backend.read(this.#fd, plain);
+    if (length < 0) throw errorOf(this.#backend, length, "read");
+    this.#bytesIn += length;
+    return length;
+  }
+
+  /** {@link recv}: asyncore gives both names. */
   read(maxBytes: number): Uint8Array {
     return this.recv(maxBytes);
   }
@@ -59,44 +73,39 @@ export class FileWrapper implements Endpoint {
   /** Writes. @returns how many bytes were taken, perhaps not all. write(2). */
   send(data: Uint8Array): number {
     checkBytes("data", data);
-    const length = this.#backend.write(this.#fd, data);
-    if (length < 0) throw errorOf(this.#backend, length, "write");
-    this.#bytesOut += length;
-    return length;
+    return this.#written(data, false);
   }
 
-  /** The same: asyncore gives both names. */
+  /** {@link send}: asyncore gives both names. */
   write(data: Uint8Array): number {
     return this.send(data);
   }
 
+  /** @internal */
   sendSome(data: Uint8Array): number {
-    try {
-      return this.send(data);
-    } catch (error) {
-      if (error instanceof BlockingIOError) return 0;
-      throw error;
-    }
+    checkBytes("data", data);
+    return this.#written(data, true);
   }
 
-  /** Writes the first of several pieces. */
+  /** Writes the first of several pieces. @internal */
   sendSomeOf(pieces: readonly Uint8Array[]): number {
     checkArray("pieces", pieces);
     const first = pieces[0];
     return first === undefined ? 0 : this.sendSome(first);
   }
 
+  /** @internal */
   get isStream(): boolean {
     return true;
   }
 
-  /** A file needs no connection. @throws OSError EBADF once it is closed */
+  /** A file needs no connection. @throws OSError EBADF once it is closed @internal */
   connectionState(): ConnectionState {
     if (this.#fd < 0) throw new OSError("EBADF", { syscall: "fstat" });
     return FILE;
   }
 
-  /** A file has none. */
+  /** A file has none. @internal */
   addresses(): EndpointAddresses {
     return {};
   }
@@ -118,5 +127,16 @@ export class FileWrapper implements Endpoint {
 
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** @param zeroIfFull is 0 returned, rather than an error thrown, where it would have to wait? */
+  #written(data: Uint8Array, zeroIfFull: boolean): number {
+    const length = this.#backend.write(this.#fd, data);
+    if (length < 0) {
+      if (zeroIfFull && wouldBlock(this.#backend, length)) return 0;
+      throw errorOf(this.#backend, length, "write");
+    }
+    this.#bytesOut += length;
+    return length;
   }
 }

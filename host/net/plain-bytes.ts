@@ -16,19 +16,10 @@ const bufferOf = slot<ArrayBufferLike>("buffer");
  * @throws TypeError for anything else
  */
 export function plainBytes(name: string, data: unknown): Uint8Array {
-  if (isOrdinary(data)) return data;
+  const ordinary = isOrdinary(data);
+  if (ordinary && data.length > 0) return data;
   checkBytes(name, data);
-  try {
-    return partOf(data, 0, lengthOf(data));
-  } catch {
-    // An object that inherits from Uint8Array, or a proxy of one, but has no bytes of its own.
-    throw Object.assign(
-      new TypeError(`"${name}" must be a Uint8Array (a Buffer is one), got an object without bytes`),
-      {
-        code: "ERR_INVALID_ARG_TYPE",
-      },
-    );
-  }
+  return ordinary ? data : partOf(data, 0, lengthOf(data));
 }
 
 /** Bytes `from` to `to` of `data`, as a view: like `subarray`, but without using properties of the object or its class. */

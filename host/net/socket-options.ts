@@ -1,7 +1,9 @@
-/** Owns the names of socket options, and which kind of value each has. Knows no socket. */
+/** Owns socket options: their names, which kind of value each has, and how it is read and set. Knows the backend seam. */
 
-import type { SocketOption } from "../backend/backend.js";
+import type { Backend, SocketOption } from "../backend/backend.js";
 import { checkInteger, checkOneOf } from "../backend/check.js";
+import { OSError } from "../backend/errors.js";
+import { errorOf } from "./results.js";
 
 const SWITCHES = [
   "SO_REUSEADDR",
@@ -30,14 +32,45 @@ export type SocketSwitch = (typeof SWITCHES)[number];
 export type SocketNumber = (typeof NUMBERS)[number];
 
 const VALUE_MAX = 0x7fffffff;
+/** The same numbers on every platform. */
+const TYPE_NUMBERS = { stream: 1, dgram: 2 } as const;
 
 export function checkOption(option: SocketOption): void {
   checkOneOf("option", option, OPTIONS);
 }
 
 /** A whole number; for a switch true or false as well. @returns the number */
-export function checkOptionValue(option: SocketOption, value: unknown): number {
+function checkOptionValue(option: SocketOption, value: unknown): number {
   if (typeof value === "boolean" && SWITCH_NAMES.has(option)) return Number(value);
   checkInteger("value", value, -1, VALUE_MAX);
   return value;
+}
+
+/** The value of an option; 0 or 1 for a switch, -1 for `SO_LINGER` where it is off. getsockopt(2). */
+export function readOption(backend: Backend, fd: number, option: SocketOption): number {
+  if (option === "SO_TYPE") {
+    const type = backend.socketType(fd);
+    if (typeof type === "number") throw errorOf(backend, type, "getsockopt");
+    return TYPE_NUMBERS[type];
+  }
+  if (option === "SO_LINGER") {
+    const linger = backend.getLinger(fd);
+    if (typeof linger === "number") throw errorOf(backend, linger, "getsockopt");
+    return linger.on ? linger.seconds : -1;
+  }
+  const value = backend.getOption(fd, option);
+  if (value < 0) throw errorOf(backend, value, "getsockopt");
+  return value;
+}
+
+/** Sets an option. setsockopt(2). */
+export function writeOption(backend: Backend, fd: number, option: SocketOption, value: unknown): void {
+  const number = checkOptionValue(option, value);
+  // socket(7): it can only be read.
+  if (option === "SO_TYPE") throw new OSError("ENOPROTOOPT", { syscall: "setsockopt" });
+  const result =
+    option === "SO_LINGER"
+      ? backend.setLinger(fd, { on: number >= 0, seconds: Math.max(number, 0) })
+      : backend.setOption(fd, option, number);
+  if (result < 0) throw errorOf(backend, result, "setsockopt");
 }

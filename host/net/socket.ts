@@ -12,24 +12,17 @@ import type {
   SocketOption,
   SocketType,
 } from "../backend/backend.js";
-import {
-  checkAddress,
-  checkArray,
-  checkBytes,
-  checkDescriptor,
-  checkInteger,
-  checkOneOf,
-  checkOptions,
-} from "../backend/check.js";
+import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
-import { checkOption, checkOptionValue, type SocketNumber, type SocketSwitch } from "./socket-options.js";
+import { adopted, made, madePair, type SocketOptions } from "./making.js";
+import { numericAddress } from "./numeric.js";
+import { errorOf, wouldBlock } from "./results.js";
+import { checkOption, readOption, type SocketNumber, type SocketSwitch, writeOption } from "./socket-options.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
-import { BlockingIOError, OSError, type OSErrorDetails } from "../backend/errors.js";
+import { OSError } from "../backend/errors.js";
 
-const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
-const TYPES = ["stream", "dgram"] as const;
 const HOWS = ["read", "write", "both"] as const;
 /** What getpeername(2) says of a connection that was reset: ENOTCONN on Linux, EINVAL on macOS. */
 const NO_PEER: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL"]);
@@ -38,17 +31,9 @@ const NO_CONNECTION: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL", "EAGAI
 const UNCONNECTED: ConnectionState = { kind: "unconnected" };
 const CONNECTIONLESS: ConnectionState = { kind: "connectionless" };
 const LENGTH_MAX = 0x7fffffff;
-/** The same numbers on every platform. */
-const TYPE_NUMBERS = { stream: 1, dgram: 2 } as const;
 const NO_BYTES = new Uint8Array(0);
 
-/** What a socket is made as. */
-export interface SocketOptions {
-  /** Default "IPv4". */
-  readonly family?: Family;
-  /** Default "stream". */
-  readonly type?: SocketType;
-}
+export type { SocketOptions };
 
 /**
  * A non-blocking, close-on-exec socket. Calls that would have to wait throw {@link BlockingIOError}; every other
@@ -79,12 +64,7 @@ export class Socket implements Endpoint {
 
   /** Makes a socket. socket(2). */
   static create(options: SocketOptions = {}, backend: Backend = defaultBackend()): Socket {
-    checkOptions("options", options, ["family", "type"]);
-    const { family = "IPv4", type = "stream" } = options;
-    checkOneOf("family", family, FAMILIES);
-    checkOneOf("type", type, TYPES);
-    const fd = backend.socket(family, type);
-    if (fd < 0) throw errorOf(backend, fd, "socket");
+    const { fd, family, type } = made(options, backend);
     const socket = new Socket(backend, fd, family, type);
     if (type === "stream") socket.#known = UNCONNECTED;
     return socket;
@@ -92,21 +72,13 @@ export class Socket implements Endpoint {
 
   /** Two sockets connected to each other. socketpair(2). */
   static pair(type: SocketType = "stream", backend: Backend = defaultBackend()): [Socket, Socket] {
-    checkOneOf("type", type, TYPES);
-    const pair = backend.socketPair(type);
-    if (typeof pair === "number") throw errorOf(backend, pair, "socketpair");
-    return [new Socket(backend, pair[0], "unix", type), new Socket(backend, pair[1], "unix", type)];
+    const [one, other] = madePair(type, backend);
+    return [new Socket(backend, one, "unix", type), new Socket(backend, other, "unix", type)];
   }
 
   /** Takes over a descriptor that somebody else made (inherited, say), and makes it non-blocking and close-on-exec. */
   static fromDescriptor(fd: number, backend: Backend = defaultBackend()): Socket {
-    checkDescriptor("fd", fd);
-    const family = backend.family(fd);
-    if (typeof family === "number") throw errorOf(backend, family, "getsockopt");
-    const prepared = backend.setNonBlocking(fd, true) || backend.setCloseOnExec(fd, true) || backend.adopt(fd);
-    if (prepared < 0) throw errorOf(backend, prepared, "fcntl");
-    const type = backend.socketType(fd);
-    if (typeof type === "number") throw errorOf(backend, type, "getsockopt");
+    const { family, type } = adopted(fd, backend);
     return new Socket(backend, fd, family, type);
   }
 
@@ -133,9 +105,8 @@ export class Socket implements Endpoint {
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     const accepted = this.#backend.accept(this.#fd);
     if (typeof accepted === "number") {
-      const error = errorOf(this.#backend, accepted, "accept");
-      if (error instanceof BlockingIOError) return undefined;
-      throw error;
+      if (wouldBlock(this.#backend, accepted)) return undefined;
+      throw errorOf(this.#backend, accepted, "accept");
     }
     const { fd, address } = accepted;
     const socket = new Socket(this.#backend, fd, this.family, this.type);
@@ -173,7 +144,10 @@ export class Socket implements Endpoint {
     throw new OSError(code, { errno: result, syscall: "connect", address: host, port, path });
   }
 
-  /** Receives up to `maxBytes`; nothing at end of input. */
+  /**
+   * Receives up to `maxBytes`; empty at end of input. What is returned may be a view of memory that other data shares, as
+   * of a Buffer: see `Dispatcher.recv`.
+   */
   recv(maxBytes: number): Uint8Array {
     checkInteger("maxBytes", maxBytes, 0, LENGTH_MAX);
     if (this.#pendingError !== 0) this.#throwPending("recv");
@@ -183,7 +157,11 @@ export class Socket implements Endpoint {
     return data;
   }
 
-  /** Receives into `target`. @returns how many bytes, 0 at end of input. */
+  /**
+   * Receives into `target`, up to its length. socket.recv_into of Python.
+   * @returns how many bytes, 0 at end of input
+   * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
+   */
   recvInto(target: Uint8Array): number {
     const plain = plainBytes("target", target);
     if (this.#pendingError !== 0) this.#throwPending("recv");
@@ -216,14 +194,14 @@ export class Socket implements Endpoint {
     return length;
   }
 
-  /** The same, with 0 where it would have to wait: what a full send buffer answers is no exception. */
+  /** The same, with 0 where it would have to wait: what a full send buffer answers is no exception. @internal */
   sendSome(data: Uint8Array): number {
     checkBytes("data", data);
     if (this.#pendingError !== 0) this.#throwPending("send");
     return this.#sent(this.#backend.send(this.#fd, data));
   }
 
-  /** Sends several pieces in one call, as {@link sendSome}. */
+  /** Sends several pieces in one call, as {@link sendSome}. @internal */
   sendSomeOf(pieces: readonly Uint8Array[]): number {
     checkArray("pieces", pieces);
     for (const piece of pieces) checkBytes("piece", piece);
@@ -261,16 +239,7 @@ export class Socket implements Endpoint {
   getOption(option: SocketOption): number {
     checkOption(option);
     if (option === "SO_ERROR" && this.#pendingError !== 0) return -this.#takePending();
-    if (option === "SO_TYPE") {
-      const type = this.#backend.socketType(this.#fd);
-      return typeof type === "number" ? this.#check(type, "getsockopt") : TYPE_NUMBERS[type];
-    }
-    if (option === "SO_LINGER") {
-      const linger = this.#backend.getLinger(this.#fd);
-      if (typeof linger === "number") return this.#check(linger, "getsockopt");
-      return linger.on ? linger.seconds : -1;
-    }
-    return this.#check(this.#backend.getOption(this.#fd, option), "getsockopt");
+    return readOption(this.#backend, this.#fd, option);
   }
 
   /** Sets an option: true or false, or 1 or 0, for a switch; a whole number for the others. setsockopt(2). */
@@ -278,14 +247,7 @@ export class Socket implements Endpoint {
   setOption(option: SocketNumber, value: number): void;
   setOption(option: SocketOption, value: boolean | number): void {
     checkOption(option);
-    const number = checkOptionValue(option, value);
-    // socket(7): it can only be read.
-    if (option === "SO_TYPE") throw new OSError("ENOPROTOOPT", { syscall: "setsockopt" });
-    const result =
-      option === "SO_LINGER"
-        ? this.#backend.setLinger(this.#fd, { on: number >= 0, seconds: Math.max(number, 0) })
-        : this.#backend.setOption(this.#fd, option, number);
-    this.#check(result, "setsockopt");
+    writeOption(this.#backend, this.#fd, option, value);
   }
 
   /** Where the socket is bound. getsockname(2). */
@@ -304,6 +266,7 @@ export class Socket implements Endpoint {
     throw error;
   }
 
+  /** @internal */
   get isStream(): boolean {
     return this.type === "stream";
   }
@@ -312,6 +275,7 @@ export class Socket implements Endpoint {
    * What the socket is at the moment. A connection that is over, reset perhaps, is still "connected": `recv` gives what is
    * left of it, and its error. One that `accept` gave is known to be that; any other is asked.
    * @throws OSError where it cannot be asked: EBADF once it is closed
+   * @internal
    */
   connectionState(): ConnectionState {
     if (!this.isStream) return CONNECTIONLESS;
@@ -325,6 +289,7 @@ export class Socket implements Endpoint {
     return this.#isOver() ? { kind: "connected", address: this.#wasConnected ? this.#peer : undefined } : UNCONNECTED;
   }
 
+  /** @internal */
   addresses(): EndpointAddresses {
     return { local: known(() => this.localAddress()), remote: known(() => this.remoteAddress()) };
   }
@@ -382,9 +347,8 @@ export class Socket implements Endpoint {
 
   #sent(length: number): number {
     if (length < 0) {
-      const error = errorOf(this.#backend, length, "send");
-      if (error instanceof BlockingIOError) return 0;
-      throw error;
+      if (wouldBlock(this.#backend, length)) return 0;
+      throw errorOf(this.#backend, length, "send");
     }
     this.#bytesOut += length;
     return length;
@@ -396,11 +360,7 @@ export class Socket implements Endpoint {
   }
 
   #numeric(address: SocketAddress): SocketAddress {
-    if (address.path !== undefined || this.#backend.isNumeric(address.host) !== 0) return address;
-    const family = this.family === "IPv6" ? 6 : 4;
-    // Python's bind(("", port)): every address of the machine.
-    if (address.host === "") return { host: family === 6 ? "::" : "0.0.0.0", port: address.port };
-    return { host: this.#backend.lookupSync(address.host, family), port: address.port };
+    return numericAddress(this.#backend, address, this.family);
   }
 }
 
@@ -411,11 +371,4 @@ function known(ask: () => SocketAddress): SocketAddress | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The error for a negative result of a backend. */
-export function errorOf(backend: Backend, errno: number, syscall: string, address?: SocketAddress): OSError {
-  const code = backend.errorCode(errno);
-  const details: OSErrorDetails = { errno, syscall, address: address?.host, port: address?.port, path: address?.path };
-  return code === "EAGAIN" || code === "EWOULDBLOCK" ? new BlockingIOError(code, details) : new OSError(code, details);
 }

@@ -26,26 +26,39 @@ const IN6_BYTES = 28;
 const PATH_OFFSET = 2;
 /** INET6_ADDRSTRLEN; more than IF_NAMESIZE. */
 const TEXT_BYTES = 46;
+/** How many decoded IPv4 hosts are kept, as a power of two. */
+const HOSTS_BITS = 6;
+/** Knuth's, for hash values in the high bits: 2^32 divided by the golden ratio. */
+const HASH_FACTOR = 0x9e3779b1;
 
 const utf8Encoder = new TextEncoder();
 const utf8Decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 /** One sockaddr and its length, used again for every call. */
 export class AddressBuffer {
+  readonly #memory = new ArrayBuffer(STORAGE_BYTES + 4);
   /** The sockaddr itself. */
-  readonly bytes = new Uint8Array(STORAGE_BYTES);
+  readonly bytes = new Uint8Array(this.#memory, 0, STORAGE_BYTES);
   /** The socklen_t that libc reads and writes. */
-  readonly length = new Uint32Array(1);
+  readonly length = new Uint32Array(this.#memory, STORAGE_BYTES, 1);
+  /** The addresses of both. */
+  readonly bytesAt: number;
+  readonly lengthAt: number;
 
   readonly #libc: Libc;
   readonly #constants: PlatformConstants;
-  readonly #view = new DataView(this.bytes.buffer);
+  readonly #view = new DataView(this.#memory);
   readonly #address6 = this.bytes.subarray(8, 24);
   readonly #text = Buffer.alloc(TEXT_BYTES);
+  /** IPv4 hosts decoded before: their numbers, and their texts. */
+  readonly #hostNumbers = new Uint32Array(1 << HOSTS_BITS);
+  readonly #hosts: string[] = Array.from({ length: 1 << HOSTS_BITS }, () => "0.0.0.0");
 
   constructor(libc: Libc, constants: PlatformConstants) {
     this.#libc = libc;
     this.#constants = constants;
+    this.bytesAt = Number(libc.addressOf(this.bytes));
+    this.lengthAt = this.bytesAt + STORAGE_BYTES;
   }
 
   /** Empties it for a call that fills it. */
@@ -75,8 +88,7 @@ export class AddressBuffer {
     const length = Math.min(this.length[0] ?? 0, STORAGE_BYTES);
     const family = length < PATH_OFFSET ? 0 : this.family;
     if (family === AF_INET) {
-      const host = `${this.#byte(4)}.${this.#byte(5)}.${this.#byte(6)}.${this.#byte(7)}`;
-      return { host, port: this.#view.getUint16(2) };
+      return { host: this.#decode4(), port: this.#view.getUint16(2) };
     }
     if (family === this.#constants.AF_INET6) return { host: this.#decode6(), port: this.#view.getUint16(2) };
     return { path: family === AF_UNIX ? this.#decodePath(length) : "" };
@@ -134,6 +146,17 @@ export class AddressBuffer {
       return id <= 0xffffffff ? id : -errnos.ENODEV;
     }
     return this.#libc.if_nametoindex(scope) || -errnos.ENODEV;
+  }
+
+  /** As text. Most peers come from few hosts: the last text of each of some hash values is kept. */
+  #decode4(): string {
+    const number = this.#view.getUint32(4);
+    const at = (Math.imul(number, HASH_FACTOR) >>> 0) >>> (32 - HOSTS_BITS);
+    if (this.#hostNumbers[at] !== number) {
+      this.#hostNumbers[at] = number;
+      this.#hosts[at] = `${this.#byte(4)}.${this.#byte(5)}.${this.#byte(6)}.${this.#byte(7)}`;
+    }
+    return this.#hosts[at] ?? "";
   }
 
   #decode6(): string {

@@ -2,8 +2,9 @@
  * Owns the Node backend: puts its parts together. Knows no layout and no signature.
  */
 
+import { performance } from "node:perf_hooks";
 import type { Backend, Clock, PollSet } from "../backend/backend.js";
-import { checkInteger, checkOneOf } from "../backend/check.js";
+import { checkBoolean, checkInteger, checkOneOf, checkOptions } from "../backend/check.js";
 import { UnsupportedPlatformError } from "../backend/errors.js";
 import { Batch } from "./batch/batch.js";
 import { type OrderedCalls, orderCalls } from "./batch/order.js";
@@ -33,8 +34,20 @@ export interface NodeBackendOptions {
    * Default 2; 0 is for tests, in which most connections are read less often.
    */
   readonly batchAfterReads?: number | undefined;
+  /**
+   * On the main thread of Node on Linux, over epoll, `loop` waits in an epoll_wait(2) of its own, which Node's event loop is
+   * put into, rather than in Node's event loop. False: never. Default true. See docs/turn.md.
+   */
+  readonly ownWait?: boolean | undefined;
 }
 
+/** All of them, or this does not compile. */
+const OPTIONS = Object.keys({
+  poller: true,
+  batchMin: true,
+  batchAfterReads: true,
+  ownWait: true,
+} satisfies Record<keyof NodeBackendOptions, true>);
 const BATCH_MIN = 4;
 const BATCH_AFTER_READS = 2;
 const READS_MAX = 255;
@@ -48,10 +61,12 @@ let batchOfThread: Batch | undefined;
  * @throws UnsupportedPlatformError where it does not run, or where `poller` is "epoll" and there is none
  */
 export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
+  checkOptions("options", options as unknown, OPTIONS);
   if (options.poller !== undefined) checkOneOf("options.poller", options.poller, ["epoll", "poll"]);
-  const { batchMin = BATCH_MIN, batchAfterReads = BATCH_AFTER_READS } = options;
+  const { batchMin = BATCH_MIN, batchAfterReads = BATCH_AFTER_READS, ownWait = true } = options;
   if (batchMin !== Infinity) checkInteger("options.batchMin", batchMin, 1, Number.MAX_SAFE_INTEGER);
   checkInteger("options.batchAfterReads", batchAfterReads, 0, READS_MAX);
+  checkBoolean("options.ownWait", ownWait);
   const libc = recordingLibc(loadLibc());
   const { linux } = libc;
   const poller = options.poller ?? (linux === undefined ? "poll" : "epoll");
@@ -70,9 +85,11 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   const batch = (batchOfThread ??= createBatch(libc, direct));
   const writeRow = createRowWriter(libc, constants, batch.records);
 
+  const epollOptions = { ownWait, connections: batchMin, shortReads: batchAfterReads };
+
   function createPollSet(): PollSet {
     if (poller === "poll" || linux === undefined) return new PollPollSet(libc, constants, writeRow, batch);
-    return new EpollPollSet(libc, linux, writeRow, batch, { connections: batchMin, shortReads: batchAfterReads });
+    return new EpollPollSet(libc, linux, writeRow, batch, epollOptions);
   }
 
   return {
@@ -82,7 +99,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     isNumeric,
     lookup,
     createPollSet,
-    ...orderCalls(direct, batch),
+    ...orderCalls(direct, batch, scratch.slab),
   };
 }
 

@@ -175,9 +175,17 @@ const NAMES_OF_LIBC: ReadonlyMap<number, string> = new Map(
   Object.entries(os.errno).map(([name, errno]): [number, string] => [errno, name]),
 );
 
+/** Names of libuv that have been looked up: a full or an empty socket is an error of every such call. */
+const knownNames = new Map<number, string>();
+
 /** "ECONNREFUSED" for -111; "E999" for a number without a name. */
 export function errorCode(errno: number): string {
+  const known = knownNames.get(errno);
+  if (known !== undefined) return known;
   const name = errno < 0 ? getSystemErrorName(errno) : "";
-  if (/^E[A-Z0-9_]+$/.test(name)) return name;
+  if (/^E[A-Z0-9_]+$/.test(name)) {
+    knownNames.set(errno, name);
+    return name;
+  }
   return NAMES_OF_LIBC.get(Math.abs(errno)) ?? `E${Math.abs(errno)}`;
 }

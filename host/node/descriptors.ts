@@ -30,6 +30,7 @@ type DescriptorCalls = Omit<FileCalls, "openBeneath">;
 export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, scratch: Scratch): DescriptorCalls {
   const { errno, linux } = libc;
   const { EINTR } = errnos;
+  const { slab } = scratch;
   const pair = new Int32Array(2);
 
   function close(fd: number): number {
@@ -77,6 +78,10 @@ export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, 
     read,
     readBytes(fd, most) {
       if (!isLength(most)) return -errnos.EINVAL;
+      if (slab.takes(most)) {
+        const count = readAt(fd, slab.address, most);
+        return count < 0 ? count : slab.received(count);
+      }
       const isSmall = most <= scratch.bytes.length;
       const target = isSmall ? scratch.bytes : new Uint8Array(most);
       const count = isSmall ? readAt(fd, scratch.bytesAt, most) : read(fd, target);

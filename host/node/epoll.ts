@@ -9,38 +9,52 @@ import { LoopError, OSError } from "../backend/errors.js";
 import type { Batch } from "./batch/batch.js";
 import type { Watcher } from "./batch/record.js";
 import { errnos, errorCode, SOCK_CLOEXEC } from "./constants.js";
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_WORDS } from "./epoll-layout.js";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_TAG, EVENT_WORDS } from "./epoll-layout.js";
 import { KeptInput } from "./kept-input.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { eventsOf, INTEREST, POLLIN, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
 import { watchSet } from "./waiting/descriptors.js";
+import { Found, type OwnSet } from "./waiting/own-wait.js";
 import { waitInSlices } from "./waiting/slices.js";
-import { LoopWatch } from "./waiting/watch.js";
+import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
 const FIRST_CAPACITY = 1024;
 const LAST_CAPACITY = 65536;
+/** So many ready descriptors are likely to be worth a batch. */
+const SEVERAL = 4;
+/** In {@link EpollPollSet} the number of a registration is above the bits of interest. */
+const TAG_SHIFT = 3;
 
-/** When calls are batched. */
-export interface BatchLimits {
-  /** When at least this many connections are ready at once. Infinity: never. */
+/** How an epoll set works. */
+export interface EpollOptions {
+  /** May a watch of it wait in this thread's own epoll_wait(2)? */
+  readonly ownWait: boolean;
+
+  /** Calls are batched when at least this many connections are ready at once. Infinity: never. */
   readonly connections: number;
-  /** For connections whose last reads, this many in a row, each took everything that had arrived. */
+  /** They are batched for connections whose last reads, this many in a row, each took everything that had arrived. */
   readonly shortReads: number;
 }
 
-export class EpollPollSet implements PollSet, Watcher {
+export class EpollPollSet implements PollSet, Watcher, OwnSet {
   ready: Int32Array = new Int32Array(FIRST_CAPACITY * ReadyRow.STRIDE);
 
   readonly #libc: Libc;
   readonly #linux: LinuxCalls;
   readonly #writeRow: RowWriter;
   readonly #batch: Batch;
-  readonly #limits: BatchLimits;
-  readonly #event = new Uint32Array(EVENT_WORDS);
+  readonly #options: EpollOptions;
+  /** As large as V8 keeps outside of its heap, where it does not move. */
+  readonly #event = new Uint32Array(32);
+  readonly #eventAt: number;
   #events = new Int32Array(FIRST_CAPACITY * EVENT_WORDS);
+  #eventsAt: number;
   #capacity = FIRST_CAPACITY;
-  /** By descriptor: what the kernel watches it for; 0 where it does not. */
-  #interest = new Uint8Array(1024);
+  /**
+   * By descriptor: what the kernel watches it for (bits of interest, 0 where it does not), and above them the tag of its
+   * registration, which each new one has anew. So an event of a file that had the number before is known by its tag.
+   */
+  #watched = new Int32Array(1024);
   /** Interest in regular files and other descriptors that epoll refuses because they never block. */
   readonly #files = new Map<number, number>();
   readonly #kept: KeptInput;
@@ -49,14 +63,21 @@ export class EpollPollSet implements PollSet, Watcher {
   #candidates = new Int32Array(FIRST_CAPACITY);
   #epollFd: number;
   #watch: LoopWatch | undefined;
+  #watchedSet: WatchedDescriptor | undefined;
+  /** The epoll set of the host's event loop while it is in this one; otherwise -1. */
+  #hostFd = -1;
+  /** How many events a wait of the watch has found for the next wait; -1 where there was none. */
+  #ahead = -1;
 
-  constructor(libc: Libc, linux: LinuxCalls, writeRow: RowWriter, batch: Batch, limits: BatchLimits) {
+  constructor(libc: Libc, linux: LinuxCalls, writeRow: RowWriter, batch: Batch, options: EpollOptions) {
     this.#libc = libc;
     this.#linux = linux;
     this.#writeRow = writeRow;
     this.#batch = batch;
-    this.#limits = limits;
-    this.#kept = new KeptInput(batch.records, (fd) => ((this.#interest[fd] ?? 0) & Ready.READ) !== 0);
+    this.#options = options;
+    this.#eventAt = Number(libc.addressOf(this.#event));
+    this.#eventsAt = Number(libc.addressOf(this.#events));
+    this.#kept = new KeptInput(batch.records, (fd) => ((this.#watched[fd] ?? 0) & Ready.READ) !== 0);
     this.#epollFd = linux.epoll_create1(SOCK_CLOEXEC);
     if (this.#epollFd < 0) {
       const errno = libc.errno();
@@ -79,22 +100,25 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#batch.end();
   }
 
+  closing(fd: number, isSole: boolean): void {
+    // The kernel removes a file by itself when its last descriptor is closed.
+    if (this.#forget(fd) && !isSole) this.#control(EPOLL_CTL_DEL, fd, 0);
+  }
+
   inputKept(fd: number): void {
     if (this.#kept.notice(fd)) this.#watch?.wake();
   }
 
   update(fd: number, interest: number): number {
+    this.#ahead = -1;
     const wanted = interest & INTEREST;
-    const known = this.#interest[fd] ?? 0;
+    const known = (this.#watched[fd] ?? 0) & INTEREST;
     if (wanted === 0) {
-      this.#files.delete(fd);
-      if (known !== 0) {
-        this.#interest[fd] = 0;
-        // The result does not matter: the kernel removes a descriptor that is closed.
-        this.#control(EPOLL_CTL_DEL, fd, 0);
-      }
+      // The result does not matter: the kernel removes a descriptor that is closed.
+      if (this.#forget(fd)) this.#control(EPOLL_CTL_DEL, fd, 0);
       return 0;
     }
+    if (known === 0) this.#newTag(fd);
 
     // Called even if the interest is the same: the number may belong to another file now.
     const events = eventsOf(wanted);
@@ -103,12 +127,12 @@ export class EpollPollSet implements PollSet, Watcher {
     else if (result === -errnos.ENOENT) result = this.#control(EPOLL_CTL_ADD, fd, events);
 
     if (result === 0) {
-      this.#files.delete(fd);
-      this.#remember(fd, wanted);
+      if (this.#files.size > 0) this.#files.delete(fd);
+      this.#setInterest(fd, wanted);
       this.inputKept(fd);
       return 0;
     }
-    if (known !== 0) this.#interest[fd] = 0;
+    this.#setInterest(fd, 0);
     if (result === -errnos.EPERM) {
       this.#files.set(fd, wanted);
       this.#watch?.wake();
@@ -120,8 +144,9 @@ export class EpollPollSet implements PollSet, Watcher {
 
   wait(timeoutMs: number): number {
     const waitMs = this.#batch.beforeWait(timeoutMs);
-    const timeout = this.alwaysReady ? 0 : timeoutOf(waitMs);
-    let found = waitInSlices(this.#epollWait, timeout);
+    let found = this.#ahead;
+    this.#ahead = -1;
+    if (found < 0) found = waitInSlices(this.#epollWait, this.alwaysReady ? 0 : timeoutOf(waitMs));
     if (found < 0) {
       const errno = this.#libc.errno();
       if (errno !== errnos.EINTR) return -errno;
@@ -132,15 +157,21 @@ export class EpollPollSet implements PollSet, Watcher {
 
     const rows = this.ready;
     const events = this.#events;
-    const { connections, shortReads } = this.#limits;
+    const { connections, shortReads } = this.#options;
     const mayBatch = this.#isInTurn && found >= connections;
     let count = 0;
     let candidates = 0;
+    let isStale = false;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
-      const interest = this.#interest[fd] ?? 0;
-      // Closed by other code, while a duplicate keeps its file open.
-      if (interest === 0) continue;
+      // The host's event loop.
+      if (fd === this.#hostFd) continue;
+      const watched = this.#watched[fd] ?? 0;
+      const interest = watched & INTEREST;
+      if (interest === 0 || events[at + EVENT_TAG] !== watched >>> TAG_SHIFT) {
+        isStale = true;
+        continue;
+      }
       const seen = events[at] ?? 0;
       this.#writeRow(rows, count * ReadyRow.STRIDE, fd, seen, interest);
       count++;
@@ -153,6 +184,7 @@ export class EpollPollSet implements PollSet, Watcher {
     }
     if (this.#kept.size > 0) count = this.#kept.addTo(rows, count);
     if (found === this.#capacity && found < LAST_CAPACITY) this.#grow();
+    if (isStale) this.#renew();
     return count;
   }
 
@@ -162,11 +194,12 @@ export class EpollPollSet implements PollSet, Watcher {
       onReady,
       () => this.alwaysReady,
       () => {
-        descriptor.close();
+        this.#watchedSet?.close();
+        this.#watchedSet = undefined;
         this.#watch = undefined;
       },
     );
-    const descriptor = watchSet(this.#libc, this.#linux, watch, this.#epollFd);
+    this.#watchedSet = this.#waitFor(watch);
     this.#watch = watch;
     if (this.alwaysReady) watch.wake();
     return watch;
@@ -182,31 +215,134 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#epollFd = -1;
     this.#files.clear();
     this.#kept.clear();
-    this.#interest.fill(0);
+    this.#watched.fill(0);
+  }
+
+  /** See {@link OwnSet}. */
+  join(hostFd: number): boolean {
+    if (this.#control(EPOLL_CTL_ADD, hostFd, POLLIN) < 0) return false;
+    this.#hostFd = hostFd;
+    return true;
+  }
+
+  /** See {@link OwnSet}. */
+  leave(): void {
+    if (this.#hostFd >= 0) this.#control(EPOLL_CTL_DEL, this.#hostFd, 0);
+    this.#hostFd = -1;
+    this.#ahead = -1;
+  }
+
+  /** See {@link OwnSet}. */
+  waitAhead(timeoutMs: number): number {
+    const waitMs = this.#batch.beforeWait(timeoutMs < 0 ? Infinity : timeoutMs);
+    const found = this.#epollWait(timeoutOf(waitMs));
+    // An error is reported by the next wait of a turn.
+    if (found < 0) return this.#libc.errno() === errnos.EINTR ? 0 : Found.OWN;
+    const events = this.#events;
+    for (let at = EVENT_FD; at < found * EVENT_WORDS; at += EVENT_WORDS) {
+      if (events[at] !== this.#hostFd) continue;
+      if (found === 1) return Found.HOST;
+      this.#ahead = found;
+      return Found.HOST | (found > SEVERAL ? Found.OWN | Found.SEVERAL : Found.OWN);
+    }
+    if (found === 0) return 0;
+    this.#ahead = found;
+    return found >= SEVERAL ? Found.OWN | Found.SEVERAL : Found.OWN;
+  }
+
+  /** See {@link OwnSet}. */
+  dropAhead(): void {
+    this.#ahead = -1;
   }
 
   readonly #epollWait = (timeoutMs: number): number =>
-    this.#linux.epoll_wait(this.#epollFd, this.#events, this.#capacity, timeoutMs);
+    this.#linux.epoll_wait(this.#epollFd, this.#eventsAt, this.#capacity, timeoutMs);
 
   #control(operation: number, fd: number, events: number): number {
     this.#event[0] = events;
     this.#event[EVENT_FD] = fd;
-    return this.#linux.epoll_ctl(this.#epollFd, operation, fd, this.#event) < 0 ? -this.#libc.errno() : 0;
+    this.#event[EVENT_TAG] = (this.#watched[fd] ?? 0) >>> TAG_SHIFT;
+    return this.#linux.epoll_ctl(this.#epollFd, operation, fd, this.#eventAt) < 0 ? -this.#libc.errno() : 0;
   }
 
-  #remember(fd: number, interest: number): void {
-    if (fd >= this.#interest.length) {
-      const larger = new Uint8Array(Math.max(fd + 1, this.#interest.length * 2));
-      larger.set(this.#interest);
-      this.#interest = larger;
+  /** @returns whether the kernel watches it */
+  #forget(fd: number): boolean {
+    if (this.#files.size > 0) this.#files.delete(fd);
+    if (((this.#watched[fd] ?? 0) & INTEREST) === 0) return false;
+    this.#setInterest(fd, 0);
+    // An event of it may be among them.
+    this.#ahead = -1;
+    return true;
+  }
+
+  /** `fd` is about to be registered. */
+  #newTag(fd: number): void {
+    if (fd >= this.#watched.length) {
+      const larger = new Int32Array(Math.max(fd + 1, this.#watched.length * 2));
+      larger.set(this.#watched);
+      this.#watched = larger;
     }
-    this.#interest[fd] = interest;
+    this.#watched[fd] = (this.#watched[fd] ?? 0) + (1 << TAG_SHIFT);
+  }
+
+  #setInterest(fd: number, interest: number): void {
+    this.#watched[fd] = ((this.#watched[fd] ?? 0) & ~INTEREST) | interest;
+  }
+
+  /**
+   * Makes the set anew, without the files that were closed under their watched numbers and are open under others: in a
+   * child process that has inherited them, say. They go on reporting events, and epoll_ctl(2) can remove a file only by the
+   * number under which it was watched.
+   */
+  #renew(): void {
+    const former = this.#epollFd;
+    const renewed = this.#linux.epoll_create1(SOCK_CLOEXEC);
+    // No descriptor is left: the next stale event tries again.
+    if (renewed < 0) return;
+    this.#epollFd = renewed;
+    if (!this.#registerAll() || !this.#moveWatch()) {
+      this.#epollFd = former;
+      this.#libc.close(renewed);
+      return;
+    }
+    this.#libc.close(former);
+  }
+
+  /** @returns whether the kernel has room for all of them a second time */
+  #registerAll(): boolean {
+    for (let fd = 0; fd < this.#watched.length; fd++) {
+      const interest = (this.#watched[fd] ?? 0) & INTEREST;
+      if (interest === 0) continue;
+      const result = this.#control(EPOLL_CTL_ADD, fd, eventsOf(interest));
+      if (result === -errnos.ENOSPC || result === -errnos.ENOMEM) return false;
+    }
+    return true;
+  }
+
+  /** @throws OSError where no descriptor is left */
+  #waitFor(watch: LoopWatch): WatchedDescriptor {
+    const own = this.#options.ownWait ? this : undefined;
+    return watchSet(this.#libc, this.#linux, watch, this.#epollFd, own);
+  }
+
+  /** @returns whether the event loop waits for the new set, if it waited for the former one */
+  #moveWatch(): boolean {
+    if (this.#watch === undefined) return true;
+    try {
+      const moved = this.#waitFor(this.#watch);
+      this.#watchedSet?.close();
+      this.#watchedSet = moved;
+      return true;
+    } catch {
+      return false;
+    }
   }
 
   /** The buffer came back full: more may be ready than it shows. */
   #grow(): void {
     this.#capacity *= 2;
     this.#events = new Int32Array(this.#capacity * EVENT_WORDS);
+    this.#eventsAt = Number(this.#libc.addressOf(this.#events));
     this.#candidates = new Int32Array(this.#capacity);
   }
 }

@@ -1,26 +1,28 @@
 /**
- * Owns the foreign function interface: every signature of libc that the Node backend calls, and the loading of
- * koffi. Knows no constant, no layout and no meaning of a result.
+ * Owns the foreign function interface: every signature of libc that the Node backend calls. Knows no constant, no layout and
+ * no meaning of a result.
  *
  * Nothing is loaded until {@link loadLibc} is called, so that importing the package does no harm where there is no
  * libc. A view is passed as the address of its first byte: libc reads and writes the view's own memory, no copy is
  * made. The view is kept alive by the caller for the length of the call, and no call keeps an address.
  */
 
-import { createRequire } from "node:module";
-import { UnsupportedPlatformError } from "../backend/errors.js";
+import { koffiPath, loadKoffi } from "./koffi.js";
 
 /** A pointer argument: a view, or an address (0n is NULL). */
 export type Pointer = NodeJS.ArrayBufferView | bigint;
 
 /** Calls that only Linux has, or that are made on Linux only. */
 export interface LinuxCalls {
-  accept4(fd: number, address: Pointer, length: Pointer, flags: number): number;
+  /** `address` and `length` are addresses. */
+  accept4(fd: number, address: number, length: number, flags: number): number;
   dup3(fd: number, newFd: number, flags: number): number;
   pipe2(descriptors: Pointer, flags: number): number;
   epoll_create1(flags: number): number;
-  epoll_ctl(epollFd: number, operation: number, fd: number, event: Pointer): number;
-  epoll_wait(epollFd: number, events: Pointer, capacity: number, timeoutMs: number): number;
+  /** `event` is an address. */
+  epoll_ctl(epollFd: number, operation: number, fd: number, event: number): number;
+  /** `events` is an address. */
+  epoll_wait(epollFd: number, events: number, capacity: number, timeoutMs: number): number;
   /** getsockopt(2) with addresses. */
   getsockoptAt(fd: number, level: number, option: number, value: number, length: number): number;
   /** Returns an error number rather than setting errno. */
@@ -44,6 +46,19 @@ export interface LoopPollEvents {
 /** `status` is negative when libuv has stopped watching, as it does on POLLERR. */
 export type LoopPollCallback = (status: number) => void;
 
+/** An event loop of libuv, by its functions for embedding it in another loop. */
+export interface EmbeddedLoop {
+  /** The epoll set in which it waits. */
+  readonly backendFd: number;
+  /**
+   * How long it would wait, in milliseconds, without a limit -1; 0 if it has something to do, or has yet to bring its epoll set up to
+   * date. Counted from the time of the last {@link updateTime}.
+   */
+  timeoutMs(): number;
+  /** Has it read the clock, as it does itself after a wait. New timers count from that time. */
+  updateTime(): void;
+}
+
 /** libc's calls: results as C gives them, -1 with {@link Libc.errno} for a failure. */
 export interface Libc {
   /** errno of the last call. To be read before anything else is called. */
@@ -53,6 +68,8 @@ export interface Libc {
    * be polled (a regular file), or is watched by this loop already.
    */
   pollOnLoop(fd: number, events: LoopPollEvents, callback: LoopPollCallback): LoopPoll;
+  /** The event loop of this thread; undefined where libuv's functions cannot be found. */
+  embeddedLoop(): EmbeddedLoop | undefined;
   /** The address of a view's first byte; to be used while the view is alive. */
   addressOf(view: NodeJS.ArrayBufferView): bigint;
 
@@ -108,12 +125,6 @@ export interface Libc {
   readonly linux: LinuxCalls | undefined;
 }
 
-const SUPPORTED =
-  "the Node backend runs on Linux (epoll, poll), and on macOS and FreeBSD through poll(2), " +
-  "on x64, arm64, riscv64 and loong64";
-const PLATFORMS: ReadonlySet<string> = new Set(["linux", "darwin", "freebsd"]);
-const ARCHITECTURES: ReadonlySet<string> = new Set(["x64", "arm64", "riscv64", "loong64"]);
-
 // The signatures that another thread of the process binds as well.
 const READ = "intptr_t read(int fd, void *target, size_t length)";
 // nfds_t is unsigned long on Linux and unsigned int elsewhere: both are passed in one register.
@@ -127,7 +138,7 @@ export interface ThreadBinding {
 }
 
 export function threadBinding(): ThreadBinding {
-  return { koffi: createRequire(import.meta.url).resolve("koffi"), poll: POLL, read: READ };
+  return { koffi: koffiPath(), poll: POLL, read: READ };
 }
 
 let loaded: Libc | undefined;
@@ -139,18 +150,6 @@ let loaded: Libc | undefined;
 export function loadLibc(): Libc {
   loaded ??= bindLibc();
   return loaded;
-}
-
-function loadKoffi(): typeof import("koffi") {
-  const here = `${process.platform}-${process.arch}`;
-  if (!PLATFORMS.has(process.platform) || !ARCHITECTURES.has(process.arch)) {
-    throw new UnsupportedPlatformError(`${SUPPORTED}, not on ${here}`);
-  }
-  try {
-    return createRequire(import.meta.url)("koffi") as typeof import("koffi");
-  } catch (cause) {
-    throw new UnsupportedPlatformError(`koffi could not be loaded on ${here}; ${SUPPORTED}`, { cause });
-  }
 }
 
 /** ssize_t is intptr_t here: koffi does not know the name. */
@@ -165,6 +164,7 @@ function bindLibc(): Libc {
     errno: koffi.errno,
     pollOnLoop: (fd, events, callback) =>
       koffi.node.poll(fd, events, callback as unknown as () => void) as unknown as LoopPoll,
+    embeddedLoop: () => bindLoop(koffi, library),
     addressOf: koffi.address,
 
     socket: bind<"socket">("int socket(int domain, int type, int protocol)"),
@@ -213,16 +213,39 @@ function bindLibc(): Libc {
   };
 }
 
+function bindLoop(
+  koffi: typeof import("koffi"),
+  library: ReturnType<(typeof import("koffi"))["load"]>,
+): EmbeddedLoop | undefined {
+  try {
+    const found = new BigUint64Array(1);
+    const find = library.func("int napi_get_uv_event_loop(void *environment, void *loop)");
+    if (find(koffi.node.env, found) !== 0) return undefined;
+    const loop = Number(found[0]);
+    const backendFd = library.func("int uv_backend_fd(uintptr_t loop)");
+    const timeoutMs = library.func("int uv_backend_timeout(uintptr_t loop)");
+    const updateTime = library.func("void uv_update_time(uintptr_t loop)");
+    return {
+      backendFd: backendFd(loop) as number,
+      timeoutMs: () => timeoutMs(loop) as number,
+      updateTime: () => updateTime(loop) as undefined,
+    };
+  } catch {
+    // This Node does not export them.
+    return undefined;
+  }
+}
+
 function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): LinuxCalls {
   const bind = <F extends keyof LinuxCalls>(signature: string): LinuxCalls[F] =>
     library.func(signature) as unknown as LinuxCalls[F];
   return {
-    accept4: bind<"accept4">("int accept4(int fd, void *address, void *length, int flags)"),
+    accept4: bind<"accept4">("int accept4(int fd, uintptr_t address, uintptr_t length, int flags)"),
     dup3: bind<"dup3">("int dup3(int fd, int newFd, int flags)"),
     pipe2: bind<"pipe2">("int pipe2(void *descriptors, int flags)"),
     epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
-    epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, void *event)"),
-    epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, void *events, int capacity, int timeoutMs)"),
+    epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, uintptr_t event)"),
+    epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, uintptr_t events, int capacity, int timeoutMs)"),
     getsockoptAt: bind<"getsockoptAt">(
       "int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)",
     ),

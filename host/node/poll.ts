@@ -2,10 +2,6 @@
  * Owns a dense array for poll(2) as a {@link PollSet}. Knows nothing of sockets. For POSIX without epoll: a wait costs
  * O(descriptors).
  *
- * ```
- * struct pollfd   0       4        6         8
- *                 | fd    | events | revents |
- * ```
  * While Node's own loop watches it (uv_poll), out-of-band data alone does not wake it: libuv has no event for that.
  */
 
@@ -18,57 +14,14 @@ import type { Watcher } from "./batch/record.js";
 import { errnos, type PlatformConstants } from "./constants.js";
 import { KeptInput } from "./kept-input.js";
 import type { Libc } from "./libc.js";
+import { PollArray } from "./poll-array.js";
 import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWriter, timeoutOf } from "./readiness.js";
 import { watchOne } from "./waiting/descriptors.js";
 import { waitInSlices } from "./waiting/slices.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
-/** In 16-bit words: the size of a struct pollfd, and the offsets of events and revents. */
-const SHORTS = 4;
-const EVENTS = 2;
-const REVENTS = 3;
-
-/** A growing array of struct pollfd. */
-class PollArray {
-  readonly capacity: number;
-  readonly fds: Int32Array;
-  readonly shorts: Int16Array;
-
-  constructor(capacity: number) {
-    const memory = new ArrayBuffer(capacity * 8);
-    this.capacity = capacity;
-    this.fds = new Int32Array(memory);
-    this.shorts = new Int16Array(memory);
-  }
-
-  grown(): PollArray {
-    const larger = new PollArray(this.capacity * 2);
-    larger.fds.set(this.fds);
-    return larger;
-  }
-
-  set(index: number, fd: number, events: number): void {
-    this.fds[index * 2] = fd;
-    this.shorts[index * SHORTS + EVENTS] = events;
-  }
-
-  move(from: number, to: number): void {
-    this.fds[to * 2] = this.fdAt(from);
-    this.fds[to * 2 + 1] = this.fds[from * 2 + 1] ?? 0;
-  }
-
-  fdAt(index: number): number {
-    return this.fds[index * 2] ?? -1;
-  }
-
-  eventsAt(index: number): number {
-    return this.shorts[index * SHORTS + EVENTS] ?? 0;
-  }
-
-  foundAt(index: number): number {
-    return this.shorts[index * SHORTS + REVENTS] ?? 0;
-  }
-}
+/** How often descriptors that the event loop could not be given are polled, and given to it again. */
+const RETRY_MS = 10;
 
 type Kind = "file" | "stream" | "other";
 
@@ -104,6 +57,9 @@ export class PollPollSet implements PollSet, Watcher {
   /** During a watch: the descriptors that the event loop waits for, and those that it cannot wait for. */
   readonly #followed = new Map<number, WatchedDescriptor>();
   readonly #unwatchable = new Set<number>();
+  /** Those that it could be given if there were a descriptor left. Polled every {@link RETRY_MS}. */
+  readonly #postponed = new Set<number>();
+  #retryTimer: NodeJS.Timeout | undefined;
 
   constructor(libc: Libc, constants: PlatformConstants, writeRow: RowWriter, batch: Batch) {
     this.#libc = libc;
@@ -122,6 +78,10 @@ export class PollPollSet implements PollSet, Watcher {
   beginTurn(): void {}
 
   endTurn(): void {}
+
+  closing(fd: number): void {
+    this.update(fd, 0);
+  }
 
   inputKept(fd: number): void {
     if (this.#kept.notice(fd)) this.#watch?.wake();
@@ -180,6 +140,9 @@ export class PollPollSet implements PollSet, Watcher {
         for (const descriptor of this.#followed.values()) descriptor.close();
         this.#followed.clear();
         this.#unwatchable.clear();
+        this.#postponed.clear();
+        clearTimeout(this.#retryTimer);
+        this.#retryTimer = undefined;
         this.#watch = undefined;
       },
     );
@@ -251,25 +214,51 @@ export class PollPollSet implements PollSet, Watcher {
     this.#places[this.#array.fdAt(place - 1)] = place;
   }
 
-  /** Has the event loop wait for a descriptor. One that it cannot wait for is polled in every iteration instead. */
+  /**
+   * Has the event loop wait for a descriptor. One that it cannot wait for is polled in every iteration instead; where there
+   * is only no descriptor left for it, after a time, because that may last.
+   */
   #follow(watch: LoopWatch, fd: number, interest: number): void {
     this.#unfollow(fd);
-    const followed = this.#files.has(fd) ? undefined : this.#waitedFor(watch, fd, eventsOf(interest));
-    if (followed !== undefined) {
-      this.#followed.set(fd, followed);
-      return;
+    if (!this.#files.has(fd)) {
+      const isStream = kindOf(fd) === "stream";
+      if (this.#isWaitedFor(watch, fd, eventsOf(interest), isStream)) return;
+      if (isStream) this.#postpone(fd);
+      else this.#unwatchable.add(fd);
     }
-    if (!this.#files.has(fd)) this.#unwatchable.add(fd);
     watch.wake();
   }
 
-  #waitedFor(watch: LoopWatch, fd: number, events: number): WatchedDescriptor | undefined {
-    return watchOne(this.#libc, this.#constants, watch, fd, events, kindOf(fd) === "stream");
+  #isWaitedFor(watch: LoopWatch, fd: number, events: number, isStream: boolean): boolean {
+    const followed = watchOne(this.#libc, this.#constants, watch, fd, events, isStream);
+    if (followed !== undefined) this.#followed.set(fd, followed);
+    return followed !== undefined;
   }
+
+  #postpone(fd: number): void {
+    this.#postponed.add(fd);
+    this.#retryTimer ??= setTimeout(this.#retry, RETRY_MS);
+  }
+
+  readonly #retry = (): void => {
+    this.#retryTimer = undefined;
+    const watch = this.#watch;
+    if (watch === undefined) return;
+    for (const fd of this.#postponed) {
+      const events = this.#array.eventsAt((this.#places[fd] ?? 0) - 1);
+      // The others would find no descriptor either.
+      if (!this.#isWaitedFor(watch, fd, events, true)) break;
+      this.#postponed.delete(fd);
+    }
+    if (this.#postponed.size === 0) return;
+    this.#retryTimer = setTimeout(this.#retry, RETRY_MS);
+    watch.wake();
+  };
 
   #unfollow(fd: number): void {
     this.#followed.get(fd)?.close();
     this.#followed.delete(fd);
     this.#unwatchable.delete(fd);
+    this.#postponed.delete(fd);
   }
 }

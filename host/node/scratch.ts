@@ -8,6 +8,7 @@
 
 import { copyTo } from "../backend/bytes.js";
 import type { Libc } from "./libc.js";
+import { Slab } from "./slab.js";
 import { bufferOf, offsetOf } from "./views.js";
 
 const BYTES = 65_536;
@@ -23,6 +24,8 @@ export class Scratch {
   readonly bytes = new Uint8Array(BYTES);
   /** Its address. */
   readonly bytesAt: number;
+  /** To receive into what is returned. */
+  readonly slab: Slab;
   readonly #libc: Libc;
   readonly #staged = new Uint8Array(STAGED_BYTES);
   readonly #stagedAt: number;
@@ -31,12 +34,17 @@ export class Scratch {
 
   constructor(libc: Libc) {
     this.#libc = libc;
+    this.slab = new Slab(libc);
     this.bytesAt = Number(libc.addressOf(this.bytes));
     this.#stagedAt = Number(libc.addressOf(this.#staged));
   }
 
   /** The address of the `length` bytes of `data`, or of a copy of them. Valid until the next call. */
   toSend(data: Uint8Array, length: number): number {
+    if (length > HEAP_BYTES) {
+      const at = this.slab.addressOf(bufferOf(data));
+      if (at !== 0) return at + offsetOf(data);
+    }
     if (length > STAGED_BYTES) return this.#addressOf(data);
     copyTo(this.#staged, data);
     return this.#stagedAt;

@@ -55,6 +55,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
   const { MSG_NOSIGNAL } = constants;
   const domains = { unix: AF_UNIX, IPv4: AF_INET, IPv6: constants.AF_INET6 } as const;
   const flags = linux === undefined ? 0 : SOCK_NONBLOCK | SOCK_CLOEXEC;
+  const { slab } = scratch;
   const address = new AddressBuffer(libc, constants);
   const pair = new Int32Array(2);
   /** An option's value: an int; or struct linger, which is two: on, and seconds. */
@@ -94,7 +95,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
       const accepted =
         linux === undefined
           ? libc.accept(fd, address.bytes, address.length)
-          : linux.accept4(fd, address.bytes, address.length, flags);
+          : linux.accept4(fd, address.bytesAt, address.lengthAt, flags);
       if (accepted >= 0) {
         // Decoded first: the calls that prepare the descriptor may overwrite the buffer.
         const from = address.decode();
@@ -125,6 +126,10 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
 
   function receive(fd: number, most: number): Uint8Array | number {
     if (!isLength(most)) return -errnos.EINVAL;
+    if (slab.takes(most)) {
+      const count = recvAt(fd, slab.address, most, 0);
+      return count < 0 ? count : slab.received(count);
+    }
     if (most <= scratch.bytes.length) {
       const count = recvAt(fd, scratch.bytesAt, most, 0);
       return count < 0 ? count : copyOf(scratch.bytes, count);

@@ -121,6 +121,9 @@ export class PollOneoff {
   }
 
   #currentView(): DataView {
+    // Growing detaches the buffer, unless it is shared, which that of a caller with a change log is not. Asking for the
+    // buffer is a call out of compiled code.
+    if (this.#log !== undefined && this.#words.length > 0) return this.#view;
     const { buffer } = this.#memory();
     if (this.#view.buffer !== buffer) {
       this.#view = new DataView(buffer);
@@ -135,7 +138,7 @@ export class PollOneoff {
       this.#write(failure.low, failure.high, this.#wasi(failure.errno), failure.type, 0, 0);
     }
     const waitMs = failures.length > 0 ? 0 : timeoutMs;
-    failures.length = 0;
+    if (failures.length > 0) failures.length = 0;
 
     const count = this.pollSet.wait(waitMs);
     if (count < 0) return this.#wasi(count);

@@ -207,7 +207,7 @@ describe.skipIf(missing !== "")("a component", () => {
     expect((await program.ended).stdout).toBe("connected 127.0.0.1\nread ping\nclose\nover\n");
   });
 
-  test("is told of a connection that is refused, and of a name that is nobody's", async () => {
+  test("is notified of a refused connection, and of a name that does not exist", async () => {
     const { port } = refusingAddress();
     const refused = new Program(command(built.client, { FAMILY: "IPv4", HOST: "127.0.0.1", PORT: String(port) }));
     expect((await refused.ended).stdout).toBe("error connect ECONNREFUSED\nover\n");

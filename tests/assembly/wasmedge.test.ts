@@ -100,7 +100,7 @@ test(
 );
 
 test(
-  "a connection that the poll calls ready, and that has failed, is told as an error by SO_ERROR",
+  "a connection that the poll reports as ready, and that has failed, is reported as an error, found by SO_ERROR",
   async () => {
     const module = await buildGuest(
       `

@@ -7,7 +7,7 @@ import { bytes, closeOwned, ERRNO, owned, ownedPair, text } from "./support.js";
 
 export function describeFiles(backend: Backend): void {
   describe("descriptors", () => {
-    test("pipes block until told not to, and carry bytes", () => {
+    test("pipes block by default, and carry bytes", () => {
       const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
       expect(backend.setNonBlocking(readEnd, true)).toBe(0);
       const target = new Uint8Array(8);

@@ -143,7 +143,7 @@ export function describePolling(backend: Backend): void {
       expect(wait(set)).toEqual([{ fd: writeEnd, bits: WRITE | ERROR, error: 0, readable: -1 }]);
     });
 
-    test("a hang-up is told to one that is watched for writing alone, who does not hear READ", () => {
+    test("a hang-up is reported for a descriptor watched for writing alone, without READ", () => {
       const set = ownedSet(backend);
       const [one, other] = ownedPair(backend, backend.socketPair("stream"));
       closeOwned(backend, other);

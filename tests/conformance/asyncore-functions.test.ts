@@ -107,7 +107,7 @@ describe("HelperFunctionTests", () => {
     expect(crashing.errors).toEqual([error]);
   });
 
-  test("testReadwrite: beyond CPython's, several flags are told in order", () => {
+  test("testReadwrite: beyond CPython's, several flags are delivered in order", () => {
     const told = new Told();
     readwrite(told, Ready.PRIORITY | Ready.READ | Ready.WRITE);
     readwrite(told, Ready.ERROR | Ready.PRIORITY | Ready.WRITE);
@@ -137,7 +137,7 @@ describe("HelperFunctionTests", () => {
     expect(told.told).toEqual(["handleReadEvent", "handleCloseEvent"]);
   });
 
-  test("testReadwrite: beyond CPython's, nothing is told after close", () => {
+  test("testReadwrite: beyond CPython's, there is no callback after close", () => {
     for (const [flags, event] of [
       [Ready.READ | Ready.WRITE | Ready.PRIORITY, "handleReadEvent"],
       [Ready.WRITE | Ready.PRIORITY | Ready.HANGUP, "handleWriteEvent"],

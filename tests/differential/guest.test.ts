@@ -75,7 +75,7 @@ test("as many scenarios are played as README.md says", () => {
   expect(readme).toContain(`${count} scenarios in ${played.flat().length} variants on a guest`);
 });
 
-describe.each(POLLERS)("with the order of %s a guest is told what the TypeScript classes are told", (poller) => {
+describe.each(POLLERS)("with the order of %s a guest gets the callbacks that the TypeScript classes get", (poller) => {
   test.each(scenarios.filter((scenario) => isPlayed(scenario, poller)))("$id", async (scenario) => {
     const { id } = scenario;
     const ofScenario = rows.filter((row) => row.id === id && row.poller === poller);

@@ -41,7 +41,7 @@ function compile(source: string, out: string, ...options: string[]): Promise<voi
   return runToEnd([process.execPath, ...parameters], { timeoutMs: 120_000 });
 }
 
-test("the documentation shows each file as it is", () => {
+test("the documentation shows each file unchanged", () => {
   const shown = new Map<string, string>();
   const text = readFileSync(join(ROOT, "docs/embedding.md"), "utf8");
   for (const [, path = "", source = ""] of text.matchAll(

@@ -100,7 +100,7 @@ describe("driveGuest", () => {
     await expect(driveGuest(wat(text))).rejects.toMatchObject({ code: "ERR_GUEST_EXPORTS" });
   });
 
-  test("goes on after an error that the guest has told, and lets others have their turn between many", async () => {
+  test("goes on after an error that the guest has reported, and lets the rest of the process run between many turns", async () => {
     const globals = `(global $turns (mut i32) (i32.const 0))`;
     const count = `(global.set $turns (i32.add (global.get $turns) (i32.const 1)))`;
     const others = new AbortController();

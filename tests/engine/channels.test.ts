@@ -9,7 +9,7 @@ const ORDERS = [
 ] as const;
 
 describe("level-triggered", () => {
-  test("a channel is told again each turn that it is found ready, and not in between", () => {
+  test("a channel is notified again in each turn that finds it ready, and not in between", () => {
     const harness = new EngineHarness();
     const a = harness.add("a");
     expect(harness.turn([readable(a)])).toEqual(["read a"]);
@@ -33,7 +33,7 @@ describe("level-triggered", () => {
     expect(harness.turn([readable(a), readable(b), writable(b)])).toEqual(["read a", "write b"]);
   });
 
-  test("a listener that loses its interest or its state during the turn is not told", () => {
+  test("a listener that loses its interest or its state during the turn is not notified", () => {
     const harness = new EngineHarness();
     const a = harness.add("a");
     const b = harness.add("b", { state: State.ACCEPTING });
@@ -149,7 +149,7 @@ describe("no callback after close", () => {
     expect(harness.turn([...found, readable(b, { error: Errno.IO })], options)).toEqual(["read a"]);
   });
 
-  test("a channel that connects and is removed by that is not told to read or write", () => {
+  test("a channel that is removed in its CONNECT callback is not notified of READ or WRITE", () => {
     const harness = new EngineHarness();
     const a = harness.add("a", { state: State.CONNECTING, interest: READ_WRITE });
     harness.when("connect a", () => harness.remove(a));
@@ -167,7 +167,7 @@ describe("no callback after close", () => {
 
 describe("one bad descriptor hurts its own channel only", () => {
   test.each(ORDERS)(
-    "its channel is closed, whatever its state, and nothing else is told to it (%s)",
+    "its channel is closed, whatever its state, and notified of nothing else (%s)",
     (_name, options) => {
       const harness = new EngineHarness();
       const bad = { error: Errno.BADF, nbytes: 0 };

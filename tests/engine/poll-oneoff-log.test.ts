@@ -38,14 +38,14 @@ describe("a caller with a change log", () => {
     expect([pollSet.updates, pollSet.waits, timesTaken()]).toEqual([[], [20.5, 20.5], 1]);
   });
 
-  test("is told of out-of-band data after all else of the descriptor", () => {
+  test("reports out-of-band data after everything else of the descriptor", () => {
     const { call, pollSet } = createCaller({ log: [[7, BOTH, 1, 3]] });
     pollSet.findings.push([{ fd: 7, bits: PRIORITY | BOTH }]);
     const types = [FD_READ, FD_WRITE, FD_PRIORITY];
     expect(call(timeout, timeout, timeout)).toEqual(types.map((type) => event(0x3_0000_0001n, type)));
   });
 
-  test("has its changes told in their order, and a descriptor's events are its last owner's", () => {
+  test("applies changes in their order, and a descriptor's events are its last owner's", () => {
     const { call, pollSet } = createCaller({
       log: [
         [7, 0, 1, 3],
@@ -62,7 +62,7 @@ describe("a caller with a change log", () => {
     ]);
   });
 
-  test("is told once of a descriptor that cannot be watched", () => {
+  test("reports a descriptor that cannot be watched once", () => {
     const { call, poller, pollSet } = createCaller({ log: [[7, BOTH, 1, 3]] });
     pollSet.refused.set(7, -9);
     const types = [FD_READ, FD_WRITE];
@@ -71,7 +71,7 @@ describe("a caller with a change log", () => {
     expect(call(timeout)).toEqual([]);
   });
 
-  test("may have its changes told before it waits elsewhere; a failure among them makes the call immediate", () => {
+  test("may apply its changes before it waits elsewhere; a failure among them makes the call immediate", () => {
     const { call, poller, pollSet, timesTaken, writeLog } = createCaller({
       log: [
         [7, READ, 1, 3],
@@ -94,7 +94,7 @@ describe("a caller with a change log", () => {
     expect([poller.isImmediate, pollSet.updates]).toEqual([false, []]);
   });
 
-  test("hears nothing of a failure whose channel is gone before it was told", () => {
+  test("reports no failure whose channel is gone before the report", () => {
     const log: Change[] = [
       [7, BOTH, 1, 3],
       [8, READ, 2, 5],

@@ -101,7 +101,7 @@ describe("connecting", () => {
     expect(harness.turn([readable(a), writable(a)], options)).toEqual(["connect a"]);
   });
 
-  test.each(ORDERS)("refused: the error is told once, at once, and the channel is idle (%s)", (_name, options) => {
+  test.each(ORDERS)("refused: the error is delivered once, at once, and the channel is idle (%s)", (_name, options) => {
     const harness = new EngineHarness();
     const a = harness.add("a", { state: State.CONNECTING, interest: READ_WRITE });
     const refused = { error: Errno.CONNREFUSED, hangup: true, nbytes: 0 };
@@ -146,7 +146,7 @@ describe("a pending error", () => {
   );
 
   test.each(ORDERS)(
-    "a stream that the host has no means to watch is told at once: there is no end of input to wait for (%s)",
+    "a stream that the host cannot watch is notified at once: there is no end of input to wait for (%s)",
     (_name, options) => {
       const harness = new EngineHarness();
       const a = harness.add("a", { stream: true });
@@ -157,7 +157,7 @@ describe("a pending error", () => {
     },
   );
 
-  test.each(ORDERS)("is told at once to a stream that does not read (%s)", (_name, options) => {
+  test.each(ORDERS)("is delivered at once to a stream that does not read (%s)", (_name, options) => {
     const harness = new EngineHarness();
     const a = harness.add("a", { interest: Interest.WRITE });
     expect(harness.turn([writable(a, { error: Errno.CONNRESET })], options)).toEqual([
@@ -167,14 +167,14 @@ describe("a pending error", () => {
     expect(harness.takeError(a)).toBe(0);
   });
 
-  test("is told at once to a stream whose input has ended", () => {
+  test("is delivered at once to a stream whose input has ended", () => {
     const harness = new EngineHarness();
     const a = harness.add("a", { interest: READ_WRITE });
     harness.endInput(a);
     expect(harness.turn([writable(a, { error: Errno.CONNRESET })])).toEqual(["write a", `error a ${Errno.CONNRESET}`]);
   });
 
-  test.each(ORDERS)("is told at once to what is no stream, after its read (%s)", (_name, options) => {
+  test.each(ORDERS)("is delivered at once where the channel is no stream, after its read (%s)", (_name, options) => {
     const harness = new EngineHarness();
     const a = harness.add("a", { stream: false });
     expect(harness.turn([readable(a, { error: Errno.CONNREFUSED })], options)).toEqual([
@@ -184,13 +184,13 @@ describe("a pending error", () => {
     expect(harness.turn([readable(a)], options)).toEqual(["read a"]);
   });
 
-  test.each(ORDERS)("is told at once to a listener, which accepts nothing in that turn (%s)", (_name, options) => {
+  test.each(ORDERS)("is delivered at once to a listener, which accepts nothing in that turn (%s)", (_name, options) => {
     const harness = new EngineHarness();
     const a = harness.add("a", { state: State.ACCEPTING });
     expect(harness.turn([readable(a, { error: Errno.IO })], options)).toEqual([`error a ${Errno.IO}`]);
   });
 
-  test("is told once where both directions report it", () => {
+  test("is delivered once where both directions report it", () => {
     const harness = new EngineHarness();
     const a = harness.add("a", { stream: false, interest: READ_WRITE });
     const reset = { error: Errno.CONNRESET };

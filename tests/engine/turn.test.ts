@@ -75,7 +75,7 @@ describe("the clock subscription", () => {
 });
 
 describe("a turn costs what is ready, sampled or changed", () => {
-  test("idle channels are neither sampled nor logged nor told", () => {
+  test("idle channels are neither sampled nor logged nor notified", () => {
     const harness = new EngineHarness();
     const channels = Array.from({ length: 1000 }, (_, index) => harness.add(`c${index}`));
     harness.turn();

@@ -132,7 +132,7 @@ describe("connecting", () => {
     expect(calls.sock_connect(fd, address(caller, ...loopback4), port)).toBe(Errno.CONNREFUSED);
   });
 
-  test("to nobody is told by the poll to one that does not, and by SO_ERROR once", () => {
+  test("to nobody is reported by the poll to one that does not, and by SO_ERROR once", () => {
     const [caller, calls] = createClient();
     const port = refusingPort(caller, calls);
     const fd = open(caller, calls, INET4, STREAM);
@@ -173,7 +173,7 @@ describe("options", () => {
     return calls.sock_setsockopt(fd, 0, name, DATA_AT, 4 * values.length);
   }
 
-  test("are set and told", () => {
+  test("are set and read back", () => {
     const [caller, calls] = createClient();
     const fd = open(caller, calls, INET4, STREAM);
     expect(setOption(caller, calls, fd, SO_REUSEADDR, 1)).toBe(Errno.SUCCESS);

@@ -38,7 +38,7 @@ describe("arguments and environment", () => {
     expect([strings(caller, "args"), strings(caller, "environ")]).toEqual([[], []]);
   });
 
-  test("are told as they were given, each ended by a NUL", () => {
+  test("are passed on unchanged, each ended by a NUL", () => {
     const [caller] = createCaller({ args: ["app.wasm", "", "größer"], env: { HOME: "/", EMPTY: "", Ω: "a=b" } });
     expect(strings(caller, "args")).toEqual(["app.wasm", "", "größer"]);
     expect(strings(caller, "environ")).toEqual(["HOME=/", "EMPTY=", "Ω=a=b"]);

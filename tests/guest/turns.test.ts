@@ -37,14 +37,14 @@ describe.each(POLLINGS)("on a host whose poll is %s", (polling) => {
     expect([first.closed, second.closed]).toEqual([true, true]);
   });
 
-  test("nobody is told to read where nothing is there", () => {
+  test("nobody is notified of a read where there is nothing to read", () => {
     const host = started(polling);
     host.connect(new Connection("one"));
     host.connect(new Connection());
     expect(settle(host)).toEqual(["accept a", "accept b", "read a one"]);
   });
 
-  test("what a handler leaves is told in the next turn, without the host's saying so", () => {
+  test("what a handler leaves unread is delivered in the next turn, without a report by the host", () => {
     const host = started(polling);
     const connection = host.connect(new Connection("by three"));
     settle(host);
@@ -148,7 +148,7 @@ describe("a bad descriptor", () => {
 });
 
 describe("an operation that fails", () => {
-  test("is told handleError when the callback returns, the first of them only", () => {
+  test("goes to handleError when the callback returns, the first of them only", () => {
     const host = started();
     host.connect(new Connection("fail"));
     const told = settle(host);
@@ -159,7 +159,7 @@ describe("an operation that fails", () => {
     expect(told.slice(4)).toEqual(["close a"]);
   });
 
-  test("is not told where the callback has taken the error", () => {
+  test("does not go to handleError where the callback has taken the error", () => {
     const host = started();
     host.connect(new Connection("catch"));
     expect(settle(host)).toEqual(["accept a", "read a catch", "caught ENOTSUP"]);

@@ -131,7 +131,7 @@ describe.each(MODES)("$name", (mode) => {
     await run(mode, map, () => before.text === "onetwo" && after.text === "onetwo");
   });
 
-  test("a handler that goes on after its errors is told of each of them", async () => {
+  test("a handler that stays open after its errors is notified of each of them", async () => {
     class Stubborn extends Recorder {
       override handleRead(): void {
         super.handleRead();

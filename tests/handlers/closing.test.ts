@@ -52,7 +52,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(map.stats().events).toBe(before.events);
   });
 
-  test("a channel that ended is told nothing more even if it is in the way of others", async () => {
+  test("a channel that ended is notified of nothing more even if it is in the way of others", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const [otherNear, otherFar] = connectedPair();
@@ -65,7 +65,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(lingering.received).toEqual([Buffer.alloc(0)]);
   });
 
-  test("a channel closed by another in the same turn is told nothing, whichever of the two comes first", async () => {
+  test("a channel closed by another in the same turn is notified of nothing, whichever of the two comes first", async () => {
     for (const closer of [0, 1]) {
       const map = newMap();
       const pairs = [connectedPair(), connectedPair()];
@@ -96,7 +96,7 @@ describe.each(MODES)("$name", (mode) => {
     }
   });
 
-  test("a channel added inside a callback is not told in that turn, and is told in the next", async () => {
+  test("a channel added inside a callback is not notified in that turn, and is notified in the next", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const [addedNear, addedFar] = connectedPair();
@@ -161,7 +161,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(other.errors).toEqual([]);
   });
 
-  test("a listener is told of its end as well", async () => {
+  test("a listener is notified of its end as well", async () => {
     const map = newMap();
     const [socket] = listener();
     class Server extends Quiet {

@@ -43,6 +43,17 @@ describe("a new dispatcher", () => {
     expect(map.size).toBe(0);
   });
 
+  test("shares its ignored types of message with all others, so that they cannot be changed but replaced", () => {
+    const dispatcher = new Dispatcher(undefined, newMap());
+    const shared = dispatcher.ignoreLogTypes as Set<string>;
+    const refused = expect.objectContaining({ name: "TypeError", code: "ERR_SHARED_SET" });
+    expect(() => shared.add("info")).toThrow(refused);
+    expect(() => shared.delete("warning")).toThrow(refused);
+    expect(() => shared.clear()).toThrow(refused);
+    dispatcher.ignoreLogTypes = new Set(["info"]);
+    expect([...new Dispatcher(undefined, newMap()).ignoreLogTypes]).toEqual(["warning"]);
+  });
+
   test("belongs to the default map unless it is given another", () => {
     const dispatcher = owned(new Dispatcher());
     expect(dispatcher.map).toBe(socketMap);
@@ -87,7 +98,7 @@ describe("createSocket", () => {
     },
   );
 
-  test("makes an IPv4 stream unless told otherwise", () => {
+  test("makes an IPv4 stream by default", () => {
     const dispatcher = new Dispatcher(undefined, newMap());
     dispatcher.createSocket();
     expect(dispatcher.socket).toMatchObject({ family: "IPv4", type: "stream" });

@@ -63,7 +63,7 @@ function temporaryFile(content: Uint8Array, flags: string): { path: string; fd: 
 }
 
 describe.each(MODES)("$name", (mode) => {
-  test("a regular file is read to its end, and then told of it", async () => {
+  test("a regular file is read to its end, which is then reported", async () => {
     const map = newMap();
     const data = pattern(10_000);
     const reader = new Reader(temporaryFile(data, "r").fd, map);
@@ -105,7 +105,7 @@ describe.each(MODES)("$name", (mode) => {
     expect([writer.closes, writer.errors]).toEqual([1, []]);
   });
 
-  test("a writer that waits for nothing is not told that its reader has gone, and does not spin", async () => {
+  test("a writer that waits for nothing is not notified that its reader has gone, and does not spin", async () => {
     const map = newMap();
     const { readEnd, writeEnd } = pipe();
     new Writer(writeEnd.fd, map, new Uint8Array(0));

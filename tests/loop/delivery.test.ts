@@ -200,7 +200,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(map.stats().events).toBe(before);
   });
 
-  test("one that says it wants to write, but has no handleWrite to be told, is not watched for it", async () => {
+  test("one whose writable() is true, but which has no handleWrite, is not watched for writing", async () => {
     class Wishful extends Recorder {
       override writable(): boolean {
         return true;

@@ -112,7 +112,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(client.errors).toEqual([expect.objectContaining({ code: "ECONNREFUSED", address: "server.test" })]);
   });
 
-  test("one that is closed while its name is looked up is told nothing", async () => {
+  test("one that is closed while its name is looked up is notified of nothing", async () => {
     const [named] = namesOf(createNodeBackend(), NAMES);
     const answers: (() => void)[] = [];
     const held = new Promise<void>((resolve) => answers.push(resolve));

@@ -220,7 +220,7 @@ describe("closeAll", () => {
     expect([map.size, timer.active, recorders.map(({ fd }) => fd)]).toEqual([0, false, [-1, -1]]);
   });
 
-  test("throws the first error after it has closed the rest, unless it is told to ignore them", () => {
+  test("throws the first error after it has closed the rest, unless ignoreAll is set", () => {
     class Failing extends Recorder {
       override close(): void {
         super.close();

@@ -161,7 +161,7 @@ describe("a platform without a backend", () => {
   test.each([
     ["win32", "x64"],
     ["linux", "ia32"],
-  ])("can import the package, and is told what is supported at the first use: %s %s", async (platform, arch) => {
+  ])("can import the package, and the first use reports what is supported: %s %s", async (platform, arch) => {
     const { code, stdout, stderr } = await startScript(`
       Object.defineProperty(process, "platform", { value: "${platform}" });
       Object.defineProperty(process, "arch", { value: "${arch}" });

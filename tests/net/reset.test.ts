@@ -63,7 +63,7 @@ describe("a connection that was reset before it was accepted", () => {
 
 describe("a socket from elsewhere", () => {
   test.each(["recv", "recvInto", "send", "sendSome", "sendSomeOf"] as const)(
-    "that is a reset connection is told from an unconnected one, and %s throws the error",
+    "that is a reset connection is distinguished from an unconnected one, and %s throws the error",
     (call) => {
       const [accepted] = resetBeforeAccept();
       const socket = stranger(accepted);

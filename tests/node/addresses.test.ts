@@ -53,7 +53,7 @@ describe("addresses", () => {
     expect(address.decode()).toEqual({ host, port: 0x1234 });
   });
 
-  test("Unix paths are told back, and are beyond ASCII where the file system is", () => {
+  test("Unix paths are read back unchanged, also beyond ASCII where the file system allows it", () => {
     const path = join(temporaryDirectory(), "söcket");
     const fd = owned(backend, backend.socket("unix", "stream"));
     expect(backend.bind(fd, { path })).toBe(0);
@@ -88,7 +88,7 @@ describe("addresses", () => {
     expect(backend.localAddress(fd)).toEqual({ path: longest });
   });
 
-  test("numeric ones are told from names", () => {
+  test("numeric ones are distinguished from names", () => {
     expect(backend.isNumeric("127.0.0.1")).toBe(4);
     expect(backend.isNumeric("::ffff:1.2.3.4")).toBe(6);
     expect(backend.isNumeric("fe80::1%eth0")).toBe(6);

@@ -11,7 +11,7 @@ describe("the backend itself", () => {
     expect(createNodeBackend({ poller }).name).toBe(poller);
   });
 
-  test("polls through epoll unless told otherwise", () => {
+  test("polls through epoll by default", () => {
     expect(createNodeBackend().name).toBe("epoll");
   });
 

@@ -9,10 +9,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Backend, type PollSet, Ready } from "../../host/backend/backend.js";
 import { LoopError } from "../../host/backend/errors.js";
 import { createNodeBackend } from "../../host/node/backend.js";
+import { loadLibc } from "../../host/node/libc.js";
 import { boundSocket, closeOwned, ERRNO, owned, ownedPair, ownedSet, POLLERS, rowsOf } from "../backend/support.js";
 
 const { READ, WRITE, ERROR } = Ready;
@@ -53,216 +54,250 @@ function nextDescriptor(backend: Backend): number {
   return fd;
 }
 
-describe.each(POLLERS)("watching a poll set over %s", (poller) => {
-  const backend = createNodeBackend({ poller });
+describe.each([{ poller: "epoll", ownWait: true }, { poller: "epoll", ownWait: false }, { poller: "poll" }] as const)(
+  "watching a poll set, %j",
+  (options) => {
+    const backend = createNodeBackend(options);
 
-  test("calls back when a descriptor gets ready, and not before", async () => {
-    const set = ownedSet(backend);
-    const [one, other] = ownedPair(backend, backend.socketPair("stream"));
-    set.update(one, READ);
-    let calls = 0;
-    const ready = watchUntil(set, () => ++calls > 0);
-    await iterations(5);
-    expect(calls).toBe(0);
-    backend.send(other, new Uint8Array(1));
-    await ready;
-    expect(rows(set)).toEqual([{ fd: one, bits: READ, error: 0, readable: -1 }]);
-  });
-
-  test("does not call back from inside watch(), and does for what is ready already", async () => {
-    const set = ownedSet(backend);
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    set.update(one, WRITE);
-    let calls = 0;
-    const ready = watchUntil(set, () => ++calls > 0);
-    expect(calls).toBe(0);
-    await ready;
-  });
-
-  test("calls back again while something stays ready", async () => {
-    const set = ownedSet(backend);
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    set.update(one, WRITE);
-    let calls = 0;
-    await watchUntil(set, () => ++calls === 5);
-    expect(calls).toBe(5);
-  });
-
-  test("calls back once for many ready descriptors", async () => {
-    const set = ownedSet(backend);
-    const all = Array.from({ length: 20 }, () => ownedPair(backend, backend.socketPair("stream")));
-    for (const [one, other] of all) {
+    test("calls back when a descriptor gets ready, and not before", async () => {
+      const set = ownedSet(backend);
+      const [one, other] = ownedPair(backend, backend.socketPair("stream"));
       set.update(one, READ);
+      let calls = 0;
+      const ready = watchUntil(set, () => ++calls > 0);
+      await iterations(5);
+      expect(calls).toBe(0);
       backend.send(other, new Uint8Array(1));
-    }
-    let calls = 0;
-    const watch = set.watch(() => {
-      calls++;
-      for (const [one] of all) backend.recv(one, new Uint8Array(1));
+      await ready;
+      expect(rows(set)).toEqual([{ fd: one, bits: READ, error: 0, readable: -1 }]);
     });
-    await iterations(10);
-    watch.stop();
-    expect(calls).toBe(1);
-  });
 
-  test("follows what is put into the set and taken out of it meanwhile", async () => {
-    const set = ownedSet(backend);
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    let calls = 0;
-    const watch = set.watch(() => {
-      calls++;
-      set.update(one, 0);
+    test("does not call back from inside watch(), and does for what is ready already", async () => {
+      const set = ownedSet(backend);
+      const [one] = ownedPair(backend, backend.socketPair("stream"));
+      set.update(one, WRITE);
+      let calls = 0;
+      const ready = watchUntil(set, () => ++calls > 0);
+      expect(calls).toBe(0);
+      await ready;
     });
-    onTestFinished(() => watch.stop());
-    await iterations(3);
-    expect(calls).toBe(0);
-    set.update(one, WRITE);
-    await until(() => calls >= 1);
-    expect(calls).toBe(1);
-    await iterations(5);
-    expect(calls).toBe(1);
-    set.update(one, READ);
-    await iterations(5);
-    expect(calls).toBe(1);
-    set.update(one, READ | WRITE);
-    await until(() => calls >= 2);
-    expect(calls).toBe(2);
-  });
 
-  test("is quiet after stop(), even when a call was on its way", async () => {
-    const set = ownedSet(backend);
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    set.update(one, WRITE);
-    let calls = 0;
-    const watch = set.watch(() => {
-      calls++;
+    test("calls back again while something stays ready", async () => {
+      const set = ownedSet(backend);
+      const [one] = ownedPair(backend, backend.socketPair("stream"));
+      set.update(one, WRITE);
+      let calls = 0;
+      await watchUntil(set, () => ++calls === 5);
+      expect(calls).toBe(5);
+    });
+
+    test("calls back once for many ready descriptors", async () => {
+      const set = ownedSet(backend);
+      const all = Array.from({ length: 20 }, () => ownedPair(backend, backend.socketPair("stream")));
+      for (const [one, other] of all) {
+        set.update(one, READ);
+        backend.send(other, new Uint8Array(1));
+      }
+      let calls = 0;
+      const watch = set.watch(() => {
+        calls++;
+        for (const [one] of all) backend.recv(one, new Uint8Array(1));
+      });
+      await iterations(10);
       watch.stop();
+      expect(calls).toBe(1);
+    });
+
+    test("follows what is put into the set and taken out of it meanwhile", async () => {
+      const set = ownedSet(backend);
+      const [one] = ownedPair(backend, backend.socketPair("stream"));
+      let calls = 0;
+      const watch = set.watch(() => {
+        calls++;
+        set.update(one, 0);
+      });
+      onTestFinished(() => watch.stop());
+      await iterations(3);
+      expect(calls).toBe(0);
+      set.update(one, WRITE);
+      await until(() => calls >= 1);
+      expect(calls).toBe(1);
+      await iterations(5);
+      expect(calls).toBe(1);
+      set.update(one, READ);
+      await iterations(5);
+      expect(calls).toBe(1);
+      set.update(one, READ | WRITE);
+      await until(() => calls >= 2);
+      expect(calls).toBe(2);
+    });
+
+    test("is quiet after stop(), even when a call was on its way", async () => {
+      const set = ownedSet(backend);
+      const [one] = ownedPair(backend, backend.socketPair("stream"));
+      set.update(one, WRITE);
+      let calls = 0;
+      const watch = set.watch(() => {
+        calls++;
+        watch.stop();
+        watch.stop();
+      });
+      await until(() => calls >= 1);
+      expect(calls).toBe(1);
+      await iterations(5);
+      expect(calls).toBe(1);
+      const file = owned(backend, openSync(new URL(import.meta.url), "r"));
+      set.update(file, READ);
+      set.watch(() => calls++).stop();
+      await iterations(5);
+      expect(calls).toBe(1);
+    });
+
+    test("can be watched again after stop(), but not twice at a time", async () => {
+      const set = ownedSet(backend);
+      const [one] = ownedPair(backend, backend.socketPair("stream"));
+      set.update(one, WRITE);
+      const watch = set.watch(() => undefined);
+      expect(() => set.watch(() => undefined)).toThrow(LoopError);
       watch.stop();
+      await watchUntil(set, () => true);
     });
-    await until(() => calls >= 1);
-    expect(calls).toBe(1);
-    await iterations(5);
-    expect(calls).toBe(1);
-    const file = owned(backend, openSync(new URL(import.meta.url), "r"));
-    set.update(file, READ);
-    set.watch(() => calls++).stop();
-    await iterations(5);
-    expect(calls).toBe(1);
-  });
 
-  test("can be watched again after stop(), but not twice at a time", async () => {
-    const set = ownedSet(backend);
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    set.update(one, WRITE);
-    const watch = set.watch(() => undefined);
-    expect(() => set.watch(() => undefined)).toThrow(LoopError);
-    watch.stop();
-    await watchUntil(set, () => true);
-  });
-
-  test("lets promises go on before anything else of the loop runs", async () => {
-    const set = ownedSet(backend);
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    set.update(one, WRITE);
-    const order: string[] = [];
-    await watchUntil(set, () => {
-      order.push("ready");
-      process.nextTick(() => order.push("tick"));
-      void Promise.resolve().then(() => order.push("promise"));
-      return order.length > 3;
+    test("lets promises go on before anything else of the loop runs", async () => {
+      const set = ownedSet(backend);
+      const [one] = ownedPair(backend, backend.socketPair("stream"));
+      set.update(one, WRITE);
+      const order: string[] = [];
+      await watchUntil(set, () => {
+        order.push("ready");
+        process.nextTick(() => order.push("tick"));
+        void Promise.resolve().then(() => order.push("promise"));
+        return order.length > 3;
+      });
+      expect(order.slice(0, 4)).toEqual(["ready", "tick", "promise", "ready"]);
     });
-    expect(order.slice(0, 4)).toEqual(["ready", "tick", "promise", "ready"]);
-  });
 
-  test("calls back again and again for a regular file, also one that comes in meanwhile", async () => {
-    const set = ownedSet(backend);
-    let calls = 0;
-    const ready = watchUntil(set, () => ++calls === 3);
-    await iterations(3);
-    expect(calls).toBe(0);
-    set.update(owned(backend, openSync(new URL(import.meta.url), "r")), READ);
-    await ready;
-    await watchUntil(set, () => ++calls === 6);
-  });
-
-  test("what has no poll at all is looked at in every iteration", async () => {
-    const set = ownedSet(backend);
-    set.update(owned(backend, openSync("/dev/null", "r+")), READ | WRITE);
-    let calls = 0;
-    await watchUntil(set, () => ++calls === 3);
-    expect(rows(set).map((row) => row.bits)).toEqual([READ | WRITE]);
-  });
-
-  test("goes on after an error: a refused connect, and a pipe without a reader for as long as it is watched", async () => {
-    const set = ownedSet(backend);
-    const [, address] = boundSocket(backend, "IPv4", "stream");
-    const client = owned(backend, backend.socket("IPv4", "stream"));
-    const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
-    set.update(writeEnd, WRITE);
-    backend.connect(client, address);
-    set.update(client, WRITE);
-    closeOwned(backend, readEnd);
-    const errors = new Map<number, number[]>([
-      [client, []],
-      [writeEnd, []],
-    ]);
-    await watchUntil(set, () => {
-      for (const row of rows(set)) if ((row.bits & ERROR) !== 0) errors.get(row.fd)?.push(row.error);
-      return (errors.get(writeEnd)?.length ?? 0) > 3 && errors.get(client)?.length === 1;
+    test("calls back again and again for a regular file, also one that comes in meanwhile", async () => {
+      const set = ownedSet(backend);
+      let calls = 0;
+      const ready = watchUntil(set, () => ++calls === 3);
+      await iterations(3);
+      expect(calls).toBe(0);
+      set.update(owned(backend, openSync(new URL(import.meta.url), "r")), READ);
+      await ready;
+      await watchUntil(set, () => ++calls === 6);
     });
-    expect(errors.get(client)).toEqual([-ERRNO.ECONNREFUSED]);
-    set.update(writeEnd, 0);
-  });
 
-  test("a descriptor may be in two watched sets", async () => {
-    const [one, other] = [ownedSet(backend), ownedSet(backend)];
-    const [fd] = ownedPair(backend, backend.socketPair("stream"));
-    one.update(fd, WRITE);
-    other.update(fd, WRITE);
-    await Promise.all([watchUntil(one, () => true), watchUntil(other, () => true)]);
-  });
+    test("what has no poll at all is looked at in every iteration", async () => {
+      const set = ownedSet(backend);
+      set.update(owned(backend, openSync("/dev/null", "r+")), READ | WRITE);
+      let calls = 0;
+      await watchUntil(set, () => ++calls === 3);
+      expect(rows(set).map((row) => row.bits)).toEqual([READ | WRITE]);
+    });
 
-  test("a descriptor may be one that Node watches for itself", async () => {
-    const server = createServer((socket) => socket.end());
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    onTestFinished(() => void server.close());
-    const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
-    const set = ownedSet(backend);
-    expect(set.update(fd, READ)).toBe(0);
-    let calls = 0;
-    const watch = set.watch(() => calls++);
-    await iterations(3);
-    watch.stop();
-    expect(calls).toBe(0);
-  });
+    test("goes on after an error: a refused connect, and a pipe without a reader for as long as it is watched", async () => {
+      const set = ownedSet(backend);
+      const [, address] = boundSocket(backend, "IPv4", "stream");
+      const client = owned(backend, backend.socket("IPv4", "stream"));
+      const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
+      set.update(writeEnd, WRITE);
+      backend.connect(client, address);
+      set.update(client, WRITE);
+      closeOwned(backend, readEnd);
+      const errors = new Map<number, number[]>([
+        [client, []],
+        [writeEnd, []],
+      ]);
+      await watchUntil(set, () => {
+        for (const row of rows(set)) if ((row.bits & ERROR) !== 0) errors.get(row.fd)?.push(row.error);
+        return (errors.get(writeEnd)?.length ?? 0) > 3 && errors.get(client)?.length === 1;
+      });
+      expect(errors.get(client)).toEqual([-ERRNO.ECONNREFUSED]);
+      set.update(writeEnd, 0);
+    });
 
-  test("descriptors closed while watched leave nothing behind, by whichever way they are closed", async () => {
-    const before = nextDescriptor(backend);
-    const set = backend.createPollSet();
-    const pairs = Array.from({ length: 3 }, () => ownedPair(backend, backend.socketPair("stream")));
-    const watch = set.watch(() => undefined);
-    for (const pair of pairs) for (const fd of pair) set.update(fd, READ);
-    await iterations(2);
-    for (const [one, other] of pairs) {
-      closeOwned(backend, one);
-      closeOwned(backend, other, closeSync);
-    }
-    await iterations(2);
-    watch.stop();
-    set.close();
-    expect(nextDescriptor(backend)).toBe(before);
-  });
+    test("a descriptor may be in two watched sets", async () => {
+      const [one, other] = [ownedSet(backend), ownedSet(backend)];
+      const [fd] = ownedPair(backend, backend.socketPair("stream"));
+      one.update(fd, WRITE);
+      other.update(fd, WRITE);
+      await Promise.all([watchUntil(one, () => true), watchUntil(other, () => true)]);
+    });
 
-  test("closing the set stops the watch", async () => {
-    const set = backend.createPollSet();
-    const [one] = ownedPair(backend, backend.socketPair("stream"));
-    set.update(one, WRITE);
-    let calls = 0;
-    set.watch(() => calls++);
-    set.close();
-    await iterations(5);
-    expect(calls).toBe(0);
-  });
+    test("a descriptor may be one that Node watches for itself", async () => {
+      const server = createServer((socket) => socket.end());
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      onTestFinished(() => void server.close());
+      const fd = (server as unknown as { _handle: { fd: number } })._handle.fd;
+      const set = ownedSet(backend);
+      expect(set.update(fd, READ)).toBe(0);
+      let calls = 0;
+      const watch = set.watch(() => calls++);
+      await iterations(3);
+      watch.stop();
+      expect(calls).toBe(0);
+    });
+
+    test("descriptors closed while watched leave nothing behind, by whichever way they are closed", async () => {
+      const before = nextDescriptor(backend);
+      const set = backend.createPollSet();
+      const pairs = Array.from({ length: 3 }, () => ownedPair(backend, backend.socketPair("stream")));
+      const watch = set.watch(() => undefined);
+      for (const pair of pairs) for (const fd of pair) set.update(fd, READ);
+      await iterations(2);
+      for (const [one, other] of pairs) {
+        closeOwned(backend, one);
+        closeOwned(backend, other, closeSync);
+      }
+      await iterations(2);
+      watch.stop();
+      set.close();
+      expect(nextDescriptor(backend)).toBe(before);
+    });
+
+    test("closing the set stops the watch", async () => {
+      const set = backend.createPollSet();
+      const [one] = ownedPair(backend, backend.socketPair("stream"));
+      set.update(one, WRITE);
+      let calls = 0;
+      set.watch(() => calls++);
+      set.close();
+      await iterations(5);
+      expect(calls).toBe(0);
+    });
+  },
+);
+
+test("over poll, descriptors that cannot be duplicated are polled at times, and watched once they can be", async () => {
+  const backend = createNodeBackend({ poller: "poll" });
+  const set = ownedSet(backend);
+  const [one, other] = ownedPair(backend, backend.socketPair("stream"));
+  set.update(one, READ);
+  const libc = loadLibc();
+  const noneLeft = vi.spyOn(libc, "fcntl").mockReturnValue(-1);
+  onTestFinished(() => noneLeft.mockRestore());
+  let calls = 0;
+  const watch = set.watch(() => calls++);
+  onTestFinished(() => watch.stop());
+  await iterations(1000);
+  // Nothing is ready: a call in each iteration would be a loop that spins.
+  expect(calls).toBeLessThan(500);
+
+  backend.send(other, new Uint8Array(1));
+  await until(() => rows(set).length === 1);
+  const before = calls;
+  await until(() => calls > before);
+  expect(backend.recv(one, new Uint8Array(1))).toBe(1);
+
+  noneLeft.mockRestore();
+  const duplicate = vi.spyOn(libc, "fcntl");
+  await until(() => duplicate.mock.calls.length > 0);
+  const quiet = calls;
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(calls).toBe(quiet);
+  backend.send(other, new Uint8Array(1));
+  await until(() => calls > quiet);
 });
 
 describe("a process that watches", () => {

@@ -1,42 +1,19 @@
-/** The built package on Bun and on Deno: both loops, both pollers, with clients inside of the process and outside. */
+/** The built package on versions of Node, on Bun and on Deno: both loops, both pollers, with clients inside of the process and outside. */
 
-import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { accessSync, constants } from "node:fs";
 import { connect } from "node:net";
 import { describe, expect, test } from "vitest";
-import { leaveOut } from "../support/missing.js";
-import { requireBuild, ROOT, type Running, start } from "../support/processes.js";
+import { requireBuild, type Running, start } from "../support/processes.js";
+import { missingProgram, programPath, programsNamed } from "../support/programs.js";
 
 const PROGRAM = "tests/runtimes-js/echo.mjs";
-const PARAMETERS = { bun: [], deno: ["run", "-A", "--node-modules-dir=manual"] } as const;
+const DENO = ["run", "-A", "--node-modules-dir=manual"];
 const CLIENTS = 20;
 const MESSAGES = 50;
 
-const installed = new Map(
-  execFileSync(`${ROOT}scripts/install-js-runtimes.sh`, ["--list"], { encoding: "utf8" })
-    .trim()
-    .split("\n")
-    .map((line) => line.split(" ", 2) as [string, string]),
-);
-
-/** The runtime's program: what an environment variable names (BUN, DENO), or the installed one. */
-function pathOf(name: "bun" | "deno"): string {
-  return process.env[name.toUpperCase()] ?? installed.get(name) ?? "";
-}
-
-function missing(name: "bun" | "deno"): string {
-  try {
-    accessSync(pathOf(name), constants.X_OK);
-    return "";
-  } catch {
-    return leaveOut(`tests on ${name}`, `${name} is missing: run scripts/install-js-runtimes.sh`);
-  }
-}
-
-function run(name: "bun" | "deno", ...parameters: string[]): Running {
+function run(name: string, ...parameters: string[]): Running {
   requireBuild("dist/index.js");
-  return start(pathOf(name), [...PARAMETERS[name], PROGRAM, ...parameters]);
+  return start(programPath(name), [...(name === "deno" ? DENO : []), PROGRAM, ...parameters]);
 }
 
 /** One client of an echo server: a message at a time. @returns how many came back */
@@ -54,8 +31,8 @@ async function converse(port: number): Promise<number> {
   return received;
 }
 
-for (const name of ["bun", "deno"] as const) {
-  describe.skipIf(missing(name) !== "")(`on ${name}`, () => {
+for (const name of [...programsNamed("node"), "bun", "deno"]) {
+  describe.skipIf(missingProgram(name) !== "")(`on ${name}`, () => {
     describe.each(["loop", "loopSync"])("%s", (how) => {
       test.each(["epoll", "poll"])("serves clients of its own map over %s, and ends", async (poller) => {
         const { code, signal, stdout } = await run(name, "both", how, poller).ended;

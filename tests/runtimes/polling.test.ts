@@ -117,7 +117,7 @@ function cpuTicks(pid: number): number {
 
 describe.each(ALL_RUNTIMES)("on $name", (runtime) => {
   describe.skipIf(runtime.missing !== "")("poll_oneoff", () => {
-    test("tells of a ready connection, and of others as docs/runtimes.md has it", async () => {
+    test("reports a ready connection, and others as docs/runtimes.md has it", async () => {
       const { program, port } = await serveGuest(runtime, probe(runtime));
       const first = await Peer.connect(port);
       first.write("ab");

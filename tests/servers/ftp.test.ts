@@ -176,7 +176,7 @@ test("a command that is unknown, wrong or too long is refused, and the session g
   ]);
 });
 
-test("a session that is idle is told so and closed", async () => {
+test("an idle session gets a reply that says so, and is closed", async () => {
   const server = await startServer("ftp", "--root", newDirectory(), "--idle-ms", "50");
   expect(await listen(server)).toEqual(["220 FTP server ready", "421 idle for too long"]);
 });

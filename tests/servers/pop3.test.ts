@@ -25,7 +25,7 @@ test("curl lists and retrieves the sample messages", async () => {
   expect(await curl("-u", "user:password", `pop3://${address}/2`)).toBe(text);
 });
 
-test("curl retrieves a message of a maildir as it is, with CRLF, and removes it", async () => {
+test("curl retrieves a message of a maildir unchanged but for CRLF, and removes it", async () => {
   const maildir = maildirWith({ "1.a": "Subject: a\n\n.\n..dots\r\nno end", "2.b": "Subject: b\n\n" });
   const { address } = await startServer("pop3", "--maildir", maildir, "--user", "me", "--password", "a b");
   expect(await curl("-u", "me:a b", `pop3://${address}/1`)).toBe("Subject: a\r\n\r\n.\r\n..dots\r\nno end\r\n");

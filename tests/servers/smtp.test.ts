@@ -73,7 +73,7 @@ test("smtplib's session: extensions, parameters, a large message with dots, a se
   expect(code, stderr).toBe(0);
 });
 
-test("a message that is too long is refused, told beforehand or not, and nothing is left of it", async () => {
+test("a message that is too long is refused, whether its size was announced or not, and nothing is left of it", async () => {
   const maildir = newDirectory();
   const server = await startServer("smtp", "--maildir", maildir, "--max-bytes", "1000");
   const told = await tryCurl(`smtp://${server.address}/`, ...ENVELOPE, "--upload-file", fileWith("x".repeat(1001)));
@@ -140,7 +140,7 @@ test("commands out of order, unknown, wrong or too long are refused, and twenty 
   );
 });
 
-test("a session that is idle is told so and closed", async () => {
+test("an idle session gets a reply that says so, and is closed", async () => {
   const server = await startServer("smtp", "--name", "mx", "--idle-ms", "50");
   expect(await listen(server)).toEqual(["220 mx ESMTP", "421 idle for too long"]);
 });

@@ -37,6 +37,12 @@ export class Memory implements Endpoint {
     return data.slice(0, maxBytes);
   }
 
+  recvInto(target: Uint8Array): number {
+    const data = this.recv(target.length);
+    target.set(data);
+    return data.length;
+  }
+
   sendSome(data: Uint8Array): number {
     return this.sendSomeOf([data]);
   }

@@ -3,7 +3,7 @@
  * has. Knows nothing of the library.
  */
 
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
@@ -30,8 +30,8 @@ export class Running {
   readonly #waiting = new Set<() => void>();
   #over = false;
 
-  constructor(command: string, parameters: readonly string[], cwd: string) {
-    this.child = spawn(command, parameters, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  constructor(command: string, parameters: readonly string[], cwd: string, options: SpawnOptions = {}) {
+    this.child = spawn(command, parameters, { cwd, stdio: ["ignore", "pipe", "pipe"], ...options });
     const { stdout, stderr } = this.child;
     if (stdout === null || stderr === null) throw new Error("no pipes");
     stdout.setEncoding("utf8").on("data", (chunk: string) => (this.#stdout += chunk));

@@ -41,7 +41,7 @@ describe("descriptors of a subscription array", () => {
     expect(call(...array)).toEqual([event(HIGH + 1n, FD_WRITE)]);
   });
 
-  test("the poll set is told only what differs from the call before", () => {
+  test("the poll set is changed only where the subscriptions differ from the call before", () => {
     const { call, pollSet } = createCaller();
     const timeout = clock(0n, 1n);
     call(timeout, fd(7, FD_READ, 1n), fd(8, FD_READ, 2n));
@@ -75,7 +75,7 @@ describe("descriptors of a subscription array", () => {
     expect(pollSet.updates).toEqual([]);
   });
 
-  test("a descriptor that the module has closed is told anew when its number comes back", () => {
+  test("a descriptor that the module has closed is watched anew when its number comes back", () => {
     const { call, poller, pollSet } = createCaller();
     const array = [clock(0n, 1n), fd(7, FD_READ, 1n)];
     call(...array);
@@ -262,7 +262,7 @@ describe("what makes no sense", () => {
 });
 
 describe("hang-ups and errors", () => {
-  test.each([0, 5])("a hang-up is told in each direction, with the %i bytes that are left", (bytes) => {
+  test.each([0, 5])("a hang-up is reported in each direction, with the %i bytes that are left", (bytes) => {
     const { call, pollSet } = createCaller();
     pollSet.findings.push([{ fd: 7, bits: BOTH | HANGUP, bytes }]);
     expect(call(fd(7, FD_READ, 1n), fd(7, FD_WRITE, 2n))).toEqual([
@@ -271,13 +271,13 @@ describe("hang-ups and errors", () => {
     ]);
   });
 
-  test("a hang-up with an unknown number of bytes is told as one with some", () => {
+  test("a hang-up with an unknown number of bytes is reported as one with some", () => {
     const { call, pollSet } = createCaller();
     pollSet.findings.push([{ fd: 7, bits: READ | HANGUP, bytes: -1 }]);
     expect(call(fd(7, FD_READ, 1n))).toEqual([event(1n, FD_READ, { hangup: true, nbytes: 1 })]);
   });
 
-  test("a pending error is told in WASI's number; one that was taken already is none", () => {
+  test("a pending error is reported by WASI's number; one that was taken already is none", () => {
     const { call, pollSet } = createCaller();
     pollSet.findings.push([{ fd: 7, bits: READ | ERROR, error: -104 }], [{ fd: 7, bits: READ | ERROR }]);
     expect(call(fd(7, FD_READ, 1n))).toEqual([event(1n, FD_READ, { error: Errno.CONNRESET })]);

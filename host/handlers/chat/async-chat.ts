@@ -22,13 +22,14 @@ const SIZE_MAX = 0x7fffffff;
  * Names and meanings are those of asynchat.async_chat; docs/asyncore.md lists what differs.
  */
 export class AsyncChat extends QueuedDispatcher {
-  /** Maximum number of bytes per read. asynchat: ac_in_buffer_size. */
-  acInBufferSize = 65_536;
-  /** Maximum bytes before a terminator of bytes; beyond it, {@link handleLineTooLong} is called. Infinity or 0: no limit. */
-  maxLineLength = Infinity;
+  /** Maximum number of bytes per read; default 64 KiB. asynchat: ac_in_buffer_size. */
+  declare acInBufferSize: number;
+  /** Maximum bytes before a terminator of bytes; beyond it, {@link handleLineTooLong} is called. Infinity, the default, or 0: no limit. */
+  declare maxLineLength: number;
 
   readonly #input = new InputBuffer();
-  readonly #incoming = new Collector();
+  /** What has been collected; undefined if that is nothing. */
+  #incoming: Collector | undefined;
   #paused = false;
 
   /**
@@ -43,7 +44,10 @@ export class AsyncChat extends QueuedDispatcher {
 
   // Callbacks, to be overridden.
 
-  /** Part of a message has arrived. `data` is a view of the read buffer: to keep it for long, copy it, `data.slice()`. */
+  /**
+   * Part of a message has arrived. `data` is a view of the read buffer: to keep it for long, copy it, `data.slice()`.
+   * @example override collectIncomingData(data: Uint8Array) { this._collectIncomingData(data); }
+   */
   collectIncomingData(_data: Uint8Array): void | Promise<void> {
     throw notImplemented("collectIncomingData");
   }
@@ -51,6 +55,7 @@ export class AsyncChat extends QueuedDispatcher {
   /**
    * The terminator has arrived. A new one may be set here, and applies to the input that follows. An `async` callback is
    * not waited for: call {@link pauseReading} before the first `await` to hold back the next message.
+   * @example override foundTerminator() { this.push(`you said ${Buffer.from(this._getData())}\r\n`); }
    */
   foundTerminator(): void | Promise<void> {
     throw notImplemented("foundTerminator");
@@ -60,6 +65,7 @@ export class AsyncChat extends QueuedDispatcher {
    * No terminator arrived within {@link maxLineLength} bytes, which have been collected. By default, logs this and closes.
    * If an override does not close, the rest of the line is discarded without a call of `foundTerminator`, and the next
    * line is delivered as usual.
+   * @example override handleLineTooLong() { this.push("500 Line too long\r\n"); this.closeWhenDone(); }
    */
   handleLineTooLong(): void | Promise<void> {
     this.logInfo(`${this} has sent no terminator within ${this.maxLineLength} bytes, closing channel`, "error");
@@ -103,7 +109,7 @@ export class AsyncChat extends QueuedDispatcher {
   /** Drops everything read, collected and queued. asynchat: discard_buffers. */
   override discardBuffers(): void {
     this.#input.clear();
-    this.#incoming.clear();
+    this.#incoming = undefined;
     super.discardBuffers();
   }
 
@@ -138,18 +144,20 @@ export class AsyncChat extends QueuedDispatcher {
   // asynchat's helpers: a subclass may collect data with the first and take it with the second.
 
   /** Keeps a copy of a part of a message. asynchat: _collect_incoming_data. */
-  protected _collectIncomingData(data: Uint8Array): void {
-    this.#incoming.add(data);
+  _collectIncomingData(data: Uint8Array): void {
+    (this.#incoming ??= new Collector()).add(data);
   }
 
   /** Takes everything collected since the last call, as a copy. asynchat: _get_data. */
-  protected _getData(): Uint8Array {
-    return this.#incoming.take();
+  _getData(): Uint8Array {
+    const incoming = this.#incoming;
+    this.#incoming = undefined;
+    return incoming?.take() ?? new Uint8Array(0);
   }
 
   protected override dropPlainInput(): void {
     this.#input.clear();
-    this.#incoming.clear();
+    this.#incoming = undefined;
   }
 
   protected override continueReading(): void {
@@ -182,6 +190,9 @@ export class AsyncChat extends QueuedDispatcher {
     }
   }
 }
+
+AsyncChat.prototype.acInBufferSize = 65_536;
+AsyncChat.prototype.maxLineLength = Infinity;
 
 declareLibraryClass(AsyncChat);
 declareLibraryMethods(AsyncChat.prototype.readable);

@@ -5,7 +5,6 @@
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
-import { checkMs } from "../../backend/check.js";
 import type { Timer } from "../../loop/timer.js";
 
 export class IdleTimer {
@@ -26,9 +25,8 @@ export class IdleTimer {
     return this.#timeoutMs;
   }
 
-  /** 0 and Infinity disable it. */
+  /** 0 and Infinity disable it. The caller has checked it. */
   set timeoutMs(timeoutMs: number) {
-    checkMs("idleTimeoutMs", timeoutMs, true);
     this.#timeoutMs = timeoutMs;
     if (this.#running) this.start();
   }

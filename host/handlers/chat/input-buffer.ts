@@ -4,9 +4,10 @@
  * after every step, so a callback may change the terminator, discard the rest, or throw.
  */
 
-import { checkBytes, checkInteger } from "../../backend/check.js";
-import { NO_BYTES, bytesOf } from "./bytes.js";
-import { Needle, type Terminator } from "./terminator.js";
+import { checkInteger } from "../../backend/check.js";
+import { plainBytes } from "../../net/plain-bytes.js";
+import { NO_BYTES } from "./bytes.js";
+import { Needle, needleOf, type Terminator } from "./terminator.js";
 
 /** What is to be delivered next. */
 export const Step = {
@@ -54,19 +55,23 @@ export class InputBuffer {
   }
 
   set terminator(terminator: Terminator) {
-    const bytes = checked(terminator);
+    const needle = needleFor(terminator);
     if (this.#needle !== undefined && this.#matched > 0) this.#held = this.#needle.bytes.slice(0, this.#matched);
     this.#matched = 0;
     this.#uncounted = 0;
     this.#lineLength = 0;
     this.#skipping = false;
-    this.#needle = bytes.length > 0 ? new Needle(bytes) : undefined;
-    this.#terminator = terminator instanceof Uint8Array ? bytes : terminator;
+    this.#needle = needle;
+    this.#terminator = terminator instanceof Uint8Array ? (needle?.bytes ?? NO_BYTES) : terminator;
   }
 
-  /** Adds input. All earlier input must have been delivered: see {@link hasInput}. */
+  /**
+   * Adds input. All earlier input must have been delivered: see {@link hasInput}. It gets memory of its own: programs keep
+   * what they collect, and a view would keep the whole slab that it was received into.
+   */
   add(chunk: Uint8Array): void {
-    this.#chunk = this.#held.length > 0 ? joined(this.#held, chunk) : chunk;
+    if (this.#held.length > 0) this.#chunk = joined(this.#held, chunk);
+    else this.#chunk = chunk.length < chunk.buffer.byteLength ? new Uint8Array(chunk) : chunk;
     this.#held = NO_BYTES;
     this.#at = 0;
   }
@@ -177,16 +182,16 @@ export class InputBuffer {
   }
 }
 
-/** The bytes of a terminator, as the buffer's own copy; empty for a number or null. */
-function checked(terminator: Terminator): Uint8Array {
-  if (terminator === null) return NO_BYTES;
-  if (typeof terminator === "string") return bytesOf("terminator", terminator);
+/** What to search for: a copy of a terminator's bytes; undefined where it is no bytes. */
+function needleFor(terminator: Terminator): Needle | undefined {
+  if (terminator === null) return undefined;
+  if (typeof terminator === "string") return needleOf(terminator);
   if (typeof terminator === "number") {
     checkInteger("terminator", terminator, 0, Number.MAX_SAFE_INTEGER);
-    return NO_BYTES;
+    return undefined;
   }
-  checkBytes("terminator", terminator);
-  return new Uint8Array(terminator);
+  const bytes = new Uint8Array(plainBytes("terminator", terminator));
+  return bytes.length > 0 ? new Needle(bytes) : undefined;
 }
 
 /** Concatenates two pieces. */

@@ -54,19 +54,27 @@ export class Outgoing {
     return typeof entry === "string" || entry instanceof SendQueue || !entry.isWaiting;
   }
 
-  /** Adds bytes without copying them: they must not change until they are sent or {@link own} is called. */
-  lend(data: Uint8Array): void {
-    this.#add(data, false);
-  }
-
-  /** Copies the unsent rest of bytes added without copying. */
-  own(data: Uint8Array): void {
-    if (this.#ready.length > 0) this.#ready.own(data);
+  /** Are there bytes to send now, or a source that may have some? Not while an action comes first. */
+  get hasBytes(): boolean {
+    return this.#ready.length > 0 || (typeof this.#first?.entry === "object" && this.isReady);
   }
 
   /** Adds a copy of bytes. */
   push(data: Uint8Array): void {
-    this.#add(data, true);
+    if (data.length === 0) return;
+    let queue = this.#ready;
+    if (this.#first !== undefined) {
+      const last = this.#last?.entry;
+      queue = last instanceof SendQueue ? last : this.#link(new SendQueue());
+      this.#laterLength += data.length;
+    }
+    queue.pushCopy(data);
+  }
+
+  /** Adds a copy of bytes before everything else. */
+  pushFront(data: Uint8Array): void {
+    if (this.#ready.length === 0) this.#ready.pushCopy(data);
+    else this.#ready.pushFrontCopy(data);
   }
 
   append(entry: Source | Mark): void {
@@ -85,6 +93,17 @@ export class Outgoing {
     }
   }
 
+  /** How many pieces can be sent now. */
+  get pieceCount(): number {
+    return this.#ready.pieceCount;
+  }
+
+  /** The first piece, at most `maxBytes` of it. */
+  firstPiece(maxBytes: number): Uint8Array | undefined {
+    return this.#ready.first(maxBytes);
+  }
+
+  /** The pieces that one send may take, at most `maxBytes` together. */
   front(maxBytes: number): Uint8Array[] {
     return this.#ready.front(maxBytes);
   }
@@ -131,18 +150,6 @@ export class Outgoing {
     if (piece.length === 0) this.#unlink();
     else this.#ready.push(piece);
     return true;
-  }
-
-  #add(data: Uint8Array, copy: boolean): void {
-    if (data.length === 0) return;
-    let queue = this.#ready;
-    if (this.#first !== undefined) {
-      const last = this.#last?.entry;
-      queue = last instanceof SendQueue ? last : this.#link(new SendQueue());
-      this.#laterLength += data.length;
-    }
-    if (copy) queue.pushCopy(data);
-    else queue.push(data);
   }
 
   #link<T extends Link["entry"]>(entry: T): T {

@@ -1,36 +1,25 @@
 /**
- * Owns the sending half of `AsyncChat`: a dispatcher with an output queue, producers, water marks and an orderly close.
- * Knows nothing of terminators, and leaves its timers to TimedDispatcher.
+ * Owns what a program asks of a chat channel's output: pushes, producers, water marks and an orderly close. Knows nothing
+ * of terminators, and leaves sending to SendingDispatcher.
  */
 
-import { handleThrown } from "../../loop/channel.js";
 import type { ChannelMap } from "../../loop/channel-map.js";
-import { checkInteger } from "../../backend/check.js";
 import { OSError } from "../../backend/errors.js";
 import type { Socket } from "../../net/socket.js";
 import { type Bytes, bytesOf } from "./bytes.js";
-import { declareLibraryClass, declareLibraryMethods, isOverride } from "../library.js";
-import { Outgoing } from "./outgoing.js";
+import { declareLibraryClass } from "../library.js";
+import type { Mark } from "./outgoing.js";
 import { type ProducerFunction, type ProducerLike, openSource } from "./producers.js";
-import { TimedDispatcher } from "./timed-dispatcher.js";
-import { logThrown } from "../../backend/log.js";
-import { compactTraceback } from "../../backend/traceback.js";
-
-const SIZE_MAX = 0x7fffffff;
+import { SendingDispatcher } from "./sending-dispatcher.js";
 
 /** The sending half of `AsyncChat`; not meant to be used without it. */
-export abstract class QueuedDispatcher extends TimedDispatcher {
-  /** Maximum number of bytes per send. asynchat: ac_out_buffer_size. */
-  acOutBufferSize = 65_536;
-  /** Bytes of pending output from which {@link push} returns false. */
-  highWaterMark = 65_536;
-  /** Bytes of pending output down to which it must fall before {@link handleDrain} is called. */
-  lowWaterMark = 16_384;
+export abstract class QueuedDispatcher extends SendingDispatcher {
+  /** Bytes of pending output from which {@link push} returns false; default 64 KiB. */
+  declare highWaterMark: number;
+  /** Bytes of pending output down to which it must fall before {@link handleDrain} is called; default 16 KiB. */
+  declare lowWaterMark: number;
 
-  readonly #out = new Outgoing();
   #needDrain = false;
-  /** Did the last send take only part of its bytes? Then the socket is full, and a write event follows when it has room. */
-  #blocked = false;
   #closed = false;
   #inputEnded = false;
   #writing: "open" | "ending" | "ended" = "open";
@@ -45,11 +34,6 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     if (socket !== undefined) this.setSocket(socket);
   }
 
-  /** Bytes of pending output; pieces that a producer has not yet returned do not count. */
-  get outBufferLength(): number {
-    return this.#out.length;
-  }
-
   /** Has pending output reached the high water mark, with no {@link handleDrain} since? As in Node's streams. */
   get writableNeedDrain(): boolean {
     return this.#needDrain;
@@ -57,7 +41,10 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
 
   // Callbacks, to be overridden.
 
-  /** Pending output had reached the high water mark, and has fallen to the low one. */
+  /**
+   * Pending output had reached the high water mark, and has fallen to the low one.
+   * @example override handleDrain() { this.source.resume(); }
+   */
   handleDrain(): void | Promise<void> {}
 
   // Called by a program.
@@ -72,22 +59,8 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   push(data: Bytes): boolean {
     const bytes = bytesOf("data", data);
     if (!this.#mayWrite()) return false;
-    const out = this.#out;
-    if (!this.connected || this.#blocked) {
-      out.push(bytes);
-      this.#updateInterest();
-    } else if (out.isEmpty) {
-      out.lend(bytes);
-      try {
-        this.initiateSend();
-      } finally {
-        if (typeof data !== "string") out.own(bytes);
-      }
-    } else {
-      out.push(bytes);
-      this.initiateSend();
-    }
-    if (out.length < this.highWaterMark) return !this.#isGone;
+    this.output(bytes);
+    if (this.outBufferLength < this.highWaterMark) return !this.#isGone;
     this.#needDrain = true;
     return false;
   }
@@ -110,22 +83,18 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     const source = openSource(
       producer,
       () => this.continueSoon(),
-      (error) => this.#logFailure(error),
+      (error) => this.logCancelled(error),
     );
     if (!this.#mayWrite()) {
       source.close();
       return;
     }
-    this.#out.append(source);
-    if (this.#blocked) this.#updateInterest();
-    else this.initiateSend();
+    this.append(source);
   }
 
   /** Closes, through `handleClose`, once everything already queued is sent. asynchat: close_when_done. */
   closeWhenDone(): void {
-    if (this.#isGone) return;
-    this.#out.append("close");
-    this.#updateInterest();
+    if (!this.#isGone) this.append("close");
   }
 
   /**
@@ -135,24 +104,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   endWriting(): void {
     if (this.#isGone || this.#writing !== "open") return;
     this.#writing = "ending";
-    this.#out.append("shutdown");
-    this.#updateInterest();
-  }
-
-  /** Drops all pending output. asynchat: discard_buffers. */
-  discardBuffers(): void {
-    this.#clear();
-    this.outputDropped();
-    this.#updateInterest();
-  }
-
-  /** Sends once, at most {@link acOutBufferSize} bytes. asynchat: initiate_send. */
-  initiateSend(): void {
-    try {
-      this.#send();
-    } finally {
-      this.#updateInterest();
-    }
+    this.append("shutdown");
   }
 
   /** Leaves the map and closes the socket; pending output is dropped, and producers are cancelled. */
@@ -164,25 +116,16 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
       this.#needDrain = false;
       this.#inputEnded = false;
       this.#writing = "open";
-      this.#clear();
+      this.discardOutput();
     }
   }
 
   // Called by the loop.
 
-  /** True while connecting, or with output to send. */
-  override writable(): boolean {
-    return this.connecting || this.#wantsToWrite;
-  }
-
-  override handleWrite(): void {
-    this.initiateSend();
-  }
-
   override handleConnectEvent(): void | Promise<void> {
     const result = super.handleConnectEvent();
     // Output pushed before the connection was established can be sent now.
-    if (this.connected) this.#updateInterest();
+    if (this.connected) this.updateInterest();
     return result;
   }
 
@@ -190,7 +133,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     const result = super.handleWriteEvent();
     if (this.#isBelowLowWater) {
       this.#needDrain = false;
-      this.#updateInterest();
+      this.updateInterest();
       this.follow(this.handleDrain());
     }
     return result;
@@ -202,37 +145,21 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     if (this.#writing === "ended") this.handleCloseEvent();
   }
 
-  override addChannel(): void {
-    this.#updateInterest();
-    super.addChannel();
+  // Used by the library's classes.
+
+  protected override get wantsToWrite(): boolean {
+    return super.wantsToWrite || (this.#isBelowLowWater && (this.connected || this.connecting));
   }
 
-  // Used by AsyncChat.
-
-  protected override get managesWriting(): boolean {
-    return true;
+  protected override discardOutput(): void {
+    if (this.#writing === "ending") this.#writing = "open";
+    super.discardOutput();
   }
 
-  protected override outputLost(): void {
-    super.outputLost();
-    this.#clear();
-  }
-
-  /** @throws Error ERR_TLS_OUTPUT_PENDING where pieces of a producer would be encrypted that were queued before */
-  protected override get plainOutputLength(): number {
-    if (!this.#out.hasSource) return this.#out.length;
-    const message = "startTls() while the output of a producer is pending: start it when that has been sent";
-    throw Object.assign(new Error(message), { code: "ERR_TLS_OUTPUT_PENDING" });
-  }
-
-  /** Handles a failed operation. asynchat calls handle_error at once, and goes on. */
-  protected handleFailure(error: unknown): void {
-    if (!(error instanceof OSError)) throw error;
-    handleThrown(this, error, false);
-  }
-
-  protected override continueSending(): void {
-    if (!this.#blocked && this.#out.isReady) this.initiateSend();
+  protected override act(mark: Mark): boolean {
+    if (mark === "shutdown") this.#shutdown();
+    else this.handleCloseEvent();
+    return mark === "shutdown";
   }
 
   /** Has the channel been closed, with no new socket since? */
@@ -241,61 +168,12 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
   }
 
   get #isBelowLowWater(): boolean {
-    return this.#needDrain && this.#out.length <= this.lowWaterMark;
-  }
-
-  /** Without a connection nothing can be sent, and write events would repeat endlessly. */
-  get #wantsToWrite(): boolean {
-    return (this.connected || this.connecting) && (this.#out.isReady || this.#isBelowLowWater);
+    return this.#needDrain && this.outBufferLength <= this.lowWaterMark;
   }
 
   #mayWrite(): boolean {
     if (this.#writing === "open") return !this.#isGone;
     throw Object.assign(new Error("nothing can be pushed after endWriting()"), { code: "ERR_STREAM_WRITE_AFTER_END" });
-  }
-
-  #updateInterest(): void {
-    this.setWriteInterest(this.#wantsToWrite);
-  }
-
-  #clear(): void {
-    this.#blocked = false;
-    if (this.#writing === "ending") this.#writing = "open";
-    this.#out.clear();
-  }
-
-  #send(): void {
-    const out = this.#out;
-    checkInteger("acOutBufferSize", this.acOutBufferSize, 1, SIZE_MAX);
-    this.#blocked = false;
-    while (this.connected && !out.isEmpty) {
-      out.fill(this.acOutBufferSize);
-      if (out.readyLength > 0) return this.#transmit(out.front(this.acOutBufferSize));
-      const mark = out.takeMark();
-      // What remains is a producer whose next piece is not ready yet.
-      if (mark === undefined) return;
-      if (mark === "close") return this.handleCloseEvent();
-      this.#shutdown();
-    }
-  }
-
-  #transmit(pieces: readonly Uint8Array[]): void {
-    const [first] = pieces;
-    if (first === undefined) return;
-    // Goes through `send`, so that a subclass that overrides it sees all output.
-    const single = pieces.length === 1 || isOverride(this.send);
-    const given = single ? first.length : pieces.reduce((length, piece) => length + piece.length, 0);
-    let sent = 0;
-    try {
-      sent = single ? this.send(first) : this.sendPieces(pieces);
-    } catch (error) {
-      this.handleFailure(error);
-    }
-    if (sent > 0) {
-      this.touch();
-      this.#out.drop(sent);
-    }
-    this.#blocked = sent < given && !this.#out.isEmpty;
   }
 
   #shutdown(): void {
@@ -308,16 +186,9 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     }
     if (this.#inputEnded) this.handleCloseEvent();
   }
-
-  #logFailure(error: unknown): void {
-    const { type, message, info } = compactTraceback(error);
-    try {
-      this.logInfo(`${this} gave up a producer, which threw (${type}: ${message} ${info})`, "error");
-    } catch (thrown) {
-      logThrown("uncaptured exception while logging", thrown);
-    }
-  }
 }
 
+QueuedDispatcher.prototype.highWaterMark = 65_536;
+QueuedDispatcher.prototype.lowWaterMark = 16_384;
+
 declareLibraryClass(QueuedDispatcher);
-declareLibraryMethods(QueuedDispatcher.prototype.writable);

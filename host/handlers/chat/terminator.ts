@@ -5,7 +5,8 @@
  * the next piece by the Knuth-Morris-Pratt algorithm: earlier input is neither kept nor read again.
  */
 
-import { checkBytes } from "../../backend/check.js";
+import { plainBytes } from "../../net/plain-bytes.js";
+import { bytesOf } from "./bytes.js";
 
 /** What ends a message: bytes, a number of bytes, or nothing (null, 0, "" or no bytes). A string is taken as UTF-8. */
 export type Terminator = Uint8Array | string | number | null;
@@ -43,6 +44,23 @@ export class Needle {
   }
 }
 
+/** Needles of strings, which all channels share: a server gives every connection the same few terminators. */
+const shared = new Map<string, Needle>();
+const SHARED_MAX = 64;
+const SHARED_LENGTH_MAX = 64;
+
+/** The needle for a terminator that is a string, encoded as UTF-8; undefined for an empty one. */
+export function needleOf(text: string): Needle | undefined {
+  if (text === "") return undefined;
+  let needle = shared.get(text);
+  if (needle !== undefined) return needle;
+  needle = new Needle(bytesOf("terminator", text));
+  if (text.length > SHARED_LENGTH_MAX) return needle;
+  if (shared.size === SHARED_MAX) shared.clear();
+  shared.set(text, needle);
+  return needle;
+}
+
 /**
  * Length of the longest proper prefix of `needle` with which `haystack` ends: in bytes, or in characters for strings.
  * asynchat.find_prefix_at_end.
@@ -54,9 +72,8 @@ export function findPrefixAtEnd(haystack: Uint8Array | string, needle: Uint8Arra
     const units = unitsOf(needle);
     return prefixAtEnd(unitsOf(haystack.slice(-units.length)), 0, units, bordersOf(units));
   }
-  checkBytes("haystack", haystack);
-  checkBytes("needle", needle);
-  return prefixAtEnd(haystack, 0, needle, bordersOf(needle));
+  const bytes = plainBytes("needle", needle);
+  return prefixAtEnd(plainBytes("haystack", haystack), 0, bytes, bordersOf(bytes));
 }
 
 function prefixAtEnd(haystack: Units, start: number, needle: Units, borders: Uint32Array): number {

@@ -3,6 +3,7 @@
  * socket. Knows neither the output nor the input.
  */
 
+import { checkMs } from "../../backend/check.js";
 import type { ChannelMap } from "../../loop/channel-map.js";
 import { handleThrown } from "../../loop/channel.js";
 import type { Timer } from "../../loop/timer.js";
@@ -12,7 +13,8 @@ import { IdleTimer } from "./idle-timer.js";
 
 /** A dispatcher with timers of its own; not meant to be used without the classes that `AsyncChat` adds. */
 export abstract class TimedDispatcher extends Dispatcher {
-  readonly #idle = new IdleTimer(this.map, () => this.#guarded(() => this.handleTimeout()));
+  /** Made when a timeout is set. */
+  #idle: IdleTimer | undefined;
   #continuing: Timer | undefined;
 
   /** @param map the map to be in; default `socketMap` */
@@ -25,14 +27,23 @@ export abstract class TimedDispatcher extends Dispatcher {
    * never if it is 0, the default, or Infinity. The time starts when the channel joins the map.
    */
   get idleTimeoutMs(): number {
-    return this.#idle.timeoutMs;
+    return this.#idle?.timeoutMs ?? 0;
   }
 
   set idleTimeoutMs(timeoutMs: number) {
+    checkMs("idleTimeoutMs", timeoutMs, true);
+    if (this.#idle === undefined) {
+      if (timeoutMs === 0) return;
+      this.#idle = new IdleTimer(this.map, () => this.#guarded(() => this.handleTimeout()));
+      if (this.fd >= 0 && this.map.get(this.fd) === this) this.#idle.start();
+    }
     this.#idle.timeoutMs = timeoutMs;
   }
 
-  /** The channel was idle for {@link idleTimeoutMs}. By default, logs this and closes; if not closed, it is called again. */
+  /**
+   * The channel was idle for {@link idleTimeoutMs}. By default, logs this and closes; if not closed, it is called again.
+   * @example override handleTimeout() { this.push("421 Idle for too long\r\n"); this.closeWhenDone(); }
+   */
   handleTimeout(): void | Promise<void> {
     this.logInfo(`${this} was idle for ${this.idleTimeoutMs} ms, closing channel`, "error");
     this.handleCloseEvent();
@@ -40,12 +51,12 @@ export abstract class TimedDispatcher extends Dispatcher {
 
   override addChannel(): void {
     super.addChannel();
-    this.#idle.start();
+    this.#idle?.start();
   }
 
   override delChannel(): void {
     super.delChannel();
-    this.#idle.stop();
+    this.#idle?.stop();
     this.#continuing?.cancel();
     this.#continuing = undefined;
   }
@@ -59,7 +70,7 @@ export abstract class TimedDispatcher extends Dispatcher {
 
   /** Records that the channel is not idle. */
   protected touch(): void {
-    this.#idle.touch();
+    this.#idle?.touch();
   }
 
   /** Schedules reading and sending for the next turn, so they never run inside the call that requests them. */

@@ -10,11 +10,9 @@ import type { Libc } from "../libc.js";
 import { lengthOf } from "../views.js";
 import { ConnectionFacts, costOf } from "./connection-facts.js";
 import { isLater, type OutputCalls, PendingOutput, RETRY_MS } from "./pending-output.js";
-import { Batching, type DescriptorRecord, type Records } from "./record.js";
+import { AHEAD_BYTES, Batching, type DescriptorRecord, type Records } from "./record.js";
 import { NOT_MADE, Submission, SUBMISSION_MAX } from "./submission.js";
 
-/** How much is read ahead from one connection. If there is more, one large recv is faster. */
-const AHEAD_BYTES = 2048;
 /** Distance between buffers. Not a power of two, because such buffers would compete for the same sets of the cache. */
 const AHEAD_STRIDE = AHEAD_BYTES + 64;
 /** From how many connections input is read ahead at most; others are read when `recv` is called. */
@@ -84,7 +82,7 @@ export class Batch {
     return this.pendingOutput.size === 0 ? timeoutMs : Math.min(timeoutMs, RETRY_MS);
   }
 
-  /** May `fd`, which is readable, be read ahead? Its last `shortReads` reads must each have taken everything available. */
+  /** May `fd`, which is readable, be read ahead? Its last `shortReads` reads must each have been short. */
   isCandidate(fd: number, shortReads: number): boolean {
     const record = this.records.of(fd);
     return record.shortReads >= shortReads && !record.hasInput && this.#isAllowed(fd, record);

@@ -8,8 +8,9 @@
  */
 
 import type { Backend } from "../../backend/backend.js";
-import { copyOf, copyTo } from "../../backend/bytes.js";
+import { copyTo } from "../../backend/bytes.js";
 import { errnos } from "../constants.js";
+import type { Slab } from "../slab.js";
 import { isLength, lengthOf, roomOf } from "../views.js";
 import type { Batch } from "./batch.js";
 import { Batching, type DescriptorRecord } from "./record.js";
@@ -25,7 +26,8 @@ export type OrderedCalls = Omit<Backend, Unordered>;
 
 type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
 
-export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
+/** @param slab the memory in which unread input is returned */
+export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): OrderedCalls {
   const { records, pendingOutput } = batch;
   const [EBADF, EAGAIN, EBUSY, EINVAL, EPIPE] = [
     -errnos.EBADF,
@@ -70,6 +72,15 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
   /** A call returned a new descriptor, or -errno. The record of that number is about an earlier file, and is reset. */
   function made(fd: number): number {
     if (fd >= 0) records.reset(fd);
+    return fd;
+  }
+
+  /** The same for a descriptor of a new file, which no other descriptor has. */
+  function madeSole(fd: number): number {
+    if (fd >= 0) {
+      records.reset(fd);
+      records.setSole(fd, true);
+    }
     return fd;
   }
 
@@ -151,7 +162,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
       if (!isLength(most)) return EINVAL;
       const from = advance(record, most);
       const count = record.unreadFrom - from;
-      const data = copyOf(record.unread, count, from);
+      const data = slab.copyOf(record.unread, count, from);
       if (count === most || !record.hasFilledBuffer) return data;
       batch.flush();
       const more = call(fd, most - count);
@@ -258,27 +269,42 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
     family: inOrder(direct.family),
     localAddress: inOrder(direct.localAddress),
     remoteAddress: inOrder(direct.remoteAddress),
-    setCloseOnExec: inOrder(direct.setCloseOnExec),
-
-    accept: inOrder((fd) => {
-      const accepted = direct.accept(fd);
-      if (typeof accepted === "object") records.reset(accepted.fd);
-      return accepted;
+    setCloseOnExec: inOrder((fd, on) => {
+      if (!on) records.setSole(fd, false);
+      return direct.setCloseOnExec(fd, on);
     }),
+
+    accept(fd) {
+      if (!isDescriptor(fd)) return EBADF;
+      batch.flush();
+      const accepted = direct.accept(fd);
+      if (typeof accepted === "object") madeSole(accepted.fd);
+      return accepted;
+    },
     openBeneath: inOrder((directory, path, flags, mode) => made(direct.openBeneath(directory, path, flags, mode))),
     /** A reader of the duplicate would not see the bytes in the record. */
-    duplicate: inOrder((fd) => (isHeld(fd) ? EBUSY : made(direct.duplicate(fd)))),
-    adopt: inOrder(direct.adopt),
+    duplicate: inOrder((fd) => {
+      if (isHeld(fd)) return EBUSY;
+      records.setSole(fd, false);
+      return made(direct.duplicate(fd));
+    }),
+    adopt: inOrder((fd) => {
+      records.setSole(fd, false);
+      return direct.adopt(fd);
+    }),
     release: inOrder((fd) => {
       if (isHeld(fd)) return EBUSY;
       records.reset(fd);
       return direct.release(fd);
     }),
-    close: inOrder((fd) => {
+    close(fd) {
+      if (!isDescriptor(fd)) return EBADF;
+      batch.flush();
       const record = records.get(fd);
       if (record?.isAbandoned === true) return EBADF;
-      // Before it is closed: epoll could not remove a closed number whose file a duplicate keeps open.
-      records.unwatch(fd);
+      // Before it is closed: epoll could not remove a closed number whose file a duplicate keeps open. Pending output is
+      // sent through such a duplicate.
+      records.unwatch(fd, records.isSole(fd) && pendingOutput.isFree(fd));
       if (hasUnread(fd)) {
         // With unread input close(2) resets the connection, so pending output cannot be sent any more.
         pendingOutput.drop(fd);
@@ -288,10 +314,10 @@ export function orderCalls(direct: OrderedCalls, batch: Batch): OrderedCalls {
       // With pending output and no descriptor left for a duplicate, the number itself stays in use.
       if (pendingOutput.isFree(fd)) records.reset(fd);
       return closed;
-    }),
+    },
 
     // These only make new descriptors, so they need not wait for what was sent.
-    socket: (family, type) => made(direct.socket(family, type)),
+    socket: (family, type) => madeSole(direct.socket(family, type)),
     socketPair: (type) => madePair(direct.socketPair(type)),
     pipe: () => madePair(direct.pipe()),
 

@@ -16,6 +16,9 @@ export const Batching = {
   REFUSED: 2,
 } as const;
 
+/** How much is read ahead from one connection. If there is more, one large recv is faster. */
+export const AHEAD_BYTES = 2048;
+
 /** More short reads in a row than this are not counted. */
 const SHORT_READS_MAX = 255;
 const NO_BYTES = new Uint8Array(0);
@@ -23,7 +26,10 @@ const NO_BYTES = new Uint8Array(0);
 export class DescriptorRecord {
   /** One of {@link Batching}. */
   batching: number = Batching.UNKNOWN;
-  /** How many reads in a row took everything that had arrived: those that returned less than they could, see epoll(7). */
+  /**
+   * How many reads in a row took everything that had arrived, those that returned less than they could (see epoll(7)), and
+   * were short enough to have been read ahead.
+   */
   shortReads = 0;
 
   /** Unread input: `unread` from `unreadFrom` to `unreadTo`. In a batch, a part of the buffer of the batch, which is reused. */
@@ -65,7 +71,7 @@ export class DescriptorRecord {
 
   /** A read of up to `most` bytes has returned `count`, or -errno. */
   noteRead(count: number, most: number): void {
-    if (count <= 0 || count >= most) this.shortReads = 0;
+    if (count <= 0 || count >= most || count >= AHEAD_BYTES) this.shortReads = 0;
     else if (this.shortReads < SHORT_READS_MAX) this.shortReads++;
   }
 
@@ -88,14 +94,16 @@ export class DescriptorRecord {
 export interface Watcher {
   /** Unread input of `fd` is in its record now, and no longer in the kernel. */
   inputKept(fd: number): void;
-  /** {@link PollSet.update} */
-  update(fd: number, interest: number): number;
+  /** `fd` is about to be closed. `isSole`: its file is closed with it, see {@link Records.isSole}. */
+  closing(fd: number, isSole: boolean): void;
 }
 
 export class Records {
   readonly #all: (DescriptorRecord | undefined)[] = [];
   /** All poll sets of this thread, of all backends. */
   readonly watchers = new Set<Watcher>();
+  /** By descriptor: 1 for those of {@link isSole}. */
+  #sole = new Uint8Array(1024);
 
   /** undefined where `fd` never had a record. */
   get(fd: number): DescriptorRecord | undefined {
@@ -109,6 +117,24 @@ export class Records {
   /** Forgets `fd`. */
   reset(fd: number): void {
     this.#all[fd]?.reset();
+    this.setSole(fd, false);
+  }
+
+  /**
+   * Is `fd`, as far as this thread knows, the only descriptor of its file? It is while nobody has duplicated it or let
+   * child processes inherit it through this library. Other code may have done so without our knowledge.
+   */
+  isSole(fd: number): boolean {
+    return this.#sole[fd] === 1;
+  }
+
+  setSole(fd: number, isSole: boolean): void {
+    if (isSole && fd >= this.#sole.length) {
+      const larger = new Uint8Array(Math.max(fd + 1, this.#sole.length * 2));
+      larger.set(this.#sole);
+      this.#sole = larger;
+    }
+    this.#sole[fd] = Number(isSole);
   }
 
   /** Notifies every poll set that the record of `fd` has unread input. */
@@ -116,8 +142,8 @@ export class Records {
     for (const watcher of this.watchers) watcher.inputKept(fd);
   }
 
-  /** Removes `fd`, which is about to be closed, from every poll set. */
-  unwatch(fd: number): void {
-    for (const watcher of this.watchers) watcher.update(fd, 0);
+  /** Removes `fd`, which is about to be closed, from every poll set. `isSole`: its file is closed with it. */
+  unwatch(fd: number, isSole: boolean): void {
+    for (const watcher of this.watchers) watcher.closing(fd, isSole);
   }
 }

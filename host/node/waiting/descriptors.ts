@@ -4,7 +4,8 @@
  *
  * | | |
  * | --- | --- |
- * | the main thread of Node | uv_poll: the cheapest, but its native handle must be closed before the thread ends |
+ * | the main thread of Node, on Linux, an epoll set | this thread's own epoll_wait(2), which the event loop is put into |
+| the main thread of Node, otherwise | uv_poll, whose native handle must be closed before the thread ends |
  * | worker threads of Node, on Linux | a handle of Node's own, whose descriptor is replaced by an epoll set's |
  * | all others, Bun and Deno | a helper thread that blocks in poll(2) |
  */
@@ -16,15 +17,29 @@ import type { Libc, LinuxCalls } from "../libc.js";
 import { POLLIN } from "../readiness.js";
 import { HandleDescriptor } from "./handle.js";
 import { HelperDescriptor } from "./helper.js";
+import { hostLoop } from "./host-loop.js";
 import { LoopDescriptor } from "./loop-poll.js";
+import { type OwnSet, OwnWait } from "./own-wait.js";
 import type { LoopWatch, WatchedDescriptor } from "./watch.js";
 
 const { bun, deno } = process.versions;
 const isNode = bun === undefined && deno === undefined;
 const hasLoopPoll = isNode && isMainThread;
 
-/** Waits for an epoll set that only the caller uses. @throws OSError where there is no descriptor left */
-export function watchSet(libc: Libc, linux: LinuxCalls, watch: LoopWatch, epollFd: number): WatchedDescriptor {
+/**
+ * Waits for an epoll set that only the caller uses.
+ * @param own where this thread may wait for it itself
+ * @throws OSError where there is no descriptor left
+ */
+export function watchSet(
+  libc: Libc,
+  linux: LinuxCalls,
+  watch: LoopWatch,
+  epollFd: number,
+  own?: OwnSet,
+): WatchedDescriptor {
+  const loop = own === undefined ? undefined : hostLoop(libc);
+  if (own !== undefined && loop !== undefined) return new OwnWait(libc, loop, watch, own, epollFd);
   if (hasLoopPoll) return new LoopDescriptor(libc, watch, epollFd, POLLIN, false);
   if (isNode) return new HandleDescriptor(libc, linux, watch, epollFd);
   return new HelperDescriptor(libc, watch, epollFd, POLLIN);

@@ -13,7 +13,7 @@ import { OSError } from "../../backend/errors.js";
 import { AF_INET, errorCode, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK } from "../constants.js";
 import type { Libc, LinuxCalls } from "../libc.js";
 import { forgetDescriptor } from "../threads/records.js";
-import { EPOLL_CTL_ADD, EVENT_FD, EVENT_WORDS } from "../epoll-layout.js";
+import { EPOLL_CTL_ADD, EVENT_FD } from "../epoll-layout.js";
 import type { LoopWatch, WatchedDescriptor } from "./watch.js";
 
 /** An epoll set that this thread's event loop waits for. */
@@ -47,11 +47,12 @@ export class HandleDescriptor implements WatchedDescriptor {
   ): HandleDescriptor | undefined {
     const epollFd = linux.epoll_create1(SOCK_CLOEXEC);
     if (epollFd < 0) return undefined;
-    const event = new Uint32Array(EVENT_WORDS);
+    // As large as V8 keeps outside of its heap, where it does not move.
+    const event = new Uint32Array(32);
     event[0] = events;
     event[EVENT_FD] = fd;
     try {
-      if (linux.epoll_ctl(epollFd, EPOLL_CTL_ADD, fd, event) < 0) return undefined;
+      if (linux.epoll_ctl(epollFd, EPOLL_CTL_ADD, fd, Number(libc.addressOf(event))) < 0) return undefined;
       return new HandleDescriptor(libc, linux, watch, epollFd);
     } catch {
       return undefined;

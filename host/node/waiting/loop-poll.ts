@@ -7,7 +7,7 @@
 
 import type { Libc, LoopPoll } from "../libc.js";
 import { POLLIN, POLLOUT } from "../readiness.js";
-import type { LoopWatch, WatchedDescriptor } from "./watch.js";
+import type { WatchedDescriptor, Wakeable } from "./watch.js";
 
 const open = new Set<LoopDescriptor>();
 let isEnding: boolean | undefined;
@@ -28,7 +28,7 @@ function closeAtExit(): void {
  */
 export class LoopDescriptor implements WatchedDescriptor {
   readonly #libc: Libc;
-  readonly #watch: LoopWatch;
+  readonly #watch: Wakeable;
   readonly #ownedFd: number;
   readonly #events: { readonly readable: boolean; readonly writable: boolean };
   /** undefined once the process exits. */
@@ -36,7 +36,7 @@ export class LoopDescriptor implements WatchedDescriptor {
   #closed = false;
 
   /** With `owned`, closing this closes `fd`. */
-  constructor(libc: Libc, watch: LoopWatch, fd: number, events: number, owned: boolean) {
+  constructor(libc: Libc, watch: Wakeable, fd: number, events: number, owned: boolean) {
     this.#libc = libc;
     this.#watch = watch;
     this.#ownedFd = owned ? fd : -1;

@@ -16,8 +16,16 @@ export interface WatchedDescriptor {
   close(): void;
 }
 
+/** What a {@link WatchedDescriptor} notifies. */
+export interface Wakeable {
+  /** The descriptor is ready, and still waited for. */
+  wake(): void;
+  /** The descriptor is ready, and no longer waited for until it is rearmed. */
+  fired(descriptor: WatchedDescriptor): void;
+}
+
 /** Schedules at most one immediate, however many descriptors are ready. */
-export class LoopWatch implements Watch {
+export class LoopWatch implements Watch, Wakeable {
   readonly #onReady: () => void;
   readonly #isBusy: () => boolean;
   readonly #onStop: () => void;
@@ -52,14 +60,25 @@ export class LoopWatch implements Watch {
     this.#onStop();
   }
 
+  /** Calls `onReady` now; the caller is an ordinary callback of the event loop. */
+  run(): void {
+    if (this.#stopped) return;
+    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
+    this.#run();
+  }
+
   readonly #run = (): void => {
     this.#immediate = undefined;
     try {
       this.#onReady();
     } finally {
-      for (const descriptor of this.#fired) descriptor.rearm();
-      this.#fired.clear();
+      if (this.#fired.size > 0) this.#rearm();
       if (this.#isBusy()) this.wake();
     }
   };
+
+  #rearm(): void {
+    for (const descriptor of this.#fired) descriptor.rearm();
+    this.#fired.clear();
+  }
 }

@@ -79,7 +79,7 @@ describe.each(HOSTED)("an async iterable under $name", (mode) => {
     expect(Buffer.concat(reader.received).equals(data)).toBe(true);
   });
 
-  test("what it throws is told handleError", async () => {
+  test("what it throws goes to handleError", async () => {
     const map = newMap();
     const [near] = connectedPair();
     const chat = lineChat(near, map);

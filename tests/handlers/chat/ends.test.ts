@@ -77,7 +77,7 @@ describe.each(MODES)("half-close under $name", (mode) => {
     expect(chat.told).toEqual(["close"]);
   });
 
-  test("as it is, the end of input closes, and what waits is dropped", async () => {
+  test("by default, the end of input closes, and pending output is dropped", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = lineChat(near, map);
@@ -87,7 +87,7 @@ describe.each(MODES)("half-close under $name", (mode) => {
     expect(chat.told).toEqual(["data last", "found", "close"]);
   });
 
-  test("one that overrides handleEof is told once, does not spin, and may go on writing", async () => {
+  test("one that overrides handleEof is notified once, does not spin, and may go on writing", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = new HalfOpen(near, map);
@@ -108,7 +108,7 @@ describe.each(MODES)("half-close under $name", (mode) => {
     expect(chat.told).toEqual(["data last", "found", "eof", "close"]);
   });
 
-  test.each(["input first", "output first"])("when both halves have ended handleClose is told: %s", async (order) => {
+  test.each(["input first", "output first"])("when both halves have ended handleClose is called: %s", async (order) => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = new HalfOpen(near, map);
@@ -153,7 +153,7 @@ function readable(socket: Socket): boolean {
 }
 
 describe.each(MODES)("idle under $name", (mode) => {
-  test("as it is, an idle channel is closed and that is logged", async () => {
+  test("by default, an idle channel is closed, and that is logged", async () => {
     const map = newMap();
     const [near] = connectedPair();
     const chat = lineChat(near, map);

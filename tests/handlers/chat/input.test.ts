@@ -3,6 +3,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AsyncChat, ExitNow } from "wasyncore";
+import { InputBuffer, Step } from "../../../host/handlers/chat/input-buffer.js";
 import { Chat, cutAt, lineChat, MemoryChat } from "../../support/chats.js";
 import { MODES, newMap, run, turns } from "../../support/runs.js";
 import { bytes, connectedPair, reset } from "../../support/sockets.js";
@@ -34,7 +35,7 @@ describe("maxLineLength", () => {
     );
   });
 
-  test("is told before the line has come to its end", () => {
+  test("is reported before the line has come to its end", () => {
     const chat = new Lenient(newMap());
     chat.maxLineLength = 4;
     chat.setTerminator("\n");
@@ -42,7 +43,7 @@ describe("maxLineLength", () => {
     expect(chat.told).toEqual(["data ab", "data cd", "too long"]);
   });
 
-  test("as it is, closes the channel and says why", () => {
+  test("by default, closes the channel and logs why", () => {
     const chat = new MemoryChat(newMap());
     chat.maxLineLength = 4;
     chat.setTerminator("\n");
@@ -73,7 +74,7 @@ describe("maxLineLength", () => {
 });
 
 describe("in the middle of a read", () => {
-  test("after close nothing more is told", () => {
+  test("after close there is no callback", () => {
     const chat = new MemoryChat(newMap());
     chat.setTerminator("\n");
     chat.onFound = () => chat.close();
@@ -98,6 +99,35 @@ describe("in the middle of a read", () => {
     chat.discardBuffers();
     chat.feed("\ntwo\r\n");
     expect(chat.messages).toEqual(["\ntwo"]);
+  });
+});
+
+describe("what is collected", () => {
+  test("keeps none of the memory that was received into", () => {
+    const memory = new Uint8Array(1000);
+    memory.set(bytes("one\ntwo\n"), 100);
+    const input = new InputBuffer();
+    input.terminator = "\n";
+    input.add(memory.subarray(100, 108));
+    memory.fill(0);
+    const lines: string[] = [];
+    for (let step = input.next(Infinity); step !== Step.NOTHING; step = input.next(Infinity)) {
+      if (step !== Step.DATA) continue;
+      lines.push(Buffer.from(input.data).toString());
+      expect(input.data.buffer.byteLength).toBe(8);
+    }
+    expect(lines).toEqual(["one", "two"]);
+  });
+
+  test("is not copied where it has memory of its own", () => {
+    const input = new InputBuffer();
+    const chunk = bytes("one");
+    input.add(chunk.slice());
+    expect(input.next(Infinity)).toBe(Step.DATA);
+    const own = input.data;
+    input.add(own);
+    expect(input.next(Infinity)).toBe(Step.DATA);
+    expect(input.data.buffer).toBe(own.buffer);
   });
 });
 
@@ -142,7 +172,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(chat.told).toEqual(["data one", "found"]);
   });
 
-  test("what a pause holds back is told when the channel comes back into the map, and never after close", async () => {
+  test("input that a pause held back is delivered when the channel comes back into the map, and never after close", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = lineChat(near, map);
@@ -173,7 +203,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(chat.errors).toHaveLength(2);
   });
 
-  test("ExitNow in what is told after a pause leaves the loop, and the next loop goes on", async () => {
+  test("ExitNow from a callback that follows a pause leaves the loop, and the next loop goes on", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = lineChat(near, map);
@@ -211,7 +241,7 @@ describe.each(MODES)("$name", (mode) => {
     expect(chat.told).toEqual(["data 123", "data 456", "data 78", "close"]);
   });
 
-  test("as it is, a reset closes silently", async () => {
+  test("by default, a reset closes silently", async () => {
     const map = newMap();
     const [near, far] = connectedPair();
     const chat = lineChat(near, map);

@@ -71,17 +71,65 @@ describe("push", () => {
     expect(chat.memory.sent.equals(expected)).toBe(true);
   });
 
-  test("one send is given acOutBufferSize bytes at the most", () => {
-    const chat = chatWithRoom(Infinity);
+  test("one send is given acOutBufferSize bytes at most, and follows the one before while the socket takes all", () => {
+    const chat = chatWithRoom(10);
     chat.acOutBufferSize = 4;
-    chat.push("1234567890");
-    expect(chat.memory.sends.map(text)).toEqual(["1234"]);
-    chat.handleWriteEvent();
-    chat.handleWriteEvent();
+    chat.push("123456789012");
     expect(chat.memory.sends.map(text)).toEqual(["1234", "5678", "90"]);
+    expect(chat.outBufferLength).toBe(2);
   });
 
-  test("10,000 small pieces that wait are sent 64 KiB at a time", () => {
+  test("initiateSend sends once", () => {
+    const chat = chatWithRoom(0);
+    chat.acOutBufferSize = 4;
+    chat.push("12345678");
+    chat.memory.sends.length = 0;
+    chat.memory.room = Infinity;
+    chat.initiateSend();
+    expect(chat.memory.sends.map(text)).toEqual(["1234"]);
+  });
+
+  test("an overridden initiateSend is called for every send, and one that sends nothing ends the turn", () => {
+    let calls = 0;
+    class Counting extends MemoryChat {
+      override initiateSend(): void {
+        calls += 1;
+        if (calls <= 2) super.initiateSend();
+      }
+    }
+    const chat = new Counting(newMap());
+    chat.acOutBufferSize = 4;
+    chat.memory.room = Infinity;
+    chat.push("123456789012");
+    expect(calls).toBe(3);
+    expect(chat.memory.sends.map(text)).toEqual(["1234", "5678"]);
+  });
+
+  test.each([
+    ["16 sends", 10, 1000, 160],
+    ["1 MiB", 524_288, 4 * 1_048_576, 1_048_576],
+  ])("one turn has at most %s of a channel", (_what, size, pushed, sent) => {
+    const chat = chatWithRoom(Infinity);
+    chat.acOutBufferSize = size;
+    chat.push(pattern(pushed));
+    expect(chat.memory.sent).toHaveLength(sent);
+    chat.handleWriteEvent();
+    expect(chat.memory.sent).toHaveLength(2 * sent);
+    while (chat.outBufferLength > 0) chat.handleWriteEvent();
+    expect(chat.memory.sent.equals(pattern(pushed))).toBe(true);
+  });
+
+  test("after a short send nothing more is tried in the turn", () => {
+    const chat = chatWithRoom(0);
+    chat.push(pattern(100));
+    chat.acOutBufferSize = 10;
+    chat.memory.sends.length = 0;
+    chat.memory.room = 15;
+    chat.handleWriteEvent();
+    expect(chat.memory.sends.map((each) => each.length)).toEqual([10, 5]);
+  });
+
+  test("10,000 small pieces that wait are sent together", () => {
     const chat = chatWithRoom(0);
     for (let index = 0; index < 10_000; index++) chat.push(`line ${index}\r\n`);
     const { length } = Array.from({ length: 10_000 }, (_, index) => `line ${index}\r\n`).join("");
@@ -89,7 +137,7 @@ describe("push", () => {
     chat.memory.sends.length = 0;
     chat.memory.room = Infinity;
     while (chat.outBufferLength > 0) chat.handleWriteEvent();
-    expect(chat.memory.sends.map((each) => each.length)).toEqual([65536, length - 65536]);
+    expect(chat.memory.sends.map((each) => each.length)).toEqual([length]);
     expect(text(chat.memory.sent).startsWith("line 0\r\nline 1\r\n")).toBe(true);
     expect(text(chat.memory.sent).endsWith("line 9999\r\n")).toBe(true);
   });
@@ -148,18 +196,18 @@ describe("push", () => {
     chat.push("123456");
     chat.push("78");
     while (chat.outBufferLength > 0) chat.handleWriteEvent();
-    expect(seen).toEqual(["123456", "56", "78"]);
+    expect(seen).toEqual(["123456", "5678"]);
     expect(text(chat.memory.sent)).toBe("12345678");
   });
 
-  test("an error of the socket is told handleError, and not thrown", () => {
+  test("an error of the socket goes to handleError, and is not thrown", () => {
     const chat = chatWithRoom(Infinity);
     chat.memory.sendError = new OSError("ENOBUFS", { errno: -105, syscall: "send" });
     chat.push("x");
     expect(chat.told).toEqual(["error send ENOBUFS"]);
   });
 
-  test("when the peer is gone handleClose is told, and what waits is dropped", () => {
+  test("when the peer is gone handleClose is called, and pending output is dropped", () => {
     const chat = chatWithRoom(0);
     chat.push("x");
     chat.memory.sendError = new OSError("EPIPE", { errno: -32, syscall: "send" });
@@ -203,7 +251,7 @@ describe("water marks", () => {
   });
 
   test("handleDrain never comes inside a push, but from the loop, and once", () => {
-    const chat = chatWithRoom(Infinity);
+    const chat = chatWithRoom(10);
     chat.acOutBufferSize = 10;
     chat.highWaterMark = 10;
     chat.lowWaterMark = 4;
@@ -212,6 +260,7 @@ describe("water marks", () => {
     chat.push("y");
     expect(chat.drains).toBe(0);
     expect(chat.isWatchedForWriting).toBe(true);
+    chat.memory.room = Infinity;
     chat.handleWriteEvent();
     expect(chat.drains).toBe(1);
     expect(chat.isWatchedForWriting).toBe(false);
@@ -224,5 +273,53 @@ describe("water marks", () => {
     chat.discardBuffers();
     chat.handleWriteEvent();
     expect(chat.drains).toBe(1);
+  });
+});
+
+describe("what is pushed while a send is being made", () => {
+  test("by an overridden send, comes after it", () => {
+    class Nested extends MemoryChat {
+      override send(data: Uint8Array): number {
+        if (this.memory.sends.length < 2) this.push("nested ");
+        return super.send(data);
+      }
+    }
+    const chat = new Nested(newMap());
+    chat.push("first ");
+    while (chat.outBufferLength > 0) chat.handleWriteEvent();
+    expect(text(chat.memory.sent)).toBe("first nested nested ");
+  });
+
+  test("by handleError, comes after what could not be sent", () => {
+    class Apologizing extends MemoryChat {
+      override handleError(): void {
+        this.memory.sendError = undefined;
+        this.push("sorry");
+      }
+    }
+    const chat = new Apologizing(newMap());
+    chat.memory.sendError = new OSError("ENOBUFS", { syscall: "send" });
+    chat.push("first ");
+    while (chat.outBufferLength > 0) chat.handleWriteEvent();
+    expect(text(chat.memory.sent)).toBe("first sorry");
+  });
+
+  test("is all that is left when the rest was discarded meanwhile", () => {
+    class Discarding extends MemoryChat {
+      override send(data: Uint8Array): number {
+        const sent = super.send(data);
+        if (this.memory.sends.length === 1) {
+          this.discardBuffers();
+          this.push("new");
+        }
+        return sent;
+      }
+    }
+    const chat = new Discarding(newMap());
+    chat.memory.room = 2;
+    chat.push("old");
+    chat.memory.room = Infinity;
+    while (chat.outBufferLength > 0) chat.handleWriteEvent();
+    expect(text(chat.memory.sent)).toBe("olnew");
   });
 });

@@ -80,7 +80,7 @@ describe("a producer", () => {
     expect(chat.memory.sent).toHaveLength(1000);
   });
 
-  test("that throws is told of by who sends, and is asked again by the next send", () => {
+  test("that throws is reported by the call that sends, and is called again by the next send", () => {
     const chat = new MemoryChat(newMap());
     const pieces = [new Error("not yet"), "late"];
     const producer = {

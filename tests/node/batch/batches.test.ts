@@ -68,6 +68,21 @@ describe("how many system calls", () => {
     }
   });
 
+  test("one each, in every turn, for messages longer than what is read ahead", () => {
+    const { tell, turn, peers } = served(4, echo);
+    const message = "m".repeat(4096);
+    const messages = peers.map(() => message);
+    const turns = Array.from({ length: 8 }, () => {
+      tell(...messages);
+      const calls = callsOf(turn);
+      expectReplies(peers, messages);
+      return calls;
+    });
+    // The first turn still takes these connections for ones with short messages: it reads ahead, and then the rest.
+    expect(turns[0]).toEqual({ recv: 4, send: 4, submit: 1 });
+    expect(turns.slice(1)).toEqual(turns.slice(1).map(() => ({ recv: 4, send: 4, submit: 0 })));
+  });
+
   test("as ever for Unix sockets", () => {
     const backend = batchingBackend();
     const map = newMap(backend);

@@ -12,7 +12,7 @@ describe("the end of a connection", () => {
     ["with the last bytes, and of its descriptor", (peer: Socket) => peer.close(), 0],
     ["between two turns", (peer: Socket) => peer.shutdown("write"), 1],
     ["between two turns, as a reset", reset, 1],
-  ])("is told, coming %s", (_name, end, turnsBefore) => {
+  ])("is reported, coming %s", (_name, end, turnsBefore) => {
     const { tell, turn, turnUntil, handlers, peers } = served(3, recorder);
     tell("last", "last", "last");
     for (let turns = 0; turns < turnsBefore; turns++) turn();
@@ -21,7 +21,7 @@ describe("the end of a connection", () => {
     expect(handlers.map((handler) => [handler.text.slice(-4), handler.closes])).toEqual(Array(3).fill(["last", 1]));
   });
 
-  test("is told as a reset where something was left unread and something put off", () => {
+  test("is reported as a reset where input was left unread and a send was deferred", () => {
     const { tell, turnUntil, handlers, peers } = served(3, recorder);
     const [first] = handlers;
     const [peer] = peers;
@@ -65,7 +65,7 @@ describe("the end of a connection", () => {
     expect([Buffer.concat(first.received).length - before, first.closes]).toEqual([5000, 1]);
   });
 
-  test("is told where it comes before what was sent", () => {
+  test("is reported where it comes before what was sent", () => {
     const { tell, turnUntil, handlers, peers } = served(3, echo);
     const closed: number[] = [];
     for (const [index, handler] of handlers.entries()) {
@@ -93,7 +93,7 @@ describe("the end of a connection", () => {
   });
 });
 
-test("urgent data is told where it comes to a connection that is served in batches", () => {
+test("urgent data is reported where it comes to a connection that is served in batches", () => {
   class Urgent extends Recorder {
     urgent = "";
     override handleExpt(): void {

@@ -8,6 +8,7 @@ import { type OrderedCalls, orderCalls } from "../../../host/node/batch/order.js
 import { Records } from "../../../host/node/batch/record.js";
 import { platformConstants } from "../../../host/node/constants.js";
 import { loadLibc } from "../../../host/node/libc.js";
+import { Slab } from "../../../host/node/slab.js";
 import { callsOn } from "../../backend/bad-input.js";
 import { bytes, connectedPair } from "../../backend/support.js";
 
@@ -30,7 +31,7 @@ function orderedCalls() {
   const batch = new Batch(libc, platformConstants(), new Records(), direct);
   // Nothing has arrived to be read, but a batch is under way.
   batch.begin(Int32Array.of(client), 1);
-  return { client, batch, calls: orderCalls(direct, batch), seen: () => seen };
+  return { client, batch, calls: orderCalls(direct, batch, new Slab(libc)), seen: () => seen };
 }
 
 /** The names of all members that are functions. */
@@ -44,7 +45,7 @@ const ordered = membersOf(orderedCallNames()).filter((name) => !MAKERS.has(name)
 
 function orderedCallNames(): OrderedCalls {
   const batch = new Batch(loadLibc(), platformConstants(), new Records(), backend);
-  return orderCalls(backend, batch);
+  return orderCalls(backend, batch, new Slab(loadLibc()));
 }
 
 /** A call of the member, on `fd`. */

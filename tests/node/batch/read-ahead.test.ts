@@ -36,7 +36,7 @@ describe("what is read ahead", () => {
     );
   });
 
-  test("is told again in the next turn where a handler has left some of it", () => {
+  test("is reported again in the next turn where a handler has left some of it", () => {
     const { tell, turn, handlers } = served(3, recorder);
     const [slow, other] = handlers;
     readByteByByte(slow);
@@ -46,7 +46,7 @@ describe("what is read ahead", () => {
     expect(other?.text.slice(-3)).toBe("def");
   });
 
-  test("is told again under loop as well, which does not wait for the operating system then", async () => {
+  test("is reported again under loop as well, which does not wait for the operating system then", async () => {
     const { tell, handlers, map } = served(3, recorder);
     const [slow] = handlers;
     readByteByByte(slow);
@@ -55,7 +55,7 @@ describe("what is read ahead", () => {
     expect(slow?.text.slice(-6)).toBe("abcdef");
   });
 
-  test("waits for a channel that has left the map, and is told when it comes back", () => {
+  test("waits for a channel that has left the map, and is reported when it comes back", () => {
     const { tell, turn, handlers, map } = served(3, recorder);
     const [first, second] = handlers;
     if (first === undefined || second === undefined) throw new Error("no handlers");
@@ -149,7 +149,7 @@ describe("what is read ahead", () => {
     expect([first.text.slice(-1), again.text]).toEqual(["a", "bc"]);
   });
 
-  test("is there to be read where a hang-up is told to a channel that does not read", () => {
+  test("is there to be read where a hang-up is reported to a channel that does not read", () => {
     class Pausing extends Recorder {
       override handleWrite(): void {}
       pause(): void {

@@ -1,5 +1,5 @@
 /**
- * What was put off and then does not go as expected: nothing that was taken is lost in silence. The operating system is
+ * A deferred send that the kernel refuses: nothing that was taken is lost in silence. The operating system is
  * brought to it as another process would that shares the connection: behind the backend's back.
  */
 
@@ -153,7 +153,7 @@ test("a connection with a small send buffer has nothing deferred that could not 
   }
 });
 
-test("a connection that takes nothing any more when it comes to it is told so", () => {
+test("a connection that takes nothing any more when its deferred send is made reports that", () => {
   const { handlers, tell, turn } = served(3, (socket: Socket, map: ChannelMap) => new Echo(socket, map));
   for (const handler of handlers) {
     handler.afterwards = () => {
@@ -168,16 +168,16 @@ test("a connection that takes nothing any more when it comes to it is told so", 
   expect(handlers.map(({ closes }) => closes)).toEqual([1, 1, 1]);
 });
 
-/** In a callback with something put off, and after its turn. */
+/** In a callback with a deferred send, and after its turn. */
 const ENDINGS = [
   [
-    "put off, where a callback ends the process",
+    "deferred, where a callback ends the process",
     "if (this === clients[1]) process.exit(0);",
     'console.error("still there");',
     2,
   ],
   [
-    "owed, and has room when the process ends",
+    "pending, and there is room when the process ends",
     "if (this === clients[0]) while (libc.send(this.fd, filler, filler.length, 0) > 0);",
     // No call of the backend, which would send it: POLLOUT is 4.
     'writeSync(1, "owing\\n"); libc.poll(Int32Array.of(clients[0].fd, 4), 1, 10_000);',
@@ -210,7 +210,7 @@ test.each(ENDINGS)("what is %s, is sent", async (_name, inCallback, afterTurn, c
   const running = startScript(`
     import { ChannelMap, createNodeBackend, Dispatcher, loopSync, Ready, Socket } from "wasyncore";
     import { writeSync } from "node:fs";
-    import { loadLibc } from ${JSON.stringify(`${ROOT}dist/node/libc.js`)};
+    import { loadLibc } from ${JSON.stringify(`${ROOT}build/host/node/libc.js`)};
     const libc = loadLibc();
     const filler = new Uint8Array(65536).fill(0x23);
     const backend = createNodeBackend({ batchMin: 2 });

@@ -1,17 +1,18 @@
 /** The package as others get it: packed, installed into an empty project, compiled against, and run. */
 
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Peer } from "./support/peers.js";
-import { requireBuild, ROOT, start } from "./support/processes.js";
+import { SIZE_MAX } from "../../scripts/release.mjs";
+import { Peer } from "../support/peers.js";
+import { requireBuild, ROOT, start } from "../support/processes.js";
 
 const command = promisify(execFile);
 
-/** The echo program of the README. */
+/** The echo server of docs/from-python.md. */
 const PROGRAM = `
 import { Dispatcher, loop, type Socket, type SocketAddress } from "wasyncore";
 
@@ -160,6 +161,30 @@ test("the engine can be had as a file of its own", async () => {
   writeFileSync(join(project, "engine.mjs"), source);
   const { stdout } = await command(process.execPath, ["engine.mjs"], { cwd: project });
   expect(stdout).toBe("env wasi_snapshot_preview1 wasyncore\n");
+});
+
+test("the package is small, and has what it needs and no more", async () => {
+  expect(statSync(tarball).size).toBeLessThan(SIZE_MAX);
+  const { stdout } = await command("tar", ["tzf", tarball]);
+  const names = stdout.trim().split("\n");
+  const folders = new Set(
+    names.map((name) => name.split("/").slice(1, -1).join("/").split("/")[0] || name.split("/")[1]),
+  );
+  expect([...folders].toSorted()).toEqual(
+    ["CHANGELOG.md", "LICENSE", "README.md", "assembly", "build", "dist", "package.json"].toSorted(),
+  );
+  const maps = names.filter((name) => name.endsWith(".js.map")).map((name) => name.slice(0, -".map".length));
+  const library = names.filter((name) => name.endsWith(".js") && !name.includes("/cli/"));
+  expect(maps.toSorted()).toEqual(library.toSorted());
+});
+
+test("the source map has the TypeScript, and stack traces name its lines", async () => {
+  writeFileSync(join(project, "throws.mjs"), `import { Socket } from "wasyncore";\nSocket.fromDescriptor(-1);\n`);
+  const running = start(process.execPath, ["--enable-source-maps", "throws.mjs"], project);
+  const { stderr } = await running.ended;
+  const [, file = "", line = "0"] = /\/host\/(net\/socket\.ts):(\d+)/.exec(stderr) ?? [];
+  const source = readFileSync(join(ROOT, "host", file), "utf8").split("\n");
+  expect(source.slice(Number(line) - 1, Number(line) + 1).join("\n")).toContain("checkDescriptor(");
 });
 
 test("publint and attw find nothing to say", async () => {

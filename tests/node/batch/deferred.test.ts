@@ -1,4 +1,4 @@
-/** What is put off is sent in its turn: before whatever comes after it, and at the end of the turn at the latest. */
+/** A deferred send is made in its order: before whatever comes after it, and at the end of the turn at the latest. */
 
 import { describe, expect, test } from "vitest";
 import { createNodeBackend, ExitNow, loopSync, Ready } from "wasyncore";
@@ -8,7 +8,7 @@ import { Recorder } from "../../support/handlers.js";
 import { newMap, PATIENCE_MS } from "../../support/runs.js";
 import { bytes, pattern, text } from "../../support/sockets.js";
 
-describe("what is put off", () => {
+describe("a deferred send", () => {
   test("is sent when the turn is over, and not before", () => {
     const { tell, turn, handlers, peers } = served(3, echo);
     const [, second] = handlers;

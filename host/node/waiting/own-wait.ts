@@ -1,0 +1,210 @@
+/**
+ * Owns waiting for an epoll set and for Node's event loop at once: the epoll set of the event loop is put into ours, and
+ * this thread blocks in our epoll_wait(2), inside a callback of the event loop, until either has something ready. So a
+ * message costs no way back into the event loop. Knows no turn.
+ *
+ * ```
+ *   Node's event loop ─▶ step ─▶ step ─▶ ... ─▶ Node's event loop, one iteration, which does not block ─▶ step ...
+ *                         │
+ *                         └─ how long may the event loop wait? ─▶ epoll_wait ─▶ call back if our set is ready
+ * ```
+ *
+ * A step is an ordinary setImmediate callback, so Node runs process.nextTick callbacks and promise reactions after each.
+ * Some steps are queued at a time. The thread returns to the event loop after the last of them, and at once where the
+ * event loop has something ready, has something to do at once, or has to add a descriptor to its set. All steps but the
+ * first are unreferenced: they do not keep the event loop from waiting, so that what it would wait is known.
+ *
+ * The event loop waits instead (uv_poll), as it does elsewhere, while more than one set is watched, while callbacks of
+ * this thread are observed, and for a time where it is the event loop that has nearly always something ready, or where
+ * several descriptors are ready at once.
+ */
+
+import { callbackObservers } from "../../backend/observed.js";
+import type { EmbeddedLoop, Libc } from "../libc.js";
+import { POLLIN } from "../readiness.js";
+import { LoopDescriptor } from "./loop-poll.js";
+import type { LoopWatch, Wakeable, WatchedDescriptor } from "./watch.js";
+
+/** Bits of what {@link OwnSet.waitAhead} found. SEVERAL: enough descriptors of our set for a batch. */
+export const Found = { OWN: 1, HOST: 2, SEVERAL: 4 } as const;
+
+/** An epoll set, for an {@link OwnWait}. */
+export interface OwnSet {
+  /** Puts the epoll set of the event loop into this one. @returns whether that was possible */
+  join(hostFd: number): boolean;
+  /** Takes it out again. */
+  leave(): void;
+  /** Waits, and keeps what was found for the next wait of a turn. @returns bits of {@link Found} */
+  waitAhead(timeoutMs: number): number;
+  /** Drops what was kept. */
+  dropAhead(): void;
+}
+
+/** How many steps are queued at most. Bounds how many turns what the event loop does between its iterations may wait. */
+const STEPS_MAX = 64;
+/** After so many waits in a row that found only the event loop ready, it waits itself, ... */
+const FOREIGN_WAITS_MAX = 16;
+/** ... until our set was ready so many times. Joining the sets costs O(descriptors of the event loop). */
+const FOREIGN_WAKES = 64;
+/**
+ * After so many waits that found several descriptors, each of which makes up for {@link SINGLE_WAITS} others, the event loop
+ * waits for so many wakes: its way to a turn takes longer, in which more descriptors get ready, and batches gain more than
+ * the wait costs.
+ */
+const SEVERAL_WAITS_MAX = 2;
+const SINGLE_WAITS = 4;
+const SEVERAL_WAKES = 4096;
+/** An event loop with nothing to wait for says that it is not to wait. */
+const KEEP_ALIVE_MS = 0x7fffffff;
+
+const watching = new Set<OwnWait>();
+
+function ignore(): void {}
+
+export class OwnWait implements WatchedDescriptor, Wakeable {
+  readonly #libc: Libc;
+  readonly #loop: EmbeddedLoop;
+  readonly #watch: LoopWatch;
+  readonly #set: OwnSet;
+  readonly #epollFd: number;
+  readonly #keepAlive = setInterval(ignore, KEEP_ALIVE_MS);
+  /** The steps that were queued last, and which of them comes next. */
+  readonly #steps: NodeJS.Immediate[] = [];
+  #next = 0;
+  #size = 1;
+  #foreignWaits = 0;
+  #severalWaits = 0;
+  /** Set while the event loop waits for the set. */
+  #hosted: LoopDescriptor | undefined;
+  #hostedWakesLeft = 0;
+  #closed = false;
+
+  constructor(libc: Libc, loop: EmbeddedLoop, watch: LoopWatch, set: OwnSet, epollFd: number) {
+    this.#libc = libc;
+    this.#loop = loop;
+    this.#watch = watch;
+    this.#set = set;
+    this.#epollFd = epollFd;
+    watching.add(this);
+    if (this.#isAllowed() && set.join(loop.backendFd)) this.#queue();
+    else this.#host(0);
+  }
+
+  /** Nothing to do: neither epoll nor uv_poll stops waiting, except for an error. */
+  rearm(): void {}
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    watching.delete(this);
+    clearInterval(this.#keepAlive);
+    this.#clear();
+    if (this.#hosted === undefined) this.#set.leave();
+    else this.#hosted.close();
+  }
+
+  /** For {@link LoopDescriptor}: the event loop has found the set ready. */
+  wake(): void {
+    if (!this.#closed && this.#next === this.#steps.length) this.#queue();
+  }
+
+  /** For {@link LoopDescriptor}. */
+  fired(descriptor: WatchedDescriptor): void {
+    descriptor.rearm();
+    this.wake();
+  }
+
+  #isAllowed(): boolean {
+    return watching.size === 1 && callbackObservers.count === 0;
+  }
+
+  /** Queues steps for the next iteration of the event loop, which does not block. */
+  #queue(): void {
+    const steps = this.#steps;
+    const size = this.#hosted === undefined ? this.#size : 1;
+    steps.length = 0;
+    this.#next = 0;
+    steps.push(setImmediate(this.#step));
+    while (steps.length < size) steps.push(setImmediate(this.#step).unref());
+  }
+
+  #clear(): void {
+    const steps = this.#steps;
+    while (this.#next < steps.length) clearImmediate(steps[this.#next++]);
+  }
+
+  readonly #step = (): void => {
+    this.#next += 1;
+    if (this.#hosted !== undefined) this.#stepHosted();
+    else if (this.#isAllowed()) this.#stepOwn();
+    else this.#host(0);
+  };
+
+  #stepOwn(): void {
+    const loop = this.#loop;
+    // In this order: the turn before may have taken long.
+    loop.updateTime();
+    const timeoutMs = loop.timeoutMs() || this.#timeoutMs();
+    const found = this.#set.waitAhead(timeoutMs);
+    // As libuv after its own wait: a timer that is started now must not count from before the wait.
+    if (timeoutMs !== 0) loop.updateTime();
+    try {
+      if ((found & Found.OWN) !== 0) this.#watch.run();
+    } finally {
+      this.#set.dropAhead();
+      if (!this.#closed) this.#afterOwn(found, timeoutMs === 0);
+    }
+  }
+
+  /**
+   * How long the event loop would wait, if it says 0. A referenced immediate keeps it from waiting until all immediates of
+   * this iteration have run, unless another one comes and goes: then it waits if no referenced one is left.
+   */
+  #timeoutMs(): number {
+    clearImmediate(setImmediate(ignore));
+    return this.#loop.timeoutMs();
+  }
+
+  #afterOwn(found: number, isHostBusy: boolean): void {
+    this.#foreignWaits = found === Found.HOST ? this.#foreignWaits + 1 : 0;
+    if ((found & Found.SEVERAL) !== 0) this.#severalWaits += SINGLE_WAITS;
+    else if (this.#severalWaits > 0) this.#severalWaits -= 1;
+    if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#host(FOREIGN_WAKES);
+    else if (this.#severalWaits > SEVERAL_WAITS_MAX * SINGLE_WAITS) this.#host(SEVERAL_WAKES);
+    else if (isHostBusy || (found & Found.HOST) !== 0) {
+      this.#clear();
+      this.#size = Math.max(1, this.#size >> 1);
+      this.#queue();
+    } else if (this.#next === this.#steps.length) {
+      this.#size = Math.min(STEPS_MAX, this.#size * 2);
+      this.#queue();
+    }
+  }
+
+  #stepHosted(): void {
+    this.#hostedWakesLeft -= 1;
+    try {
+      this.#watch.run();
+    } finally {
+      if (!this.#closed && this.#hostedWakesLeft <= 0 && this.#isAllowed()) this.#own();
+    }
+  }
+
+  /** Leaves the wait to the event loop. */
+  #host(wakes: number): void {
+    this.#clear();
+    this.#set.leave();
+    this.#foreignWaits = 0;
+    this.#severalWaits = 0;
+    this.#hostedWakesLeft = wakes;
+    this.#hosted = new LoopDescriptor(this.#libc, this, this.#epollFd, POLLIN, false);
+  }
+
+  /** Takes the wait over from the event loop. */
+  #own(): void {
+    this.#hosted?.close();
+    this.#hosted = undefined;
+    if (this.#set.join(this.#loop.backendFd)) this.#queue();
+    else this.#host(Infinity);
+  }
+}

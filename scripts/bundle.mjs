@@ -1,0 +1,127 @@
+/**
+ * Makes dist/ of what tsc wrote into build/host and build/types:
+ *
+ *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
+ *   cli/main.js       the command, and a file for each of its commands
+ *   **.d.ts           the types that index.d.ts and portable/index.d.ts reach
+ *
+ * One file loads several times faster than a hundred. It is not minified, and the library's source maps hold the TypeScript
+ * with its comments. The dependencies stay outside. Every module is in one file only, so that all entries share their classes.
+ */
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { decode, encode } from "@jridgewell/sourcemap-codec";
+import { rollup } from "rollup";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const MODULES = join(ROOT, "build/host");
+const TYPES = join(ROOT, "build/types");
+const DIST = join(ROOT, "dist");
+const ENTRIES = ["index", "portable/index", "cli/main"];
+const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts"];
+
+const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
+
+const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
+const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
+
+/** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
+const modules = {
+  name: "modules",
+  load(id) {
+    if (id === join(MODULES, "loop/engine-bytes.js")) return engineModule();
+    const code = readFileSync(id, "utf8").replace(/\/\/# sourceMappingURL=.*\n?$/, "");
+    return { code, map: readFileSync(`${id}.map`, "utf8") };
+  },
+};
+
+function engineModule() {
+  const base64 = readFileSync(join(ROOT, "build/engine.wasm")).toString("base64");
+  return `export function engineBytes() {
+    return Buffer.from(${JSON.stringify(base64)}, "base64");
+}
+`;
+}
+
+/** Takes out all but the first position of each line: enough for stack traces and breakpoints, in a fifth of the space. */
+function byLine(mappings) {
+  return encode(decode(mappings).map((segments) => segments.slice(0, 1).map((segment) => segment.slice(0, 4))));
+}
+
+async function bundle() {
+  const made = await rollup({
+    input: Object.fromEntries(ENTRIES.map((name) => [name, join(MODULES, `${name}.js`)])),
+    external: isExternal,
+    plugins: [modules],
+    onLog(_level, log) {
+      throw new Error(log.message);
+    },
+  });
+  const { output } = await made.generate({
+    dir: DIST,
+    format: "es",
+    sourcemap: true,
+    minifyInternalExports: false,
+    hoistTransitiveImports: false,
+    // The command's files are where its modules were in host/: from there it finds the rest of the package.
+    chunkFileNames: (chunk) => (chunk.moduleIds.some(inCommand) ? "cli/[name].js" : "[name].js"),
+    manualChunks: (id) => (inCommand(id) ? undefined : "wasyncore"),
+  });
+  await made.close();
+  const files = output.filter(({ fileName }) => !isMapOfCommand(fileName));
+  return new Map(files.map((file) => [file.fileName, textOf(file)]));
+}
+
+/** The package is to be small, and nobody debugs the command from a program. */
+const isMapOfCommand = (fileName) => fileName.startsWith("cli/") && fileName.endsWith(".map");
+
+function textOf(file) {
+  if (file.type === "chunk") {
+    return file.fileName.startsWith("cli/") ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
+  }
+  const map = JSON.parse(file.source);
+  return JSON.stringify({ ...map, mappings: byLine(map.mappings), names: [] });
+}
+
+/** @returns the files of types that `names` reach */
+function reachedTypes(names) {
+  const found = new Map();
+  const visit = (name) => {
+    if (found.has(name)) return;
+    const text = publicOf(name, readFileSync(join(TYPES, name), "utf8"));
+    found.set(name, text);
+    for (const [, path] of text.matchAll(/\b(?:from|import)\s*\(?"(\.[^"]+)\.js"/g)) {
+      visit(join(dirname(name), `${path}.d.ts`));
+    }
+  };
+  for (const name of names) visit(name);
+  return found;
+}
+
+/** Of a class: its mark that it has private fields, and its protected members with their comments. */
+const PRIVATE = /^ +#private;\n/gm;
+const PROTECTED = /^(?: +\/\*\*(?:(?!\*\/)[^])*\*\/\n)? +protected [^;]*;\n/gm;
+
+/**
+ * Takes out of declarations what some of their readers refuse. With private fields or protected members of the handler classes,
+ * a class that a mixin makes of one could not be exported where `declaration` is set (TS4094); those members are for the
+ * package's own classes. The parameter of typed arrays is known to TypeScript from 5.7 on.
+ */
+function publicOf(name, declarations) {
+  const plain = declarations.replaceAll(/\b(Buffer|\w+Array)<ArrayBuffer(?:Like)?>/g, "$1");
+  return name.startsWith("handlers/") ? plain.replaceAll(PRIVATE, "").replaceAll(PROTECTED, "") : plain;
+}
+
+const files = new Map([...(await bundle()), ...reachedTypes(TYPED_ENTRIES)]);
+for (const [name, text] of files) {
+  mkdirSync(dirname(join(DIST, name)), { recursive: true });
+  writeFileSync(join(DIST, name), text);
+}
+// What an earlier build left. Not the whole directory before: programs may be running from it.
+for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true })) {
+  const path = join(entry.parentPath, entry.name);
+  if (entry.isFile() && !files.has(relative(DIST, path).replaceAll(sep, "/"))) rmSync(path);
+}

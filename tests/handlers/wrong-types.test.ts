@@ -1,0 +1,129 @@
+/** Arguments that look like what is expected, and are not: each is a typed error with a code, and never the engine's own. */
+
+import { describe, expect, test } from "vitest";
+import {
+  AsyncChat,
+  type Backend,
+  ChannelMap,
+  createNodeBackend,
+  Dispatcher,
+  DispatcherWithSend,
+  driveGuest,
+  exception,
+  findPrefixAtEnd,
+  pipe,
+  read,
+  readwrite,
+  runGuest,
+  Socket,
+  write,
+} from "wasyncore";
+import { newMap } from "../support/runs.js";
+import { bytes, connectedPair } from "../support/sockets.js";
+
+const wrongType = expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
+const unknownOption = expect.objectContaining({ name: "TypeError", code: "ERR_UNKNOWN_OPTION" });
+
+/** A view whose memory belongs to nobody any more. */
+function detached(): Uint8Array {
+  const view = new Uint8Array(8);
+  structuredClone(view.buffer, { transfer: [view.buffer] });
+  return view;
+}
+
+const noBytes: [string, () => unknown][] = [
+  ["a detached view", detached],
+  ["an object that inherits from Uint8Array", () => Object.create(Uint8Array.prototype)],
+  ["a proxy", () => new Proxy(new Uint8Array(4), {})],
+  ["an ArrayBuffer", () => new ArrayBuffer(4)],
+  ["another kind of view", () => new Uint16Array(4)],
+];
+
+describe.each(noBytes)("%s is not sent", (_what, made) => {
+  const data = (): Uint8Array => made() as Uint8Array;
+  const address = { host: "127.0.0.1", port: 9 };
+
+  test.each<[string, (socket: Socket, value: Uint8Array) => unknown]>([
+    ["Socket.send", (socket, value) => socket.send(value)],
+    ["Socket.sendSome", (socket, value) => socket.sendSome(value)],
+    ["Socket.sendSomeOf", (socket, value) => socket.sendSomeOf([bytes("x"), value])],
+    ["Socket.sendOutOfBand", (socket, value) => socket.sendOutOfBand(value)],
+    ["Socket.sendTo", (socket, value) => socket.sendTo(value, address)],
+    ["Dispatcher.send", (socket, value) => new Dispatcher(socket, newMap()).send(value)],
+    ["DispatcherWithSend.send", (socket, value) => new DispatcherWithSend(socket, newMap()).send(value)],
+    ["AsyncChat.push", (socket, value) => new AsyncChat(socket, newMap()).push(value)],
+    ["AsyncChat.setTerminator", (socket, value) => new AsyncChat(socket, newMap()).setTerminator(value)],
+  ])("%s", (_name, use) => {
+    const [socket, peer] = connectedPair();
+    expect(() => use(socket, data())).toThrow(wrongType);
+    expect(() => peer.recv(1)).toThrow(expect.objectContaining({ code: "EAGAIN" }));
+  });
+
+  test("findPrefixAtEnd", () => {
+    expect(() => findPrefixAtEnd(data(), bytes("a"))).toThrow(wrongType);
+    expect(() => findPrefixAtEnd(bytes("a"), data())).toThrow(wrongType);
+  });
+});
+
+test("an empty view of memory is bytes", () => {
+  const [near] = connectedPair();
+  expect(near.sendSome(new Uint8Array(0))).toBe(0);
+  expect(near.sendSome(new Uint8Array(8).subarray(3, 3))).toBe(0);
+});
+
+test("findPrefixAtEnd reads bytes, whatever the object says of itself", () => {
+  class Lying extends Uint8Array {
+    override get length(): number {
+      return 1000;
+    }
+  }
+  expect(findPrefixAtEnd(new Lying(bytes("ab\r")), bytes("\r\n"))).toBe(1);
+  expect(findPrefixAtEnd(bytes("ab\r"), new Lying(bytes("\r\n")))).toBe(1);
+});
+
+describe("backends", () => {
+  test.each<[string, (value: Backend) => unknown]>([
+    ["pipe", (value) => pipe(value)],
+    ["Socket.create", (value) => Socket.create({}, value)],
+    ["Socket.pair", (value) => Socket.pair("stream", value)],
+    ["Socket.fromDescriptor", (value) => Socket.fromDescriptor(0, value)],
+    ["ChannelMap", (value) => new ChannelMap({ backend: value })],
+  ])("%s takes nothing else", (_name, call) => {
+    for (const value of ["x", 1, null, {}, { socket: 1 }]) expect(() => call(value as never)).toThrow(wrongType);
+  });
+
+  test("options of ChannelMap and createNodeBackend are objects, and known", () => {
+    expect(() => new ChannelMap(null as never)).toThrow(wrongType);
+    expect(() => new ChannelMap({ backnd: 1 } as never)).toThrow(unknownOption);
+    expect(() => createNodeBackend(null as never)).toThrow(wrongType);
+    expect(() => createNodeBackend({ batchmin: 4 } as never)).toThrow(unknownOption);
+  });
+});
+
+test.each<[string, (channel: never) => void]>([
+  ["read", read],
+  ["write", write],
+  ["exception", exception],
+  ["readwrite", (channel) => readwrite(channel, 1)],
+])("%s takes nothing but a channel", (_name, call) => {
+  for (const value of [{}, null, 5, "x", { fd: 1 }]) expect(() => call(value as never)).toThrow(wrongType);
+});
+
+describe("guests", () => {
+  const empty = new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]);
+
+  test.each([null, 5, "x", { listeners: 5 }, { listeners: [null] }, { listeners: [{ socket: {} }] }])(
+    "options cannot be %j",
+    async (options) => {
+      expect(() => runGuest(empty, options as never)).toThrow(wrongType);
+      await expect(driveGuest(empty, options as never)).rejects.toThrow(wrongType);
+    },
+  );
+
+  test("the sockets among the listeners are closed, whatever the others are", () => {
+    const [near, far] = connectedPair();
+    const listeners = [near, { socket: far, name: 5 }, null];
+    expect(() => runGuest(empty, { listeners } as never)).toThrow(wrongType);
+    expect([near.closed, far.closed]).toEqual([true, true]);
+  });
+});

@@ -1,0 +1,297 @@
+/**
+ * `loop` on the main thread of Node, which waits in an epoll_wait(2) of its own, and with that switched off: whatever else
+ * the process does goes on beside it in the same way.
+ */
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import { spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import { connect, createServer as createNetServer, Socket as NetSocket, type AddressInfo } from "node:net";
+import { isMainThread, Worker } from "node:worker_threads";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { ChannelMap, createNodeBackend, Dispatcher, loop } from "wasyncore";
+import { loadLibc } from "../../host/node/libc.js";
+import { Recorder } from "../support/handlers.js";
+import { startScript } from "../support/processes.js";
+import { bytes, connectedPair } from "../support/sockets.js";
+
+describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
+  const backend = createNodeBackend({ poller: "epoll", ownWait });
+
+  /** A loop that runs until the test is over, on a map with a channel that nothing happens to. */
+  function background(): ChannelMap {
+    const map = new ChannelMap({ backend });
+    const [near, far] = connectedPair();
+    new Recorder(near, map);
+    const stop = new AbortController();
+    const ended = loop({ map, timeoutMs: Infinity, signal: stop.signal });
+    onTestFinished(async () => {
+      stop.abort();
+      await ended;
+      near.close();
+      far.close();
+    });
+    return map;
+  }
+
+  /** A channel of a running loop that calls `handle` for each byte that arrives, and sends it back. */
+  function echo(map: ChannelMap, handle: () => void): () => Promise<void> {
+    const [near, far] = connectedPair();
+    const client = new NetSocket({ fd: far.detach() });
+    onTestFinished(() => void client.destroy());
+    class Echo extends Dispatcher {
+      override handleRead(): void {
+        const data = this.recv(16);
+        if (data.length > 0) this.send(data);
+        handle();
+      }
+
+      override handleClose(): void {
+        this.close();
+      }
+    }
+    new Echo(near, map);
+    return async () => {
+      client.write("x");
+      await once(client, "data");
+    };
+  }
+
+  test("waits in the epoll_wait(2) that the option names", async () => {
+    const { linux } = loadLibc();
+    if (linux === undefined || !isMainThread) throw new Error("not the main thread of Linux");
+    const trip = echo(background(), () => undefined);
+    const waits = vi.spyOn(linux, "epoll_wait");
+    onTestFinished(() => waits.mockRestore());
+    for (let count = 0; count < 5; count++) await trip();
+    expect(waits.mock.calls.some(([, , , timeoutMs]) => timeoutMs !== 0)).toBe(ownWait);
+  });
+
+  test("servers, files, names, threads and processes of the process go on", async () => {
+    background();
+    const server = createServer((_, response) => void setImmediate(() => response.end("hello")));
+    onTestFinished(() => void server.close());
+    await once(server.listen(0, "127.0.0.1"), "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+    const worker = new Worker(`require("node:worker_threads").parentPort.on("message", process.exit)`, { eval: true });
+    for (let count = 0; count < 20; count++) {
+      expect(await (await fetch(url, { headers: { connection: "close" } })).text()).toBe("hello");
+      expect((await readFile(new URL(import.meta.url), "utf8")).length).toBeGreaterThan(0);
+    }
+    worker.postMessage(7);
+    expect(await once(worker, "exit")).toEqual([7]);
+    const child = spawn(process.execPath, ["--eval", "process.exit(5)"]);
+    expect(await once(child, "exit")).toEqual([5, null]);
+    const signal = once(process, "SIGUSR2");
+    process.kill(process.pid, "SIGUSR2");
+    await signal;
+  });
+
+  test("a server that a callback starts is reachable, and a connection that it starts is made", async () => {
+    const server = createNetServer((connection) => connection.end());
+    onTestFinished(() => void server.close());
+    const done = new Promise<void>((resolve) => {
+      server.once("listening", () => {
+        const { port } = server.address() as AddressInfo;
+        connect(port, "127.0.0.1").once("close", resolve).resume();
+      });
+    });
+    const trip = echo(background(), () => {
+      if (!server.listening) server.listen(0, "127.0.0.1");
+    });
+    await trip();
+    await done;
+    expect(server.listening).toBe(true);
+  });
+
+  test("a timer that a callback starts after a long wait counts from then", async () => {
+    const elapsed = new Promise<number>((resolve) => {
+      const trip = echo(background(), () => {
+        const started = performance.now();
+        setTimeout(() => resolve(performance.now() - started), 40);
+      });
+      // The loop waits for this long, and its event loop does not read the clock meanwhile.
+      setTimeout(() => void trip(), 60);
+    });
+    // Timers count in whole milliseconds.
+    expect(await elapsed).toBeGreaterThan(38);
+  });
+
+  test("timers of one length, immediates, ticks and promises keep their order", async () => {
+    const order: string[] = [];
+    const emitter = new EventEmitter();
+    const trip = echo(background(), () => {
+      setTimeout(() => order.push("timer 1"), 5);
+      setTimeout(() => {
+        order.push("timer 2");
+        emitter.emit("done");
+      }, 5);
+      setImmediate(() => order.push("immediate 1"));
+      setImmediate(() => order.push("immediate 2"));
+      void Promise.resolve().then(() => order.push("promise"));
+      process.nextTick(() => order.push("tick"));
+      order.push("callback");
+    });
+    await Promise.all([once(emitter, "done"), trip()]);
+    expect(order).toEqual(["callback", "tick", "promise", "immediate 1", "immediate 2", "timer 1", "timer 2"]);
+  });
+
+  test("an unreferenced immediate runs although only this loop has something to do", async () => {
+    let ran = 0;
+    const trip = echo(background(), () => {
+      if (ran === 0) setImmediate(() => (ran += 1)).unref();
+    });
+    while (ran === 0) await trip();
+    expect(ran).toBe(1);
+  });
+
+  test("ticks and promises of a callback run before the next turn, and in the context of the callback", async () => {
+    const order: string[] = [];
+    const store = new AsyncLocalStorage<number>();
+    let calls = 0;
+    const trip = echo(background(), () => {
+      const call = ++calls;
+      order.push(`callback ${call}`);
+      store.run(call, () => {
+        process.nextTick(() => order.push(`tick ${store.getStore()}`));
+        void Promise.resolve().then(() => order.push(`promise ${store.getStore()}`));
+      });
+    });
+    for (let count = 0; count < 100; count++) await trip();
+    const expected = Array.from({ length: 100 }, (_, i) => [`callback ${i + 1}`, `tick ${i + 1}`, `promise ${i + 1}`]);
+    expect(order).toEqual(expected.flat());
+  });
+
+  test("several loops at once, of which one samples its channels", async () => {
+    background();
+    const map = background();
+    let calls = 0;
+    const trip = echo(map, () => (calls += 1));
+    await trip();
+    const [near, far] = connectedPair();
+    onTestFinished(() => {
+      near.close();
+      far.close();
+    });
+    let isWanted = false;
+    class Sampled extends Dispatcher {
+      override readable(): boolean {
+        return isWanted;
+      }
+
+      override handleRead(): void {
+        this.recv(16);
+        isWanted = false;
+      }
+    }
+    const sampled = new ChannelMap({ backend });
+    new Sampled(near, sampled);
+    far.send(bytes("x"));
+    const stop = new AbortController();
+    const ended = loop({ map: sampled, timeoutMs: Infinity, signal: stop.signal });
+    await trip();
+    setTimeout(() => (isWanted = true), 1);
+    while (!isWanted) await new Promise((resolve) => setImmediate(resolve));
+    while (isWanted) await trip();
+    stop.abort();
+    await ended;
+    for (let count = 0; count < 200; count++) await trip();
+    expect(calls).toBeGreaterThan(200);
+  });
+});
+
+describe.each([true, false])("a process with a loop, ownWait: %j", (ownWait) => {
+  const setUp = `
+    import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
+    const map = new ChannelMap({ backend: createNodeBackend({ poller: "epoll", ownWait: ${ownWait} }) });
+    const [near, far] = Socket.pair();
+    class Reader extends Dispatcher {
+      handleRead() { if (this.recv(10).length > 0) this.got?.(); }
+      handleClose() { this.close(); }
+    }
+    const reader = new Reader(near, map);
+  `;
+
+  async function endOf(source: string): Promise<{ code: number | null; signal: string | null; stdout: string }> {
+    const { code, signal, stdout } = await startScript(setUp + source).ended;
+    return { code, signal, stdout };
+  }
+
+  test("ends when the loop has ended and only unreferenced handles are left", async () => {
+    const source = `
+      setInterval(() => {}, 5).unref();
+      setTimeout(() => far.close(), 20).unref();
+      await loop({ map, timeoutMs: Infinity });
+      console.log("over");
+    `;
+    expect(await endOf(source)).toEqual({ code: 0, signal: null, stdout: "over\n" });
+  });
+
+  test("handles an error of a tick or a promise as without a loop, and goes on", async () => {
+    const source = `
+      process.on("uncaughtException", (error) => console.log("caught", error.message));
+      process.on("unhandledRejection", (error) => console.log("rejected", error.message));
+      const steps = [
+        () => process.nextTick(() => { throw new Error("tick"); }),
+        () => queueMicrotask(() => { throw new Error("microtask"); }),
+        () => Promise.reject(new Error("promise")),
+        () => setImmediate(() => { throw new Error("immediate"); }),
+        () => setImmediate(() => far.close()),
+      ];
+      reader.got = () => { steps.shift()(); if (steps.length > 0) setTimeout(() => far.send(Buffer.from("x")), 2); };
+      far.send(Buffer.from("x"));
+      await loop({ map, timeoutMs: Infinity });
+      console.log("over");
+    `;
+    const stdout = "caught tick\ncaught microtask\nrejected promise\ncaught immediate\nover\n";
+    expect(await endOf(source)).toEqual({ code: 0, signal: null, stdout });
+  });
+
+  test("ends with an error of a tick that nothing handles", async () => {
+    const source = `
+      reader.got = () => process.nextTick(() => { throw new Error("tick"); });
+      far.send(Buffer.from("x"));
+      await loop({ map, timeoutMs: Infinity });
+    `;
+    expect(await endOf(source)).toEqual({ code: 1, signal: null, stdout: "" });
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("is ended by %s while it waits", async (signal) => {
+    const running = startScript(`${setUp}
+      setImmediate(() => setImmediate(() => console.log("waiting")));
+      await loop({ map, timeoutMs: Infinity });`);
+    await running.line(/waiting/);
+    running.child.kill(signal);
+    const ended = await running.ended;
+    expect({ code: ended.code, signal: ended.signal }).toEqual({ code: null, signal });
+  });
+
+  test("samples no more in a process in which nothing happens, also beside another loop", async () => {
+    const source = `
+      let samples = 0;
+      const sampled = new ChannelMap({ backend: createNodeBackend({ poller: "epoll", ownWait: ${ownWait} }) });
+      const [one, other] = Socket.pair();
+      class Sampled extends Dispatcher { readable() { samples += 1; return true; } }
+      new Sampled(one, sampled);
+      void loop({ map: sampled, timeoutMs: Infinity });
+      void loop({ map, timeoutMs: Infinity });
+      setTimeout(() => {
+        const before = samples;
+        setTimeout(() => { console.log(samples - before < 10); process.exit(); }, 100);
+      }, 100);
+    `;
+    expect(await endOf(source)).toEqual({ code: 0, signal: null, stdout: "true\n" });
+  });
+
+  test("process.exit in a callback ends it with its status", async () => {
+    const source = `
+      process.on("exit", () => console.log("exit"));
+      reader.got = () => process.exit(9);
+      far.send(Buffer.from("x"));
+      await loop({ map, timeoutMs: Infinity });
+    `;
+    expect(await endOf(source)).toEqual({ code: 9, signal: null, stdout: "exit\n" });
+  });
+});
