@@ -139,7 +139,10 @@ export abstract class ChannelHandler implements Channel {
     this.logInfo("unhandled connect event", "warning");
   }
 
-  /** The connection has become secure: the TLS handshake has succeeded. See `wrapTls` and `startTls`. */
+  /**
+   * The connection has become secure: the TLS handshake has succeeded. See `wrapTls` and `startTls`.
+   * @example override handleSecure() { this.log(`secure, by ${this.tls?.getProtocol()}`); }
+   */
   handleSecure(): void | Promise<void> {}
 
   /**

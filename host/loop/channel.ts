@@ -114,6 +114,7 @@ export interface Registration {
    * Events pass through this layer from now on: see {@link Layer}.
    * @param interest what the handler wants: bits of `Interest`; not used when it is sampled
    * @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync`
+   * @internal
    */
   setLayer(layer: Layer, interest: number): void;
   /** There is nothing to read any more, whatever the handler's interest. */

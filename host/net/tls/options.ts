@@ -14,6 +14,8 @@ import type {
 import { checkBoolean, checkMs, checkObject } from "../../backend/check.js";
 import { nodeCrypto, nodeTls } from "./builtin.js";
 
+export type { TLSSocket } from "node:tls";
+
 /** What both sides of a connection may be given beside the options of node:tls. */
 export interface TlsExtras {
   /**

@@ -9,8 +9,6 @@ import { nodeTls } from "./builtin.js";
 import { contextOf, type TlsClientOptions, type TlsServerOptions, type WrapTlsOptions } from "./options.js";
 import type { Transport } from "./transport.js";
 
-export type { TLSSocket } from "node:tls";
-
 /** Plaintext that node:tls may hold: of one `send`, or of several small ones between two iterations of Node's event loop. */
 const PENDING_BYTES_MAX = 65_536;
 
