@@ -2,6 +2,8 @@
 
 export type {
   Accepted,
+  Addresses,
+  AddressOf,
   Backend,
   Clock,
   Datagram,
@@ -44,6 +46,7 @@ export {
 } from "./guest/run.js";
 export { AsyncChat } from "./handlers/chat/async-chat.js";
 export type { Bytes } from "./handlers/chat/bytes.js";
+export type { ConnectOptions } from "./handlers/connect-options.js";
 export { Dispatcher } from "./handlers/dispatcher.js";
 export { DispatcherWithSend } from "./handlers/dispatcher-with-send.js";
 export { FileDispatcher } from "./handlers/file-dispatcher.js";

@@ -4,15 +4,24 @@
  */
 
 import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
-import type { ChannelDescription } from "../loop/channel.js";
+import { type ChannelDescription, handleThrown } from "../loop/channel.js";
 import { ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
 import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
 import type { ConnectionState, Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
+import type { Opening } from "../loop/opening.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
 import { Socket } from "../net/socket.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
+import {
+  type ConnectOptions,
+  checkConnectOptions,
+  connectError,
+  familyOfAddress,
+  isHostName,
+} from "./connect-options.js";
+import { ConnectRace } from "./connect-race.js";
 import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
 import { Membership } from "./membership.js";
 
@@ -125,30 +134,62 @@ export class Dispatcher extends ChannelHandler {
 
   /**
    * Connects. The result is reported by `handleConnect`, or by `handleError` with an {@link OSError}; immediately if it is
-   * known immediately. A host name is looked up by the loop: see `loop`, `loopSync`.
+   * known immediately. It can be awaited as well: see {@link opened}. A host name is looked up by the loop: see `loop`,
+   * `loopSync`.
+   *
+   * A channel without a socket gets one of the address's family. The addresses of a host name are then tried in turn, of
+   * both families, until one connects (RFC 8305). A channel with a socket connects that one, to the first address of its
+   * family.
    * @throws OSError if it fails immediately
    */
-  connect(address: SocketAddress): void {
+  connect(address: SocketAddress, options: ConnectOptions = {}): PromiseLike<void> {
     checkAddress("address", address);
+    checkConnectOptions(options);
+    const backend = backendOf(this.map);
+    const isAnySocket = this.#endpoint === undefined;
+    // Where an address is to be chosen, it makes the channel a member of the map meanwhile.
+    if (isAnySocket) this.createSocket({ family: familyOfAddress(backend, address) });
     this.#open("connect");
     const { socket } = this;
-    this.#membership.stopLookup();
+    const membership = this.#membership;
+    membership.stopLookup();
     this.connected = false;
     this.connecting = true;
+    const former = this.addr ?? address;
+    const opening = membership.beginOpening(() => connectError("ECONNABORTED", former, "another connect was begun"));
     this.addr = address;
-    if (address.path !== undefined || address.host === "" || backendOf(this.map).isNumeric(address.host) !== 0) {
+    const { connectTimeoutMs = Infinity } = options;
+    if (connectTimeoutMs < Infinity) {
+      opening.timer = this.map.callLater(connectTimeoutMs, () =>
+        this.#connectFailed(opening, connectError("ETIMEDOUT", address)),
+      );
+    }
+    if (!isHostName(backend, address)) {
       this.#connectTo(address);
-      return;
+      return opening;
     }
     const { host, port } = address;
-    const family = socket.family === "IPv6" ? 6 : 4;
-    this.#membership.lookup(this, host, family, (result) => {
+    const family = options.family ?? (isAnySocket ? 0 : socket.family === "IPv6" ? 6 : 4);
+    membership.lookup(this, host, family, (result) => {
       if (result instanceof OSError) {
         this.connecting = false;
+        opening.fail(result);
         throw result;
       }
-      this.#connectTo({ host: result, port });
+      if (!isAnySocket) return this.#connectTo({ host: result[0], port });
+      const { map } = this;
+      const race = new ConnectRace({
+        map,
+        addresses: result,
+        port,
+        attemptDelayMs: options.attemptDelayMs,
+        won: (socket) => this.#connectWon(socket),
+        lost: (error) => this.#connectFailed(opening, error),
+      });
+      opening.stop = () => race.cancel();
+      race.start();
     });
+    return opening;
   }
 
   /** Accepts one waiting connection; undefined if there is none. If out of descriptors, it logs this and pauses. */
@@ -195,6 +236,7 @@ export class Dispatcher extends ChannelHandler {
   close(): void {
     this.#reset();
     this.delChannel();
+    if (this.#membership.opening?.isPending === true) this.#membership.opening.fail(this.#closedWhileConnecting());
     this.#membership.interest = Interest.READ;
     if (this.#endpoint === undefined) return;
     try {
@@ -234,6 +276,7 @@ export class Dispatcher extends ChannelHandler {
     this.#socket = socket;
     if (address !== undefined) this.addr = address;
     this.connected = kind === "connected";
+    if (this.connected) membership.opening?.open();
     this.accepting = kind === "listening";
     membership.state = STATES[kind];
     membership.eofHandled = false;
@@ -288,10 +331,40 @@ export class Dispatcher extends ChannelHandler {
       done = this.socket.connect(address);
     } catch (error) {
       this.connecting = false;
+      this.#membership.opening?.fail(error);
       throw error;
     }
     this.#membership.enter(done ? State.OPEN : State.CONNECTING);
     if (done) void this.handleConnectEvent();
+  }
+
+  /** One of several addresses is connected: its socket takes the place of the one that the channel had meanwhile. */
+  #connectWon(socket: Socket): void {
+    const former = this.#endpoint;
+    this.delChannel();
+    this.#endpoint = socket;
+    this.#socket = socket;
+    this.#membership.state = State.OPEN;
+    this.addChannel();
+    former?.close();
+    try {
+      this.follow(this.handleConnectEvent());
+    } catch (error) {
+      handleThrown(this, error, false);
+    }
+  }
+
+  /** A connect has failed, and not by an event of the channel's own socket. */
+  #connectFailed(opening: Opening, error: OSError): void {
+    this.#membership.stopLookup();
+    this.connecting = false;
+    this.#membership.enter(State.IDLE);
+    opening.fail(error);
+    handleThrown(this, error, false);
+  }
+
+  #closedWhileConnecting(): OSError {
+    return connectError("ECONNABORTED", this.addr ?? { path: "" }, "the channel was closed before it was connected");
   }
 
   /** The endpoint. @throws OSError EBADF if there is none, or it has been closed */

@@ -4,13 +4,16 @@
  */
 
 import type {
+  AddressOf,
   Backend,
   Datagram,
   Family,
+  InetAddress,
   ShutdownHow,
   SocketAddress,
   SocketOption,
   SocketType,
+  UnixAddress,
 } from "../backend/backend.js";
 import {
   checkAddress,
@@ -30,6 +33,8 @@ import { BlockingIOError, OSError, type OSErrorDetails } from "../backend/errors
 
 const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
 const TYPES = ["stream", "dgram"] as const;
+const KINDS = ["inet", "unix"] as const;
+type AddressKind = (typeof KINDS)[number];
 const HOWS = ["read", "write", "both"] as const;
 /** What getpeername(2) says of a connection that was reset: ENOTCONN on Linux, EINVAL on macOS. */
 const NO_PEER: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL"]);
@@ -43,9 +48,9 @@ const TYPE_NUMBERS = { stream: 1, dgram: 2 } as const;
 const NO_BYTES = new Uint8Array(0);
 
 /** What a socket is made as. */
-export interface SocketOptions {
+export interface SocketOptions<F extends Family = Family> {
   /** Default "IPv4". */
-  readonly family?: Family;
+  readonly family?: F;
   /** Default "stream". */
   readonly type?: SocketType;
 }
@@ -53,9 +58,11 @@ export interface SocketOptions {
 /**
  * A non-blocking, close-on-exec socket. Calls that would have to wait throw {@link BlockingIOError}; every other
  * failure throws {@link OSError}, EBADF once it is closed. Each method is the call of the same name in socket(7).
+ *
+ * The type has the family where that is known: an address of a `Socket<"IPv4">` has a port, and no path.
  */
-export class Socket implements Endpoint {
-  readonly family: Family;
+export class Socket<F extends Family = Family> implements Endpoint {
+  readonly family: F;
   readonly type: SocketType;
   readonly #backend: Backend;
   #fd: number;
@@ -69,7 +76,7 @@ export class Socket implements Endpoint {
   #pendingError = 0;
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
-  private constructor(backend: Backend, fd: number, family: Family, type: SocketType) {
+  private constructor(backend: Backend, fd: number, family: F, type: SocketType) {
     this.#backend = backend;
     this.#fd = fd;
     this.family = family;
@@ -78,10 +85,16 @@ export class Socket implements Endpoint {
   }
 
   /** Makes a socket. socket(2). */
-  static create(options: SocketOptions = {}, backend: Backend = defaultBackend()): Socket {
+  static create<F extends Family = "IPv4">(
+    options: SocketOptions<F> = {},
+    backend: Backend = defaultBackend(),
+  ): Socket<F> {
     checkOptions("options", options, ["family", "type"]);
-    const { family = "IPv4", type = "stream" } = options;
-    checkOneOf("family", family, FAMILIES);
+    const { type = "stream" } = options;
+    // Where no family is given, F is "IPv4".
+    const family: F = options.family ?? ("IPv4" as F);
+    const given: unknown = family;
+    checkOneOf("family", given, FAMILIES);
     checkOneOf("type", type, TYPES);
     const fd = backend.socket(family, type);
     if (fd < 0) throw errorOf(backend, fd, "socket");
@@ -91,7 +104,7 @@ export class Socket implements Endpoint {
   }
 
   /** Two sockets connected to each other. socketpair(2). */
-  static pair(type: SocketType = "stream", backend: Backend = defaultBackend()): [Socket, Socket] {
+  static pair(type: SocketType = "stream", backend: Backend = defaultBackend()): [Socket<"unix">, Socket<"unix">] {
     checkOneOf("type", type, TYPES);
     const pair = backend.socketPair(type);
     if (typeof pair === "number") throw errorOf(backend, pair, "socketpair");
@@ -130,7 +143,7 @@ export class Socket implements Endpoint {
   }
 
   /** Takes one waiting connection; undefined when there is none. @throws OSError: EMFILE, ENFILE, ECONNABORTED, ... */
-  accept(): [socket: Socket, address: SocketAddress] | undefined {
+  accept(): [socket: Socket<F>, address: AddressOf<F>] | undefined {
     const accepted = this.#backend.accept(this.#fd);
     if (typeof accepted === "number") {
       const error = errorOf(this.#backend, accepted, "accept");
@@ -141,7 +154,7 @@ export class Socket implements Endpoint {
     const socket = new Socket(this.#backend, fd, this.family, this.type);
     socket.#peer = address;
     socket.#known = { kind: "connected", address };
-    return [socket, address];
+    return [socket, address as AddressOf<F>];
   }
 
   /** Binds to an address; a host name is looked up, blocking. Port 0 takes a free one. */
@@ -288,19 +301,34 @@ export class Socket implements Endpoint {
     this.#check(result, "setsockopt");
   }
 
-  /** Where the socket is bound. getsockname(2). */
-  localAddress(): SocketAddress {
+  /**
+   * Where the socket is bound. getsockname(2).
+   * @param kind "inet" for an address with host and port, "unix" for one with a path, where the socket's type does not say
+   * @throws OSError EAFNOSUPPORT where it is not of that kind
+   */
+  localAddress(): AddressOf<F>;
+  localAddress(kind: "inet"): InetAddress;
+  localAddress(kind: "unix"): UnixAddress;
+  localAddress(kind?: AddressKind): SocketAddress {
     const address = this.#backend.localAddress(this.#fd);
     if (typeof address === "number") throw errorOf(this.#backend, address, "getsockname");
-    return address;
+    return ofKind(address, kind, "getsockname");
   }
 
-  /** Whom it is connected to, or was: the operating system forgets the peer of a reset connection. getpeername(2). */
-  remoteAddress(): SocketAddress {
+  /**
+   * Whom it is connected to, or was: the operating system forgets the peer of a reset connection. getpeername(2).
+   * @param kind see {@link localAddress}
+   */
+  remoteAddress(): AddressOf<F>;
+  remoteAddress(kind: "inet"): InetAddress;
+  remoteAddress(kind: "unix"): UnixAddress;
+  remoteAddress(kind?: AddressKind): SocketAddress {
     const address = this.#backend.remoteAddress(this.#fd);
-    if (typeof address !== "number") return address;
+    if (typeof address !== "number") return ofKind(address, kind, "getpeername");
     const error = errorOf(this.#backend, address, "getpeername");
-    if (this.#peer !== undefined && this.#wasConnected && NO_PEER.has(error.code)) return this.#peer;
+    if (this.#peer !== undefined && this.#wasConnected && NO_PEER.has(error.code)) {
+      return ofKind(this.#peer, kind, "getpeername");
+    }
     throw error;
   }
 
@@ -400,8 +428,17 @@ export class Socket implements Endpoint {
     const family = this.family === "IPv6" ? 6 : 4;
     // Python's bind(("", port)): every address of the machine.
     if (address.host === "") return { host: family === 6 ? "::" : "0.0.0.0", port: address.port };
-    return { host: this.#backend.lookupSync(address.host, family), port: address.port };
+    return { host: this.#backend.lookupSync(address.host, family)[0], port: address.port };
   }
+}
+
+/** @throws OSError EAFNOSUPPORT for an address of the other kind; TypeError, RangeError for an unknown kind */
+function ofKind(address: SocketAddress, kind: AddressKind | undefined, syscall: string): SocketAddress {
+  if (kind === undefined) return address;
+  checkOneOf("kind", kind, KINDS);
+  if ((kind === "unix") === (address.path !== undefined)) return address;
+  const hint = kind === "unix" ? "the socket has a host and a port" : "the socket has a path: it is a Unix socket";
+  throw new OSError("EAFNOSUPPORT", { syscall, hint });
 }
 
 /** An address, or undefined where there is none. */
