@@ -54,6 +54,7 @@ export { FileWrapper } from "./net/file-wrapper.js";
 export { SimpleProducer, type Producer, type ProducerFunction, type ProducerLike } from "./handlers/chat/producers.js";
 export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
+export { fromDuplex, toDuplex, type FromDuplexOptions, type ToDuplexOptions } from "./handlers/streams/duplex.js";
 export { compactTraceback, type CompactTraceback } from "./backend/traceback.js";
 export {
   closeAll,

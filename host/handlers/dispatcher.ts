@@ -24,6 +24,8 @@ import {
 import { ConnectRace } from "./connect-race.js";
 import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
 import { Membership } from "./membership.js";
+import { chunksOf } from "./streams/chunks.js";
+import type { Controls } from "./streams/layer.js";
 
 const NOTHING = new Uint8Array(0);
 
@@ -37,6 +39,9 @@ const STATES = {
 
 /** Errors of accept that mean "out of descriptors or memory": pausing helps, closing would not. */
 const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"]);
+
+/** The controls of a channel, for layers. */
+export let controlsOf: (channel: Dispatcher) => Controls;
 
 /**
  * A socket and its callbacks. Subclass it, override `handleRead` and its companions, and run `loop`.
@@ -248,6 +253,23 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
+  /** The same as {@link close}, for `using` and `await using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * The input as it arrives, in chunks: `for await (const chunk of channel)`. Ends at end of input; throws what
+   * `handleError` would be given, and ECONNRESET if the connection is lost. At most 64 KiB are read ahead.
+   *
+   * The input goes to iterators from then on: `handleRead`, `handleEof`, `handleClose` and `handleError` are not called any
+   * more. Neither leaving the loop nor its end closes the channel: another loop goes on where the last one was left.
+   * @throws Error ERR_INPUT_CLAIMED if the input goes to a stream already
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return chunksOf(this, this.#controls);
+  }
+
   describe(): ChannelDescription {
     const endpoint = this.#endpoint;
     const { local, remote } = endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
@@ -316,6 +338,24 @@ export class Dispatcher extends ChannelHandler {
     } catch (error) {
       return this.#lost(error, 0);
     }
+  }
+
+  /** What a layer that is put on the channel at run time may do: see `streams/layer.ts`. */
+  get #controls(): Controls {
+    return {
+      setReadInterest: (on) => this.setReadInterest(on),
+      setWriteInterest: (on) => {
+        // A class that is sampled otherwise has write events only if it overrides handleWrite.
+        this.#membership.handlesWrite = true;
+        this.setWriteInterest(on);
+      },
+      sendNow: (pieces) => this.sendPieces(pieces),
+      endOutput: () => this.endOutput(),
+    };
+  }
+
+  static {
+    controlsOf = (channel) => channel.#controls;
   }
 
   #reset(): void {

@@ -160,11 +160,23 @@ export class ChannelMap {
     return { ...readStatistics(engine), channelsNow: engine.channelCount(), timersNow: engine.timerCount() };
   }
 
-  /** Closes the map's wakers, and releases its operating-system resources. Does not close other channels: see `closeAll`. */
+  /**
+   * Closes the map's channels, cancels its timers, and releases its operating-system resources. An error of a `close` is
+   * thrown after that. For `using` and `await using`.
+   */
   [Symbol.dispose](): void {
-    for (const channel of [...this.values()]) if (channel instanceof Waker) channel.close();
+    let first: { readonly error: unknown } | undefined;
+    for (const channel of [...this.values()]) {
+      try {
+        channel.close();
+      } catch (error) {
+        first ??= { error };
+      }
+    }
+    this.cancelTimers();
     this.#scheduler?.dispose();
     this.#scheduler = undefined;
+    if (first !== undefined) throw first.error;
   }
 
   #use(): Scheduler {

@@ -92,7 +92,7 @@ export class Socket<F extends Family = Family> implements Endpoint {
     checkOptions("options", options, ["family", "type"]);
     const { type = "stream" } = options;
     // Where no family is given, F is "IPv4".
-    const family: F = options.family ?? ("IPv4" as F);
+    const family = (options.family ?? "IPv4") as F;
     const given: unknown = family;
     checkOneOf("family", given, FAMILIES);
     checkOneOf("type", type, TYPES);

@@ -8,7 +8,7 @@ import {
   Dispatcher,
   DispatcherWithSend,
   type Family,
-  OSError,
+  type OSError,
   Socket,
   type SocketAddress,
 } from "wasyncore";
