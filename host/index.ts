@@ -55,6 +55,8 @@ export { SimpleProducer, type Producer, type ProducerFunction, type ProducerLike
 export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
 export { fromDuplex, toDuplex, type FromDuplexOptions, type ToDuplexOptions } from "./handlers/streams/duplex.js";
+export { events, type ChannelEvents } from "./handlers/streams/events.js";
+export { Child, spawn, type ChildExit, type ChildStream, type SpawnOptions } from "./handlers/streams/spawn.js";
 export { compactTraceback, type CompactTraceback } from "./backend/traceback.js";
 export {
   closeAll,

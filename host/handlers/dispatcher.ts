@@ -11,6 +11,7 @@ import type { ConnectionState, Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
 import type { Opening } from "../loop/opening.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
+import { FileWrapper } from "../net/file-wrapper.js";
 import { Socket } from "../net/socket.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
@@ -97,6 +98,23 @@ export class Dispatcher extends ChannelHandler {
   setSocket(socket: Socket): void {
     checkInstance("socket", socket, Socket);
     this.setEndpoint(socket, socket);
+  }
+
+  /**
+   * Takes over a duplicate of a descriptor of any kind (a pipe's end, a terminal, a file), made non-blocking, and joins the
+   * map; the caller closes the original. `recv` and `send` are read(2) and write(2) then. O_NONBLOCK belongs to the open
+   * file: all processes that share it have it. asyncore: file_dispatcher's set_file.
+   * @throws OSError: EBADF, EMFILE, ...
+   */
+  setFile(fd: number): void {
+    const backend = backendOf(this.map);
+    const file = new FileWrapper(fd, backend);
+    const result = backend.setNonBlocking(file.fd, true);
+    if (result < 0) {
+      file.close();
+      throw new OSError(backend.errorCode(result), { errno: result, syscall: "fcntl" });
+    }
+    this.setEndpoint(file);
   }
 
   /** Allows the address to be bound again at once (SO_REUSEADDR); does nothing if the option cannot be set. */

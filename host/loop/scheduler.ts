@@ -100,6 +100,8 @@ export class Scheduler {
   isLooping = false;
   /** How many channels are sampled every turn. */
   sampled = 0;
+  /** Does a loop that waits keep the process alive? */
+  keepsAlive = true;
   /** How many channels do not keep a loop going. */
   unreferenced = 0;
   /** Set while a loop waits between turns; called when something changes that the loop must know of. */

@@ -165,6 +165,7 @@ export class EpollPollSet implements PollSet, Watcher {
         descriptor.close();
         this.#watch = undefined;
       },
+      (on) => descriptor.setReferenced(on),
     );
     const descriptor = watchSet(this.#libc, this.#linux, watch, this.#epollFd);
     this.#watch = watch;

@@ -33,6 +33,7 @@ export interface LinuxCalls {
 export interface LoopPoll {
   start(events: LoopPollEvents, callback: LoopPollCallback): void;
   ref(): void;
+  unref(): void;
   close(): void;
 }
 

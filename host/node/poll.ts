@@ -182,6 +182,9 @@ export class PollPollSet implements PollSet, Watcher {
         this.#unwatchable.clear();
         this.#watch = undefined;
       },
+      (on) => {
+        for (const descriptor of this.#followed.values()) descriptor.setReferenced(on);
+      },
     );
     this.#watch = watch;
     for (let index = 0; index < this.#count; index++) {
@@ -256,6 +259,7 @@ export class PollPollSet implements PollSet, Watcher {
     this.#unfollow(fd);
     const followed = this.#files.has(fd) ? undefined : this.#waitedFor(watch, fd, eventsOf(interest));
     if (followed !== undefined) {
+      followed.setReferenced(watch.isReferenced);
       this.#followed.set(fd, followed);
       return;
     }

@@ -42,6 +42,8 @@ const OPTIONS = [
   "signal",
 ] as const;
 
+const NOTHING = new Uint8Array(0);
+
 /** What a stream needs of a channel. */
 interface Port {
   /** Is more input wanted now? */
@@ -49,7 +51,7 @@ interface Port {
   /** Takes everything, then calls `done`. */
   write(pieces: readonly Uint8Array[], done: () => void): void;
   /** Ends the writing half, then calls `done`. */
-  end(isAll: boolean, done: () => void): void;
+  end(done: () => void): void;
 }
 
 /**
@@ -139,7 +141,7 @@ class ChannelStream extends Duplex {
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#attempt(() => this.#port.end(this.#inputEnded, done), done);
+    this.#attempt(() => this.#port.end(done), done);
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
@@ -167,10 +169,12 @@ class ChannelStream extends Duplex {
 
 /** A channel without terminators. */
 class ChannelPort implements Port {
+  readonly #channel: Dispatcher;
   readonly #tap: Tap;
   readonly #output: Output;
 
   constructor(channel: Dispatcher, sink: Sink) {
+    this.#channel = channel;
     const controls = controlsOf(channel);
     this.#tap = new Tap(channel, controls, "a stream", sink);
     this.#output = new Output(channel, controls);
@@ -184,8 +188,11 @@ class ChannelPort implements Port {
     this.#output.write(pieces, done);
   }
 
-  end(isAll: boolean, done: () => void): void {
-    this.#output.end(isAll, done);
+  end(done: () => void): void {
+    this.#output.write([], () => {
+      endOutput(this.#channel);
+      done();
+    });
   }
 }
 
@@ -200,6 +207,9 @@ class ChatPort implements Port {
     let failure: unknown;
     chat.pauseReading();
     chat.setTerminator(null);
+    // A write is complete when nothing is pending any more.
+    chat.highWaterMark = 1;
+    chat.lowWaterMark = 0;
     overlay<AsyncChat>(chat, {
       // A view of the read buffer.
       collectIncomingData: (data) => sink.data(bufferOf(data.slice())),
@@ -226,21 +236,34 @@ class ChatPort implements Port {
   }
 
   write(pieces: readonly Uint8Array[], done: () => void): void {
-    for (const piece of pieces) this.#chat.push(piece);
-    if (!this.#chat.writableNeedDrain) done();
+    const chat = this.#chat;
+    for (const piece of pieces) chat.push(piece);
+    // What was queued before counts as well.
+    if (pieces.length === 0) chat.push(NOTHING);
+    if (chat.fd >= 0 && !chat.writableNeedDrain) done();
     else this.#done = done;
   }
 
-  end(isAll: boolean, done: () => void): void {
-    if (isAll) this.#chat.closeWhenDone();
-    else this.#chat.endWriting();
-    done();
+  end(done: () => void): void {
+    this.write([], () => {
+      endOutput(this.#chat);
+      done();
+    });
   }
 
   #drained(): void {
     const done = this.#done;
     this.#done = undefined;
     done?.();
+  }
+}
+
+/** Ends the writing half of a connection. A file has no halves, and a peer that is gone reads nothing. */
+function endOutput(channel: Dispatcher): void {
+  try {
+    controlsOf(channel).endOutput();
+  } catch (error) {
+    if (!(error instanceof OSError && (error.code === "ENOTSOCK" || error.code === "ENOTCONN"))) throw error;
   }
 }
 

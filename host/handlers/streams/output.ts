@@ -3,7 +3,6 @@
  * layer; knows no stream.
  */
 
-import { OSError } from "../../backend/errors.js";
 import { partOf } from "../../net/plain-bytes.js";
 import { isOverride } from "../library.js";
 import { type Controls, type Layered, overlay } from "./layer.js";
@@ -38,24 +37,6 @@ export class Output {
     this.#done = done;
     if (this.#channel.connected) this.#flush();
     else if (this.#channel.fd >= 0) this.#controls.setWriteInterest(true);
-  }
-
-  /**
-   * Ends the writing half once the class's own queue is empty, then calls `done`.
-   * @param isAll is nothing to be read either? Then a file, which has no halves, is closed
-   */
-  end(isAll: boolean, done: () => void): void {
-    this.write([], () => {
-      try {
-        this.#controls.endOutput();
-      } catch (error) {
-        if (!(error instanceof OSError)) throw error;
-        // A peer that is gone reads nothing; a file has no halves.
-        if (error.code === "ENOTSOCK" && isAll) this.#channel.close();
-        else if (error.code !== "ENOTSOCK" && error.code !== "ENOTCONN") throw error;
-      }
-      done();
-    });
   }
 
   get #queued(): number {

@@ -12,7 +12,7 @@ import {
   DispatcherWithSend,
   FileDispatcher,
   fromDuplex,
-  Socket,
+  type Socket,
   toDuplex,
 } from "wasyncore";
 import { connectedPair, listener, owned, pipe, refusingAddress, reset } from "../../support/sockets.js";
