@@ -6,12 +6,12 @@ import { type ChannelMap, loop } from "wasyncore";
 import { newMap } from "./runs.js";
 
 /** A map on which a loop runs until the test ends. */
-export function runningMap(): ChannelMap {
+export function runningMap(usePoll = false): ChannelMap {
   const map = newMap();
   // Keeps the loop going while there is no channel.
   map.callEvery(1e9, () => undefined);
   const ending = new AbortController();
-  const ended = loop({ map, signal: ending.signal });
+  const ended = loop({ map, usePoll, signal: ending.signal });
   onTestFinished(async () => {
     ending.abort();
     await ended;

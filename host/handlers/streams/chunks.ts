@@ -21,6 +21,7 @@ export function chunksOf(channel: Layered, controls: Controls): AsyncIterableIte
 function makeQueue(channel: Layered, controls: Controls): ItemQueue {
   const queue = new ItemQueue({ resume: () => tap.read(true), pause: () => tap.read(false) }, BYTES_MAX);
   const tap = new Tap(channel, controls, "an iterator", {
+    closes: false,
     data: (chunk) => queue.push(chunk),
     end: () => queue.end(),
     closed: (error) => queue.end(error),

@@ -10,9 +10,10 @@ import { backendOf, ChannelMap } from "../../loop/channel-map.js";
 import { Socket } from "../../net/socket.js";
 import { AsyncChat } from "../chat/async-chat.js";
 import { controlsOf, Dispatcher } from "../dispatcher.js";
-import { claimInput, overlay } from "./layer.js";
+import { ChatTap, type Collecting } from "./chat-tap.js";
+import { overlay } from "./layer.js";
 import { Output } from "./output.js";
-import { bufferOf, type Sink, Tap } from "./tap.js";
+import { type Sink, Tap } from "./tap.js";
 
 /** Options of `toDuplex`: some of those of Node's `Duplex`, and the map. Any other name is refused. */
 export interface ToDuplexOptions {
@@ -43,6 +44,9 @@ const OPTIONS = [
 ] as const;
 
 const NOTHING = new Uint8Array(0);
+
+/** A chat without a terminator collects nothing. */
+const NO_MESSAGES: Collecting = { collect: () => undefined, take: () => NOTHING };
 
 /** What a stream needs of a channel. */
 interface Port {
@@ -112,6 +116,7 @@ class ChannelStream extends Duplex {
     this.#channel = channel;
     this.#inputEnded = options.readable === false;
     const sink: Sink = {
+      closes: true,
       data: (chunk) => {
         if (!this.push(chunk)) this.#port.read(false);
       },
@@ -199,40 +204,21 @@ class ChannelPort implements Port {
 /** A chat: its own queue takes the output, and has input that it has read already. */
 class ChatPort implements Port {
   readonly #chat: AsyncChat;
+  readonly #tap: ChatTap;
   #done: (() => void) | undefined;
 
   constructor(chat: AsyncChat, sink: Sink) {
-    claimInput(chat, "a stream");
     this.#chat = chat;
-    let failure: unknown;
-    chat.pauseReading();
+    this.#tap = new ChatTap(chat, NO_MESSAGES, "a stream", sink);
     chat.setTerminator(null);
     // A write is complete when nothing is pending any more.
     chat.highWaterMark = 1;
     chat.lowWaterMark = 0;
-    overlay<AsyncChat>(chat, {
-      // A view of the read buffer.
-      collectIncomingData: (data) => sink.data(bufferOf(data.slice())),
-      handleEof: () => sink.end(),
-      handleDrain: () => this.#drained(),
-      handleClose: () => {
-        failure ??= new OSError("ECONNRESET", { syscall: "read" });
-        chat.close();
-      },
-      handleError: (error) => {
-        failure ??= error;
-        chat.close();
-      },
-    });
-    const { signal } = chat;
-    const closed = (): void => sink.closed(failure);
-    if (signal.aborted) queueMicrotask(closed);
-    else signal.addEventListener("abort", closed, { once: true });
+    overlay<AsyncChat>(chat, { handleDrain: () => this.#drained() });
   }
 
   read(on: boolean): void {
-    if (on) this.#chat.resumeReading();
-    else this.#chat.pauseReading();
+    this.#tap.read(on);
   }
 
   write(pieces: readonly Uint8Array[], done: () => void): void {

@@ -48,6 +48,18 @@ export function claimInput(channel: object, consumer: string): void {
   claims.set(channel, consumer);
 }
 
+/** Has `lost` called when a call on the socket finds that the peer is gone: before handleClose, and only then. */
+export function whenLost(channel: Layered, lost: () => void): void {
+  const inner = channel as Layered & { outputLost(): void };
+  const { outputLost } = inner;
+  overlay<typeof inner>(inner, {
+    outputLost() {
+      lost();
+      outputLost.call(channel);
+    },
+  });
+}
+
 /** Calls these callbacks of a channel in place of those of its class. */
 export function overlay<T extends object>(channel: T, callbacks: Partial<T>): void {
   for (const [name, value] of Object.entries(callbacks)) {

@@ -3,15 +3,17 @@
  * layer; knows no stream, and not how output is sent.
  */
 
-import { OSError } from "../../backend/errors.js";
+import { BlockingIOError, OSError } from "../../backend/errors.js";
 import { isOverride, declareLibraryMethods } from "../library.js";
-import { type Controls, type Layered, claimInput, overlay } from "./layer.js";
+import { type Controls, type Layered, claimInput, overlay, whenLost } from "./layer.js";
 
 /** Maximum number of bytes per read. */
 const CHUNK_BYTES = 65_536;
 
 /** Who reads. */
 export interface Sink {
+  /** Does it close the channel itself, after the end of input? Otherwise a hang-up closes it. */
+  readonly closes: boolean;
   data(chunk: Buffer): void;
   /** The peer has sent its last byte. */
   end(): void;
@@ -26,7 +28,10 @@ export interface Sink {
 export class Tap {
   readonly #channel: Layered;
   readonly #controls: Controls;
+  readonly #sink: Sink;
   #isReading = false;
+  #isEnded = false;
+  #isLost = false;
   #error: unknown;
 
   /** @param consumer what reads, for an error message */
@@ -34,18 +39,18 @@ export class Tap {
     claimInput(channel, consumer);
     this.#channel = channel;
     this.#controls = controls;
+    this.#sink = sink;
+    whenLost(channel, () => (this.#isLost = true));
     overlay<Layered>(channel, {
       handleRead: () => {
         // Interest is a wish: an event of this turn may still come.
-        if (!this.#isReading) return;
-        const data = channel.recv(CHUNK_BYTES);
-        if (data.length > 0) sink.data(bufferOf(data));
+        if (this.#isReading) this.#readSome();
       },
-      handleEof: () => sink.end(),
-      handleClose: () => {
-        this.#error ??= new OSError("ECONNRESET", { syscall: "read" });
-        channel.close();
+      handleEof: () => {
+        this.#isEnded = true;
+        sink.end();
       },
+      handleClose: () => this.#closed(),
       handleError: (error) => {
         this.#error ??= error;
         channel.close();
@@ -66,6 +71,31 @@ export class Tap {
     this.#isReading = on;
     if (this.#channel.fd >= 0) this.#controls.setReadInterest(on);
   }
+
+  #readSome(): void {
+    const data = this.#channel.recv(CHUNK_BYTES);
+    if (data.length > 0) this.#sink.data(bufferOf(data));
+  }
+
+  /**
+   * The peer is gone, or has hung up; or the class closes the channel, for a time limit perhaps. A hang-up comes when there
+   * is nothing left to read but the end of input.
+   */
+  #closed(): void {
+    try {
+      if (!this.#isEnded && !this.#isLost) this.#readSome();
+    } catch (error) {
+      if (!(error instanceof BlockingIOError)) throw error;
+    }
+    if (this.#isLost) this.#error ??= lostError();
+    else if (this.#isEnded && this.#sink.closes) return;
+    this.#channel.close();
+  }
+}
+
+/** The error of a connection that was lost. */
+export function lostError(): OSError {
+  return new OSError("ECONNRESET", { syscall: "read" });
 }
 
 /** The same bytes as a Buffer. */

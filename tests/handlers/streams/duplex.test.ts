@@ -47,9 +47,13 @@ function slow(): Transform {
   });
 }
 
-describe.each(KINDS)("toDuplex of a channel: %s", (_, make) => {
+const WAYS = KINDS.flatMap(([name, make]) =>
+  [false, true].map((usePoll) => ({ name: `${name}${usePoll ? ", with usePoll" : ""}`, make, usePoll })),
+);
+
+describe.each(WAYS)("toDuplex of a channel: $name", ({ make, usePoll }) => {
   test("bytes go both ways, whole and in order, with slow sides", async () => {
-    const map = runningMap();
+    const map = runningMap(usePoll);
     const [near, far] = connectedPair();
     const [one, other] = [toDuplex(make(near, map)), toDuplex(make(far, map))];
     const [there, back] = [randomBytes(3_000_000), randomBytes(2_000_000)];
@@ -64,7 +68,7 @@ describe.each(KINDS)("toDuplex of a channel: %s", (_, make) => {
   });
 
   test("an echo by pipeline: half-closes at both ends", async () => {
-    const map = runningMap();
+    const map = runningMap(usePoll);
     const [near, far] = connectedPair();
     const echo = toDuplex(make(near, map));
     const client = toDuplex(make(far, map));
@@ -76,7 +80,7 @@ describe.each(KINDS)("toDuplex of a channel: %s", (_, make) => {
   });
 
   test("what the reader does not take stays with the sender", async () => {
-    const map = runningMap();
+    const map = runningMap(usePoll);
     const [near, far] = connectedPair();
     const stream = toDuplex(make(near, map));
     const sender = toDuplex(make(far, map));
@@ -96,7 +100,7 @@ describe.each(KINDS)("toDuplex of a channel: %s", (_, make) => {
   });
 
   test("a connection that is reset is an error of the stream", async () => {
-    const map = runningMap();
+    const map = runningMap(usePoll);
     const [near, far] = connectedPair();
     const stream = toDuplex(make(near, map));
     reset(far);
@@ -105,7 +109,7 @@ describe.each(KINDS)("toDuplex of a channel: %s", (_, make) => {
   });
 
   test("destroying the stream closes the channel, and closing the channel destroys the stream", async () => {
-    const map = runningMap();
+    const map = runningMap(usePoll);
     const [near, far] = connectedPair();
     const channels = [make(near, map), make(far, map)] as const;
     const streams = channels.map((channel) => toDuplex(channel));

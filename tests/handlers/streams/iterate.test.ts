@@ -2,7 +2,7 @@
 
 import { Readable } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { AsyncChat, type ChannelMap, Dispatcher, DispatcherWithSend, loopSync, type Socket } from "wasyncore";
+import { AsyncChat, type ChannelMap, Dispatcher, DispatcherWithSend, loopSync, Socket } from "wasyncore";
 import { newMap } from "../../support/runs.js";
 import { bytes, connectedPair, listener, owned, reset } from "../../support/sockets.js";
 import { all, randomBytes, runningMap, sha256 } from "../../support/streams.js";
@@ -121,6 +121,24 @@ describe("messages", () => {
     say(far, "one\ntwo\n\nrest");
     expect(await texts(chatOn(near, map))).toEqual(["one", "two", "", "rest"]);
   });
+
+  test.each([false, true])(
+    "are all delivered after a hang-up, however slowly they are taken: usePoll %s",
+    async (usePoll) => {
+      const map = runningMap(usePoll);
+      const [near, far] = Socket.pair();
+      const chat = chatOn(near, map);
+      far.send(bytes("one\ntwo\nthree\nrest"));
+      far.close();
+      const found: string[] = [];
+      for await (const message of chat) {
+        found.push(String(message));
+        for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate);
+      }
+      expect(found).toEqual(["one", "two", "three", "rest"]);
+      chat.close();
+    },
+  );
 
   test("a terminator that is set for one applies to the next", async () => {
     const map = runningMap();
