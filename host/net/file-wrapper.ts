@@ -5,7 +5,7 @@ import { checkArray, checkBytes, checkDescriptor, checkInteger } from "../backen
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { BlockingIOError, OSError } from "../backend/errors.js";
-import { errorOf } from "./socket.js";
+import { errorOf } from "./socket-errors.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 
 const FILE: ConnectionState = { kind: "connected" };

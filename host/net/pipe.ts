@@ -2,7 +2,7 @@
 
 import type { Backend } from "../backend/backend.js";
 import { defaultBackend } from "../node/default.js";
-import { errorOf } from "./socket.js";
+import { errorOf } from "./socket-errors.js";
 
 /**
  * Makes a pipe, close-on-exec. Pass an end to a `FileDispatcher`, or to a child process through `stdio`: both duplicate

@@ -13,6 +13,7 @@ import type {
   SocketAddress,
   SocketOption,
   SocketType,
+  TextOption,
   UnixAddress,
 } from "../backend/backend.js";
 import {
@@ -23,13 +24,16 @@ import {
   checkInteger,
   checkOneOf,
   checkOptions,
+  checkString,
 } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
-import { checkOption, checkOptionValue, type SocketNumber, type SocketSwitch } from "./socket-options.js";
+import { checkOption, checkOptionValue, isTextOption, type SocketNumber, type SocketSwitch } from "./socket-options.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
-import { BlockingIOError, OSError, type OSErrorDetails } from "../backend/errors.js";
+import { BlockingIOError, OSError } from "../backend/errors.js";
+import { AncillarySocket } from "./ancillary-socket.js";
+import { errorOf } from "./socket-errors.js";
 
 const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
 const TYPES = ["stream", "dgram"] as const;
@@ -61,7 +65,7 @@ export interface SocketOptions<F extends Family = Family> {
  *
  * The type has the family where that is known: an address of a `Socket<"IPv4">` has a port, and no path.
  */
-export class Socket<F extends Family = Family> implements Endpoint {
+export class Socket<F extends Family = Family> extends AncillarySocket implements Endpoint {
   readonly family: F;
   readonly type: SocketType;
   readonly #backend: Backend;
@@ -77,6 +81,7 @@ export class Socket<F extends Family = Family> implements Endpoint {
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
   private constructor(backend: Backend, fd: number, family: F, type: SocketType) {
+    super();
     this.#backend = backend;
     this.#fd = fd;
     this.family = family;
@@ -269,9 +274,15 @@ export class Socket<F extends Family = Family> implements Endpoint {
 
   /**
    * Reads an option: 0 or 1 for a switch. `SO_ERROR` gives a pending error once, as a positive errno; `SO_LINGER` is -1 where
-   * it is off. getsockopt(2).
+   * it is off. A text for `SO_BINDTODEVICE` and `TCP_CONGESTION`. getsockopt(2).
    */
-  getOption(option: SocketOption): number {
+  getOption(option: SocketOption): number;
+  getOption(option: TextOption): string;
+  getOption(option: SocketOption | TextOption): number | string {
+    if (isTextOption(option)) {
+      const text = this.#backend.getTextOption(this.#fd, option);
+      return typeof text === "number" ? this.#check(text, "getsockopt") : text;
+    }
     checkOption(option);
     if (option === "SO_ERROR" && this.#pendingError !== 0) return -this.#takePending();
     if (option === "SO_TYPE") {
@@ -286,10 +297,19 @@ export class Socket<F extends Family = Family> implements Endpoint {
     return this.#check(this.#backend.getOption(this.#fd, option), "getsockopt");
   }
 
-  /** Sets an option: true or false, or 1 or 0, for a switch; a whole number for the others. setsockopt(2). */
+  /**
+   * Sets an option: true or false, or 1 or 0, for a switch; a text for `SO_BINDTODEVICE` and `TCP_CONGESTION`; a whole
+   * number for the others. setsockopt(2).
+   */
   setOption(option: SocketSwitch, value: boolean | number): void;
   setOption(option: SocketNumber, value: number): void;
-  setOption(option: SocketOption, value: boolean | number): void {
+  setOption(option: TextOption, value: string): void;
+  setOption(option: SocketOption | TextOption, value: boolean | number | string): void {
+    if (isTextOption(option)) {
+      checkString("value", value);
+      this.#check(this.#backend.setTextOption(this.#fd, option, value), "setsockopt");
+      return;
+    }
     checkOption(option);
     const number = checkOptionValue(option, value);
     // socket(7): it can only be read.
@@ -330,6 +350,15 @@ export class Socket<F extends Family = Family> implements Endpoint {
       return ofKind(this.#peer, kind, "getpeername");
     }
     throw error;
+  }
+
+  protected override get backend(): Backend {
+    return this.#backend;
+  }
+
+  protected override count(received: number, sent: number): void {
+    this.#bytesIn += received;
+    this.#bytesOut += sent;
   }
 
   get isStream(): boolean {
@@ -448,11 +477,4 @@ function known(ask: () => SocketAddress): SocketAddress | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** The error for a negative result of a backend. */
-export function errorOf(backend: Backend, errno: number, syscall: string, address?: SocketAddress): OSError {
-  const code = backend.errorCode(errno);
-  const details: OSErrorDetails = { errno, syscall, address: address?.host, port: address?.port, path: address?.path };
-  return code === "EAGAIN" || code === "EWOULDBLOCK" ? new BlockingIOError(code, details) : new OSError(code, details);
 }

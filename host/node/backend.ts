@@ -5,6 +5,7 @@
 import type { Backend, Clock, PollSet } from "../backend/backend.js";
 import { checkInteger, checkOneOf } from "../backend/check.js";
 import { UnsupportedPlatformError } from "../backend/errors.js";
+import { createAncillaryCalls } from "./ancillary.js";
 import { Batch } from "./batch/batch.js";
 import { type OrderedCalls, orderCalls } from "./batch/order.js";
 import { Records } from "./batch/record.js";
@@ -65,6 +66,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     ...createSocketCalls(libc, constants, scratch),
     ...createDescriptorCalls(libc, constants, scratch),
     ...createBeneathCalls(libc),
+    ...createAncillaryCalls(libc, constants),
     lookupSync,
   };
   const batch = (batchOfThread ??= createBatch(libc, direct));
