@@ -30,6 +30,9 @@ import type { Controls } from "./streams/layer.js";
 
 const NOTHING = new Uint8Array(0);
 
+/** Sockets that `connect` has made, for channels that had none: another connect makes another. */
+const madeByConnect = new WeakSet<Endpoint>();
+
 /** The engine's name for it. */
 const STATES = {
   unconnected: State.IDLE,
@@ -160,18 +163,18 @@ export class Dispatcher extends ChannelHandler {
    * known immediately. It can be awaited as well: see {@link opened}. A host name is looked up by the loop: see `loop`,
    * `loopSync`.
    *
-   * A channel without a socket gets one of the address's family. The addresses of a host name are then tried in turn, of
-   * both families, until one connects (RFC 8305). A channel with a socket connects that one, to the first address of its
-   * family.
+   * A channel without a socket gets one of the address's family, and a new one each time. The addresses of a host name are
+   * then tried in turn, of both families, until one connects (RFC 8305). A channel with a socket of its own connects that
+   * one, to the first address of its family.
    * @throws OSError if it fails immediately
    */
   connect(address: SocketAddress, options: ConnectOptions = {}): PromiseLike<void> {
     checkAddress("address", address);
     checkConnectOptions(options);
     const backend = backendOf(this.map);
-    const isAnySocket = this.#endpoint === undefined;
+    const isAnySocket = this.#endpoint === undefined || madeByConnect.has(this.#endpoint);
     // Where an address is to be chosen, it makes the channel a member of the map meanwhile.
-    if (isAnySocket) this.createSocket({ family: familyOfAddress(backend, address) });
+    if (isAnySocket) this.#makeSocket(familyOfAddress(backend, address));
     this.#open("connect");
     const { socket } = this;
     const membership = this.#membership;
@@ -396,12 +399,22 @@ export class Dispatcher extends ChannelHandler {
     if (done) void this.handleConnectEvent();
   }
 
+  /** Makes a socket for one connect, in place of that of an earlier one. */
+  #makeSocket(family: Family): void {
+    const former = this.#endpoint;
+    const socket = Socket.create({ family }, backendOf(this.map));
+    madeByConnect.add(socket);
+    this.setSocket(socket);
+    former?.close();
+  }
+
   /** One of several addresses is connected: its socket takes the place of the one that the channel had meanwhile. */
   #connectWon(socket: Socket): void {
     const former = this.#endpoint;
     this.delChannel();
     this.#endpoint = socket;
     this.#socket = socket;
+    madeByConnect.add(socket);
     this.#membership.state = State.OPEN;
     this.addChannel();
     former?.close();

@@ -1,5 +1,6 @@
 /** A connect that is awaited, its time limit, and the addresses of a name, of which the first that answers is taken. */
 
+import { readdirSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import {
   type Addresses,
@@ -234,6 +235,34 @@ describe.each(MODES)("$name", (mode) => {
     await run(mode, map);
     expect(timedOut.errors).toEqual([expect.objectContaining({ code: "ETIMEDOUT", address: "server.test" })]);
     expect([closed.errors, map.size, map.stats().timersNow]).toEqual([[], 0, 0]);
+  });
+
+  test("a channel without a socket of its own connects again, to another family, after a failure and after close", async () => {
+    class Stubborn extends Client {
+      addresses: SocketAddress[] = [];
+      override handleError(error: unknown): void {
+        this.errors.push(error);
+        const next = this.addresses.shift();
+        if (next !== undefined) void this.connect(next);
+      }
+    }
+    const { port = 0 } = refusingAddress();
+    const map = mapWith("127.0.0.1", "127.0.0.2");
+    const [, six] = listener("IPv6");
+    const client = new Stubborn(undefined, map);
+    client.addresses = [refusingAddress(), { host: "server.test", port }, six];
+    // Its epoll set is made at the first use.
+    map.stats();
+    const before = readdirSync("/proc/self/fd").length;
+    void client.connect({ host: "server.test", port });
+    await run(mode, map, () => client.connected);
+    expect([client.errors.length, client.connects, client.socket.family, map.size]).toEqual([3, 1, "IPv6", 1]);
+    expect(readdirSync("/proc/self/fd").length).toBe(before + 1);
+    client.close();
+    const [, four] = listener("IPv4");
+    void client.connect(four);
+    await run(mode, map, () => client.connected);
+    expect([client.connects, client.socket.family]).toEqual([2, "IPv4"]);
   });
 
   test("what handleConnect throws goes to the channel; what handleError throws leaves the loop", async () => {
