@@ -95,9 +95,9 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     backend: Backend = defaultBackend(),
   ): Socket<F> {
     checkOptions("options", options, ["family", "type"]);
-    const { type = "stream" } = options;
+    const { family: asked, type = "stream" } = options;
     // Where no family is given, F is "IPv4".
-    const family = (options.family ?? "IPv4") as F;
+    const family = (asked === undefined ? "IPv4" : asked) as F;
     const given: unknown = family;
     checkOneOf("family", given, FAMILIES);
     checkOneOf("type", type, TYPES);
