@@ -73,6 +73,22 @@ describe("loop", () => {
     expect(await outputOf(script)).toBe("one\ntwo\nexit false");
   });
 
+  test("of a map that is unreferenced keeps no worker thread alive", async () => {
+    const worker = `
+      import("wasyncore").then(({ ChannelMap, Dispatcher, loop, Socket }) => {
+        const map = new ChannelMap();
+        const [near, far] = Socket.pair();
+        new Dispatcher(near, map);
+        void loop({ map, timeoutMs: Infinity });
+        map.unref();
+        setTimeout(() => console.log("the end"), 20);
+      });`;
+    const script = `
+      import { Worker } from "node:worker_threads";
+      new Worker(${JSON.stringify(worker)}, { eval: true }).on("exit", (code) => console.log("exit", code));`;
+    expect(await outputOf(script)).toBe("the end\nexit 0");
+  });
+
   test("channels without a loop keep no process alive", async () => {
     expect((await endOf(`new Dispatcher(Socket.pair()[0]); console.log("made");`)).stdout).toBe("made\n");
   });
