@@ -15,14 +15,8 @@ import { FileWrapper } from "../net/file-wrapper.js";
 import { Socket } from "../net/socket.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
-import {
-  type ConnectOptions,
-  checkConnectOptions,
-  connectError,
-  familyOfAddress,
-  isHostName,
-} from "./connect-options.js";
-import { ConnectRace } from "./connect-race.js";
+import { type ConnectOptions, checkConnectOptions, connectError, familyOfAddress } from "./connect-options.js";
+import { startConnect } from "./connect-start.js";
 import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
 import { Membership } from "./membership.js";
 import { chunksOf } from "./streams/chunks.js";
@@ -184,37 +178,24 @@ export class Dispatcher extends ChannelHandler {
     const former = this.addr ?? address;
     const opening = membership.beginOpening(() => connectError("ECONNABORTED", former, "another connect was begun"));
     this.addr = address;
-    const { connectTimeoutMs = Infinity } = options;
-    if (connectTimeoutMs < Infinity) {
-      opening.timer = this.map.callLater(connectTimeoutMs, () =>
-        this.#connectFailed(opening, connectError("ETIMEDOUT", address)),
-      );
-    }
-    if (!isHostName(backend, address)) {
-      this.#connectTo(address);
-      return opening;
-    }
-    const { host, port } = address;
     const family = options.family ?? (isAnySocket ? 0 : socket.family === "IPv6" ? 6 : 4);
-    membership.lookup(this, host, family, (result) => {
-      if (result instanceof OSError) {
-        this.connecting = false;
-        opening.fail(result);
-        throw result;
-      }
-      if (!isAnySocket) return this.#connectTo({ host: result[0], port });
-      const { map } = this;
-      const race = new ConnectRace({
-        map,
-        addresses: result,
-        port,
-        attemptDelayMs: options.attemptDelayMs,
-        won: (socket) => this.#connectWon(socket),
-        lost: (error) => this.#connectFailed(opening, error),
-      });
-      opening.stop = () => race.cancel();
-      race.start();
-    });
+    startConnect(
+      this,
+      membership,
+      opening,
+      address,
+      options,
+      { family, areForOwnSocket: !isAnySocket },
+      {
+        connectTo: (found) => this.#connectTo(found),
+        won: (found) => this.#connectWon(found),
+        ended: (error) => this.#endConnect(opening, error),
+        failed: (error) => {
+          this.#endConnect(opening, error);
+          handleThrown(this, error, false);
+        },
+      },
+    );
     return opening;
   }
 
@@ -426,12 +407,11 @@ export class Dispatcher extends ChannelHandler {
   }
 
   /** A connect has failed, and not by an event of the channel's own socket. */
-  #connectFailed(opening: Opening, error: OSError): void {
+  #endConnect(opening: Opening, error: OSError): void {
     this.#membership.stopLookup();
     this.connecting = false;
     this.#membership.enter(State.IDLE);
     opening.fail(error);
-    handleThrown(this, error, false);
   }
 
   #closedWhileConnecting(): OSError {
