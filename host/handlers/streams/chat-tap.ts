@@ -5,8 +5,9 @@
 
 import { BlockingIOError } from "../../backend/errors.js";
 import type { Terminator } from "../chat/terminator.js";
+import { isOverride } from "../library.js";
 import { claimInput, type Layered, overlay, whenLost } from "./layer.js";
-import { bufferOf, lostError, type Sink } from "./tap.js";
+import { bufferOf, libraryMethod, lostError, type Sink } from "./tap.js";
 
 /** The part of a chat that is used. */
 export interface Chatting extends Layered {
@@ -34,6 +35,7 @@ export class ChatTap {
   #isEnded = false;
   #isLost = false;
   #isProbing = false;
+  #isReading = false;
   #isOver = false;
   #error: unknown;
 
@@ -62,6 +64,8 @@ export class ChatTap {
         chat.close();
       },
     });
+    // A class that overrides `readable` is sampled: it is this layer that decides now.
+    if (isOverride(chat.readable)) overlay<Layered>(chat, { readable: libraryMethod(() => this.#isReading) });
     const { signal } = chat;
     const closed = (): void => sink.closed(this.#error);
     if (signal.aborted) queueMicrotask(closed);
@@ -71,6 +75,7 @@ export class ChatTap {
   /** Is more input wanted now? */
   read(on: boolean): void {
     const chat = this.#chat;
+    this.#isReading = on;
     if (!on) return chat.pauseReading();
     chat.resumeReading();
     if (!this.#isEnded || this.#isOver || chat.fd < 0) return;

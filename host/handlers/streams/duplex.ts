@@ -10,10 +10,11 @@ import { backendOf, ChannelMap } from "../../loop/channel-map.js";
 import { Socket } from "../../net/socket.js";
 import { AsyncChat } from "../chat/async-chat.js";
 import { controlsOf, Dispatcher } from "../dispatcher.js";
+import { isOverride } from "../library.js";
 import { ChatTap, type Collecting } from "./chat-tap.js";
 import { overlay } from "./layer.js";
 import { Output } from "./output.js";
-import { type Sink, Tap } from "./tap.js";
+import { libraryMethod, type Sink, Tap } from "./tap.js";
 
 /** Options of `toDuplex`: some of those of Node's `Duplex`, and the map. Any other name is refused. */
 export interface ToDuplexOptions {
@@ -215,6 +216,9 @@ class ChatPort implements Port {
     chat.highWaterMark = 1;
     chat.lowWaterMark = 0;
     overlay<AsyncChat>(chat, { handleDrain: () => this.#drained() });
+    if (isOverride(chat.writable)) {
+      overlay<AsyncChat>(chat, { writable: libraryMethod(() => AsyncChat.prototype.writable.call(chat)) });
+    }
   }
 
   read(on: boolean): void {

@@ -34,6 +34,18 @@ const KINDS = [
         }
       })(socket, map),
   ],
+  [
+    "a chat that is sampled",
+    (socket: Socket, map: ChannelMap) =>
+      new (class extends AsyncChat {
+        override readable(): boolean {
+          return true;
+        }
+        override writable(): boolean {
+          return false;
+        }
+      })(socket, map),
+  ],
 ] as const;
 
 /** Passes bytes on in pieces, and waits between some of them. */
