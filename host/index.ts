@@ -4,6 +4,8 @@
 
 export type {
   Accepted,
+  Addresses,
+  AddressOf,
   Backend,
   Clock,
   Datagram,
@@ -11,12 +13,16 @@ export type {
   InetAddress,
   IntegerOption,
   Linger,
+  NetworkInterface,
+  PassedDescriptors,
+  PeerCredentials,
   PollSet,
   Received,
   ShutdownHow,
   SocketAddress,
   SocketOption,
   SocketType,
+  TextOption,
   UnixAddress,
   Watch,
 } from "./backend/backend.js";
@@ -47,6 +53,7 @@ export {
 } from "./guest/run.js";
 export { AsyncChat } from "./handlers/chat/async-chat.js";
 export type { Bytes } from "./handlers/chat/bytes.js";
+export type { ConnectOptions } from "./handlers/connect-options.js";
 export { Dispatcher } from "./handlers/dispatcher.js";
 export { DispatcherWithSend } from "./handlers/dispatcher-with-send.js";
 export { FileDispatcher } from "./handlers/file-dispatcher.js";
@@ -56,6 +63,9 @@ export { startTls, wrapTls } from "./handlers/tls.js";
 export type { TlsClientOptions, TlsExtras, TlsServerOptions, WrapTlsOptions } from "./net/tls/options.js";
 export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
+export { fromDuplex, toDuplex, type FromDuplexOptions, type ToDuplexOptions } from "./handlers/streams/duplex.js";
+export { events, type ChannelEvents } from "./handlers/streams/events.js";
+export { Child, spawn, type ChildExit, type ChildStream, type SpawnOptions } from "./handlers/streams/spawn.js";
 export { compactTraceback, type CompactTraceback } from "./backend/traceback.js";
 export {
   closeAll,

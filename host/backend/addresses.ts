@@ -21,5 +21,8 @@ export interface UnixAddress {
   readonly port?: undefined;
 }
 
+/** The addresses of a family of sockets. */
+export type AddressOf<F extends Family> = F extends "unix" ? UnixAddress : InetAddress;
+
 /** `{ host, port }` or `{ path }`. Addresses that come from the operating system are numeric. */
 export type SocketAddress = InetAddress | UnixAddress;

@@ -10,6 +10,7 @@
  * No member is optional, and none needs more than its arguments: a wrapper forwards each of them, or does not compile.
  */
 
+import type { AncillaryCalls } from "./ancillary.js";
 import type { Clock } from "./clock.js";
 import type { FileCalls } from "./files.js";
 import type { NameCalls } from "./names.js";
@@ -17,6 +18,7 @@ import type { PollCalls } from "./polling.js";
 import type { SocketCalls } from "./sockets.js";
 
 export type * from "./addresses.js";
+export type * from "./ancillary.js";
 export type * from "./clock.js";
 export type * from "./files.js";
 export type * from "./names.js";
@@ -24,7 +26,7 @@ export * from "./polling.js";
 export type * from "./sockets.js";
 
 /** Polls descriptors and does socket operations. Descriptors are small non-negative integers. */
-export interface Backend extends SocketCalls, FileCalls, NameCalls, PollCalls {
+export interface Backend extends SocketCalls, AncillaryCalls, FileCalls, NameCalls, PollCalls {
   /** "epoll", "poll", ... */
   readonly name: string;
   readonly clock: Clock;

@@ -69,6 +69,8 @@ export interface PollSet {
 
 /** A running {@link PollSet.watch}. */
 export interface Watch {
+  /** Lets it keep the host's event loop alive, or not. At first it does; while something is ready, it does in any case. */
+  setReferenced(on: boolean): void;
   stop(): void;
 }
 

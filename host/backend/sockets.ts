@@ -36,7 +36,23 @@ export type IntegerOption =
   | "SO_ERROR"
   | "SO_ACCEPTCONN"
   | "TCP_NODELAY"
-  | "IPV6_V6ONLY";
+  /** Seconds without traffic after which SO_KEEPALIVE probes the peer; TCP_KEEPALIVE on macOS. */
+  | "TCP_KEEPIDLE"
+  /** Seconds between two probes. */
+  | "TCP_KEEPINTVL"
+  /** How many probes without an answer end the connection. */
+  | "TCP_KEEPCNT"
+  /** Milliseconds that sent data may stay unacknowledged; 0: the system's default. Linux. */
+  | "TCP_USER_TIMEOUT"
+  | "IP_TOS"
+  | "IP_TTL"
+  | "IP_MULTICAST_TTL"
+  | "IP_MULTICAST_LOOP"
+  | "IPV6_V6ONLY"
+  | "IPV6_TCLASS"
+  | "IPV6_UNICAST_HOPS"
+  | "IPV6_MULTICAST_HOPS"
+  | "IPV6_MULTICAST_LOOP";
 
 /** Socket options that a `Socket` of this package has by name. */
 export type SocketOption =

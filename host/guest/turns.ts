@@ -14,6 +14,7 @@ const FOREVER_NS = (1n << 63n) - 1n;
 class GuestTurns implements Turns {
   /** A guest says what it waits for only in a turn that finds nothing. */
   readonly busyFrom = 1;
+  readonly keepsAlive = true;
   readonly areSampled = false;
   readonly pollSet: PollSet;
   onChange: (() => void) | undefined;

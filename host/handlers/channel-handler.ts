@@ -65,6 +65,15 @@ export abstract class ChannelHandler implements Channel {
     return this.#membership.lifetime.closed;
   }
 
+  /**
+   * Resolves when the channel is connected; rejects with the error if the connect fails, and with ECONNABORTED if the
+   * channel is closed first. What `connect` returns, for code that does not call it itself. If nobody waits for it, a
+   * rejection is ignored: the error goes to `handleError` in any case.
+   */
+  get opened(): Promise<void> {
+    return this.#membership.openingOf(this.connected).promise;
+  }
+
   /** Aborted when the channel is closed, to cancel asynchronous work on its behalf. Each life has its own signal. */
   get signal(): AbortSignal {
     return this.#membership.lifetime.signal;
@@ -214,6 +223,7 @@ export abstract class ChannelHandler implements Channel {
     if (!this.#membership.isMember) return;
     this.connected = true;
     this.connecting = false;
+    this.#membership.opening?.open();
   }
 
   handleSecureEvent(): void | Promise<void> {
@@ -255,13 +265,16 @@ export abstract class ChannelHandler implements Channel {
 
   /** @internal */
   socketError(code: string): OSError {
-    const syscall = this.connecting ? "connect" : "poll";
-    if (this.connecting) {
+    const isConnect = this.connecting;
+    const { host, port, path } = this.addr ?? {};
+    const error = new OSError(code, { syscall: isConnect ? "connect" : "poll", address: host, port, path });
+    if (isConnect) {
       // The engine has left this state as well.
       this.connecting = false;
       this.#membership.state = State.IDLE;
+      this.#membership.opening?.fail(error);
     }
-    return new OSError(code, { syscall, address: this.addr?.host, port: this.addr?.port, path: this.addr?.path });
+    return error;
   }
 
   /** @internal */

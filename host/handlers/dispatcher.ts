@@ -4,24 +4,37 @@
  */
 
 import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
-import type { ChannelDescription } from "../loop/channel.js";
+import { type ChannelDescription, handleThrown } from "../loop/channel.js";
 import { ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
 import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
 import type { Endpoint } from "../net/endpoint.js";
 import { Interest, State } from "../loop/engine.js";
+import type { Opening } from "../loop/opening.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
+import { FileWrapper } from "../net/file-wrapper.js";
 import { plainBytes } from "../net/plain-bytes.js";
 import { Socket } from "../net/socket.js";
 import { TlsEndpoint } from "../net/tls/endpoint.js";
 import type { TLSSocket, WrapTlsOptions } from "../net/tls/options.js";
-import { tlsOf, tlsOn } from "../net/tls/wrapped.js";
+import { moveTls, tlsOf, tlsOn } from "../net/tls/wrapped.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
+import { type ConnectOptions, checkConnectOptions, connectError, familyOfAddress } from "./connect-options.js";
+import { startConnect } from "./connect-start.js";
 import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
 import { Membership } from "./membership.js";
 import { describeState, isOutOfDescriptors, STATES, withoutSocket } from "./states.js";
 
+import { chunksOf } from "./streams/chunks.js";
+import type { Controls } from "./streams/layer.js";
+
 const NOTHING = new Uint8Array(0);
+
+/** Sockets that `connect` has made, for channels that had none: another connect makes another. */
+const madeByConnect = new WeakSet<Endpoint>();
+
+/** The controls of a channel, for layers. */
+export let controlsOf: (channel: Dispatcher) => Controls;
 
 /**
  * Puts TLS between a channel and its socket: the part of `wrapTls` and `startTls` that needs the channel's own.
@@ -98,6 +111,23 @@ export class Dispatcher extends ChannelHandler {
     this.setEndpoint(tlsOf(socket) ?? socket, socket);
   }
 
+  /**
+   * Takes over a duplicate of a descriptor of any kind (a pipe's end, a terminal, a file), made non-blocking, and joins the
+   * map; the caller closes the original. `recv` and `send` are read(2) and write(2) then. O_NONBLOCK belongs to the open
+   * file: all processes that share it have it. asyncore: file_dispatcher's set_file.
+   * @throws OSError: EBADF, EMFILE, ...
+   */
+  setFile(fd: number): void {
+    const backend = backendOf(this.map);
+    const file = new FileWrapper(fd, backend);
+    const result = backend.setNonBlocking(file.fd, true);
+    if (result < 0) {
+      file.close();
+      throw new OSError(backend.errorCode(result), { errno: result, syscall: "fcntl" });
+    }
+    this.setEndpoint(file);
+  }
+
   /** Allows the address to be bound again at once (SO_REUSEADDR); does nothing if the option cannot be set. */
   setReuseAddr(): void {
     try {
@@ -138,30 +168,49 @@ export class Dispatcher extends ChannelHandler {
 
   /**
    * Connects. The result is reported by `handleConnect`, or by `handleError` with an {@link OSError}; immediately if it is
-   * known immediately. A host name is looked up by the loop: see `loop`, `loopSync`.
+   * known immediately. It can be awaited as well: see {@link opened}. A host name is looked up by the loop: see `loop`,
+   * `loopSync`.
+   *
+   * A channel without a socket gets one of the address's family, and a new one each time. The addresses of a host name are
+   * then tried in turn, of both families, until one connects (RFC 8305). A channel with a socket of its own connects that
+   * one, to the first address of its family.
    * @throws OSError if it fails immediately
    */
-  connect(address: SocketAddress): void {
+  connect(address: SocketAddress, options: ConnectOptions = {}): PromiseLike<void> {
     checkAddress("address", address);
+    checkConnectOptions(options);
+    const backend = backendOf(this.map);
+    const isAnySocket = this.#takesAnySocket;
+    // Where an address is to be chosen, it makes the channel a member of the map meanwhile.
+    if (isAnySocket) this.#makeSocket(familyOfAddress(backend, address));
     this.#open("connect");
     const { socket } = this;
-    this.#membership.stopLookup();
+    const membership = this.#membership;
+    membership.stopLookup();
     this.connected = false;
     this.connecting = true;
+    const former = this.addr ?? address;
+    const opening = membership.beginOpening(() => connectError("ECONNABORTED", former, "another connect was begun"));
     this.addr = address;
-    if (address.path !== undefined || address.host === "" || backendOf(this.map).isNumeric(address.host) !== 0) {
-      this.#connectTo(address);
-      return;
-    }
-    const { host, port } = address;
-    const family = socket.family === "IPv6" ? 6 : 4;
-    this.#membership.lookup(this, host, family, (result) => {
-      if (result instanceof OSError) {
-        this.connecting = false;
-        throw result;
-      }
-      this.#connectTo({ host: result, port });
-    });
+    const family = options.family ?? (isAnySocket ? 0 : socket.family === "IPv6" ? 6 : 4);
+    startConnect(
+      this,
+      membership,
+      opening,
+      address,
+      options,
+      { family, areForOwnSocket: !isAnySocket },
+      {
+        connectTo: (found) => this.#connectTo(found),
+        won: (found) => this.#connectWon(found),
+        ended: (error) => this.#endConnect(opening, error),
+        failed: (error) => {
+          this.#endConnect(opening, error);
+          handleThrown(this, error, false);
+        },
+      },
+    );
+    return opening;
   }
 
   /** Accepts one waiting connection; undefined if there is none. If out of descriptors, it logs this and pauses. */
@@ -232,6 +281,7 @@ export class Dispatcher extends ChannelHandler {
   close(): void {
     this.#reset();
     this.delChannel();
+    if (this.#membership.opening?.isPending === true) this.#membership.opening.fail(this.#closedWhileConnecting());
     this.#membership.interest = Interest.READ;
     if (this.#endpoint === undefined) return;
     try {
@@ -241,6 +291,23 @@ export class Dispatcher extends ChannelHandler {
     } finally {
       this.#membership.endLife();
     }
+  }
+
+  /** The same as {@link close}, for `using` and `await using`. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /**
+   * The input as it arrives, in chunks: `for await (const chunk of channel)`. Ends at end of input; throws what
+   * `handleError` would be given, and ECONNRESET if the connection is lost. At most 64 KiB are read ahead.
+   *
+   * The input goes to iterators from then on: `handleRead`, `handleEof`, `handleClose` and `handleError` are not called any
+   * more. Neither leaving the loop nor its end closes the channel: another loop goes on where the last one was left.
+   * @throws Error ERR_INPUT_CLAIMED if the input goes to a stream already
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return chunksOf(this, this.#controls);
   }
 
   describe(): ChannelDescription {
@@ -273,6 +340,7 @@ export class Dispatcher extends ChannelHandler {
     this.#socket = socket;
     if (address !== undefined) this.addr = address;
     this.connected = kind === "connected";
+    if (this.connected) membership.opening?.open();
     this.accepting = kind === "listening";
     membership.state = STATES[kind];
     membership.eofHandled = false;
@@ -344,7 +412,22 @@ export class Dispatcher extends ChannelHandler {
     this.#membership.setLayer(tls);
   }
 
+  /** What a layer that is put on the channel at run time may do: see `streams/layer.ts`. */
+  get #controls(): Controls {
+    return {
+      setReadInterest: (on) => this.setReadInterest(on),
+      setWriteInterest: (on) => {
+        // A class that is sampled otherwise has write events only if it overrides handleWrite.
+        this.#membership.handlesWrite = true;
+        this.setWriteInterest(on);
+      },
+      sendNow: (pieces) => this.sendPieces(pieces),
+      endOutput: () => this.endOutput(),
+    };
+  }
+
   static {
+    controlsOf = (channel) => channel.#controls;
     layTls = (channel, options, isUnderWay) => channel.#layTls(options, isUnderWay);
   }
 
@@ -361,10 +444,60 @@ export class Dispatcher extends ChannelHandler {
       done = this.socket.connect(address);
     } catch (error) {
       this.connecting = false;
+      this.#membership.opening?.fail(error);
       throw error;
     }
     this.#membership.enter(done ? State.OPEN : State.CONNECTING);
     if (done) void this.handleConnectEvent();
+  }
+
+  /** Does a connect make a socket? Not in place of an open one with TLS: the new one would be without. */
+  get #takesAnySocket(): boolean {
+    if (this.#endpoint === undefined) return true;
+    if (this.#tls !== undefined && this.fd >= 0) return false;
+    return this.#socket !== undefined && madeByConnect.has(this.#socket);
+  }
+
+  /** Makes a socket for one connect, in place of that of an earlier one. */
+  #makeSocket(family: Family): void {
+    const former = this.#endpoint;
+    const socket = Socket.create({ family }, backendOf(this.map));
+    madeByConnect.add(socket);
+    this.setSocket(socket);
+    former?.close();
+  }
+
+  /** One of several addresses is connected: its socket takes the place of the one that the channel had meanwhile. */
+  #connectWon(socket: Socket): void {
+    const former = this.#endpoint;
+    this.delChannel();
+    // TLS that was put on the channel meanwhile moves with it: nothing may be sent without.
+    this.#endpoint = former instanceof TlsEndpoint ? moveTls(former, socket) : socket;
+    this.#socket = socket;
+    madeByConnect.add(socket);
+    this.#membership.state = State.OPEN;
+    try {
+      try {
+        this.addChannel();
+      } finally {
+        former?.close();
+      }
+      this.follow(this.handleConnectEvent());
+    } catch (error) {
+      handleThrown(this, error, false);
+    }
+  }
+
+  /** A connect has failed, and not by an event of the channel's own socket. */
+  #endConnect(opening: Opening, error: OSError): void {
+    this.#membership.stopLookup();
+    this.connecting = false;
+    this.#membership.enter(State.IDLE);
+    opening.fail(error);
+  }
+
+  #closedWhileConnecting(): OSError {
+    return connectError("ECONNABORTED", this.addr ?? { path: "" }, "the channel was closed before it was connected");
   }
 
   /** The endpoint. @throws OSError EBADF if there is none, or it has been closed */

@@ -4,11 +4,13 @@
  * and no handler class.
  */
 
+import type { Addresses } from "../backend/backend.js";
 import { type ChannelMap, registrarOf } from "../loop/channel-map.js";
 import type { Channel, Registration } from "../loop/channel.js";
 import { Interest, State } from "../loop/engine.js";
 import type { OSError } from "../backend/errors.js";
 import type { Endpoint, Layer } from "../net/endpoint.js";
+import { Opening } from "../loop/opening.js";
 import { Lifetime } from "./lifetime.js";
 
 /** A handler and its map, whether or not it is in the map. */
@@ -26,6 +28,8 @@ export class Membership {
   /** Has the handler's life ended? See Lifetime. */
   #isOver = false;
   #lifetime: Lifetime | undefined;
+  /** The connect under way, or the last one, if there was one. */
+  opening: Opening | undefined;
   #registration: Registration | undefined;
   #stopLookup: (() => void) | undefined;
 
@@ -93,6 +97,22 @@ export class Membership {
     this.#registration?.setInterest(interest);
   }
 
+  /** Begins a connect. One that is under way is over: `error` makes its error. */
+  beginOpening(error: () => OSError): Opening {
+    if (this.opening?.hasBegun === true) this.opening.fail(error());
+    const opening = this.opening?.isPending === true ? this.opening : new Opening();
+    opening.hasBegun = true;
+    this.opening = opening;
+    return opening;
+  }
+
+  /** The outcome of the connect under way, or of the last one; without any, of one to come. */
+  openingOf(isConnected: boolean): Opening {
+    this.opening ??= new Opening();
+    if (isConnected) this.opening.open();
+    return this.opening;
+  }
+
   /** Changes the state, in the engine as well. */
   enter(state: number): void {
     this.state = state;
@@ -126,7 +146,7 @@ export class Membership {
   }
 
   /** Looks up a host name; {@link leave} and {@link stopLookup} cancel it. See `Registrar.lookup`. */
-  lookup(channel: Channel, host: string, family: 4 | 6, done: (result: string | OSError) => void): void {
+  lookup(channel: Channel, host: string, family: 0 | 4 | 6, done: (result: Addresses | OSError) => void): void {
     let answered = false;
     const stopLookup = registrarOf(this.map).lookup(channel, host, family, (result) => {
       answered = true;

@@ -34,6 +34,8 @@ const hook = createHook({
 
 /** Calls back, soon and outside of any other callback, after something else has run. */
 export class Activity {
+  /** Do its timers keep the process alive? */
+  keepsAlive = true;
   readonly #callback: () => void;
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
@@ -63,7 +65,7 @@ export class Activity {
       this.#calls = 0;
       this.#immediate.ref();
     }
-    if (!hookWorks) this.#timer ??= setTimeout(this.#call, BLIND_MS);
+    if (!hookWorks) this.#startTimer(BLIND_MS);
   }
 
   stop(): void {
@@ -89,7 +91,12 @@ export class Activity {
     if (this.#immediate === undefined) return;
     clearImmediate(this.#immediate);
     this.#immediate = undefined;
-    this.#timer ??= setTimeout(this.#call, REST_MS);
+    this.#startTimer(REST_MS);
+  }
+
+  #startTimer(delayMs: number): void {
+    this.#timer ??= setTimeout(this.#call, delayMs);
+    if (!this.keepsAlive) this.#timer.unref();
   }
 
   readonly #run = (): void => {

@@ -143,6 +143,23 @@ export class ChannelMap {
     return new Waker(this.#use(), callback);
   }
 
+  /**
+   * Lets the process end while a `loop` that runs on the map waits: for a map that serves in the background. The promise
+   * of that loop is then never settled. Like `unref` of Node's servers and sockets.
+   */
+  unref(): this {
+    return this.#setReferenced(false);
+  }
+
+  /** A `loop` that runs on the map keeps the process alive, which is the default. */
+  ref(): this {
+    return this.#setReferenced(true);
+  }
+
+  hasRef(): boolean {
+    return this.#scheduler?.keepsAlive ?? true;
+  }
+
   /** What each channel is doing, in channel order. Makes system calls for the addresses: too slow for every turn. */
   snapshot(): ChannelSnapshot[] {
     const scheduler = this.#scheduler;
@@ -166,11 +183,30 @@ export class ChannelMap {
     return { ...readStatistics(engine), channelsNow: engine.channelCount(), timersNow: engine.timerCount() };
   }
 
-  /** Closes the map's wakers, and releases its operating-system resources. Does not close other channels: see `closeAll`. */
+  /**
+   * Closes the map's channels, cancels its timers, and releases its operating-system resources. An error of a `close` is
+   * thrown after that. For `using` and `await using`.
+   */
   [Symbol.dispose](): void {
-    for (const channel of [...this.values()]) if (channel instanceof Waker) channel.close();
+    let first: { readonly error: unknown } | undefined;
+    for (const channel of [...this.values()]) {
+      try {
+        channel.close();
+      } catch (error) {
+        first ??= { error };
+      }
+    }
+    this.cancelTimers();
     this.#scheduler?.dispose();
     this.#scheduler = undefined;
+    if (first !== undefined) throw first.error;
+  }
+
+  #setReferenced(on: boolean): this {
+    const scheduler = this.#use();
+    scheduler.keepsAlive = on;
+    scheduler.changed();
+    return this;
   }
 
   #use(): Scheduler {

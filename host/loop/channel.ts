@@ -3,10 +3,11 @@
  * throws, and what a handler calls on the loop. Knows no handler class and no scheduler.
  */
 
-import type { SocketAddress } from "../backend/backend.js";
+import type { Addresses, SocketAddress } from "../backend/backend.js";
 import { BlockingIOError, ExitNow, isDisconnect, OSError } from "../backend/errors.js";
 import { logThrown, nameForLog } from "../backend/log.js";
 import type { Layer } from "../net/endpoint.js";
+import { Opening } from "./opening.js";
 
 /**
  * A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. What the promise of an
@@ -77,10 +78,12 @@ export function handleThrown(
 }
 
 /**
- * Is it a promise, of any library? A callback may return something else: `handleRead() { return this.recv(1); }`.
+ * Is it a promise, of any library? A callback may return something else: `handleRead() { return this.recv(1); }`. What
+ * `connect` returns is none: the channel has been notified of its failure already.
  * @internal
  */
 export function isThenable(result: unknown): result is PromiseLike<unknown> {
+  if (result instanceof Opening) return false;
   return typeof result === "object" && result !== null && "then" in result && typeof result.then === "function";
 }
 
@@ -131,10 +134,10 @@ export interface Registrar {
   add(channel: Channel, registering: Registering): Registration;
   /**
    * Looks a host name up in the way of the loop that runs: without blocking under `loop`, blocking under `loopSync`. If
-   * none runs, the next one does it. `done` gets a numeric address or an OSError; what it throws goes to
+   * none runs, the next one does it. `done` gets numeric addresses or an OSError; what it throws goes to
    * `channel.handleError`. @returns a call that cancels it.
    */
-  lookup(channel: Channel, host: string, family: 0 | 4 | 6, done: (result: string | OSError) => void): () => void;
+  lookup(channel: Channel, host: string, family: 0 | 4 | 6, done: (result: Addresses | OSError) => void): () => void;
   /**
    * If a callback returned a promise, handles its rejection: by `fail`, by default by {@link handleThrown}. What `fail`
    * throws leaves the loop; if none runs, the next one.

@@ -14,6 +14,8 @@ export interface Turns {
   readonly pollSet: PollSet;
   /** With at least this many ready channels, the next turn is taken without returning to the host's event loop. */
   readonly busyFrom: number;
+  /** Do they keep the host's event loop alive? Read before each wait. */
+  readonly keepsAlive: boolean;
   /** Are there channels whose interest must be sampled? */
   readonly areSampled: boolean;
   /** Set while the driver waits. To be called when something that a turn depends on has changed. */
@@ -58,6 +60,7 @@ export class Driver {
   #isInTurn = false;
   /** Did the last wake take several turns, or would it have? */
   #wasBusy = false;
+  #keepsAlive = true;
   #settle: { resolve: () => void; reject: (error: unknown) => void } | undefined;
 
   constructor(turns: Turns, signal: AbortSignal | undefined) {
@@ -90,6 +93,7 @@ export class Driver {
     const turns = this.#turns;
     const isWorthIt = turns.beforeWait();
     this.#watch ??= turns.pollSet.watch(this.#wake);
+    if (turns.keepsAlive !== this.#keepsAlive) this.#setReferenced(turns.keepsAlive);
     turns.onChange = this.#runSoon;
     if (turns.areSampled) this.#activity.watch();
     else this.#activity.stop();
@@ -164,6 +168,15 @@ export class Driver {
     clearTimeout(this.#timer);
     this.#timerAtMs = performance.now() + waitMs;
     this.#timer = setTimeout(this.#timeout, Math.min(Math.ceil(waitMs), TIMER_MS_MAX));
+    if (!this.#keepsAlive) this.#timer.unref();
+  }
+
+  #setReferenced(on: boolean): void {
+    this.#keepsAlive = on;
+    this.#watch?.setReferenced(on);
+    this.#activity.keepsAlive = on;
+    if (on) this.#timer?.ref();
+    else this.#timer?.unref();
   }
 
   readonly #timeout = (): void => {

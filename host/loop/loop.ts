@@ -33,6 +33,10 @@ class MapTurns implements Turns {
     this.#turnsLeft = count;
   }
 
+  get keepsAlive(): boolean {
+    return this.#scheduler.keepsAlive;
+  }
+
   get areSampled(): boolean {
     return this.#scheduler.sampled > 0;
   }

@@ -5,11 +5,11 @@
  * runs, the name waits for the next loop.
  */
 
-import type { Backend } from "../backend/backend.js";
+import type { Addresses, Backend } from "../backend/backend.js";
 import type { Channel } from "./channel.js";
 import { OSError } from "../backend/errors.js";
 
-type Done = (result: string | OSError) => void;
+type Done = (result: Addresses | OSError) => void;
 
 interface Lookup {
   readonly channel: Channel;
@@ -59,13 +59,13 @@ export class NameLookups {
       this.#finish(lookup, this.#lookupSync(host, family));
     } else {
       this.#backend.lookup(host, family).then(
-        (address) => this.#finish(lookup, address),
+        (addresses) => this.#finish(lookup, addresses),
         (error: unknown) => this.#finish(lookup, asOSError(error)),
       );
     }
   }
 
-  #lookupSync(host: string, family: 0 | 4 | 6): string | OSError {
+  #lookupSync(host: string, family: 0 | 4 | 6): Addresses | OSError {
     try {
       return this.#backend.lookupSync(host, family);
     } catch (error) {
@@ -73,7 +73,7 @@ export class NameLookups {
     }
   }
 
-  #finish(lookup: Lookup, result: string | OSError): void {
+  #finish(lookup: Lookup, result: Addresses | OSError): void {
     if (lookup.isOver) return;
     lookup.isOver = true;
     this.#guard(lookup.channel, () => lookup.done(result));

@@ -3,7 +3,7 @@
  * knows no handler class, and nothing of how a loop waits.
  */
 
-import type { Backend, PollSet } from "../backend/backend.js";
+import type { Addresses, Backend, PollSet } from "../backend/backend.js";
 import type { Channel, Registering, Registrar, Registration } from "./channel.js";
 import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
 import { LoopError, OSError } from "../backend/errors.js";
@@ -34,6 +34,8 @@ export class Scheduler implements Registrar, MemberHolder {
   isLooping = false;
   /** How many channels are sampled every turn. */
   sampled = 0;
+  /** Does a loop that waits keep the process alive? */
+  keepsAlive = true;
   /** How many channels do not keep a loop going. */
   unreferenced = 0;
   /** Set while a loop waits between turns; called when something changes that the loop must know of. */
@@ -133,7 +135,7 @@ export class Scheduler implements Registrar, MemberHolder {
   }
 
   /** See `Registrar.lookup`. */
-  lookup(channel: Channel, host: string, family: 0 | 4 | 6, done: (result: string | OSError) => void): () => void {
+  lookup(channel: Channel, host: string, family: 0 | 4 | 6, done: (result: Addresses | OSError) => void): () => void {
     return this.lookups.add(channel, host, family, done);
   }
 

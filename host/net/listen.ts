@@ -56,7 +56,7 @@ export function openListener(address: SocketAddress, backend: Backend = defaultB
 
 function numeric(backend: Backend, address: SocketAddress): SocketAddress {
   if (address.path !== undefined || backend.isNumeric(address.host) !== 0) return address;
-  return { host: backend.lookupSync(address.host, 0), port: address.port };
+  return { host: backend.lookupSync(address.host, 0)[0], port: address.port };
 }
 
 function familyOf(backend: Backend, { host, path }: SocketAddress): "IPv4" | "IPv6" | "unix" {

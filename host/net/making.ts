@@ -8,26 +8,29 @@ const FAMILIES = ["IPv4", "IPv6", "unix"] as const;
 const TYPES = ["stream", "dgram"] as const;
 
 /** What a socket is made as. */
-export interface SocketOptions {
+export interface SocketOptions<F extends Family = Family> {
   /** Default "IPv4". */
-  readonly family?: Family;
+  readonly family?: F;
   /** Default "stream". */
   readonly type?: SocketType;
 }
 
 /** A descriptor, and what it was made as. */
-export interface SocketFacts {
+export interface SocketFacts<F extends Family = Family> {
   readonly fd: number;
-  readonly family: Family;
+  readonly family: F;
   readonly type: SocketType;
 }
 
 /** Makes a socket. socket(2). */
-export function made(options: SocketOptions, backend: Backend): SocketFacts {
+export function made<F extends Family>(options: SocketOptions<F>, backend: Backend): SocketFacts<F> {
   checkOptions("options", options, ["family", "type"]);
   checkBackend("backend", backend);
-  const { family = "IPv4", type = "stream" } = options;
-  checkOneOf("family", family, FAMILIES);
+  const { family: asked, type = "stream" } = options;
+  // Where no family is given, F is "IPv4".
+  const family = (asked === undefined ? "IPv4" : asked) as F;
+  const given: unknown = family;
+  checkOneOf("family", given, FAMILIES);
   checkOneOf("type", type, TYPES);
   const fd = backend.socket(family, type);
   if (fd < 0) throw errorOf(backend, fd, "socket");

@@ -8,5 +8,5 @@ export function numericAddress(backend: Backend, address: SocketAddress, of: Fam
   const family = of === "IPv6" ? 6 : 4;
   // Python's bind(("", port)): every address of the machine.
   if (address.host === "") return { host: family === 6 ? "::" : "0.0.0.0", port: address.port };
-  return { host: backend.lookupSync(address.host, family), port: address.port };
+  return { host: backend.lookupSync(address.host, family)[0], port: address.port };
 }

@@ -1,6 +1,6 @@
 /** Owns socket options: their names, which kind of value each has, and how it is read and set. Knows the backend seam. */
 
-import type { Backend, SocketOption } from "../backend/backend.js";
+import type { Backend, SocketOption, TextOption } from "../backend/backend.js";
 import { checkInteger, checkOneOf } from "../backend/check.js";
 import { OSError } from "../backend/errors.js";
 import { errorOf } from "./results.js";
@@ -14,6 +14,8 @@ const SWITCHES = [
   "SO_ACCEPTCONN",
   "TCP_NODELAY",
   "IPV6_V6ONLY",
+  "IP_MULTICAST_LOOP",
+  "IPV6_MULTICAST_LOOP",
 ] as const satisfies readonly SocketOption[];
 const NUMBERS = [
   "SO_RCVBUF",
@@ -22,7 +24,18 @@ const NUMBERS = [
   "SO_TYPE",
   "SO_ERROR",
   "SO_LINGER",
+  "TCP_KEEPIDLE",
+  "TCP_KEEPINTVL",
+  "TCP_KEEPCNT",
+  "TCP_USER_TIMEOUT",
+  "IP_TOS",
+  "IP_TTL",
+  "IP_MULTICAST_TTL",
+  "IPV6_TCLASS",
+  "IPV6_UNICAST_HOPS",
+  "IPV6_MULTICAST_HOPS",
 ] as const satisfies readonly SocketOption[];
+const TEXTS: readonly string[] = ["SO_BINDTODEVICE", "TCP_CONGESTION"] satisfies readonly TextOption[];
 const OPTIONS: readonly SocketOption[] = [...SWITCHES, ...NUMBERS];
 const SWITCH_NAMES: ReadonlySet<SocketOption> = new Set(SWITCHES);
 /** Socket options that are on or off. `SO_ACCEPTCONN` can only be read. */
@@ -34,6 +47,10 @@ export type SocketNumber = (typeof NUMBERS)[number];
 const VALUE_MAX = 0x7fffffff;
 /** The same numbers on every platform. */
 const TYPE_NUMBERS = { stream: 1, dgram: 2 } as const;
+
+export function isTextOption(option: string): option is TextOption {
+  return TEXTS.includes(option);
+}
 
 export function checkOption(option: SocketOption): void {
   checkOneOf("option", option, OPTIONS);

@@ -4,25 +4,39 @@
  */
 
 import type {
+  AddressOf,
   Backend,
   Datagram,
   Family,
+  InetAddress,
   ShutdownHow,
   SocketAddress,
   SocketOption,
   SocketType,
+  TextOption,
+  UnixAddress,
 } from "../backend/backend.js";
-import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
+import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf, checkString } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
 import { adopted, made, madePair, type SocketOptions } from "./making.js";
 import { numericAddress } from "./numeric.js";
 import { errorOf, wouldBlock } from "./results.js";
-import { checkOption, readOption, type SocketNumber, type SocketSwitch, writeOption } from "./socket-options.js";
+import {
+  checkOption,
+  isTextOption,
+  readOption,
+  type SocketNumber,
+  type SocketSwitch,
+  writeOption,
+} from "./socket-options.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 import { OSError } from "../backend/errors.js";
+import { AncillarySocket } from "./ancillary-socket.js";
 
+const KINDS = ["inet", "unix"] as const;
+type AddressKind = (typeof KINDS)[number];
 const HOWS = ["read", "write", "both"] as const;
 /** What getpeername(2) says of a connection that was reset: ENOTCONN on Linux, EINVAL on macOS. */
 const NO_PEER: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL"]);
@@ -38,9 +52,11 @@ export type { SocketOptions };
 /**
  * A non-blocking, close-on-exec socket. Calls that would have to wait throw {@link BlockingIOError}; every other
  * failure throws {@link OSError}, EBADF once it is closed. Each method is the call of the same name in socket(7).
+ *
+ * The type has the family where that is known: an address of a `Socket<"IPv4">` has a port, and no path.
  */
-export class Socket implements Endpoint {
-  readonly family: Family;
+export class Socket<F extends Family = Family> extends AncillarySocket implements Endpoint {
+  readonly family: F;
   readonly type: SocketType;
   readonly #backend: Backend;
   #fd: number;
@@ -54,7 +70,8 @@ export class Socket implements Endpoint {
   #pendingError = 0;
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
-  private constructor(backend: Backend, fd: number, family: Family, type: SocketType) {
+  private constructor(backend: Backend, fd: number, family: F, type: SocketType) {
+    super();
     this.#backend = backend;
     this.#fd = fd;
     this.family = family;
@@ -63,7 +80,10 @@ export class Socket implements Endpoint {
   }
 
   /** Makes a socket. socket(2). */
-  static create(options: SocketOptions = {}, backend: Backend = defaultBackend()): Socket {
+  static create<F extends Family = "IPv4">(
+    options: SocketOptions<F> = {},
+    backend: Backend = defaultBackend(),
+  ): Socket<F> {
     const { fd, family, type } = made(options, backend);
     const socket = new Socket(backend, fd, family, type);
     if (type === "stream") socket.#known = UNCONNECTED;
@@ -71,7 +91,7 @@ export class Socket implements Endpoint {
   }
 
   /** Two sockets connected to each other. socketpair(2). */
-  static pair(type: SocketType = "stream", backend: Backend = defaultBackend()): [Socket, Socket] {
+  static pair(type: SocketType = "stream", backend: Backend = defaultBackend()): [Socket<"unix">, Socket<"unix">] {
     const [one, other] = madePair(type, backend);
     return [new Socket(backend, one, "unix", type), new Socket(backend, other, "unix", type)];
   }
@@ -102,7 +122,7 @@ export class Socket implements Endpoint {
   }
 
   /** Takes one waiting connection; undefined when there is none. @throws OSError: EMFILE, ENFILE, ECONNABORTED, ... */
-  accept(): [socket: Socket, address: SocketAddress] | undefined {
+  accept(): [socket: Socket<F>, address: AddressOf<F>] | undefined {
     const accepted = this.#backend.accept(this.#fd);
     if (typeof accepted === "number") {
       if (wouldBlock(this.#backend, accepted)) return undefined;
@@ -112,7 +132,7 @@ export class Socket implements Endpoint {
     const socket = new Socket(this.#backend, fd, this.family, this.type);
     socket.#peer = address;
     socket.#known = { kind: "connected", address };
-    return [socket, address];
+    return [socket, address as AddressOf<F>];
   }
 
   /** Binds to an address; a host name is looked up, blocking. Port 0 takes a free one. */
@@ -234,36 +254,75 @@ export class Socket implements Endpoint {
 
   /**
    * Reads an option: 0 or 1 for a switch. `SO_ERROR` gives a pending error once, as a positive errno; `SO_LINGER` is -1 where
-   * it is off. getsockopt(2).
+   * it is off. A text for `SO_BINDTODEVICE` and `TCP_CONGESTION`. getsockopt(2).
    */
-  getOption(option: SocketOption): number {
+  getOption(option: SocketOption): number;
+  getOption(option: TextOption): string;
+  getOption(option: SocketOption | TextOption): number | string {
+    if (isTextOption(option)) {
+      const text = this.#backend.getTextOption(this.#fd, option);
+      return typeof text === "number" ? this.#check(text, "getsockopt") : text;
+    }
     checkOption(option);
     if (option === "SO_ERROR" && this.#pendingError !== 0) return -this.#takePending();
     return readOption(this.#backend, this.#fd, option);
   }
 
-  /** Sets an option: true or false, or 1 or 0, for a switch; a whole number for the others. setsockopt(2). */
+  /**
+   * Sets an option: true or false, or 1 or 0, for a switch; a text for `SO_BINDTODEVICE` and `TCP_CONGESTION`; a whole
+   * number for the others. setsockopt(2).
+   */
   setOption(option: SocketSwitch, value: boolean | number): void;
   setOption(option: SocketNumber, value: number): void;
-  setOption(option: SocketOption, value: boolean | number): void {
+  setOption(option: TextOption, value: string): void;
+  setOption(option: SocketOption | TextOption, value: boolean | number | string): void {
+    if (isTextOption(option)) {
+      checkString("value", value);
+      this.#check(this.#backend.setTextOption(this.#fd, option, value), "setsockopt");
+      return;
+    }
     checkOption(option);
     writeOption(this.#backend, this.#fd, option, value);
   }
 
-  /** Where the socket is bound. getsockname(2). */
-  localAddress(): SocketAddress {
+  /**
+   * Where the socket is bound. getsockname(2).
+   * @param kind "inet" for an address with host and port, "unix" for one with a path, where the socket's type does not say
+   * @throws OSError EAFNOSUPPORT where it is not of that kind
+   */
+  localAddress(): AddressOf<F>;
+  localAddress(kind: "inet"): InetAddress;
+  localAddress(kind: "unix"): UnixAddress;
+  localAddress(kind?: AddressKind): SocketAddress {
     const address = this.#backend.localAddress(this.#fd);
     if (typeof address === "number") throw errorOf(this.#backend, address, "getsockname");
-    return address;
+    return ofKind(address, kind, "getsockname");
   }
 
-  /** Whom it is connected to, or was: the operating system forgets the peer of a reset connection. getpeername(2). */
-  remoteAddress(): SocketAddress {
+  /**
+   * Whom it is connected to, or was: the operating system forgets the peer of a reset connection. getpeername(2).
+   * @param kind see {@link localAddress}
+   */
+  remoteAddress(): AddressOf<F>;
+  remoteAddress(kind: "inet"): InetAddress;
+  remoteAddress(kind: "unix"): UnixAddress;
+  remoteAddress(kind?: AddressKind): SocketAddress {
     const address = this.#backend.remoteAddress(this.#fd);
-    if (typeof address !== "number") return address;
+    if (typeof address !== "number") return ofKind(address, kind, "getpeername");
     const error = errorOf(this.#backend, address, "getpeername");
-    if (this.#peer !== undefined && this.#wasConnected && NO_PEER.has(error.code)) return this.#peer;
+    if (this.#peer !== undefined && this.#wasConnected && NO_PEER.has(error.code)) {
+      return ofKind(this.#peer, kind, "getpeername");
+    }
     throw error;
+  }
+
+  protected override get backend(): Backend {
+    return this.#backend;
+  }
+
+  protected override count(received: number, sent: number): void {
+    this.#bytesIn += received;
+    this.#bytesOut += sent;
   }
 
   /** @internal */
@@ -362,6 +421,15 @@ export class Socket implements Endpoint {
   #numeric(address: SocketAddress): SocketAddress {
     return numericAddress(this.#backend, address, this.family);
   }
+}
+
+/** @throws OSError EAFNOSUPPORT for an address of the other kind; TypeError, RangeError for an unknown kind */
+function ofKind(address: SocketAddress, kind: AddressKind | undefined, syscall: string): SocketAddress {
+  if (kind === undefined) return address;
+  checkOneOf("kind", kind, KINDS);
+  if ((kind === "unix") === (address.path !== undefined)) return address;
+  const hint = kind === "unix" ? "the socket has a host and a port" : "the socket has a path: it is a Unix socket";
+  throw new OSError("EAFNOSUPPORT", { syscall, hint });
 }
 
 /** An address, or undefined where there is none. */

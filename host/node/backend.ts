@@ -6,6 +6,7 @@ import { performance } from "node:perf_hooks";
 import type { Backend, Clock, PollSet } from "../backend/backend.js";
 import { checkBoolean, checkInteger, checkOneOf, checkOptions } from "../backend/check.js";
 import { UnsupportedPlatformError } from "../backend/errors.js";
+import { createAncillaryCalls } from "./ancillary.js";
 import { Batch } from "./batch/batch.js";
 import { type OrderedCalls, orderCalls } from "./batch/order.js";
 import { Records } from "./batch/record.js";
@@ -80,6 +81,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     ...createSocketCalls(libc, constants, scratch),
     ...createDescriptorCalls(libc, constants, scratch),
     ...createBeneathCalls(libc),
+    ...createAncillaryCalls(libc, constants),
     lookupSync,
   };
   const batch = (batchOfThread ??= createBatch(libc, direct));

@@ -6,10 +6,18 @@
 
 import { constants as os } from "node:os";
 import { getSystemErrorName } from "node:util";
-import type { SocketOption } from "../backend/backend.js";
+import type { SocketOption, TextOption } from "../backend/backend.js";
 
 /** An option, as libc names it. */
 export type OptionNumbers = readonly [level: number, option: number];
+
+/** The options of multicast groups, by family. */
+export interface MulticastConstants {
+  readonly membership4: readonly [level: number, join: number, leave: number];
+  readonly membership6: readonly [level: number, join: number, leave: number];
+  readonly interface4: OptionNumbers;
+  readonly interface6: OptionNumbers;
+}
 
 /** The numbers of one platform. */
 export interface PlatformConstants {
@@ -23,7 +31,10 @@ export interface PlatformConstants {
   readonly O_NONBLOCK: number;
   readonly F_DUPFD_CLOEXEC: number;
   readonly FIONREAD: number;
+  /** The level is -1 for an option that the platform does not have. */
   readonly options: Readonly<Record<SocketOption, OptionNumbers>>;
+  readonly textOptions: Readonly<Record<TextOption, OptionNumbers>>;
+  readonly multicast: MulticastConstants;
   /** Bytes of `sun_path`, its NUL included. */
   readonly unixPathBytes: number;
   /** Does a sockaddr begin with its own length (BSD) rather than with a 16-bit family? */
@@ -55,7 +66,9 @@ export const SO_MEMINFO = 55;
 export const TCP_INFO = 11;
 export const TCP_NOTSENT_LOWAT = 25;
 export const IPPROTO_TCP = 6;
+const IPPROTO_IP = 0;
 const IPPROTO_IPV6 = 41;
+const NONE: OptionNumbers = [-1, 0];
 
 const LINUX: PlatformConstants = {
   AF_INET6: 10,
@@ -79,7 +92,26 @@ const LINUX: PlatformConstants = {
     SO_ACCEPTCONN: [1, 30],
     SO_LINGER: [1, 13],
     TCP_NODELAY: [IPPROTO_TCP, 1],
+    TCP_KEEPIDLE: [IPPROTO_TCP, 4],
+    TCP_KEEPINTVL: [IPPROTO_TCP, 5],
+    TCP_KEEPCNT: [IPPROTO_TCP, 6],
+    TCP_USER_TIMEOUT: [IPPROTO_TCP, 18],
+    IP_TOS: [IPPROTO_IP, 1],
+    IP_TTL: [IPPROTO_IP, 2],
+    IP_MULTICAST_TTL: [IPPROTO_IP, 33],
+    IP_MULTICAST_LOOP: [IPPROTO_IP, 34],
     IPV6_V6ONLY: [IPPROTO_IPV6, 26],
+    IPV6_TCLASS: [IPPROTO_IPV6, 67],
+    IPV6_UNICAST_HOPS: [IPPROTO_IPV6, 16],
+    IPV6_MULTICAST_HOPS: [IPPROTO_IPV6, 18],
+    IPV6_MULTICAST_LOOP: [IPPROTO_IPV6, 19],
+  },
+  textOptions: { SO_BINDTODEVICE: [1, 25], TCP_CONGESTION: [IPPROTO_TCP, 13] },
+  multicast: {
+    membership4: [IPPROTO_IP, 35, 36],
+    membership6: [IPPROTO_IPV6, 20, 21],
+    interface4: [IPPROTO_IP, 32],
+    interface6: [IPPROTO_IPV6, 17],
   },
   unixPathBytes: 108,
   addressHasLength: false,
@@ -124,7 +156,26 @@ const FREEBSD: PlatformConstants = {
     SO_ACCEPTCONN: [SOL_SOCKET_BSD, 2],
     SO_LINGER: [SOL_SOCKET_BSD, 0x80],
     TCP_NODELAY: [IPPROTO_TCP, 1],
+    TCP_KEEPIDLE: [IPPROTO_TCP, 256],
+    TCP_KEEPINTVL: [IPPROTO_TCP, 512],
+    TCP_KEEPCNT: [IPPROTO_TCP, 1024],
+    TCP_USER_TIMEOUT: NONE,
+    IP_TOS: [IPPROTO_IP, 3],
+    IP_TTL: [IPPROTO_IP, 4],
+    IP_MULTICAST_TTL: [IPPROTO_IP, 10],
+    IP_MULTICAST_LOOP: [IPPROTO_IP, 11],
     IPV6_V6ONLY: [IPPROTO_IPV6, 27],
+    IPV6_TCLASS: [IPPROTO_IPV6, 61],
+    IPV6_UNICAST_HOPS: [IPPROTO_IPV6, 4],
+    IPV6_MULTICAST_HOPS: [IPPROTO_IPV6, 10],
+    IPV6_MULTICAST_LOOP: [IPPROTO_IPV6, 11],
+  },
+  textOptions: { SO_BINDTODEVICE: NONE, TCP_CONGESTION: [IPPROTO_TCP, 64] },
+  multicast: {
+    membership4: [IPPROTO_IP, 12, 13],
+    membership6: [IPPROTO_IPV6, 12, 13],
+    interface4: [IPPROTO_IP, 9],
+    interface6: [IPPROTO_IPV6, 9],
   },
   unixPathBytes: 104,
   addressHasLength: true,
@@ -153,7 +204,15 @@ const DARWIN: PlatformConstants = {
   SO_DOMAIN: 0,
   F_DUPFD_CLOEXEC: 67,
   // SO_LINGER counts in ticks there; this is SO_LINGER_SEC.
-  options: { ...FREEBSD.options, SO_LINGER: [SOL_SOCKET_BSD, 0x1080] },
+  options: {
+    ...FREEBSD.options,
+    SO_LINGER: [SOL_SOCKET_BSD, 0x1080],
+    TCP_KEEPIDLE: [IPPROTO_TCP, 0x10],
+    TCP_KEEPINTVL: [IPPROTO_TCP, 0x101],
+    TCP_KEEPCNT: [IPPROTO_TCP, 0x102],
+    IPV6_TCLASS: [IPPROTO_IPV6, 36],
+  },
+  textOptions: { SO_BINDTODEVICE: NONE, TCP_CONGESTION: NONE },
 };
 
 /** The numbers of the platform that this process runs on; {@link loadLibc} has checked that it is supported. */

@@ -198,6 +198,7 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
         this.#watchedSet = undefined;
         this.#watch = undefined;
       },
+      (on) => this.#watchedSet?.setReferenced(on),
     );
     this.#watchedSet = this.#waitFor(watch);
     this.#watch = watch;
@@ -322,7 +323,9 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   /** @throws OSError where no descriptor is left */
   #waitFor(watch: LoopWatch): WatchedDescriptor {
     const own = this.#options.ownWait ? this : undefined;
-    return watchSet(this.#libc, this.#linux, watch, this.#epollFd, own);
+    const set = watchSet(this.#libc, this.#linux, watch, this.#epollFd, own);
+    set.setReferenced(watch.isReferenced);
+    return set;
   }
 
   /** @returns whether the event loop waits for the new set, if it waited for the former one */

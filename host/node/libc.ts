@@ -35,6 +35,7 @@ export interface LinuxCalls {
 export interface LoopPoll {
   start(events: LoopPollEvents, callback: LoopPollCallback): void;
   ref(): void;
+  unref(): void;
   close(): void;
 }
 
@@ -95,6 +96,7 @@ export interface Libc {
   ): number;
   sendtoAt(fd: number, data: number, length: number, flags: number, address: Pointer, addressLength: number): number;
   sendmsg(fd: number, message: Pointer, flags: number): number;
+  recvmsg(fd: number, message: Pointer, flags: number): number;
   getsockopt(fd: number, level: number, option: number, value: Pointer, length: Pointer): number;
   setsockopt(fd: number, level: number, option: number, value: Pointer, length: number): number;
   getsockname(fd: number, address: Pointer, length: Pointer): number;
@@ -185,6 +187,7 @@ function bindLibc(): Libc {
       "intptr_t sendto(int fd, uintptr_t data, size_t length, int flags, const void *address, uint32_t addressLength)",
     ),
     sendmsg: bind<"sendmsg">("intptr_t sendmsg(int fd, const void *message, int flags)"),
+    recvmsg: bind<"recvmsg">("intptr_t recvmsg(int fd, void *message, int flags)"),
     getsockopt: bind<"getsockopt">("int getsockopt(int fd, int level, int option, void *value, void *length)"),
     setsockopt: bind<"setsockopt">("int setsockopt(int fd, int level, int option, const void *value, uint32_t length)"),
     getsockname: bind<"getsockname">("int getsockname(int fd, void *address, void *length)"),

@@ -1,6 +1,6 @@
 /**
  * Owns the looking-up of host names, blocking through getaddrinfo(3) and not blocking through node:dns. Both give the
- * first address in the resolver's own order, and the same errors. Knows no descriptor.
+ * same addresses in the resolver's own order, and the same errors. Knows no descriptor.
  *
  * ```
  * struct addrinfo  0       4        8          12         16        20     24          32           40     48
@@ -9,10 +9,11 @@
  * ```
  */
 
+import type { LookupAddress } from "node:dns";
 import { lookup as lookupOfNode } from "node:dns/promises";
 import { isIP } from "node:net";
 import { domainToASCII } from "node:url";
-import type { NameCalls } from "../backend/backend.js";
+import type { Addresses, NameCalls } from "../backend/backend.js";
 import { OSError } from "../backend/errors.js";
 import { AddressBuffer } from "./addresses.js";
 import { AF_INET, errorCode, type PlatformConstants, SOCK_STREAM } from "./constants.js";
@@ -22,6 +23,7 @@ import type { Libc } from "./libc.js";
 const NAME_MAX = 255;
 const ADDRINFO_BYTES = 48;
 const ADDRLEN_OFFSET = 16;
+const NEXT_OFFSET = 40;
 
 /** libuv's numbers for the errors of getaddrinfo, which are the `errno` of Node's errors. */
 const LIBUV_ERRNOS: Readonly<Record<string, number>> = {
@@ -53,27 +55,37 @@ function isNumeric(host: string): 0 | 4 | 6 {
  * `host` itself where it is a numeric address; undefined where it must be looked up.
  * @throws OSError for an address of the other family, and for an invalid name
  */
-function known(host: string, family: 0 | 4 | 6): string | undefined {
+function known(host: string, family: 0 | 4 | 6): Addresses | undefined {
   const kind = isNumeric(host);
-  if (kind !== 0 && (family === 0 || family === kind)) return host;
+  if (kind !== 0 && (family === 0 || family === kind)) return [host];
   if (kind !== 0 || host === "" || host.length > NAME_MAX || host.includes("\0")) throw failure(host, "EAI_NONAME");
   return undefined;
+}
+
+/** Each address once: a resolver may name one of several sources twice. @throws OSError if there is none */
+function checked(host: string, addresses: readonly string[]): Addresses {
+  const [first, ...others] = new Set(addresses);
+  if (first === undefined) throw failure(host, "EAI_NODATA");
+  return [first, ...others];
 }
 
 export function createLookupCalls(libc: Libc, constants: PlatformConstants): NameCalls {
   const families = { 0: 0, 4: AF_INET, 6: constants.AF_INET6 } as const;
 
-  /** The address in the first entry of the list at `list`. */
-  function firstAddress(host: string, list: bigint): string {
+  /** The addresses in the list at `list`. */
+  function addressesOf(host: string, list: bigint): Addresses {
     const entry = new DataView(new ArrayBuffer(ADDRINFO_BYTES));
-    libc.memcpy(entry, list, ADDRINFO_BYTES);
     const address = new AddressBuffer(libc, constants);
-    const length = Math.min(entry.getUint32(ADDRLEN_OFFSET, true), address.bytes.length);
-    libc.memcpy(address.bytes, entry.getBigUint64(constants.addrinfoAddress, true), length);
-    address.length[0] = length;
-    const found = address.decode();
-    if (found.host === undefined) throw failure(host, "EAI_NODATA");
-    return found.host;
+    const found: string[] = [];
+    for (let at = list; at !== 0n; at = entry.getBigUint64(NEXT_OFFSET, true)) {
+      libc.memcpy(entry, at, ADDRINFO_BYTES);
+      const length = Math.min(entry.getUint32(ADDRLEN_OFFSET, true), address.bytes.length);
+      libc.memcpy(address.bytes, entry.getBigUint64(constants.addrinfoAddress, true), length);
+      address.length[0] = length;
+      const decoded = address.decode();
+      if (decoded.host !== undefined) found.push(decoded.host);
+    }
+    return checked(host, found);
   }
 
   return {
@@ -96,7 +108,7 @@ export function createLookupCalls(libc: Libc, constants: PlatformConstants): Nam
       }
       const list = result[0] ?? 0n;
       try {
-        return firstAddress(host, list);
+        return addressesOf(host, list);
       } finally {
         libc.freeaddrinfo(list);
       }
@@ -105,13 +117,18 @@ export function createLookupCalls(libc: Libc, constants: PlatformConstants): Nam
     async lookup(host, family) {
       const numeric = known(host, family);
       if (numeric !== undefined) return numeric;
+      let found: readonly LookupAddress[];
       try {
-        return (await lookupOfNode(host, { family, verbatim: true })).address;
+        found = await lookupOfNode(host, { family, verbatim: true, all: true });
       } catch (cause) {
         const { code, errno } = cause as NodeJS.ErrnoException;
         if (code === undefined || errno === undefined) throw cause;
         throw new OSError(code, { errno, syscall: "getaddrinfo", address: host });
       }
+      return checked(
+        host,
+        found.map(({ address }) => address),
+      );
     },
   };
 }

@@ -145,6 +145,9 @@ export class PollPollSet implements PollSet, Watcher {
         this.#retryTimer = undefined;
         this.#watch = undefined;
       },
+      (on) => {
+        for (const descriptor of this.#followed.values()) descriptor.setReferenced(on);
+      },
     );
     this.#watch = watch;
     for (let index = 0; index < this.#count; index++) {
@@ -223,7 +226,7 @@ export class PollPollSet implements PollSet, Watcher {
     if (!this.#files.has(fd)) {
       const isStream = kindOf(fd) === "stream";
       if (this.#isWaitedFor(watch, fd, eventsOf(interest), isStream)) return;
-      if (isStream) this.#postpone(fd);
+      if (isStream) this.#postpone(watch, fd);
       else this.#unwatchable.add(fd);
     }
     watch.wake();
@@ -231,13 +234,20 @@ export class PollPollSet implements PollSet, Watcher {
 
   #isWaitedFor(watch: LoopWatch, fd: number, events: number, isStream: boolean): boolean {
     const followed = watchOne(this.#libc, this.#constants, watch, fd, events, isStream);
-    if (followed !== undefined) this.#followed.set(fd, followed);
-    return followed !== undefined;
+    if (followed === undefined) return false;
+    followed.setReferenced(watch.isReferenced);
+    this.#followed.set(fd, followed);
+    return true;
   }
 
-  #postpone(fd: number): void {
+  #postpone(watch: LoopWatch, fd: number): void {
     this.#postponed.add(fd);
-    this.#retryTimer ??= setTimeout(this.#retry, RETRY_MS);
+    this.#retryTimer ??= this.#retryLater(watch);
+  }
+
+  #retryLater(watch: LoopWatch): NodeJS.Timeout {
+    const timer = setTimeout(this.#retry, RETRY_MS);
+    return watch.isReferenced ? timer : timer.unref();
   }
 
   readonly #retry = (): void => {
@@ -251,7 +261,7 @@ export class PollPollSet implements PollSet, Watcher {
       this.#postponed.delete(fd);
     }
     if (this.#postponed.size === 0) return;
-    this.#retryTimer = setTimeout(this.#retry, RETRY_MS);
+    this.#retryTimer = this.#retryLater(watch);
     watch.wake();
   };
 

@@ -46,6 +46,8 @@ const SWITCHES: ReadonlySet<IntegerOption> = new Set([
   "SO_ACCEPTCONN",
   "TCP_NODELAY",
   "IPV6_V6ONLY",
+  "IP_MULTICAST_LOOP",
+  "IPV6_MULTICAST_LOOP",
 ]);
 const HOWS = { read: 0, write: 1, both: 2 } as const;
 
@@ -211,11 +213,14 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
 
   /** Reads an option into {@link value}. 0 or -errno. */
   function readOption(fd: number, [level, option]: OptionNumbers): number {
+    // BSD has options of one byte.
+    value[0] = 0;
     valueLength[0] = 8;
     return libc.getsockopt(fd, level, option, value, valueLength) < 0 ? -errno() : 0;
   }
 
   function getOption(fd: number, option: IntegerOption): number {
+    if (constants.options[option][0] < 0) return -errnos.ENOPROTOOPT;
     const failed = readOption(fd, constants.options[option]);
     if (failed < 0) return failed;
     const [first = 0] = value;
@@ -225,6 +230,7 @@ export function createSocketCalls(libc: Libc, constants: PlatformConstants, scra
   function setOption(fd: number, option: IntegerOption, wanted: number): number {
     const [level, number] = constants.options[option];
     value[0] = wanted;
+    if (level < 0) return -errnos.ENOPROTOOPT;
     return libc.setsockopt(fd, level, number, value, 4) < 0 ? -errno() : 0;
   }
 

@@ -5,6 +5,7 @@
 
 import { describe } from "vitest";
 import type { Backend } from "../../host/backend/backend.js";
+import { describeAncillary } from "./ancillary.js";
 import { describeBadInput } from "./bad-input.js";
 import { describeFiles } from "./files.js";
 import { describeNames } from "./names.js";
@@ -17,6 +18,7 @@ export function describeBackend(name: string, backend: Backend): void {
     describePolling(backend);
     describeSockets(backend);
     describeOptions(backend);
+    describeAncillary(backend);
     describeFiles(backend);
     describeNames(backend);
     describeBadInput(backend);

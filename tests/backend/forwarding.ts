@@ -67,6 +67,42 @@ export class ForwardingBackend implements Backend {
     return new ForwardingPollSet(this.#inner.createPollSet());
   }
 
+  getTextOption(...args: Arguments<"getTextOption">): Result<"getTextOption"> {
+    return this.#inner.getTextOption(...args);
+  }
+
+  setTextOption(...args: Arguments<"setTextOption">): Result<"setTextOption"> {
+    return this.#inner.setTextOption(...args);
+  }
+
+  getRawOption(...args: Arguments<"getRawOption">): Result<"getRawOption"> {
+    return this.#inner.getRawOption(...args);
+  }
+
+  setRawOption(...args: Arguments<"setRawOption">): Result<"setRawOption"> {
+    return this.#inner.setRawOption(...args);
+  }
+
+  setMembership(...args: Arguments<"setMembership">): Result<"setMembership"> {
+    return this.#inner.setMembership(...args);
+  }
+
+  setMulticastInterface(...args: Arguments<"setMulticastInterface">): Result<"setMulticastInterface"> {
+    return this.#inner.setMulticastInterface(...args);
+  }
+
+  peerCredentials(...args: Arguments<"peerCredentials">): Result<"peerCredentials"> {
+    return this.#inner.peerCredentials(...args);
+  }
+
+  sendDescriptors(...args: Arguments<"sendDescriptors">): Result<"sendDescriptors"> {
+    return this.#inner.sendDescriptors(...args);
+  }
+
+  receiveDescriptors(...args: Arguments<"receiveDescriptors">): Result<"receiveDescriptors"> {
+    return this.#inner.receiveDescriptors(...args);
+  }
+
   bind(...args: Arguments<"bind">): Result<"bind"> {
     return this.#inner.bind(...args);
   }

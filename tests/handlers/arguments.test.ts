@@ -34,7 +34,6 @@ describe("a dispatcher without a socket says how to get one", () => {
   test.each([
     ["bind", (dispatcher: Dispatcher) => dispatcher.bind({ host: "127.0.0.1", port: 0 })],
     ["listen", (dispatcher: Dispatcher) => dispatcher.listen(5)],
-    ["connect", (dispatcher: Dispatcher) => dispatcher.connect({ host: "127.0.0.1", port: 9 })],
     ["accept", (dispatcher: Dispatcher) => dispatcher.accept()],
     ["send", (dispatcher: Dispatcher) => dispatcher.send(bytes("x"))],
     ["recv", (dispatcher: Dispatcher) => dispatcher.recv(1)],

@@ -7,6 +7,7 @@ import { descriptorsOf, eventually } from "../support/descriptors.js";
 import { newMap, run } from "../support/runs.js";
 import { connectedPair, owned, pattern } from "../support/sockets.js";
 import {
+  CA,
   chatClient,
   chatServer,
   clientOptions,
@@ -95,6 +96,21 @@ describe.each(TLS_MODES)("$name", (mode) => {
     expect(server.told).toEqual(["secure", "data ab", "found", "eof", "close"]);
     expect(client.told).toEqual(["secure", "data bye", "found", "close"]);
     expect([client.tlsTruncated, server.tlsTruncated]).toEqual([false, false]);
+  });
+
+  test("a connect that chooses among the addresses of a name takes TLS along, and so does the next connect", async () => {
+    const map = newMap();
+    const [listener, chats] = chatServer(map);
+    const client = new TlsChat(undefined, map);
+    for (const round of [1, 2]) {
+      client.connect({ host: "localhost", port: listener.port });
+      wrapTls(client, { ca: CA });
+      client.push(`message ${round}\n`);
+      await run(mode, map, () => chats[round - 1]?.messages.length === 1);
+      expect([chats[round - 1]?.messages, client.secured, client.errors]).toEqual([[`message ${round}`], round, []]);
+      expect(client.tls?.authorized).toBe(true);
+      client.close();
+    }
   });
 
   test("AsyncChat: an idle connection times out, and a handshake counts as idle time", async () => {

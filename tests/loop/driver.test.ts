@@ -8,6 +8,7 @@ import { wat } from "../guest/modules.js";
 /** Turns that find what a test says, one after the other, and end after the last. */
 class Scripted implements Turns {
   readonly pollSet = defaultBackend().createPollSet();
+  readonly keepsAlive = true;
   readonly areSampled = false;
   onChange: (() => void) | undefined;
   readonly busyFrom: number;

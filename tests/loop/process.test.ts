@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { startScript } from "../support/processes.js";
 
-const IMPORTS = `import { ChannelMap, closeAll, Dispatcher, DispatcherWithSend, loop, loopSync, Socket } from "wasyncore";`;
+const IMPORTS = `import { ChannelMap, closeAll, createNodeBackend, Dispatcher, DispatcherWithSend, loop, loopSync, Socket } from "wasyncore";`;
 
 /** Runs a script to its end. */
 async function outputOf(source: string): Promise<string> {
@@ -47,6 +47,46 @@ describe("loop", () => {
       console.log("over");`);
     const { code, stdout, stderr } = await running.ended;
     expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "read\nover\n", stderr: "" });
+  });
+
+  test.each([
+    ["epoll", "{}"],
+    ["poll", '{ backend: createNodeBackend({ poller: "poll" }) }'],
+  ])("of a map that is unreferenced keeps no process alive, whatever is in it: %s", async (_, options) => {
+    const script = `
+      const map = new ChannelMap(${options});
+      const [near, far] = Socket.pair();
+      class Sampled extends Dispatcher {
+        readable() { return true; }
+        handleRead() { console.log(Buffer.from(this.recv(10)).toString()); map.unref(); }
+      }
+      new Sampled(near, map);
+      map.callLater(1e6, () => {});
+      process.on("exit", () => console.log("exit", map.hasRef()));
+      void loop({ map, timeoutMs: Infinity }).then(() => console.log("over"));
+      map.unref();
+      map.ref();
+      // What is unreferenced goes on while something else keeps the process alive.
+      setTimeout(() => far.send(Buffer.from("one")), 5).unref();
+      setTimeout(() => {}, 60);
+      setTimeout(() => far.send(Buffer.from("two")), 30).unref();`;
+    expect(await outputOf(script)).toBe("one\ntwo\nexit false");
+  });
+
+  test("of a map that is unreferenced keeps no worker thread alive", async () => {
+    const worker = `
+      import("wasyncore").then(({ ChannelMap, Dispatcher, loop, Socket }) => {
+        const map = new ChannelMap();
+        const [near, far] = Socket.pair();
+        new Dispatcher(near, map);
+        void loop({ map, timeoutMs: Infinity });
+        map.unref();
+        setTimeout(() => console.log("the end"), 20);
+      });`;
+    const script = `
+      import { Worker } from "node:worker_threads";
+      new Worker(${JSON.stringify(worker)}, { eval: true }).on("exit", (code) => console.log("exit", code));`;
+    expect(await outputOf(script)).toBe("the end\nexit 0");
   });
 
   test("channels without a loop keep no process alive", async () => {

@@ -182,7 +182,7 @@ test("the source map has the TypeScript, and stack traces name its lines", async
   writeFileSync(join(project, "throws.mjs"), `import { Socket } from "wasyncore";\nSocket.fromDescriptor(-1);\n`);
   const running = start(process.execPath, ["--enable-source-maps", "throws.mjs"], project);
   const { stderr } = await running.ended;
-  const [, file = "", line = "0"] = /\/host\/(net\/socket\.ts):(\d+)/.exec(stderr) ?? [];
+  const [, file = "", line = "0"] = /\/host\/(net\/making\.ts):(\d+)/.exec(stderr) ?? [];
   const source = readFileSync(join(ROOT, "host", file), "utf8").split("\n");
   expect(source.slice(Number(line) - 1, Number(line) + 1).join("\n")).toContain("checkDescriptor(");
 });

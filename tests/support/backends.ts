@@ -1,7 +1,7 @@
 /** Owns backends that are between the library and the operating system, and change what one of them says. */
 
 import { constants } from "node:os";
-import { type Backend, OSError, type PollSet, Ready } from "wasyncore";
+import { type Addresses, type Backend, OSError, type PollSet, Ready } from "wasyncore";
 
 /** A backend on which connects are under way until the poll set says that they have timed out. */
 export function timingOut(backend: Backend): Backend {
@@ -46,11 +46,11 @@ export interface Lookups {
 }
 
 /** A backend on which names are looked up as ever, in a list of names, or fail. */
-export function namesOf(backend: Backend, names: Readonly<Record<string, string>>): [Backend, Lookups] {
+export function namesOf(backend: Backend, names: Readonly<Record<string, string | Addresses>>): [Backend, Lookups] {
   const lookups: Lookups = { blocking: [], asynchronous: [] };
-  function find(host: string): string {
+  function find(host: string): Addresses {
     const address = names[host];
-    if (address !== undefined) return address;
+    if (address !== undefined) return typeof address === "string" ? [address] : address;
     throw new OSError("ENOTFOUND", { errno: -3008, syscall: "getaddrinfo", address: host });
   }
   const changed: Backend = {

@@ -11,6 +11,7 @@ import { Collector } from "./collector.js";
 import { InputBuffer, Step } from "./input-buffer.js";
 import { declareLibraryClass, declareLibraryMethods } from "../library.js";
 import { QueuedDispatcher } from "./queued-dispatcher.js";
+import { messagesOf } from "../streams/messages.js";
 import type { Terminator } from "./terminator.js";
 
 const SIZE_MAX = 0x7fffffff;
@@ -38,6 +39,8 @@ export class AsyncChat extends QueuedDispatcher {
    */
   constructor(socket?: Socket, map?: ChannelMap) {
     super(undefined, map);
+    // Without callbacks there is nobody to read for, until an iterator or a stream is.
+    if (new.target === AsyncChat) this.pauseReading();
     // Not done by the base constructor: joining the map needs the fields above.
     if (socket !== undefined) this.setSocket(socket);
   }
@@ -111,6 +114,21 @@ export class AsyncChat extends QueuedDispatcher {
     this.#input.clear();
     this.#incoming = undefined;
     super.discardBuffers();
+  }
+
+  /**
+   * The messages, without their terminators, one at a time: `for await (const message of chat)`. A terminator that is set
+   * for one message applies to the next; without a terminator, the input as it arrives. Ends at end of input, where what
+   * follows the last terminator is the last message, unless the terminator is a number. See `Dispatcher` for errors.
+   *
+   * The input goes to iterators from then on: `collectIncomingData`, `foundTerminator`, `handleEof`, `handleClose` and
+   * `handleError` are not called any more.
+   */
+  override [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
+    return messagesOf(this, {
+      collect: (data) => this._collectIncomingData(data),
+      take: () => this._getData(),
+    });
   }
 
   override close(): void {

@@ -261,6 +261,11 @@ export class TlsEndpoint implements Endpoint, Layer {
     return this.#endIsKnown && this.#session?.peerEnded !== true;
   }
 
+  /** The same on another socket, before the handshake. */
+  movedTo(socket: Socket): TlsEndpoint {
+    return new TlsEndpoint(socket, this.#options, this.#plainLeft, this.#serverName);
+  }
+
   /** The handler has dropped its pending output: none of it belongs before the handshake any more. */
   plainOutputDropped(): void {
     if (this.#plainLeft === 0) return;

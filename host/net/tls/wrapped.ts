@@ -26,6 +26,13 @@ export function tlsOn(socket: Socket, options: WrapTlsOptions, plainBytes = 0, s
   return endpoint;
 }
 
+/** Moves TLS whose handshake has not begun to another socket. */
+export function moveTls(former: TlsEndpoint, socket: Socket): TlsEndpoint {
+  const endpoint = former.movedTo(socket);
+  wrapped.set(socket, endpoint);
+  return endpoint;
+}
+
 /** TLS on a socket that a handler takes over. */
 export function tlsOf(socket: Socket): TlsEndpoint | undefined {
   return wrapped.get(socket);

@@ -211,6 +211,19 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
       return typeof data === "number" ? data : { data, address: sender(fd) };
     },
 
+    /** What was read ahead had no descriptors, or lost them. */
+    receiveDescriptors(fd, maxBytes, maxDescriptors) {
+      if (!isDescriptor(fd)) return EBADF;
+      batch.flush();
+      if (hasUnread(fd)) {
+        const data = readOwn(direct.receive, fd, maxBytes, false);
+        return typeof data === "number" ? data : { data, descriptors: [], isTruncated: false };
+      }
+      const passed = direct.receiveDescriptors(fd, maxBytes, maxDescriptors);
+      if (typeof passed === "object") for (const each of passed.descriptors) records.reset(each);
+      return passed;
+    },
+
     // These join the batch, or are made after everything in the batch is sent.
     send(fd, data) {
       if (!isDescriptor(fd)) return EBADF;
@@ -243,6 +256,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
 
     sendOutOfBand: sending(direct.sendOutOfBand),
     sendTo: sending(direct.sendTo),
+    sendDescriptors: sending(direct.sendDescriptors),
     write: sending(direct.write),
 
     // These change what may be batched.
@@ -250,6 +264,10 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
     listen: changing(direct.listen),
     connect: changing(direct.connect),
     setOption: changing(direct.setOption),
+    setTextOption: changing(direct.setTextOption),
+    setRawOption: changing(direct.setRawOption),
+    setMembership: changing(direct.setMembership),
+    setMulticastInterface: changing(direct.setMulticastInterface),
     setNonBlocking: changing(direct.setNonBlocking),
     shutdown: inOrder((fd, how) => {
       const result = pendingOutput.shutdown(fd, how);
@@ -263,6 +281,9 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
       const record = option === "SO_ERROR" && value === 0 ? records.get(fd) : undefined;
       return record === undefined || record.failure === 0 ? value : -takeFailure(record);
     }),
+    getTextOption: inOrder(direct.getTextOption),
+    getRawOption: inOrder(direct.getRawOption),
+    peerCredentials: inOrder(direct.peerCredentials),
     getLinger: inOrder(direct.getLinger),
     setLinger: inOrder(direct.setLinger),
     socketType: inOrder(direct.socketType),

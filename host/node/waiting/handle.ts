@@ -64,6 +64,11 @@ export class HandleDescriptor implements WatchedDescriptor {
   /** Nothing to do: libuv never stops waiting for it. */
   rearm(): void {}
 
+  setReferenced(on: boolean): void {
+    if (on) this.#socket.ref();
+    else this.#socket.unref();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

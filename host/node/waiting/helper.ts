@@ -39,7 +39,8 @@ class Helper {
   /** By slot. */
   readonly #descriptors: (HelperDescriptor | undefined)[] = [];
   readonly #freeSlots: number[] = [];
-  #count = 0;
+  /** How many slots keep this thread alive. */
+  #references = 0;
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -76,7 +77,7 @@ class Helper {
     Atomics.store(this.#memory, at + SHARED.FD, fd);
     Atomics.store(this.#memory, at + SHARED.EVENTS, events);
     Atomics.store(this.#memory, SHARED.SLOTS, this.#descriptors.length);
-    if (++this.#count === 1) this.#worker.ref();
+    this.reference(true);
     this.arm(slot);
     return slot;
   }
@@ -86,12 +87,18 @@ class Helper {
     this.#interrupt();
   }
 
+  /** Counts one more slot, or one less, that keeps this thread alive. */
+  reference(on: boolean): void {
+    this.#references += on ? 1 : -1;
+    if (on && this.#references === 1) this.#worker.ref();
+    else if (this.#references === 0) this.#worker.unref();
+  }
+
   remove(slot: number): void {
     Atomics.store(this.#memory, wordOf(slot), SLOT.FREE);
     this.#descriptors[slot] = undefined;
     this.#freeSlots.push(slot);
     this.#interrupt();
-    if (--this.#count === 0) this.#worker.unref();
   }
 
   readonly #onMessage = (): void => {
@@ -132,6 +139,7 @@ export class HelperDescriptor implements WatchedDescriptor {
   readonly #helper: Helper;
   readonly #watch: LoopWatch;
   #slot: number;
+  #isReferenced = true;
 
   constructor(libc: Libc, watch: LoopWatch, fd: number, events: number) {
     helper ??= new Helper(libc);
@@ -148,8 +156,15 @@ export class HelperDescriptor implements WatchedDescriptor {
     if (this.#slot >= 0) this.#helper.arm(this.#slot);
   }
 
+  setReferenced(on: boolean): void {
+    if (this.#slot < 0 || on === this.#isReferenced) return;
+    this.#isReferenced = on;
+    this.#helper.reference(on);
+  }
+
   close(): void {
     if (this.#slot < 0) return;
+    this.setReferenced(false);
     this.#helper.remove(this.#slot);
     this.#slot = -1;
   }

@@ -52,6 +52,12 @@ export class LoopDescriptor implements WatchedDescriptor {
     if (!this.#closed) this.#poll?.start(this.#events, this.#onPoll);
   }
 
+  setReferenced(on: boolean): void {
+    if (this.#closed) return;
+    if (on) this.#poll?.ref();
+    else this.#poll?.unref();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;

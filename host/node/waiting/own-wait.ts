@@ -15,7 +15,7 @@
  * first are unreferenced: they do not keep the event loop from waiting, so that what it would wait is known.
  *
  * The event loop waits instead (uv_poll), as it does elsewhere, while more than one set is watched, while callbacks of
- * this thread are observed, and for a time where it is the event loop that has nearly always something ready, or where
+ * this thread are observed, while the watch does not keep the event loop alive, and for a time where it is the event loop that has nearly always something ready, or where
  * several descriptors are ready at once.
  */
 
@@ -77,6 +77,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   /** Set while the event loop waits for the set. */
   #hosted: LoopDescriptor | undefined;
   #hostedWakesLeft = 0;
+  #isReferenced = true;
   #closed = false;
 
   constructor(libc: Libc, loop: EmbeddedLoop, watch: LoopWatch, set: OwnSet, epollFd: number) {
@@ -92,6 +93,16 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   /** Nothing to do: neither epoll nor uv_poll stops waiting, except for an error. */
   rearm(): void {}
+
+  /** An event loop that this does not keep alive has to wait itself: only it knows when it is to end. */
+  setReferenced(on: boolean): void {
+    if (this.#closed || on === this.#isReferenced) return;
+    this.#isReferenced = on;
+    if (on) this.#keepAlive.ref();
+    else this.#keepAlive.unref();
+    if (this.#hosted === undefined) this.#host(0);
+    else this.#hosted.setReferenced(on);
+  }
 
   close(): void {
     if (this.#closed) return;
@@ -115,7 +126,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   }
 
   #isAllowed(): boolean {
-    return watching.size === 1 && callbackObservers.count === 0;
+    return watching.size === 1 && callbackObservers.count === 0 && this.#isReferenced;
   }
 
   /** Queues steps for the next iteration of the event loop, which does not block. */
@@ -152,7 +163,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
       if ((found & Found.OWN) !== 0) this.#watch.run();
     } finally {
       this.#set.dropAhead();
-      if (!this.#closed) this.#afterOwn(found, timeoutMs === 0);
+      if (!this.#closed && this.#hosted === undefined) this.#afterOwn(found, timeoutMs === 0);
     }
   }
 
@@ -198,6 +209,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#severalWaits = 0;
     this.#hostedWakesLeft = wakes;
     this.#hosted = new LoopDescriptor(this.#libc, this, this.#epollFd, POLLIN, false);
+    this.#hosted.setReferenced(this.#isReferenced);
   }
 
   /** Takes the wait over from the event loop. */

@@ -13,6 +13,8 @@ import type { Watch } from "../../backend/backend.js";
 export interface WatchedDescriptor {
   /** Waits for it again after {@link LoopWatch.fired}. */
   rearm(): void;
+  /** Does it keep that event loop alive? At first it does. */
+  setReferenced(on: boolean): void;
   close(): void;
 }
 
@@ -26,18 +28,24 @@ export interface Wakeable {
 
 /** Schedules at most one immediate, however many descriptors are ready. */
 export class LoopWatch implements Watch, Wakeable {
+  isReferenced = true;
   readonly #onReady: () => void;
   readonly #isBusy: () => boolean;
   readonly #onStop: () => void;
+  readonly #onReference: (on: boolean) => void;
   readonly #fired = new Set<WatchedDescriptor>();
   #immediate: NodeJS.Immediate | undefined;
   #stopped = false;
 
-  /** While `isBusy` returns true, `onReady` is called in every iteration of the loop. `onStop` is called once. */
-  constructor(onReady: () => void, isBusy: () => boolean, onStop: () => void) {
+  /**
+   * While `isBusy` returns true, `onReady` is called in every iteration of the loop. `onStop` is called once,
+   * `onReference` when {@link isReferenced} changes.
+   */
+  constructor(onReady: () => void, isBusy: () => boolean, onStop: () => void, onReference: (on: boolean) => void) {
     this.#onReady = onReady;
     this.#isBusy = isBusy;
     this.#onStop = onStop;
+    this.#onReference = onReference;
   }
 
   /** Calls `onReady` soon. */
@@ -49,6 +57,12 @@ export class LoopWatch implements Watch, Wakeable {
   fired(descriptor: WatchedDescriptor): void {
     this.#fired.add(descriptor);
     this.wake();
+  }
+
+  setReferenced(on: boolean): void {
+    if (this.#stopped || on === this.isReferenced) return;
+    this.isReferenced = on;
+    this.#onReference(on);
   }
 
   stop(): void {
