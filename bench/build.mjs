@@ -33,6 +33,12 @@ async function compile(name, files, ...libraries) {
   return run([...CC, "-o", target, ...files, ...libraries]);
 }
 
+/** What links OpenSSL, or nothing where it is not found: the load has its modes with TLS only then. */
+async function openssl() {
+  const found = await run(["pkg-config", "--cflags", "--libs", "openssl"]);
+  return found.status === 0 ? ["-DWITH_OPENSSL", ...found.stdout.trim().split(/\s+/)] : [];
+}
+
 /** What a failed build says, in one line. */
 const firstLine = ({ stderr, failure }) => failure?.message ?? stderr.trim().split("\n", 1)[0];
 
@@ -67,6 +73,8 @@ async function guest(name) {
 /** By name: "" when it is there, or why not and how to get it. */
 const needs = {
   cc: () => "",
+  openssl: async () =>
+    (await openssl()).length > 0 ? "" : "OpenSSL's headers were not found; on Debian: apt-get install libssl-dev",
   libuv,
   go: () =>
     checked(
@@ -108,7 +116,7 @@ export async function buildLoad() {
     ["load", "load"],
     ["epoll", join("servers", "epoll")],
   ]) {
-    const result = await compile(name, sources(folder));
+    const result = await compile(name, sources(folder), ...(name === "load" ? await openssl() : []));
     if (result.failure?.code === "ENOENT") {
       throw new BenchError("cc was not found; the load is in C. On Debian: apt-get install gcc libc6-dev");
     }

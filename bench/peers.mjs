@@ -6,10 +6,12 @@ import { guestPeers } from "./guests.mjs";
 import { bench, output, root } from "./paths.mjs";
 
 const ALL_ROLES = ["echo", "push", "proxy", "http", "fanout"];
+const TLS_ROLES = ["tls-echo", "tls-handshake"];
 
 /** CPU time before a measurement: code that is compiled while it runs needs more, the compiler's threads included. */
 const WARMUP_MS_COMPILED = 100;
-const RUN_TIME_COMPILED = /^(node|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|guest-node)$/;
+const RUN_TIME_COMPILED =
+  /^(node|node-tls|loop-tls|against-tls|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|guest-node)$/;
 
 /** How long a peer is warmed up, of what was asked for. */
 export const warmupMsOf = (name, warmupMs) =>
@@ -51,6 +53,17 @@ const only = (role, otherRole, peer) => ({
   roles: [role],
   server: (_, options) => peer.server(otherRole, options),
 });
+
+/** Echo over TLS: both workloads have the same server. */
+const tls = (what, options) => {
+  const peer = wasyncore(what, options);
+  return {
+    ...peer,
+    needs: [...peer.needs, "openssl"],
+    roles: TLS_ROLES,
+    server: (_, more) => peer.server("tls", more),
+  };
+};
 
 /**
  * @param against the directory of another checkout that has been built, or undefined
@@ -103,6 +116,12 @@ export function peersOf(against) {
       timers: (kind) => [process.execPath, join(bench, "programs", "timers.mjs"), kind, "node"],
       import: () => [process.execPath, join(bench, "programs", "import.mjs")],
     },
+    "node-tls": {
+      what: "Node's tls",
+      needs: ["openssl"],
+      roles: TLS_ROLES,
+      server: () => [process.execPath, join(bench, "servers", "net.mjs"), "tls"],
+    },
     floor: {
       what: "epoll_wait, recv and send through koffi, without wasyncore",
       needs: ["koffi"],
@@ -113,12 +132,14 @@ export function peersOf(against) {
     loopSync: wasyncore("wasyncore, loopSync()", { flags: ["--sync"], of: "loopSync" }),
     recvInto: only("echo", "echo-into", wasyncore("loop(), with recvInto", { needs: ["package", "recvInto"] })),
     lean: only("http", "http-lean", wasyncore("loop(), HTTP by a lean handler", {})),
+    "loop-tls": tls("wasyncore's wrapTls, await loop()", {}),
     alone: wasyncore("loop(), without batches", { flags: ["--alone"], onlyWhenNamed: true }),
     ...guestPeers,
   };
   if (against !== undefined) {
     const directory = resolve(against);
     peers.against = wasyncore(`loop() of ${directory}`, { directory });
+    peers["against-tls"] = tls(`wrapTls of ${directory}`, { directory });
     peers.againstSync = wasyncore(`loopSync() of ${directory}`, { directory, flags: ["--sync"], of: "loopSync" });
   }
   return peers;

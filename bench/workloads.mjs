@@ -69,6 +69,17 @@ const proxy = (connections) =>
     target: true,
   });
 
+const tls = (name, title, options) => ({
+  name,
+  title,
+  group: "tls",
+  role: options.mode,
+  baseline: "node-tls",
+  peers: ["node-tls", "loop-tls", "against-tls"],
+  ...CPU,
+  ...options,
+});
+
 const timers = (kind, title) => ({
   name: `timers-${kind}`,
   group: "timers",
@@ -135,6 +146,13 @@ export const workloads = [
     unit: "message",
     ...P99,
   }),
+  tls("tls-echo-50", "64 B echo over TLS 1.3, 50 connections", { mode: "tls-echo", connections: 50, unit: "message" }),
+  tls("tls-handshake", "connect, TLS 1.3 handshake (P-256), 64 B echo, close", {
+    mode: "tls-handshake",
+    connections: 50,
+    unitsMax: 15_000,
+    unit: "connection",
+  }),
   timers("start-cancel", "each started and cancelled"),
   timers("cancel-all", "all started, all cancelled"),
   timers("fired", "all fired"),
@@ -162,6 +180,7 @@ export const groups = {
   bulk: "Push and proxy: server CPU a MiB, a message",
   other: "Connections, HTTP, fan-out, idle: server CPU",
   latency: "Latency beside a flooder",
+  tls: "TLS: server CPU a message, a connection",
   timers: "Timers: CPU each",
   memory: "User memory of an idle connection",
   import: "Import of the package",

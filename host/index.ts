@@ -59,6 +59,8 @@ export { DispatcherWithSend } from "./handlers/dispatcher-with-send.js";
 export { FileDispatcher } from "./handlers/file-dispatcher.js";
 export { FileWrapper } from "./net/file-wrapper.js";
 export { SimpleProducer, type Producer, type ProducerFunction, type ProducerLike } from "./handlers/chat/producers.js";
+export { startTls, wrapTls } from "./handlers/tls.js";
+export type { TlsClientOptions, TlsExtras, TlsServerOptions, WrapTlsOptions } from "./net/tls/options.js";
 export { exception, read, readwrite, write } from "./handlers/readwrite.js";
 export { findPrefixAtEnd, type Terminator } from "./handlers/chat/terminator.js";
 export { fromDuplex, toDuplex, type FromDuplexOptions, type ToDuplexOptions } from "./handlers/streams/duplex.js";

@@ -5,6 +5,7 @@
 #include "load.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
@@ -30,6 +31,10 @@ int open_socket(bool reset_on_close, bool blocking) {
     die("connect to 127.0.0.1:%ld: %s", options.port, strerror(errno));
   }
   return fd;
+}
+
+void set_non_blocking(int fd) {
+  if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) != 0) die("fcntl: %s", strerror(errno));
 }
 
 static int epoll_set = -1;

@@ -39,6 +39,7 @@ typedef struct {
 
 /* connection.c */
 int open_socket(bool reset_on_close, bool blocking);
+void set_non_blocking(int fd);
 Connection *open_echoing(long count);
 void send_message(Connection *connection);
 bool take_echo(Connection *connection, int flags);
@@ -64,5 +65,7 @@ void run_http(void);
 void run_fanout(void);
 void run_flood(void);
 void run_hold(void);
+void run_tls_echo(void);
+void run_tls_handshake(void);
 
 #endif

@@ -20,11 +20,12 @@ static const struct {
   const char *name;
   void (*run)(void);
 } modes[] = {{"echo", run_echo},     {"push", run_push},   {"connect", run_connect}, {"http", run_http},
-             {"fanout", run_fanout}, {"flood", run_flood}, {"hold", run_hold}};
+             {"fanout", run_fanout}, {"flood", run_flood}, {"hold", run_hold},
+             {"tls-echo", run_tls_echo}, {"tls-handshake", run_tls_handshake}};
 
 static const char usage[] =
     "usage: load MODE --port P [options]\n"
-    "  echo, push, connect, http, fanout, flood or hold; what each does opens its file\n"
+    "  echo, push, connect, http, fanout, flood, hold, tls-echo or tls-handshake; what each does opens its file\n"
     "  --server-pid PID   whose CPU time and memory to read\n"
     "  --connections N    busy connections (50)\n"
     "  --idle N           silent connections beside them (0)\n"

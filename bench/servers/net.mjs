@@ -4,6 +4,8 @@
 
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer } from "node:net";
+import { createServer as createTlsServer } from "node:tls";
+import { certificate } from "./certificate.mjs";
 
 const BACKLOG = 4096;
 const GC_PERIOD_MS = 150;
@@ -23,6 +25,14 @@ const roles = {
       });
       endOnError(socket);
     }),
+
+  tls() {
+    const server = createTlsServer({ ...options, ...certificate() }, (socket) => {
+      socket.on("data", (data) => socket.write(data));
+      endOnError(socket);
+    });
+    return server.on("tlsClientError", () => {});
+  },
 
   push() {
     const pushed = Buffer.alloc(1 << 20).map((_, i) => i);

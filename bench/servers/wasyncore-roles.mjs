@@ -1,5 +1,7 @@
 // Owns what the server on wasyncore does in each role: the handler classes. Knows no command line.
 
+import { certificate } from "./certificate.mjs";
+
 /** Up to this size a message of one connection always finds room in the kernel: nothing has to be queued. */
 const SHORT_READ_SIZE = 8192;
 
@@ -9,7 +11,7 @@ const SHORT_READ_SIZE = 8192;
  * @returns a function for each role, which gives, or promises, what to do with an accepted socket
  */
 export function makeRoles(api, { map, readSize, targetPort, importFrom }) {
-  const { AsyncChat, Dispatcher, DispatcherWithSend } = api;
+  const { AsyncChat, Dispatcher, DispatcherWithSend, wrapTls } = api;
 
   class ShortEcho extends Dispatcher {
     handleRead() {
@@ -129,6 +131,10 @@ export function makeRoles(api, { map, readSize, targetPort, importFrom }) {
     echo: () =>
       readSize > SHORT_READ_SIZE ? (socket) => new LongEcho(socket, map) : (socket) => new ShortEcho(socket, map),
     "echo-into": () => (socket) => new EchoInto(socket, map),
+    tls() {
+      const options = { isServer: true, ...certificate() };
+      return (socket) => new ShortEcho(wrapTls(socket, options), map);
+    },
     push: () => (socket) => new Pusher(socket),
     proxy: () => (socket) => {
       const near = new Side(socket, map);

@@ -1,10 +1,11 @@
 /**
- * Owns the commands of the FTP server (RFC 959, 2428, 3659). Knows the root of the files, and how data connections are
+ * Owns the commands of the FTP server (RFC 959, 2428, 3659, 4217). Knows the root of the files, and how data connections are
  * opened; knows a conversation by its interface.
  */
 
 import { isIPv4 } from "node:net";
-import type { Socket } from "wasyncore";
+import type { Socket, WrapTlsOptions } from "wasyncore";
+import type { Tls } from "../tls-files.js";
 import { ActiveOpening, type DataChannel, type Opening, PassiveOpening } from "./data.js";
 import type { Root, WriteAt } from "./root.js";
 import { fitsInLine, listLine, timeStamp, withCrlf, WithoutCr } from "./text.js";
@@ -25,7 +26,7 @@ export class Refusal extends Error {
 
 /** The part of a conversation that commands use. */
 export interface Conversation {
-  readonly settings: { readonly root: Root; readonly idleMs: number };
+  readonly settings: { readonly root: Root; readonly idleMs: number; readonly tls: Tls | undefined };
   readonly socket: Socket;
   /** The address of the client. */
   readonly client: string;
@@ -34,12 +35,18 @@ export interface Conversation {
   /** Offset at which the next transfer begins: REST. */
   restartAt: number;
   renameFrom: string | undefined;
+  /** Is TLS spoken on the control connection? And is it to be on data connections: PROT P? */
+  readonly isSecure: boolean;
+  isDataSecure: boolean;
+  /** TLS for the next data connection, if it has any. */
+  readonly dataTls: WrapTlsOptions | undefined;
   reply(code: number, text: string): void;
   replyLines(code: number, first: string, lines: readonly string[], last: string): void;
   end(): void;
   userIs(user: string): void;
   passwordIs(password: string): void;
-  setOpening(opening: Opening): void;
+  startTls(): void;
+  setOpening(opening: Opening | undefined): void;
   startTransfer(text: string, run: (channel: DataChannel) => Promise<void>, end: () => Promise<void>): void;
   abortTransfer(): Promise<void>;
 }
@@ -63,7 +70,10 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map([
   ["PASS", free((chat, password) => chat.passwordIs(password))],
   ["QUIT", free(quit)],
   ["NOOP", free((chat) => chat.reply(200, "ok"))],
-  ["FEAT", free((chat) => chat.replyLines(211, "Features:", FEATURES, "End"))],
+  ["FEAT", free(features)],
+  ["AUTH", free(authenticate, true)],
+  ["PBSZ", free(protectionBuffer, true)],
+  ["PROT", free(protection, true)],
   ["OPTS", free(options, true)],
   ["SYST", free((chat) => chat.reply(215, "UNIX Type: L8"))],
   ["PWD", command((chat) => chat.reply(257, `${quoted(chat.cwd)} is the current directory`))],
@@ -96,6 +106,31 @@ export const COMMANDS: ReadonlyMap<string, Command> = new Map([
 function quit(chat: Conversation): void {
   chat.reply(221, "bye");
   chat.end();
+}
+
+function features(chat: Conversation): void {
+  const ofTls = chat.settings.tls === undefined ? [] : ["AUTH TLS", "PBSZ", "PROT"];
+  chat.replyLines(211, "Features:", [...ofTls, ...FEATURES], "End");
+}
+
+function authenticate(chat: Conversation, mechanism: string): void {
+  if (!/^(?:TLS|TLS-C|SSL)$/iu.test(mechanism)) throw new Refusal(504, "only TLS");
+  chat.startTls();
+}
+
+/** RFC 4217: TLS needs no buffer, but clients must say so before PROT. */
+function protectionBuffer(chat: Conversation): void {
+  if (!chat.isSecure) throw new Refusal(503, "send AUTH TLS first");
+  chat.reply(200, "PBSZ=0");
+}
+
+function protection(chat: Conversation, level: string): void {
+  if (!chat.isSecure) throw new Refusal(503, "send AUTH TLS first");
+  if (!/^[CP]$/iu.test(level)) throw new Refusal(/^[SE]$/iu.test(level) ? 536 : 504, "only C and P");
+  chat.isDataSecure = level.toUpperCase() === "P";
+  // One that is open already was opened for the other level.
+  chat.setOpening(undefined);
+  chat.reply(200, chat.isDataSecure ? "data connections are secure" : "data connections are not secure");
 }
 
 function options(chat: Conversation, what: string): void {
@@ -149,7 +184,7 @@ function listen(chat: Conversation): { host: string; opening: PassiveOpening } {
   const { socket, settings } = chat;
   const { host = "" } = socket.localAddress();
   const family = socket.family === "IPv6" ? "IPv6" : "IPv4";
-  return { host, opening: new PassiveOpening(host, chat.client, family, settings.idleMs) };
+  return { host, opening: new PassiveOpening(host, chat.client, family, settings.idleMs, chat.dataTls) };
 }
 
 function port(chat: Conversation, argument: string): void {
@@ -173,7 +208,7 @@ function connectTo(chat: Conversation, host: string, portNumber: number): void {
   if (host !== chat.client) throw new Refusal(504, "only to your own address");
   if (portNumber < PORT_MIN || portNumber > 65_535) throw new Refusal(504, `only to ports from ${PORT_MIN} on`);
   const family = socket.family === "IPv6" ? "IPv6" : "IPv4";
-  chat.setOpening(new ActiveOpening({ host, port: portNumber }, family, settings.idleMs));
+  chat.setOpening(new ActiveOpening({ host, port: portNumber }, family, settings.idleMs, chat.dataTls));
   chat.reply(200, "ok");
 }
 

@@ -3,7 +3,7 @@
  * commands and files.
  */
 
-import { AsyncChat, Dispatcher, type InetAddress, type Socket } from "wasyncore";
+import { AsyncChat, Dispatcher, type InetAddress, OSError, type Socket, wrapTls, type WrapTlsOptions } from "wasyncore";
 
 /** A data connection has failed, or was aborted. */
 export class TransferError extends Error {}
@@ -19,13 +19,15 @@ export interface Opening {
 export class PassiveOpening extends Dispatcher implements Opening {
   readonly #peer: string;
   readonly #idleMs: number;
+  readonly #tls: WrapTlsOptions | undefined;
   readonly #channel = withResolvers<DataChannel>();
   #taken: DataChannel | undefined;
   #handedOut = false;
 
   /** @param host the address of this server that the client is connected to; `peer` is the address of the client */
-  constructor(host: string, peer: string, family: "IPv4" | "IPv6", idleMs: number) {
+  constructor(host: string, peer: string, family: "IPv4" | "IPv6", idleMs: number, tls?: WrapTlsOptions) {
     super();
+    this.#tls = tls;
     this.#peer = peer;
     this.#idleMs = idleMs;
     try {
@@ -55,7 +57,7 @@ export class PassiveOpening extends Dispatcher implements Opening {
       socket.close();
       return;
     }
-    this.#taken = new DataChannel(socket, this.#idleMs);
+    this.#taken = new DataChannel(this.#tls === undefined ? socket : wrapTls(socket, this.#tls), this.#idleMs);
     this.#channel.resolve(this.#taken);
     super.close();
   }
@@ -72,8 +74,10 @@ export class ActiveOpening implements Opening {
   readonly #address: InetAddress;
   readonly #family: "IPv4" | "IPv6";
   readonly #idleMs: number;
+  readonly #tls: WrapTlsOptions | undefined;
 
-  constructor(address: InetAddress, family: "IPv4" | "IPv6", idleMs: number) {
+  constructor(address: InetAddress, family: "IPv4" | "IPv6", idleMs: number, tls?: WrapTlsOptions) {
+    this.#tls = tls;
     this.#address = address;
     this.#family = family;
     this.#idleMs = idleMs;
@@ -84,6 +88,8 @@ export class ActiveOpening implements Opening {
     try {
       channel.createSocket({ family: this.#family });
       channel.connect(this.#address);
+      // RFC 4217: the server of the control connection is TLS's server on data connections, whoever connects.
+      if (this.#tls !== undefined) wrapTls(channel, this.#tls);
     } catch (error) {
       channel.handleError(error);
     }
@@ -139,12 +145,14 @@ export class DataChannel extends AsyncChat {
   override handleConnect(): void {}
 
   override handleEof(): void {
-    this.#ended.resolve();
+    // The end of the connection is the end of the file: it must be the client's.
+    if (this.tlsTruncated) this.#fail(new TransferError("the data connection ended without TLS's close_notify"));
+    else this.#ended.resolve();
     this.close();
   }
 
   override handleClose(): void {
-    if (this.#allGiven && this.socket.bytesOut === this.#given) this.#ended.resolve();
+    if (this.#allGiven && this.describe().bytesOut === this.#given) this.#ended.resolve();
     this.close();
   }
 
@@ -153,7 +161,8 @@ export class DataChannel extends AsyncChat {
   }
 
   override handleError(error: unknown): void {
-    this.#fail(error);
+    const { code } = error as NodeJS.ErrnoException;
+    this.#fail(error instanceof OSError ? error : new TransferError(`data connection has failed (${code})`));
   }
 
   override close(): void {

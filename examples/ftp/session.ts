@@ -7,7 +7,8 @@
  * its end ends the transfer too: a client that has gone leaves no descriptor behind.
  */
 
-import { AsyncChat, OSError, type Socket } from "wasyncore";
+import { AsyncChat, OSError, type Socket, startTls, type WrapTlsOptions } from "wasyncore";
+import { type Tls, withTls } from "../tls-files.js";
 import { COMMANDS, type Conversation, Refusal } from "./commands.js";
 import { type DataChannel, type Opening, TransferError } from "./data.js";
 import { FileError, type Root } from "./root.js";
@@ -20,6 +21,7 @@ export interface Settings {
   readonly account: { readonly user: string; readonly password: string } | undefined;
   readonly mayWrite: boolean;
   readonly idleMs: number;
+  readonly tls: Tls | undefined;
 }
 
 const LINE_BYTES_MAX = 4096;
@@ -36,6 +38,8 @@ export class Session extends AsyncChat implements Conversation {
   isBinary = false;
   restartAt = 0;
   renameFrom: string | undefined;
+  isSecure: boolean;
+  isDataSecure: boolean;
   #user: string | undefined;
   #isLoggedIn = false;
   #failures = 0;
@@ -50,9 +54,11 @@ export class Session extends AsyncChat implements Conversation {
   #transfer: Promise<void> | undefined;
 
   constructor(socket: Socket, client: string, settings: Settings) {
-    super(socket);
+    super(withTls(socket, settings.tls));
     this.client = client;
     this.settings = settings;
+    this.isSecure = settings.tls?.isImplicit === true;
+    this.isDataSecure = this.isSecure;
     this.idleTimeoutMs = settings.idleMs;
     this.maxLineLength = LINE_BYTES_MAX;
     // ABOR comes as urgent data.
@@ -99,6 +105,23 @@ export class Session extends AsyncChat implements Conversation {
     this.#failures += 1;
     this.reply(530, "wrong user or password");
     if (this.#failures >= FAILURES_MAX) this.end();
+  }
+
+  get dataTls(): WrapTlsOptions | undefined {
+    return this.isDataSecure ? this.settings.tls?.options : undefined;
+  }
+
+  startTls(): void {
+    const { tls } = this.settings;
+    if (tls === undefined || this.isSecure) throw new Refusal(503, "AUTH is not possible");
+    this.isSecure = true;
+    // What the client has said before, and what it sent behind AUTH, does not count.
+    this.#user = undefined;
+    this.#isLoggedIn = false;
+    this.#held.length = 0;
+    this.setOpening(undefined);
+    this.reply(234, "begin TLS");
+    startTls(this, tls.options);
   }
 
   /** Says how the next data connection is opened. */

@@ -3,12 +3,14 @@
 import { parseArgs } from "node:util";
 import { parseNumber, parsePort, run } from "../program.js";
 import { serve } from "../serving.js";
+import { readTls, TLS_OPTIONS, TLS_USAGE } from "../tls-files.js";
 import { Maildir, SampleMailbox } from "./mailbox.js";
 import { Session } from "./session.js";
 
 const USAGE = `usage: pop3 [--host HOST] [--port PORT] [--user USER] [--password PASSWORD] [--maildir DIR] [--idle-ms MS]
 default: 127.0.0.1, 7110; port 0 takes a free one; user "user", password "password"; two sample messages;
-ten minutes`;
+ten minutes
+${TLS_USAGE}`;
 
 await run("pop3", async () => {
   const options = {
@@ -18,6 +20,7 @@ await run("pop3", async () => {
     password: { type: "string", default: "password" },
     maildir: { type: "string" },
     "idle-ms": { type: "string", default: "600000" },
+    ...TLS_OPTIONS,
     help: { type: "boolean", short: "h" },
   } as const;
   const { values } = parseArgs({ options });
@@ -25,7 +28,8 @@ await run("pop3", async () => {
   const { host, user, password, maildir } = values;
   const mailbox = maildir === undefined ? new SampleMailbox() : await Maildir.open(maildir);
   const idleMs = parseNumber("idle-ms", values["idle-ms"], 1);
+  const tls = readTls(values.cert, values.key, values.implicit);
   await serve(host, parsePort(values.port), (socket) => {
-    new Session(socket, { user, password }, mailbox).idleTimeoutMs = idleMs;
+    new Session(socket, { user, password }, mailbox, tls).idleTimeoutMs = idleMs;
   });
 });

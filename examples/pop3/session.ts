@@ -1,11 +1,12 @@
 /**
- * Owns one conversation of the POP3 server: RFC 1939's states and commands. Knows a mailbox by its interface.
+ * Owns one conversation of the POP3 server: RFC 1939's states and commands, and RFC 2595's STLS. Knows a mailbox by its interface.
  *
  * One command at a time. While a message is sent, a mailbox is read, or replies wait for a slow reader, no further
  * command is read: this bounds what a client can make the server hold.
  */
 
-import { AsyncChat, type Socket } from "wasyncore";
+import { AsyncChat, type Socket, startTls } from "wasyncore";
+import { type Tls, withTls } from "../tls-files.js";
 import type { Mailbox, Message } from "./mailbox.js";
 import { toWire } from "./wire.js";
 
@@ -32,6 +33,9 @@ class Refusal extends Error {}
 export class Session extends AsyncChat {
   readonly #account: Account;
   readonly #mailbox: Mailbox;
+  readonly #tls: Tls | undefined;
+  /** Is TLS spoken, or about to be? */
+  #isSecure: boolean;
   #user: string | undefined;
   #failures = 0;
   /** The messages, once logged in. */
@@ -41,8 +45,10 @@ export class Session extends AsyncChat {
   /** Ends the wait for a message that is being sent. */
   #sent: (() => void) | undefined;
 
-  constructor(socket: Socket, account: Account, mailbox: Mailbox) {
-    super(socket);
+  constructor(socket: Socket, account: Account, mailbox: Mailbox, tls?: Tls) {
+    super(withTls(socket, tls));
+    this.#tls = tls;
+    this.#isSecure = tls?.isImplicit === true;
     this.#account = account;
     this.#mailbox = mailbox;
     this.maxLineLength = LINE_BYTES_MAX;
@@ -169,6 +175,15 @@ export class Session extends AsyncChat {
     this.#ok(`${messages.length} messages`);
   }
 
+  /** RFC 2595. What the client has said before, and what it sent behind STLS, does not count. */
+  startTls(): void {
+    if (this.#tls === undefined || this.#isSecure) throw new Refusal("STLS is not possible");
+    this.#isSecure = true;
+    this.#user = undefined;
+    this.#ok("begin TLS");
+    startTls(this, this.#tls.options);
+  }
+
   // TRANSACTION
 
   stat(): void {
@@ -212,7 +227,8 @@ export class Session extends AsyncChat {
   }
 
   capabilities(): void {
-    this.push(`+OK capability list follows\r\n${CAPABILITIES.map((each) => `${each}\r\n`).join("")}.\r\n`);
+    const capabilities = [...CAPABILITIES, ...(this.#tls !== undefined && !this.#isSecure ? ["STLS"] : [])];
+    this.push(`+OK capability list follows\r\n${capabilities.map((each) => `${each}\r\n`).join("")}.\r\n`);
   }
 
   /** The UPDATE state: messages that are marked are removed now, and only now. */
@@ -252,6 +268,7 @@ const AUTHORIZATION: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["USER", Session.prototype.userIs],
   ["PASS", Session.prototype.passwordIs],
   ["CAPA", Session.prototype.capabilities],
+  ["STLS", Session.prototype.startTls],
   ["QUIT", Session.prototype.quit],
 ]);
 

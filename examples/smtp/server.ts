@@ -4,11 +4,13 @@ import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { parseNumber, parsePort, run } from "../program.js";
 import { serve } from "../serving.js";
+import { readTls, TLS_OPTIONS, TLS_USAGE } from "../tls-files.js";
 import { Session } from "./session.js";
 import { Maildir, Printer } from "./store.js";
 
 const USAGE = `usage: smtp [--host HOST] [--port PORT] [--maildir DIR] [--name NAME] [--max-bytes BYTES] [--idle-ms MS]
-default: 127.0.0.1, 7025; port 0 takes a free one; prints messages; the name of this host; 10 MiB; five minutes`;
+default: 127.0.0.1, 7025; port 0 takes a free one; prints messages; the name of this host; 10 MiB; five minutes
+${TLS_USAGE}`;
 
 await run("smtp", async () => {
   const options = {
@@ -18,6 +20,7 @@ await run("smtp", async () => {
     name: { type: "string", default: hostname() },
     "max-bytes": { type: "string", default: String(10 * 2 ** 20) },
     "idle-ms": { type: "string", default: "300000" },
+    ...TLS_OPTIONS,
     help: { type: "boolean", short: "h" },
   } as const;
   const { values } = parseArgs({ options });
@@ -26,7 +29,7 @@ await run("smtp", async () => {
   const store = maildir === undefined ? new Printer() : await Maildir.open(maildir);
   const sizeMax = parseNumber("max-bytes", values["max-bytes"]);
   const idleMs = parseNumber("idle-ms", values["idle-ms"], 1);
-  const settings = { name, store, sizeMax, idleMs };
+  const settings = { name, store, sizeMax, idleMs, tls: readTls(values.cert, values.key, values.implicit) };
   await serve(host, parsePort(values.port), (socket, { host: client = "" }) => {
     new Session(socket, client, settings);
   });

@@ -1,12 +1,13 @@
 /**
- * Owns one conversation of the SMTP server: RFC 5321's commands, and the extensions SIZE, 8BITMIME, SMTPUTF8 and
- * PIPELINING. Knows where messages go by an interface.
+ * Owns one conversation of the SMTP server: RFC 5321's commands, and the extensions SIZE, 8BITMIME, SMTPUTF8, PIPELINING
+ * and STARTTLS. Knows where messages go by an interface.
  *
  * While a message is written, or replies wait for a slow reader, nothing more is read: this bounds what a client can
  * make the server hold.
  */
 
-import { AsyncChat, type Socket } from "wasyncore";
+import { AsyncChat, type Socket, startTls } from "wasyncore";
+import { type Tls, withTls } from "../tls-files.js";
 import { IncomingMessage, traceHeader } from "./message.js";
 import { declaredSize, isMailParameter, parsePath } from "./path.js";
 import type { Store } from "./store.js";
@@ -22,6 +23,7 @@ export interface Settings {
   readonly store: Store;
   readonly sizeMax: number;
   readonly idleMs: number;
+  readonly tls: Tls | undefined;
 }
 
 type Command = (this: Session, argument: string) => void | Promise<void>;
@@ -31,6 +33,8 @@ export class Session extends AsyncChat {
   readonly #client: string;
   #errors = 0;
   #hello = "";
+  /** Is TLS spoken, or about to be? */
+  #isSecure: boolean;
   #isExtended = false;
   #from: string | undefined;
   #recipients: string[] = [];
@@ -41,8 +45,9 @@ export class Session extends AsyncChat {
 
   /** @param client the address of the client */
   constructor(socket: Socket, client: string, settings: Settings) {
-    super(socket);
+    super(withTls(socket, settings.tls));
     this.#settings = settings;
+    this.#isSecure = settings.tls?.isImplicit === true;
     this.#client = client;
     this.idleTimeoutMs = settings.idleMs;
     this.maxLineLength = LINE_BYTES_MAX;
@@ -166,6 +171,7 @@ export class Session extends AsyncChat {
     this.#hello = name;
     this.#isExtended = isExtended;
     const extensions = [`SIZE ${this.#settings.sizeMax}`, "8BITMIME", "SMTPUTF8", "PIPELINING"];
+    if (this.#maySecure) extensions.push("STARTTLS");
     this.#reply(250, this.#settings.name, ...(isExtended ? extensions : []));
   }
 
@@ -205,7 +211,7 @@ export class Session extends AsyncChat {
       return;
     }
     const { name, store, sizeMax } = this.#settings;
-    const protocol = this.#isExtended ? "ESMTP" : "SMTP";
+    const protocol = this.#isExtended ? `ESMTP${this.#isSecure ? "S" : ""}` : "SMTP";
     const trace = traceHeader(this.#from ?? "", this.#recipients, `${this.#hello} ([${this.#client}])`, name, protocol);
     try {
       this.#message = new IncomingMessage(await store.begin(), sizeMax, trace);
@@ -219,6 +225,20 @@ export class Session extends AsyncChat {
     }
     this.maxLineLength = Infinity;
     this.#reply(354, "end with a dot alone");
+  }
+
+  /** RFC 3207. What the client has said before, and what it sent behind STARTTLS, does not count. */
+  startTls(argument: string): void {
+    const { tls } = this.#settings;
+    if (tls === undefined || !this.#maySecure) this.#refuse(503, "STARTTLS is not possible");
+    else if (argument !== "") this.#refuse(501, "STARTTLS has no parameter");
+    else {
+      this.#isSecure = true;
+      this.#hello = "";
+      this.#reset();
+      this.#reply(220, "begin TLS");
+      startTls(this, tls.options);
+    }
   }
 
   reset(): void {
@@ -269,6 +289,10 @@ export class Session extends AsyncChat {
     await message.discard();
   }
 
+  get #maySecure(): boolean {
+    return this.#settings.tls !== undefined && !this.#isSecure;
+  }
+
   #failed(error: unknown): void {
     this.log(`${this}: ${String(error)}`);
     this.#reply(451, "cannot be kept now");
@@ -294,6 +318,7 @@ const COMMANDS: ReadonlyMap<string, Command> = new Map<string, Command>([
   ["MAIL", Session.prototype.mailFrom],
   ["RCPT", Session.prototype.recipient],
   ["DATA", Session.prototype.data],
+  ["STARTTLS", Session.prototype.startTls],
   ["RSET", Session.prototype.reset],
   ["VRFY", Session.prototype.verify],
   ["NOOP", Session.prototype.noop],

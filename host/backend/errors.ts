@@ -61,7 +61,7 @@ export class ExitNow extends Error {
 }
 
 /** What a {@link LoopError} says. */
-export type LoopErrorCode = "ERR_LOOP_RUNNING" | "ERR_ENGINE" | "ERR_ENGINE_MEMORY";
+export type LoopErrorCode = "ERR_LOOP_RUNNING" | "ERR_ENGINE" | "ERR_ENGINE_MEMORY" | "ERR_TLS_LOOP_SYNC";
 
 /** The loop cannot do what was requested now: a second loop on the same map, for example. */
 export class LoopError extends Error {

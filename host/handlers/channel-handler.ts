@@ -149,6 +149,12 @@ export abstract class ChannelHandler implements Channel {
   }
 
   /**
+   * The connection has become secure: the TLS handshake has succeeded. See `wrapTls` and `startTls`.
+   * @example override handleSecure() { this.log(`secure, by ${this.tls?.getProtocol()}`); }
+   */
+  handleSecure(): void | Promise<void> {}
+
+  /**
    * A connection is waiting. By default, accepts it and passes it to {@link handleAccepted}, and is called again until no
    * connection is waiting. An error thrown after `accept` belongs to the connection: the channel that has taken it over
    * gets the error in its handleError; if none has, the connection is closed and the error logged. The listener goes on.
@@ -218,6 +224,10 @@ export abstract class ChannelHandler implements Channel {
     this.connected = true;
     this.connecting = false;
     this.#membership.opening?.open();
+  }
+
+  handleSecureEvent(): void | Promise<void> {
+    this.follow(this.handleSecure());
   }
 
   handleAcceptEvent(): boolean {

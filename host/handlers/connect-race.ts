@@ -194,6 +194,8 @@ class Attempt implements Channel {
     return false;
   }
 
+  handleSecureEvent(): void {}
+
   handleReadEvent(): void {}
 
   handleWriteEvent(): void {}

@@ -60,6 +60,10 @@ export class DispatcherWithSend extends Dispatcher {
     return true;
   }
 
+  protected override get plainOutputLength(): number {
+    return this.outBufferLength;
+  }
+
   protected override outputLost(): void {
     super.outputLost();
     this.#outputLost = true;

@@ -14,6 +14,9 @@ import { OSError, isDisconnect } from "../backend/errors.js";
 import { FileWrapper } from "../net/file-wrapper.js";
 import { plainBytes } from "../net/plain-bytes.js";
 import { Socket } from "../net/socket.js";
+import { TlsEndpoint } from "../net/tls/endpoint.js";
+import type { TLSSocket, WrapTlsOptions } from "../net/tls/options.js";
+import { moveTls, tlsOf, tlsOn } from "../net/tls/wrapped.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler } from "./channel-handler.js";
 import { type ConnectOptions, checkConnectOptions, connectError, familyOfAddress } from "./connect-options.js";
@@ -32,6 +35,12 @@ const madeByConnect = new WeakSet<Endpoint>();
 
 /** The controls of a channel, for layers. */
 export let controlsOf: (channel: Dispatcher) => Controls;
+
+/**
+ * Puts TLS between a channel and its socket: the part of `wrapTls` and `startTls` that needs the channel's own.
+ * @internal
+ */
+export let layTls: (channel: Dispatcher, options: WrapTlsOptions, isUnderWay: boolean) => void;
 
 /**
  * A socket and its callbacks. Subclass it, override `handleRead` and its companions, and run `loop`.
@@ -69,6 +78,19 @@ export class Dispatcher extends ChannelHandler {
     return this.#endpoint?.fd ?? -1;
   }
 
+  /**
+   * Node's `tls.TLSSocket`, for what it knows of the session: `getPeerCertificate()`, `getProtocol()`, `alpnProtocol`,
+   * `authorized`, the event "session". Undefined without TLS, and before the handshake begins. Do not read, write or close it.
+   */
+  get tls(): TLSSocket | undefined {
+    return this.#tls?.tlsSocket;
+  }
+
+  /** Has a TLS connection ended without the peer's close_notify? What was received may then have been cut short. */
+  get tlsTruncated(): boolean {
+    return this.#tls?.isTruncated === true;
+  }
+
   /** The map that the channel belongs to. */
   get map(): ChannelMap {
     return this.#membership.map;
@@ -86,7 +108,7 @@ export class Dispatcher extends ChannelHandler {
    */
   setSocket(socket: Socket): void {
     checkInstance("socket", socket, Socket);
-    this.setEndpoint(socket, socket);
+    this.setEndpoint(tlsOf(socket) ?? socket, socket);
   }
 
   /**
@@ -120,7 +142,7 @@ export class Dispatcher extends ChannelHandler {
     const endpoint = this.#open("epoll");
     const sampled = isOverride(this.readable) || isOverride(this.writable);
     this.#membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
-    this.#membership.join(this, endpoint.fd, sampled, endpoint.isStream);
+    this.#membership.join(this, endpoint, sampled);
   }
 
   /** Leaves the map; the socket stays open. asyncore: del_channel. */
@@ -158,7 +180,7 @@ export class Dispatcher extends ChannelHandler {
     checkAddress("address", address);
     checkConnectOptions(options);
     const backend = backendOf(this.map);
-    const isAnySocket = this.#endpoint === undefined || madeByConnect.has(this.#endpoint);
+    const isAnySocket = this.#takesAnySocket;
     // Where an address is to be chosen, it makes the channel a member of the map meanwhile.
     if (isAnySocket) this.#makeSocket(familyOfAddress(backend, address));
     this.#open("connect");
@@ -326,8 +348,21 @@ export class Dispatcher extends ChannelHandler {
     membership.beginLife();
     // A class that manages its interest may have set it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
-    noteTakenOver(endpoint, this);
+    noteTakenOver(socket ?? endpoint, this);
     this.addChannel();
+  }
+
+  /** Bytes of output that `startTls` must not encrypt: pending since before it. */
+  protected get plainOutputLength(): number {
+    return 0;
+  }
+
+  /** Drops input that was read and not delivered: `startTls` must not take it for what comes after the handshake. */
+  protected dropPlainInput(): void {}
+
+  /** Pending output has been dropped. */
+  protected outputDropped(): void {
+    this.#tls?.plainOutputDropped();
   }
 
   /** Sets whether the channel wants write events. */
@@ -360,6 +395,23 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
+  /** The endpoint, if it is TLS. Not a field: connections without TLS need no memory for it. */
+  get #tls(): TlsEndpoint | undefined {
+    const endpoint = this.#endpoint;
+    return endpoint instanceof TlsEndpoint ? endpoint : undefined;
+  }
+
+  /** Puts TLS between the channel and its socket. */
+  #layTls(options: WrapTlsOptions, isUnderWay: boolean): void {
+    const { socket } = this;
+    this.#open("startTls");
+    const plainBytes = isUnderWay ? this.plainOutputLength : 0;
+    const tls = tlsOn(socket, options, plainBytes, this.addr?.host);
+    if (isUnderWay) this.dropPlainInput();
+    this.#endpoint = tls;
+    this.#membership.setLayer(tls);
+  }
+
   /** What a layer that is put on the channel at run time may do: see `streams/layer.ts`. */
   get #controls(): Controls {
     return {
@@ -376,6 +428,7 @@ export class Dispatcher extends ChannelHandler {
 
   static {
     controlsOf = (channel) => channel.#controls;
+    layTls = (channel, options, isUnderWay) => channel.#layTls(options, isUnderWay);
   }
 
   #reset(): void {
@@ -398,6 +451,13 @@ export class Dispatcher extends ChannelHandler {
     if (done) void this.handleConnectEvent();
   }
 
+  /** Does a connect make a socket? Not in place of an open one with TLS: the new one would be without. */
+  get #takesAnySocket(): boolean {
+    if (this.#endpoint === undefined) return true;
+    if (this.#tls !== undefined && this.fd >= 0) return false;
+    return this.#socket !== undefined && madeByConnect.has(this.#socket);
+  }
+
   /** Makes a socket for one connect, in place of that of an earlier one. */
   #makeSocket(family: Family): void {
     const former = this.#endpoint;
@@ -411,13 +471,17 @@ export class Dispatcher extends ChannelHandler {
   #connectWon(socket: Socket): void {
     const former = this.#endpoint;
     this.delChannel();
-    this.#endpoint = socket;
+    // TLS that was put on the channel meanwhile moves with it: nothing may be sent without.
+    this.#endpoint = former instanceof TlsEndpoint ? moveTls(former, socket) : socket;
     this.#socket = socket;
     madeByConnect.add(socket);
     this.#membership.state = State.OPEN;
-    this.addChannel();
-    former?.close();
     try {
+      try {
+        this.addChannel();
+      } finally {
+        former?.close();
+      }
       this.follow(this.handleConnectEvent());
     } catch (error) {
       handleThrown(this, error, false);

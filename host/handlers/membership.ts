@@ -9,6 +9,7 @@ import { type ChannelMap, registrarOf } from "../loop/channel-map.js";
 import type { Channel, Registration } from "../loop/channel.js";
 import { Interest, State } from "../loop/engine.js";
 import type { OSError } from "../backend/errors.js";
+import type { Endpoint, Layer } from "../net/endpoint.js";
 import { Opening } from "../loop/opening.js";
 import { Lifetime } from "./lifetime.js";
 
@@ -65,10 +66,21 @@ export class Membership {
   }
 
   /** Joins the map, after leaving it if already there. */
-  join(channel: Channel, fd: number, sampled: boolean, stream: boolean): void {
+  join(channel: Channel, { fd, isStream, layer }: Endpoint, sampled: boolean): void {
     const { state, interest } = this;
     this.#registration?.remove();
-    this.#registration = registrarOf(this.map).add(channel, { fd, state, interest, sampled, stream });
+    this.#registration = registrarOf(this.map).add(channel, { fd, state, interest, sampled, stream: isStream });
+    if (layer !== undefined) this.setLayer(layer);
+  }
+
+  /** Events pass through this layer from now on. @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync` */
+  setLayer(layer: Layer): void {
+    try {
+      this.#registration?.setLayer(layer, this.interest);
+    } catch (error) {
+      this.leave();
+      throw error;
+    }
   }
 
   leave(): void {

@@ -6,6 +6,7 @@
 import type { Addresses, SocketAddress } from "../backend/backend.js";
 import { BlockingIOError, ExitNow, isDisconnect, OSError } from "../backend/errors.js";
 import { logThrown, nameForLog } from "../backend/log.js";
+import type { Layer } from "../net/endpoint.js";
 import { Opening } from "./opening.js";
 
 /**
@@ -23,6 +24,8 @@ export interface Channel {
   handleAcceptEvent(): boolean;
   /** @internal */
   handleConnectEvent(): void | Promise<void>;
+  /** The TLS handshake has succeeded. @internal */
+  handleSecureEvent(): void | Promise<void>;
   /** @internal */
   handleReadEvent(): void | Promise<void>;
   /** @internal */
@@ -110,6 +113,13 @@ export interface Registering {
 export interface Registration {
   setInterest(interest: number): void;
   setState(state: number): void;
+  /**
+   * Events pass through this layer from now on: see {@link Layer}.
+   * @param interest what the handler wants: bits of `Interest`; not used when it is sampled
+   * @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync`
+   * @internal
+   */
+  setLayer(layer: Layer, interest: number): void;
   /** There is nothing to read any more, whatever the handler's interest. */
   endInput(): void;
   /** The listener is out of descriptors: it is not watched until one may be free. */

@@ -98,6 +98,7 @@ export function runTurns(options: LoopOptions): number {
   const { scheduler, timeoutMs, byChannel, count, signal } = planLoop(options);
   begin(scheduler, "loopSync");
   let ready = 0;
+  scheduler.layers.isBlocking = true;
   try {
     scheduler.lookups.begin("blocking");
     scheduler.rethrow();
@@ -146,5 +147,6 @@ function begin(scheduler: Scheduler, name: string): void {
 
 function end(scheduler: Scheduler): void {
   scheduler.lookups.end();
+  scheduler.layers.isBlocking = false;
   scheduler.isLooping = false;
 }

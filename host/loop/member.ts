@@ -2,6 +2,8 @@
 
 import type { Channel, Registration } from "./channel.js";
 import type { EngineExports } from "./engine.js";
+import type { LayerLink } from "./layered.js";
+import type { Layer } from "../net/endpoint.js";
 import { wasiErrorCode } from "../wasi/errno.js";
 
 /** What holds the members of one engine. */
@@ -10,6 +12,8 @@ export interface MemberHolder {
   /** Something changed that a waiting loop must know of. */
   changed(): void;
   remove(member: Member): void;
+  /** @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync` */
+  setLayer(member: Member, layer: Layer, interest: number): void;
 }
 
 /** A channel in the map, with its slot and generation in the engine. */
@@ -20,6 +24,8 @@ export class Member implements Registration {
   readonly slot: number;
   readonly generation: number;
   readonly isSampled: boolean;
+  /** Events of the descriptor pass through it, if there is one. */
+  link: LayerLink | undefined;
 
   constructor(
     holder: MemberHolder,
@@ -35,11 +41,22 @@ export class Member implements Registration {
     this.slot = slot;
     this.generation = generation;
     this.isSampled = isSampled;
+    this.link = undefined;
   }
 
   setInterest(interest: number): void {
+    if (this.link === undefined) this.watch(interest);
+    else this.link.want(interest);
+  }
+
+  /** Sets what the descriptor is watched for: bits of `Interest`. */
+  watch(interest: number): void {
     this.#holder.engine.channelSetInterest(this.slot, this.generation, interest);
     this.#holder.changed();
+  }
+
+  setLayer(layer: Layer, interest: number): void {
+    this.#holder.setLayer(this, layer, interest);
   }
 
   setState(state: number): void {

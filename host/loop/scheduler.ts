@@ -8,7 +8,9 @@ import type { Channel, Registering, Registrar, Registration } from "./channel.js
 import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
 import { LoopError, OSError } from "../backend/errors.js";
 import { Failures } from "./failures.js";
+import { Layers } from "./layers.js";
 import { Member, type MemberHolder } from "./member.js";
+import type { Layer } from "../net/endpoint.js";
 import { NameLookups } from "./name-lookups.js";
 import { rememberUnlooped } from "./never-looped.js";
 import type { Timer } from "./timer.js";
@@ -27,6 +29,7 @@ export class Scheduler implements Registrar, MemberHolder {
   readonly engine: EngineExports;
   readonly poller: PollOneoff;
   readonly lookups: NameLookups;
+  readonly layers: Layers;
   /** Is a loop running? One at a time: two would deliver each other's events. */
   isLooping = false;
   /** How many channels are sampled every turn. */
@@ -66,6 +69,7 @@ export class Scheduler implements Registrar, MemberHolder {
     unreachable.register(this, this.poller.pollSet);
     this.lookups = new NameLookups(backend, (channel, call) => this.#failures.guard(channel, call));
     this.#timers = new Timers(engine, this.#failures, this);
+    this.layers = new Layers(this.#failures, this);
   }
 
   /** Is nothing left to wait for? */
@@ -112,8 +116,14 @@ export class Scheduler implements Registrar, MemberHolder {
     if (this.engine.channelRemove(member.slot, member.generation) === 0) return;
     this.#channels[member.slot] = undefined;
     this.#byDescriptor.delete(member.fd);
+    this.layers.remove(member);
     if (member.isSampled) this.sampled -= 1;
     this.changed();
+  }
+
+  /** See `Registration.setLayer`. */
+  setLayer(member: Member, layer: Layer, interest: number): void {
+    this.layers.set(member, layer, interest);
   }
 
   startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer {
@@ -206,7 +216,11 @@ export class Scheduler implements Registrar, MemberHolder {
     const channel = this.#channels[slot];
     if (channel === undefined) return Interest.NONE;
     try {
-      return channel.sampleInterest();
+      if (this.layers.count === 0) return channel.sampleInterest();
+      const link = this.layers.linkOf(slot);
+      const interest = channel.sampleInterest();
+      // Sampling may have closed the channel.
+      return link !== undefined && link === this.layers.linkOf(slot) ? link.sampled(interest) : interest;
     } catch (error) {
       this.#failures.fail(channel, error);
       return Interest.NONE;
@@ -218,6 +232,7 @@ export class Scheduler implements Registrar, MemberHolder {
     const channel = this.#channels[slot];
     if (channel === undefined) return Verdict.GO_ON;
     try {
+      if (this.layers.count > 0 && this.layers.takes(slot, kind)) return this.layers.deliver(slot, kind);
       if (kind === Kind.ACCEPT) return this.#accept(channel);
       if (kind === Kind.ERROR) return this.#failures.fail(channel, channel.socketError(wasiErrorCode(detail)));
       const result = call(channel, kind);

@@ -91,7 +91,8 @@ export class Timers {
       const { callback } = timer;
       const result: unknown = callback();
       if (result !== undefined) this.#failures.followPromise(result, (error) => this.#failures.escape(error));
-      return Verdict.GO_ON;
+      // A channel's callback may have been called for a timer of its layer.
+      return this.#failures.isEscaping ? Verdict.STOP : Verdict.GO_ON;
     } catch (error) {
       return this.#failures.escape(error);
     }

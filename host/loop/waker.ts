@@ -194,6 +194,9 @@ export class Waker implements Channel {
   handleConnectEvent(): void {}
 
   /** For the loop. @internal */
+  handleSecureEvent(): void {}
+
+  /** For the loop. @internal */
   handleWriteEvent(): void {}
 
   /** For the loop. @internal */

@@ -22,9 +22,50 @@ export interface EndpointAddresses {
   readonly remote?: SocketAddress | undefined;
 }
 
+/** What a {@link Layer} calls on the map that polls its descriptor. */
+export interface LayerHost {
+  /** What the layer wants of the descriptor, or has for its handler, has changed outside of a call of the host. */
+  changed(): void;
+  /** Calls back once. @returns a call that cancels it */
+  callLater(delayMs: number, callback: () => void): () => void;
+}
+
+/**
+ * A protocol between a descriptor and its handler, such as TLS. It decides what the descriptor is watched for, and is
+ * notified of its readiness before the handler is. None of its methods throws.
+ */
+export interface Layer {
+  /** Has bytes, or the end of input, for the handler. */
+  readonly hasInput: boolean;
+  /** Takes bytes from the handler. */
+  readonly hasRoom: boolean;
+  /** Has an error, or the news that the connection is secure, for the handler. */
+  readonly hasNews: boolean;
+  /** A handler has joined a map. */
+  attach(host: LayerHost): void;
+  /** The handler has left its map. */
+  detach(): void;
+  /** Is the descriptor to be watched for reading, given whether the handler wants to read? */
+  watchesRead(wanted: boolean): boolean;
+  /** The same for writing. */
+  watchesWrite(wanted: boolean): boolean;
+  /** The descriptor is connected. */
+  connected(): void;
+  /** The descriptor can be read. */
+  readable(): void;
+  /** The descriptor can be written. */
+  writable(): void;
+  /** Takes an error that the handler is to be notified of. */
+  takeFailure(): Error | undefined;
+  /** Takes the news that the connection has become secure. */
+  takeSecured(): boolean;
+}
+
 export interface Endpoint {
   /** The descriptor; -1 once closed. */
   readonly fd: number;
+  /** A protocol of its own between the descriptor and the handler. @internal */
+  readonly layer?: Layer | undefined;
   /** Is it a stream of bytes, whose input has an end? @internal */
   readonly isStream: boolean;
   readonly bytesIn: number;

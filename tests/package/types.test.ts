@@ -59,15 +59,17 @@ await loop();
 const INTERNAL = [
   ["Dispatcher", "sampleInterest socketError follow noteAccepted noteAcceptFailed managesWriting setEndpoint"],
   ["Dispatcher", "setWriteInterest setReadInterest outputLost endOutput sendPieces"],
+  ["Dispatcher", "plainOutputLength dropPlainInput outputDropped"],
   [
     "AsyncChat",
     "sampleInterest handleFailure touch continueSoon continueReading continueSending outputLost managesWriting",
   ],
+  ["AsyncChat", "plainOutputLength dropPlainInput outputDropped"],
   ["DispatcherWithSend", "managesWriting outputLost"],
   ["Socket", "sendSome sendSomeOf isStream connectionState addresses"],
   ["FileWrapper", "sendSome sendSomeOf isStream connectionState addresses"],
-  ["Channel", "sampleInterest socketError handleReadEvent"],
-  ["Waker", "sampleInterest socketError handleReadEvent handleAcceptEvent handleErrorEvent"],
+  ["Channel", "sampleInterest socketError handleReadEvent handleSecureEvent"],
+  ["Waker", "sampleInterest socketError handleReadEvent handleAcceptEvent handleErrorEvent handleSecureEvent"],
 ] as const;
 
 const NO_INTERNALS = `
@@ -151,8 +153,8 @@ for (const version of VERSIONS) {
 /** The callbacks, by the declarations that have their text. */
 const CALLBACKS = {
   "handlers/channel-handler.d.ts": [
-    ...["readable", "writable", "handleRead", "handleWrite", "handleExpt", "handleConnect", "handleAccept"],
-    ...["handleAccepted", "handleEof", "handleClose", "handleError"],
+    ...["readable", "writable", "handleRead", "handleWrite", "handleExpt", "handleConnect", "handleSecure"],
+    ...["handleAccept", "handleAccepted", "handleEof", "handleClose", "handleError"],
   ],
   "handlers/chat/async-chat.d.ts": ["collectIncomingData", "foundTerminator", "handleLineTooLong"],
   "handlers/chat/queued-dispatcher.d.ts": ["handleDrain"],

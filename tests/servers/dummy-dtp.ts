@@ -1,9 +1,9 @@
 /**
- * Owns the port, line by line, of DummyDTPHandler of CPython 3.11's test_ftplib, the data connection, and what stands
+ * Owns the port, line by line, of DummyDTPHandler and DummyTLS_DTPHandler of CPython 3.11's test_ftplib, the data connection, and what stands
  * for the blocking accept of the original. Knows the public API, and of the control connection what it asks of it.
  */
 
-import { AsyncChat, Dispatcher, type Socket } from "wasyncore";
+import { AsyncChat, Dispatcher, type Socket, type TlsServerOptions, wrapTls } from "wasyncore";
 
 const TIMEOUT_MS = 10_000;
 
@@ -13,6 +13,8 @@ export type Encoding = "utf8" | "latin1";
 export interface Control {
   readonly encoding: Encoding;
   readonly socket: Socket;
+  /** After PROT P: what secure_connection of the original needs. */
+  readonly dataContext: TlsServerOptions | undefined;
   lastReceivedData: Uint8Array;
   nextData: string | null;
   push(data: string): boolean;
@@ -91,6 +93,8 @@ export class PassiveListener extends Dispatcher {
 
   override handleAccepted(conn: Socket): void {
     this.close();
+    const { dataContext } = this.#baseclass;
+    if (dataContext !== undefined) wrapTls(conn, dataContext);
     this.#baseclass.dataConnected(new DummyDTPHandler(conn, this.#baseclass));
   }
 

@@ -1,13 +1,14 @@
 /**
- * Owns the port, line by line, of DummyFTPHandler and DummyFTPServer of CPython 3.11's test_ftplib. Knows the public
- * API. Without TLS.
+ * Owns the port, line by line, of DummyFTPHandler, DummyFTPServer and their descendants with TLS, of CPython 3.11's
+ * test_ftplib. Knows the public API. Of TLS the original does itself what `wrapTls` and `startTls` do. There is no CCC.
  *
  * Where the original blocks, to accept or to make the data connection, the port stops reading commands until the data
  * connection is there: the client cannot tell the difference.
  */
 
 import { isIPv6 } from "node:net";
-import { AsyncChat, Dispatcher, type Socket } from "wasyncore";
+import { AsyncChat, Dispatcher, type Socket, startTls, type TlsServerOptions, wrapTls } from "wasyncore";
+import { loadCertChain } from "./certfile.js";
 import { type Control, DummyDTPHandler, type Encoding, PassiveListener } from "./dummy-dtp.js";
 import { LIST_DATA, MLSD_DATA, NLST_DATA, RETR_DATA } from "./dummy-ftp-data.js";
 
@@ -20,6 +21,7 @@ export class DummyFTPHandler extends AsyncChat implements Control {
   nextData: string | null = null;
   rest: string | null = null;
   nextRetrData = RETR_DATA;
+  dataContext: TlsServerOptions | undefined;
   readonly encoding: Encoding;
   /** Where PASV says that the data connection is to go: an address that a careful client does not believe. */
   fakePasvServerIp = "252.253.254.255";
@@ -91,6 +93,7 @@ export class DummyFTPHandler extends AsyncChat implements Control {
     this.pauseReading();
     dtp.createSocket({ family: isIPv6(host) ? "IPv6" : "IPv4" });
     dtp.connect({ host, port });
+    if (this.dataContext !== undefined) wrapTls(dtp, this.dataContext);
   }
 
   #listen(family: "IPv4" | "IPv6"): PassiveListener {
@@ -212,6 +215,37 @@ export class DummyFTPHandler extends AsyncChat implements Control {
   }
 }
 
+class DummyTLS_FTPHandler extends DummyFTPHandler {
+  readonly #context: TlsServerOptions;
+
+  constructor(conn: Socket, encoding: Encoding, context: TlsServerOptions) {
+    super(conn, encoding);
+    this.#context = context;
+  }
+
+  /** Set up secure control channel. */
+  cmd_auth(): void {
+    this.push("234 AUTH TLS successful");
+    startTls(this, this.#context);
+  }
+
+  cmd_pbsz(): void {
+    this.push("200 PBSZ=0 successful.");
+  }
+
+  /** Setup un/secure data channel. */
+  cmd_prot(line: string): void {
+    const arg = line.toUpperCase();
+    if (arg === "C") {
+      this.push("200 Protection set to Clear");
+      this.dataContext = undefined;
+    } else if (arg === "P") {
+      this.push("200 Protection set to Private");
+      this.dataContext = this.#context;
+    } else this.push("502 Unrecognized PROT type (use C or P).");
+  }
+}
+
 export class DummyFTPServer extends Dispatcher {
   readonly handler = DummyFTPHandler;
   handlerInstance: DummyFTPHandler | null = null;
@@ -242,4 +276,22 @@ export class DummyFTPServer extends Dispatcher {
   }
 
   override handleError(): void {}
+}
+
+export class DummyTLS_FTPServer extends DummyFTPServer {
+  readonly #context: TlsServerOptions;
+
+  constructor(options: {
+    readonly host: string;
+    readonly port: number;
+    readonly encoding: Encoding;
+    readonly certfile: string;
+  }) {
+    super(options);
+    this.#context = loadCertChain(options.certfile);
+  }
+
+  override handleAccepted(conn: Socket): void {
+    this.handlerInstance = new DummyTLS_FTPHandler(conn, this.encoding, this.#context);
+  }
 }

@@ -1,16 +1,20 @@
 /**
- * Owns the port, line by line, of DummyPOP3Handler and DummyPOP3Server of CPython 3.11's test_poplib. Knows the public
- * API alone. Without TLS, so that STLS is neither known nor announced, as in a Python without the ssl module.
+ * Owns the port, line by line, of DummyPOP3Handler, DummyPOP3_SSLHandler and DummyPOP3Server of CPython 3.11's
+ * test_poplib. Knows the public API alone. Of TLS the original does itself what `wrapTls` and `startTls` do.
  */
 
 import { isIPv6 } from "node:net";
-import { AsyncChat, Dispatcher, type Socket } from "wasyncore";
+import { AsyncChat, Dispatcher, type Socket, startTls, type TlsServerOptions, wrapTls } from "wasyncore";
+import { loadCertChain } from "./certfile.js";
 
 /** The dummy data returned by the server when LIST and RETR commands are issued. */
 const LIST_RESP = "1 1\r\n2 2\r\n3 3\r\n4 4\r\n5 5\r\n.\r\n";
 const RETR_RESP =
   "From: postmaster@python.org\r\nContent-Type: text/plain\r\n" +
   "MIME-Version: 1.0\r\nSubject: Dummy\r\n\r\nline1\r\nline2\r\nline3\r\n.\r\n";
+
+/** Codes of a handshake that the client has broken off: the original then calls handle_close. */
+const BROKEN_OFF = /ALERT_BAD_CERTIFICATE|ALERT_CERTIFICATE_UNKNOWN|ECONNRESET/;
 
 export class DummyPOP3Handler extends AsyncChat {
   static readonly CAPAS: Readonly<Record<string, readonly string[]>> = {
@@ -20,9 +24,12 @@ export class DummyPOP3Handler extends AsyncChat {
   static enableUTF8 = false;
 
   inBuffer: Uint8Array[] = [];
+  tlsActive = false;
+  readonly context: TlsServerOptions;
 
-  constructor(conn: Socket) {
+  constructor(conn: Socket, context: TlsServerOptions) {
     super(conn);
+    this.context = context;
     this.setTerminator("\r\n");
     this.push("+OK dummy pop3 server ready. <timestamp>");
   }
@@ -43,7 +50,8 @@ export class DummyPOP3Handler extends AsyncChat {
   }
 
   override handleError(error: unknown): void {
-    throw error;
+    if (!BROKEN_OFF.test(String((error as NodeJS.ErrnoException).code))) throw error;
+    void this.handleClose();
   }
 
   override push(data: string): boolean {
@@ -113,28 +121,59 @@ export class DummyPOP3Handler extends AsyncChat {
 
   cmd_capa(): void {
     this.push("+OK Capability list follows");
-    for (const [cap, params] of Object.entries(DummyPOP3Handler.CAPAS)) this.push([cap, ...params].join(" "));
+    const capas = { ...DummyPOP3Handler.CAPAS, ...(this.tlsActive ? {} : { STLS: [] }) };
+    for (const [cap, params] of Object.entries(capas)) this.push([cap, ...params].join(" "));
     this.push(".");
   }
 
   cmd_utf8(): void {
-    this.push(DummyPOP3Handler.enableUTF8 ? "+OK I know RFC6856" : "-ERR What is UTF8?!");
+    const { enableUTF8 } = this.constructor as typeof DummyPOP3Handler;
+    this.push(enableUTF8 ? "+OK I know RFC6856" : "-ERR What is UTF8?!");
+  }
+
+  cmd_stls(): void {
+    if (this.tlsActive) {
+      this.push("-ERR Command not permitted when TLS active");
+      return;
+    }
+    this.push("+OK Begin TLS negotiation");
+    startTls(this, this.context);
+    this.tlsActive = true;
+    this.inBuffer = [];
+  }
+}
+
+class DummyPOP3_SSLHandler extends DummyPOP3Handler {
+  constructor(conn: Socket, context: TlsServerOptions) {
+    super(wrapTls(conn, context), context);
+    this.tlsActive = true;
   }
 }
 
 export class DummyPOP3Server extends Dispatcher {
-  readonly handler = DummyPOP3Handler;
+  handler = DummyPOP3Handler;
   handlerInstance: DummyPOP3Handler | null = null;
+  readonly #context: TlsServerOptions;
 
-  constructor({ host, port }: { readonly host: string; readonly port: number }) {
+  constructor({ host, port, certfile }: { readonly host: string; readonly port: number; readonly certfile: string }) {
     super();
+    this.#context = loadCertChain(certfile);
     this.createSocket({ family: isIPv6(host) ? "IPv6" : "IPv4" });
     this.bind({ host, port });
     this.listen(5);
   }
 
+  /** The class of the handlers, by its name in the original. */
+  set handlerName(name: string) {
+    this.handler = name === "DummyPOP3_SSLHandler" ? DummyPOP3_SSLHandler : DummyPOP3Handler;
+  }
+
+  get handlerName(): string {
+    return this.handler.name;
+  }
+
   override handleAccepted(conn: Socket): void {
-    this.handlerInstance = new this.handler(conn);
+    this.handlerInstance = new this.handler(conn, this.#context);
   }
 
   override handleConnect(): void {

@@ -136,10 +136,15 @@ class RemoteServer(Remote):
 
 
 class ThreadedServer(RemoteServer):
-    """What test_poplib and test_ftplib do with their servers. Here both ends of a thread are those of the process."""
+    """What test_poplib and test_ftplib do with their servers. Here both ends of a thread are those of the process.
+
+    A class attribute `certfile` names the certificate of the test module.
+    """
+
+    certfile = None
 
     def __init__(self, address, af=None, encoding=None):
-        super().__init__(address, encoding=encoding)
+        super().__init__(address, encoding=encoding, certfile=self.certfile)
         self.encoding = encoding
         self.active = False
 

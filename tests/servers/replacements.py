@@ -7,17 +7,30 @@ from ported import ThreadedServer
 class PortedPOP3Server(ThreadedServer):
     kind = "pop3"
 
+    def __setattr__(self, name, value):
+        if name == "handler":
+            super().__setattr__("handler_name", value.__name__)
+        else:
+            super().__setattr__(name, value)
+
 
 class PortedFTPServer(ThreadedServer):
     kind = "ftp"
 
 
+class PortedTLSFTPServer(ThreadedServer):
+    kind = "ftpTls"
+
+
 def replace_in_test_poplib(module):
+    PortedPOP3Server.certfile = module.CERTFILE
     module.DummyPOP3Server = PortedPOP3Server
 
 
 def replace_in_test_ftplib(module):
+    PortedTLSFTPServer.certfile = module.CERTFILE
     module.DummyFTPServer = PortedFTPServer
+    module.DummyTLS_FTPServer = PortedTLSFTPServer
 
 
 def replace_in_test_smtplib(module):

@@ -13,7 +13,7 @@
 
 import { createInterface } from "node:readline";
 import { closeAll, type Dispatcher, loop } from "wasyncore";
-import { DummyFTPServer } from "./dummy-ftp.js";
+import { DummyFTPServer, DummyTLS_FTPServer } from "./dummy-ftp.js";
 import { DummyPOP3Server } from "./dummy-pop3.js";
 import { SimSMTPAUTHInitialResponseServer, SimSMTPServer, SimSMTPUTF8Server } from "./dummy-smtp.js";
 import { callAt, encode, getAt, type Path, setAt } from "./remote.js";
@@ -21,7 +21,7 @@ import { Direct } from "./smtpd-direct.js";
 import { BrokenDummyServer, DebuggingServer, DummyServer, type ServerOptions, SMTPServer } from "./smtpd-server.js";
 
 /** What any of the servers takes. */
-type Options = ServerOptions & { readonly encoding: string };
+type Options = ServerOptions & { readonly encoding: string; readonly certfile: string };
 
 type Request =
   | ({ readonly op: "start"; readonly kind: string } & Options)
@@ -32,7 +32,8 @@ type Request =
 
 const SERVERS: Readonly<Record<string, (options: Options) => Dispatcher>> = {
   pop3: (options) => new DummyPOP3Server(options),
-  ftp: (options) => new DummyFTPServer({ ...options, encoding: options.encoding === "latin-1" ? "latin1" : "utf8" }),
+  ftp: (options) => new DummyFTPServer({ ...options, encoding: encodingOf(options) }),
+  ftpTls: (options) => new DummyTLS_FTPServer({ ...options, encoding: encodingOf(options) }),
   debugging: (options) => new DebuggingServer(options),
   sim: (options) => new SimSMTPServer(options),
   simUtf8: (options) => new SimSMTPUTF8Server(options),
@@ -47,6 +48,10 @@ const servers = new Map<number, Dispatcher>();
 let lastId = 0;
 /** The loop: what it was left with, if anything, when it ends. */
 let running: Promise<unknown> = Promise.resolve();
+
+function encodingOf({ encoding }: Options): "latin1" | "utf8" {
+  return encoding === "latin-1" ? "latin1" : "utf8";
+}
 
 function start(request: Request & { readonly op: "start" }): object {
   const make = SERVERS[request.kind];

@@ -173,6 +173,11 @@ export class AsyncChat extends QueuedDispatcher {
     return incoming?.take() ?? new Uint8Array(0);
   }
 
+  protected override dropPlainInput(): void {
+    this.#input.clear();
+    this.#incoming = undefined;
+  }
+
   protected override continueReading(): void {
     if (!this.#paused && this.#input.hasInput) this.#deliver();
   }

@@ -38,6 +38,14 @@ export class Outgoing {
     return this.#ready.length === 0 && this.#first === undefined;
   }
 
+  /** Is there a source whose bytes have not all been taken? */
+  get hasSource(): boolean {
+    for (let link = this.#first; link !== undefined; link = link.next) {
+      if (typeof link.entry !== "string" && !(link.entry instanceof SendQueue)) return true;
+    }
+    return false;
+  }
+
   /** Is there something to send or do now? Not while a source has nothing ready. */
   get isReady(): boolean {
     if (this.#ready.length > 0) return true;

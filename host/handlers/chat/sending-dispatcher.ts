@@ -47,6 +47,7 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   /** Drops all pending output. asynchat: discard_buffers. */
   discardBuffers(): void {
     this.discardOutput();
+    this.outputDropped();
     this.updateInterest();
   }
 
@@ -125,6 +126,13 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   protected override outputLost(): void {
     super.outputLost();
     this.discardOutput();
+  }
+
+  /** @throws Error ERR_TLS_OUTPUT_PENDING where pieces of a producer would be encrypted that were queued before */
+  protected override get plainOutputLength(): number {
+    if (this.#out?.hasSource !== true) return this.outBufferLength;
+    const message = "startTls() while the output of a producer is pending: start it when that has been sent";
+    throw Object.assign(new Error(message), { code: "ERR_TLS_OUTPUT_PENDING" });
   }
 
   /** Handles a failed operation. asynchat calls handle_error at once, and goes on. */
