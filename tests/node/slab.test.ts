@@ -165,10 +165,10 @@ describe("a slab", () => {
     expect(slab.takes(4096)).toBe(true);
     const { address } = slab;
     const view = slab.received(4096);
-    detach(view.buffer as ArrayBuffer);
-    expect(view.length).toBe(0);
+    const isDetached = detach(view.buffer as ArrayBuffer);
+    expect(view.length).toBe(isDetached ? 0 : 4096);
     expect(slab.takes(4096)).toBe(true);
-    expect(slab.address).not.toBe(address + 4096);
+    expect(slab.address === address + 4096).toBe(!isDetached);
     expect(slab.received(4096).buffer.byteLength).toBe(SLAB_BYTES);
   });
 
@@ -188,8 +188,14 @@ describe("a slab", () => {
   });
 });
 
-/** Detaches memory, whether or not it is protected. */
-function detach(memory: ArrayBuffer): void {
+/** Detaches memory, whether or not it is protected. @returns false where V8 itself refuses: in Node 24 and later */
+function detach(memory: ArrayBuffer): boolean {
   setFlagsFromString("--allow-natives-syntax");
-  (new Function("memory", "%ArrayBufferDetach(memory)") as (memory: ArrayBuffer) => void)(memory);
+  try {
+    (new Function("memory", "%ArrayBufferDetach(memory)") as (memory: ArrayBuffer) => void)(memory);
+    return true;
+  } catch (error) {
+    expect(error).toBeInstanceOf(TypeError);
+    return false;
+  }
 }
