@@ -57,8 +57,11 @@ function deliverByKind(count: i32): void {
 /** As under poll(2): channel by channel read, write, exceptional, close; after a failure, the channel's others are dropped. */
 function deliverByChannel(count: i32): void {
   for (let i = 0; i < count && !stopped; i++) {
+    const entry = entryAt(i);
+    const wasReadable = isAlive(entry) && (channelAt(entry.slot).ready & Ready.READ) != 0;
     if (deliverRead(entryAt(i)) && deliverWrite(entryAt(i)) && deliverExceptional(entryAt(i))) {
-      deliverFailure(entryAt(i), true);
+      // A handler that has stopped reading since the poll may hold input back: it finds the end when it reads again.
+      deliverFailure(entryAt(i), !wasReadable || readsStream(entryAt(i).slot) || !isStream(entryAt(i).slot));
     } else if (!stopped && isAlive(entryAt(i))) {
       channelAt(entryAt(i).slot).ready = 0;
     }
@@ -170,9 +173,12 @@ function isUnwatched(error: u16): bool {
   return error == ERRNO_NOMEM || error == ERRNO_NOSPC;
 }
 
+function isStream(slot: i32): bool {
+  return (channelAt(slot).flags & Flag.STREAM) != 0;
+}
+
 function readsStream(slot: i32): bool {
-  const channel = channelAt(slot);
-  return (channel.flags & Flag.STREAM) != 0 && (channel.interest & Ready.READ) != 0;
+  return isStream(slot) && (channelAt(slot).interest & Ready.READ) != 0;
 }
 
 /** Is the descriptor not open at all? Then CLOSE is the only event left. */

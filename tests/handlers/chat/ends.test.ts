@@ -1,7 +1,7 @@
 /** AsyncChat's ends: half-close, end of input told apart from close, and channels that fall idle. */
 
 import { describe, expect, test } from "vitest";
-import { AsyncChat, type Backend, type ChannelMap, defaultBackend, type Socket } from "wasyncore";
+import { AsyncChat, type Backend, type ChannelMap, defaultBackend, Socket } from "wasyncore";
 import { Chat, lineChat } from "../../support/chats.js";
 import { Recorder } from "../../support/handlers.js";
 import { captureLog } from "../../support/log.js";
@@ -29,6 +29,41 @@ class Impatient extends Chat {
     this.onTimeout?.();
   }
 }
+
+describe.each(MODES)("a peer that has hung up, under $name", (mode) => {
+  test("loses no input that pauses hold back, however many there are", async () => {
+    const map = newMap();
+    // Unix sockets: closing one end hangs up the other.
+    const [near, far] = Socket.pair();
+    const data = pattern(1000);
+    const collected: Uint8Array[] = [];
+    let inputAtClose = -1;
+    const length = (): number => collected.reduce((sum, piece) => sum + piece.length, 0);
+    class Pausing extends AsyncChat {
+      override collectIncomingData(piece: Uint8Array): void {
+        collected.push(piece);
+        if (collected.length > 5) return;
+        this.pauseReading();
+        map.callLater(0, () => this.resumeReading());
+      }
+
+      override foundTerminator(): void {
+        this.setTerminator(100);
+      }
+
+      override handleClose(): void {
+        inputAtClose = length();
+        this.close();
+      }
+    }
+    new Pausing(near, map).setTerminator(100);
+    far.send(data);
+    far.close();
+    await run(mode, map);
+    expect(inputAtClose).toBe(1000);
+    expect(Buffer.concat(collected).equals(data)).toBe(true);
+  });
+});
 
 describe.each(MODES)("half-close under $name", (mode) => {
   test("endWriting ends the peer's input after all that was queued, and reading goes on", async () => {
