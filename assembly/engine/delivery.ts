@@ -50,18 +50,16 @@ function deliverByKind(count: i32): void {
     for (let i = 0; i < count && !stopped; i++) deliverExceptional(entryAt(i));
   }
   if (isAnyReady(Ready.HANGUP | Ready.ERROR)) {
-    for (let i = 0; i < count && !stopped; i++) deliverFailure(entryAt(i), false);
+    for (let i = 0; i < count && !stopped; i++) deliverFailure(entryAt(i), false, 0);
   }
 }
 
 /** As under poll(2): channel by channel read, write, exceptional, close; after a failure, the channel's others are dropped. */
 function deliverByChannel(count: i32): void {
   for (let i = 0; i < count && !stopped; i++) {
-    const entry = entryAt(i);
-    const wasReadable = isAlive(entry) && (channelAt(entry.slot).ready & Ready.READ) != 0;
+    const readable: i32 = channelAt(entryAt(i).slot).ready & Ready.READ;
     if (deliverRead(entryAt(i)) && deliverWrite(entryAt(i)) && deliverExceptional(entryAt(i))) {
-      // A handler that has stopped reading since the poll may hold input back: it finds the end when it reads again.
-      deliverFailure(entryAt(i), !wasReadable || readsStream(entryAt(i).slot) || !isStream(entryAt(i).slot));
+      deliverFailure(entryAt(i), true, readable);
     } else if (!stopped && isAlive(entryAt(i))) {
       channelAt(entryAt(i).slot).ready = 0;
     }
@@ -145,8 +143,10 @@ function deliverExceptional(entry: Entry): bool {
 /**
  * Errors and hang-ups, after everything that can be read or written. A stream that reads is not notified: it reads on to
  * the end of its input, and finds the pending error there. Unless the host could not watch it: then no input will come.
+ * A hang-up does not close a channel that was `readable` (0 or READ) and whose handler has stopped reading since: it may
+ * hold input back, and finds the end when it reads again.
  */
-function deliverFailure(entry: Entry, closeOnHangup: bool): void {
+function deliverFailure(entry: Entry, closeOnHangup: bool, readable: i32): void {
   if (!isAlive(entry)) return;
   const slot = entry.slot;
   const channel = channelAt(slot);
@@ -162,7 +162,7 @@ function deliverFailure(entry: Entry, closeOnHangup: bool): void {
     return;
   }
   const ended = (ready & (Ready.HANGUP | Ready.UNREAD)) == Ready.HANGUP;
-  if (closeOnHangup && channel.state == State.OPEN && ended) {
+  if (closeOnHangup && channel.state == State.OPEN && ended && !(readable & ~(<i32>channel.interest))) {
     statistics.closes += 1;
     notify(slot, Kind.CLOSE, 0);
   }
@@ -173,12 +173,9 @@ function isUnwatched(error: u16): bool {
   return error == ERRNO_NOMEM || error == ERRNO_NOSPC;
 }
 
-function isStream(slot: i32): bool {
-  return (channelAt(slot).flags & Flag.STREAM) != 0;
-}
-
 function readsStream(slot: i32): bool {
-  return isStream(slot) && (channelAt(slot).interest & Ready.READ) != 0;
+  const channel = channelAt(slot);
+  return (channel.flags & Flag.STREAM) != 0 && (channel.interest & Ready.READ) != 0;
 }
 
 /** Is the descriptor not open at all? Then CLOSE is the only event left. */

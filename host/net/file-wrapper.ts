@@ -1,7 +1,7 @@
 /** Owns the descriptor of a file, a pipe or a terminal, with the socket methods that handlers use. Knows the backend seam. */
 
 import type { Backend, ShutdownHow } from "../backend/backend.js";
-import { checkArray, checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
+import { checkArray, checkBackend, checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { OSError } from "../backend/errors.js";
@@ -20,6 +20,7 @@ export class FileWrapper implements Endpoint {
 
   constructor(fd: number, backend: Backend = defaultBackend()) {
     checkDescriptor("fd", fd);
+    checkBackend("backend", backend);
     const duplicate = backend.duplicate(fd);
     if (duplicate < 0) throw errorOf(backend, duplicate, "dup");
     this.#backend = backend;

@@ -15,6 +15,7 @@ import {
   read,
   readwrite,
   runGuest,
+  FileWrapper,
   Socket,
   write,
 } from "wasyncore";
@@ -87,6 +88,7 @@ describe("backends", () => {
     ["Socket.create", (value) => Socket.create({}, value)],
     ["Socket.pair", (value) => Socket.pair("stream", value)],
     ["Socket.fromDescriptor", (value) => Socket.fromDescriptor(0, value)],
+    ["FileWrapper", (value) => new FileWrapper(0, value)],
     ["ChannelMap", (value) => new ChannelMap({ backend: value })],
   ])("%s takes nothing else", (_name, call) => {
     for (const value of ["x", 1, null, {}, { socket: 1 }]) expect(() => call(value as never)).toThrow(wrongType);

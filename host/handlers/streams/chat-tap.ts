@@ -78,10 +78,13 @@ export class ChatTap {
     this.#isReading = on;
     if (!on) return chat.pauseReading();
     chat.resumeReading();
-    if (!this.#isEnded || this.#isOver || chat.fd < 0) return;
-    // No event will come: what the chat has read already is delivered here.
+    if (this.#isEnded && !this.#isOver && chat.fd >= 0) this.#readRest();
+  }
+
+  /** Delivers what the chat has read already: no event will come after the end of input. */
+  #readRest(): void {
     const before = this.#given;
-    void chat.handleRead();
+    void this.#chat.handleRead();
     if (this.#given === before) this.#end();
   }
 
@@ -103,8 +106,11 @@ export class ChatTap {
   #closed(): void {
     if (!this.#isEnded && !this.#isLost) this.#probe();
     if (this.#isLost) this.#error ??= lostError();
-    // After a hang-up, there may be input that the chat has read.
-    else if (this.#isEnded && (this.#sink.closes || !this.#isOver)) return;
+    else if (this.#isEnded && !this.#isOver) {
+      // After a hang-up, there may be input that the chat has read.
+      if (this.#isReading) this.#readRest();
+      return;
+    } else if (this.#isEnded && this.#sink.closes) return;
     this.#chat.close();
   }
 

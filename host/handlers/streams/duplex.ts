@@ -4,7 +4,7 @@
  */
 
 import { Duplex, type DuplexOptions, pipeline } from "node:stream";
-import { checkInstance, checkObject, checkOptions } from "../../backend/check.js";
+import { checkInstance, checkMethods, checkOptions } from "../../backend/check.js";
 import { OSError } from "../../backend/errors.js";
 import { backendOf, ChannelMap } from "../../loop/channel-map.js";
 import { Socket } from "../../net/socket.js";
@@ -88,10 +88,11 @@ export interface FromDuplexOptions {
  * itself. Bytes pass through a pair of Unix sockets, so a handler cannot tell it from a connection; a map's loop moves them.
  * Closing the socket destroys the stream. If the stream fails, the socket reads end of input: its error is the program's
  * to handle.
- * @throws OSError: EMFILE, ...
+ * @throws TypeError for anything but a stream that can be read and written; OSError: EMFILE, ...
  */
 export function fromDuplex(stream: Duplex, options: FromDuplexOptions = {}): Socket<"unix"> {
-  checkObject("stream", stream);
+  // A duplex of another library need not be an instance of Node's class.
+  checkMethods("stream", stream, "a Duplex", ["read", "pipe", "write", "end", "destroy"]);
   checkOptions("options", options, ["map"]);
   const { map } = options;
   if (map !== undefined) checkInstance("map", map, ChannelMap);

@@ -239,6 +239,22 @@ test("signal and wrong options", async () => {
 });
 
 describe("fromDuplex", () => {
+  test.each([
+    undefined,
+    "text",
+    {},
+    [],
+    new Uint8Array(3),
+    new Date(0),
+    Readable.from([]),
+    new Writable(),
+    new TransformStream(),
+  ])("refuses %o", (value) => {
+    expect(() => fromDuplex(value as Duplex)).toThrow(
+      expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" }),
+    );
+  });
+
   test("a chat talks over a stream of Node, and each half ends by itself", async () => {
     const map = runningMap();
     const [toChat, fromChat] = [new PassThrough(), new PassThrough()];
