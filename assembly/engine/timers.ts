@@ -5,8 +5,8 @@
  * Most timers of a program have the same delay, so that each is due after those before it: these are in a queue, in which
  * starting and firing cost O(1). The others are in a binary heap. The first of the two is the next to fire.
  *
- * A cancelled timer leaves its entry behind, which its generation tells from a running one's; when there are more of these
- * than running timers, all of them are removed. So cancelling costs O(1) on average, and what is left behind is bounded.
+ * The entry of a cancelled timer stays where it is, and is recognised by its generation; when there are more of these than
+ * running timers, all of them are removed. So cancelling costs O(1) on average, and the memory for them is bounded.
  *
  * While timers fire, those that are started or repeat wait aside: however early its deadline, a timer that a callback
  * starts fires in the next turn.

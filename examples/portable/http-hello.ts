@@ -76,7 +76,7 @@ const CLOSE = "connection: close";
  */
 class RequestHead {
   target: string = "";
-  /** The word of the request line, from 0; after that line, stays as it is. */
+  /** The word of the request line, from 0. Does not change after that line. */
   private word: i32 = 0;
   private isFirstLine: boolean = true;
   /** Of the word; of the line, after the request line. */

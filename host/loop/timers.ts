@@ -87,7 +87,7 @@ export class Timers {
       timer.slot = -1;
     }
     try {
-      // Called without a receiver: a timer is nobody's method.
+      // Called without a `this`: the timer is internal.
       const { callback } = timer;
       const result: unknown = callback();
       if (result !== undefined) this.#failures.followPromise(result, (error) => this.#failures.escape(error));

@@ -1,4 +1,4 @@
-/** Owns how the descriptor of a socket comes about: made, or taken over. Knows the backend seam. */
+/** Owns where the descriptor of a socket is from: it makes one, or takes one over. Knows the backend seam. */
 
 import type { Backend, Family, SocketType } from "../backend/backend.js";
 import { checkBackend, checkDescriptor, checkOneOf, checkOptions } from "../backend/check.js";

@@ -8,7 +8,7 @@ import { RunCommand } from "../guest/command.js";
 import { Peer } from "../support/peers.js";
 import { requireBuild, ROOT, start } from "../support/processes.js";
 import { Compiled } from "./compiled.js";
-import { type Block, blocksIn, placeOf } from "./pages.js";
+import { type Block, blocksIn, blocksOf, placeOf } from "./pages.js";
 
 const blocks = blocksIn("ts");
 const printing = blocksIn("ts", "js").filter(({ prints }) => prints !== undefined);
@@ -26,6 +26,12 @@ afterAll(() => compiled.remove());
 
 test("every block compiles", () => {
   expect(messages).toBe("");
+});
+
+test("every block of docs/node.md is a program that prints something", () => {
+  const programs = blocksOf("docs/node.md").filter(({ language }) => language === "ts");
+  expect(programs.length).toBeGreaterThan(5);
+  expect(programs.filter(({ prints }) => prints === undefined).map(placeOf)).toEqual([]);
 });
 
 test("a mistake in a block is found, at its line of the page", async () => {

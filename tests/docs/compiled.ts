@@ -9,22 +9,14 @@ import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { STRICT_PROGRAM } from "../support/compiler-options.js";
 import { requireBuild, ROOT } from "../support/processes.js";
 import type { Block } from "./pages.js";
 
 const TSC = join(ROOT, "node_modules/typescript/bin/tsc");
 
-/** Those of a strict program that uses the package. */
 const COMPILER_OPTIONS = {
-  target: "ES2022",
-  lib: ["ES2023", "ESNext.Disposable"],
-  module: "NodeNext",
-  strict: true,
-  noImplicitOverride: true,
-  exactOptionalPropertyTypes: true,
-  noUncheckedIndexedAccess: true,
-  types: ["node"],
-  typeRoots: [join(ROOT, "node_modules/@types")],
+  ...STRICT_PROGRAM,
   outDir: "js",
   rootDir: ".",
   paths: {

@@ -25,8 +25,8 @@ describe("a hang-up never discards data", () => {
     const a = harness.add("a", { interest: READ_WRITE });
     expect(harness.turn([readable(a, { hangup: true, nbytes: 5 })], BY_CHANNEL)).toEqual(["read a"]);
     expect(harness.turn([readable(a, { hangup: true, nbytes: 1 })], BY_CHANNEL)).toEqual(["read a"]);
-    const drained = { hangup: true, nbytes: 0 };
-    expect(harness.turn([readable(a, drained), writable(a, drained)], BY_CHANNEL)).toEqual([
+    const allRead = { hangup: true, nbytes: 0 };
+    expect(harness.turn([readable(a, allRead), writable(a, allRead)], BY_CHANNEL)).toEqual([
       "read a",
       "write a",
       "close a",

@@ -2,29 +2,11 @@
 
 import { readdirSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
-import {
-  type Addresses,
-  AsyncChat,
-  createNodeBackend,
-  Dispatcher,
-  DispatcherWithSend,
-  type Family,
-  type OSError,
-  Socket,
-  type SocketAddress,
-} from "wasyncore";
-import { namesOf } from "../support/backends.js";
+import { AsyncChat, DispatcherWithSend, type Family, type OSError, Socket, type SocketAddress } from "wasyncore";
 import { Quiet, Recorder } from "../support/handlers.js";
+import { Client, mapWith, outcomeOf, soon } from "../support/opening.js";
 import { MODES, newMap, run } from "../support/runs.js";
 import { bytes, connectingTo, listener, owned, refusingAddress, text } from "../support/sockets.js";
-
-class Client extends Recorder {
-  connects = 0;
-
-  override handleConnect(): void {
-    this.connects += 1;
-  }
-}
 
 /** Counts the rejections that nobody handles. */
 function unhandledRejections(): unknown[] {
@@ -34,18 +16,6 @@ function unhandledRejections(): unknown[] {
   onTestFinished(() => void process.off("unhandledRejection", note));
   return found;
 }
-
-/** What became of a promise, once it is settled. */
-function outcomeOf(promise: PromiseLike<unknown>): { settled: unknown } {
-  const outcome: { settled: unknown } = { settled: undefined };
-  promise.then(
-    () => (outcome.settled = "open"),
-    (error: unknown) => (outcome.settled = error),
-  );
-  return outcome;
-}
-
-const soon = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** A listener whose queue is full: Linux drops what asks for a connection, as a firewall does. */
 function silentAddress(): SocketAddress {
@@ -62,13 +32,6 @@ function listenAt(host: string, port: number): Socket {
   socket.bind({ host, port });
   socket.listen(16);
   return socket;
-}
-
-/** A map on which "server.test" has these addresses. */
-function mapWith(...addresses: [string, ...string[]]) {
-  const named: Addresses = addresses;
-  const [backend] = namesOf(createNodeBackend(), { "server.test": named });
-  return newMap(backend);
 }
 
 describe.each(MODES)("$name", (mode) => {
@@ -306,40 +269,6 @@ describe.each(MODES)("$name", (mode) => {
     await run(mode, map, () => recorder?.text === "early");
     client.close();
   });
-});
-
-test("opened of a channel that is connected already resolves; of one that is closed, it rejects", async () => {
-  const map = newMap();
-  const [near] = Socket.pair();
-  const channel = new Dispatcher(near, map);
-  await channel.opened;
-  const other = new Dispatcher(undefined, map);
-  other.createSocket();
-  const outcome = outcomeOf(other.opened);
-  other.close();
-  await soon();
-  expect(outcome.settled).toMatchObject({ code: "ECONNABORTED" });
-});
-
-test("opened may be waited for before connect is called", async () => {
-  const map = newMap();
-  const [, address] = listener("unix");
-  const client = new Client(undefined, map);
-  client.createSocket({ family: "unix" });
-  const outcome = outcomeOf(client.opened);
-  void client.connect(address);
-  await soon();
-  expect(outcome.settled).toBe("open");
-});
-
-test("a second connect takes the place of the first, which rejects", async () => {
-  const [, address] = listener();
-  const client = new Client(undefined, mapWith("127.0.0.1"));
-  client.createSocket();
-  const outcome = outcomeOf(client.connect({ host: "server.test", port: 9 }));
-  void client.connect(address);
-  await soon();
-  expect(outcome.settled).toMatchObject({ code: "ECONNABORTED", address: "server.test" });
 });
 
 test.each([

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { SIZE_MAX } from "../../scripts/release.mjs";
 import { Peer } from "../support/peers.js";
+import { STRICT_PROGRAM } from "../support/compiler-options.js";
 import { requireBuild, ROOT, start } from "../support/processes.js";
 
 const command = promisify(execFile);
@@ -117,18 +118,10 @@ test("the program passes tsc under strict, types of the package included, and ru
   writeFileSync(join(project, "on-any-port.ts"), ON_ANY_PORT);
   writeFileSync(join(project, "common.ts"), COMMON);
   const compilerOptions = {
-    target: "ES2022",
-    lib: ["ES2023", "ESNext.Disposable"],
-    module: "NodeNext",
-    strict: true,
-    noImplicitOverride: true,
-    exactOptionalPropertyTypes: true,
-    noUncheckedIndexedAccess: true,
+    ...STRICT_PROGRAM,
     verbatimModuleSyntax: true,
     skipLibCheck: false,
     outDir: "out",
-    typeRoots: [join(ROOT, "node_modules/@types")],
-    types: ["node"],
   };
   writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["*.ts"] }));
   expect(await compile()).toBe("");

@@ -51,3 +51,8 @@ export function missingTools(...names: string[]): string {
   const missing = names.filter((name) => spawnSync(name, ["--version"], { stdio: "ignore" }).status !== 0);
   return missing.length === 0 ? "" : `${missing.join(" and ")} cannot be found: install it to run them`;
 }
+
+/** Why tests of what Linux alone has cannot run; "" on Linux. */
+export function missingLinux(): string {
+  return process.platform === "linux" ? "" : "this is not Linux, and no other system has what they test";
+}

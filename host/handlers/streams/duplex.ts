@@ -216,7 +216,7 @@ class ChatPort implements Port {
     // A write is complete when nothing is pending any more.
     chat.highWaterMark = 1;
     chat.lowWaterMark = 0;
-    overlay<AsyncChat>(chat, { handleDrain: () => this.#drained() });
+    overlay<AsyncChat>(chat, { handleDrain: () => this.#resumeWriting() });
     if (isOverride(chat.writable)) {
       overlay<AsyncChat>(chat, { writable: libraryMethod(() => AsyncChat.prototype.writable.call(chat)) });
     }
@@ -242,7 +242,7 @@ class ChatPort implements Port {
     });
   }
 
-  #drained(): void {
+  #resumeWriting(): void {
     const done = this.#done;
     this.#done = undefined;
     done?.();

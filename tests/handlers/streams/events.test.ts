@@ -109,9 +109,9 @@ test("drain: of a Dispatcher while there is room, of a chat when its output has 
   expect(map.stats().writes).toBe(writes);
   const chat = new AsyncChat(far, map);
   expect(chat.push(new Uint8Array(8_000_000))).toBe(false);
-  const drained = once(events(chat), "drain");
+  const drain = once(events(chat), "drain");
   events(channel).on("data", () => undefined);
-  await drained;
+  await drain;
   expect(chat.outBufferLength).toBeLessThanOrEqual(chat.lowWaterMark);
 });
 
