@@ -1,5 +1,6 @@
 /** Arguments that look like what is expected, and are not: each is a typed error with a code, and never the engine's own. */
 
+import { Socket as NetSocket } from "node:net";
 import { describe, expect, test } from "vitest";
 import {
   AsyncChat,
@@ -20,7 +21,7 @@ import {
   write,
 } from "wasyncore";
 import { newMap } from "../support/runs.js";
-import { bytes, connectedPair } from "../support/sockets.js";
+import { bytes, connectedPair, owned } from "../support/sockets.js";
 
 const wrongType = expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
 const unknownOption = expect.objectContaining({ name: "TypeError", code: "ERR_UNKNOWN_OPTION" });
@@ -127,5 +128,21 @@ describe("guests", () => {
     const listeners = [near, { socket: far, name: 5 }, null];
     expect(() => runGuest(empty, { listeners } as never)).toThrow(wrongType);
     expect([near.closed, far.closed]).toEqual([true, true]);
+  });
+});
+
+describe("messages show the way out", () => {
+  function dispatcher(): Dispatcher {
+    return new Dispatcher(connectedPair()[0], newMap());
+  }
+
+  test.each([
+    ["an address in asyncore's form", () => dispatcher().bind(["127.0.0.1", 80] as never), "{ host, port }"],
+    ["text for bytes", () => dispatcher().send("text" as never), "Buffer.from(text)"],
+    ["a socket of Node's", () => new Dispatcher(new NetSocket() as never), "a Socket of this package"],
+    ["options in asyncore's form", () => dispatcher().createSocket(2 as never), "family, type"],
+    ["an option of another family", () => owned(Socket.create()).setOption("IPV6_V6ONLY", true), "IPV6_V6ONLY"],
+  ])("%s", (_, call, hint) => {
+    expect(call).toThrow(expect.objectContaining({ message: expect.stringContaining(hint) as string }));
   });
 });
