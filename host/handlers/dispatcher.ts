@@ -98,7 +98,8 @@ export class Dispatcher extends ChannelHandler {
 
   /** Creates a socket and takes it over. */
   createSocket(options: { readonly family?: Family; readonly type?: SocketType } = {}): void {
-    this.setSocket(Socket.create(options, backendOf(this.map)));
+    const socket = Socket.create(options, backendOf(this.map));
+    this.#own(socket, () => this.setSocket(socket));
   }
 
   /**
@@ -125,7 +126,7 @@ export class Dispatcher extends ChannelHandler {
       file.close();
       throw new OSError(backend.errorCode(result), { errno: result, syscall: "fcntl" });
     }
-    this.setEndpoint(file);
+    this.#own(file, () => this.setEndpoint(file));
   }
 
   /** Allows the address to be bound again at once (SO_REUSEADDR); does nothing if the option cannot be set. */
@@ -463,8 +464,23 @@ export class Dispatcher extends ChannelHandler {
     const former = this.#endpoint;
     const socket = Socket.create({ family }, backendOf(this.map));
     madeByConnect.add(socket);
-    this.setSocket(socket);
-    former?.close();
+    try {
+      this.#own(socket, () => this.setSocket(socket));
+    } finally {
+      if (this.#endpoint !== former) former?.close();
+    }
+  }
+
+  /** Takes over an endpoint that nobody else has: if that fails, it is closed. */
+  #own(endpoint: Endpoint, takeOver: () => void): void {
+    try {
+      takeOver();
+    } catch (error) {
+      // It may have become the channel's before the failure.
+      if (this.#endpoint === endpoint) this.close();
+      else endpoint.close();
+      throw error;
+    }
   }
 
   /** One of several addresses is connected: its socket takes the place of the one that the channel had meanwhile. */
@@ -489,7 +505,7 @@ export class Dispatcher extends ChannelHandler {
   }
 
   /** A connect has failed, and not by an event of the channel's own socket. */
-  #endConnect(opening: Opening, error: OSError): void {
+  #endConnect(opening: Opening, error: unknown): void {
     this.#membership.stopLookup();
     this.connecting = false;
     this.#membership.enter(State.IDLE);
