@@ -148,6 +148,23 @@ test("arguments are checked before anything is made", () => {
   expect([map.size, openDescriptors()]).toEqual([1, before]);
 });
 
+test.each<[string, unknown, object]>([
+  ["a parameter that is a symbol", [Symbol("x")], {}],
+  ["a parameter that is a number", ["x", 5], {}],
+  ["a parameter that is no text", [{ toString: () => ({}) }], {}],
+  ["a uid that is a bigint", [], { uid: 10n }],
+  ["a gid that is a symbol", [], { gid: Symbol("x") }],
+  ["an env that is a string", [], { env: "A=1" }],
+  ["an env with a symbol", [], { env: { A: Symbol("x") } }],
+])("%s is a typed error", (_what, parameters, options) => {
+  const map = newMap();
+  const before = openDescriptors();
+  expect(() => spawn(process.execPath, parameters as never, { map, ...options })).toThrow(
+    expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" }),
+  );
+  expect([map.size, openDescriptors()]).toEqual([0, before]);
+});
+
 test("setFile gives every class a descriptor of any kind: a send queue on a pipe", async () => {
   const map = runningMap();
   const data = randomBytes(2_000_000);
