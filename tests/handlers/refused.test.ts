@@ -1,7 +1,7 @@
 /** What is open after a channel could not be opened: nothing that the library made, and all that the program gave. */
 
 import { once } from "node:events";
-import { Duplex, PassThrough } from "node:stream";
+import { type Duplex, PassThrough } from "node:stream";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import {
   type ChannelMap,
