@@ -1,11 +1,22 @@
 /** spawn: child processes as channels, and that none of them, and no descriptor, is left. Linux alone has /proc. */
 
-import { readdirSync } from "node:fs";
+import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { expect, test } from "vitest";
-import { AsyncChat, Dispatcher, DispatcherWithSend, FileDispatcher, spawn, toDuplex } from "wasyncore";
+import {
+  AsyncChat,
+  Dispatcher,
+  DispatcherWithSend,
+  events,
+  FileDispatcher,
+  FileWrapper,
+  spawn,
+  toDuplex,
+} from "wasyncore";
 import { newMap } from "../../support/runs.js";
+import { connectedPair, listener, pipe } from "../../support/sockets.js";
 import { all, randomBytes, runningMap, sha256 } from "../../support/streams.js";
 
 /** A program in JavaScript: there is no other that every system has. */
@@ -181,3 +192,36 @@ test("setFile gives every class a descriptor of any kind: a send queue on a pipe
   expect(await child.exited).toMatchObject({ code: 0 });
   source.close();
 });
+
+test("a child has its standard streams of this process, and none of its sockets, pipes and files", async () => {
+  const map = runningMap();
+  const [listening] = listener();
+  const [near, far] = connectedPair();
+  const channel = new Dispatcher(near, map);
+  const file = new FileWrapper(pipe().readEnd.fd);
+  const child = spawn(...program("console.log('started'); process.stdin.resume()"), { map, stderr: "ignore" });
+  await once(events(child.stdout), "data");
+  const own = linksOf("self");
+  const inherited = [...linksOf(child.pid)].filter(([fd, link]) => fd > 2 && /^(socket|pipe):/.test(link));
+  expect(inherited.filter(([, link]) => [...own.values()].includes(link))).toEqual([]);
+  for (const { fd } of [listening, near, far, file, child.stdout]) expect(own.get(fd)).toMatch(/^(socket|pipe):/);
+  channel.close();
+  file.close();
+  child.stdin.close();
+  expect(await child.exited).toMatchObject({ code: 0 });
+  child.stdout.close();
+});
+
+/** What each descriptor of a process leads to: "socket:[inode]", "pipe:[inode]", a path. */
+function linksOf(pid: number | "self" | undefined): Map<number, string> {
+  const directory = `/proc/${pid}/fd`;
+  const links = new Map<number, string>();
+  for (const fd of readdirSync(directory)) {
+    try {
+      links.set(Number(fd), readlinkSync(`${directory}/${fd}`));
+    } catch {
+      // Closed meanwhile: the directory itself was one of them.
+    }
+  }
+  return links;
+}
