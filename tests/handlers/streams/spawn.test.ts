@@ -202,9 +202,10 @@ test("a child has its standard streams of this process, and none of its sockets,
   const child = spawn(...program("console.log('started'); process.stdin.resume()"), { map, stderr: "ignore" });
   await once(events(child.stdout), "data");
   const own = linksOf("self");
-  const inherited = [...linksOf(child.pid)].filter(([fd, link]) => fd > 2 && /^(socket|pipe):/.test(link));
-  expect(inherited.filter(([, link]) => [...own.values()].includes(link))).toEqual([]);
-  for (const { fd } of [listening, near, far, file, child.stdout]) expect(own.get(fd)).toMatch(/^(socket|pipe):/);
+  const opened = [listening, near, far, file, child.stdin, child.stdout].map(({ fd }) => own.get(fd) ?? "");
+  for (const link of opened) expect(link).toMatch(/^(socket|pipe):/);
+  const beyondStandard = [...linksOf(child.pid)].filter(([fd]) => fd > 2);
+  expect(beyondStandard.filter(([, link]) => opened.includes(link))).toEqual([]);
   channel.close();
   file.close();
   child.stdin.close();
