@@ -5,9 +5,9 @@ import { defineConfig } from "vitest/config";
  * connections that are read and written in a turn: one that batches nothing fails.
  */
 const BEHAVIOUR = [
-  "tests/handlers/{async-callbacks,callbacks,closing,connect,dispatcher,recv-into,tls,tls-start,with-send}.test.ts",
+  "tests/handlers/{async-callbacks,callbacks,closing,connect,dispatcher,recv-into,tls,tls-reset,tls-start,with-send}.test.ts",
   "tests/handlers/chat/{ends,input,output-loop}.test.ts",
-  "tests/handlers/streams/{duplex,iterate}.test.ts",
+  "tests/handlers/streams/{duplex,iterate,tls}.test.ts",
   "tests/loop/{channel-map,delivery,hosted,loop}.test.ts",
   "tests/differential/differential.test.ts",
   "tests/conformance/{asynchat,asyncore-api,asyncore-files}.test.ts",

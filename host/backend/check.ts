@@ -1,7 +1,10 @@
 /**
- * Owns the checks of arguments that come from a user. Knows nothing else of the package.
+ * Owns the checks of arguments that come from a user. Knows how any value is written as text, and nothing else of the
+ * package.
  * A wrong type throws TypeError, a wrong value RangeError; both name the argument and carry Node's code for the case.
  */
+
+import { textOf } from "./traceback.js";
 
 function typeError(name: string, expected: string, value: unknown): TypeError {
   const got = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
@@ -9,7 +12,7 @@ function typeError(name: string, expected: string, value: unknown): TypeError {
 }
 
 export function rangeError(name: string, expected: string, value: unknown): RangeError {
-  return Object.assign(new RangeError(`"${name}" must be ${expected}, got ${String(value)}`), {
+  return Object.assign(new RangeError(`"${name}" must be ${expected}, got ${textOf(() => value)}`), {
     code: "ERR_OUT_OF_RANGE",
   });
 }

@@ -38,14 +38,19 @@ export function setLogSink(newSink: LogSink = writeToStream): () => void {
   };
 }
 
-/** Logs a message. `text` is for lines that have another form than "type: message". */
+/**
+ * Logs a message. A type or a message that is no string is written as text. `text` is for lines that have another form than
+ * "type: message".
+ */
 export function writeLog(
-  type: string,
-  message: string,
+  givenType: string,
+  givenMessage: string,
   stream: LogEntry["stream"],
-  text = `${type}: ${message}`,
+  givenText?: string,
 ): void {
-  const entry = { type, message, stream, text };
+  const type = textOf(() => givenType);
+  const message = textOf(() => givenMessage);
+  const entry = { type, message, stream, text: givenText ?? `${type}: ${message}` };
   try {
     const result: unknown = sink(entry);
     if (result instanceof Promise) result.catch(() => writeToStream(entry));

@@ -3,6 +3,7 @@
  * reports how that ended. Knows {@link Preview1}; knows no descriptor and no command line.
  */
 
+import { checkString } from "../backend/check.js";
 import { GuestExit } from "./calls/process.js";
 import type { LinearMemory } from "../wasi/poll-oneoff.js";
 import { PREVIEW1, type Preview1 } from "./preview1.js";
@@ -42,6 +43,8 @@ export class GuestError extends Error {
   readonly missing: readonly string[];
 
   constructor(code: GuestErrorCode, message: string, missing: readonly string[] = []) {
+    checkString("code", code);
+    checkString("message", message);
     super(message);
     this.code = code;
     this.missing = missing;
@@ -66,6 +69,7 @@ export class GuestTrap extends Error {
   readonly frames: readonly GuestFrame[];
 
   constructor(message: string, frames: readonly GuestFrame[], options: ErrorOptions) {
+    checkString("message", message);
     super(message, options);
     this.frames = frames;
   }

@@ -113,7 +113,8 @@ export abstract class ChannelHandler implements Channel {
   // Callbacks, to be overridden.
 
   /**
-   * There is input, or the end of it. By default, logs a warning.
+   * There is input, or the end of it. By default, logs a warning and reads nothing, so the event comes again in the next
+   * turn: a class that does not want input overrides `readable`, or reads and drops it here.
    * @example
    * override handleRead() {
    *   const data = this.recv(8192); // empty at the end of input
@@ -177,7 +178,7 @@ export abstract class ChannelHandler implements Channel {
 
   /**
    * The peer has sent its last byte; it may still read. By default, calls {@link handleClose}, as in asyncore. Override it
-   * to keep writing, and close when done.
+   * to keep writing, and close when done. It is `recv` that finds the end, so {@link handleRead} must call that.
    * @example override handleEof() { this.send(this.answer()); this.close(); }
    */
   handleEof(): void | Promise<void> {

@@ -45,6 +45,14 @@ export class LayerLink implements LayerHost {
     return (this.#wanted & Interest.WRITE) !== 0 && this.layer.hasRoom;
   }
 
+  /**
+   * The descriptor has an error. Is it left to the handler's next calls? Those of a handler that only writes have been made
+   * in this turn. It may be the layer alone that does not watch for reading: then the handler reads a stream to its end.
+   */
+  leavesError(code: string): boolean {
+    return this.#wanted !== Interest.WRITE && this.layer.failed(code);
+  }
+
   /** The handler wants this from now on. */
   want(interest: number): void {
     this.#wanted = interest;

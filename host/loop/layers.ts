@@ -4,6 +4,7 @@
  */
 
 import type { Layer } from "../net/endpoint.js";
+import { wasiErrorCode } from "../wasi/errno.js";
 import { Kind, Verdict } from "./engine.js";
 import type { Failures } from "./failures.js";
 import { blockingError, LayerLink } from "./layered.js";
@@ -64,6 +65,17 @@ export class Layers {
   /** Is the layer in this slot, if there is one, notified of this event before the handler is? */
   takes(slot: number, kind: number): boolean {
     return this.#bySlot[slot] !== undefined && (kind === Kind.READ || kind === Kind.WRITE || kind === Kind.CONNECT);
+  }
+
+  /**
+   * Is an error or a hang-up kept from the handler? A layer may have taken everything from the descriptor: what the handler
+   * has not read of it comes first, as what is left in a descriptor does.
+   */
+  holdsBack(slot: number, kind: number, detail: number): boolean {
+    const link = this.linkOf(slot);
+    if (link === undefined) return false;
+    if (kind === Kind.ERROR) return link.leavesError(wasiErrorCode(detail));
+    return kind === Kind.CLOSE && link.layer.hasUnread;
   }
 
   /** Delivers an event that a layer takes. @returns the verdict. @throws what a handler does */

@@ -232,7 +232,10 @@ export class Scheduler implements Registrar, MemberHolder {
     const channel = this.#channels[slot];
     if (channel === undefined) return Verdict.GO_ON;
     try {
-      if (this.layers.count > 0 && this.layers.takes(slot, kind)) return this.layers.deliver(slot, kind);
+      if (this.layers.count > 0) {
+        if (this.layers.takes(slot, kind)) return this.layers.deliver(slot, kind);
+        if (this.layers.holdsBack(slot, kind, detail)) return Verdict.GO_ON;
+      }
       if (kind === Kind.ACCEPT) return this.#accept(channel);
       if (kind === Kind.ERROR) return this.#failures.fail(channel, channel.socketError(wasiErrorCode(detail)));
       const result = call(channel, kind);

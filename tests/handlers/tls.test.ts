@@ -223,8 +223,9 @@ describe.each(TLS_MODES)("$name", (mode) => {
       server.close();
     };
     await run(mode, map, () => client.fd < 0);
-    expect(client.told.join("")).toBe(
-      ["secure", `read ${Array.from({ length: 20 }, (_, i) => `${i},`).join("")}`, "eof"].join(""),
+    // In one read or several.
+    expect(client.told.join("").replaceAll("read ", "")).toBe(
+      ["secure", ...Array.from({ length: 20 }, (_, i) => `${i},`), "eof"].join(""),
     );
     expect(client.tlsTruncated).toBe(false);
   });

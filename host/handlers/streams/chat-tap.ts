@@ -4,7 +4,7 @@
  */
 
 import { BlockingIOError } from "../../backend/errors.js";
-import type { Terminator } from "../chat/terminator.js";
+import { endsMessages, type Terminator } from "../chat/terminator.js";
 import { isOverride } from "../library.js";
 import { claimInput, type Layered, overlay, whenLost } from "./layer.js";
 import { bufferOf, libraryMethod, lostError, type Sink } from "./tap.js";
@@ -50,7 +50,7 @@ export class ChatTap {
     overlay<Chatting>(chat, {
       collectIncomingData: (data) => {
         // Without a terminator there is no end of a message: what has arrived is one.
-        if (hasTerminator(chat)) collecting.collect(data);
+        if (endsMessages(chat.getTerminator())) collecting.collect(data);
         else this.#give(Buffer.from(data));
       },
       foundTerminator: () => this.#give(bufferOf(collecting.take())),
@@ -125,9 +125,4 @@ export class ChatTap {
       this.#isProbing = false;
     }
   }
-}
-
-function hasTerminator(chat: Chatting): boolean {
-  const terminator = chat.getTerminator();
-  return terminator !== null && terminator !== 0 && (typeof terminator === "number" || terminator.length > 0);
 }

@@ -36,6 +36,8 @@ export class TlsEndpoint implements Endpoint, Layer {
   #bytesOut: number;
   /** An error of the socket itself: it is what `recv` and `send` throw. */
   #broken: OSError | undefined;
+  /** An error that the socket was found to have: it is thrown when all input has been taken. */
+  #pendingError: OSError | undefined;
   /** The end of the socket's input; and whether the peer's close_notify was looked for since. */
   #socketEnded = false;
   #endIsKnown = false;
@@ -109,10 +111,11 @@ export class TlsEndpoint implements Endpoint, Layer {
       this.#bytesIn += data.length;
       return data;
     }
-    if (this.#broken !== undefined) throw this.#broken;
+    this.#throwIfBroken();
     const failure = this.takeFailure();
     if (failure !== undefined) throw failure;
     if (!this.#hasEnded) throw new BlockingIOError("EAGAIN", { syscall: "recv" });
+    if (this.#pendingError !== undefined) throw this.#pendingError;
     this.#endTaken = true;
     return NO_BYTES;
   }
@@ -127,13 +130,15 @@ export class TlsEndpoint implements Endpoint, Layer {
 
   sendSome(data: Uint8Array): number {
     this.#checkOpen("send");
-    if (this.#broken !== undefined) throw this.#broken;
+    this.#throwIfBroken();
     if (this.#outputEnding) throw new OSError("EPIPE", { syscall: "send" });
     if (this.#plainLeft > 0) return this.#sendPlain(data);
     const session = this.#session;
     if (session === undefined || this.#transport.records.length > 0) return 0;
     const length = Math.min(data.length, session.room);
     if (length > 0) session.write(length === data.length ? data : data.subarray(0, length));
+    // node:tls encrypts at once where it can.
+    this.#throwIfBroken();
     this.#bytesOut += length;
     return length;
   }
@@ -181,6 +186,10 @@ export class TlsEndpoint implements Endpoint, Layer {
     return this.#hasEnded && !this.#endTaken;
   }
 
+  get hasUnread(): boolean {
+    return this.#session?.hasInput === true;
+  }
+
   get hasRoom(): boolean {
     if (this.#broken !== undefined || this.#plainLeft > 0) return true;
     return this.#transport.records.length === 0 && (this.#session?.room ?? 0) > 0;
@@ -225,6 +234,12 @@ export class TlsEndpoint implements Endpoint, Layer {
 
   writable(): void {
     this.#flush();
+  }
+
+  failed(code: string): boolean {
+    if (!this.#isConnected || this.#endTaken || this.#failureTaken) return false;
+    this.#pendingError ??= new OSError(code, { syscall: "recv" });
+    return true;
   }
 
   takeFailure(): Error | undefined {
@@ -400,6 +415,10 @@ export class TlsEndpoint implements Endpoint, Layer {
     this.#session?.destroy();
     this.#transport.clear();
     this.#socket.close();
+  }
+
+  #throwIfBroken(): void {
+    if (this.#broken !== undefined) throw this.#broken;
   }
 
   #checkOpen(syscall: string): void {

@@ -56,7 +56,8 @@ export class TlsSession {
     // On a server's TLSSocket that no tls.Server made, "error" is for errors of the handshake alone.
     socket.on("_tlsError", (error: Error) => this.#fail(error));
     socket.on("close", () => {
-      if (!this.#isOver) this.#fail(hungUp());
+      // It closes by itself once both sides have sent close_notify.
+      if (!this.#isOver && !(this.isSecure && this.peerEnded)) this.#fail(hungUp());
     });
     if (options.isServer === true) {
       socket.disableRenegotiation();
