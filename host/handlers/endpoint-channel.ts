@@ -265,7 +265,7 @@ export abstract class EndpointChannel extends ChannelHandler {
   #open(syscall: string): Endpoint {
     const endpoint = this.#endpoint;
     if (endpoint === undefined) throw withoutSocket(syscall);
-    if (endpoint.fd < 0) throw new OSError("EBADF", { syscall });
+    if (endpoint.fd < 0) throw new OSError("EBADF", { syscall, hint: "it is closed" });
     return endpoint;
   }
 

@@ -148,6 +148,15 @@ describe("messages show the way out", () => {
     ["text for bytes", () => dispatcher().send("text" as never), "Buffer.from(text)"],
     ["a socket of Node's", () => new Dispatcher(new NetSocket() as never), "a Socket of this package"],
     ["options in asyncore's form", () => dispatcher().createSocket(2 as never), "family, type"],
+    [
+      "a channel that is closed",
+      () => {
+        const channel = dispatcher();
+        channel.close();
+        channel.recv(1);
+      },
+      "it is closed",
+    ],
     ["an option of another family", () => owned(Socket.create()).setOption("IPV6_V6ONLY", true), "IPV6_V6ONLY"],
   ])("%s", (_, call, hint) => {
     expect(call).toThrow(expect.objectContaining({ message: expect.stringContaining(hint) as string }));
