@@ -11,26 +11,16 @@ import type {
   InetAddress,
   ShutdownHow,
   SocketAddress,
-  SocketOption,
   SocketType,
-  TextOption,
   UnixAddress,
 } from "../backend/backend.js";
-import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf, checkString } from "../backend/check.js";
+import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
 import { adopted, made, madePair, type SocketOptions } from "./making.js";
 import { numericAddress } from "./numeric.js";
 import { errorOf, wouldBlock } from "./results.js";
-import {
-  checkOption,
-  isTextOption,
-  readOption,
-  type SocketNumber,
-  type SocketSwitch,
-  writeOption,
-} from "./socket-options.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 import { OSError } from "../backend/errors.js";
 import { AncillarySocket } from "./ancillary-socket.js";
@@ -253,39 +243,6 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   }
 
   /**
-   * Reads an option: 0 or 1 for a switch. `SO_ERROR` gives a pending error once, as a positive errno; `SO_LINGER` is -1 where
-   * it is off. A text for `SO_BINDTODEVICE` and `TCP_CONGESTION`. getsockopt(2).
-   */
-  getOption(option: SocketOption): number;
-  getOption(option: TextOption): string;
-  getOption(option: SocketOption | TextOption): number | string {
-    if (isTextOption(option)) {
-      const text = this.#backend.getTextOption(this.#fd, option);
-      return typeof text === "number" ? this.#check(text, "getsockopt") : text;
-    }
-    checkOption(option);
-    if (option === "SO_ERROR" && this.#pendingError !== 0) return -this.#takePending();
-    return readOption(this.#backend, this.#fd, option);
-  }
-
-  /**
-   * Sets an option: true or false, or 1 or 0, for a switch; a text for `SO_BINDTODEVICE` and `TCP_CONGESTION`; a whole
-   * number for the others. setsockopt(2).
-   */
-  setOption(option: SocketSwitch, value: boolean | number): void;
-  setOption(option: SocketNumber, value: number): void;
-  setOption(option: TextOption, value: string): void;
-  setOption(option: SocketOption | TextOption, value: boolean | number | string): void {
-    if (isTextOption(option)) {
-      checkString("value", value);
-      this.#check(this.#backend.setTextOption(this.#fd, option, value), "setsockopt");
-      return;
-    }
-    checkOption(option);
-    writeOption(this.#backend, this.#fd, option, value);
-  }
-
-  /**
    * Where the socket is bound. getsockname(2).
    * @param kind "inet" for an address with host and port, "unix" for one with a path, where the socket's type does not say
    * @throws OSError EAFNOSUPPORT where it is not of that kind
@@ -323,6 +280,12 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   protected override count(received: number, sent: number): void {
     this.#bytesIn += received;
     this.#bytesOut += sent;
+  }
+
+  protected override takePending(): number {
+    const errno = this.#pendingError;
+    this.#pendingError = 0;
+    return errno;
   }
 
   /** @internal */
@@ -394,14 +357,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     return true;
   }
 
-  #takePending(): number {
-    const errno = this.#pendingError;
-    this.#pendingError = 0;
-    return errno;
-  }
-
   #throwPending(syscall: string): never {
-    throw errorOf(this.#backend, this.#takePending(), syscall);
+    throw errorOf(this.#backend, this.takePending(), syscall);
   }
 
   #sent(length: number): number {

@@ -6,7 +6,7 @@
 import { BlockingIOError } from "../../backend/errors.js";
 import { endsMessages, type Terminator } from "../chat/terminator.js";
 import { isOverride } from "../library.js";
-import { claimInput, type Layered, overlay, whenLost } from "./layer.js";
+import { claimInput, type Layered, overlay, whenClosed, whenLost } from "./layer.js";
 import { bufferOf, libraryMethod, lostError, type Sink } from "./tap.js";
 
 /** The part of a chat that is used. */
@@ -66,10 +66,7 @@ export class ChatTap {
     });
     // A class that overrides `readable` is sampled: it is this layer that decides now.
     if (isOverride(chat.readable)) overlay<Layered>(chat, { readable: libraryMethod(() => this.#isReading) });
-    const { signal } = chat;
-    const closed = (): void => sink.closed(this.#error);
-    if (signal.aborted) queueMicrotask(closed);
-    else signal.addEventListener("abort", closed, { once: true });
+    whenClosed(chat, () => sink.closed(this.#error));
   }
 
   /** Is more input wanted now? */
