@@ -9,23 +9,23 @@ import { BlockingIOError, OSError } from "../../backend/errors.js";
 import type { ConnectionState, Endpoint, EndpointAddresses, Layer, LayerHost } from "../endpoint.js";
 import { plainBytes } from "../plain-bytes.js";
 import type { Socket } from "../socket.js";
+import { joined, receiveRecords } from "./bytes.js";
+import { connectionError, hungUp, timedOut, truncated } from "./errors.js";
 import { Lingering } from "./lingering.js";
+import { nativeTransport } from "./native.js";
 import { handshakeTimeoutOf, type WrapTlsOptions } from "./options.js";
-import { hungUp, TlsSession } from "./session.js";
-import { Transport } from "./transport.js";
+import { TlsSession } from "./session.js";
+import { StreamedTransport } from "./streamed.js";
+import type { Transport } from "./transport.js";
 
-/** Bytes of records per read: the plaintext held is at most this much and one record. */
-const READ_BYTES = 65_536;
 const NO_BYTES = new Uint8Array(0);
-/** Records are read into this, unless it is in use. */
-let spareBuffer: Uint8Array | undefined;
 
 export class TlsEndpoint implements Endpoint, Layer {
   readonly #socket: Socket;
   readonly #options: WrapTlsOptions;
-  readonly #transport: Transport;
-  /** A server has none before the first bytes arrive: a silent peer costs no memory of node:tls. */
+  /** It has no session and no transport before the handshake begins. A server has none before the first bytes arrive: a silent peer costs no memory of node:tls. */
   #session: TlsSession | undefined;
+  #transport: Transport | undefined;
   #host: LayerHost | undefined;
   #serverName: string | undefined;
   #isClosed = false;
@@ -60,10 +60,6 @@ export class TlsEndpoint implements Endpoint, Layer {
     this.#bytesIn = socket.bytesIn;
     this.#bytesOut = socket.bytesOut;
     this.#serverName = serverName;
-    this.#transport = new Transport({
-      recordsWaiting: () => this.#flush(),
-      outputEnded: () => this.#shutDown(),
-    });
     this.#isConnected = socket.connectionState().kind === "connected";
   }
 
@@ -131,7 +127,7 @@ export class TlsEndpoint implements Endpoint, Layer {
     if (this.#outputEnding) throw new OSError("EPIPE", { syscall: "send" });
     if (this.#plainLeft > 0) return this.#sendPlain(data);
     const session = this.#session;
-    if (session === undefined || this.#transport.records.length > 0) return 0;
+    if (session === undefined || this.#hasRecords) return 0;
     const length = Math.min(data.length, session.room);
     if (length > 0) session.write(length === data.length ? data : data.subarray(0, length));
     this.#bytesOut += length;
@@ -168,7 +164,7 @@ export class TlsEndpoint implements Endpoint, Layer {
     const isOver = this.#broken !== undefined || session?.failure !== undefined || this.#outputEnded;
     if (session === undefined || !session.isSecure || isOver) return this.#release();
     this.#lingering = new Lingering(
-      () => this.#flush(),
+      () => this.#transport?.flush(),
       () => this.#release(),
     );
     session.end();
@@ -183,7 +179,7 @@ export class TlsEndpoint implements Endpoint, Layer {
 
   get hasRoom(): boolean {
     if (this.#broken !== undefined || this.#plainLeft > 0) return true;
-    return this.#transport.records.length === 0 && (this.#session?.room ?? 0) > 0;
+    return !this.#hasRecords && (this.#session?.room ?? 0) > 0;
   }
 
   get hasNews(): boolean {
@@ -211,7 +207,7 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   watchesWrite(wanted: boolean): boolean {
-    return this.#transport.records.length > 0 || (wanted && this.hasRoom);
+    return this.#hasRecords || (wanted && this.hasRoom);
   }
 
   connected(): void {
@@ -224,7 +220,7 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   writable(): void {
-    this.#flush();
+    this.#transport?.flush();
   }
 
   takeFailure(): Error | undefined {
@@ -294,10 +290,23 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   #open(): Transport {
+    this.#transport ??= this.#newTransport();
     this.#session ??= new TlsSession(this.#transport, this.#options, this.#serverName, {
       sessionChanged: () => this.#changed(),
+      connectionFailed: this.#fail,
     });
     return this.#transport;
+  }
+
+  #newTransport(): Transport {
+    const owner = {
+      recordsWaiting: () => this.#recordsWaiting(),
+      outputEnded: () => this.#endOutput(),
+      connectionFailed: this.#fail,
+    };
+    // What Node has to send itself keeps the process alive, which a map may not.
+    const native = this.#host?.keepsAlive === true ? nativeTransport(this.#socket, owner) : undefined;
+    return native ?? new StreamedTransport(this.#socket, owner);
   }
 
   #changed(): void {
@@ -307,24 +316,13 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   #receive(): void {
-    // Node copies what it is given, and may call a program's callbacks before it has copied the last of it.
-    const buffer = spareBuffer ?? new Uint8Array(READ_BYTES);
-    spareBuffer = undefined;
-    let length: number;
-    try {
-      length = this.#socket.recvInto(buffer);
-    } catch (error) {
-      spareBuffer = buffer;
-      this.#socketFailed(error);
-      return;
-    }
-    try {
-      if (length > 0) this.#open().give(buffer.subarray(0, length));
-      else this.#inputEnded();
-    } finally {
-      spareBuffer = buffer;
-    }
+    receiveRecords(this.#socket, this.#give, this.#fail);
   }
+
+  readonly #give = (records: Uint8Array): void => {
+    if (records.length > 0) this.#open().give(records);
+    else this.#inputEnded();
+  };
 
   #inputEnded(): void {
     this.#socketEnded = true;
@@ -348,41 +346,30 @@ export class TlsEndpoint implements Endpoint, Layer {
     return sent;
   }
 
-  /** Sends records as far as the connection takes them. */
-  #flush(): void {
-    const { records } = this.#transport;
-    const [first] = records;
-    if (first === undefined || this.#broken !== undefined) return;
-    try {
-      const sent = records.length === 1 ? this.#socket.sendSome(first) : this.#socket.sendSomeOf(records);
-      if (sent > 0) this.#transport.sent(sent);
-    } catch (error) {
-      this.#socketFailed(error);
-    }
-    if (this.#transport.records.length > 0) {
-      this.#lingering?.retry();
-      this.#host?.changed();
-    }
+  get #hasRecords(): boolean {
+    return this.#transport?.hasRecords === true;
   }
 
-  #shutDown(): void {
+  #recordsWaiting(): void {
+    this.#lingering?.retry();
+    this.#host?.changed();
+  }
+
+  #endOutput(): void {
     this.#outputEnded = true;
-    if (this.#lingering !== undefined) return this.#lingering.end();
-    try {
-      this.#socket.shutdown("write");
-    } catch (error) {
-      this.#socketFailed(error);
-    }
+    if (this.#lingering !== undefined) this.#lingering.end();
+    else this.#transport?.endOutput();
   }
 
-  #socketFailed(error: unknown): void {
+  /** The connection has failed, unless the call would only have had to wait. */
+  readonly #fail = (error: unknown): void => {
     if (error instanceof BlockingIOError) return;
-    this.#broken ??= error instanceof OSError ? error : new OSError("EIO", { syscall: "recv", hint: String(error) });
-    this.#transport.clear();
+    this.#broken ??= connectionError(error);
+    this.#transport?.clear();
     this.#session?.destroy();
     if (this.#lingering !== undefined) this.#lingering.end();
     else this.#host?.changed();
-  }
+  };
 
   #stopTimer(): void {
     this.#stopTimeout?.();
@@ -391,37 +378,17 @@ export class TlsEndpoint implements Endpoint, Layer {
 
   #timeOut(): void {
     if (this.isSecure) return;
-    const error = new Error("TLS handshake timeout");
-    this.#ownFailure ??= Object.assign(error, { code: "ERR_TLS_HANDSHAKE_TIMEOUT" });
+    this.#ownFailure ??= timedOut();
     this.#host?.changed();
   }
 
   #release(): void {
     this.#session?.destroy();
-    this.#transport.clear();
+    this.#transport?.clear();
     this.#socket.close();
   }
 
   #checkOpen(syscall: string): void {
     if (this.#isClosed) throw new OSError("EBADF", { syscall });
   }
-}
-
-/** The first `maxBytes` of several pieces. */
-function joined(pieces: readonly Uint8Array[], maxBytes: number): Uint8Array {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  const all = new Uint8Array(Math.min(length, maxBytes));
-  let at = 0;
-  for (const piece of pieces) {
-    if (at === all.length) break;
-    all.set(piece.length > all.length - at ? piece.subarray(0, all.length - at) : piece, at);
-    at += Math.min(piece.length, all.length - at);
-  }
-  return all;
-}
-
-function truncated(): Error {
-  const error = new Error("the connection ended without the peer's close_notify: input may be missing");
-  return Object.assign(error, { code: "ERR_TLS_TRUNCATED" });
 }
