@@ -199,9 +199,9 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   watchesRead(wanted: boolean): boolean {
-    // At its end the socket stays readable, and is watched until the handler has taken the end: an error that ended it is
-    // the handler's then.
-    if (this.#socketEnded) return wanted && !this.#endTaken && this.#failure === undefined;
+    // At its end the socket stays readable. From when it is known what the end is until the handler has taken it, it is
+    // watched: an error that ended it is the handler's then. Before that each turn would find it ready, to no avail.
+    if (this.#socketEnded) return wanted && this.#endIsKnown && !this.#endTaken && this.#failure === undefined;
     if (!this.#reads) return false;
     return this.isSecure ? wanted && !this.#session?.hasInput : true;
   }
