@@ -18,8 +18,7 @@ import {
   serverOptions,
   TLS_MODES,
   TlsChat,
-  TlsRecorder,
-} from "../support/tls.js";
+  TlsRecorder, useTransport } from "../support/tls.js";
 
 /** Two chats that are connected: the server's side and the client's. */
 function chatPair(map: ChannelMap): [server: TlsChat, client: TlsChat] {
@@ -58,6 +57,8 @@ class Sender extends DispatcherWithSend {
 }
 
 describe.each(TLS_MODES)("$name", (mode) => {
+  useTransport(mode);
+
   test("AsyncChat: what a constructor pushes comes first, then messages in order, whatever their pieces", async () => {
     const map = newMap();
     const [server, client] = chatPair(map);
