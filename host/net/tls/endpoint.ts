@@ -33,6 +33,8 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
   #securedTaken = false;
   #failureTaken = false;
   #stopTimeout: (() => void) | undefined;
+  /** Is the end of the socket's input no longer watched until it is known what it is? */
+  #hasRested = false;
 
   /**
    * @param plainBytes how many bytes of the handler's pending output are to be sent before the handshake
@@ -86,7 +88,7 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
     this.#checkOpen("recv");
     if (maxBytes === 0) return NO_BYTES;
     const connection = this.#connection;
-    if (!connection.hasInput && this.#reads) connection.receive();
+    if (!connection.hasInput) this.readable();
     const { session } = connection;
     if (session?.hasInput === true) {
       const data = session.take(maxBytes);
@@ -178,10 +180,10 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
 
   watchesRead(wanted: boolean): boolean {
     const connection = this.#connection;
-    // At its end the socket stays readable. From when it is known what the end is until the handler has taken it, it is
-    // watched: an error that ended it is the handler's then. Before that each turn would find it ready, to no avail.
+    // At its end the socket stays readable, and is watched until the handler has taken the end: an error that ended it is
+    // the handler's then.
     if (connection.socketEnded) {
-      return wanted && connection.endIsKnown && !this.#endTaken && connection.failure === undefined;
+      return wanted && !this.#isEndResting && !this.#endTaken && connection.failure === undefined;
     }
     if (!this.#reads) return false;
     return connection.isSecure ? wanted && !connection.hasInput : true;
@@ -197,7 +199,11 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
   }
 
   readable(): void {
-    if (this.#reads) this.#connection.receive();
+    if (!this.#reads) return;
+    const connection = this.#connection;
+    connection.receive();
+    // Until it is known what the end is, each turn would find it ready. From after this turn on, whose errors belong to it.
+    if (connection.socketEnded && !connection.endIsKnown) this.#host?.callLater(0, this.#restAtEnd);
   }
 
   writable(): void {
@@ -264,6 +270,15 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
   /** Is the socket read at all at the moment? */
   get #reads(): boolean {
     return this.#isConnected && this.#plainLeft === 0 && this.#connection.reads;
+  }
+
+  readonly #restAtEnd = (): void => {
+    this.#hasRested = true;
+    this.changed();
+  };
+
+  get #isEndResting(): boolean {
+    return this.#hasRested && !this.#connection.endIsKnown;
   }
 
   #sendPlain(data: Uint8Array): number {

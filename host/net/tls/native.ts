@@ -21,6 +21,8 @@ import type { Transport, TransportOwner } from "./transport.js";
 const NODE_MAJOR_MIN = 20;
 const NODE_MAJOR_MAX = 26;
 
+const NO_BYTES = Buffer.alloc(0);
+
 /** What Node has on a TLSSocket, and its types do not mention. */
 interface Receiving {
   readonly _handle?: { receive?: (data: Uint8Array) => void } | null;
@@ -65,6 +67,14 @@ export class NativeTransport implements Transport {
     // Node does not read from the connection.
     this.#session._read = ignore;
     session.on("finish", () => this.#owner.outputEnded());
+  }
+
+  /**
+   * Node ends the output of the connection even while records of the handshake are not acknowledged to the session yet, and
+   * then close_notify, which comes after them, is lost. The end waits for a write, and that for those records.
+   */
+  beforeEnd(session: TLSSocket): void {
+    if (session.writableLength === 0) session.write(NO_BYTES);
   }
 
   give(data: Uint8Array): void {

@@ -31,6 +31,7 @@ interface Verifying {
 export class TlsSession {
   readonly socket: TLSSocket;
   readonly #owner: SessionOwner;
+  readonly #transport: Transport;
   readonly #chunks: Uint8Array[] = [];
   /** Has the handshake succeeded, and the peer's certificate been accepted? */
   isSecure = false;
@@ -45,6 +46,7 @@ export class TlsSession {
   /** @param host the peer's name, for the check of its certificate where there is no `servername` */
   constructor(transport: Transport, options: WrapTlsOptions, host: string | undefined, owner: SessionOwner) {
     this.#owner = owner;
+    this.#transport = transport;
     const { stream } = transport;
     const socket = options.isServer === true ? accepting(stream, options) : connecting(stream, options, host);
     this.socket = socket;
@@ -58,11 +60,7 @@ export class TlsSession {
       this.#isFull = false;
       owner.sessionChanged();
     });
-    socket.on("error", (error) => {
-      const failed = this.#isOver ? undefined : writeError(error);
-      if (failed === undefined) this.#fail(error);
-      else owner.connectionFailed(failed);
-    });
+    socket.on("error", (error) => this.#fail(error));
     // On a server's TLSSocket that no tls.Server made, "error" is for errors of the handshake alone.
     socket.on("_tlsError", (error: Error) => this.#fail(error));
     socket.on("close", () => {
@@ -118,7 +116,10 @@ export class TlsSession {
 
   /** Sends close_notify after everything that was written. */
   end(): void {
-    if (!this.socket.writableEnded) this.socket.end();
+    const { socket } = this;
+    if (socket.writableEnded) return;
+    this.#transport.beforeEnd(socket);
+    socket.end();
   }
 
   /** Nothing is reported any more. */
@@ -163,6 +164,8 @@ export class TlsSession {
 
   #fail(error: Error): void {
     if (this.#isOver) return;
+    const failed = writeError(error);
+    if (failed !== undefined) return this.#owner.connectionFailed(failed);
     this.failure = error;
     this.socket.destroy();
     this.#owner.sessionChanged();

@@ -28,6 +28,8 @@ export class StreamedTransport implements Transport {
 
   attach(): void {}
 
+  beforeEnd(): void {}
+
   give(data: Uint8Array): void {
     this.stream.give(data);
   }

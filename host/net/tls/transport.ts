@@ -24,6 +24,8 @@ export interface Transport {
   readonly hasRecords: boolean;
   /** node:tls is on it from now on. Called once, before anything is given. */
   attach(session: TLSSocket): void;
+  /** The session's output is about to be ended. */
+  beforeEnd(session: TLSSocket): void;
   /** Passes on what has arrived. It is copied. */
   give(data: Uint8Array): void;
   /** Sends records as far as the connection takes them. */
