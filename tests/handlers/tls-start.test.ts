@@ -5,7 +5,16 @@ import { describe, expect, test } from "vitest";
 import { type ChannelMap, DispatcherWithSend, type Socket, startTls } from "wasyncore";
 import { newMap, run } from "../support/runs.js";
 import { connectedPair, pattern } from "../support/sockets.js";
-import { CA, clientOptions, Listener, rawClient, serverOptions, TLS_MODES, TlsChat, useTransport } from "../support/tls.js";
+import {
+  CA,
+  clientOptions,
+  Listener,
+  rawClient,
+  serverOptions,
+  TLS_MODES,
+  TlsChat,
+  useTransport,
+} from "../support/tls.js";
 
 /** Executes lines; STARTTLS is one of them. */
 class Server extends TlsChat {

@@ -18,7 +18,9 @@ import {
   serverOptions,
   TLS_MODES,
   TlsChat,
-  TlsRecorder, useTransport } from "../support/tls.js";
+  TlsRecorder,
+  useTransport,
+} from "../support/tls.js";
 
 /** Two chats that are connected: the server's side and the client's. */
 function chatPair(map: ChannelMap): [server: TlsChat, client: TlsChat] {

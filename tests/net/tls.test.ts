@@ -21,7 +21,9 @@ import {
   serverOptions,
   STRANGER,
   TLS_MODES,
-  TlsChat, useTransport } from "../support/tls.js";
+  TlsChat,
+  useTransport,
+} from "../support/tls.js";
 
 describe.each(TLS_MODES)("$name", (mode) => {
   useTransport(mode);

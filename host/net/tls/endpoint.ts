@@ -167,7 +167,8 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
   attach(host: LayerHost): void {
     this.#host = host;
     const timeoutMs = handshakeTimeoutOf(this.#options);
-    if (timeoutMs > 0 && !this.isSecure) this.#stopTimeout = host.callLater(timeoutMs, () => {
+    if (timeoutMs > 0 && !this.isSecure)
+      this.#stopTimeout = host.callLater(timeoutMs, () => {
         if (!this.isSecure) this.#connection.fail(timedOut());
       });
     if (this.#isConnected && this.#plainLeft === 0) this.#connection.begin();
