@@ -9,6 +9,8 @@ import { Interest } from "./engine.js";
 
 /** What a link calls on the scheduler. */
 export interface LinkHost {
+  /** See `LayerHost.keepsAlive`. */
+  readonly keepsAlive: () => boolean;
   /** Sets what the descriptor is watched for: bits of `Interest`. */
   watch(interest: number): void;
   callLater(delayMs: number, callback: () => void): () => void;
@@ -35,6 +37,10 @@ export class LayerLink implements LayerHost {
     layer.attach(this);
     this.isBusy = false;
     this.changed();
+  }
+
+  get keepsAlive(): boolean {
+    return this.#host.keepsAlive();
   }
 
   get canRead(): boolean {

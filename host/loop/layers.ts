@@ -11,8 +11,9 @@ import { blockingError, LayerLink } from "./layered.js";
 import type { Member } from "./member.js";
 import type { Timer } from "./timer.js";
 
-/** Starts the timers of layers. */
-interface TimerStarter {
+/** Starts the timers of layers, and knows whether its loop keeps the process alive. */
+interface LayerScheduler {
+  readonly keepsAlive: boolean;
   nowMs(): number;
   startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer;
 }
@@ -24,11 +25,11 @@ export class Layers {
   isBlocking = false;
   readonly #bySlot: (Member | undefined)[] = [];
   readonly #failures: Failures;
-  readonly #timers: TimerStarter;
+  readonly #scheduler: LayerScheduler;
 
-  constructor(failures: Failures, timers: TimerStarter) {
+  constructor(failures: Failures, scheduler: LayerScheduler) {
     this.#failures = failures;
-    this.#timers = timers;
+    this.#scheduler = scheduler;
   }
 
   /** The link of the channel in a slot, if it has a layer. */
@@ -43,9 +44,10 @@ export class Layers {
     this.#bySlot[member.slot] = member;
     this.count += 1;
     member.link = new LayerLink(layer, interest, {
+      keepsAlive: () => this.#scheduler.keepsAlive,
       watch: (watched) => member.watch(watched),
       callLater: (delayMs, callback) => {
-        const timer = this.#timers.startTimer(this.#timers.nowMs() + delayMs, 0, callback);
+        const timer = this.#scheduler.startTimer(this.#scheduler.nowMs() + delayMs, 0, callback);
         return () => timer.cancel();
       },
       notify: () => this.#notify(member),

@@ -24,6 +24,8 @@ export interface EndpointAddresses {
 
 /** What a {@link Layer} calls on the map that polls its descriptor. */
 export interface LayerHost {
+  /** Does a loop that waits for the map keep the process alive? */
+  readonly keepsAlive: boolean;
   /** What the layer wants of the descriptor, or has for its handler, has changed outside of a call of the host. */
   changed(): void;
   /** Calls back once. @returns a call that cancels it */

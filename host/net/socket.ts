@@ -15,7 +15,7 @@ import type {
   UnixAddress,
 } from "../backend/backend.js";
 import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
-import { defaultBackend } from "../node/default.js";
+import { defaultBackend, isNodeBackend } from "../node/default.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
 import { adopted, made, madePair, type SocketOptions } from "./making.js";
@@ -39,6 +39,14 @@ const NO_BYTES = new Uint8Array(0);
 
 export type { SocketOptions };
 
+/** Code that has a duplicate of a socket's descriptor. */
+interface Borrower {
+  /** Closes the duplicate, now. May be called again. */
+  close(): void;
+  /** Bytes that it has sent. */
+  readonly bytesOut: number;
+}
+
 /**
  * A non-blocking, close-on-exec socket. Calls that would have to wait throw {@link BlockingIOError}; every other
  * failure throws {@link OSError}, EBADF once it is closed. Each method is the call of the same name in socket(7).
@@ -58,6 +66,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   #peer: SocketAddress | undefined;
   /** An error, as -errno, that {@link connectionState} has taken, for the next call that would have been given it. */
   #pendingError = 0;
+  /** Has a duplicate of the descriptor. */
+  #borrower: Borrower | undefined;
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
   private constructor(backend: Backend, fd: number, family: F, type: SocketType) {
@@ -108,7 +118,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
 
   /** Bytes sent so far: taken by the operating system. */
   get bytesOut(): number {
-    return this.#bytesOut;
+    return this.#bytesOut + (this.#borrower?.bytesOut ?? 0);
   }
 
   /** Takes one waiting connection; undefined when there is none. @throws OSError: EMFILE, ENFILE, ECONNABORTED, ... */
@@ -323,6 +333,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     this.#fd = -1;
     this.#pendingError = 0;
     forgetOwner(this);
+    this.#borrower?.close();
     this.#check(this.#backend.close(fd), "close");
   }
 
@@ -336,6 +347,30 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     this.#fd = -1;
     forgetOwner(this);
     return fd;
+  }
+
+  /**
+   * Gives a duplicate of the descriptor to code that does not use the backend, and closes it there when this is closed.
+   * @returns what `take` returns; undefined where there is no duplicate: the backend is not the operating system or holds
+   * bytes of the descriptor, or no descriptor is left
+   * @throws what `take` throws, which has not taken the duplicate then
+   * @internal
+   */
+  lend<T extends Borrower>(take: (fd: number) => T): T | undefined {
+    const backend = this.#backend;
+    if (!isNodeBackend(backend)) return undefined;
+    const copy = backend.duplicate(this.#fd);
+    if (copy < 0) return undefined;
+    let borrower: T;
+    try {
+      borrower = take(copy);
+    } catch (error) {
+      backend.close(copy);
+      throw error;
+    }
+    backend.release(copy);
+    this.#borrower = borrower;
+    return borrower;
   }
 
   [Symbol.dispose](): void {

@@ -53,6 +53,14 @@ const BATCH_MIN = 4;
 const BATCH_AFTER_READS = 2;
 const READS_MAX = 255;
 
+/** A wrapper of one, which sees each call, is another backend. */
+const made = new WeakSet<Backend>();
+
+/** Is this backend the operating system itself? Then code that does not use the backend may use its descriptors. */
+export function isNodeBackend(backend: Backend): boolean {
+  return made.has(backend);
+}
+
 /** One for the thread, shared by all its backends, because descriptors belong to the process and not to a backend. */
 let batchOfThread: Batch | undefined;
 
@@ -94,7 +102,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     return new EpollPollSet(libc, linux, writeRow, batch, epollOptions);
   }
 
-  return {
+  const backend: Backend = {
     name: poller,
     clock: createClock(libc),
     errorCode,
@@ -103,6 +111,8 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     createPollSet,
     ...orderCalls(direct, batch, scratch.slab),
   };
+  made.add(backend);
+  return backend;
 }
 
 function createBatch(libc: Libc, direct: OrderedCalls): Batch {

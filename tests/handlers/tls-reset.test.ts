@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { type ChannelMap, DispatcherWithSend, type Socket, wrapTls } from "wasyncore";
 import { newMap, run } from "../support/runs.js";
 import { connectedPair, owned, reset } from "../support/sockets.js";
-import { clientOptions, serverOptions, TLS_MODES } from "../support/tls.js";
+import { clientOptions, serverOptions, TLS_MODES, useTransport } from "../support/tls.js";
 
 const SENT = 60_000;
 /** More than the kernel and TLS hold together: some of it stays pending in the channel. */
@@ -68,6 +68,8 @@ const KINDS: readonly Kind[] = [
 ];
 
 describe.each(TLS_MODES)("$name", (mode) => {
+  useTransport(mode);
+
   describe.each(KINDS)("$name", ({ name, connect }) => {
     /** A connection on which `SENT` bytes wait in the kernel, and whose peer reads nothing from here on. */
     async function begun(map: ChannelMap): Promise<[near: Reader, resets: () => void]> {

@@ -19,6 +19,7 @@ import {
   TLS_MODES,
   TlsChat,
   TlsRecorder,
+  useTransport,
 } from "../support/tls.js";
 
 /** Two chats that are connected: the server's side and the client's. */
@@ -58,6 +59,8 @@ class Sender extends DispatcherWithSend {
 }
 
 describe.each(TLS_MODES)("$name", (mode) => {
+  useTransport(mode);
+
   test("AsyncChat: what a constructor pushes comes first, then messages in order, whatever their pieces", async () => {
     const map = newMap();
     const [server, client] = chatPair(map);
