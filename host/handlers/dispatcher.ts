@@ -8,6 +8,7 @@ import { type ChannelDescription, handleThrown } from "../loop/channel.js";
 import { ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
 import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
 import type { Endpoint } from "../net/endpoint.js";
+import { accepts, closes } from "../loop/diagnostics.js";
 import { Interest, State } from "../loop/engine.js";
 import type { Opening } from "../loop/opening.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
@@ -217,7 +218,11 @@ export class Dispatcher extends ChannelHandler {
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     try {
       const accepted = this.socket.accept();
-      if (accepted !== undefined) this.noteAccepted(accepted[0]);
+      if (accepted !== undefined) {
+        const [socket, address] = accepted;
+        this.noteAccepted(socket);
+        if (accepts.hasSubscribers) accepts.publish({ listener: this, socket, address });
+      }
       return accepted;
     } catch (error) {
       if (error instanceof OSError && error.code === "ECONNABORTED") return undefined;
@@ -279,6 +284,8 @@ export class Dispatcher extends ChannelHandler {
 
   /** Leaves the map and closes the socket; safe to call again. No callback comes after it. */
   close(): void {
+    const { fd } = this;
+    const before = closes.hasSubscribers && fd >= 0 ? this.describe() : undefined;
     this.#reset();
     this.delChannel();
     if (this.#membership.opening?.isPending === true) this.#membership.opening.fail(this.#closedWhileConnecting());
@@ -290,6 +297,10 @@ export class Dispatcher extends ChannelHandler {
       if (!(error instanceof OSError) || (error.code !== "ENOTCONN" && error.code !== "EBADF")) throw error;
     } finally {
       this.#membership.endLife();
+    }
+    if (before !== undefined) {
+      const { local, remote, bytesIn, bytesOut } = before;
+      closes.publish({ channel: this, fd, local, remote, bytesIn, bytesOut });
     }
   }
 
@@ -310,9 +321,9 @@ export class Dispatcher extends ChannelHandler {
     return chunksOf(this, this.#controls);
   }
 
-  describe(): ChannelDescription {
+  describe(withAddresses = true): ChannelDescription {
     const endpoint = this.#endpoint;
-    const { local, remote } = endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
+    const { local, remote } = withAddresses && endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
     const { bytesIn = 0, bytesOut = 0 } = endpoint ?? {};
     return { state: describeState(this, this.#membership), local, remote, bytesIn, bytesOut };
   }

@@ -12,8 +12,7 @@ import type { Timer } from "./timer.js";
 
 /** Starts the timers of layers. */
 interface TimerStarter {
-  nowMs(): number;
-  startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer;
+  startTimerOf(member: Member, delayMs: number, callback: () => unknown): Timer;
 }
 
 export class Layers {
@@ -44,7 +43,7 @@ export class Layers {
     member.link = new LayerLink(layer, interest, {
       watch: (watched) => member.watch(watched),
       callLater: (delayMs, callback) => {
-        const timer = this.#timers.startTimer(this.#timers.nowMs() + delayMs, 0, callback);
+        const timer = this.#timers.startTimerOf(member, delayMs, callback);
         return () => timer.cancel();
       },
       notify: () => this.#notify(member),
