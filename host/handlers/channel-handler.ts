@@ -312,7 +312,7 @@ export abstract class ChannelHandler implements Channel {
     return `<${parts.join(" ")}>`;
   }
 
-  /** For `util.inspect` and `console.log`: the class, the state, the addresses, and what has been sent and received. */
+  /** For `util.inspect` and `console.log`: the class, the state, the addresses, and what has been sent and received. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     const read = (): Record<string, unknown> => {
       const { state, local, remote, bytesIn, bytesOut } = this.describe();

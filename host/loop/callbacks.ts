@@ -1,4 +1,4 @@
-/** Owns which of a channel's callbacks the engine's kinds of events stand for. Knows the channel seam alone. */
+/** Owns which callback of a channel each of the engine's kinds of events calls. Knows the channel seam alone. */
 
 import type { Channel } from "./channel.js";
 import { Kind } from "./engine.js";

@@ -245,7 +245,7 @@ export class ChannelMap {
     return this;
   }
 
-  /** For `util.inspect` and `console.log`: its channels as a list, cut as long arrays are. */
+  /** For `util.inspect` and `console.log`: its channels as a list, cut as long arrays are. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     const timers = this.#scheduler?.engine.timerCount() ?? 0;
     return inspectAs(

@@ -33,7 +33,7 @@ class RunningTimer implements Timer {
     return this.#timers.cancel(this);
   }
 
-  /** For `util.inspect` and `console.log`. */
+  /** For `util.inspect` and `console.log`. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     const { active, repeats, callback } = this;
     const read = (): Record<string, unknown> => ({ active, repeats, callback: callback.name || undefined });

@@ -218,7 +218,7 @@ export class Waker implements Channel {
     return new OSError(code, { syscall: "read" });
   }
 
-  /** For `util.inspect` and `console.log`. */
+  /** For `util.inspect` and `console.log`. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     return inspectAs("Waker", () => ({ fd: this.fd, referenced: this.hasRef() }), depth, options, inspect);
   }

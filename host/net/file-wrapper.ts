@@ -127,7 +127,7 @@ export class FileWrapper implements Endpoint {
     if (result < 0) throw errorOf(this.#backend, result, "close");
   }
 
-  /** For `util.inspect` and `console.log`. */
+  /** For `util.inspect` and `console.log`. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     const { fd, bytesIn, bytesOut } = this;
     return inspectAs("FileWrapper", () => ({ fd, bytesIn, bytesOut }), depth, options, inspect);

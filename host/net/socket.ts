@@ -354,7 +354,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     return { local: known(() => this.localAddress()), remote: known(() => this.remoteAddress()) };
   }
 
-  /** For `util.inspect` and `console.log`. */
+  /** For `util.inspect` and `console.log`. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     const read = (): Record<string, unknown> => {
       const { fd, family, type, bytesIn, bytesOut } = this;
