@@ -6,7 +6,8 @@
  *   **.d.ts           the types that index.d.ts and portable/index.d.ts reach
  *
  * One file loads several times faster than a hundred. It is not minified, and the library's source maps hold the TypeScript,
- * without the blocks of documentation, most of which are in the types. The dependencies stay outside. Every module is in one file only, so that all entries share their classes.
+ * of which comments, imports and interfaces are left empty. The dependencies stay outside. Every module is in one file only,
+ * so that all entries share their classes.
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -83,13 +84,25 @@ function textOf(file) {
     return file.fileName.startsWith("cli/") ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
   }
   const map = JSON.parse(file.source);
-  const sourcesContent = map.sourcesContent.map(withoutDocumentation);
+  // Of what is made here, such as the engine as text, the map needs no second copy.
+  const sourcesContent = map.sourcesContent.map((source, at) =>
+    map.sources[at].endsWith(".ts") ? withoutRemarks(source) : null,
+  );
   return JSON.stringify({ ...map, sourcesContent, mappings: byLine(map.mappings), names: [] });
 }
 
-/** Leaves the lines of documentation empty: the others keep their numbers. */
-function withoutDocumentation(source) {
-  return source.replace(/^[ \t]*\/\*\*[^]*?\*\/[ \t]*$/gm, (block) => block.replace(/[^\n]/g, ""));
+/** What nobody can step through: comments, imports, and declarations of types. */
+const REMARKS = [
+  /^[ \t]*\/\*\*[^]*?\*\/[ \t]*$/gm,
+  /^[ \t]*\/\/.*$/gm,
+  /^import\b[^;]*? from "[^"]+";$/gm,
+  /^(?:export )?interface [^]*?^}$/gm,
+];
+
+/** Leaves the lines of {@link REMARKS} empty: the others keep their numbers. */
+function withoutRemarks(source) {
+  const emptied = (block) => block.replace(/[^\n]/g, "");
+  return REMARKS.reduce((text, remark) => text.replace(remark, emptied), source);
 }
 
 /** @returns the files of types that `names` reach */

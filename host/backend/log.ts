@@ -16,7 +16,11 @@ export interface LogEntry {
   readonly text: string;
 }
 
-/** Takes log lines. What it throws, or rejects with, is dropped, and the entry goes to the default sink. */
+/**
+ * Takes log lines. What it throws, or rejects with, is dropped, and the entry goes to the default sink.
+ * @example
+ * setLogSink(({ type, message }) => logger[type === "error" ? "error" : "info"](message));
+ */
 export type LogSink = (entry: LogEntry) => void | Promise<void>;
 
 let sink: LogSink = writeToStream;

@@ -159,6 +159,11 @@ class Attempt implements Channel {
     this.#registration = registrarOf(map).add(this, registering);
   }
 
+  toString(): string {
+    const { address, port } = this.#error("ECONNABORTED");
+    return `<Attempt ${address}:${port}>`;
+  }
+
   /** Closes the socket, and notifies nobody. */
   abandon(): void {
     if (this.#leave()) this.#socket.close();

@@ -9,6 +9,7 @@ import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
 import { OSError } from "../backend/errors.js";
 import { handleThrown } from "../loop/channel.js";
 import { type ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
+import { accepts } from "../loop/diagnostics.js";
 import { State } from "../loop/engine.js";
 import type { Opening } from "../loop/opening.js";
 import type { Endpoint } from "../net/endpoint.js";
@@ -181,7 +182,11 @@ export class Dispatcher extends EndpointChannel {
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     try {
       const accepted = this.socket.accept();
-      if (accepted !== undefined) this.noteAccepted(accepted[0]);
+      if (accepted !== undefined) {
+        const [socket, address] = accepted;
+        this.noteAccepted(socket);
+        if (accepts.hasSubscribers) accepts.publish({ listener: this, socket, address });
+      }
       return accepted;
     } catch (error) {
       if (error instanceof OSError && error.code === "ECONNABORTED") return undefined;

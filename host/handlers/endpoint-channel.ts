@@ -8,6 +8,7 @@ import { checkInstance } from "../backend/check.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
 import type { ChannelDescription } from "../loop/channel.js";
 import { ChannelMap } from "../loop/channel-map.js";
+import { closes } from "../loop/diagnostics.js";
 import { Interest, State } from "../loop/engine.js";
 import type { Endpoint } from "../net/endpoint.js";
 import { plainBytes } from "../net/plain-bytes.js";
@@ -148,6 +149,8 @@ export abstract class EndpointChannel extends ChannelHandler {
 
   /** Leaves the map and closes the socket; safe to call again. No callback comes after it. */
   close(): void {
+    const { fd } = this;
+    const before = closes.hasSubscribers && fd >= 0 ? this.describe() : undefined;
     this.#reset();
     this.delChannel();
     if (this.#membership.opening?.isPending === true) this.#membership.opening.fail(this.#closedWhileConnecting());
@@ -160,6 +163,10 @@ export abstract class EndpointChannel extends ChannelHandler {
     } finally {
       this.#membership.endLife();
     }
+    if (before !== undefined) {
+      const { local, remote, bytesIn, bytesOut } = before;
+      closes.publish({ channel: this, fd, local, remote, bytesIn, bytesOut });
+    }
   }
 
   /** The same as {@link close}, for `using` and `await using`. */
@@ -167,9 +174,9 @@ export abstract class EndpointChannel extends ChannelHandler {
     this.close();
   }
 
-  describe(): ChannelDescription {
+  describe(withAddresses = true): ChannelDescription {
     const endpoint = this.#endpoint;
-    const { local, remote } = endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
+    const { local, remote } = withAddresses && endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
     const { bytesIn = 0, bytesOut = 0 } = endpoint ?? {};
     return { state: describeState(this, this.#membership), local, remote, bytesIn, bytesOut };
   }

@@ -14,8 +14,7 @@ import type { Timer } from "./timer.js";
 /** Starts the timers of layers, and knows whether its loop keeps the process alive. */
 interface LayerScheduler {
   readonly keepsAlive: boolean;
-  nowMs(): number;
-  startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer;
+  startTimerOf(member: Member, delayMs: number, callback: () => unknown): Timer;
 }
 
 export class Layers {
@@ -47,7 +46,7 @@ export class Layers {
       keepsAlive: () => this.#scheduler.keepsAlive,
       watch: (watched) => member.watch(watched),
       callLater: (delayMs, callback) => {
-        const timer = this.#scheduler.startTimer(this.#scheduler.nowMs() + delayMs, 0, callback);
+        const timer = this.#scheduler.startTimerOf(member, delayMs, callback);
         return () => timer.cancel();
       },
       notify: () => this.#notify(member),

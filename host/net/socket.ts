@@ -16,6 +16,7 @@ import type {
 } from "../backend/backend.js";
 import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
 import { defaultBackend, isNodeBackend } from "../node/default.js";
+import { INSPECT, inspectAddress, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
 import { adopted, made, madePair, type SocketOptions } from "./making.js";
@@ -324,6 +325,16 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   /** @internal */
   addresses(): EndpointAddresses {
     return { local: known(() => this.localAddress()), remote: known(() => this.remoteAddress()) };
+  }
+
+  /** For `util.inspect` and `console.log`. @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const read = (): Record<string, unknown> => {
+      const { fd, family, type, bytesIn, bytesOut } = this;
+      const { local, remote }: EndpointAddresses = fd < 0 ? {} : this.addresses();
+      return { fd, family, type, local: inspectAddress(local), remote: inspectAddress(remote), bytesIn, bytesOut };
+    };
+    return inspectAs("Socket", read, depth, options, inspect);
   }
 
   /** Closes the descriptor; safe to call again. */
