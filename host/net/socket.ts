@@ -61,8 +61,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   #fd: number;
   #bytesIn = 0;
   #bytesOut = 0;
-  /** What is known of it without asking. */
-  #known: ConnectionState | undefined;
+  /** What is known of it without asking; where "connected", its peer is {@link #peer}. */
+  #known: "connected" | "unconnected" | undefined;
   /** The peer, from accept or connect: the operating system forgets it when the connection is reset. */
   #peer: SocketAddress | undefined;
   /** An error, as -errno, that {@link connectionState} has taken, for the next call that would have been given it. */
@@ -87,7 +87,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   ): Socket<F> {
     const { fd, family, type } = made(options, backend);
     const socket = new Socket(backend, fd, family, type);
-    if (type === "stream") socket.#known = UNCONNECTED;
+    if (type === "stream") socket.#known = "unconnected";
     return socket;
   }
 
@@ -132,7 +132,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     const { fd, address } = accepted;
     const socket = new Socket(this.#backend, fd, this.family, this.type);
     socket.#peer = address;
-    socket.#known = { kind: "connected", address };
+    socket.#known = "connected";
     return [socket, address as AddressOf<F>];
   }
 
@@ -312,7 +312,9 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    */
   connectionState(): ConnectionState {
     if (!this.isStream) return CONNECTIONLESS;
-    if (this.#known !== undefined && this.#fd >= 0) return this.#known;
+    if (this.#known !== undefined && this.#fd >= 0) {
+      return this.#known === "connected" ? { kind: "connected", address: this.#peer } : UNCONNECTED;
+    }
     const backend = this.#backend;
     const address = backend.remoteAddress(this.#fd);
     if (typeof address !== "number") return { kind: "connected", address };
@@ -390,7 +392,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
 
   /** Was there a connection for certain? */
   get #wasConnected(): boolean {
-    return this.#known?.kind === "connected" || this.#bytesIn > 0 || this.#bytesOut > 0;
+    return this.#known === "connected" || this.#bytesIn > 0 || this.#bytesOut > 0;
   }
 
   /** Is this a connection that has ended, and not a socket that never had one? Reading no bytes tells, and loses none. */

@@ -131,7 +131,9 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
     const record = records.get(fd);
     if (record === undefined) {
       batch.flush();
-      return call(fd, target, wanted);
+      const count = call(fd, target, wanted);
+      if (isNoted) records.noteRead(fd, count, wanted ?? lengthOf(target));
+      return count;
     }
     const most = roomOf(target, wanted);
     if (most < 0) return EINVAL;
@@ -156,7 +158,9 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
     const record = records.get(fd);
     if (record === undefined) {
       batch.flush();
-      return call(fd, most);
+      const data = call(fd, most);
+      if (isNoted) records.noteRead(fd, typeof data === "number" ? data : data.length, most);
+      return data;
     }
     if (record.unreadFrom < record.unreadTo) {
       if (!isLength(most)) return EINVAL;
