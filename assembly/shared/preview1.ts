@@ -99,12 +99,14 @@ export class Filestat {
   ctim: u64;
 }
 
+
 @unmanaged
 export class Dirent {
   next: u64;
   inode: u64;
   nameLength: u32;
   filetype: u8;
+  private _pad: u16;
 }
 
 

@@ -83,7 +83,9 @@ function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly Liste
   } catch (error) {
     if (error instanceof GuestTrap) return complain(trapText(path, error), EXIT_TRAPPED);
     if (error instanceof GuestError)
-      throw new RunError(`cannot run ${printable(path, PATH_MAX)}: ${error.message}${hint(error, sockets)}`, { cause: error });
+      throw new RunError(`cannot run ${printable(path, PATH_MAX)}: ${error.message}${hint(error, sockets)}`, {
+        cause: error,
+      });
     throw error;
   }
 }

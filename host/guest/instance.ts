@@ -114,7 +114,10 @@ export class Guest {
       throw new GuestError("ERR_GUEST_EXPORTS", `it exports no function ${name}: ${otherwise}`);
     const found = this.#module.binary.exported(name);
     if (found !== signature)
-      throw new GuestError("ERR_GUEST_EXPORTS", `it exports ${name} with another signature: ${signature}, not ${found}`);
+      throw new GuestError(
+        "ERR_GUEST_EXPORTS",
+        `it exports ${name} with another signature: ${signature}, not ${found}`,
+      );
     let result: unknown;
     this.#enter(() => {
       result = call(...parameters);

@@ -29,11 +29,7 @@ declare const WebAssembly: {
 };
 
 export type GuestErrorCode =
-  | "ERR_GUEST_FORMAT"
-  | "ERR_GUEST_IMPORTS"
-  | "ERR_GUEST_EXPORTS"
-  | "ERR_GUEST_MEMORY"
-  | "ERR_GUEST_DIRECTORY";
+  "ERR_GUEST_FORMAT" | "ERR_GUEST_IMPORTS" | "ERR_GUEST_EXPORTS" | "ERR_GUEST_MEMORY" | "ERR_GUEST_DIRECTORY";
 
 /** A module that cannot be run here. */
 export class GuestError extends Error {

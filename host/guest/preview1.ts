@@ -133,7 +133,8 @@ export class Preview1 {
     for (const { fd, guestPath } of directories) {
       checked([guestPath]);
       const status = backend.status(fd);
-      if (typeof status === "number" || status.kind !== "directory") throw invalid(`descriptor ${fd} is no open directory`);
+      if (typeof status === "number" || status.kind !== "directory")
+        throw invalid(`descriptor ${fd} is no open directory`);
     }
     if (new Set(listeners.map(({ fd }) => fd)).size < listeners.length) throw invalid("a listener is given twice");
     const table = new DescriptorTable(backend, options.maxDescriptors ?? MAX_DESCRIPTORS, ({ fd }) =>

@@ -9,7 +9,7 @@ import type { Preview1Imports } from "./preview1.js";
  * Parameters, "i" an i32 and "I" an i64; the result is an i32, or none with "-" at the end. Where there are several, each
  * is served. "*": any number of i32.
  */
-const SIGNATURES: Readonly<Record<keyof Required<Preview1Imports>, readonly string[]>> = {
+export const SIGNATURES: Readonly<Record<keyof Required<Preview1Imports>, readonly string[]>> = {
   args_get: ["ii"],
   args_sizes_get: ["ii"],
   clock_res_get: ["ii"],

@@ -116,8 +116,7 @@ export function createFileCalls(libc: Libc, scratch: Scratch, status: StatusRead
       writeTimes(times, accessed, modified);
       return repeated(({ futimens }) => futimens(fd, timesAt));
     },
-    allocate: (fd, offset, length) =>
-      repeated(({ fallocate }) => fallocate(fd, 0, offsetOf(offset), offsetOf(length))),
+    allocate: (fd, offset, length) => repeated(({ fallocate }) => fallocate(fd, 0, offsetOf(offset), offsetOf(length))),
     advise(fd, offset, length, advice) {
       const files = libc.files();
       if (files === undefined) return -ENOSYS;

@@ -96,6 +96,8 @@ describe("the layouts are those of WASI preview 1", () => {
       CLOCK_ABSTIME: 1,
       REALTIME: 0,
       MONOTONIC: 1,
+      PROCESS_CPUTIME: 2,
+      THREAD_CPUTIME: 3,
     });
   });
 

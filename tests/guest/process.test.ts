@@ -114,7 +114,7 @@ describe("clocks", () => {
     expect(view.getBigUint64(RESULT_AT, true)).toBe(1n);
   });
 
-  test.each([2, 3, 4, -1])("clock %i is none: EINVAL", (id) => {
+  test.each([4, 5, -1])("clock %i is none: EINVAL", (id) => {
     const [{ calls }] = createCaller();
     expect([calls.clock_time_get(id, 0n, RESULT_AT), calls.clock_res_get(id, RESULT_AT)]).toEqual([
       Errno.INVAL,

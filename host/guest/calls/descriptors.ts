@@ -3,7 +3,14 @@
  * table.
  */
 
-import { ERRNO_BADF, ERRNO_FAULT, ERRNO_INVAL, ERRNO_NOTCAPABLE, ERRNO_NOTSUP, ERRNO_SUCCESS } from "../../wasi/errno.js";
+import {
+  ERRNO_BADF,
+  ERRNO_FAULT,
+  ERRNO_INVAL,
+  ERRNO_NOTCAPABLE,
+  ERRNO_NOTSUP,
+  ERRNO_SUCCESS,
+} from "../../wasi/errno.js";
 import { FdFlags, Fdstat, Rights } from "../../wasi/layout.js";
 import type { Descriptor } from "../descriptors.js";
 import type { GuestContext } from "./context.js";

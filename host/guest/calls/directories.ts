@@ -1,12 +1,6 @@
 /** Owns the calls on directories that are open: which of them a guest is given, and what is in them. Knows the layouts. */
 
-import {
-  ERRNO_BADF,
-  ERRNO_FAULT,
-  ERRNO_NAMETOOLONG,
-  ERRNO_NOTDIR,
-  ERRNO_SUCCESS,
-} from "../../wasi/errno.js";
+import { ERRNO_BADF, ERRNO_FAULT, ERRNO_NAMETOOLONG, ERRNO_NOTDIR, ERRNO_SUCCESS } from "../../wasi/errno.js";
 import { Dirent, PREOPEN_DIRECTORY, Prestat, Rights } from "../../wasi/layout.js";
 import type { DirectoryEntry } from "../../backend/backend.js";
 import { filetypeOf } from "../file-status.js";

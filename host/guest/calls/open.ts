@@ -46,7 +46,7 @@ function neededRights(oflags: number): bigint {
 function openFlags(lookup: number, oflags: number, fdflags: number, rights: bigint): number {
   let flags = constants.O_NONBLOCK | constants.O_NOCTTY;
   if ((lookup & SYMLINK_FOLLOW) === 0) flags |= constants.O_NOFOLLOW;
-  if ((oflags & OFlags.DIRECTORY) !== 0) return flags | constants.O_DIRECTORY;
+  if ((oflags & OFlags.DIRECTORY) !== 0) flags |= constants.O_DIRECTORY;
   if (wantsWriting(rights)) flags |= wantsReading(rights) ? constants.O_RDWR : constants.O_WRONLY;
   if ((oflags & OFlags.CREAT) !== 0) flags |= constants.O_CREAT;
   if ((oflags & OFlags.EXCL) !== 0) flags |= constants.O_EXCL;

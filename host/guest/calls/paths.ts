@@ -3,14 +3,7 @@
  * the backend sees to. Knows the layouts; leaves path_open to {@link createOpenCall}.
  */
 
-import {
-  ERRNO_BADF,
-  ERRNO_FAULT,
-  ERRNO_INVAL,
-  ERRNO_NOTDIR,
-  ERRNO_PERM,
-  ERRNO_SUCCESS,
-} from "../../wasi/errno.js";
+import { ERRNO_BADF, ERRNO_FAULT, ERRNO_INVAL, ERRNO_NOTDIR, ERRNO_PERM, ERRNO_SUCCESS } from "../../wasi/errno.js";
 import { Filestat, Rights, SYMLINK_FOLLOW } from "../../wasi/layout.js";
 import type { Descriptor } from "../descriptors.js";
 import { timesOf, writeStatus } from "../file-status.js";
