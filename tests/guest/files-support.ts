@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
+import type { Preview1Options } from "../../host/guest/preview1.js";
 import { type Caller, createCaller, DATA_AT, Errno, RESULT_AT } from "./support.js";
 
 export const CREAT = 1;
@@ -36,7 +37,7 @@ export class Files {
   readonly root = 3;
   readonly readOnly = 4;
 
-  constructor() {
+  constructor(options: Preview1Options = {}) {
     const base = mkdtempSync(join(tmpdir(), "guest-files-"));
     onTestFinished(() => rmSync(base, { recursive: true, force: true }));
     this.inside = join(base, "inside");
@@ -47,7 +48,7 @@ export class Files {
       { fd: openSync(this.inside, "r"), guestPath: "/" },
       { fd: openSync(this.inside, "r"), guestPath: "/ro", readOnly: true },
     ];
-    [this.caller] = createCaller({ directories });
+    [this.caller] = createCaller({ directories, ...options });
   }
 
   get calls() {
