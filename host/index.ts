@@ -45,6 +45,7 @@ export {
   GuestError,
   GuestTrap,
   runGuest,
+  type DirectoryGrant,
   type DriveGuestOptions,
   type GuestErrorCode,
   type GuestFrame,
