@@ -120,7 +120,7 @@ export function createFileCalls(libc: Libc, scratch: Scratch, status: StatusRead
     advise(fd, offset, length, advice) {
       const files = libc.files();
       if (files === undefined) return -ENOSYS;
-      return -files.posix_fadvise(fd, offsetOf(offset), offsetOf(length), ADVICE[advice]);
+      return 0 - files.posix_fadvise(fd, offsetOf(offset), offsetOf(length), ADVICE[advice]);
     },
     synchronize: (fd, dataOnly) => repeated(({ fdatasync, fsync }) => (dataOnly ? fdatasync(fd) : fsync(fd))),
     setAppend(fd, on) {

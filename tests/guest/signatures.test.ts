@@ -2,7 +2,7 @@
 
 import { describe, expect, onTestFinished, test } from "vitest";
 import { ModuleBinary } from "../../host/guest/binary.js";
-import { Guest, GuestError, GuestTrap } from "../../host/guest/instance.js";
+import { Guest, GuestError, type GuestTrap } from "../../host/guest/instance.js";
 import { Preview1 } from "../../host/guest/preview1.js";
 import { SIGNATURES } from "../../host/guest/signatures.js";
 import { wat } from "./modules.js";
