@@ -10,7 +10,7 @@ const READ_FILE = Rights.FD_READ | Rights.FD_SEEK | Rights.FD_TELL | Rights.FD_A
 const SYNC = Rights.FD_DATASYNC | Rights.FD_SYNC;
 
 /** Rights that take a descriptor that is open for writing. */
-const WRITE_FILE = Rights.FD_WRITE | Rights.FD_ALLOCATE | Rights.FD_FILESTAT_SET_SIZE;
+export const WRITE_FILE = Rights.FD_WRITE | Rights.FD_ALLOCATE | Rights.FD_FILESTAT_SET_SIZE;
 
 /** Of a file that a guest has opened. */
 export const FILE_RIGHTS = ANY | READ_FILE | SYNC | WRITE_FILE | Rights.FD_FILESTAT_SET_TIMES;
@@ -57,9 +57,12 @@ export function givenRights(filetype: number, readable: boolean, writable: boole
   return isSocket ? rights | Rights.SOCK_ACCEPT | Rights.SOCK_SHUTDOWN : rights;
 }
 
-/** Does a descriptor with these rights have to be open for writing? */
+/**
+ * Does who asks for these rights want to write? Go asks for FD_FILESTAT_SET_SIZE whenever it opens a file, so that says
+ * nothing.
+ */
 export function wantsWriting(rights: bigint): boolean {
-  return (rights & WRITE_FILE) !== 0n;
+  return (rights & (Rights.FD_WRITE | Rights.FD_ALLOCATE)) !== 0n;
 }
 
 /** Does it have to be open for reading? */

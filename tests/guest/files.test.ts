@@ -215,6 +215,16 @@ describe("rights", () => {
     expect([files.seek(fd, 0n, 1), files.seek(fd, 1n, 1), files.seek(fd, 0n, 0)]).toEqual([4n, 76, 76]);
   });
 
+  test("that come with reading do not ask for writing: Go's do", () => {
+    const files = new Files();
+    files.file("a", "text");
+    const rights = READ_ONLY | (1n << 22n);
+    const [fd, readOnly] = [files.open("a", { rights }), files.open("a", { rights, fd: files.readOnly })];
+    expect([fd, readOnly].map((each) => files.caller.read(each))).toEqual(["text", "text"]);
+    expect([fd, readOnly].map((each) => files.calls.fd_filestat_set_size(each, 0n))).toEqual([76, 69]);
+    expect(files.open(".", { rights })).toBeGreaterThan(readOnly);
+  });
+
   test("a file that was opened for one thing does not do the other", () => {
     const files = new Files();
     const { caller } = files;

@@ -25,6 +25,7 @@ import {
   INHERITED_RIGHTS,
   wantsReading,
   wantsWriting,
+  WRITE_FILE,
 } from "../rights.js";
 import type { GuestContext } from "./context.js";
 import { withPath } from "./paths.js";
@@ -80,7 +81,7 @@ export function createOpenCall(context: GuestContext) {
     const isDirectory = filetype === Filetype.DIRECTORY;
     const writable = !isDirectory && (rights & Rights.FD_WRITE) !== 0n;
     const readable = !isDirectory && (rights & Rights.FD_READ) !== 0n;
-    const possible = possibleRights(filetype, readable, writable);
+    const possible = possibleRights(filetype, readable, writable) & (wantsWriting(rights) ? ~0n : ~WRITE_FILE);
     return new Descriptor({
       fd,
       filetype,
