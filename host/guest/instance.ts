@@ -3,6 +3,7 @@
  * reports how that ended. Knows {@link Preview1}; knows no descriptor and no command line.
  */
 
+import { checkString } from "../backend/check.js";
 import type { LinearMemory } from "../wasi/poll-oneoff.js";
 import { exitOf, type GuestExit } from "./exit.js";
 import { checkImports, compileGuest, GuestError, type GuestModule, PREVIEW1, withoutPrefix } from "./module.js";
@@ -38,6 +39,7 @@ export class GuestTrap extends Error {
   readonly frames: readonly GuestFrame[];
 
   constructor(message: string, frames: readonly GuestFrame[], options: ErrorOptions) {
+    checkString("message", message);
     super(message, options);
     this.frames = frames;
   }

@@ -3,6 +3,7 @@
  * which functions preview 1 has; knows no instance.
  */
 
+import { checkString } from "../backend/check.js";
 import { exportStart, ModuleBinary } from "./binary.js";
 import { printable } from "./printable.js";
 import { signatureFault } from "./signatures.js";
@@ -45,6 +46,8 @@ export class GuestError extends Error {
   readonly missing: readonly string[];
 
   constructor(code: GuestErrorCode, message: string, missing: readonly string[] = []) {
+    checkString("code", code);
+    checkString("message", message);
     super(message);
     this.code = code;
     this.missing = missing;
