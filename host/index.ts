@@ -52,6 +52,7 @@ export {
   GuestError,
   GuestTrap,
   runGuest,
+  type DirectoryGrant,
   type DriveGuestOptions,
   type GuestErrorCode,
   type GuestFrame,

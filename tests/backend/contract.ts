@@ -10,6 +10,7 @@ import { describeBadInput } from "./bad-input.js";
 import { describeFiles } from "./files.js";
 import { describeNames } from "./names.js";
 import { describeOptions } from "./options.js";
+import { describePaths } from "./paths.js";
 import { describePolling } from "./polling.js";
 import { describeSockets } from "./sockets.js";
 
@@ -20,6 +21,7 @@ export function describeBackend(name: string, backend: Backend): void {
     describeOptions(backend);
     describeAncillary(backend);
     describeFiles(backend);
+    describePaths(backend);
     describeNames(backend);
     describeBadInput(backend);
   });

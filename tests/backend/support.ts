@@ -3,7 +3,9 @@
  * waiting for readiness. Knows the backend by its interface alone.
  */
 
-import { constants } from "node:os";
+import { mkdtempSync, rmSync } from "node:fs";
+import { constants, tmpdir } from "node:os";
+import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import {
   type Backend,
@@ -16,6 +18,15 @@ import {
 
 export const POLLERS = ["epoll", "poll"] as const;
 export const ERRNO = constants.errno;
+
+export const onLinux = process.platform === "linux";
+
+/** A directory of the test's own. */
+export function temporary(): string {
+  const directory = mkdtempSync(join(tmpdir(), "backend-"));
+  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
 
 /** Longer than anything on the loopback takes; a test that waits so long has failed. */
 export const PATIENCE_MS = 10_000;
