@@ -5,4 +5,6 @@ export interface Clock {
   monotonicNs(): number;
   /** Nanoseconds since 1970-01-01T00:00:00Z. */
   realtimeNs(): bigint;
+  /** CPU time that the calling thread has used, in nanoseconds. */
+  threadCpuNs(): bigint;
 }

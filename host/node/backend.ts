@@ -10,7 +10,7 @@ import { createAncillaryCalls } from "./ancillary.js";
 import { Batch } from "./batch/batch.js";
 import { type OrderedCalls, orderCalls } from "./batch/order.js";
 import { Records } from "./batch/record.js";
-import { CLOCK_REALTIME, errorCode, platformConstants } from "./constants.js";
+import { CLOCK_REALTIME, errorCode, type PlatformConstants, platformConstants } from "./constants.js";
 import { createBeneathCalls } from "./beneath.js";
 import { createDescriptorCalls } from "./descriptors.js";
 import { EpollPollSet } from "./epoll.js";
@@ -96,7 +96,7 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
 
   return {
     name: poller,
-    clock: createClock(libc),
+    clock: createClock(libc, constants),
     errorCode,
     isNumeric,
     lookup,
@@ -118,15 +118,19 @@ export function batchedCalls(): number {
   return batchOfThread?.batchedCalls ?? 0;
 }
 
-function createClock(libc: Libc): Clock {
+function createClock(libc: Libc, { CLOCK_THREAD_CPUTIME_ID }: PlatformConstants): Clock {
   /** struct timespec: seconds and nanoseconds, 64 bits each. */
   const time = new BigInt64Array(2);
+
+  function read(clock: number): bigint {
+    libc.clock_gettime(clock, time);
+    const [seconds = 0n, nanoseconds = 0n] = time;
+    return seconds * 1_000_000_000n + nanoseconds;
+  }
+
   return {
     monotonicNs: () => Math.round(performance.now() * 1e6),
-    realtimeNs() {
-      libc.clock_gettime(CLOCK_REALTIME, time);
-      const [seconds = 0n, nanoseconds = 0n] = time;
-      return seconds * 1_000_000_000n + nanoseconds;
-    },
+    realtimeNs: () => read(CLOCK_REALTIME),
+    threadCpuNs: () => read(CLOCK_THREAD_CPUTIME_ID),
   };
 }
