@@ -24,12 +24,14 @@ const BYTES_SHIFT = 6;
 const RANGE_SHIFT = 6;
 /** Growing a memory is a system call. */
 const GROW_WEIGHT = 1000;
+/** Throwing looks for a handler, and takes microseconds. */
+const THROW_WEIGHT = 100;
 const FREE_BYTES = 256;
 
 const I32 = 0x7f;
 const EMPTY = 0x40;
 
-const Kind = { ENTRY: 0, LOOP: 1, RANGE: 2, GROW: 3 } as const;
+const Kind = { FIXED: 0, RANGE: 1 } as const;
 
 /** Where something is put in, what, and its weight; in the order of the code. One for a module, used again. */
 class Insertions {
@@ -83,7 +85,7 @@ export class BodyMeter {
     this.#hasRange = false;
     this.#skipLocals(reader);
     const start = reader.at;
-    const entry = insertions.add(start, Kind.ENTRY, 0);
+    const entry = insertions.add(start, Kind.FIXED, 0);
     let isFree = true;
     blocks.push(-1);
     while (blocks.length > 0) {
@@ -92,7 +94,7 @@ export class BodyMeter {
       const isRange = skipImmediates(reader, opcode);
       switch (opcode) {
         case Op.LOOP:
-          blocks.push(insertions.add(reader.at, Kind.LOOP, 0));
+          blocks.push(insertions.add(reader.at, Kind.FIXED, 0));
           isFree = false;
           break;
         case Op.BLOCK:
@@ -108,7 +110,12 @@ export class BodyMeter {
           break;
         }
         case Op.MEMORY_GROW:
-          insertions.add(at, Kind.GROW, GROW_WEIGHT);
+          insertions.add(at, Kind.FIXED, GROW_WEIGHT);
+          break;
+        case Op.THROW:
+        case Op.RETHROW:
+        case Op.THROW_REF:
+          insertions.add(at, Kind.FIXED, THROW_WEIGHT);
           break;
         default:
           if (isRange) {
