@@ -73,6 +73,24 @@ export function isUnspecified({ bytes }: NumericAddress): boolean {
   return bytes.every((byte) => byte === 0);
 }
 
+/** The address in the form that every resolver and every backend reads in one way. */
+export function textOf({ bytes, scope, isMapped }: NumericAddress): string {
+  if (bytes.length === IPV4_BYTES) return isMapped ? `::ffff:${bytes.join(".")}` : bytes.join(".");
+  const groups = Array.from({ length: 8 }, (_, index) =>
+    (((bytes[2 * index] ?? 0) << 8) | (bytes[2 * index + 1] ?? 0)).toString(16),
+  );
+  return scope === "" ? groups.join(":") : `${groups.join(":")}%${scope}`;
+}
+
+/** What connect(2) makes of 0.0.0.0 and ::, which are no destinations; others are returned as they are. */
+export function destinationOf(address: NumericAddress): NumericAddress {
+  if (!isUnspecified(address)) return address;
+  const bytes = new Uint8Array(address.bytes.length);
+  bytes[bytes.length - 1] = 1;
+  if (bytes.length === IPV4_BYTES) bytes[0] = 127;
+  return { ...address, bytes };
+}
+
 function maskOf(prefixBits: number, index: number): number {
   const bits = Math.min(8, Math.max(0, prefixBits - index * 8));
   return (0xff << (8 - bits)) & 0xff;

@@ -41,7 +41,7 @@ const limits = fields(
     cpuMsPerTurn: v.optional(limit(1, Infinity, "milliseconds", false), 1000),
     cpuMsTotal: v.optional(limit(1, Infinity, "milliseconds", false), Infinity),
     lifetimeMs: v.optional(limit(1, TIMER_MAX_MS, "milliseconds", false), Infinity),
-    maxHostBytes: v.optional(limit(WASM_PAGE_BYTES, Infinity, "bytes"), 16 * MIB),
+    maxHostBytes: v.optional(limit(MIB, Infinity, "bytes"), 16 * MIB),
   },
   "an object with limits",
 );
