@@ -19,6 +19,10 @@ export function coarseClock(clock: Clock, resolutionMs: number): Clock {
       const now = clock.realtimeNs();
       return now - (now % step);
     },
+    threadCpuNs: () => {
+      const now = clock.threadCpuNs();
+      return now - (now % step);
+    },
   };
 }
 
