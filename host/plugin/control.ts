@@ -3,7 +3,7 @@
  * what the plugin is doing, and which connections it has open. Knows no backend and no thread.
  *
  * ```
- * Int32Array  COMMAND | PHASE | WAITING | TURNS | CONNECTIONS | LINE_BYTES | THREAD | a bit a descriptor: is it a connection?
+ * Int32Array  COMMAND | PHASE | WAITING | TURNS | CONNECTIONS | LINE_BYTES | THREAD | PAGES | a bit a descriptor: is it a connection?
  * ```
  */
 
@@ -13,7 +13,7 @@ export const Command = { NONE: 0, DRAIN: 1, KILL: 2 } as const;
 /** RUNNING: in the guest's code for the first time. UP: it has waited for something, so it has started. */
 export const Phase = { STARTING: 0, RUNNING: 1, UP: 2 } as const;
 
-const Word = { COMMAND: 0, PHASE: 1, WAITING: 2, TURNS: 3, CONNECTIONS: 4, LINE_BYTES: 5, THREAD: 6, BITS: 7 } as const;
+const Word = { COMMAND: 0, PHASE: 1, WAITING: 2, TURNS: 3, CONNECTIONS: 4, LINE_BYTES: 5, THREAD: 6, PAGES: 7, BITS: 8 } as const;
 /** Higher descriptors are closed at the end of a run, but not reset. */
 const DESCRIPTORS_MAX = 262_144;
 const BYTES = (Word.BITS + DESCRIPTORS_MAX / 32) * 4;
@@ -61,6 +61,15 @@ export class Control {
 
   set thread(value: number) {
     Atomics.store(this.#words, Word.THREAD, value);
+  }
+
+  /** Of the module's memory, at its last wait. */
+  get memoryPages(): number {
+    return Atomics.load(this.#words, Word.PAGES);
+  }
+
+  set memoryPages(value: number) {
+    Atomics.store(this.#words, Word.PAGES, value);
   }
 
   /** Connections that are open. */

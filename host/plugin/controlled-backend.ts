@@ -18,6 +18,8 @@ export interface ControlOptions {
   readonly outputs: ReadonlyMap<number, (data: Uint8Array) => void>;
   /** Descriptors of the process whose calls may block: standard streams that the guest shares with it. */
   readonly blocking: ReadonlySet<number>;
+  /** The guest is about to wait. */
+  readonly onWait: () => void;
   /** The guest waits for the first time. */
   readonly onUp: () => void;
   /** It drains, and its last connection has been closed. */
@@ -72,12 +74,13 @@ export class Controlled {
 
   /** For its sets. @internal */
   beforeWait(): void {
-    const { control, onUp } = this.#options;
+    const { control, onUp, onWait } = this.#options;
     this.obey();
     if (control.phase !== Phase.UP) {
       control.phase = Phase.UP;
       onUp();
     }
+    onWait();
     control.waitBegins();
   }
 
@@ -114,6 +117,7 @@ export class Controlled {
     const isLent = (fd: number): boolean => listeners.has(fd) || outputs.has(fd) || blocking.has(fd);
     return {
       ...forwarding(inner),
+      adopt: (fd) => (isLent(fd) ? 0 : inner.adopt(fd)),
       createPollSet: () => this.#createSet(),
       accept: (fd) => {
         if (this.#isDraining && listeners.has(fd)) return this.#again;
@@ -164,7 +168,7 @@ export function resetConnections(backend: Backend, control: Control): void {
 }
 
 /** Every member of a backend as a property, so that some can be replaced. */
-function forwarding(inner: Backend): Backend {
+export function forwarding(inner: Backend): Backend {
   const members: Record<string, unknown> = {};
   for (let from: object = inner; from !== Object.prototype; from = Object.getPrototypeOf(from) as object) {
     for (const name of Object.getOwnPropertyNames(from)) {
@@ -177,7 +181,7 @@ function forwarding(inner: Backend): Backend {
 }
 
 /** -EAGAIN in the numbering of the platform. */
-function againOf(backend: Backend): number {
+export function againOf(backend: Backend): number {
   for (let errno = -1; errno > -200; errno--) if (backend.errorCode(errno) === "EAGAIN") return errno;
   return -11;
 }

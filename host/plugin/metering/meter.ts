@@ -50,6 +50,7 @@ export class Meter {
   #startNs = 0;
   #limitNs = Infinity;
   #usedNs = 0;
+  #lastTurnNs = 0;
   #calls = 0;
 
   /** @param cpuNs CPU time of this thread, from any point on */
@@ -66,6 +67,11 @@ export class Meter {
   /** CPU time of the turns that have ended. */
   get usedNs(): number {
     return this.#usedNs;
+  }
+
+  /** CPU time of the last turn that has ended. */
+  get lastTurnNs(): number {
+    return this.#lastTurnNs;
   }
 
   /** Serves an instance: before anything in it is called. */
@@ -88,6 +94,7 @@ export class Meter {
   endTurn(): number {
     const takenNs = this.#cpuNs() - this.#startNs;
     this.#usedNs += takenNs;
+    this.#lastTurnNs = takenNs;
     return takenNs;
   }
 
