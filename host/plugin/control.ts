@@ -3,7 +3,7 @@
  * what the plugin is doing, and which connections it has open. Knows no backend and no thread.
  *
  * ```
- * Int32Array  COMMAND | PHASE | WAITING | TURNS | CONNECTIONS | LINE_BYTES | THREAD | PAGES | a bit a descriptor: is it a connection?
+ * Int32Array  COMMAND | PHASE | WAITING | TURNS | CONNECTIONS | LINE_BYTES | THREAD | PAGES | OWN_CPU | a bit a descriptor: is it a connection?
  * ```
  */
 
@@ -13,7 +13,7 @@ export const Command = { NONE: 0, DRAIN: 1, KILL: 2 } as const;
 /** RUNNING: in the guest's code for the first time. UP: it has waited for something, so it has started. */
 export const Phase = { STARTING: 0, RUNNING: 1, UP: 2 } as const;
 
-const Word = { COMMAND: 0, PHASE: 1, WAITING: 2, TURNS: 3, CONNECTIONS: 4, LINE_BYTES: 5, THREAD: 6, PAGES: 7, BITS: 8 } as const;
+const Word = { COMMAND: 0, PHASE: 1, WAITING: 2, TURNS: 3, CONNECTIONS: 4, LINE_BYTES: 5, THREAD: 6, PAGES: 7, OWN_CPU: 8, BITS: 9 } as const;
 /** Higher descriptors are closed at the end of a run, but not reset. */
 const DESCRIPTORS_MAX = 262_144;
 const BYTES = (Word.BITS + DESCRIPTORS_MAX / 32) * 4;
@@ -70,6 +70,15 @@ export class Control {
 
   set memoryPages(value: number) {
     Atomics.store(this.#words, Word.PAGES, value);
+  }
+
+  /** CPU time that the thread has used before it runs the guest's code, in microseconds. */
+  get ownCpuUs(): number {
+    return Atomics.load(this.#words, Word.OWN_CPU);
+  }
+
+  set ownCpuUs(value: number) {
+    Atomics.store(this.#words, Word.OWN_CPU, value);
   }
 
   /** Connections that are open. */

@@ -7,7 +7,7 @@ import { isatty } from "node:tty";
 import type { Backend } from "../backend/backend.js";
 import { Preview1 } from "../guest/preview1.js";
 import type { Control } from "./control.js";
-import { Controlled } from "./controlled-backend.js";
+import { Controlled, forwarding } from "./controlled-backend.js";
 import { LineSplitter } from "./lines.js";
 // One by one: a thread does not load the schema.
 import { Account, type PolicyEvent } from "./policy/account.js";
@@ -86,7 +86,8 @@ export function createGranted(backend: Backend, grant: Grant, control: Control, 
     ...{ control, commandFd, listeners, outputs, blocking },
     ...{ onWait, onUp, onDrained },
   });
-  const guarded = guardBackend(controlled.backend, policy, account);
+  // With members that can be called by themselves.
+  const guarded = forwarding(guardBackend(controlled.backend, policy, account));
   for (const fd of listeners) guarded.adopt(fd);
   const options = processOptions(policy);
   const preview1 = new Preview1(guarded, {

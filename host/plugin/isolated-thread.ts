@@ -32,6 +32,7 @@ export type IsolatedMessage =
   | { readonly kind: "line"; readonly stream: OutputStream; readonly line: string; readonly bytes: number };
 
 const FOREVER_NS = (1n << 63n) - 1n;
+const NS_PER_US = 1000;
 const PAGE_SHIFT = 16;
 
 export function runIsolated({ module, start, grant, controlMemory, commandFd }: IsolatedData, port: MessagePort): void {
@@ -53,10 +54,12 @@ export function runIsolated({ module, start, grant, controlMemory, commandFd }: 
       if (control.postLines(bytes)) post({ kind: "line", stream, line, bytes });
     },
   });
-  const cpuNs = (): number => Number(backend.clock.threadCpuNs());
+  const threadNs = (): number => Number(backend.clock.threadCpuNs());
+  const cpuNs = (): number => threadNs() - control.ownCpuUs * NS_PER_US;
   let isGraceful = false;
   try {
     instance = new Instance(module, granted.preview1, { start });
+    control.ownCpuUs = Math.round(threadNs() / NS_PER_US);
     control.phase = Phase.RUNNING;
     instance.begin();
     runToEnd(instance);
@@ -73,7 +76,7 @@ export function runIsolated({ module, start, grant, controlMemory, commandFd }: 
 }
 
 function runToEnd(instance: Instance): void {
-  if (!instance.has("turn")) {
+  if (instance.has("_start")) {
     instance.call("_start");
     return;
   }

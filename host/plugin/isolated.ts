@@ -8,7 +8,7 @@ import type { Backend } from "../backend/backend.js";
 import { OSError } from "../backend/errors.js";
 import { GuestError, type GuestErrorCode, GuestTrap } from "../guest/run.js";
 import type { CompiledCode } from "./code.js";
-import { Command, Control } from "./control.js";
+import { Command, Control, Phase } from "./control.js";
 import { resetConnections } from "./controlled-backend.js";
 import type { Grant } from "./grant.js";
 import type { IsolatedData, IsolatedMessage } from "./isolated-thread.js";
@@ -16,6 +16,7 @@ import { Deferred, type PluginEnding, type Run, type RunHooks, type RunUsage } f
 import { threadCpuNs } from "./thread-cpu.js";
 
 const NS_PER_MS = 1e6;
+const NS_PER_US = 1000;
 const MIB = 2 ** 20;
 const PAGE = 65_536;
 /** What the host's own code and its tables take in a thread, beside what the policy allows for the plugin. */
@@ -106,7 +107,7 @@ export class IsolatedRun implements Run {
   /** Ends it where it has used up its CPU time. To be called now and then. */
   check(elapsedNs: number): void {
     const control = this.#control;
-    if (this.#ending !== undefined || control.phase === 0) return;
+    if (this.#ending !== undefined || control.phase === Phase.STARTING) return;
     const { turns, isWaiting } = control;
     if (isWaiting && this.#seenWaiting && turns === this.#seenTurns) return;
     if (!isWaiting) this.#busyNs += elapsedNs;
@@ -128,7 +129,10 @@ export class IsolatedRun implements Run {
   #look(): void {
     if (this.#isOver) return;
     // Elsewhere than on Linux, the time in which it has not waited: at least its CPU time.
-    this.#cpuNs = threadCpuNs(this.#control.thread) ?? Math.max(this.#cpuNs, this.#busyNs);
+    const threadNs = threadCpuNs(this.#control.thread);
+    const { ownCpuUs, phase } = this.#control;
+    if (phase === Phase.STARTING) return;
+    this.#cpuNs = Math.max(this.#cpuNs, threadNs === undefined ? this.#busyNs : threadNs - ownCpuUs * NS_PER_US);
   }
 
   #command(command: number): void {
