@@ -55,7 +55,8 @@ export class Listeners {
     try {
       for (const { address, name, backlog } of grants) {
         const key = addressText(address);
-        const index = kept.findIndex((each) => each.key === key);
+        // Port 0 is kept by what was requested, and can be named by what it has become.
+        const index = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
         const [before] = index < 0 ? [] : kept.splice(index, 1);
         const socket = before?.socket ?? openListener(address, this.#backend);
         const { path } = address;
