@@ -70,6 +70,7 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
       client.socket.pause();
       client.socket.write("flood");
       expect(await told.ending("bad")).toMatchObject({ kind: "trap" });
+      client.socket.destroy();
     }));
 
   test("has as many connections as it may, and the others wait", () =>
@@ -102,8 +103,9 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     beside(run, { name: "bad" }, async ({ host, told }) => {
       const restart = { when: "always", minDelayMs: 0, maxDelayMs: 0, maxRestarts: 10, windowMs: 600_000 } as const;
       // Comes up, and traps in its second turn.
-      const module = wat(`(module (memory (export "memory") 1)
+      const module = wat(`(module
         (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 1)
         (func (export "_initialize"))
         (func (export "pending") (result i32) (i32.const 1))
         (func (export "turn") (param i64) (result i32)
@@ -117,9 +119,10 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
 
   test("and prints without end loses lines, and does not fill the host's memory", () =>
     beside(run, { name: "bad" }, async ({ host, told }) => {
-      const module = wat(`(module (memory (export "memory") 2)
+      const module = wat(`(module
         (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
         (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (memory (export "memory") 2)
         (data (i32.const 0) "\\10\\00\\00\\00\\00\\80\\00\\00")
         (func (export "_initialize") (memory.fill (i32.const 16) (i32.const 97) (i32.const 32768))
           (i32.store8 (i32.const 32000) (i32.const 10)))
