@@ -412,6 +412,17 @@ function pollOf(backend: Backend, fd: number) {
   return set;
 }
 
+test("a connection that the host hands over is charged, and given back when it is closed", () => {
+  const { backend, account } = guarded({ limits: { maxConnections: 0 } });
+  const pair = host.socketPair("stream");
+  if (typeof pair === "number") throw new Error(host.errorCode(pair));
+  owned(host, pair[1]);
+  for (let again = 0; again < 2; again++) expect(backend.adopt(pair[0])).toBe(0);
+  expect(account.snapshot()).toMatchObject({ descriptors: 1, sockets: 1, connections: 1 });
+  backend.close(pair[0]);
+  expect(account.snapshot()).toMatchObject({ descriptors: 0, sockets: 0, connections: 0 });
+});
+
 test("the host's descriptors that are lent stay its own, and are not charged", () => {
   const { backend, account } = guarded({});
   const [readEnd, writeEnd] = ownedPair(host, host.pipe());
