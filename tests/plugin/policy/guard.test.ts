@@ -412,6 +412,15 @@ function pollOf(backend: Backend, fd: number) {
   return set;
 }
 
+test("a descriptor that is closed behind the guard's back is given back when its number is used again", () => {
+  const { backend, account } = guarded({});
+  const first = backend.socket("IPv4", "stream");
+  host.close(first);
+  const again = owned(backend, backend.socket("IPv4", "dgram"));
+  expect(again).toBe(first);
+  expect(account.snapshot()).toMatchObject({ descriptors: 1, sockets: 1 });
+});
+
 test("a connection that the host hands over is charged, and given back when it is closed", () => {
   const { backend, account } = guarded({ limits: { maxConnections: 0 } });
   const pair = host.socketPair("stream");
