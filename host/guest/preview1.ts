@@ -111,7 +111,7 @@ export class Preview1 {
       failed: (fd, errno) => table.ofBackend(fd)?.setPendingError(errno),
     });
 
-    const errnos = new ErrnoTranslator(backend.errorCode);
+    const errnos = new ErrnoTranslator((errno) => backend.errorCode(errno));
     const context: GuestContext = {
       backend,
       memory,

@@ -109,7 +109,14 @@ export class GuardDescriptors extends ForwardingBackend {
 
   override adopt(fd: number): number {
     const result = this.inner.adopt(fd);
-    if (result === 0 && this.fileOf(fd) !== undefined) this.files.charge(fd);
+    const file = result === 0 ? this.fileOf(fd) : undefined;
+    if (file === undefined) return result;
+    this.files.charge(fd);
+    const isConnected = file.isSocket && !file.isDatagram && typeof this.inner.remoteAddress(fd) !== "number";
+    if (isConnected && !file.isConnection) {
+      file.isConnection = true;
+      this.account.charge("maxConnections");
+    }
     return result;
   }
 
