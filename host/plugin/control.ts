@@ -109,6 +109,7 @@ export class Control {
   /** The connections, for the supervisor, after the run has ended. */
   *openConnections(): Iterable<number> {
     const words = this.#words;
+    if (this.connections <= 0) return;
     for (let at: number = Word.BITS; at < words.length; at++) {
       for (let bits = words[at] ?? 0; bits !== 0; bits &= bits - 1) {
         yield (at - Word.BITS) * 32 + (31 - Math.clz32(bits & -bits));

@@ -51,7 +51,7 @@ export class SharedRun implements Run {
     const { cpuMsPerTurn, cpuMsTotal } = grant.policy.limits;
     this.#code = code;
     const allowance = { turnNs: cpuMsPerTurn * NS_PER_MS, totalNs: cpuMsTotal * NS_PER_MS };
-    this.#meter = new Meter(allowance, () => Number(clock.threadCpuNs()));
+    this.#meter = new Meter(allowance, () => Number(clock.threadCpuNs()), clock.monotonicNs);
     this.#granted = createGranted(thread.backend, grant, this.#control, {
       ...hooks,
       commandFd: undefined,

@@ -12,6 +12,8 @@ import type { Prepared } from "./prepare.js";
 const SLICE = 100_000;
 /** Between two looks at the clock. A call takes some microseconds; one that moves megabytes, milliseconds. */
 const HOST_CALLS = 64;
+/** More is not CPU time of this thread. */
+const BEFORE_LOOK_NS_MAX = 10e6;
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
@@ -45,18 +47,26 @@ let wrapper: object | undefined;
 export class Meter {
   readonly #allowance: Allowance;
   readonly #cpuNs: () => number;
+  readonly #nowNs: () => number;
   #fuel: { value: number } | undefined;
   #overrun: Overrun | undefined;
   #startNs = 0;
+  /** At the first look in the turn, which short turns do without; undefined before it. */
+  #cpuStartNs: number | undefined;
+  #beforeNs = 0;
   #limitNs = Infinity;
   #usedNs = 0;
   #lastTurnNs = 0;
   #calls = 0;
 
-  /** @param cpuNs CPU time of this thread, from any point on */
-  constructor(allowance: Allowance, cpuNs: () => number) {
+  /**
+   * @param cpuNs CPU time of this thread, from any point on
+   * @param nowNs a clock that takes less time to read, for turns that are over before the first look
+   */
+  constructor(allowance: Allowance, cpuNs: () => number, nowNs = cpuNs) {
     this.#allowance = allowance;
     this.#cpuNs = cpuNs;
+    this.#nowNs = nowNs;
   }
 
   /** What the instance trapped for; undefined while it has not, or has trapped for a reason of its own. */
@@ -86,13 +96,14 @@ export class Meter {
   /** A turn begins. */
   beginTurn(): void {
     const { turnNs, totalNs } = this.#allowance;
-    this.#startNs = this.#cpuNs();
+    this.#startNs = this.#nowNs();
+    this.#cpuStartNs = undefined;
     this.#limitNs = Math.min(turnNs, totalNs - this.#usedNs);
   }
 
   /** The turn has ended. @returns its CPU time in nanoseconds */
   endTurn(): number {
-    const takenNs = this.#cpuNs() - this.#startNs;
+    const takenNs = this.#cpuStartNs === undefined ? this.#nowNs() - this.#startNs : this.#takenNs();
     this.#usedNs += takenNs;
     this.#lastTurnNs = takenNs;
     return takenNs;
@@ -109,8 +120,17 @@ export class Meter {
     return this.#isOver() ? 0 : SLICE;
   }
 
+  #takenNs(): number {
+    if (this.#cpuStartNs === undefined) {
+      // The thread may not have had the processor all that time.
+      this.#beforeNs = Math.min(BEFORE_LOOK_NS_MAX, this.#nowNs() - this.#startNs);
+      this.#cpuStartNs = this.#cpuNs();
+    }
+    return this.#beforeNs + this.#cpuNs() - this.#cpuStartNs;
+  }
+
   #isOver(): boolean {
-    const takenNs = this.#cpuNs() - this.#startNs;
+    const takenNs = this.#takenNs();
     if (takenNs <= this.#limitNs) return false;
     this.#overrun = takenNs > this.#allowance.turnNs ? "turn" : "total";
     return true;
