@@ -15,7 +15,15 @@ import { PluginError } from "./errors.js";
 import type { Grant, OutputStream } from "./grant.js";
 import { IsolatedRun } from "./isolated.js";
 import { Plugin } from "./plugin.js";
-import { parsePolicy, pinNames, type Policy, type PolicyEvent, type PolicyInput } from "./policy/index.js";
+import {
+  parsePolicy,
+  pinNames,
+  type Policy,
+  PolicyError,
+  type PolicyEvent,
+  type PolicyInput,
+  type PolicyProblem,
+} from "./policy/index.js";
 import type { PluginEnding, Run, RunHooks } from "./run.js";
 import { SharedRun, SharedThread } from "./shared.js";
 import type { PluginSnapshot } from "./snapshot.js";
@@ -117,7 +125,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    */
   async replace(name: string, module: PluginModule, options?: PolicyInput): Promise<void> {
     const plugin = this.#find(name);
-    const policy = options === undefined ? plugin.policy : await pinNames(parsePolicy(options), this.#backend);
+    const policy = options === undefined ? plugin.policy : await pinNames(checkServed(parsePolicy(options)), this.#backend);
     await plugin.replace(await compilePlugin(module), policy);
   }
 
@@ -227,11 +235,25 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   }
 }
 
+/** Fields that a policy has, and that are not served yet. @throws PolicyError */
+function checkServed(policy: Policy): Policy {
+  const problems: PolicyProblem[] = [];
+  if (policy.dirs.length > 0) problems.push({ field: "dirs", message: "is not served: leave it out" });
+  for (const [index, { tls }] of policy.listen.entries()) {
+    if (tls !== undefined) problems.push({ field: `listen[${index}].tls`, message: "is not served: leave it out" });
+  }
+  if (policy.run === "shared" && policy.stdio.stdin === "inherit") {
+    problems.push({ field: "stdio.stdin", message: `must be "none" where "run" is "shared": a read would block the others` });
+  }
+  if (problems.length > 0) throw new PolicyError(problems);
+  return policy;
+}
+
 function read(options: PluginOptions): { readonly name: string | undefined; readonly policy: Policy } {
   if (typeof options !== "object" || options === null) return { name: undefined, policy: parsePolicy(options) };
   const { name, ...policy } = options;
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw Object.assign(new TypeError(`"name" must be a string, and not empty`), { code: "ERR_INVALID_ARG_TYPE" });
   }
-  return { name, policy: parsePolicy(policy) };
+  return { name, policy: checkServed(parsePolicy(policy)) };
 }
