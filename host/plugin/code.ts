@@ -8,7 +8,7 @@ import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
 import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
 import { originalOffset, type Prepared, prepareModule, type PrepareOptions } from "./metering/prepare.js";
-import type { Policy } from "./policy/index.js";
+import type { Policy } from "./policy/types.js";
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
@@ -50,6 +50,7 @@ export class PluginCode {
   }
 }
 
+/** @internal */
 export interface CompiledCode {
   readonly module: object;
   readonly prepared: Prepared;

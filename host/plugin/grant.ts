@@ -9,6 +9,7 @@ import { Preview1 } from "../guest/preview1.js";
 import type { Control } from "./control.js";
 import { Controlled, forwarding } from "./controlled-backend.js";
 import { LineSplitter } from "./lines.js";
+import type { OutputStream } from "./run.js";
 // One by one: a thread does not load the schema.
 import { Account, type PolicyEvent } from "./policy/account.js";
 import { guardBackend } from "./policy/guard.js";
@@ -27,8 +28,6 @@ export interface Grant {
   readonly nullFds: readonly [stdin: number, stdout: number, stderr: number];
   readonly accountMemory: SharedArrayBuffer;
 }
-
-export type OutputStream = "stdout" | "stderr";
 
 export interface GrantedHooks {
   readonly commandFd: number | undefined;

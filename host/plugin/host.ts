@@ -12,19 +12,15 @@ import { logThrown } from "../backend/log.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
 import { PluginError } from "./errors.js";
-import type { Grant, OutputStream } from "./grant.js";
+import type { Grant } from "./grant.js";
 import { IsolatedRun } from "./isolated.js";
 import { Plugin } from "./plugin.js";
-import {
-  parsePolicy,
-  pinNames,
-  type Policy,
-  PolicyError,
-  type PolicyEvent,
-  type PolicyInput,
-  type PolicyProblem,
-} from "./policy/index.js";
-import type { PluginEnding, Run, RunHooks } from "./run.js";
+import type { PolicyEvent } from "./policy/account.js";
+import { PolicyError, type PolicyProblem } from "./policy/errors.js";
+import { pinNames } from "./policy/names.js";
+import { parsePolicy } from "./policy/schema.js";
+import type { Policy, PolicyInput } from "./policy/types.js";
+import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
 import { SharedRun, SharedThread } from "./shared.js";
 import type { PluginSnapshot } from "./snapshot.js";
 

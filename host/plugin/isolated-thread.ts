@@ -7,9 +7,10 @@ import type { MessagePort } from "node:worker_threads";
 import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { Control, Phase } from "./control.js";
-import { createGranted, type Grant, type OutputStream } from "./grant.js";
+import { createGranted, type Grant } from "./grant.js";
 import { Instance } from "./instance.js";
 import type { PolicyEvent } from "./policy/account.js";
+import type { OutputStream } from "./run.js";
 import { threadNumber } from "./thread-cpu.js";
 
 /** What a thread is started with. */

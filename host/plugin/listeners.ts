@@ -8,7 +8,7 @@ import type { Backend, SocketAddress } from "../backend/backend.js";
 import { OSError } from "../backend/errors.js";
 import { addressText, openListener } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
-import type { ListenGrant } from "./policy/index.js";
+import type { ListenGrant } from "./policy/types.js";
 
 /** Duplicates that are lent to a run. */
 export type LentListeners = readonly { readonly fd: number; readonly name: string | undefined }[];
@@ -28,6 +28,7 @@ export interface ListenerSnapshot {
   readonly address: SocketAddress;
 }
 
+/** @internal */
 export class Listeners {
   readonly #backend: Backend;
   #open: readonly Open[] = [];

@@ -7,10 +7,11 @@ import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
 import type { CompiledCode, PluginCode } from "./code.js";
 import { PluginError } from "./errors.js";
-import type { Grant, OutputStream } from "./grant.js";
+import type { Grant } from "./grant.js";
 import { Listeners, type LentListeners } from "./listeners.js";
-import { Account, type Policy, type PolicyEvent } from "./policy/index.js";
-import type { PluginEnding, Run, RunHooks } from "./run.js";
+import { Account, type PolicyEvent } from "./policy/account.js";
+import type { Policy } from "./policy/types.js";
+import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
 import { countsOf, PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
 
 /** A run comes up, which takes milliseconds, or has failed. A policy limits its CPU time meanwhile. */

@@ -1,8 +1,10 @@
 /** Owns what a run of a plugin is to its supervisor, whichever way it runs. Types, and nothing else. */
 
 import type { GuestTrap } from "../guest/run.js";
-import type { LimitName, PolicyEvent } from "./policy/index.js";
-import type { OutputStream } from "./grant.js";
+import type { LimitName, PolicyEvent } from "./policy/account.js";
+
+/** A standard stream that a plugin writes to. */
+export type OutputStream = "stdout" | "stderr";
 
 /** How a run of a plugin ended. */
 export type PluginEnding =
@@ -17,19 +19,20 @@ export type PluginEnding =
   /** It could not be run: the module needs what is not served, a thread could not be started, ... */
   | { readonly kind: "failed"; readonly error: Error };
 
+/** @internal */
 export interface RunHooks {
   readonly onPolicyEvent: (event: PolicyEvent) => void;
   readonly onLine: (stream: OutputStream, line: string) => void;
 }
 
-/** What a run uses. */
+/** What a run uses. @internal */
 export interface RunUsage {
   readonly memoryBytes: number;
   readonly cpuMs: number;
   readonly turns: number;
 }
 
-/** One run of a plugin: from its start to its end. */
+/** One run of a plugin: from its start to its end. @internal */
 export interface Run {
   /** Settles first, or when it has ended: it has waited for something, or has exited with 0. Never rejects. */
   readonly up: Promise<boolean>;
@@ -42,7 +45,7 @@ export interface Run {
   kill(ending: PluginEnding): void;
 }
 
-/** A promise, and what settles it. */
+/** A promise, and what settles it. @internal */
 export class Deferred<T> {
   readonly promise: Promise<T>;
   resolve: (value: T) => void = () => undefined;

@@ -1,7 +1,8 @@
 /** Owns what a snapshot of a plugin contains. Types, and how the counts of its runs are added up; knows no run. */
 
 import type { ListenerSnapshot } from "./listeners.js";
-import { Account, type AccountSnapshot, type Policy } from "./policy/index.js";
+import { Account, type AccountSnapshot } from "./policy/account.js";
+import type { Policy } from "./policy/types.js";
 import type { PluginEnding, RunUsage } from "./run.js";
 
 /**
@@ -35,7 +36,8 @@ const SUMS = ["accepted", "connected", "bytesIn", "bytesOut", "cpuMs", "turns"] 
 type Sum = (typeof SUMS)[number];
 
 type Counts = AccountSnapshot & RunUsage;
-/** Counts of the runs that have ended. */
+
+/** Counts of the runs that have ended. @internal */
 export class PastCounts {
   readonly #sums: Record<Sum, number> = { accepted: 0, connected: 0, bytesIn: 0, bytesOut: 0, cpuMs: 0, turns: 0 };
   readonly #refused: Record<string, number> = {};
@@ -65,7 +67,7 @@ export class PastCounts {
   }
 }
 
-/** What a run has used by now. */
+/** What a run has used by now. @internal */
 export function countsOf(accountMemory: SharedArrayBuffer, usage: RunUsage): Counts {
   return { ...Account.read(accountMemory), ...usage };
 }
