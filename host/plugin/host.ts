@@ -190,13 +190,15 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     this.#isolated.add(run);
     if (this.#checkTimer === undefined) this.#checkedAtMs = performance.now();
     this.#checkTimer ??= setInterval(this.#check, CHECK_MS);
-    void run.ended.then(() => {
-      this.#isolated.delete(run);
-      if (this.#isolated.size > 0) return;
-      clearInterval(this.#checkTimer);
-      this.#checkTimer = undefined;
-    });
+    void run.ended.then(() => this.#forget(run));
     return run;
+  }
+
+  #forget(run: IsolatedRun): void {
+    this.#isolated.delete(run);
+    if (this.#isolated.size > 0) return;
+    clearInterval(this.#checkTimer);
+    this.#checkTimer = undefined;
   }
 
   readonly #check = (): void => {

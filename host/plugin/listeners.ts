@@ -1,16 +1,15 @@
 /**
  * Owns the listening sockets of a plugin: opened before it starts, kept open over its restarts and replacements, so that no
- * connection is refused meanwhile. Each run is lent duplicates. Knows sockets; knows no run.
+ * connection is refused meanwhile. Runs are lent the descriptors, and never close them. Knows sockets; knows no run.
  */
 
 import { rmSync } from "node:fs";
 import type { Backend, SocketAddress } from "../backend/backend.js";
-import { OSError } from "../backend/errors.js";
 import { addressText, openListener } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
 import type { ListenGrant } from "./policy/types.js";
 
-/** Duplicates that are lent to a run. */
+/** What a run is lent. */
 export type LentListeners = readonly { readonly fd: number; readonly name: string | undefined }[];
 
 interface Open {
@@ -43,10 +42,11 @@ export class Listeners {
 
   /**
    * Opens those that are not open yet, and keeps those with the same address.
-   * @returns what makes them the plugin's, or closes those that were opened
+   * @returns what makes them the plugin's, or closes those that were opened. `commit` returns what closes those that the plugin
+   *   does not have any more: to be called when no run has them.
    * @throws OSError: EADDRINUSE, EACCES, ...; then nothing has changed
    */
-  prepare(grants: readonly ListenGrant[]): { commit: () => void; rollBack: () => void; lend: () => LentListeners } {
+  prepare(grants: readonly ListenGrant[]): { commit: () => () => void; rollBack: () => void; lend: () => LentListeners } {
     const kept = [...this.#open];
     const opened: Open[] = [];
     const next: Open[] = [];
@@ -72,41 +72,29 @@ export class Listeners {
     }
     return {
       rollBack,
-      lend: () => this.#lend(next),
+      lend: () => lent(next),
       commit: () => {
         this.#open = next;
-        for (const each of kept) close(each);
+        return () => {
+          for (const each of kept) close(each);
+        };
       },
     };
   }
 
-  /** Duplicates for a run. @throws OSError where there is no descriptor left */
+  /** For a run. */
   lend(): LentListeners {
-    return this.#lend(this.#open);
-  }
-
-  /** The run that they were lent to has ended. */
-  giveBack(lent: LentListeners): void {
-    for (const { fd } of lent) this.#backend.close(fd);
+    return lent(this.#open);
   }
 
   close(): void {
     for (const each of this.#open) close(each);
     this.#open = [];
   }
+}
 
-  #lend(open: readonly Open[]): LentListeners {
-    const lent: { fd: number; name: string | undefined }[] = [];
-    for (const { socket, name } of open) {
-      const fd = this.#backend.duplicate(socket.fd);
-      if (fd < 0) {
-        this.giveBack(lent);
-        throw new OSError(this.#backend.errorCode(fd), { errno: fd, syscall: "fcntl" });
-      }
-      lent.push({ fd, name });
-    }
-    return lent;
-  }
+function lent(open: readonly Open[]): LentListeners {
+  return open.map(({ socket, name }) => ({ fd: socket.fd, name }));
 }
 
 function close({ socket, path }: Open): void {

@@ -34,7 +34,6 @@ export interface PluginHooks {
 
 interface Running {
   readonly run: Run;
-  readonly lent: LentListeners;
   readonly accountMemory: SharedArrayBuffer;
   upAtMs: number;
 }
@@ -122,7 +121,7 @@ export class Plugin {
         throw error;
       }
       const old = this.#current;
-      listeners.commit();
+      const closeFormer = listeners.commit();
       clearTimeout(this.#restartTimer);
       this.#code = code;
       this.#policy = policy;
@@ -130,7 +129,11 @@ export class Plugin {
       this.#state = "running";
       this.#replacements++;
       this.#restartedAtMs = [];
-      if (old !== undefined) this.#drain(old, policy.stopTimeoutMs);
+      if (old === undefined) closeFormer();
+      else {
+        this.#drain(old, policy.stopTimeoutMs);
+        void old.run.ended.then(closeFormer);
+      }
       this.#hooks.onReplaced();
     } finally {
       this.#isReplacing = false;
@@ -185,14 +188,8 @@ export class Plugin {
       nullFds: this.#nullFds,
       accountMemory,
     };
-    let run: Run;
-    try {
-      run = this.#hooks.launch(code, grant, this.#hooks);
-    } catch (error) {
-      this.#listeners.giveBack(lent);
-      throw error;
-    }
-    const running: Running = { run, lent, accountMemory, upAtMs: 0 };
+    const run = this.#hooks.launch(code, grant, this.#hooks);
+    const running: Running = { run, accountMemory, upAtMs: 0 };
     this.#running.add(running);
     void run.ended.then((ending) => this.#ended(running, ending));
     return running;
@@ -234,7 +231,6 @@ export class Plugin {
     const wasUp = running.upAtMs > 0 || (ending.kind === "exit" && ending.code === 0);
     this.#running.delete(running);
     this.#past.add({ ...countsOf(running.accountMemory, running.run.usage), memoryBytes: 0 });
-    this.#listeners.giveBack(running.lent);
     const isCurrent = running === this.#current;
     if (isCurrent || this.#stopped !== undefined) this.#lastEnding = ending;
     this.#hooks.onExit(ending);
