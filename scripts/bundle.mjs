@@ -70,7 +70,11 @@ async function bundle() {
     hoistTransitiveImports: false,
     // The command's files are where its modules were in host/: from there it finds the rest of the package.
     chunkFileNames: (chunk) =>
-      chunk.moduleIds.some(inCommand) ? "cli/[name].js" : chunk.moduleIds.some(inPlugin) ? "plugin/[name].js" : "[name].js",
+      chunk.moduleIds.some(inCommand)
+        ? "cli/[name].js"
+        : chunk.moduleIds.some(inPlugin)
+          ? "plugin/[name].js"
+          : "[name].js",
     manualChunks: (id) => (inCommand(id) || inPlugin(id) ? undefined : "wasyncore"),
   });
   await made.close();

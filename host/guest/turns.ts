@@ -61,7 +61,11 @@ class GuestTurns implements Turns {
  * @param poller whose `waits` is false
  * @returns the guest's exit status; 0 when it has nothing left to wait for, or the signal is aborted
  */
-export async function driveTurns(guest: TurnTaker, poller: PollOneoff, signal: AbortSignal | undefined): Promise<number> {
+export async function driveTurns(
+  guest: TurnTaker,
+  poller: PollOneoff,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const turns = new GuestTurns(guest, poller);
   await new Driver(turns, signal).run();
   return turns.exitCode;

@@ -73,7 +73,10 @@ async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<Comp
   if (!names.has("memory")) throw new GuestError("ERR_GUEST_EXPORTS", "it exports no memory");
   const isReactor = names.has("turn") && names.has("pending") && names.has("_initialize");
   if (!isReactor && !names.has("_start"))
-    throw new GuestError("ERR_GUEST_EXPORTS", "it exports no _start, and no turn: it is neither a command nor a reactor");
+    throw new GuestError(
+      "ERR_GUEST_EXPORTS",
+      "it exports no _start, and no turn: it is neither a command nor a reactor",
+    );
   const place = (frame: GuestFrame): GuestFrame => ({ ...frame, offset: originalOffset(bytes, options, frame.offset) });
   const locate = (trap: GuestTrap): GuestTrap => {
     const frames = trap.frames.filter(({ index }) => !options.metered || index !== prepared.check);

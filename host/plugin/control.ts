@@ -13,7 +13,18 @@ export const Command = { NONE: 0, DRAIN: 1, KILL: 2 } as const;
 /** RUNNING: in the guest's code for the first time. UP: it has waited for something, so it has started. */
 export const Phase = { STARTING: 0, RUNNING: 1, UP: 2 } as const;
 
-const Word = { COMMAND: 0, PHASE: 1, WAITING: 2, TURNS: 3, CONNECTIONS: 4, LINE_BYTES: 5, THREAD: 6, PAGES: 7, OWN_CPU: 8, BITS: 9 } as const;
+const Word = {
+  COMMAND: 0,
+  PHASE: 1,
+  WAITING: 2,
+  TURNS: 3,
+  CONNECTIONS: 4,
+  LINE_BYTES: 5,
+  THREAD: 6,
+  PAGES: 7,
+  OWN_CPU: 8,
+  BITS: 9,
+} as const;
 /** Higher descriptors are closed at the end of a run, but not reset. */
 const DESCRIPTORS_MAX = 262_144;
 const BYTES = (Word.BITS + DESCRIPTORS_MAX / 32) * 4;

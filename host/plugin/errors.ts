@@ -1,11 +1,7 @@
 /** Owns the error of the plugin host's own calls. Knows nothing else. */
 
 export type PluginErrorCode =
-  | "ERR_PLUGIN_NAME"
-  | "ERR_PLUGIN_START"
-  | "ERR_PLUGIN_BLOCKING"
-  | "ERR_PLUGIN_STOPPED"
-  | "ERR_PLUGIN_HOST_CLOSED";
+  "ERR_PLUGIN_NAME" | "ERR_PLUGIN_START" | "ERR_PLUGIN_BLOCKING" | "ERR_PLUGIN_STOPPED" | "ERR_PLUGIN_HOST_CLOSED";
 
 /** A call of the plugin host failed. */
 export class PluginError extends Error {

@@ -121,7 +121,8 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    */
   async replace(name: string, module: PluginModule, options?: PolicyInput): Promise<void> {
     const plugin = this.#find(name);
-    const policy = options === undefined ? plugin.policy : await pinNames(checkServed(parsePolicy(options)), this.#backend);
+    const policy =
+      options === undefined ? plugin.policy : await pinNames(checkServed(parsePolicy(options)), this.#backend);
     await plugin.replace(await compilePlugin(module), policy);
   }
 
@@ -241,7 +242,10 @@ function checkServed(policy: Policy): Policy {
     if (tls !== undefined) problems.push({ field: `listen[${index}].tls`, message: "is not served: leave it out" });
   }
   if (policy.run === "shared" && policy.stdio.stdin === "inherit") {
-    problems.push({ field: "stdio.stdin", message: `must be "none" where "run" is "shared": a read would block the others` });
+    problems.push({
+      field: "stdio.stdin",
+      message: `must be "none" where "run" is "shared": a read would block the others`,
+    });
   }
   if (problems.length > 0) throw new PolicyError(problems);
   return policy;

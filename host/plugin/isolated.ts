@@ -68,7 +68,11 @@ export class IsolatedRun implements Run {
         env: {},
         execArgv: [],
         name: grant.plugin,
-        resourceLimits: { maxOldGenerationSizeMb: heapMib, maxYoungGenerationSizeMb: YOUNG_MIB, stackSizeMb: STACK_MIB },
+        resourceLimits: {
+          maxOldGenerationSizeMb: heapMib,
+          maxYoungGenerationSizeMb: YOUNG_MIB,
+          stackSizeMb: STACK_MIB,
+        },
       });
     } catch (error) {
       this.#closePipe();

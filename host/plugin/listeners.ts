@@ -46,7 +46,11 @@ export class Listeners {
    *   does not have any more: to be called when no run has them.
    * @throws OSError: EADDRINUSE, EACCES, ...; then nothing has changed
    */
-  prepare(grants: readonly ListenGrant[]): { commit: () => () => void; rollBack: () => void; lend: () => LentListeners } {
+  prepare(grants: readonly ListenGrant[]): {
+    commit: () => () => void;
+    rollBack: () => void;
+    lend: () => LentListeners;
+  } {
     const kept = [...this.#open];
     const opened: Open[] = [];
     const next: Open[] = [];

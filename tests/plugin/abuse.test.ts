@@ -5,7 +5,18 @@ import { compilePlugin, PluginHost, type PluginCode, type PluginOptions } from "
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { wat } from "../guest/modules.js";
 import { eventually } from "../support/descriptors.js";
-import { ask, buildPlugin, Client, createHost, descriptors, portOf, threads, type Told, type Way, WAYS } from "./support.js";
+import {
+  ask,
+  buildPlugin,
+  Client,
+  createHost,
+  descriptors,
+  portOf,
+  threads,
+  type Told,
+  type Way,
+  WAYS,
+} from "./support.js";
 
 const LISTEN = ["127.0.0.1:0"];
 const MIB = 2 ** 20;
@@ -41,14 +52,18 @@ async function beside(run: Way, options: PluginOptions, abuse: (abused: Abused) 
 
 describe.each(WAYS)("a plugin that runs %s", (run) => {
   test("and computes without end is ended, and started again", () =>
-    beside(run, { limits: { cpuMsPerTurn: 200 }, restart: { minDelayMs: 0, maxDelayMs: 0 } }, async ({ told, port }) => {
-      const client = await Client.connect(port);
-      client.socket.write("spin");
-      expect(await told.ending("bad")).toMatchObject({ kind: "limit", limit: "cpuMsPerTurn" });
-      expect(await client.closed).toBe("ECONNRESET");
-      await told.until("up", 2, "bad");
-      expect(await ask(port, "hello")).toBe("hello");
-    }));
+    beside(
+      run,
+      { limits: { cpuMsPerTurn: 200 }, restart: { minDelayMs: 0, maxDelayMs: 0 } },
+      async ({ told, port }) => {
+        const client = await Client.connect(port);
+        client.socket.write("spin");
+        expect(await told.ending("bad")).toMatchObject({ kind: "limit", limit: "cpuMsPerTurn" });
+        expect(await client.closed).toBe("ECONNRESET");
+        await told.until("up", 2, "bad");
+        expect(await ask(port, "hello")).toBe("hello");
+      },
+    ));
 
   test("and uses CPU time over many turns is ended when that is used up", () =>
     beside(run, { limits: { cpuMsTotal: 300 }, restart: "never" }, async ({ told, port }) => {
@@ -86,18 +101,22 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     }));
 
   test(`and traps with ${CONNECTIONS} connections open resets them all`, () =>
-    beside(run, { limits: { maxConnections: "unlimited", maxDescriptors: "unlimited" } }, async ({ host, told, port }) => {
-      const clients: Client[] = [];
-      while (clients.length < CONNECTIONS) {
-        clients.push(...(await Promise.all(Array.from({ length: 100 }, () => Client.connect(port)))));
-      }
-      await eventually(() => host.snapshot("bad").connections, CONNECTIONS);
-      clients[0]?.socket.write("trap");
-      const ends = await Promise.all(clients.map(({ closed }) => closed));
-      expect(new Set(ends)).toEqual(new Set(["ECONNRESET"]));
-      await told.until("up", 2, "bad");
-      expect(await ask(port, "hello")).toBe("hello");
-    }));
+    beside(
+      run,
+      { limits: { maxConnections: "unlimited", maxDescriptors: "unlimited" } },
+      async ({ host, told, port }) => {
+        const clients: Client[] = [];
+        while (clients.length < CONNECTIONS) {
+          clients.push(...(await Promise.all(Array.from({ length: 100 }, () => Client.connect(port)))));
+        }
+        await eventually(() => host.snapshot("bad").connections, CONNECTIONS);
+        clients[0]?.socket.write("trap");
+        const ends = await Promise.all(clients.map(({ closed }) => closed));
+        expect(new Set(ends)).toEqual(new Set(["ECONNRESET"]));
+        await told.until("up", 2, "bad");
+        expect(await ask(port, "hello")).toBe("hello");
+      },
+    ));
 
   test("and fails again and again is given up", () =>
     beside(run, { name: "bad" }, async ({ host, told }) => {

@@ -17,7 +17,11 @@ let command: Uint8Array;
 let code: PluginCode;
 
 beforeAll(async () => {
-  [first, second, command] = await Promise.all([buildPlugin("first"), buildPlugin("second"), buildPlugin("third", true)]);
+  [first, second, command] = await Promise.all([
+    buildPlugin("first"),
+    buildPlugin("second"),
+    buildPlugin("third", true),
+  ]);
   code = await compilePlugin(first);
   // Node keeps some descriptors from the first thread on.
   await using host = new PluginHost();

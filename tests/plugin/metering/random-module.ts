@@ -206,7 +206,13 @@ class Maker {
     const random = this.#random;
     switch (type) {
       case "i32":
-        return random.of(["(local.get $a)", "(local.get $i)", "(global.get $g)", "(memory.size)", this.#constant("i32")]);
+        return random.of([
+          "(local.get $a)",
+          "(local.get $i)",
+          "(global.get $g)",
+          "(memory.size)",
+          this.#constant("i32"),
+        ]);
       case "i64":
         return random.of(["(local.get $b)", "(local.get $j)", this.#constant("i64")]);
       case "f64":

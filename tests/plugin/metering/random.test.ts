@@ -40,7 +40,10 @@ function observe(make: (imports: object) => Exports): unknown[] {
       seen.push(error instanceof Error ? error.message : "an exception");
     }
     const { buffer } = exports["memory"] as unknown as { buffer: ArrayBuffer };
-    seen.push(buffer.byteLength, Buffer.from(buffer).reduce((sum, byte, at) => (sum * 31 + byte + at) | 0, 0));
+    seen.push(
+      buffer.byteLength,
+      Buffer.from(buffer).reduce((sum, byte, at) => (sum * 31 + byte + at) | 0, 0),
+    );
   }
   return seen;
 }
