@@ -108,7 +108,8 @@ export class GuardAddresses extends GuardDescriptors {
     if (option !== "SO_RCVBUF" && option !== "SO_SNDBUF") return this.inner.setOption(fd, option, value);
     const file = this.fileOf(fd);
     if (file === undefined) return this.inner.setOption(fd, option, value);
-    const wanted = Math.min(Math.max(0, value), BUFFER_MAX);
+    // What is no number is 0 to the backend.
+    const wanted = Math.min(Math.max(0, Math.trunc(value) || 0), BUFFER_MAX);
     const more = wanted - file.bufferBytes[option];
     if (more > 0 && !this.account.take("maxHostBytes", more)) return ENOBUFS;
     const result = this.inner.setOption(fd, option, value);

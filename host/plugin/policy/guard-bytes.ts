@@ -6,7 +6,7 @@
 import type { Datagram, PassedDescriptors, Received, SocketAddress } from "../../backend/backend.js";
 import { GuardAddresses } from "./guard-addresses.js";
 import type { OpenFile } from "./open-files.js";
-import { EACCES, EAGAIN } from "./refusals.js";
+import { EACCES, EAGAIN, EOPNOTSUPP } from "./refusals.js";
 
 /** So many datagrams from elsewhere are dropped in a call; the others wait for the next. */
 const DROPS_MAX = 32;
@@ -61,6 +61,8 @@ export class GuardBytes extends GuardAddresses {
   }
 
   override recvOutOfBand(fd: number, target: Uint8Array): number {
+    const file = this.fileOf(fd);
+    if (file !== undefined && this.#isFiltered(file)) return EOPNOTSUPP;
     const result = this.inner.recvOutOfBand(fd, target);
     if (result > 0) this.#countIn(result);
     return result;
@@ -71,6 +73,7 @@ export class GuardBytes extends GuardAddresses {
     if (file === undefined || !file.isSocket || this.grants.everything) {
       return this.inner.receiveDescriptors(fd, maxBytes, maxDescriptors);
     }
+    if (this.#isFiltered(file)) return EOPNOTSUPP;
     const most = this.#mostIn(file, maxBytes);
     if (most === 0) return EAGAIN;
     // The kernel closes what is not asked for.
