@@ -4,7 +4,7 @@
  */
 
 import type { Datagram, PassedDescriptors, Received, SocketAddress } from "../../backend/backend.js";
-import { GuardAddresses } from "./guard-addresses.js";
+import { fieldOf, GuardAddresses } from "./guard-addresses.js";
 import type { OpenFile } from "./open-files.js";
 import { EACCES, EAGAIN, EOPNOTSUPP } from "./refusals.js";
 
@@ -119,7 +119,7 @@ export class GuardBytes extends GuardAddresses {
     const file = this.fileOf(fd);
     if (file === undefined || !file.isSocket) return this.inner.sendTo(fd, data, address);
     const granted = file.isDatagram ? this.grants.datagram(address) : this.grants.connect(address);
-    if (granted === undefined) return this.refuseAddress(file.isDatagram ? "udp" : "connect", address);
+    if (granted === undefined) return this.refuseAddress(fieldOf(file, address), address);
     return this.#sendWith(fd, data, (part) => this.inner.sendTo(fd, part, granted));
   }
 

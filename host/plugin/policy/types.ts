@@ -72,7 +72,7 @@ export interface Limits {
   readonly maxMemoryBytes: number;
   /**
    * Open descriptors, its listening sockets and directories included, its standard streams not. Above it calls that make
-   * one fail with EMFILE.
+   * one fail with EMFILE, and listening sockets are not ready until one is closed.
    */
   readonly maxDescriptors: number;
   /**
