@@ -84,6 +84,8 @@ export interface ProcessOptions {
   readonly maySubscribe: ((count: number) => boolean) | undefined;
   /** May the guest make sockets? Only where there is something that it may do with them. */
   readonly socketExtension: boolean;
+  /** The paths of Unix sockets that it may name in any call; which call may use which is checked by the guard. */
+  readonly unixPaths: readonly string[];
 }
 
 /** @param account where polls are to be held to `maxHostBytes` */
@@ -95,6 +97,7 @@ export function processOptions(policy: Policy, account?: Account): ProcessOption
     random: randomSource(random),
     maxDescriptors: limits.maxDescriptors === Infinity ? undefined : limits.maxDescriptors + STDIO_COUNT + 1,
     maySubscribe: account === undefined ? undefined : (count) => hasRoomFor(account, count),
+    unixPaths: [...connect, ...bind].flatMap(({ path }) => path ?? []),
     socketExtension: connect.length + bind.length + udp.length > 0,
   };
 }

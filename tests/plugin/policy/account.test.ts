@@ -75,7 +75,10 @@ describe("what a guest is given as a process", () => {
       maxDescriptors: 1028,
       maySubscribe: expect.any(Function) as unknown,
       socketExtension: false,
+      unixPaths: [],
     });
+    const { unixPaths } = processOptions(parsePolicy({ connect: ["/a", "127.0.0.1:1"], bind: ["@b"] }));
+    expect(unixPaths).toEqual(["/a", "\0b"]);
     for (const input of [{ connect: ["127.0.0.1:1"] }, { udp: ["127.0.0.1:1"] }, { bind: ["127.0.0.1:1"] }]) {
       expect(processOptions(parsePolicy(input), account).socketExtension).toBe(true);
     }
