@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { Problem } from "./address-text.js";
 import { nearest } from "./nearest.js";
 
-interface Found {
+export interface Found {
   readonly received: string;
 }
 
