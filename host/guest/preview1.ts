@@ -8,7 +8,7 @@
  */
 
 import type { Backend } from "../backend/backend.js";
-import { ErrnoTranslator } from "../wasi/errno.js";
+import { ERRNO_INVAL, ErrnoTranslator } from "../wasi/errno.js";
 import type { GuestContext } from "./calls/context.js";
 import { Descriptor, DescriptorTable } from "./descriptors.js";
 import { descriptorImports } from "./calls/descriptors.js";
@@ -55,6 +55,8 @@ export interface Preview1Options {
   readonly socketExtension?: boolean | undefined;
   /** How many descriptors it may have open. Default 65,536. */
   readonly maxDescriptors?: number | undefined;
+  /** May a call of poll_oneoff have so many subscriptions? EINVAL otherwise. Default: up to 262,144. */
+  readonly maySubscribe?: ((count: number) => boolean) | undefined;
   /** Fills with random bytes. Default: those of the Web Crypto API. */
   readonly random?: ((target: Uint8Array) => void) | undefined;
 }
@@ -128,7 +130,9 @@ export class Preview1 {
       ...socketImports(context),
       ...(options.socketExtension === true ? createSocketExtension(context, transfer) : {}),
       poll_oneoff: (subscriptionsAt, eventsAt, count, countAt) =>
-        this.#poller.call(subscriptionsAt, eventsAt, count, countAt),
+        options.maySubscribe?.(count >>> 0) === false
+          ? ERRNO_INVAL
+          : this.#poller.call(subscriptionsAt, eventsAt, count, countAt),
     };
 
     for (const [number, { fd, kind = "stream" }] of stdio.entries()) {

@@ -29,7 +29,7 @@ export class GuardAddresses extends GuardDescriptors {
     const file = this.fileOf(fd);
     if (file === undefined || !file.isSocket) return this.inner.connect(fd, address);
     const granted = file.isDatagram ? this.grants.datagram(address) : this.grants.connect(address);
-    if (granted === undefined) return this.refuseAddress(file.isDatagram ? "udp" : "connect", address);
+    if (granted === undefined) return this.refuseAddress(fieldOf(file, address), address);
     if (file.isDatagram || file.isConnection) return this.inner.connect(fd, granted);
     if (!this.account.take("maxConnections")) return ENOBUFS;
     const result = this.inner.connect(fd, granted);
@@ -108,7 +108,8 @@ export class GuardAddresses extends GuardDescriptors {
     if (option !== "SO_RCVBUF" && option !== "SO_SNDBUF") return this.inner.setOption(fd, option, value);
     const file = this.fileOf(fd);
     if (file === undefined) return this.inner.setOption(fd, option, value);
-    const wanted = Math.min(Math.max(0, value), BUFFER_MAX);
+    // What is no number is 0 to the backend.
+    const wanted = Math.min(Math.max(0, Math.trunc(value) || 0), BUFFER_MAX);
     const more = wanted - file.bufferBytes[option];
     if (more > 0 && !this.account.take("maxHostBytes", more)) return ENOBUFS;
     const result = this.inner.setOption(fd, option, value);
@@ -165,6 +166,11 @@ export class GuardAddresses extends GuardDescriptors {
     this.account.refuse("udp", group.slice(0, VALUE_MAX));
     return EACCES;
   }
+}
+
+/** The field of the policy that would grant it. */
+export function fieldOf(file: OpenFile, { path }: SocketAddress): LimitName {
+  return file.isDatagram && path === undefined ? "udp" : "connect";
 }
 
 /** For an event; not longer than an address can be. */

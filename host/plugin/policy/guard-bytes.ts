@@ -4,9 +4,9 @@
  */
 
 import type { Datagram, PassedDescriptors, Received, SocketAddress } from "../../backend/backend.js";
-import { GuardAddresses } from "./guard-addresses.js";
+import { fieldOf, GuardAddresses } from "./guard-addresses.js";
 import type { OpenFile } from "./open-files.js";
-import { EACCES, EAGAIN } from "./refusals.js";
+import { EACCES, EAGAIN, EOPNOTSUPP } from "./refusals.js";
 
 /** So many datagrams from elsewhere are dropped in a call; the others wait for the next. */
 const DROPS_MAX = 32;
@@ -61,6 +61,8 @@ export class GuardBytes extends GuardAddresses {
   }
 
   override recvOutOfBand(fd: number, target: Uint8Array): number {
+    const file = this.fileOf(fd);
+    if (file !== undefined && this.#isFiltered(file)) return EOPNOTSUPP;
     const result = this.inner.recvOutOfBand(fd, target);
     if (result > 0) this.#countIn(result);
     return result;
@@ -71,6 +73,7 @@ export class GuardBytes extends GuardAddresses {
     if (file === undefined || !file.isSocket || this.grants.everything) {
       return this.inner.receiveDescriptors(fd, maxBytes, maxDescriptors);
     }
+    if (this.#isFiltered(file)) return EOPNOTSUPP;
     const most = this.#mostIn(file, maxBytes);
     if (most === 0) return EAGAIN;
     // The kernel closes what is not asked for.
@@ -116,7 +119,7 @@ export class GuardBytes extends GuardAddresses {
     const file = this.fileOf(fd);
     if (file === undefined || !file.isSocket) return this.inner.sendTo(fd, data, address);
     const granted = file.isDatagram ? this.grants.datagram(address) : this.grants.connect(address);
-    if (granted === undefined) return this.refuseAddress(file.isDatagram ? "udp" : "connect", address);
+    if (granted === undefined) return this.refuseAddress(fieldOf(file, address), address);
     return this.#sendWith(fd, data, (part) => this.inner.sendTo(fd, part, granted));
   }
 

@@ -17,8 +17,8 @@ const VALUE_MAX = 256;
 export interface GuardedSet extends PollSet {
   /** `fd` is closed: the number may belong to another file from now on. */
   forget(fd: number): void;
-  /** There is room for a connection again. */
-  connectionClosed(): void;
+  /** A descriptor was closed: there may be room for a connection again. */
+  roomMade(): void;
 }
 
 export class GuardDescriptors extends ForwardingBackend {
@@ -135,8 +135,8 @@ export class GuardDescriptors extends ForwardingBackend {
   #forget(fd: number): void {
     if (!Number.isInteger(fd) || this.files.get(fd) === undefined) return;
     for (const set of this.sets) set.forget(fd);
-    if (!this.files.remove(fd)) return;
-    for (const set of this.sets) set.connectionClosed();
+    this.files.remove(fd);
+    for (const set of this.sets) set.roomMade();
   }
 
   #make(make: () => number, file: OpenFile): number {

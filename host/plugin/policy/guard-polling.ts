@@ -45,8 +45,9 @@ export class GuardedPollSet implements PollSet {
   #parkedDirections = 0;
   /** Listening sockets that are parked. */
   readonly #listeners = new Set<number>();
-  /** Of the last wait, where something was withheld. */
+  /** Of the last wait, where something was withheld; and the array that is used for them again. */
   #ownRows: Int32Array | undefined;
+  #spareRows = new Int32Array(0);
   #watch: { readonly isReferenced: boolean } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
@@ -143,29 +144,30 @@ export class GuardedPollSet implements PollSet {
     if (this.#watched.delete(fd)) this.#context.account.give("maxHostBytes", WATCHED_BYTES);
   }
 
-  /** There is room for a connection again. */
-  connectionClosed(): void {
+  /** A descriptor was closed: there may be room for a connection again. */
+  roomMade(): void {
     if (this.#listeners.size > 0) this.#unpark();
   }
 
   /** May anything be withheld now? */
   #isWithholding(): boolean {
     const { account } = this.#context;
-    return account.isFull("maxConnections") || account.input.allowed === 0 || account.output.allowed === 0;
+    return isFull(account) || account.input.allowed === 0 || account.output.allowed === 0;
   }
 
   /** The directions in which a file is not to be ready now. */
   #withheldOf(file: OpenFile | undefined): number {
     if (file === undefined || !file.isSocket) return 0;
     const { account } = this.#context;
-    if (file.isListening) return account.isFull("maxConnections") ? Ready.READ : 0;
+    if (file.isListening) return isFull(account) ? Ready.READ : 0;
     return (account.input.allowed === 0 ? Ready.READ : 0) | (account.output.allowed === 0 ? Ready.WRITE : 0);
   }
 
   /** Copies the rows of the last wait without what is withheld, and parks that. @returns how many rows are left */
   #withhold(count: number): number {
     const rows = this.#set.ready;
-    const kept = new Int32Array(count * ReadyRow.STRIDE);
+    if (this.#spareRows.length < rows.length) this.#spareRows = new Int32Array(rows.length);
+    const kept = this.#spareRows;
     let at = 0;
     for (let from = 0; from < count * ReadyRow.STRIDE; from += ReadyRow.STRIDE) {
       const fd = rows[from + ReadyRow.FD] ?? 0;
@@ -175,7 +177,7 @@ export class GuardedPollSet implements PollSet {
       if (withheld !== 0) this.#park(fd, withheld);
       // Without a direction a row is about a descriptor that nobody asked about.
       if (withheld !== 0 && (bits & INTEREST & ~withheld) === 0) continue;
-      kept.set(rows.subarray(from, from + ReadyRow.STRIDE), at);
+      for (let field = 0; field < ReadyRow.STRIDE; field++) kept[at + field] = rows[from + field] ?? 0;
       kept[at + ReadyRow.BITS] = bits & ~withheld;
       at += ReadyRow.STRIDE;
     }
@@ -189,7 +191,8 @@ export class GuardedPollSet implements PollSet {
     if (fileOf(fd)?.isListening === true) {
       this.#listeners.add(fd);
       this.#set.update(fd, (this.#watched.get(fd) ?? 0) & ~Ready.READ);
-      account.refuse("maxConnections", account.limits.maxConnections + 1);
+      const limit = account.isFull("maxConnections") ? "maxConnections" : "maxDescriptors";
+      account.refuse(limit, account.limits[limit] + 1);
       return;
     }
     const parked = (this.#parked.get(fd) ?? 0) | directions;
@@ -203,7 +206,7 @@ export class GuardedPollSet implements PollSet {
   /** Watches again what may be used again. */
   #unpark(): void {
     const { account } = this.#context;
-    if (this.#listeners.size > 0 && !account.isFull("maxConnections")) {
+    if (this.#listeners.size > 0 && !isFull(account)) {
       for (const fd of this.#listeners) this.#set.update(fd, this.#watched.get(fd) ?? 0);
       this.#listeners.clear();
     }
@@ -264,4 +267,9 @@ export class GuardedPollSet implements PollSet {
     clearTimeout(this.#timer);
     this.#timer = undefined;
   }
+}
+
+/** Would accept be refused? */
+function isFull(account: Account): boolean {
+  return account.isFull("maxConnections") || account.isFull("maxDescriptors");
 }

@@ -94,20 +94,18 @@ export class OpenFiles {
     return file;
   }
 
-  /** `fd` is closed, or no longer the plugin's. @returns whether a connection of the account was closed with it */
-  remove(fd: number): boolean {
+  /** `fd` is closed, or no longer the plugin's. */
+  remove(fd: number): void {
     const file = this.#byDescriptor[fd];
-    if (file === undefined) return false;
+    if (file === undefined) return;
     this.#byDescriptor[fd] = undefined;
     if (this.#charged.delete(fd)) this.give(1);
     file.users--;
-    if (file.users > 0) return false;
+    if (file.users > 0) return;
     if (file.isSocket) this.#account.count("sockets", -1);
     const { SO_RCVBUF, SO_SNDBUF } = file.bufferBytes;
     if (SO_RCVBUF + SO_SNDBUF > 0) this.#account.give("maxHostBytes", SO_RCVBUF + SO_SNDBUF);
-    if (!file.isConnection) return false;
-    this.#account.give("maxConnections");
-    return true;
+    if (file.isConnection) this.#account.give("maxConnections");
   }
 
   #replace(fd: number, file: OpenFile): void {

@@ -4,9 +4,16 @@
  */
 
 import type { Clock } from "../../backend/backend.js";
+import type { Account } from "./account.js";
 import type { Policy, RandomPolicy } from "./types.js";
 
 const NS_PER_MS = 1e6;
+/** Standard input, output and error, which the account does not count. */
+const STDIO_COUNT = 3;
+/** What the host holds of a subscription. */
+const SUBSCRIPTION_BYTES = 128;
+/** So many are in the memory that a poll set takes anyway. */
+const FEW_SUBSCRIPTIONS = 512;
 
 /** A clock that stands still for `resolutionMs`, and then advances by it. 0: `clock` itself. */
 export function coarseClock(clock: Clock, resolutionMs: number): Clock {
@@ -75,17 +82,34 @@ export interface ProcessOptions {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly random: ((target: Uint8Array) => void) | undefined;
+  /** Of its table: one more than the account allows, so that the account refuses first, and reports it. */
   readonly maxDescriptors: number | undefined;
+  /** May a poll have so many subscriptions? The host holds an entry of each while the call is made. */
+  readonly maySubscribe: ((count: number) => boolean) | undefined;
   /** May the guest make sockets? Only where there is something that it may do with them. */
   readonly socketExtension: boolean;
+  /** The paths of Unix sockets that it may name in any call; which call may use which is checked by the guard. */
+  readonly unixPaths: readonly string[];
 }
 
-export function processOptions({ args, env, random, limits, connect, bind, udp }: Policy): ProcessOptions {
+/** @param account where polls are to be held to `maxHostBytes` */
+export function processOptions(policy: Policy, account?: Account): ProcessOptions {
+  const { args, env, random, limits, connect, bind, udp } = policy;
   return {
     args,
     env,
     random: randomSource(random),
-    maxDescriptors: limits.maxDescriptors === Infinity ? undefined : limits.maxDescriptors,
+    maxDescriptors: limits.maxDescriptors === Infinity ? undefined : limits.maxDescriptors + STDIO_COUNT + 1,
+    maySubscribe: account === undefined ? undefined : (count) => hasRoomFor(account, count),
+    unixPaths: [...connect, ...bind].flatMap(({ path }) => path ?? []),
     socketExtension: connect.length + bind.length + udp.length > 0,
   };
+}
+
+function hasRoomFor(account: Account, subscriptions: number): boolean {
+  if (subscriptions <= FEW_SUBSCRIPTIONS) return true;
+  const bytes = subscriptions * SUBSCRIPTION_BYTES;
+  if (!account.take("maxHostBytes", bytes)) return false;
+  account.give("maxHostBytes", bytes);
+  return true;
 }

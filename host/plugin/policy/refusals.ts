@@ -10,6 +10,8 @@
  * | connect above `maxConnections` | ENOBUFS | the system has no room for another connection |
  * | socket buffers above `maxHostBytes` | ENOBUFS | the system has no memory for buffers |
  * | poll tables above `maxHostBytes` | ENOMEM | the kernel has no memory for them (epoll_ctl) |
+ * | a poll with more subscriptions than `maxHostBytes` has room for | EINVAL | RLIMIT_NOFILE is smaller (poll) |
+ * | urgent data and descriptors of datagram sockets | EOPNOTSUPP | anywhere |
  * | bytes above the rate | EAGAIN | the socket is not ready |
  * | a name that is not in the policy | ENOTFOUND | there is no such name |
  */
@@ -24,4 +26,5 @@ export const EBADF = -errno.EBADF;
 export const EMFILE = -errno.EMFILE;
 export const ENOBUFS = -errno.ENOBUFS;
 export const ENOMEM = -errno.ENOMEM;
+export const EOPNOTSUPP = -errno.EOPNOTSUPP;
 export const EINPROGRESS = -errno.EINPROGRESS;

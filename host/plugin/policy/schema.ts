@@ -34,7 +34,7 @@ const CLOCK_RESOLUTION_MAX_MS = 1000;
 const limits = fields(
   {
     maxMemoryBytes: v.optional(limit(WASM_PAGE_BYTES, WASM_MEMORY_MAX, "bytes"), 256 * MIB),
-    maxDescriptors: v.optional(limit(3, DESCRIPTORS_MAX, "descriptors"), 1024),
+    maxDescriptors: v.optional(limit(0, DESCRIPTORS_MAX, "descriptors"), 1024),
     maxConnections: v.optional(limit(0, DESCRIPTORS_MAX, "connections"), 1000),
     bytesPerSecondIn: v.optional(limit(1, Infinity, "bytes a second"), Infinity),
     bytesPerSecondOut: v.optional(limit(1, Infinity, "bytes a second"), Infinity),

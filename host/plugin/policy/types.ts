@@ -70,7 +70,10 @@ export interface DirGrant {
 export interface Limits {
   /** The module's linear memory. At most 4 GiB, which is all that a module can have. */
   readonly maxMemoryBytes: number;
-  /** Open descriptors, those that the plugin was given included. Above it calls that make one fail with EMFILE. */
+  /**
+   * Open descriptors, its listening sockets and directories included, its standard streams not. Above it calls that make
+   * one fail with EMFILE, and listening sockets are not ready until one is closed.
+   */
   readonly maxDescriptors: number;
   /**
    * Connections, accepted and made, that are open at a time. Above it accept fails with EMFILE and listening sockets are

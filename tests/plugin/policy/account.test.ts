@@ -67,15 +67,20 @@ test("another thread reads the counters while this one is busy", async () => {
 
 describe("what a guest is given as a process", () => {
   test("follows from its policy", () => {
-    expect(processOptions(parsePolicy({ args: ["a"], env: { B: "c" } }))).toEqual({
+    const account = new Account({ plugin: "p", limits });
+    expect(processOptions(parsePolicy({ args: ["a"], env: { B: "c" } }), account)).toEqual({
       args: ["a"],
       env: { B: "c" },
       random: undefined,
-      maxDescriptors: 1024,
+      maxDescriptors: 1028,
+      maySubscribe: expect.any(Function) as unknown,
       socketExtension: false,
+      unixPaths: [],
     });
+    const { unixPaths } = processOptions(parsePolicy({ connect: ["/a", "127.0.0.1:1"], bind: ["@b"] }));
+    expect(unixPaths).toEqual(["/a", "\0b"]);
     for (const input of [{ connect: ["127.0.0.1:1"] }, { udp: ["127.0.0.1:1"] }, { bind: ["127.0.0.1:1"] }]) {
-      expect(processOptions(parsePolicy(input)).socketExtension).toBe(true);
+      expect(processOptions(parsePolicy(input), account).socketExtension).toBe(true);
     }
   });
 

@@ -240,6 +240,16 @@ describe("datagrams", () => {
     expect(backend.receive(fd, 10)).toEqual(bytes("wanted"));
   });
 
+  test("are not read by calls that do not say where they come from", () => {
+    const { backend } = guarded({ udp: ["127.0.0.1:9"] });
+    const fd = socketOf(backend, "IPv4", "dgram");
+    backend.bind(fd, { host: "0.0.0.0", port: 0 });
+    const [stray] = boundSocket(host, "IPv4", "dgram");
+    host.sendTo(stray, bytes("stray"), { host: "127.0.0.1", port: portOf(backend.localAddress(fd)) });
+    expect(backend.recvOutOfBand(fd, new Uint8Array(10))).toBe(-ERRNO.EOPNOTSUPP);
+    expect(backend.receiveDescriptors(fd, 10, 0)).toBe(-ERRNO.EOPNOTSUPP);
+  });
+
   test("come from anybody to a socket that was bound by a grant", () => {
     const { backend } = guarded({ bind: ["127.0.0.1:0"] });
     const fd = socketOf(backend, "IPv4", "dgram");
@@ -364,6 +374,7 @@ describe("limits", () => {
     expect(backend.setOption(fd, "SO_SNDBUF", 1_000_000)).toBe(-ERRNO.ENOBUFS);
     expect(() => backend.createPollSet()).toThrow("ENOMEM");
     expect(backend.setOption(fd, "SO_RCVBUF", 4096)).toBe(0);
+    backend.setOption(fd, "SO_SNDBUF", NaN);
     const set = backend.createPollSet();
     expect(set.update(fd, 1)).toBe(0);
     expect(backend.setOption(fd, "SO_RCVBUF", 1_048_576 - 65_536 - 512 - 64)).toBe(0);

@@ -5,7 +5,7 @@ import type { PolicyInput } from "../../../host/plugin/policy/types.js";
 import { processOptions } from "../../../host/plugin/policy/process-options.js";
 import { anyAddress, owned } from "../../backend/support.js";
 import { address, DGRAM, INET4, INET6, open, storage, STREAM, UNIX } from "../../guest/extension-support.js";
-import { Caller, Errno, RESULT_AT } from "../../guest/support.js";
+import { Caller, Errno, PAGE, RESULT_AT } from "../../guest/support.js";
 import { guarded, host, openServer } from "./support.js";
 
 const ACCES = 2;
@@ -16,7 +16,7 @@ function guestOf(input: PolicyInput, listeners: readonly { fd: number }[] = []) 
   const [stdin, stdout] = host.pipe() as readonly [number, number];
   for (const fd of [stdin, stdout]) owned(host, fd);
   const stdio = [{ fd: stdin }, { fd: stdout }, { fd: stdout }] as const;
-  const caller = new Caller({ ...processOptions(made.policy), stdio, listeners }, made.backend, 1);
+  const caller = new Caller({ ...processOptions(made.policy, made.account), stdio, listeners }, made.backend, 64);
   for (const { fd } of listeners) made.backend.adopt(fd);
   return { ...made, caller, calls: caller.calls as Required<typeof caller.calls> };
 }
@@ -27,7 +27,7 @@ test("a guest that may reach nothing has no calls for sockets", () => {
 
 test("connect, bind, send to: EACCES for whatever the guest writes as an address", () => {
   const server = openServer();
-  const { caller, calls, account } = guestOf({ connect: ["192.0.2.1:1"] });
+  const { caller, calls, account } = guestOf({ connect: ["192.0.2.1:1", "/run/granted.sock"] });
   const mapped = [...Array.from({ length: 10 }, () => 0), 0xff, 0xff, 127, 0, 0, 1];
   const stream = open(caller, calls, INET4, STREAM);
   expect(calls.sock_connect(stream, address(caller, 127, 0, 0, 1), server.port)).toBe(ACCES);
@@ -44,7 +44,9 @@ test("connect, bind, send to: EACCES for whatever the guest writes as an address
   const to = address(caller, 127, 0, 0, 1);
   expect(calls.sock_send_to(datagrams, ...caller.data("x"), to, 9, 0, RESULT_AT)).toBe(ACCES);
   expect(host.accept(server.fd)).toBeLessThan(0);
-  expect(account.snapshot()).toMatchObject({ connected: 0, bytesOut: 0, refused: { connect: 5, bind: 2, udp: 1 } });
+  const { connected, bytesOut, refused } = account.snapshot();
+  expect({ connected, bytesOut, refused }).toMatchObject({ connected: 0, bytesOut: 0, refused: { bind: 2, udp: 1 } });
+  expect(refused.connect).toBeGreaterThanOrEqual(4);
 });
 
 describe("limits", () => {
@@ -52,7 +54,7 @@ describe("limits", () => {
     const server = openServer();
     const { caller, calls, account } = guestOf({
       connect: ["127.0.0.1:*"],
-      limits: { maxDescriptors: 6, maxConnections: 2 },
+      limits: { maxDescriptors: 4, maxConnections: 2 },
     });
     for (let each = 0; each < 2; each++) {
       const fd = open(caller, calls, INET4, STREAM);
@@ -64,7 +66,7 @@ describe("limits", () => {
     let errno = Errno.SUCCESS as number;
     while (errno === Errno.SUCCESS) errno = calls.sock_open(INET4, STREAM, RESULT_AT);
     expect(errno).toBe(Errno.MFILE);
-    expect(account.snapshot()).toMatchObject({ connections: 2 });
+    expect(account.snapshot()).toMatchObject({ connections: 2, descriptors: 4, refused: { maxDescriptors: 1 } });
     caller.preview1.close();
     expect(account.snapshot()).toMatchObject({ descriptors: 0, sockets: 0, connections: 0, hostBytes: 0 });
   });
@@ -88,6 +90,20 @@ describe("limits", () => {
     expect(caller.poll(readable)).toMatchObject([{ userdata: 7n }]);
     expect(caller.accept(3)).toBeGreaterThan(3);
     expect(account.snapshot()).toMatchObject({ connections: 1, accepted: 2 });
+  });
+
+  test("of host memory are EINVAL to a poll with more subscriptions than there is room for", () => {
+    const { caller, account } = guestOf({ limits: { maxHostBytes: 1_048_576 } });
+    const subscriptions = 20_000;
+    const [at, events, count] = [PAGE, 40 * PAGE, 8];
+    for (const [asked, errno] of [
+      [subscriptions, Errno.INVAL],
+      [5000, Errno.SUCCESS],
+      [0xffff_ffff, Errno.INVAL],
+    ] as const) {
+      expect(caller.calls.poll_oneoff(at, events, asked, count)).toBe(errno);
+    }
+    expect(account.snapshot().refused).toEqual({ maxHostBytes: 2 });
   });
 
   test("of a rate make a call wait where the guest lets it wait", () => {

@@ -6,7 +6,7 @@ import { Account } from "../../../host/plugin/policy/account.js";
 import { guardBackend } from "../../../host/plugin/policy/guard.js";
 import { parsePolicy } from "../../../host/plugin/policy/schema.js";
 import type { PolicyInput } from "../../../host/plugin/policy/types.js";
-import { ERRNO, owned, ownedPair, rowsOf, wait, waitFor } from "../../backend/support.js";
+import { closeOwned, ERRNO, owned, ownedPair, rowsOf, wait, waitFor } from "../../backend/support.js";
 import { guarded, host, openServer } from "./support.js";
 import { VirtualTime } from "./virtual-time.js";
 
@@ -217,6 +217,20 @@ describe("a plugin without room for a connection", () => {
     backend.shutdown(accepted, "both");
     backend.close(accepted);
     expect(waitFor(set, server.fd, READ)).toMatchObject({ fd: server.fd, bits: READ });
+  });
+
+  test("or for its descriptor neither, until any descriptor is closed", () => {
+    const server = openServer();
+    const { backend, events } = guarded({ limits: { maxDescriptors: 2 } });
+    host.connect(owned(host, host.socket("IPv4", "stream")), { host: "127.0.0.1", port: server.port });
+    const set = setOf(backend);
+    set.update(server.fd, READ);
+    waitFor(set, server.fd, READ);
+    const [one] = ownedPair(backend, backend.socketPair("stream"));
+    expect(wait(set, 0)).toEqual([]);
+    expect(events).toMatchObject([{ limit: "maxDescriptors", value: 3 }]);
+    closeOwned(backend, one);
+    expect(wait(set, 0)).toMatchObject([{ fd: server.fd, bits: READ }]);
   });
 
   test("is woken on the host's event loop when one is closed", async () => {

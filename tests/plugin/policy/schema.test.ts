@@ -233,7 +233,7 @@ describe("a wrong policy", () => {
   test("is an error with a code, the first field, and a line for each problem", () => {
     let thrown: unknown;
     try {
-      parsePolicy({ limits: { maxDescriptors: 1 }, run: 1 });
+      parsePolicy({ limits: { maxDescriptors: -1 }, run: 1 });
     } catch (error) {
       thrown = error;
     }
@@ -241,7 +241,7 @@ describe("a wrong policy", () => {
     expect(thrown).toMatchObject({ code: "ERR_INVALID_POLICY", field: "run", name: "PolicyError" });
     expect((thrown as Error).message.split("\n")).toEqual([
       `"run" must be one of "isolated", "shared", got 1`,
-      `"limits.maxDescriptors" must be a whole number of descriptors, 3 to 1048576, or "unlimited", got 1`,
+      `"limits.maxDescriptors" must be a whole number of descriptors, 0 to 1048576, or "unlimited", got -1`,
     ]);
   });
 
