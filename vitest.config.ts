@@ -14,7 +14,13 @@ const BEHAVIOUR = [
 ];
 
 export default defineConfig({
-  resolve: { alias: { wasyncore: new URL("./host/index.ts", import.meta.url).pathname } },
+  resolve: {
+    alias: {
+      // What is built: its threads are started from files.
+      "wasyncore/plugin": new URL("./dist/plugin/index.js", import.meta.url).pathname,
+      wasyncore: new URL("./host/index.ts", import.meta.url).pathname,
+    },
+  },
   test: {
     // Real sockets and real processes: a hang is ended and named instead of stopping the run.
     testTimeout: 20_000,

@@ -2,6 +2,7 @@
  * Makes dist/ of what tsc wrote into build/host and build/types:
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
+ *   plugin/           the plugin host, and the entry of its threads
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that index.d.ts and portable/index.d.ts reach
  *
@@ -20,14 +21,15 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts"];
+const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "cli/main"];
+const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
 
 const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
+const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -68,8 +70,13 @@ async function bundle() {
     minifyInternalExports: false,
     hoistTransitiveImports: false,
     // The command's files are where its modules were in host/: from there it finds the rest of the package.
-    chunkFileNames: (chunk) => (chunk.moduleIds.some(inCommand) ? "cli/[name].js" : "[name].js"),
-    manualChunks: (id) => (inCommand(id) ? undefined : "wasyncore"),
+    chunkFileNames: (chunk) =>
+      chunk.moduleIds.some(inCommand)
+        ? "cli/[name].js"
+        : chunk.moduleIds.some(inPlugin)
+          ? "plugin/[name].js"
+          : "[name].js",
+    manualChunks: (id) => (inCommand(id) || inPlugin(id) ? undefined : "wasyncore"),
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isMapOfCommand(fileName));
@@ -77,11 +84,11 @@ async function bundle() {
 }
 
 /** The package is to be small, and nobody debugs the command from a program. */
-const isMapOfCommand = (fileName) => fileName.startsWith("cli/") && fileName.endsWith(".map");
+const isMapOfCommand = (fileName) => /^(?:cli|plugin)\//.test(fileName) && fileName.endsWith(".map");
 
 function textOf(file) {
   if (file.type === "chunk") {
-    return file.fileName.startsWith("cli/") ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
+    return /^(?:cli|plugin)\//.test(file.fileName) ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
   }
   const map = JSON.parse(file.source);
   // Of what is made here, such as the engine as text, the map needs no second copy.

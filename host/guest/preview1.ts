@@ -8,7 +8,7 @@
  */
 
 import type { Backend } from "../backend/backend.js";
-import { ErrnoTranslator } from "../wasi/errno.js";
+import { ERRNO_INVAL, ErrnoTranslator } from "../wasi/errno.js";
 import type { GuestContext } from "./calls/context.js";
 import { Descriptor, DescriptorTable } from "./descriptors.js";
 import { descriptorImports } from "./calls/descriptors.js";
@@ -80,6 +80,8 @@ export interface Preview1Options {
   readonly unixPaths?: readonly string[] | undefined;
   /** How many descriptors it may have open. Default 65,536. */
   readonly maxDescriptors?: number | undefined;
+  /** May a call of poll_oneoff have so many subscriptions? EINVAL otherwise. Default: up to 262,144. */
+  readonly maySubscribe?: ((count: number) => boolean) | undefined;
   /** Fills with random bytes. Default: those of the Web Crypto API. */
   readonly random?: ((target: Uint8Array) => void) | undefined;
 }
@@ -148,7 +150,7 @@ export class Preview1 {
       failed: (fd, errno) => table.ofBackend(fd)?.setPendingError(errno),
     });
 
-    const errnos = new ErrnoTranslator(backend.errorCode);
+    const errnos = new ErrnoTranslator((errno) => backend.errorCode(errno));
     const context: GuestContext = {
       backend,
       memory,
@@ -169,7 +171,9 @@ export class Preview1 {
       ...socketImports(context),
       ...(options.socketExtension === true ? createSocketExtension(context, transfer, options.unixPaths ?? []) : {}),
       poll_oneoff: (subscriptionsAt, eventsAt, count, countAt) =>
-        this.#poller.call(subscriptionsAt, eventsAt, count, countAt),
+        options.maySubscribe?.(count >>> 0) === false
+          ? ERRNO_INVAL
+          : this.#poller.call(subscriptionsAt, eventsAt, count, countAt),
     };
 
     for (let number = 0; number < STDIO_DESCRIPTORS; number++) {
