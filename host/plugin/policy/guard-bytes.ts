@@ -18,6 +18,15 @@ export class GuardBytes extends GuardAddresses {
     return this.#receiveInto(fd, file, target, length, false);
   }
 
+  /** Nothing is paid for what stays unread. Of a datagram nothing would tell where it comes from. */
+  override peek(fd: number, target: Uint8Array, length?: number): number {
+    const file = this.fileOf(fd);
+    if (file === undefined || !file.isSocket) return this.inner.peek(fd, target, length);
+    if (this.#isFiltered(file)) return EOPNOTSUPP;
+    const most = this.#mostIn(file, length ?? target.length);
+    return most === 0 ? EAGAIN : this.inner.peek(fd, target, most ?? length);
+  }
+
   override read(fd: number, target: Uint8Array, length?: number): number {
     const file = this.fileOf(fd);
     if (file === undefined || !file.isSocket) return this.inner.read(fd, target, length);

@@ -246,6 +246,7 @@ describe("datagrams", () => {
     backend.bind(fd, { host: "0.0.0.0", port: 0 });
     const [stray] = boundSocket(host, "IPv4", "dgram");
     host.sendTo(stray, bytes("stray"), { host: "127.0.0.1", port: portOf(backend.localAddress(fd)) });
+    expect(backend.peek(fd, new Uint8Array(10))).toBe(-ERRNO.EOPNOTSUPP);
     expect(backend.recvOutOfBand(fd, new Uint8Array(10))).toBe(-ERRNO.EOPNOTSUPP);
     expect(backend.receiveDescriptors(fd, 10, 0)).toBe(-ERRNO.EOPNOTSUPP);
   });

@@ -291,13 +291,18 @@ test("a coarse clock stands still between its steps, and a wait ends at a step",
   const time = new VirtualTime(host);
   let nowNs = 0;
   Object.defineProperty(time, "clock", {
-    value: { monotonicNs: () => nowNs + time.nowMs * 1e6, realtimeNs: () => BigInt(nowNs + time.nowMs * 1e6) },
+    value: {
+      monotonicNs: () => nowNs + time.nowMs * 1e6,
+      realtimeNs: () => BigInt(nowNs + time.nowMs * 1e6),
+      threadCpuNs: () => 12_345_678n,
+    },
   });
   const policy = parsePolicy({ clocks: { resolutionMs: 10 } });
   const backend = guardBackend(time, policy, new Account({ plugin: "coarse", limits: policy.limits }));
   const set = setOf(backend);
   nowNs = 12.5e6;
   expect([backend.clock.monotonicNs(), backend.clock.realtimeNs()]).toEqual([10e6, BigInt(10e6)]);
+  expect(backend.clock.threadCpuNs()).toBe(10_000_000n);
   expect(wait(set, 3)).toEqual([]);
   expect(backend.clock.monotonicNs()).toBe(20e6);
   expect(time.nowMs).toBeCloseTo(7.5);
