@@ -3,6 +3,7 @@
 import { closeSync, constants, openSync } from "node:fs";
 import type { Backend } from "../backend/backend.js";
 import { checkArray, checkBoolean, checkObject, checkString } from "../backend/check.js";
+import { OSError } from "../backend/errors.js";
 import { GuestError } from "./module.js";
 import type { GuestDirectory } from "./preview1.js";
 
@@ -36,13 +37,13 @@ export function openDirectories(backend: Backend, grants: readonly DirectoryGran
   const opened: GuestDirectory[] = [];
   try {
     for (const { hostPath, guestPath, readOnly = false } of grants) {
-      const fd = open(hostPath);
+      const fd = open(backend, hostPath);
       opened.push({ fd, guestPath, readOnly });
       checkGrantable(backend, fd);
     }
     return opened;
   } catch (error) {
-    for (const { fd } of opened) closeSync(fd);
+    for (const { fd } of opened) backend.close(fd);
     throw error;
   }
 }
@@ -53,12 +54,28 @@ const TROUBLES: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
 };
 
-function open(path: string): number {
+function open(backend: Backend, path: string): number {
   try {
-    return openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
+    return openOwned(backend, path, constants.O_RDONLY | constants.O_DIRECTORY);
   } catch (error) {
     const code = String((error as { code?: unknown }).code);
     throw new GuestError("ERR_GUEST_DIRECTORY", `${path} cannot be granted: ${TROUBLES[code] ?? code}`);
+  }
+}
+
+/**
+ * Opens a file of the host's, as a descriptor that the backend closes. Node closes what a worker thread has opened when the
+ * thread ends, whoever owns the number by then, so the backend gets a duplicate.
+ * @throws what node:fs throws, OSError
+ */
+export function openOwned(backend: Backend, path: string, flags: string | number): number {
+  const fd = openSync(path, flags);
+  try {
+    const copy = backend.duplicate(fd);
+    if (copy < 0) throw new OSError(backend.errorCode(copy), { errno: copy, syscall: "dup", path });
+    return copy;
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -143,8 +143,11 @@ export class Guest {
 const NO_TURNS = "it was not built with wasyncore build";
 const NO_RESULT = "() -> ()";
 
-/** What a call into a guest has thrown, as the guest's failure where it is one. */
-function guestFailure(error: unknown, shift: number): unknown {
+/**
+ * What a call into a guest has thrown, as the guest's failure where it is one.
+ * @param shift by how many bytes code is further back than in the guest's own bytes
+ */
+export function guestFailure(error: unknown, shift: number): unknown {
   if (error instanceof WebAssembly.RuntimeError)
     return new GuestTrap(printable(error.message, MESSAGE_MAX), framesOf(error, shift), { cause: error });
   if (error instanceof WebAssembly.Exception)

@@ -3,7 +3,6 @@
  * guest is put together; leaves WASI to host/wasi.
  */
 
-import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import type { Backend } from "../backend/backend.js";
 import { checkArray, checkBytes, checkInstance, checkObject, checkOneOf, checkString } from "../backend/check.js";
@@ -11,7 +10,7 @@ import { defaultBackend } from "../net/default-backend.js";
 import { Socket } from "../net/socket.js";
 import { Guest } from "./instance.js";
 import { driveTurns } from "./turns.js";
-import { checkDirectories, type DirectoryGrant, openDirectories } from "./directories.js";
+import { checkDirectories, type DirectoryGrant, openDirectories, openOwned } from "./directories.js";
 import { type GuestStdio, Preview1, type Preview1Options } from "./preview1.js";
 
 export { GuestError, type GuestErrorCode, type GuestFrame, GuestTrap } from "./instance.js";
@@ -99,7 +98,7 @@ function createPreview1(options: GuestOptions): Given {
     const listeners = given.map(({ socket: { fd }, name }) => ({ fd, name }));
     const directories = openDirectories(backend, grants);
     opened.push(...directories.map(({ fd }) => fd));
-    const { stdio, nullFd } = stdioOf(options.stdio);
+    const { stdio, nullFd } = stdioOf(backend, options.stdio);
     if (nullFd !== undefined) opened.push(nullFd);
     const preview1 = new Preview1(backend, { ...options, listeners, directories, stdio });
     // The guest's from here on, and this thread's to close if it ends before the guest does.
@@ -114,17 +113,17 @@ function createPreview1(options: GuestOptions): Given {
     };
   } catch (error) {
     for (const { socket } of given) socket.close();
-    for (const fd of opened) closeSync(fd);
+    for (const fd of opened) backend.close(fd);
     throw error;
   }
 }
 
 /** @returns the descriptors, and the one that was opened for them */
-function stdioOf(option: unknown): { readonly stdio: Stdio; readonly nullFd?: number } {
+function stdioOf(backend: Backend, option: unknown): { readonly stdio: Stdio; readonly nullFd?: number } {
   if (Array.isArray(option)) return { stdio: option as unknown as Stdio };
   if (option !== undefined) checkOneOf("options.stdio", option, ["none", "inherit"]);
   if (option === "inherit") return { stdio: [{ fd: 0 }, { fd: 1 }, { fd: 2 }] };
-  const nullFd = openSync(devNull, "r+");
+  const nullFd = openOwned(backend, devNull, "r+");
   return { stdio: [{ fd: nullFd }, { fd: nullFd }, { fd: nullFd }], nullFd };
 }
 

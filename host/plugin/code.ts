@@ -6,7 +6,10 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { ModuleBinary } from "../guest/binary.js";
 import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
+import { PREVIEW1, withoutPrefix } from "../guest/module.js";
+import { signatureFault } from "../guest/signatures.js";
 import { originalOffset, type Prepared, prepareModule, type PrepareOptions } from "./metering/prepare.js";
 import type { Policy } from "./policy/types.js";
 
@@ -67,8 +70,9 @@ async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<Comp
     module = await WebAssembly.compile(prepared.bytes);
   } catch (error) {
     if (!(error instanceof Error)) throw error;
-    throw new GuestError("ERR_GUEST_FORMAT", error.message.replace(/^WebAssembly\.\w+\(\): /, ""));
+    throw new GuestError("ERR_GUEST_FORMAT", withoutPrefix(error));
   }
+  checkSignatures(bytes);
   const names = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
   if (!names.has("memory")) throw new GuestError("ERR_GUEST_EXPORTS", "it exports no memory");
   const isReactor = names.has("turn") && names.has("pending") && names.has("_initialize");
@@ -85,6 +89,31 @@ async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<Comp
   // The bytes are in the module now.
   return { module, prepared: { ...prepared, bytes: new Uint8Array(0) }, isReactor, locate };
 }
+
+/** @throws GuestError where a function that is imported, or called, has another type */
+function checkSignatures(bytes: Uint8Array): void {
+  const binary = new ModuleBinary(bytes);
+  for (const { module, name, signature } of binary.imports) {
+    const fault = module === PREVIEW1 ? signatureFault(name, signature) : undefined;
+    if (fault !== undefined)
+      throw new GuestError("ERR_GUEST_IMPORTS", `it imports a function with another signature: ${fault}`);
+  }
+  for (const [name, signature] of Object.entries(EXPORTS)) {
+    const found = binary.exported(name) ?? signature;
+    if (found !== signature)
+      throw new GuestError(
+        "ERR_GUEST_EXPORTS",
+        `it exports ${name} with another signature: ${signature}, not ${found}`,
+      );
+  }
+}
+
+const EXPORTS = {
+  _start: "() -> ()",
+  _initialize: "() -> ()",
+  turn: "(i64) -> i32",
+  pending: "() -> i32",
+} as const;
 
 const known = new Map<string, WeakRef<PluginCode>>();
 

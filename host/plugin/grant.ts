@@ -5,6 +5,7 @@
 
 import { isatty } from "node:tty";
 import type { Backend } from "../backend/backend.js";
+import { openDirectories } from "../guest/directories.js";
 import { Preview1 } from "../guest/preview1.js";
 import type { Control } from "./control.js";
 import { Controlled, forwarding } from "./controlled-backend.js";
@@ -88,13 +89,25 @@ export function createGranted(backend: Backend, grant: Grant, control: Control, 
   // With members that can be called by themselves.
   const guarded = forwarding(guardBackend(controlled.backend, policy, account));
   for (const fd of listeners) guarded.adopt(fd);
-  const options = processOptions(policy);
-  const preview1 = new Preview1(guarded, {
-    ...options,
-    args: [grant.program, ...options.args],
-    stdio: [stdin, stdout, stderr],
-    listeners: grant.listeners,
-  });
+  const options = processOptions(policy, account);
+  const directories = openDirectories(
+    backend,
+    policy.dirs.map(({ host, guest, readOnly }) => ({ hostPath: host, guestPath: guest, readOnly })),
+  );
+  for (const { fd } of directories) guarded.adopt(fd);
+  let preview1: Preview1;
+  try {
+    preview1 = new Preview1(guarded, {
+      ...options,
+      args: [grant.program, ...options.args],
+      stdio: [stdin, stdout, stderr],
+      listeners: grant.listeners,
+      directories,
+    });
+  } catch (error) {
+    for (const { fd } of directories) guarded.close(fd);
+    throw error;
+  }
   return {
     preview1,
     controlled,

@@ -237,7 +237,6 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
 /** Fields that a policy has, and that are not served yet. @throws PolicyError */
 function checkServed(policy: Policy): Policy {
   const problems: PolicyProblem[] = [];
-  if (policy.dirs.length > 0) problems.push({ field: "dirs", message: "is not served: leave it out" });
   for (const [index, { tls }] of policy.listen.entries()) {
     if (tls !== undefined) problems.push({ field: `listen[${index}].tls`, message: "is not served: leave it out" });
   }

@@ -3,17 +3,17 @@
  * calls of preview 1 as functions; knows no policy and no thread.
  */
 
-import { GuestExit } from "../guest/calls/process.js";
-import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
-import { PREVIEW1, type Preview1 } from "../guest/preview1.js";
+import { exitOf, type GuestExit } from "../guest/exit.js";
+import { guestFailure, GuestTrap } from "../guest/instance.js";
+import { GuestError, PREVIEW1, withoutPrefix } from "../guest/module.js";
+import type { Preview1 } from "../guest/preview1.js";
+import { printable } from "../guest/printable.js";
 
 type ErrorClass = abstract new (...parameters: never[]) => Error;
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
-  Exception: abstract new (...parameters: never[]) => object;
-  RuntimeError: ErrorClass;
   LinkError: ErrorClass;
 };
 
@@ -33,6 +33,7 @@ export interface InstanceOptions {
 
 export class Instance {
   readonly #exports: Functions;
+  readonly #preview1: Preview1;
   readonly #memory: Memory;
   readonly #start: string | undefined;
   #exit: GuestExit | undefined;
@@ -43,6 +44,7 @@ export class Instance {
     const { memory } = this.#exports;
     if (!isMemory(memory)) throw new GuestError("ERR_GUEST_EXPORTS", "it exports no memory that is its own");
     this.#memory = memory;
+    this.#preview1 = preview1;
     this.#start = options.start;
     options.onInstance?.(this.#exports);
     preview1.attach(memory);
@@ -78,7 +80,9 @@ export class Instance {
     if (typeof call !== "function") throw new GuestError("ERR_GUEST_EXPORTS", `it exports no function ${name}`);
     try {
       const result: unknown = call(...parameters);
-      return typeof result === "number" ? result : undefined;
+      // Where a trap can be caught, the guest may have gone on, without anything that it had.
+      this.#exit = this.#preview1.exit;
+      return this.#exit === undefined && typeof result === "number" ? result : undefined;
     } catch (error) {
       this.ended(error);
       return undefined;
@@ -87,8 +91,8 @@ export class Instance {
 
   /** A call has thrown. @throws GuestTrap, or the error itself where it is none of the guest's, unless the guest has exited */
   ended(error: unknown): void {
-    if (!(error instanceof GuestExit)) throw guestFailure(error);
-    this.#exit = error;
+    this.#exit = exitOf(error) ?? this.#preview1.exit;
+    if (this.#exit === undefined) throw failureOf(error);
   }
 
   /** See `driveTurns`. */
@@ -109,7 +113,7 @@ function instantiate(module: object, imports: Functions): Functions {
     if (error instanceof WebAssembly.LinkError || error instanceof TypeError)
       throw new GuestError("ERR_GUEST_IMPORTS", withoutPrefix(error));
     if (error instanceof RangeError) throw new GuestError("ERR_GUEST_MEMORY", withoutPrefix(error));
-    throw guestFailure(error);
+    throw failureOf(error);
   }
 }
 
@@ -117,31 +121,13 @@ function isMemory(value: unknown): value is Memory {
   return (value as Memory | undefined)?.buffer instanceof ArrayBuffer;
 }
 
-/** What a call into a guest has thrown, as the guest's failure. */
-function guestFailure(error: unknown): Error {
-  if (error instanceof WebAssembly.Exception)
-    return new GuestTrap("an exception that nobody caught", [], { cause: error });
-  if (error instanceof RangeError && error.message.startsWith("Maximum call stack"))
-    return new GuestTrap("stack overflow", framesOf(error), { cause: error });
-  if (error instanceof Error) return new GuestTrap(error.message, framesOf(error), { cause: error });
-  return new GuestTrap("a value that is no error was thrown", [], { cause: error });
+/** What a call into a guest has thrown: whatever it is, it ends this plugin alone. */
+function failureOf(error: unknown): GuestTrap | GuestError {
+  const failure = guestFailure(error, 0);
+  if (failure instanceof GuestTrap || failure instanceof GuestError) return failure;
+  const message =
+    error instanceof Error ? printable(error.message, MESSAGE_MAX) : "a value that is no error was thrown";
+  return new GuestTrap(message, [], { cause: error });
 }
 
-/** "at name (wasm://wasm/4f1c:wasm-function[3]:0x9f)"; without a name there are no parentheses. */
-const FRAME = /^\s*at (?:(.*) \()?wasm:\/\/[^\s]*?:wasm-function\[(\d+)\]:0x([0-9a-f]+)\)?$/;
-
-function framesOf(error: Error): GuestFrame[] {
-  const frames: GuestFrame[] = [];
-  for (const line of (error.stack ?? "").split("\n")) {
-    const match = FRAME.exec(line);
-    if (match === null) continue;
-    const [, name = "", index = "", offset = ""] = match;
-    frames.push({ function: name, index: Number(index), offset: Number.parseInt(offset, 16) });
-  }
-  return frames;
-}
-
-/** V8 names its own function before the message. */
-function withoutPrefix({ message }: Error): string {
-  return message.replace(/^WebAssembly\.\w+\(\):? ?/, "");
-}
+const MESSAGE_MAX = 300;
