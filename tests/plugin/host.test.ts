@@ -1,6 +1,6 @@
 /** Plugins from their start to their end, in both ways to run. */
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -267,6 +267,22 @@ describe("a command", () => {
 });
 
 describe("a host", () => {
+  test("removes the file of a Unix socket, and not another one in its place", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "wasyncore-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, "socket");
+    const { host } = createHost();
+    await host.start(code, { name: "one", listen: [path] });
+    expect(existsSync(path)).toBe(true);
+    await host.stop("one");
+    expect(existsSync(path)).toBe(false);
+    await host.start(code, { name: "other", listen: [path] });
+    rmSync(path);
+    writeFileSync(path, "not the host's");
+    await host.stop("other");
+    expect(readFileSync(path, "utf8")).toBe("not the host's");
+  });
+
   test("has each name once, and says which it does not have", async () => {
     const { host } = createHost();
     await host.start(code, { name: "echo", run: "shared", listen: LISTEN });
