@@ -4,6 +4,7 @@
  */
 
 import { lstatSync, rmSync, type Stats } from "node:fs";
+import { resolve } from "node:path";
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import { addressText, openListener } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
@@ -65,7 +66,9 @@ export class Listeners {
         const index = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
         const [before] = index < 0 ? [] : kept.splice(index, 1);
         const socket = before?.socket ?? openListener(address, this.#backend);
-        const path = address.path?.startsWith("\0") === true ? undefined : address.path;
+        const isFile = address.path !== undefined && !address.path.startsWith("\0");
+        // The working directory may change before the file is removed.
+        const path = isFile ? resolve(address.path) : undefined;
         const file = before?.file ?? (path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false }));
         const each = { key, socket, name, path, file };
         if (before === undefined) opened.push(each);
