@@ -72,8 +72,11 @@ async function show(
   let before: Report | undefined;
   while (!signal.aborted) {
     const now = await Promise.race([reports.next(), aborted(signal)]);
-    if (now === undefined)
-      return signal.aborted ? 0 : complain("the process has ended, or no longer serves", EXIT_FAILED);
+    if (now === undefined) {
+      if (signal.aborted) return 0;
+      const why = before === undefined ? "has ended, or has 8 clients already" : "has ended, or no longer serves";
+      return complain(`the process ${why}`, EXIT_FAILED);
+    }
     if (json && (before !== undefined || !once)) process.stdout.write(`${JSON.stringify(now)}\n`);
     else if (!json && before !== undefined)
       process.stdout.write((isLive ? HOME : "") + view(before, now, viewOptions(isLive)));
@@ -191,7 +194,9 @@ class Reports {
       () => "late" as const,
       () => "late" as const,
     );
-    const line = await Promise.race([this.#lines.next(), timeout]);
+    // A reset, by a server that turns this client away, say, is an end as well.
+    const next = this.#lines.next().catch(() => ({ done: true as const, value: undefined }));
+    const line = await Promise.race([next, timeout]);
     late.abort();
     if (line === "late") {
       throw new TopError(`${this.#what} does not answer: no loop runs on its map, or a callback keeps it busy`);

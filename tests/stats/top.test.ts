@@ -2,7 +2,7 @@
 
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -268,6 +268,27 @@ describe("wasyncore top", () => {
     await ended;
     server.close();
     expect(existsSync(path)).toBe(false);
+  });
+
+  test.each([
+    [
+      "resets",
+      (socket: Socket) => void socket.resetAndDestroy(),
+      /^wasyncore: the process has ended, or has 8 clients/,
+    ],
+    ["ends", (socket: Socket) => void socket.end(), /^wasyncore: the process has ended, or has 8 clients/],
+  ])("a server that %s the connection is an error in one line", async (_what, answer, message) => {
+    const path = join(runtime, "fake.sock");
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.once("data", () => answer(socket));
+    });
+    server.listen(path);
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const { code, stderr } = await top("--socket", path, "--once", "--interval", "0.2").ended;
+    expect([code, stderr]).toEqual([1, expect.stringMatching(message)]);
+    expect(stderr.trimEnd()).not.toContain("\n");
   });
 
   test("--pid finds the worker thread that serves, and removes what an ended one has left", async () => {
