@@ -98,6 +98,9 @@ describe("serveStats", () => {
     mkdirSync(join(runtime, "wasyncore"));
     chmodSync(join(runtime, "wasyncore"), 0o755);
     expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY" }));
+    rmSync(join(runtime, "wasyncore"), { recursive: true });
+    writeFileSync(join(runtime, "wasyncore"), "a file");
+    expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY" }));
     expect(() => serveStats({ port: 80 } as object)).toThrow(/port/);
     expect(() => serveStats({ maps: [{}] as never, path: join(runtime, "s") })).toThrow(/"options.maps"/);
     expect(() => serveStats({ map, path: 5 as never })).toThrow(/"options.path"/);
