@@ -12,9 +12,6 @@ const COUNT_MAX = 1024;
 const LENGTH_MAX = 0xffff_ffff;
 
 /** One vector, used again for every call. */
-/** What a call writes at most. A datagram is never longer. */
-const PIECE_BYTES = 65_536;
-
 export class Iovecs {
   readonly #memory: GuestMemory;
   readonly #at = new Uint32Array(COUNT_MAX);
@@ -71,13 +68,13 @@ export class Iovecs {
   }
 
   /**
-   * The bytes in one piece: where they are if they are that, else as many of them as `target()` holds, in it. Not more than
-   * {@link PIECE_BYTES}: what a call writes is bounded, whatever the guest asks for.
+   * The bytes in one piece: where they are if they are that, at most `mostBytes` of them; else as many of them as `target()`
+   * holds, in it.
    */
-  gather(target: () => Uint8Array): Uint8Array {
+  gather(mostBytes: number, target: () => Uint8Array): Uint8Array {
     const { bytes } = this.#memory;
     const first = this.#at[0] ?? 0;
-    if (this.#count <= 1) return bytes.subarray(first, first + Math.min(this.#total, PIECE_BYTES));
+    if (this.#count <= 1) return bytes.subarray(first, first + Math.min(this.#total, mostBytes));
     const gathered = target();
     const most = gathered.length;
     let done = 0;

@@ -218,7 +218,9 @@ export class Transfer {
   /** What is to be sent, in one piece. A datagram cannot be sent in part. */
   #data(descriptor: Descriptor): Uint8Array | number {
     const { iovecs } = this.#context;
-    const gathered = iovecs.gather(() => (this.#gathered ??= new Uint8Array(BUFFER_BYTES)));
+    // A socket takes no more than its buffer. What else is written by one call is bounded, whatever the guest asks for.
+    const mostBytes = descriptor.isSocket ? Infinity : BUFFER_BYTES;
+    const gathered = iovecs.gather(mostBytes, () => (this.#gathered ??= new Uint8Array(BUFFER_BYTES)));
     return descriptor.isDatagram && gathered.length < iovecs.total ? -ERRNO_MSGSIZE : gathered;
   }
 }
