@@ -3,7 +3,7 @@
 /** What kind of file it is: S_IFMT. */
 export type FileKind = "file" | "directory" | "link" | "character" | "block" | "pipe" | "socket" | "unknown";
 
-/** struct stat, as far as it is the same everywhere. Times are nanoseconds since 1970-01-01T00:00:00Z. */
+/** The fields of struct stat that every platform has. Times are nanoseconds since 1970-01-01T00:00:00Z. */
 export interface FileStatus {
   readonly kind: FileKind;
   readonly device: bigint;

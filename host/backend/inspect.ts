@@ -6,7 +6,7 @@ export const INSPECT: unique symbol = Symbol.for("nodejs.util.inspect.custom");
 /** The options of `util.inspect`, which are passed on. */
 export type InspectOptions = object;
 
-/** `util.inspect`, as it is given to the method. */
+/** The `util.inspect` that calls the method. */
 export type Inspect = (value: unknown, options: object) => string;
 
 /** What is being inspected: `util.inspect` does not see that a method which it calls is within itself. */

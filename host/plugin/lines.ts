@@ -28,7 +28,7 @@ export class LineSplitter {
     }
   }
 
-  /** What is left is a line without its end. */
+  /** The rest is a line without a line end. */
   end(): void {
     const rest = this.#rest + this.#decoder.end();
     this.#rest = "";

@@ -92,7 +92,7 @@ export class Plugin {
     this.#checkStopped();
     this.#listeners.prepare(this.#policy.listen).commit();
     try {
-      const running = this.#launch(compiled, this.#policy, this.#listeners.lend());
+      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend());
       this.#current = running;
       await this.#waitUp(running);
     } catch (error) {
@@ -113,7 +113,7 @@ export class Plugin {
       const listeners = this.#listeners.prepare(policy.listen);
       let running: Running;
       try {
-        running = this.#launch(compiled, policy, listeners.lend());
+        running = this.#launch(code.name, compiled, policy, listeners.lend());
         await this.#waitUp(running);
         // A command that has done its work is no replacement for one that serves.
         if (!this.#running.has(running)) {
@@ -198,11 +198,11 @@ export class Plugin {
     this.#listeners.close();
   }
 
-  #launch(code: CompiledCode, policy: Policy, lent: LentListeners): Running {
+  #launch(program: string, code: CompiledCode, policy: Policy, lent: LentListeners): Running {
     const accountMemory = new SharedArrayBuffer(Account.BYTES);
     const grant: Grant = {
       plugin: this.name,
-      program: this.#code.name,
+      program,
       policy,
       listeners: lent,
       nullFds: this.#nullFds,
@@ -276,7 +276,10 @@ export class Plugin {
       this.#listeners.close();
       return this.#hooks.onDown(ending);
     }
-    const delayMs = Math.min(restart.maxDelayMs, restart.minDelayMs * restart.factor ** before);
+    const delayMs = Math.min(
+      restart.maxDelayMs,
+      restart.minDelayMs === 0 ? 0 : restart.minDelayMs * restart.factor ** before,
+    );
     this.#state = "waiting";
     this.#restartedAtMs.push(nowMs);
     this.#restarts++;
@@ -295,7 +298,7 @@ export class Plugin {
     try {
       const compiled = await this.#code.compile(this.#policy);
       if (this.#stopped !== undefined || this.#current !== undefined) return;
-      const running = this.#launch(compiled, this.#policy, this.#listeners.lend());
+      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend());
       this.#current = running;
       await this.#waitUp(running);
     } catch (error) {

@@ -4,7 +4,7 @@ import { mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from "n
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../host/backend/backend.js";
-import { ERRNO, onLinux, owned, temporary, text } from "./support.js";
+import { ERRNO, missing, owned, temporary, text } from "./support.js";
 
 export function describePaths(backend: Backend): void {
   /** A directory with a file, beside one with a secret; its descriptor. */
@@ -19,7 +19,7 @@ export function describePaths(backend: Backend): void {
     return { fd: owned(backend, openSync(path, "r")), path, outside };
   }
 
-  describe.runIf(onLinux)("paths beneath a directory", () => {
+  describe.skipIf(missing !== "")("paths beneath a directory", () => {
     test("are made, renamed, linked, read and removed", () => {
       const { fd, path } = prepared();
       expect([backend.makeDirectoryBeneath(fd, "a", 0o777), backend.makeDirectoryBeneath(fd, "a/b", 0o777)]).toEqual([

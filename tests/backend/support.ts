@@ -15,11 +15,13 @@ import {
   ReadyRow,
   type SocketAddress,
 } from "../../host/backend/backend.js";
+import { leaveOut, missingLinux } from "../support/missing.js";
 
 export const POLLERS = ["epoll", "poll"] as const;
 export const ERRNO = constants.errno;
 
-export const onLinux = process.platform === "linux";
+/** Why tests of what Linux alone has cannot run; "" where they can. */
+export const missing = leaveOut("Tests of files and paths beneath a directory", missingLinux());
 
 /** A directory of the test's own. */
 export function temporary(): string {

@@ -132,7 +132,7 @@ describe.skipIf(missing !== "")("a C guest", () => {
     ]);
   });
 
-  test("that may only read is told so", async () => {
+  test("that may only read gets an error when it writes", async () => {
     const data = granted();
     const { code, stdout } = await run("--dir", `${data}::/data:ro`);
     expect(code).toBe(0);

@@ -59,7 +59,7 @@ class RuleSet {
     return this.#hosts.length === 0;
   }
 
-  /** A path is compared as it is written: another spelling of it is another path. */
+  /** A path is compared by its text: another spelling is another path. */
   hasPath(path: string): boolean {
     return this.#paths.has(path);
   }

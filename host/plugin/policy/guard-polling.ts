@@ -172,7 +172,7 @@ export class GuardedPollSet implements PollSet {
     for (let from = 0; from < count * ReadyRow.STRIDE; from += ReadyRow.STRIDE) {
       const fd = rows[from + ReadyRow.FD] ?? 0;
       const bits = rows[from + ReadyRow.BITS] ?? 0;
-      // A pending error is told once: it would be lost.
+      // A pending error is reported once, and would be lost.
       const withheld = (rows[from + ReadyRow.ERROR] ?? 0) === 0 ? bits & this.#withheldOf(this.#context.fileOf(fd)) : 0;
       if (withheld !== 0) this.#park(fd, withheld);
       // Without a direction a row is about a descriptor that nobody asked about.

@@ -207,7 +207,7 @@ function isBeneath(path: string, directory: string): boolean {
   return false;
 }
 
-/** The path as it is without symbolic links, as far as it exists. */
+/** The path with the symbolic links of its existing part resolved. */
 function withoutLinks(path: string): string {
   const whole = resolve(path);
   try {
