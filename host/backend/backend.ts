@@ -24,6 +24,7 @@ export type * from "./files.js";
 export type * from "./names.js";
 export * from "./polling.js";
 export type * from "./sockets.js";
+export type * from "./turns.js";
 
 /** Polls descriptors and does socket operations. Descriptors are small non-negative integers. */
 export interface Backend extends SocketCalls, AncillaryCalls, FileCalls, NameCalls, PollCalls {

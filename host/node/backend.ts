@@ -128,5 +128,6 @@ function createClock(libc: Libc): Clock {
       const [seconds = 0n, nanoseconds = 0n] = time;
       return seconds * 1_000_000_000n + nanoseconds;
     },
+    turnTaker: undefined,
   };
 }

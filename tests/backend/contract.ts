@@ -12,15 +12,17 @@ import { describeNames } from "./names.js";
 import { describeOptions } from "./options.js";
 import { describePolling } from "./polling.js";
 import { describeSockets } from "./sockets.js";
+import { operatingSystem, type System } from "./system.js";
 
-export function describeBackend(name: string, backend: Backend): void {
+/** @param system what is behind the backend */
+export function describeBackend(name: string, backend: Backend, system: System = operatingSystem): void {
   describe(name, () => {
-    describePolling(backend);
+    describePolling(backend, system);
     describeSockets(backend);
     describeOptions(backend);
-    describeAncillary(backend);
-    describeFiles(backend);
-    describeNames(backend);
+    describeAncillary(backend, system);
+    describeFiles(backend, system);
+    describeNames(backend, system);
     describeBadInput(backend);
   });
 }

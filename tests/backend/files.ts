@@ -1,11 +1,12 @@
 /** Holds a backend's calls on descriptors of any kind to `FileCalls`. */
 
-import { constants, openSync } from "node:fs";
+import { constants } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../host/backend/backend.js";
+import type { System } from "./system.js";
 import { bytes, closeOwned, ERRNO, owned, ownedPair, text } from "./support.js";
 
-export function describeFiles(backend: Backend): void {
+export function describeFiles(backend: Backend, system: System): void {
   describe("descriptors", () => {
     test("pipes block by default, and carry bytes", () => {
       const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
@@ -33,15 +34,15 @@ export function describeFiles(backend: Backend): void {
     });
 
     test("a file is opened beneath a directory, and nothing outside of it", () => {
-      const directory = owned(backend, openSync(new URL(".", import.meta.url), "r"));
-      const fd = owned(backend, backend.openBeneath(directory, "files.ts", constants.O_RDONLY, 0));
+      const directory = owned(backend, system.openDirectory());
+      const fd = owned(backend, backend.openBeneath(directory, "system.ts", constants.O_RDONLY, 0));
       const target = new Uint8Array(3);
       expect(text(target, backend.read(fd, target))).toBe("/**");
       expect(backend.openBeneath(directory, "../support", constants.O_RDONLY, 0)).toBe(-ERRNO.EXDEV);
     });
 
     test("files are read", () => {
-      const fd = owned(backend, openSync(new URL(import.meta.url), "r"));
+      const fd = owned(backend, system.openFile());
       const target = new Uint8Array(3);
       expect(text(target, backend.read(fd, target))).toBe("/**");
     });

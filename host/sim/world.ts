@@ -1,0 +1,339 @@
+/**
+ * Owns a simulated world: its time, its hosts, its faults, and how far it is run. Knows hosts; knows no socket.
+ */
+
+import {
+  checkArray,
+  checkBoolean,
+  checkFunction,
+  checkInteger,
+  checkMs,
+  checkOptions,
+  checkString,
+  rangeError,
+} from "../backend/check.js";
+import { LoopError } from "../backend/errors.js";
+import { type Ip, ipOf, isAny, isLoopback, isMulticast } from "./addresses.js";
+import type { OpenCount } from "./descriptors.js";
+import { E } from "./file.js";
+import type { FaultTable } from "./fault-table.js";
+import { type FaultFilter, Faults, type Injection } from "./faults.js";
+import { type Around, type HostOptions, SimHost } from "./host.js";
+import { type Course, TURN_NS } from "./loops.js";
+import { Names } from "./names.js";
+import { type Cut, Network } from "./network.js";
+import { planSchedules } from "./schedule.js";
+import { Timeline } from "./timeline.js";
+import { Trace, TraceHash } from "./trace.js";
+
+const NS_PER_MS = 1e6;
+/** 2000-01-01T00:00:00Z. */
+const START_MS = 946_684_800_000;
+const DESCRIPTOR_LIMIT = 65_536;
+const OPEN_MAX = 1_000_000;
+/** A year, within which the nanoseconds of a clock are exact to 2. */
+const LIMIT_MS = 365 * 24 * 3600 * 1000;
+
+/** What a world is made with. */
+export interface WorldOptions {
+  /** The same seed gives the same run. A whole number of 32 bits; default 1. */
+  readonly seed?: number;
+  /** The realtime at which it begins: a Date, or milliseconds since 1970. Default 2000-01-01T00:00:00Z. */
+  readonly start?: Date | number;
+  readonly faults?: FaultTable;
+  /** Leaves some of the faults out: for looking for those that matter. */
+  readonly leavesOut?: FaultFilter;
+  /** A wait that blocks fails with EDEADLK at this time. Default: a year. */
+  readonly limitMs?: number;
+}
+
+/** How far a world is run. */
+export interface RunOptions {
+  /** Until this time, in milliseconds since the world began. Default: the world's limit. */
+  readonly untilMs?: number;
+  /** At most so many turns of all loops together. */
+  readonly turns?: number;
+  /** Until it returns true; called between turns. */
+  readonly until?: () => boolean;
+}
+
+/** Why a run ended. */
+export type RunEnd = "until" | "time" | "turns" | "idle";
+
+const WORLD_OPTIONS = ["seed", "start", "faults", "leavesOut", "limitMs"] as const;
+const HOST_OPTIONS = ["addresses", "names", "descriptorLimit"] as const;
+const RUN_OPTIONS = ["untilMs", "turns", "until"] as const;
+
+/** Hosts with a network between them, in memory, with a time of their own. */
+export class SimWorld {
+  readonly seed: number;
+  readonly #timeline = new Timeline();
+  readonly #trace = new TraceHash();
+  readonly #faults: Faults;
+  readonly #network: Network;
+  readonly #names: Names;
+  readonly #hosts: SimHost[] = [];
+  readonly #byIp = new Map<string, SimHost>();
+  readonly #around: Around;
+  readonly #course: Course;
+  readonly #limitNs: number;
+  #failure: { readonly error: unknown } | undefined;
+  #isRunning = false;
+  /** How many calls deep it is in what it runs. */
+  #depth = 0;
+
+  constructor(options: WorldOptions = {}) {
+    checkOptions("options", options as unknown, WORLD_OPTIONS);
+    const { seed = 1, start = START_MS, faults = {}, leavesOut, limitMs = LIMIT_MS } = options;
+    checkInteger("options.seed", seed, 0, 0xffff_ffff);
+    const startMs: unknown = start instanceof Date ? start.getTime() : start;
+    checkMs("options.start", startMs);
+    checkMs("options.limitMs", limitMs);
+    if (leavesOut !== undefined) checkFunction("options.leavesOut", leavesOut);
+    this.seed = seed;
+    this.#limitNs = limitMs * NS_PER_MS;
+    const timeline = this.#timeline;
+    const trace = this.#trace;
+    this.#faults = new Faults(
+      faults,
+      seed,
+      leavesOut,
+      () => timeline.nowNs,
+      (name, host) => {
+        trace.add(Trace.FAULT, timeline.nowNs, 0, 0);
+        trace.text(name + host);
+      },
+    );
+    this.#network = new Network(timeline, this.#faults);
+    this.#names = new Names(this.#faults);
+    this.#course = { timeline, trace, turns: 0, activity: 0, loops: new Set() };
+    const open: OpenCount = { count: 0, max: OPEN_MAX };
+    this.#around = {
+      course: this.#course,
+      network: this.#network,
+      faults: this.#faults,
+      names: this.#names,
+      open,
+      hosts: this.#hosts,
+      startNs: BigInt(Math.round(startMs * 1000)) * 1000n,
+      hostAt: (ip) => this.#byIp.get(ip.text),
+      block: (timeoutMs, isReady) => this.#block(timeoutMs, isReady),
+      spend: (isBlocking) => this.#spend(isBlocking),
+      failed: (error) => {
+        this.#failure ??= { error };
+      },
+    };
+    planSchedules(this.#faults, timeline, this);
+  }
+
+  /** The host with an address, which is made where there is none. `options` are for a host that is made. */
+  host(address: string, options: HostOptions = {}): SimHost {
+    checkString("address", address);
+    checkOptions("options", options as unknown, HOST_OPTIONS);
+    const ip = hostIp("address", address);
+    const found = this.#byIp.get(ip.text);
+    if (found !== undefined) return found;
+    const { addresses = [], names = [], descriptorLimit = DESCRIPTOR_LIMIT } = options;
+    checkArray("options.addresses", addresses);
+    checkArray("options.names", names);
+    checkInteger("options.descriptorLimit", descriptorLimit, 0, DESCRIPTOR_LIMIT);
+    const others = addresses.map((each, index) => hostIp(`options.addresses[${index}]`, each));
+    for (const [index, name] of names.entries()) checkString(`options.names[${index}]`, name);
+    const host = new SimHost(this.#around, [ip, ...others], descriptorLimit);
+    this.#hosts.push(host);
+    for (const { text } of [ip, ...others]) this.#byIp.set(text, host);
+    for (const name of names) for (const { text } of [ip, ...others]) this.#names.add(name, text);
+    return host;
+  }
+
+  /** In the order in which they were made. */
+  get hosts(): readonly SimHost[] {
+    return this.#hosts;
+  }
+
+  /** Milliseconds since the world began. */
+  get nowMs(): number {
+    return this.#timeline.nowNs / NS_PER_MS;
+  }
+
+  /** How many turns its loops have taken. */
+  get turns(): number {
+    return this.#course.turns;
+  }
+
+  /** How many loops run in it. */
+  get loops(): number {
+    return this.#course.loops.size;
+  }
+
+  /** Calls back at a time of the world, in milliseconds since it began: what a test does in the middle of a run. */
+  at(timeMs: number, callback: () => void): void {
+    checkMs("timeMs", timeMs);
+    checkFunction("callback", callback);
+    this.#timeline.plan(timeMs * NS_PER_MS, () => {
+      this.#course.activity += 1;
+      callback();
+    });
+  }
+
+  /**
+   * Nothing passes from one host to another, or between them; without `to`, to and from every host. TCP sends again, and
+   * gives up after some 15 minutes; datagrams are lost.
+   * @returns a call that ends it
+   */
+  partition(from: SimHost, to?: SimHost, oneWay = false): () => void {
+    checkBoolean("oneWay", oneWay);
+    const cuts: Cut[] = [{ from, to }];
+    if (!oneWay) cuts.push({ from: to, to: from });
+    for (const cut of cuts) this.#network.cut(cut);
+    return () => {
+      for (const cut of cuts) this.#network.mend(cut);
+    };
+  }
+
+  /**
+   * Runs the loops of all hosts in the order of the world's time; an idle hour costs nothing. Between turns, promises of
+   * the process go on: do not wait for anything in them that is outside of the world.
+   * @throws what a program of a host threw, or rejected with
+   */
+  async run(options: RunOptions = {}): Promise<RunEnd> {
+    const course = this.#course;
+    const timeline = this.#timeline;
+    const end = this.#enter(options);
+    let settledAt = -1;
+    try {
+      while (true) {
+        // Promises go on when everything has been done that is to be done at this time.
+        while (settledAt !== course.activity && timeline.nextNs > timeline.nowNs) {
+          settledAt = course.activity;
+          await settled();
+        }
+        const reason = end();
+        if (reason !== undefined) return reason;
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  /** The same, but blocks: no promise goes on meanwhile, as in `loopSync`. */
+  runSync(options: RunOptions = {}): RunEnd {
+    const end = this.#enter(options);
+    try {
+      while (true) {
+        const reason = end();
+        if (reason !== undefined) return reason;
+      }
+    } finally {
+      this.#isRunning = false;
+    }
+  }
+
+  /** 16 hexadecimal digits, made of all that has happened so far. */
+  traceHash(): string {
+    return this.#trace.toString();
+  }
+
+  /** The faults that came, a line each. */
+  explain(): string {
+    return this.#faults.explain();
+  }
+
+  /** The faults that came; no more than the first 100,000. */
+  get injections(): readonly Injection[] {
+    return this.#faults.injections;
+  }
+
+  /** Checks the options of a run. @returns what takes the next step, or says why there is none */
+  #enter(options: RunOptions): () => RunEnd | undefined {
+    checkOptions("options", options as unknown, RUN_OPTIONS);
+    const { untilMs = this.#limitNs / NS_PER_MS, turns = Infinity, until } = options;
+    checkMs("options.untilMs", untilMs);
+    if (turns !== Infinity) checkInteger("options.turns", turns, 0, Number.MAX_SAFE_INTEGER);
+    if (until !== undefined) checkFunction("options.until", until);
+    if (this.#isRunning || this.#depth > 0) throw new LoopError("ERR_LOOP_RUNNING", "the world is running already");
+    this.#isRunning = true;
+    const timeline = this.#timeline;
+    const course = this.#course;
+    const endNs = untilMs * NS_PER_MS;
+    const lastTurn = course.turns + turns;
+    return () => {
+      this.#rethrow();
+      if (until?.() === true) return "until";
+      if (course.turns >= lastTurn) return "turns";
+      if (this.#step(endNs)) return undefined;
+      if (timeline.nextNs === Infinity) return "idle";
+      timeline.nowNs = Math.max(timeline.nowNs, endNs);
+      return "time";
+    };
+  }
+
+  #rethrow(): void {
+    const failure = this.#failure;
+    if (failure === undefined) return;
+    this.#failure = undefined;
+    throw failure.error;
+  }
+
+  /** What is planned next. @returns false where that is nothing, or after `limitNs` */
+  #step(limitNs: number): boolean {
+    const timeline = this.#timeline;
+    if (timeline.nextNs > timeline.nowNs) {
+      // Everything waits: what has run may have changed what sampled channels are interested in.
+      this.#deeper(() => {
+        for (const loop of this.#course.loops) loop.sampleAgain();
+      });
+      const { nextNs } = timeline;
+      if (nextNs > limitNs || nextNs === Infinity) return false;
+      timeline.nowNs = nextNs;
+    }
+    this.#deeper(timeline.runNext);
+    return true;
+  }
+
+  #deeper(call: () => void): void {
+    this.#depth += 1;
+    try {
+      call();
+    } finally {
+      this.#depth -= 1;
+    }
+  }
+
+  #block(timeoutMs: number, isReady: () => boolean): number {
+    const timeline = this.#timeline;
+    const endNs = timeline.nowNs + Math.ceil(timeoutMs * NS_PER_MS);
+    const limitNs = Math.min(endNs, this.#limitNs);
+    while (!isReady()) {
+      if (timeline.nowNs >= endNs) return 0;
+      if (this.#step(limitNs)) continue;
+      // Nothing can end this wait any more.
+      if (limitNs < endNs) return -E.EDEADLK;
+      timeline.nowNs = endNs;
+    }
+    return 0;
+  }
+
+  /** Calls outside of a run take time as well: whoever polls again and again sees it pass. */
+  #spend(isBlocking: boolean): void {
+    if (this.#depth > 0 && !isBlocking) return;
+    const timeline = this.#timeline;
+    const endNs = timeline.nowNs + TURN_NS;
+    while (this.#step(endNs));
+    timeline.nowNs = Math.max(timeline.nowNs, endNs);
+  }
+}
+
+/** After all promises that can go on have gone on. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+function hostIp(name: string, address: unknown): Ip {
+  checkString(name, address);
+  const ip = ipOf(address);
+  if (ip === undefined || isAny(ip) || isLoopback(ip) || isMulticast(ip)) {
+    throw rangeError(name, "a numeric address that a host can have", JSON.stringify(address));
+  }
+  return ip;
+}

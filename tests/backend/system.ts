@@ -1,0 +1,45 @@
+/**
+ * Owns what the contract needs of the system behind a backend: files that are there, and calls that the backend does not
+ * see. For most backends it is the operating system that runs the test. Knows no backend.
+ */
+
+import { closeSync, fstatSync, openSync, readFileSync, readSync, writeSync } from "node:fs";
+
+export interface System {
+  /** Has it what Linux has? */
+  readonly isLinux: boolean;
+  /** Its loopback interface. */
+  readonly loopback: string;
+  /** Who runs the test on it. */
+  readonly credentials: { readonly pid: number; readonly uid: number | undefined; readonly gid: number | undefined };
+  /** Opens the directory that this file is in. */
+  openDirectory(): number;
+  /** Opens this file. */
+  openFile(): number;
+  /** Closes a descriptor behind the backend's back. */
+  close(fd: number): void;
+  read(fd: number, target: Uint8Array): number;
+  write(fd: number, data: Uint8Array): void;
+  /** Lets the system go on until a promise of the backend's settles. */
+  outcomeOf<T>(promise: Promise<T>): Promise<T>;
+  /** Equal for two descriptors of one file. */
+  identityOf(fd: number): unknown;
+}
+
+/** What is in this file. */
+export function ownText(): string {
+  return readFileSync(new URL(import.meta.url), "utf8");
+}
+
+export const operatingSystem: System = {
+  isLinux: process.platform === "linux",
+  loopback: process.platform === "linux" ? "lo" : "lo0",
+  credentials: { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() },
+  openDirectory: () => openSync(new URL(".", import.meta.url), "r"),
+  openFile: () => openSync(new URL(import.meta.url), "r"),
+  close: closeSync,
+  read: (fd, target) => readSync(fd, target),
+  write: (fd, data) => void writeSync(fd, data),
+  outcomeOf: (promise) => promise,
+  identityOf: (fd) => fstatSync(fd).ino,
+};
