@@ -2,8 +2,9 @@
  * Makes dist/ of what tsc wrote into build/host and build/types:
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
+ *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   cli/main.js       the command, and a file for each of its commands
- *   **.d.ts           the types that index.d.ts and portable/index.d.ts reach
+ *   **.d.ts           the types that the index.d.ts of each entry reach
  *
  * One file loads several times faster than a hundred. It is not minified, and the library's source maps hold the TypeScript,
  * without the blocks of documentation, most of which are in the types. The dependencies stay outside. Every module is in one file only, so that all entries share their classes.
@@ -19,14 +20,15 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts"];
+const ENTRIES = ["index", "portable/index", "sim/index", "cli/main"];
+const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "sim/index.d.ts"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
 
 const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
+const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -68,7 +70,7 @@ async function bundle() {
     hoistTransitiveImports: false,
     // The command's files are where its modules were in host/: from there it finds the rest of the package.
     chunkFileNames: (chunk) => (chunk.moduleIds.some(inCommand) ? "cli/[name].js" : "[name].js"),
-    manualChunks: (id) => (inCommand(id) ? undefined : "wasyncore"),
+    manualChunks: (id) => (inCommand(id) || inWorld(id) ? undefined : "wasyncore"),
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isMapOfCommand(fileName));

@@ -46,9 +46,8 @@ class Registration implements Watcher {
   bits(): number {
     const ready = this.file.ready();
     let bits = ready & (this.interest | ALWAYS_REPORTED);
-    // With an error or a hang-up no call blocks.
-    if ((bits & ALWAYS_REPORTED) !== 0) bits |= this.interest & ready & UNBLOCKED;
-    if ((ready & Ready.ERROR) !== 0) bits |= this.interest & UNBLOCKED;
+    // With an error or a hang-up no call blocks: as with epoll, it is ready in both directions.
+    if ((bits & ALWAYS_REPORTED) !== 0) bits |= this.interest & UNBLOCKED;
     return bits;
   }
 }
@@ -63,6 +62,7 @@ export class SimPollSet implements PollSet {
   #isClosed = false;
   readonly #watches = new Set<() => void>();
   #isCheckPlanned = false;
+  #isWaiting = false;
 
   constructor(waiting: Waiting) {
     this.#waiting = waiting;
@@ -132,7 +132,8 @@ export class SimPollSet implements PollSet {
 
   readonly #check = (): void => {
     this.#isCheckPlanned = false;
-    if (this.hasReady()) for (const onReady of this.#watches) onReady();
+    // What waits finds it by itself.
+    if (!this.#isWaiting && this.hasReady()) for (const onReady of this.#watches) onReady();
   };
 
   /** Is one of them ready? Those that are not are no longer listed. */
@@ -147,11 +148,17 @@ export class SimPollSet implements PollSet {
     if (this.#waiting.isInterrupted()) return 0;
     // Less than a microsecond is a rounding error of a deadline that has passed.
     const isBlocking = timeoutMs >= 0.001;
-    this.#waiting.spend(isBlocking);
-    const found = this.#collect();
-    if (found > 0 || !isBlocking) return found;
-    const failed = this.#waiting.block(timeoutMs, this.hasReady);
-    return failed < 0 ? failed : this.#collect();
+    this.#isWaiting = true;
+    try {
+      this.#waiting.spend(isBlocking);
+      if (isBlocking && !this.hasReady()) {
+        const failed = this.#waiting.block(timeoutMs, this.hasReady);
+        if (failed < 0) return failed;
+      }
+    } finally {
+      this.#isWaiting = false;
+    }
+    return this.#collect();
   }
 
   #collect(): number {

@@ -35,10 +35,6 @@ export class TcpSocket extends StreamSocket implements Bound {
   /** Counts connects: an answer to an earlier one is nobody's. */
   #attempt = 0;
 
-  constructor(around: Surroundings, family: "IPv4" | "IPv6", sendBytes: number, receiveBytes: number) {
-    super(around, family, sendBytes, receiveBytes);
-  }
-
   get isDual(): boolean {
     return this.family === "IPv6" && !this.options.isOn("IPV6_V6ONLY");
   }
@@ -99,7 +95,7 @@ export class TcpSocket extends StreamSocket implements Bound {
     const to = endpointOf(address, this.family);
     if (typeof to === "number") return to;
     const { around } = this;
-    if (isMulticast(to.ip)) return -E.ENETUNREACH;
+    if (isMulticast(to.ip) || to.ip.text === "255.255.255.255") return -E.ENETUNREACH;
     const ip = isAny(to.ip) ? (to.ip.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : to.ip;
     const source = around.sourceFor(ip);
     if (source === undefined) return -E.ENETUNREACH;

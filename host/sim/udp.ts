@@ -31,10 +31,6 @@ export class UdpSocket extends DatagramSocket implements Bound {
   #remote: Endpoint | undefined;
   readonly #groups = new Set<string>();
 
-  constructor(around: Surroundings, family: "IPv4" | "IPv6", sendBytes: number, receiveBytes: number) {
-    super(around, family, sendBytes, receiveBytes);
-  }
-
   get isDual(): boolean {
     return this.family === "IPv6" && !this.options.isOn("IPV6_V6ONLY");
   }

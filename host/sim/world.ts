@@ -86,7 +86,7 @@ export class SimWorld {
     checkOptions("options", options as unknown, WORLD_OPTIONS);
     const { seed = 1, start = START_MS, faults = {}, leavesOut, limitMs = LIMIT_MS } = options;
     checkInteger("options.seed", seed, 0, 0xffff_ffff);
-    const startMs: unknown = start instanceof Date ? start.getTime() : start;
+    const startMs: unknown = typeof start === "object" ? start.getTime() : start;
     checkMs("options.start", startMs);
     checkMs("options.limitMs", limitMs);
     if (leavesOut !== undefined) checkFunction("options.leavesOut", leavesOut);
