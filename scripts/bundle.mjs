@@ -6,7 +6,7 @@
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that the index.d.ts of each entry reach
  *
- * One file loads several times faster than a hundred. It is not minified, and the library's source maps hold the TypeScript,
+ * One file loads several times faster than a hundred. The library is not minified, and the library's source maps hold the TypeScript,
  * without the blocks of documentation, most of which are in the types. The dependencies stay outside. Every module is in one file only, so that all entries share their classes.
  */
 
@@ -14,6 +14,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
+import { transform } from "esbuild";
 import { rollup } from "rollup";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -73,16 +74,32 @@ async function bundle() {
     manualChunks: (id) => (inCommand(id) || inWorld(id) ? undefined : "wasyncore"),
   });
   await made.close();
-  const files = output.filter(({ fileName }) => !isMapOfCommand(fileName));
-  return new Map(files.map((file) => [file.fileName, textOf(file)]));
+  const files = output.filter(({ fileName }) => !isLeftOut(fileName));
+  const texts = await Promise.all(
+    files.map(async (file) => [file.fileName, await smaller(file.fileName, textOf(file))]),
+  );
+  return new Map(texts);
 }
 
-/** The package is to be small, and nobody debugs the command from a program. */
-const isMapOfCommand = (fileName) => fileName.startsWith("cli/") && fileName.endsWith(".map");
+/** The simulated network is for tests, and large: its names stay for stack traces, its whitespace does not. */
+async function smaller(name, text) {
+  if (!name.startsWith("sim/")) return text;
+  const { code } = await transform(text, {
+    minifyWhitespace: true,
+    minifySyntax: true,
+    format: "esm",
+    target: "es2022",
+  });
+  return code;
+}
+
+/** The package is to be small, and nobody debugs the command or the simulated network from a program. */
+const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
+const hasNoMap = (fileName) => fileName.startsWith("cli/") || fileName.startsWith("sim/");
 
 function textOf(file) {
   if (file.type === "chunk") {
-    return file.fileName.startsWith("cli/") ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
+    return hasNoMap(file.fileName) ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
   }
   const map = JSON.parse(file.source);
   const sourcesContent = map.sourcesContent.map(withoutDocumentation);

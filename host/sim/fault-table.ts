@@ -92,6 +92,24 @@ export const FAULT_NAMES = Object.keys(FAULTS) as FaultName[];
 /** Faults by name; a number is a rate. */
 export type FaultTable = { readonly [name in FaultName]?: number | FaultSetting };
 
+/** A fault that came. */
+export interface Injection {
+  /** Its number among all faults of the run, from 0. */
+  readonly index: number;
+  /** Milliseconds since the world began. */
+  readonly atMs: number;
+  readonly name: FaultName;
+  /** Its number among the faults of this name, from 0; counted whether or not the others are left out. */
+  readonly occurrence: number;
+  /** The address of the host that it befell; "" for the network. */
+  readonly host: string;
+  /** What it did: "fd 5: 3 of 64 bytes". */
+  readonly detail: string;
+}
+
+/** Leaves a fault out where it returns true; it is not listed either. @param occurrence counts those of this name, from 0 */
+export type FaultFilter = (name: FaultName, occurrence: number) => boolean;
+
 const MOMENT = ["atMs", "forMs", "host", "to", "oneWay"] as const;
 
 /** @throws TypeError, RangeError */
@@ -106,18 +124,19 @@ export function checkFaults(name: string, table: unknown): Map<FaultName, FaultS
     const known: readonly Field[] = FAULTS[fault];
     const setting: unknown = typeof given === "number" ? { rate: given } : given;
     checkOptions(at, setting, known);
-    checkSetting(at, setting as FaultSetting);
+    checkSetting(at, setting as FaultSetting, fault === "clock-jump");
     settings.set(fault, setting as FaultSetting);
   }
   return settings;
 }
 
-function checkSetting(at: string, { rate, nth, ms, jitterMs, bytes, everyMs, forMs, at: moments }: FaultSetting): void {
+function checkSetting(at: string, setting: FaultSetting, isJump: boolean): void {
+  const { rate, nth, ms, jitterMs, bytes, everyMs, forMs, at: moments } = setting;
   if (rate !== undefined) {
     checkMs(`${at}.rate`, rate);
     if (rate > 1) throw rangeError(`${at}.rate`, "from 0 to 1", rate);
   }
-  for (const [name, value] of Object.entries({ ms, jitterMs, forMs })) {
+  for (const [name, value] of Object.entries({ ms, jitterMs, forMs: isJump ? undefined : forMs })) {
     if (value !== undefined) checkMs(`${at}.${name}`, value);
   }
   if (everyMs !== undefined) {

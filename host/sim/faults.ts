@@ -3,50 +3,56 @@
  * one that is left out changes nothing of what the others draw. Knows no socket.
  */
 
-import { checkFaults, FAULT_NAMES, type FaultName, type FaultSetting, type FaultTable } from "./fault-table.js";
+import {
+  checkFaults,
+  FAULT_NAMES,
+  type FaultFilter,
+  type FaultName,
+  type FaultSetting,
+  type FaultTable,
+  type Injection,
+} from "./fault-table.js";
 import { Random } from "./random.js";
-
-/** A fault that came. */
-export interface Injection {
-  /** Its number among all faults of the run, from 0. */
-  readonly index: number;
-  /** Milliseconds since the world began. */
-  readonly atMs: number;
-  readonly name: FaultName;
-  /** The address of the host that it befell; "" for the network. */
-  readonly host: string;
-  /** What it did: "fd 5: 3 of 64 bytes". */
-  readonly detail: string;
-}
-
-/** Leaves a fault out where it returns true; it is not listed either. @param occurrence counts those of this name, from 0 */
-export type FaultFilter = (name: FaultName, occurrence: number) => boolean;
 
 /** So many are listed; those after them are counted. */
 const LISTED_MAX = 100_000;
 
+/** More than there are faults: the generators of one seed are numbered. */
+const STREAMS = 64;
+
 class Chance {
   readonly setting: FaultSetting;
-  readonly random: Random;
+  /** For how strong it is: of its own for each occurrence, so that leaving one out changes nothing of the next. */
+  random: Random;
+  readonly #seed: number;
+  readonly #stream: number;
+  readonly #cases: Random;
   readonly #nth: ReadonlySet<number>;
-  #cases = 0;
-  #occurrences = 0;
+  #count = 0;
+  /** How many came so far, the last of them being one less. */
+  occurrences = 0;
 
-  constructor(setting: FaultSetting, random: Random) {
+  constructor(setting: FaultSetting, seed: number, stream: number) {
     this.setting = setting;
-    this.random = random;
+    this.#seed = seed;
+    this.#stream = stream;
+    this.random = new Random(seed, stream);
+    this.#cases = new Random(seed, STREAMS + stream);
     this.#nth = new Set(setting.nth);
   }
 
   /** One case more. @returns the number of this occurrence; negative where it does not come */
   draw(): number {
-    this.#cases += 1;
-    const byRate = this.random.chance(this.setting.rate ?? 0);
-    return byRate || this.#nth.has(this.#cases) ? this.occur() : -1;
+    this.#count += 1;
+    const byRate = this.#cases.chance(this.setting.rate ?? 0);
+    if (!byRate && !this.#nth.has(this.#count)) return -1;
+    const occurrence = this.occur();
+    this.random = new Random(this.#seed, (2 + occurrence) * STREAMS + this.#stream);
+    return occurrence;
   }
 
   occur(): number {
-    return this.#occurrences++;
+    return this.occurrences++;
   }
 }
 
@@ -68,7 +74,7 @@ export class Faults {
     onInjection: (name: FaultName, host: string) => void,
   ) {
     for (const [name, setting] of checkFaults("faults", table)) {
-      this.#chances.set(name, new Chance(setting, new Random(seed, 1 + FAULT_NAMES.indexOf(name))));
+      this.#chances.set(name, new Chance(setting, seed, 1 + FAULT_NAMES.indexOf(name)));
     }
     this.any = this.#chances.size > 0;
     this.#leavesOut = leavesOut;
@@ -107,7 +113,8 @@ export class Faults {
     const index = this.count++;
     this.#onInjection(name, host);
     if (index >= LISTED_MAX) return;
-    this.injections.push({ index, atMs: this.#nowNs() / 1e6, name, host, detail });
+    const occurrence = (this.#chances.get(name)?.occurrences ?? 1) - 1;
+    this.injections.push({ index, atMs: this.#nowNs() / 1e6, name, occurrence, host, detail });
   }
 
   /** {@link comes}, and listed. */

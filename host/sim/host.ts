@@ -11,7 +11,8 @@ import { createBackend } from "./backend.js";
 import { Descriptors, type OpenCount } from "./descriptors.js";
 import { FileTree } from "./files.js";
 import type { Faults } from "./faults.js";
-import { type Course, LoopRun, type Machine } from "./loops.js";
+import { type Course, LoopRun, type Place } from "./loops.js";
+import type { Program, SimHost } from "./public-host.js";
 import type { Names } from "./names.js";
 import type { Network } from "./network.js";
 import type { Waiting } from "./poll-set.js";
@@ -21,19 +22,6 @@ import { Trace, type TraceHash } from "./trace.js";
 
 const PID_FIRST = 1000;
 
-/** What runs on a host: called when it starts, and again when the host is back after a crash. */
-export type Program = (host: SimHost) => unknown;
-
-/** What a host is made with. */
-export interface HostOptions {
-  /** Further addresses: IPv6 ones, for example. */
-  readonly addresses?: readonly string[];
-  /** Names that are looked up to its addresses. */
-  readonly names?: readonly string[];
-  /** How many descriptors it may have open. Default 65,536. */
-  readonly descriptorLimit?: number;
-}
-
 /** What a host needs of its world. */
 export interface Around {
   readonly course: Course;
@@ -41,10 +29,10 @@ export interface Around {
   readonly faults: Faults;
   readonly names: Names;
   readonly open: OpenCount;
-  readonly hosts: readonly SimHost[];
+  readonly hosts: readonly Machine[];
   /** Nanoseconds since 1970 at which the world began. */
   readonly startNs: bigint;
-  hostAt(ip: Ip): SimHost | undefined;
+  hostAt(ip: Ip): Machine | undefined;
   block(timeoutMs: number, isReady: () => boolean): number;
   spend(isBlocking: boolean): void;
   /** A program ended with an error. */
@@ -58,17 +46,12 @@ interface Life {
   readonly loops: Set<LoopRun>;
 }
 
-/** A host of a {@link SimWorld}: made by `world.host(address)`. */
-export class SimHost implements Surroundings, Machine {
+export class Machine implements SimHost, Surroundings, Place {
   readonly address: string;
   readonly addresses: readonly string[];
-  /** @internal */
   readonly index: number;
-  /** @internal */
   readonly streams = new PortTable();
-  /** @internal */
   readonly datagrams = new PortTable();
-  /** @internal */
   busyUntilNs = 0;
   readonly #around: Around;
   readonly #ips: readonly Ip[];
@@ -80,7 +63,6 @@ export class SimHost implements Surroundings, Machine {
   #pauses = 0;
   #clockShiftNs = 0n;
 
-  /** @internal */
   constructor(around: Around, ips: readonly [Ip, ...Ip[]], descriptorLimit: number) {
     this.#around = around;
     this.#ips = ips;
@@ -91,17 +73,14 @@ export class SimHost implements Surroundings, Machine {
     this.#life = this.#begin();
   }
 
-  /** Polls and does socket operations on this host: for `new ChannelMap({ backend })`. Another one after a crash. */
   get backend(): Backend {
     return this.#life.backend;
   }
 
-  /** What SO_PEERCRED says of its programs. */
   get pid(): number {
     return PID_FIRST + this.index;
   }
 
-  /** Is it up? Not between a crash and its return. */
   get isUp(): boolean {
     return this.#isUp;
   }
@@ -110,15 +89,10 @@ export class SimHost implements Surroundings, Machine {
     return this.#pauses > 0 || !this.#isUp;
   }
 
-  /** How many descriptors it has open. */
   get openDescriptors(): number {
     return this.#life.descriptors.count;
   }
 
-  /**
-   * Runs a program on the host: calls it now, and again each time that the host is back after a crash. What it throws, or
-   * rejects with, leaves `world.run`.
-   */
   start(program: Program): this {
     checkFunction("program", program);
     this.#programs.push(program);
@@ -126,19 +100,16 @@ export class SimHost implements Surroundings, Machine {
     return this;
   }
 
-  /** Writes a file, and makes its directories. Files outlive a crash. @throws OSError */
   writeFile(path: string, data: string | Uint8Array): void {
     checkString("path", path);
     const failed = this.#tree.write(path, typeof data === "string" ? new TextEncoder().encode(data) : data);
     if (failed < 0) throw new OSError(this.backend.errorCode(failed), { errno: failed, syscall: "open", path });
   }
 
-  /** What is in a file; undefined where there is none. */
   readFile(path: string): Uint8Array | undefined {
     return this.#tree.read(path);
   }
 
-  /** Opens a file or a directory, by the flags of open(2), Linux's. @returns a descriptor. @throws OSError */
   open(path: string, flags = 0): number {
     checkString("path", path);
     const { descriptors } = this.#life;
@@ -148,14 +119,12 @@ export class SimHost implements Surroundings, Machine {
     throw new OSError(this.backend.errorCode(file), { errno: file, syscall: "open", path });
   }
 
-  /** Removes a file, or the path of a Unix socket. @throws OSError */
   unlink(path: string): void {
     checkString("path", path);
     const failed = this.#tree.unlink(path);
     if (failed < 0) throw new OSError(this.backend.errorCode(failed), { errno: failed, syscall: "unlink", path });
   }
 
-  /** Takes no turns until {@link resume}; calls are counted. The network goes on, as for a process that is stopped. */
   pause(): void {
     this.#pauses += 1;
     this.#note("pause");
@@ -168,10 +137,6 @@ export class SimHost implements Surroundings, Machine {
     if (!this.isPaused) for (const loop of this.#life.loops) loop.resume();
   }
 
-  /**
-   * Ends everything on it without a word to anybody. Its loops are never heard of again, as those of a process that was
-   * killed. What peers send is sent again, until it is back and resets their connections, or they give up.
-   */
   crash(): void {
     if (!this.#isUp) return;
     this.#isUp = false;
@@ -185,7 +150,6 @@ export class SimHost implements Surroundings, Machine {
     this.#tree.forgetSockets();
   }
 
-  /** It is back after a crash, with its files, and its programs start anew. */
   restart(): void {
     if (this.#isUp) return;
     this.#isUp = true;
@@ -195,48 +159,39 @@ export class SimHost implements Surroundings, Machine {
     for (const program of this.#programs) this.#call(program);
   }
 
-  /** Moves the realtime clock: forward, or back where negative. The monotonic clock goes on. */
   jumpClock(ms: number): void {
     this.#clockShiftNs += BigInt(Math.round(ms * 1e6));
     this.#note("jump");
   }
 
-  /** @internal */
   get network(): Network {
     return this.#around.network;
   }
 
-  /** @internal */
   get faults(): Faults {
     return this.#around.faults;
   }
 
-  /** @internal */
   get trace(): TraceHash {
     return this.#around.course.trace;
   }
 
-  /** @internal */
   get nowNs(): number {
     return this.#around.course.timeline.nowNs;
   }
 
-  /** @internal */
-  get all(): readonly SimHost[] {
+  get all(): readonly Machine[] {
     return this.#around.hosts;
   }
 
-  /** @internal */
   owns(ip: Ip): boolean {
     return isLoopback(ip) || this.#ips.some((own) => isSame(own, ip));
   }
 
-  /** @internal */
-  hostAt(ip: Ip): SimHost | undefined {
+  hostAt(ip: Ip): Machine | undefined {
     return this.owns(ip) ? this : this.#around.hostAt(ip);
   }
 
-  /** @internal */
   sourceFor(ip: Ip): Ip | undefined {
     if (isLoopback(ip)) return ip.version === 4 ? LOOPBACK_4 : LOOPBACK_6;
     if (!isMulticast(ip) && this.owns(ip)) return ip;

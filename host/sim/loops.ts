@@ -12,7 +12,7 @@ const NS_PER_MS = 1e6;
 export const TURN_NS = 1000;
 
 /** A host, as its loops know it. */
-export interface Machine {
+export interface Place {
   readonly index: number;
   readonly isPaused: boolean;
   /** Until when it is busy with a turn. */
@@ -31,7 +31,7 @@ export interface Course {
 }
 
 export class LoopRun {
-  readonly machine: Machine;
+  readonly machine: Place;
   readonly #course: Course;
   readonly #turns: Turns;
   readonly #signal: AbortSignal | undefined;
@@ -44,7 +44,7 @@ export class LoopRun {
   #isInTurn = false;
   #settle: { readonly resolve: () => void; readonly reject: (error: unknown) => void } | undefined;
 
-  constructor(course: Course, machine: Machine, turns: Turns, signal: AbortSignal | undefined) {
+  constructor(course: Course, machine: Place, turns: Turns, signal: AbortSignal | undefined) {
     this.#course = course;
     this.machine = machine;
     this.#turns = turns;
@@ -130,11 +130,11 @@ export class LoopRun {
       this.#isInTurn = true;
       try {
         const ready = this.#turns.run();
-        this.#course.turns += 1;
-        this.#course.activity += 1;
         trace.add(Trace.TURN, timeline.nowNs, machine.index, ready);
       } finally {
         this.#isInTurn = false;
+        this.#course.turns += 1;
+        this.#course.activity += 1;
       }
       const isAborted = this.#signal?.aborted === true;
       this.#sampledAt = this.#course.activity;

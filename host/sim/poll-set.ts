@@ -145,7 +145,10 @@ export class SimPollSet implements PollSet {
 
   wait(timeoutMs: number): number {
     if (this.#isClosed) return -E.EBADF;
-    if (this.#waiting.isInterrupted()) return 0;
+    if (this.#waiting.isInterrupted()) {
+      if (this.#listed.length > 0 && this.#watches.size > 0) this.#planCheck();
+      return 0;
+    }
     // Less than a microsecond is a rounding error of a deadline that has passed.
     const isBlocking = timeoutMs >= 0.001;
     this.#isWaiting = true;

@@ -3,7 +3,7 @@
 import { rangeError } from "../backend/check.js";
 import type { FaultMoment, FaultName } from "./fault-table.js";
 import type { Faults } from "./faults.js";
-import type { SimHost } from "./host.js";
+import type { SimHost } from "./public-host.js";
 import type { Timeline } from "./timeline.js";
 
 const NS_PER_MS = 1e6;

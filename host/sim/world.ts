@@ -6,6 +6,7 @@ import {
   checkArray,
   checkBoolean,
   checkFunction,
+  checkInstance,
   checkInteger,
   checkMs,
   checkOptions,
@@ -16,12 +17,13 @@ import { LoopError } from "../backend/errors.js";
 import { type Ip, ipOf, isAny, isLoopback, isMulticast } from "./addresses.js";
 import type { OpenCount } from "./descriptors.js";
 import { E } from "./file.js";
-import type { FaultTable } from "./fault-table.js";
-import { type FaultFilter, Faults, type Injection } from "./faults.js";
-import { type Around, type HostOptions, SimHost } from "./host.js";
+import type { FaultFilter, FaultTable, Injection } from "./fault-table.js";
+import { Faults } from "./faults.js";
+import { type Around, Machine } from "./host.js";
 import { type Course, TURN_NS } from "./loops.js";
 import { Names } from "./names.js";
 import { type Cut, Network } from "./network.js";
+import type { HostOptions, SimHost } from "./public-host.js";
 import { planSchedules } from "./schedule.js";
 import { Timeline } from "./timeline.js";
 import { Trace, TraceHash } from "./trace.js";
@@ -72,8 +74,8 @@ export class SimWorld {
   readonly #faults: Faults;
   readonly #network: Network;
   readonly #names: Names;
-  readonly #hosts: SimHost[] = [];
-  readonly #byIp = new Map<string, SimHost>();
+  readonly #hosts: Machine[] = [];
+  readonly #byIp = new Map<string, Machine>();
   readonly #around: Around;
   readonly #course: Course;
   readonly #limitNs: number;
@@ -139,7 +141,7 @@ export class SimWorld {
     checkInteger("options.descriptorLimit", descriptorLimit, 0, DESCRIPTOR_LIMIT);
     const others = addresses.map((each, index) => hostIp(`options.addresses[${index}]`, each));
     for (const [index, name] of names.entries()) checkString(`options.names[${index}]`, name);
-    const host = new SimHost(this.#around, [ip, ...others], descriptorLimit);
+    const host = new Machine(this.#around, [ip, ...others], descriptorLimit);
     this.#hosts.push(host);
     for (const { text } of [ip, ...others]) this.#byIp.set(text, host);
     for (const name of names) for (const { text } of [ip, ...others]) this.#names.add(name, text);
@@ -183,8 +185,9 @@ export class SimWorld {
    */
   partition(from: SimHost, to?: SimHost, oneWay = false): () => void {
     checkBoolean("oneWay", oneWay);
-    const cuts: Cut[] = [{ from, to }];
-    if (!oneWay) cuts.push({ from: to, to: from });
+    const [one, other] = [machine("from", from), to === undefined ? undefined : machine("to", to)];
+    const cuts: Cut[] = [{ from: one, to: other }];
+    if (!oneWay) cuts.push({ from: other, to: one });
     for (const cut of cuts) this.#network.cut(cut);
     return () => {
       for (const cut of cuts) this.#network.mend(cut);
@@ -262,9 +265,9 @@ export class SimWorld {
       if (until?.() === true) return "until";
       if (course.turns >= lastTurn) return "turns";
       if (this.#step(endNs)) return undefined;
-      if (timeline.nextNs === Infinity) return "idle";
-      timeline.nowNs = Math.max(timeline.nowNs, endNs);
-      return "time";
+      const isIdle = timeline.nextNs === Infinity;
+      if (!isIdle || options.untilMs !== undefined) timeline.nowNs = Math.max(timeline.nowNs, endNs);
+      return isIdle ? "idle" : "time";
     };
   }
 
@@ -336,4 +339,9 @@ function hostIp(name: string, address: unknown): Ip {
     throw rangeError(name, "a numeric address that a host can have", JSON.stringify(address));
   }
   return ip;
+}
+
+function machine(name: string, host: SimHost): Machine {
+  checkInstance(name, host, Machine);
+  return host;
 }

@@ -22,6 +22,7 @@ const COMPILER_OPTIONS = {
   paths: {
     wasyncore: [join(ROOT, "dist/index.d.ts")],
     "wasyncore/guest": [join(ROOT, "dist/portable/index.d.ts")],
+    "wasyncore/sim": [join(ROOT, "dist/sim/index.d.ts")],
   },
 };
 

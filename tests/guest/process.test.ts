@@ -94,7 +94,11 @@ describe("arguments and environment", () => {
 });
 
 describe("clocks", () => {
-  const clock = { monotonicNs: () => 5_000_000_000_001, realtimeNs: () => 1_700_000_000_123_456_789n, turnTaker: undefined };
+  const clock = {
+    monotonicNs: () => 5_000_000_000_001,
+    realtimeNs: () => 1_700_000_000_123_456_789n,
+    turnTaker: undefined,
+  };
 
   test.each([
     ["realtime", 0, 1_700_000_000_123_456_789n],
