@@ -6,8 +6,6 @@ const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
 const length = Object.getOwnPropertyDescriptor(typedArray, "length")?.get as (this: unknown) => number;
 const { subarray } = Uint8Array.prototype;
 
-export const NO_BYTES = new Uint8Array(0);
-
 /** How many bytes a view really has: `length` may be an own property of it. Throws for what is no typed array. */
 export function lengthOf(view: Uint8Array): number {
   return length.call(view);

@@ -2,7 +2,7 @@
 
 import { type Family, Ready, type SocketAddress } from "../backend/backend.js";
 import { copyOf, copyTo } from "../backend/bytes.js";
-import { joined, lengthOf, NO_BYTES } from "./bytes.js";
+import { joined, lengthOf } from "./bytes.js";
 import { E, SimFile } from "./file.js";
 import { Options } from "./options.js";
 import type { Found, Message, SimSocket } from "./socket.js";
@@ -87,7 +87,7 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
   #next(): Message | number {
     if (this.error !== 0) return this.takeError();
     const first = this.#queue[0];
-    if (first === undefined) return this.isReadShut ? 0 : -E.EAGAIN;
+    if (first === undefined) return -E.EAGAIN;
     const { faults, address } = this.around;
     if (faults.hits("not-ready", address, "a datagram is there")) return -E.EAGAIN;
     this.#queue.shift();
@@ -110,7 +110,7 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
   unaccept(): void {}
 
   shutdown(how: "read" | "write" | "both"): number {
-    if (this.remoteAddress === undefined) return -E.ENOTCONN;
+    if (this.remoteAddress === undefined && this.family !== "unix") return -E.ENOTCONN;
     if (how !== "write") this.isReadShut = true;
     if (how !== "read") this.isWriteShut = true;
     this.changed();
@@ -126,14 +126,13 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
 
   takeBytes(most: number): Uint8Array | number {
     const message = this.#next();
-    if (typeof message === "number") return message === 0 ? new Uint8Array(0) : message;
+    if (typeof message === "number") return message;
     dropAll(message.files);
     return message.data.length <= most ? message.data : copyOf(message.data, most);
   }
 
   receiveMessage(most: number): Found | number {
     const message = this.#next();
-    if (message === 0) return { data: NO_BYTES, address: { path: "" }, files: [] };
     if (typeof message === "number") return message;
     return message.data.length <= most ? message : { ...message, data: copyOf(message.data, most) };
   }
@@ -167,7 +166,13 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
 
   override release(): void {
     this.isClosed = true;
+    this.purge();
+  }
+
+  /** Drops what has arrived. */
+  protected purge(): void {
     for (const { files } of this.#queue.splice(0)) dropAll(files);
+    this.#queuedBytes = 0;
   }
 
   override abandon(): void {

@@ -76,11 +76,11 @@ export async function explore(options: ExploreOptions): Promise<Exploration> {
     const seed = firstSeed + count;
     const run = await runOnce(scenario, { seed, faults }, size);
     if (run.thrown === undefined) continue;
-    writeLog("explore", `seed ${seed} fails after ${faultCount(run.world.injections)}: ${textOf(run)}`, "stderr");
+    writeLog("explore", `seed ${seed} fails after ${faultCount(run.world.injections)}: ${textOf(run)}`, "stdout");
     const shrinker = new Shrinker(scenario, run, shrinkRuns);
     const failure = await shrinker.shrink();
     const what = `needs ${faultCount(failure.injections)}, at size ${failure.size}`;
-    writeLog("explore", [`seed ${seed} ${what}`, ...linesOf(failure.injections)].join("\n"), "stderr");
+    writeLog("explore", [`seed ${seed} ${what}`, ...linesOf(failure.injections)].join("\n"), "stdout");
     return { seeds: count + 1, runs: count + 1 + shrinker.runs, failure };
   }
   return { seeds, runs: seeds, failure: undefined };

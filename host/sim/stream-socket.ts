@@ -89,7 +89,8 @@ export abstract class StreamSocket extends Stream implements SimSocket {
       this.stopListening();
       return 0;
     }
-    if (this.state !== "connected" || this.isDead) return -E.ENOTCONN;
+    const isOver = this.isDead || (this.family !== "unix" && this.isEnded && this.isWriteShut);
+    if (this.state !== "connected" || isOver) return -E.ENOTCONN;
     if (how !== "write") this.shutRead();
     if (how !== "read") this.shutWrite();
     return 0;

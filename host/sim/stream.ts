@@ -112,11 +112,7 @@ export class Stream extends SimFile {
   /** How many bytes a read of up to `most` may take now; or 0 at the end, or -errno. */
   #readable(most: number): number {
     if (this.#urgentIn === this.#read && !this.isInline && this.input.length > 0 && most > 0) {
-      // What nobody has taken out of band is lost, as in Linux.
-      this.input.skip(1);
-      this.#read += 1;
-      this.#urgentIn = -1;
-      this.#urgentByte = "none";
+      this.#skipUrgent();
     }
     let count = Math.min(most, this.input.length);
     if (this.#urgentIn > this.#read) count = Math.min(count, this.#urgentIn - this.#read);
@@ -131,9 +127,22 @@ export class Stream extends SimFile {
       }
       return count;
     }
+    const isTcp = this.lane !== undefined;
+    if (most === 0 && (isTcp || this.input.length > 0)) return 0;
+    // As in Linux: TCP that has received the end says so even after a reset.
+    if (isTcp && this.isEnded) return 0;
     if (this.error !== 0) return this.takeError();
-    if (most === 0 || this.isEnded || this.isReadShut || this.isDead || this.isPeerGone) return 0;
+    if (this.isEnded || this.isReadShut || this.isDead || this.isPeerGone) return 0;
     return -E.EAGAIN;
+  }
+
+  /** What nobody has taken out of band is lost when a read gets there, or the next one comes, as in Linux. */
+  #skipUrgent(): void {
+    if (this.input.length === 0) return;
+    this.input.skip(1);
+    this.#read += 1;
+    this.#urgentIn = -1;
+    this.#urgentByte = "none";
   }
 
   read(target: Uint8Array, most: number): number {
@@ -155,6 +164,7 @@ export class Stream extends SimFile {
   /** @returns 1, or -errno */
   readUrgent(target: Uint8Array, room: number): number {
     if (this.isInline || this.#urgentByte === "none" || this.#urgentByte === "taken") return -E.EINVAL;
+    if (this.isDead && !this.isEnded) return -E.ENOTCONN;
     if (room > 0) target[0] = this.#urgentByte;
     this.#urgentByte = "taken";
     return Math.min(1, room);
@@ -171,8 +181,11 @@ export class Stream extends SimFile {
 
   /** How many of `length` bytes a call to send may take; or -errno. */
   sendable(length: number): number {
+    const isOver = this.isWriteShut || this.isDead || this.isPeerGone;
+    // Unix sockets leave the error for a read.
+    if (isOver && this.lane === undefined) return -E.EPIPE;
     if (this.error !== 0) return this.takeError();
-    if (this.isWriteShut || this.isDead || this.isPeerGone) return -E.EPIPE;
+    if (isOver) return -E.EPIPE;
     const room = this.#room;
     if (room <= 0 && length > 0) return -E.EAGAIN;
     const count = Math.min(room, length);
@@ -265,6 +278,7 @@ export class Stream extends SimFile {
     if (this.isDead) return;
     around.trace.add(Trace.ARRIVE, around.nowNs, around.index, bytes.length ^ ((bytes[0] ?? 0) << 24));
     if (this.isReadShut && this.lane === undefined) return;
+    if (urgentAt >= 0 && this.#urgentIn === this.#read && !this.isInline) this.#skipUrgent();
     this.input.push(bytes);
     this.#received += bytes.length;
     if (urgentAt >= 0) {

@@ -68,7 +68,8 @@ export class UnixDatagram extends DatagramSocket {
   }
 
   protected sendWhole(data: Uint8Array): number {
-    return this.#peer === undefined ? -E.ENOTCONN : this.#send(data, this.#peer, NOTHING);
+    if (this.#peer === undefined) return this.isWriteShut ? -E.EPIPE : -E.ENOTCONN;
+    return this.#send(data, this.#peer, NOTHING);
   }
 
   sendTo(data: Uint8Array, address: SocketAddress): number {
@@ -83,7 +84,15 @@ export class UnixDatagram extends DatagramSocket {
   #send(data: Uint8Array, to: UnixDatagram, files: readonly SimFile[]): number {
     const refused = this.sending(data.length, this.sendBytes);
     if (refused < 0) return refused;
-    if (to.isClosed) return -E.ECONNREFUSED;
+    if (to.isClosed) {
+      // As in Linux, it is connected no more, and what had come is gone.
+      if (to === this.#peer) {
+        this.#peer = undefined;
+        this.purge();
+        this.changed();
+      }
+      return -E.ECONNREFUSED;
+    }
     if (to.isReadShut) return -E.EPIPE;
     if (!to.hasRoom(data.length)) {
       to.#waiting.add(this);
