@@ -5,9 +5,9 @@ import { defineConfig } from "vitest/config";
  * connections that are read and written in a turn: one that batches nothing fails.
  */
 const BEHAVIOUR = [
-  "tests/handlers/{async-callbacks,callbacks,closing,connect,dispatcher,recv-into,tls,tls-start,with-send}.test.ts",
+  "tests/handlers/{async-callbacks,callbacks,closing,connect,dispatcher,recv-into,tls,tls-reset,tls-start,with-send}.test.ts",
   "tests/handlers/chat/{ends,input,output-loop}.test.ts",
-  "tests/handlers/streams/{duplex,iterate}.test.ts",
+  "tests/handlers/streams/{duplex,iterate,tls}.test.ts",
   "tests/loop/{channel-map,delivery,hosted,loop}.test.ts",
   "tests/differential/differential.test.ts",
   "tests/conformance/{asynchat,asyncore-api,asyncore-files}.test.ts",
@@ -27,7 +27,13 @@ const SIMULATED = [
 ];
 
 export default defineConfig({
-  resolve: { alias: { wasyncore: new URL("./host/index.ts", import.meta.url).pathname } },
+  resolve: {
+    alias: {
+      // What is built: its threads are started from files.
+      "wasyncore/plugin": new URL("./dist/plugin/index.js", import.meta.url).pathname,
+      wasyncore: new URL("./host/index.ts", import.meta.url).pathname,
+    },
+  },
   test: {
     // Real sockets and real processes: a hang is ended and named instead of stopping the run.
     testTimeout: 20_000,

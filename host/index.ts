@@ -28,7 +28,14 @@ export type {
 } from "./backend/backend.js";
 export { Ready, ReadyRow } from "./backend/backend.js";
 export type { Channel, ChannelDescription } from "./loop/channel.js";
-export { ChannelMap, socketMap, type ChannelSnapshot, type MapStatistics } from "./loop/channel-map.js";
+export type { DiagnosticMessages } from "./loop/diagnostics.js";
+export {
+  ChannelMap,
+  socketMap,
+  type ChannelMapOptions,
+  type ChannelSnapshot,
+  type MapStatistics,
+} from "./loop/channel-map.js";
 export { setEngine } from "./loop/engine.js";
 export { setLogSink, type LogEntry, type LogSink } from "./backend/log.js";
 export { defaultBackend } from "./node/default.js";
@@ -45,6 +52,7 @@ export {
   GuestError,
   GuestTrap,
   runGuest,
+  type DirectoryGrant,
   type DriveGuestOptions,
   type GuestErrorCode,
   type GuestFrame,
@@ -81,5 +89,6 @@ export { createNodeBackend, type NodeBackendOptions } from "./node/backend.js";
 export { pipe } from "./net/pipe.js";
 export { Socket, type SocketOptions } from "./net/socket.js";
 export type { SocketNumber, SocketSwitch } from "./net/socket-options.js";
+export { serveStats, type ServeStatsOptions, type StatsServer } from "./stats/server.js";
 export { wake, type WakeHandle, type Waker } from "./loop/waker.js";
 export type { Timer, TimerCallback, TimerHandler } from "./loop/timer.js";

@@ -3,11 +3,13 @@
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
+ *   plugin/           the plugin host, and the entry of its threads
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that the index.d.ts of each entry reach
  *
- * One file loads several times faster than a hundred. The library is not minified, and the library's source maps hold the TypeScript,
- * without the blocks of documentation, most of which are in the types. The dependencies stay outside. Every module is in one file only, so that all entries share their classes.
+ * One file loads several times faster than a hundred. The library is not minified, and its source maps hold the TypeScript,
+ * of which comments, imports and interfaces are left empty. The dependencies stay outside. Every module is in one file only,
+ * so that all entries share their classes.
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,14 +23,15 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "sim/index", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "sim/index.d.ts"];
+const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "cli/main"];
+const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
 
 const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
+const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
@@ -70,8 +73,13 @@ async function bundle() {
     minifyInternalExports: false,
     hoistTransitiveImports: false,
     // The command's files are where its modules were in host/: from there it finds the rest of the package.
-    chunkFileNames: (chunk) => (chunk.moduleIds.some(inCommand) ? "cli/[name].js" : "[name].js"),
-    manualChunks: (id) => (inCommand(id) || inWorld(id) ? undefined : "wasyncore"),
+    chunkFileNames: (chunk) =>
+      chunk.moduleIds.some(inCommand)
+        ? "cli/[name].js"
+        : chunk.moduleIds.some(inPlugin)
+          ? "plugin/[name].js"
+          : "[name].js",
+    manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) ? undefined : "wasyncore"),
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
@@ -93,22 +101,34 @@ async function smaller(name, text) {
   return code;
 }
 
-/** The package is to be small, and nobody debugs the command or the simulated network from a program. */
+/** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
 const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
-const hasNoMap = (fileName) => fileName.startsWith("cli/") || fileName.startsWith("sim/");
+const hasNoMap = (fileName) => /^(?:cli|plugin|sim)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {
     return hasNoMap(file.fileName) ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
   }
   const map = JSON.parse(file.source);
-  const sourcesContent = map.sourcesContent.map(withoutDocumentation);
+  // Of what is made here, such as the engine as text, the map needs no second copy.
+  const sourcesContent = map.sourcesContent.map((source, at) =>
+    map.sources[at].endsWith(".ts") ? withoutRemarks(source) : null,
+  );
   return JSON.stringify({ ...map, sourcesContent, mappings: byLine(map.mappings), names: [] });
 }
 
-/** Leaves the lines of documentation empty: the others keep their numbers. */
-function withoutDocumentation(source) {
-  return source.replace(/^[ \t]*\/\*\*[^]*?\*\/[ \t]*$/gm, (block) => block.replace(/[^\n]/g, ""));
+/** What nobody can step through: comments, imports, and declarations of types. */
+const REMARKS = [
+  /^[ \t]*\/\*\*[^]*?\*\/[ \t]*$/gm,
+  /^[ \t]*\/\/.*$/gm,
+  /^import\b[^;]*? from "[^"]+";$/gm,
+  /^(?:export )?interface [^]*?^}$/gm,
+];
+
+/** Leaves the lines of {@link REMARKS} empty: the others keep their numbers. */
+function withoutRemarks(source) {
+  const emptied = (block) => block.replace(/[^\n]/g, "");
+  return REMARKS.reduce((text, remark) => text.replace(remark, emptied), source);
 }
 
 /** @returns the files of types that `names` reach */

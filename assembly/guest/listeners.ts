@@ -124,7 +124,7 @@ function explain(name: string): string {
     ".\nPass one:\n  wasyncore run app.wasm --listen 127.0.0.1:8080\n  wasmtime run -S preview2=n -S tcplisten=127.0.0.1:8080 app.wasm    (36 to 46)\n  wazero run -listen=127.0.0.1:8080 app.wasm\n  wasmi app.wasm --tcplisten 127.0.0.1:8080\n",
   );
   if (PROFILE == Profile.PREVIEW1) {
-    return text + ascii("For WasmEdge: wasyncore build --profile preview1+sockets");
+    return text + ascii("Or build --profile component (wasmtime 47) or preview1+sockets (WasmEdge)");
   } else {
     return text + ascii("or open one in the program: createSocket, bind, listen");
   }

@@ -14,6 +14,7 @@ import type { AncillaryCalls } from "./ancillary.js";
 import type { Clock } from "./clock.js";
 import type { FileCalls } from "./files.js";
 import type { NameCalls } from "./names.js";
+import type { PathCalls } from "./paths.js";
 import type { PollCalls } from "./polling.js";
 import type { SocketCalls } from "./sockets.js";
 
@@ -22,12 +23,13 @@ export type * from "./ancillary.js";
 export type * from "./clock.js";
 export type * from "./files.js";
 export type * from "./names.js";
+export type * from "./paths.js";
 export * from "./polling.js";
 export type * from "./sockets.js";
 export type * from "./turns.js";
 
 /** Polls descriptors and does socket operations. Descriptors are small non-negative integers. */
-export interface Backend extends SocketCalls, AncillaryCalls, FileCalls, NameCalls, PollCalls {
+export interface Backend extends SocketCalls, AncillaryCalls, FileCalls, PathCalls, NameCalls, PollCalls {
   /** "epoll", "poll", ... */
   readonly name: string;
   readonly clock: Clock;

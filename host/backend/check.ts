@@ -1,7 +1,10 @@
 /**
- * Owns the checks of arguments that come from a user. Knows nothing else of the package.
+ * Owns the checks of arguments that come from a user. Knows how any value is written as text, and nothing else of the
+ * package.
  * A wrong type throws TypeError, a wrong value RangeError; both name the argument and carry Node's code for the case.
  */
+
+import { textOf } from "./traceback.js";
 
 function typeError(name: string, expected: string, value: unknown): TypeError {
   const got = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
@@ -9,7 +12,7 @@ function typeError(name: string, expected: string, value: unknown): TypeError {
 }
 
 export function rangeError(name: string, expected: string, value: unknown): RangeError {
-  return Object.assign(new RangeError(`"${name}" must be ${expected}, got ${String(value)}`), {
+  return Object.assign(new RangeError(`"${name}" must be ${expected}, got ${textOf(() => value)}`), {
     code: "ERR_OUT_OF_RANGE",
   });
 }
@@ -47,6 +50,7 @@ function getterOf<T>(name: string): (this: unknown) => T {
 
 /** A Uint8Array with memory of its own: no object that merely inherits from it, and none whose memory was transferred. */
 export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
+  if (typeof value === "string") throw typeError(name, `${BYTES}: encode text, as Buffer.from(text) does`, value);
   if (!(value instanceof Uint8Array)) throw typeError(name, BYTES, value);
   let length: number;
   try {
@@ -108,7 +112,7 @@ export function checkInstance<T>(
   value: unknown,
   type: Function & { readonly prototype: T },
 ): asserts value is T {
-  if (!(value instanceof type)) throw typeError(name, `a ${type.name}`, value);
+  if (!(value instanceof type)) throw typeError(name, `a ${type.name} of this package`, value);
 }
 
 /** An object of one of several classes, which `expected` names. */
@@ -116,8 +120,13 @@ export function checkAnyOf(name: string, value: unknown, expected: string, types
   if (!types.some((type) => value instanceof type)) throw typeError(name, expected, value);
 }
 
-export function checkObject(name: string, value: unknown): asserts value is Record<string, unknown> {
-  if (typeof value !== "object" || value === null) throw typeError(name, "an object", value);
+/** @param expected what the object is to have, for the message: "an object { family }" */
+export function checkObject(
+  name: string,
+  value: unknown,
+  expected = "an object",
+): asserts value is Record<string, unknown> {
+  if (typeof value !== "object" || value === null) throw typeError(name, expected, value);
 }
 
 /** One of the strings of `allowed`. */
@@ -132,9 +141,12 @@ export function checkOneOf<const T extends string>(
   }
 }
 
+const ADDRESS = "an object { host, port }, or { path } for a Unix socket";
+
 /** `{ host, port }` or `{ path }`. */
 export function checkAddress(name: string, value: unknown): void {
-  checkObject(name, value);
+  if (Array.isArray(value)) throw typeError(name, ADDRESS, value);
+  checkObject(name, value, ADDRESS);
   if (value["path"] !== undefined) {
     checkString(`${name}.path`, value["path"]);
     return;
@@ -156,7 +168,7 @@ export function checkOptions(
   value: unknown,
   known: readonly string[],
 ): asserts value is Record<string, unknown> {
-  checkObject(name, value);
+  checkObject(name, value, `an object with some of ${known.join(", ")}`);
   for (const option in value) {
     if (known.includes(option) || !Object.hasOwn(value, option)) continue;
     const meant = known.find((each) => isSimilar(option, each));

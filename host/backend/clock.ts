@@ -12,4 +12,6 @@ export interface Clock {
    * undefined: the host's event loop takes them, and its timers wait.
    */
   readonly turnTaker: TurnTaker | undefined;
+  /** CPU time that the calling thread has used, in nanoseconds. */
+  threadCpuNs(): bigint;
 }

@@ -1,11 +1,13 @@
 /**
- * Owns the errors that this package throws. Knows no engine, backend or handler: every other room may import it.
+ * Owns the errors that this package throws. Knows the checks of arguments; knows no engine, backend or handler: every other
+ * room may import it.
  *
  * Each error carries a stable `code`; those that come from the operating system look like Node's own
  * (`code`, negative `errno`, `syscall`, and the address where there is one).
  */
 
 import { constants } from "node:os";
+import { checkInteger, checkObject, checkString } from "./check.js";
 
 /** The platform's numbers by code, positive. */
 const errnos: Readonly<Record<string, number>> = constants.errno;
@@ -36,6 +38,8 @@ export class OSError extends Error {
   declare readonly path?: string;
 
   constructor(code: string, details: OSErrorDetails) {
+    checkString("code", code);
+    checkDetails(details);
     const { address, port } = details;
     const where = details.path ?? (address === undefined || port === undefined ? address : `${address}:${port}`);
     const hint = details.hint === undefined ? "" : `: ${details.hint}`;
@@ -47,6 +51,16 @@ export class OSError extends Error {
     if (details.port !== undefined) this.port = details.port;
     if (details.path !== undefined) this.path = details.path;
   }
+}
+
+function checkDetails(details: OSErrorDetails): void {
+  checkObject("details", details);
+  const { syscall, address, port, path, hint } = details as OSErrorDetails;
+  checkString("details.syscall", syscall);
+  if (address !== undefined) checkString("details.address", address);
+  if (port !== undefined) checkInteger("details.port", port, 0, 65_535);
+  if (path !== undefined) checkString("details.path", path);
+  if (hint !== undefined) checkString("details.hint", hint);
 }
 
 /** A non-blocking call would have had to wait (EAGAIN, EWOULDBLOCK). Thrown from a callback, it is ignored. */
@@ -69,6 +83,8 @@ export class LoopError extends Error {
   readonly code: LoopErrorCode;
 
   constructor(code: LoopErrorCode, message: string, options?: { readonly cause: unknown }) {
+    checkString("code", code);
+    checkString("message", message);
     super(message, options);
     this.code = code;
   }

@@ -16,7 +16,11 @@ export interface LogEntry {
   readonly text: string;
 }
 
-/** Takes log lines. What it throws, or rejects with, is dropped, and the entry goes to the default sink. */
+/**
+ * Takes log lines. What it throws, or rejects with, is dropped, and the entry goes to the default sink.
+ * @example
+ * setLogSink(({ type, message }) => logger[type === "error" ? "error" : "info"](message));
+ */
 export type LogSink = (entry: LogEntry) => void | Promise<void>;
 
 let sink: LogSink = writeToStream;
@@ -38,14 +42,19 @@ export function setLogSink(newSink: LogSink = writeToStream): () => void {
   };
 }
 
-/** Logs a message. `text` is for lines that have another form than "type: message". */
+/**
+ * Logs a message. A type or a message that is no string is written as text. `text` is for lines that have another form than
+ * "type: message".
+ */
 export function writeLog(
-  type: string,
-  message: string,
+  givenType: string,
+  givenMessage: string,
   stream: LogEntry["stream"],
-  text = `${type}: ${message}`,
+  givenText?: string,
 ): void {
-  const entry = { type, message, stream, text };
+  const type = textOf(() => givenType);
+  const message = textOf(() => givenMessage);
+  const entry = { type, message, stream, text: givenText ?? `${type}: ${message}` };
   try {
     const result: unknown = sink(entry);
     if (result instanceof Promise) result.catch(() => writeToStream(entry));

@@ -86,6 +86,8 @@ export interface SocketCalls {
    * @returns bytes, 0 at end of input, -EAGAIN when nothing has arrived
    */
   recv(fd: number, target: Uint8Array, length?: number): number;
+  /** What {@link recv} would receive, which stays unread (MSG_PEEK). Of a datagram, its beginning. */
+  peek(fd: number, target: Uint8Array, length?: number): number;
   /** Receives up to `maxBytes`, and returns them as an array of their own; empty at end of input. @returns -errno for a failure */
   receive(fd: number, maxBytes: number): Uint8Array | number;
   /** Receives one datagram of up to `length` bytes (default, and at most: all of it) into `target`; what is longer is cut. */

@@ -24,6 +24,8 @@ export function parseListen(text: string): ListenRequest {
     throw new UsageError(`--listen ${text}: a name is 1 to 255 printable characters`);
   const address = parseAddress(rest);
   if (address === undefined) {
+    if (/^(?:\[[^\]]+\]|[^:[\]=]+):\d+$/.test(rest))
+      throw new UsageError(`--listen ${text}: a port is a number from 0 to 65535`);
     const hint =
       "an address is HOST:PORT, [IPV6]:PORT or the path of a Unix socket with a slash in it, such as ./app.sock";
     throw new UsageError(`--listen ${text}: ${hint}`);

@@ -1,6 +1,7 @@
 /** Owns the command line of `wasyncore run`: what it says, and what is wrong with it. Opens and reads nothing. */
 
 import { parseArgs } from "node:util";
+import type { DirectoryGrant } from "../guest/run.js";
 
 export const USAGE = `Usage: wasyncore run APP.WASM [options] [-- ARGUMENTS...]
 
@@ -12,8 +13,12 @@ Options:
                           are its descriptors 3, 4, ... in this order, as in LISTEN_FDS. Port 0
                           takes a free one, and says on standard error which
   --listen NAME=ADDRESS   the same, with a name for LISTEN_FDNAMES
+  --dir HOST::GUEST       lets it use the directory HOST, and all beneath it, by the path GUEST. It has no
+                          files otherwise, and no way out of the directory. Repeatable. Linux 5.6
+  --dir HOST::GUEST:ro    the same for reading only
   --env NAME=VALUE        sets a variable of its environment, which is empty otherwise. Repeatable
   --sockets               lets it open, bind and connect sockets of its own (WasmEdge's calls)
+  --unix PATH             with --sockets, lets it bind and connect the Unix socket PATH. Repeatable
   --help                  prints this
 
 Exit status: the command's own (its low eight bits); 134 when it traps; 1 when it cannot be
@@ -33,6 +38,8 @@ export interface RunOptions {
   readonly listen: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly sockets: boolean;
+  readonly unixPaths: readonly string[];
+  readonly directories: readonly DirectoryGrant[];
   readonly args: readonly string[];
 }
 
@@ -40,6 +47,8 @@ const OPTIONS = {
   listen: { type: "string", multiple: true },
   env: { type: "string", multiple: true },
   sockets: { type: "boolean" },
+  unix: { type: "string", multiple: true },
+  dir: { type: "string", multiple: true },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -52,12 +61,16 @@ export function parseRun(argv: readonly string[]): RunOptions {
   const [path = "", stray] = positionals;
   if (!help && path === "") throw new UsageError("which module is to be run?");
   if (stray !== undefined) throw new UsageError(`${stray}: the arguments of the command stand after --`);
+  if (values.unix !== undefined && values.sockets !== true)
+    throw new UsageError("--unix: a guest opens sockets of its own only with --sockets");
   return {
     help,
     path,
     listen: values.listen ?? [],
     env: environment(values.env ?? [], values.listen !== undefined),
     sockets: values.sockets === true,
+    unixPaths: values.unix ?? [],
+    directories: (values.dir ?? []).map(directory),
     args: end < 0 ? [] : argv.slice(end + 1),
   };
 }
@@ -69,6 +82,16 @@ function parsed(argv: readonly string[]) {
     if (error instanceof TypeError) throw new UsageError(error.message);
     throw error;
   }
+}
+
+/** "HOST::GUEST" or "HOST", which is its path for the guest as well; with ":ro" at the end for reading only. */
+function directory(text: string): DirectoryGrant {
+  const readOnly = text.endsWith(":ro");
+  const paths = readOnly ? text.slice(0, -":ro".length) : text;
+  const [hostPath = "", guestPath = hostPath] = paths.split(/::(.*)/s, 2);
+  if (hostPath === "" || guestPath === "")
+    throw new UsageError(`--dir ${text}: a directory is HOST::GUEST, or HOST::GUEST:ro for reading only`);
+  return { hostPath, guestPath, readOnly };
 }
 
 function environment(entries: readonly string[], listening: boolean): Record<string, string> {

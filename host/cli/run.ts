@@ -9,7 +9,8 @@ import { isatty } from "node:tty";
 import { defaultBackend } from "../net/default-backend.js";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { GuestError, type GuestStdio, GuestTrap, runGuest } from "../guest/run.js";
-import { PREVIEW1 } from "../guest/preview1.js";
+import { PREVIEW1 } from "../guest/module.js";
+import { printable } from "../guest/printable.js";
 import { addressText, type Listener, openListener, parseListen } from "./run-listen.js";
 import { parseRun, type RunOptions, USAGE, UsageError } from "./run-options.js";
 
@@ -17,6 +18,8 @@ const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 /** 128 and SIGABRT, as other runtimes have it. */
 const EXIT_TRAPPED = 134;
+
+const PATH_MAX = 4096;
 
 /** What could not be done, in a sentence for the user. */
 class RunError extends Error {}
@@ -64,20 +67,25 @@ function run(options: RunOptions): number {
   }
 }
 
-function serve({ path, args, env, sockets }: RunOptions, bytes: Uint8Array, listeners: readonly Listener[]): number {
+function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly Listener[]): number {
+  const { path, args, directories, env, sockets, unixPaths } = options;
   try {
     const status = runGuest(bytes, {
       args: [basename(path), ...args],
       env,
       stdio: [stdio(0), stdio(1), stdio(2)],
       listeners: listeners.map(({ socket, name }) => (name === undefined ? socket : { socket, name })),
+      directories,
       socketExtension: sockets,
+      unixPaths,
     });
     return status & 0xff;
   } catch (error) {
     if (error instanceof GuestTrap) return complain(trapText(path, error), EXIT_TRAPPED);
     if (error instanceof GuestError)
-      throw new RunError(`cannot run ${path}: ${error.message}${hint(error, sockets)}`, { cause: error });
+      throw new RunError(`cannot run ${printable(path, PATH_MAX)}: ${error.message}${hint(error, sockets)}`, {
+        cause: error,
+      });
     throw error;
   }
 }
@@ -138,9 +146,9 @@ function hint({ missing }: GuestError, sockets: boolean): string {
 function trapText(path: string, { message, frames }: GuestTrap): string {
   const lines = frames.map(({ function: name, index, offset }) => {
     const place = `function ${index}, at 0x${offset.toString(16)}`;
-    return name === "" ? `    in ${place}` : `    in ${name} (${place})`;
+    return name === "" ? `    in ${place}` : `    in ${printable(name)} (${place})`;
   });
-  return [`${path} trapped: ${message}`, ...lines].join("\n");
+  return [`${printable(path, PATH_MAX)} trapped: ${message}`, ...lines].join("\n");
 }
 
 function complain(message: string, status: number): number {

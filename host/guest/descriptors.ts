@@ -8,7 +8,8 @@
 
 import type { Backend } from "../backend/backend.js";
 import { ERRNO_BADF, ERRNO_SUCCESS } from "../wasi/errno.js";
-import { Filetype } from "../wasi/layout.js";
+import { Filetype, Rights } from "../wasi/layout.js";
+import { givenRights } from "./rights.js";
 
 /** What a guest's descriptor stands for. */
 export interface DescriptorInit {
@@ -21,26 +22,81 @@ export interface DescriptorInit {
   /** Is it the guest's, to be closed with it? */
   readonly owned: boolean;
   readonly nonBlocking: boolean;
+  /** WASI's `rights`. Default: those of a stream or socket that is readable, writable or both. */
+  readonly rights?: bigint;
+  /** The rights that what is opened beneath a directory may have. Default: none. */
+  readonly inheriting?: bigint;
+  /** `fdflags` that mean something for files alone: APPEND and so on. Default: none. */
+  readonly fileFlags?: number;
+  /** Beneath a directory that is granted for reading alone. Default: false. */
+  readonly isReadOnly?: boolean;
+  /** The path by which a guest knows a directory that it is given. */
+  readonly preopen?: Uint8Array;
 }
 
 export class Descriptor {
   readonly fd: number;
   readonly filetype: number;
-  readonly readable: boolean;
-  readonly writable: boolean;
   readonly owned: boolean;
+  readonly isReadOnly: boolean;
+  readonly preopen: Uint8Array | undefined;
   /** Must calls that would wait answer EAGAIN? Sockets of the backend never wait: their calls are repeated. */
   nonBlocking: boolean;
+  fileFlags: number;
+  #readable: boolean;
+  #writable: boolean;
+  #rights: bigint;
+  #inheriting: bigint;
   /** A WASI errno that a poll has taken from the socket, until a call of the guest takes it from here. */
   #pendingError = ERRNO_SUCCESS;
 
   constructor(init: DescriptorInit) {
     this.fd = init.fd;
     this.filetype = init.filetype;
-    this.readable = init.readable;
-    this.writable = init.writable;
     this.owned = init.owned;
     this.nonBlocking = init.nonBlocking;
+    this.isReadOnly = init.isReadOnly ?? false;
+    this.preopen = init.preopen;
+    this.fileFlags = init.fileFlags ?? 0;
+    this.#readable = init.readable;
+    this.#writable = init.writable;
+    this.#rights = init.rights ?? givenRights(init.filetype, init.readable, init.writable);
+    this.#inheriting = init.inheriting ?? 0n;
+  }
+
+  get readable(): boolean {
+    return this.#readable;
+  }
+
+  get writable(): boolean {
+    return this.#writable;
+  }
+
+  get rights(): bigint {
+    return this.#rights;
+  }
+
+  get inheriting(): bigint {
+    return this.#inheriting;
+  }
+
+  /** Gives up rights. @returns whether the descriptor had all of these. */
+  setRights(rights: bigint, inheriting: bigint): boolean {
+    if ((rights & ~this.#rights) !== 0n || (inheriting & ~this.#inheriting) !== 0n) return false;
+    this.#rights = rights;
+    this.#inheriting = inheriting;
+    this.#readable &&= (rights & Rights.FD_READ) !== 0n;
+    this.#writable &&= (rights & Rights.FD_WRITE) !== 0n;
+    return true;
+  }
+
+  get isDirectory(): boolean {
+    return this.filetype === Filetype.DIRECTORY;
+  }
+
+  /** Does it have positions, sizes and times, and never make a call wait? */
+  get isFile(): boolean {
+    return this.filetype === Filetype.REGULAR_FILE;
   }
 
   get isSocket(): boolean {
@@ -94,6 +150,11 @@ export class DescriptorTable {
   /** By the backend's number. */
   ofBackend(fd: number): Descriptor | undefined {
     return this.#byBackend.get(fd);
+  }
+
+  /** Leaves a number that no descriptor ever gets. */
+  skip(): void {
+    this.#slots.push(undefined);
   }
 
   /** Gives it a number; the caller has checked {@link isFull}. */

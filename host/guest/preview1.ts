@@ -2,34 +2,39 @@
  * Owns module "wasi_snapshot_preview1" as one guest sees it: puts the calls together, and holds what they share. Knows
  * the backend seam; knows nothing of how the guest is run, or when it is called.
  *
- * A guest has no files and no directories. It has what it is given (standard input, output and error, listening
- * sockets from descriptor 3 on), what it accepts, and, with the socket extension, what it opens. Calls wait where the
- * guest lets them: poll_oneoff always, the others on descriptors without NONBLOCK.
+ * A guest has what it is given (standard input, output and error, listening sockets from descriptor 3 on, directories
+ * after them), what it accepts, what it opens beneath those directories, and, with the socket extension, the sockets that
+ * it opens. Calls wait where the guest lets them: poll_oneoff always, the others on descriptors without NONBLOCK.
  */
 
 import type { Backend } from "../backend/backend.js";
-import { ErrnoTranslator } from "../wasi/errno.js";
+import { ERRNO_INVAL, ErrnoTranslator } from "../wasi/errno.js";
 import type { GuestContext } from "./calls/context.js";
 import { Descriptor, DescriptorTable } from "./descriptors.js";
 import { descriptorImports } from "./calls/descriptors.js";
+import type { GuestExit } from "./exit.js";
 import { Iovecs } from "./iovecs.js";
 import { GuestMemory } from "./memory.js";
+import { createDirectoryCalls } from "./calls/directories.js";
+import { createFileCalls } from "./calls/files.js";
+import { createOpenCall } from "./calls/open.js";
+import { createPathCalls } from "./calls/paths.js";
 import { createProcessCalls } from "./calls/process.js";
 import { socketImports, isDatagramSocket, socketDescriptor } from "./calls/sockets.js";
 import { createStreamCalls } from "./calls/streams.js";
+import { CHANGING_RIGHTS, DIRECTORY_RIGHTS, INHERITED_RIGHTS } from "./rights.js";
 import { Transfer } from "./transfer.js";
 import { Waiting } from "./waiting.js";
 import { Filetype } from "../wasi/layout.js";
 import { type LinearMemory, PollOneoff } from "../wasi/poll-oneoff.js";
 import { createSocketExtension } from "./calls/socket-extension.js";
 
-/** The module's name in an import. */
-export const PREVIEW1 = "wasi_snapshot_preview1";
-
-/** One of standard input, output and error. It stays the host's: closing it takes it from the guest alone. */
+/** One of standard input, output and error. */
 export interface GuestStdio {
   /** The backend's descriptor. */
   readonly fd: number;
+  /** Is it closed with the guest? Default false: it stays the host's, and closing it takes it from the guest alone. */
+  readonly owned?: boolean | undefined;
   /** The file type that the guest sees. A guest reads it to find out whether it talks to a terminal. Default "stream". */
   readonly kind?: "terminal" | "file" | "stream" | undefined;
 }
@@ -42,24 +47,46 @@ export interface GuestListener {
   readonly name?: string | undefined;
 }
 
+/** A directory that a guest finds open when it starts. */
+export interface GuestDirectory {
+  /** The backend's descriptor; the guest's, to be closed with it, once the guest is made. */
+  readonly fd: number;
+  /** The path by which the guest knows it, such as "/" or "data". */
+  readonly guestPath: string;
+  /** Default: false. */
+  readonly readOnly?: boolean | undefined;
+}
+
 export interface Preview1Options {
   /** The guest's arguments, its own name first. Default: none. No NUL in them. */
   readonly args?: readonly string[] | undefined;
   /** Its environment. Default: empty, but for LISTEN_FDS and LISTEN_FDNAMES, which tell the listeners. */
   readonly env?: Readonly<Record<string, string>> | undefined;
-  /** Its descriptors 0, 1 and 2. Default: the process's own. */
+  /** Its descriptors 0, 1 and 2. Default: none, and no other descriptor gets these numbers. */
   readonly stdio?: readonly [stdin: GuestStdio, stdout: GuestStdio, stderr: GuestStdio] | undefined;
   /** Its descriptors from 3 on, in this order. They do not block: accept returns EAGAIN when no connection is waiting. */
   readonly listeners?: readonly GuestListener[] | undefined;
+  /**
+   * Directories, its descriptors after the listeners, in this order. No path of the guest's leads out of them. Default: none,
+   * and so no files.
+   */
+  readonly directories?: readonly GuestDirectory[] | undefined;
   /** May the guest open, bind and connect sockets? WasmEdge's calls. Default: false. */
   readonly socketExtension?: boolean | undefined;
+  /**
+   * The paths of Unix sockets that it may bind, connect and send to, with {@link socketExtension}, each as the guest gives it.
+   * Default: none.
+   */
+  readonly unixPaths?: readonly string[] | undefined;
   /** How many descriptors it may have open. Default 65,536. */
   readonly maxDescriptors?: number | undefined;
+  /** May a call of poll_oneoff have so many subscriptions? EINVAL otherwise. Default: up to 262,144. */
+  readonly maySubscribe?: ((count: number) => boolean) | undefined;
   /** Fills with random bytes. Default: those of the Web Crypto API. */
   readonly random?: ((target: Uint8Array) => void) | undefined;
 }
 
-const STDIO: readonly [GuestStdio, GuestStdio, GuestStdio] = [{ fd: 0 }, { fd: 1 }, { fd: 2 }];
+const STDIO_DESCRIPTORS = 3;
 const FILETYPES = {
   terminal: Filetype.CHARACTER_DEVICE,
   file: Filetype.REGULAR_FILE,
@@ -71,6 +98,10 @@ const RANDOM_BYTES = 65_536;
 
 export type Preview1Imports = ReturnType<typeof createStreamCalls> &
   ReturnType<typeof descriptorImports> &
+  ReturnType<typeof createFileCalls> &
+  ReturnType<typeof createDirectoryCalls> &
+  ReturnType<typeof createPathCalls> &
+  ReturnType<typeof createOpenCall> &
   ReturnType<typeof createProcessCalls> &
   ReturnType<typeof socketImports> &
   Partial<ReturnType<typeof createSocketExtension>> & {
@@ -84,20 +115,28 @@ export class Preview1 {
   readonly #table: DescriptorTable;
   readonly #waiting: Waiting;
   readonly #poller: PollOneoff;
+  #exit: GuestExit | undefined;
 
   /**
-   * @throws TypeError, RangeError for a string with a NUL in it or a name that LISTEN_FDNAMES cannot hold, and for a
-   *   listener that is no socket. The listeners are the caller's still then.
+   * @throws TypeError, RangeError for a string with a NUL in it or a name that LISTEN_FDNAMES cannot hold, for a listener
+   *   that is no socket and a directory that is none. The listeners and directories are the caller's still then.
    */
   constructor(backend: Backend, options: Preview1Options = {}) {
-    const { listeners = [], stdio = STDIO } = options;
+    const { directories = [], listeners = [], stdio } = options;
     const process = {
       args: checked(options.args ?? []),
       environ: environOf(options),
       random: options.random ?? random,
+      onExit: (exit: GuestExit) => this.#end(exit),
     };
     for (const { fd } of listeners) {
       if (typeof backend.family(fd) === "number") throw invalid(`descriptor ${fd} is no open socket`);
+    }
+    for (const { fd, guestPath } of directories) {
+      checked([guestPath]);
+      const status = backend.status(fd);
+      if (typeof status === "number" || status.kind !== "directory")
+        throw invalid(`descriptor ${fd} is no open directory`);
     }
     if (new Set(listeners.map(({ fd }) => fd)).size < listeners.length) throw invalid("a listener is given twice");
     const table = new DescriptorTable(backend, options.maxDescriptors ?? MAX_DESCRIPTORS, ({ fd }) =>
@@ -111,7 +150,7 @@ export class Preview1 {
       failed: (fd, errno) => table.ofBackend(fd)?.setPendingError(errno),
     });
 
-    const errnos = new ErrnoTranslator(backend.errorCode);
+    const errnos = new ErrnoTranslator((errno) => backend.errorCode(errno));
     const context: GuestContext = {
       backend,
       memory,
@@ -124,31 +163,35 @@ export class Preview1 {
     this.imports = {
       ...createProcessCalls(backend, memory, process),
       ...descriptorImports(context),
+      ...createFileCalls(context, transfer),
+      ...createDirectoryCalls(context, listeners.length),
+      ...createPathCalls(context),
+      ...createOpenCall(context),
       ...createStreamCalls(context, transfer),
       ...socketImports(context),
-      ...(options.socketExtension === true ? createSocketExtension(context, transfer) : {}),
+      ...(options.socketExtension === true ? createSocketExtension(context, transfer, options.unixPaths ?? []) : {}),
       poll_oneoff: (subscriptionsAt, eventsAt, count, countAt) =>
-        this.#poller.call(subscriptionsAt, eventsAt, count, countAt),
+        options.maySubscribe?.(count >>> 0) === false
+          ? ERRNO_INVAL
+          : this.#poller.call(subscriptionsAt, eventsAt, count, countAt),
     };
 
-    for (const [number, { fd, kind = "stream" }] of stdio.entries()) {
-      const filetype = FILETYPES[kind];
-      table.add(
-        new Descriptor({
-          fd,
-          filetype,
-          readable: number === 0,
-          writable: number !== 0,
-          owned: false,
-          nonBlocking: false,
-        }),
-      );
+    for (let number = 0; number < STDIO_DESCRIPTORS; number++) {
+      const given = stdio?.[number];
+      if (given === undefined) table.skip();
+      else table.add(stdioDescriptor(given, number));
     }
     for (const { fd } of listeners) {
       // One that somebody else has made may be one that waits.
       backend.setNonBlocking(fd, true);
       table.add(socketDescriptor(fd, isDatagramSocket(backend, fd), true));
     }
+    for (const directory of directories) table.add(directoryDescriptor(directory));
+  }
+
+  /** How the guest has ended itself; undefined while it has not. */
+  get exit(): GuestExit | undefined {
+    return this.#exit;
   }
 
   /** Gives it the guest's memory, which exists once the guest is instantiated. Until then every address is EFAULT. */
@@ -161,12 +204,47 @@ export class Preview1 {
     return this.#poller;
   }
 
+  /** A guest that runs on nevertheless has neither a descriptor nor a memory in which a call would do something. */
+  #end(exit: GuestExit): void {
+    this.#exit ??= exit;
+    this.#table.close();
+    this.#memory.attach({ buffer: new ArrayBuffer(0) });
+  }
+
   /** Closes what the guest has open, and releases what the calls hold. */
   close(): void {
     this.#table.close();
     this.#poller.close();
     this.#waiting.close();
   }
+}
+
+function stdioDescriptor({ fd, kind = "stream", owned = false }: GuestStdio, number: number): Descriptor {
+  const filetype = FILETYPES[kind];
+  return new Descriptor({
+    fd,
+    filetype,
+    readable: number === 0,
+    writable: number !== 0,
+    owned,
+    nonBlocking: false,
+  });
+}
+
+function directoryDescriptor({ fd, guestPath, readOnly = false }: GuestDirectory): Descriptor {
+  return new Descriptor({
+    fd,
+    filetype: Filetype.DIRECTORY,
+    readable: false,
+    writable: false,
+    owned: true,
+    nonBlocking: false,
+    rights: readOnly ? DIRECTORY_RIGHTS & ~CHANGING_RIGHTS : DIRECTORY_RIGHTS,
+    // Those of a read-only one as well: a guest that asks to write is refused, where otherwise it would ask for less.
+    inheriting: INHERITED_RIGHTS,
+    isReadOnly: readOnly,
+    preopen: Buffer.from(guestPath),
+  });
 }
 
 function environOf({ env = {}, listeners = [] }: Preview1Options): readonly string[] {

@@ -3,19 +3,34 @@
  * guest is put together; leaves WASI to host/wasi.
  */
 
+import { devNull } from "node:os";
 import type { Backend } from "../backend/backend.js";
-import { checkArray, checkBytes, checkInstance, checkObject, checkString } from "../backend/check.js";
+import { checkArray, checkBytes, checkInstance, checkObject, checkOneOf, checkString } from "../backend/check.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { Socket } from "../net/socket.js";
 import { Guest } from "./instance.js";
 import { driveTurns } from "./turns.js";
-import { Preview1, type Preview1Options } from "./preview1.js";
+import { checkDirectories, type DirectoryGrant, openDirectories, openOwned } from "./directories.js";
+import { type GuestStdio, Preview1, type Preview1Options } from "./preview1.js";
 
 export { GuestError, type GuestErrorCode, type GuestFrame, GuestTrap } from "./instance.js";
+export type { DirectoryGrant } from "./directories.js";
 export type { GuestStdio } from "./preview1.js";
 
+type Stdio = readonly [stdin: GuestStdio, stdout: GuestStdio, stderr: GuestStdio];
+
 /** What a guest is given. */
-export interface GuestOptions extends Omit<Preview1Options, "listeners"> {
+export interface GuestOptions extends Omit<Preview1Options, "listeners" | "directories" | "stdio"> {
+  /**
+   * Its standard input, output and error. "none", the default: input is at its end, and output is discarded. "inherit": the
+   * process's own. Otherwise one descriptor for each.
+   */
+  readonly stdio?: "none" | "inherit" | Stdio | undefined;
+  /**
+   * Directories that it may use, its descriptors after the listeners. No path leads out of them: not by "..", not by a link, not
+   * by a rename under way. Linux 5.6 and later. Default: none, and so no files.
+   */
+  readonly directories?: readonly DirectoryGrant[] | undefined;
   /**
    * Listening sockets, its descriptors from 3 on in this order. They are the guest's from the call on: whatever becomes
    * of it, they are closed. `name` goes into LISTEN_FDNAMES.
@@ -35,12 +50,12 @@ export interface DriveGuestOptions extends GuestOptions {
  * @throws GuestError for a module that cannot be run here, GuestTrap when it traps
  */
 export function runGuest(module: Uint8Array, options: GuestOptions = {}): number {
-  const preview1 = createPreview1(options);
+  const { preview1, close } = createPreview1(options);
   try {
     checkBytes("module", module);
     return new Guest(module, preview1).start();
   } finally {
-    preview1.close();
+    close();
   }
 }
 
@@ -51,7 +66,7 @@ export function runGuest(module: Uint8Array, options: GuestOptions = {}): number
  * @throws GuestError for a module that cannot be run here, GuestTrap when it traps
  */
 export async function driveGuest(module: Uint8Array, options: DriveGuestOptions = {}): Promise<number> {
-  const preview1 = createPreview1(options);
+  const { preview1, close } = createPreview1(options);
   try {
     checkBytes("module", module);
     const guest = new Guest(module, preview1);
@@ -59,28 +74,57 @@ export async function driveGuest(module: Uint8Array, options: DriveGuestOptions 
     guest.initialize();
     return guest.exitCode ?? (await driveTurns(guest, preview1.poller, options.signal));
   } finally {
-    preview1.close();
+    close();
   }
 }
 
-function createPreview1(options: GuestOptions): Preview1 {
+/** A guest's calls, and the release of all that it has been given. */
+interface Given {
+  readonly preview1: Preview1;
+  readonly close: () => void;
+}
+
+function createPreview1(options: GuestOptions): Given {
   checkObject("options", options);
-  const { listeners: listed = [] } = options;
+  const { directories: grants = [], listeners: listed = [] } = options;
   checkArray("options.listeners", listed);
   // All those that are sockets, so that they are closed whatever else is wrong.
   const given = listed.flatMap((each) => namedSocket(each) ?? []);
   const backend: Backend = defaultBackend();
+  const opened: number[] = [];
   try {
     for (const [index, each] of listed.entries()) checkListener(`options.listeners[${index}]`, each);
+    checkDirectories("options.directories", grants);
     const listeners = given.map(({ socket: { fd }, name }) => ({ fd, name }));
-    const preview1 = new Preview1(backend, { ...options, listeners });
+    const directories = openDirectories(backend, grants);
+    opened.push(...directories.map(({ fd }) => fd));
+    const { stdio, nullFd } = stdioOf(backend, options.stdio);
+    if (nullFd !== undefined) opened.push(nullFd);
+    const preview1 = new Preview1(backend, { ...options, listeners, directories, stdio });
     // The guest's from here on, and this thread's to close if it ends before the guest does.
     for (const { socket } of given) backend.adopt(socket.detach());
-    return preview1;
+    for (const fd of opened) backend.adopt(fd);
+    return {
+      preview1,
+      close() {
+        preview1.close();
+        if (nullFd !== undefined) backend.close(nullFd);
+      },
+    };
   } catch (error) {
     for (const { socket } of given) socket.close();
+    for (const fd of opened) backend.close(fd);
     throw error;
   }
+}
+
+/** @returns the descriptors, and the one that was opened for them */
+function stdioOf(backend: Backend, option: unknown): { readonly stdio: Stdio; readonly nullFd?: number } {
+  if (Array.isArray(option)) return { stdio: option as unknown as Stdio };
+  if (option !== undefined) checkOneOf("options.stdio", option, ["none", "inherit"]);
+  if (option === "inherit") return { stdio: [{ fd: 0 }, { fd: 1 }, { fd: 2 }] };
+  const nullFd = openOwned(backend, devNull, "r+");
+  return { stdio: [{ fd: nullFd }, { fd: nullFd }, { fd: nullFd }], nullFd };
 }
 
 type Listener = NonNullable<GuestOptions["listeners"]>[number];

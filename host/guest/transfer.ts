@@ -46,9 +46,44 @@ export class Transfer {
       if (result < 0) return this.#partial(descriptor, done, result);
       iovecs.scatter(this.#buffer, result, done);
       done += result;
-      if (result === 0 || !all || descriptor.nonBlocking) break;
+      if (result === 0 || (!all && !descriptor.isFile) || descriptor.nonBlocking) break;
     }
     return done;
+  }
+
+  /** Receives into the vector what stays unread: what has arrived, at least one byte if the guest waits. */
+  peek(descriptor: Descriptor): number {
+    const { backend, iovecs } = this.#context;
+    // Of a datagram more than the vector holds, which tells whether it is cut.
+    const length = descriptor.isDatagram ? BUFFER_BYTES : Math.min(iovecs.total, BUFFER_BYTES);
+    const result = this.#repeat(descriptor, () => backend.peek(descriptor.fd, this.#buffer, length));
+    if (result < 0) return result;
+    this.#deliver(result);
+    return Math.min(result, iovecs.total);
+  }
+
+  /** Reads into the vector from a position of a file. */
+  receiveAt({ fd }: Descriptor, position: bigint): number {
+    const { backend, errnos, iovecs } = this.#context;
+    let done = 0;
+    while (done < iovecs.total) {
+      const buffer = this.#buffer.subarray(0, Math.min(iovecs.total - done, BUFFER_BYTES));
+      const result = backend.readFrom(fd, buffer, position + BigInt(done));
+      if (result < 0) return done > 0 ? done : -errnos.wasi(result);
+      if (result === 0) break;
+      iovecs.scatter(buffer, result, done);
+      done += result;
+    }
+    return done;
+  }
+
+  /** Writes the vector, or a part of it, at a position of a file. */
+  sendAt(descriptor: Descriptor, position: bigint): number {
+    const data = this.#data(descriptor);
+    if (typeof data === "number") return data;
+    const { backend, errnos } = this.#context;
+    const result = backend.writeTo(descriptor.fd, data, position);
+    return result < 0 ? -errnos.wasi(result) : result;
   }
 
   /** Sends the vector; a part of it may be all that a guest that does not wait gets rid of. */
@@ -99,6 +134,17 @@ export class Transfer {
     return Math.min(length, this.#context.iovecs.total);
   }
 
+  /** Calls until it succeeds, fails, or would have to wait and must not; at the end of input, the error that a poll has found. */
+  #repeat(descriptor: Descriptor, call: () => number): number {
+    while (true) {
+      const result = call();
+      if (result > 0) return result;
+      if (result === 0) return 0 - descriptor.takePendingError();
+      const failed = this.#failure(descriptor, Ready.READ, result);
+      if (failed !== ERRNO_SUCCESS) return -failed;
+    }
+  }
+
   #deliver(length: number): void {
     const { iovecs } = this.#context;
     this.truncated = length > iovecs.total;
@@ -123,7 +169,7 @@ export class Transfer {
   #give(descriptor: Descriptor, data: Uint8Array): number {
     const { backend } = this.#context;
     const { fd, isSocket } = descriptor;
-    const part = isSocket || !descriptor.nonBlocking ? data : data.subarray(0, PIPE_BYTES);
+    const part = isSocket || descriptor.isFile || !descriptor.nonBlocking ? data : data.subarray(0, PIPE_BYTES);
     while (true) {
       const refused = this.#refusal(descriptor, Ready.WRITE);
       if (refused !== ERRNO_SUCCESS) return -refused;
@@ -139,14 +185,17 @@ export class Transfer {
 
   /** Before a call that would wait: EAGAIN for a guest that does not. @returns a WASI errno. */
   #refusal(descriptor: Descriptor, interest: number): number {
-    if (descriptor.isSocket || !descriptor.nonBlocking) return ERRNO_SUCCESS;
+    if (!descriptor.nonBlocking || descriptor.isSocket || descriptor.isFile) return ERRNO_SUCCESS;
     return this.#wait(descriptor, interest, 0);
   }
 
   /** After a call that failed: 0 when it is to be repeated, because the guest waits and has waited. */
   #failure(descriptor: Descriptor, interest: number, result: number): number {
     const errno = this.#context.errnos.wasi(result);
-    if (errno !== ERRNO_AGAIN || descriptor.nonBlocking) return errno;
+    if (errno !== ERRNO_AGAIN) return errno;
+    // Of a datagram socket a pending error is all that there is to receive.
+    const pending = descriptor.takePendingError();
+    if (pending !== ERRNO_SUCCESS || descriptor.nonBlocking) return pending || errno;
     return this.#wait(descriptor, interest, Infinity);
   }
 

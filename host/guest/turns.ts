@@ -6,10 +6,16 @@
 import type { PollSet, Turns } from "../backend/backend.js";
 import { Driver } from "../loop/driver.js";
 import type { PollOneoff } from "../wasi/poll-oneoff.js";
-import type { Guest } from "./instance.js";
 
 /** A guest's poll_oneoff does not wait when it is driven, so the guest may ask for any time. */
 const FOREVER_NS = (1n << 63n) - 1n;
+
+/** A guest that takes turns: see `Guest`. */
+export interface TurnTaker {
+  readonly exitCode: number | undefined;
+  turn(timeoutNs: bigint): number;
+  pending(): number;
+}
 
 class GuestTurns implements Turns {
   /** A guest says what it waits for only in a turn that finds nothing. */
@@ -19,13 +25,13 @@ class GuestTurns implements Turns {
   readonly pollSet: PollSet;
   onChange: (() => void) | undefined;
   exitCode = 0;
-  readonly #guest: Guest;
+  readonly #guest: TurnTaker;
   readonly #poller: PollOneoff;
   /** Did the last turn find nothing? Otherwise what the guest waits for is not known. */
   #isSettled = false;
   #hasBegun = false;
 
-  constructor(guest: Guest, poller: PollOneoff) {
+  constructor(guest: TurnTaker, poller: PollOneoff) {
     this.#guest = guest;
     this.#poller = poller;
     this.pollSet = poller.pollSet;
@@ -55,7 +61,11 @@ class GuestTurns implements Turns {
  * @param poller whose `waits` is false
  * @returns the guest's exit status; 0 when it has nothing left to wait for, or the signal is aborted
  */
-export async function driveTurns(guest: Guest, poller: PollOneoff, signal: AbortSignal | undefined): Promise<number> {
+export async function driveTurns(
+  guest: TurnTaker,
+  poller: PollOneoff,
+  signal: AbortSignal | undefined,
+): Promise<number> {
   const turns = new GuestTurns(guest, poller);
   await new Driver(turns, signal).run();
   return turns.exitCode;

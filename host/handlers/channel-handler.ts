@@ -7,14 +7,29 @@
 
 import type { SocketAddress } from "../backend/backend.js";
 import { type Channel, type ChannelDescription, handleThrown, isThenable } from "../loop/channel.js";
+import { connects } from "../loop/diagnostics.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError } from "../backend/errors.js";
-import { writeLog } from "../backend/log.js";
+import {
+  INSPECT,
+  inspectAddress,
+  inspectAs,
+  otherFields,
+  type Inspect,
+  type InspectOptions,
+} from "../backend/inspect.js";
+import { nameForLog, writeLog } from "../backend/log.js";
 import { compactTraceback } from "../backend/traceback.js";
 import type { Socket } from "../net/socket.js";
 import { Acceptance } from "./acceptance.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
 import type { Membership } from "./membership.js";
+
+/** Fields of this class; those of a user's class are shown by `util.inspect` beside what is known of the channel. */
+const OWN_FIELDS: ReadonlySet<string> = new Set([
+  ...["debug", "connected", "connecting", "accepting", "closing", "addr", "ignoreLogTypes"],
+  ...["acOutBufferSize", "acInBufferSize", "highWaterMark", "lowWaterMark"],
+]);
 
 /**
  * The callbacks of `Dispatcher`; not meant to be used without it.
@@ -55,7 +70,7 @@ export abstract class ChannelHandler implements Channel {
   abstract get fd(): number;
   abstract accept(): [socket: Socket, address: SocketAddress] | undefined;
   abstract close(): void;
-  abstract describe(): ChannelDescription;
+  abstract describe(withAddresses?: boolean): ChannelDescription;
 
   /**
    * Resolves when the channel is closed; never rejects. Taking over a socket after that begins a new life, with its own
@@ -113,7 +128,8 @@ export abstract class ChannelHandler implements Channel {
   // Callbacks, to be overridden.
 
   /**
-   * There is input, or the end of it. By default, logs a warning.
+   * There is input, or the end of it. By default, logs a warning and reads nothing, so the event comes again in the next
+   * turn: a class that does not want input overrides `readable`, or reads and drops it here.
    * @example
    * override handleRead() {
    *   const data = this.recv(8192); // empty at the end of input
@@ -177,7 +193,7 @@ export abstract class ChannelHandler implements Channel {
 
   /**
    * The peer has sent its last byte; it may still read. By default, calls {@link handleClose}, as in asyncore. Override it
-   * to keep writing, and close when done.
+   * to keep writing, and close when done. It is `recv` that finds the end, so {@link handleRead} must call that.
    * @example override handleEof() { this.send(this.answer()); this.close(); }
    */
   handleEof(): void | Promise<void> {
@@ -219,6 +235,11 @@ export abstract class ChannelHandler implements Channel {
   }
 
   handleConnectEvent(): void | Promise<void> {
+    if (connects.hasSubscribers) {
+      connects.publish({ channel: this, address: this.addr });
+      // A subscriber may have closed it.
+      if (this.fd < 0) return;
+    }
     this.follow(this.handleConnect());
     if (!this.#membership.isMember) return;
     this.connected = true;
@@ -290,6 +311,25 @@ export abstract class ChannelHandler implements Channel {
     else if (this.connected) parts.push("connected");
     if (this.addr !== undefined) parts.push(this.addr.path ?? `${this.addr.host}:${this.addr.port}`);
     return `<${parts.join(" ")}>`;
+  }
+
+  /** For `util.inspect` and `console.log`: the class, the state, the addresses, and what has been sent and received. @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const read = (): Record<string, unknown> => {
+      const { state, local, remote, bytesIn, bytesOut } = this.describe();
+      const { outBufferLength } = this as { outBufferLength?: number };
+      return {
+        state: this.#membership.isOver ? "closed" : state,
+        fd: this.fd,
+        local: inspectAddress(local),
+        remote: inspectAddress(remote),
+        bytesIn,
+        bytesOut,
+        pendingOutput: outBufferLength,
+        ...otherFields(this, OWN_FIELDS),
+      };
+    };
+    return inspectAs(depth < 0 ? nameForLog(this) : this.constructor.name, read, depth, options, inspect);
   }
 
   // Used by the library's subclasses.

@@ -1,7 +1,7 @@
 /** Owns the options of `connect`, their checks, and which addresses need a look-up. Knows the seam; knows no channel. */
 
 import type { Backend, Family, InetAddress, SocketAddress } from "../backend/backend.js";
-import { checkMs, checkOptions } from "../backend/check.js";
+import { checkMs, checkOptions, rangeError } from "../backend/check.js";
 import { OSError } from "../backend/errors.js";
 
 /** Options of `Dispatcher.connect`. Any other name is refused. */
@@ -26,9 +26,7 @@ export function checkConnectOptions(options: ConnectOptions): void {
   if (connectTimeoutMs !== undefined) checkMs("connectTimeoutMs", connectTimeoutMs, true);
   if (attemptDelayMs !== undefined) checkMs("attemptDelayMs", attemptDelayMs);
   if (family === undefined || family === 0 || family === 4 || family === 6) return;
-  throw Object.assign(new RangeError(`"family" must be 0, 4 or 6, got ${String(family)}`), {
-    code: "ERR_OUT_OF_RANGE",
-  });
+  throw rangeError("family", "0, 4 or 6", family);
 }
 
 /** Is the host of this address a name? */

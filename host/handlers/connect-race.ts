@@ -16,15 +16,18 @@ import { connectError } from "./connect-options.js";
 const ATTEMPT_DELAY_MS = 250;
 
 /** Who is notified of the end: of a race, or of one attempt. At most one of the two is called, once. */
-interface Outcome {
+interface Outcome<E> {
   /** @param socket connected; the callee's from then on */
   readonly won: (socket: Socket) => void;
-  /** @param error of a race: the one of the first address, when every address has failed */
-  readonly lost: (error: OSError) => void;
+  /**
+   * @param error of a race: the one of the first address, when every address has failed; or what keeps the race from going
+   * on, such as an engine without memory
+   */
+  readonly lost: (error: E) => void;
 }
 
 /** What a race is about, and whom it notifies. */
-export interface RaceOptions extends Outcome {
+export interface RaceOptions extends Outcome<unknown> {
   readonly map: ChannelMap;
   readonly addresses: Addresses;
   readonly port: number;
@@ -88,14 +91,16 @@ export class ConnectRace {
         lost: (error) => this.#lose(attempt, error),
       });
       this.#attempts.add(attempt);
+      if (this.#waiting.length > 0) this.#timer = map.callLater(attemptDelayMs, () => this.#tryNext());
+      return true;
     } catch (error) {
+      // Out of the map before they are closed.
+      if (!(error instanceof OSError)) this.cancel();
       socket?.close();
-      if (!(error instanceof OSError)) throw error;
-      this.#errors.push(error);
+      if (error instanceof OSError) this.#errors.push(error);
+      else this.#end(() => this.#options.lost(error));
       return false;
     }
-    if (this.#waiting.length > 0) this.#timer = map.callLater(attemptDelayMs, () => this.#tryNext());
-    return true;
   }
 
   #win(socket: Socket): void {
@@ -134,12 +139,12 @@ class Attempt implements Channel {
   readonly signal = new AbortController().signal;
   readonly #socket: Socket;
   readonly #error: (code: string) => OSError;
-  readonly #outcome: Outcome;
+  readonly #outcome: Outcome<OSError>;
   readonly #registration: Registration;
   #isOver = false;
   #failure: OSError | undefined;
 
-  constructor(map: ChannelMap, socket: Socket, error: (code: string) => OSError, outcome: Outcome) {
+  constructor(map: ChannelMap, socket: Socket, error: (code: string) => OSError, outcome: Outcome<OSError>) {
     this.#socket = socket;
     this.fd = socket.fd;
     this.#error = error;
@@ -152,6 +157,11 @@ class Attempt implements Channel {
       stream: true,
     };
     this.#registration = registrarOf(map).add(this, registering);
+  }
+
+  toString(): string {
+    const { address, port } = this.#error("ECONNABORTED");
+    return `<Attempt ${address}:${port}>`;
   }
 
   /** Closes the socket, and notifies nobody. */

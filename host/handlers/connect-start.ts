@@ -20,9 +20,9 @@ export interface ConnectSteps {
   /** One of several addresses is connected. */
   won(socket: Socket): void;
   /** The connect is over: the channel is not notified of the error here. */
-  ended(error: OSError): void;
+  ended(error: unknown): void;
   /** The same, and notifies the channel. @throws what leaves the loop */
-  failed(error: OSError): void;
+  failed(error: unknown): void;
 }
 
 /**
@@ -41,7 +41,12 @@ export function startConnect(
   const { map } = membership;
   const { connectTimeoutMs = Infinity, attemptDelayMs } = options;
   if (connectTimeoutMs < Infinity) {
-    opening.timer = map.callLater(connectTimeoutMs, () => steps.failed(connectError("ETIMEDOUT", address)));
+    try {
+      opening.timer = map.callLater(connectTimeoutMs, () => steps.failed(connectError("ETIMEDOUT", address)));
+    } catch (error) {
+      steps.ended(error);
+      throw error;
+    }
   }
   if (!isHostName(backendOf(map), address)) {
     steps.connectTo(address);

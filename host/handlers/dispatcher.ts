@@ -1,34 +1,37 @@
 /**
- * Owns `Dispatcher`, asyncore's `dispatcher`: the operations that a program calls on a channel. Knows sockets, and of the
- * loop only its membership of a map. The callbacks are in its base class; the engine decides which of them is called.
+ * Owns `Dispatcher`, asyncore's `dispatcher`: making, binding, listening and connecting sockets, and what is put on a channel:
+ * TLS, iterators. Knows sockets, and of the loop only the channel's membership of a map. Reading, writing and closing are in
+ * its base class, and the callbacks in the base class of that; the engine decides which of them is called.
  */
 
 import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
-import { type ChannelDescription, handleThrown } from "../loop/channel.js";
-import { ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
 import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
-import type { Endpoint } from "../net/endpoint.js";
-import { Interest, State } from "../loop/engine.js";
+import { OSError } from "../backend/errors.js";
+import { handleThrown } from "../loop/channel.js";
+import { type ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
+import { accepts } from "../loop/diagnostics.js";
+import { State } from "../loop/engine.js";
 import type { Opening } from "../loop/opening.js";
-import { OSError, isDisconnect } from "../backend/errors.js";
+import type { Endpoint } from "../net/endpoint.js";
 import { FileWrapper } from "../net/file-wrapper.js";
-import { plainBytes } from "../net/plain-bytes.js";
 import { Socket } from "../net/socket.js";
 import { TlsEndpoint } from "../net/tls/endpoint.js";
 import type { TLSSocket, WrapTlsOptions } from "../net/tls/options.js";
 import { moveTls, tlsOf, tlsOn } from "../net/tls/wrapped.js";
-import { noteTakenOver } from "./acceptance.js";
-import { ChannelHandler } from "./channel-handler.js";
 import { type ConnectOptions, checkConnectOptions, connectError, familyOfAddress } from "./connect-options.js";
 import { startConnect } from "./connect-start.js";
-import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
-import { Membership } from "./membership.js";
-import { describeState, isOutOfDescriptors, STATES, withoutSocket } from "./states.js";
-
+import {
+  EndpointChannel,
+  endpointOf,
+  exchangeEndpoint,
+  membershipOf,
+  openEndpoint,
+  socketOf,
+} from "./endpoint-channel.js";
+import { declareLibraryClass } from "./library.js";
+import { isOutOfDescriptors } from "./states.js";
 import { chunksOf } from "./streams/chunks.js";
 import type { Controls } from "./streams/layer.js";
-
-const NOTHING = new Uint8Array(0);
 
 /** Sockets that `connect` has made, for channels that had none: another connect makes another. */
 const madeByConnect = new WeakSet<Endpoint>();
@@ -47,35 +50,14 @@ export let layTls: (channel: Dispatcher, options: WrapTlsOptions, isUnderWay: bo
  *
  * Names and meanings are those of asyncore.dispatcher; docs/asyncore.md lists what differs.
  */
-export class Dispatcher extends ChannelHandler {
-  /** The same object that the base class holds. */
-  readonly #membership: Membership;
-  #endpoint: Endpoint | undefined;
-  /** The endpoint, or the socket beneath it. */
-  #socket: Socket | undefined;
-
+export class Dispatcher extends EndpointChannel {
   /**
    * @param socket a connected or listening socket to take over
    * @param map the map to be in; default {@link socketMap}
    */
   constructor(socket?: Socket, map: ChannelMap = socketMap) {
-    checkInstance("map", map, ChannelMap);
-    const membership = new Membership(map);
-    super(membership);
-    this.#membership = membership;
+    super(map);
     if (socket !== undefined) this.setSocket(socket);
-  }
-
-  /** The socket. @throws OSError EBADF if there is none */
-  get socket(): Socket {
-    if (this.#socket !== undefined) return this.#socket;
-    if (this.#endpoint === undefined) throw withoutSocket("socket");
-    throw new OSError("ENOTSOCK", { syscall: "socket" });
-  }
-
-  /** The descriptor; -1 if there is none. */
-  get fd(): number {
-    return this.#endpoint?.fd ?? -1;
   }
 
   /**
@@ -91,14 +73,10 @@ export class Dispatcher extends ChannelHandler {
     return this.#tls?.isTruncated === true;
   }
 
-  /** The map that the channel belongs to. */
-  get map(): ChannelMap {
-    return this.#membership.map;
-  }
-
   /** Creates a socket and takes it over. */
   createSocket(options: { readonly family?: Family; readonly type?: SocketType } = {}): void {
-    this.setSocket(Socket.create(options, backendOf(this.map)));
+    const socket = Socket.create(options, backendOf(this.map));
+    this.#own(socket, () => this.setSocket(socket));
   }
 
   /**
@@ -125,7 +103,7 @@ export class Dispatcher extends ChannelHandler {
       file.close();
       throw new OSError(backend.errorCode(result), { errno: result, syscall: "fcntl" });
     }
-    this.setEndpoint(file);
+    this.#own(file, () => this.setEndpoint(file));
   }
 
   /** Allows the address to be bound again at once (SO_REUSEADDR); does nothing if the option cannot be set. */
@@ -137,19 +115,6 @@ export class Dispatcher extends ChannelHandler {
     }
   }
 
-  /** Joins the map. asyncore: add_channel. */
-  addChannel(): void {
-    const endpoint = this.#open("epoll");
-    const sampled = isOverride(this.readable) || isOverride(this.writable);
-    this.#membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
-    this.#membership.join(this, endpoint, sampled);
-  }
-
-  /** Leaves the map; the socket stays open. asyncore: del_channel. */
-  delChannel(): void {
-    this.#membership.leave();
-  }
-
   // Called by a program.
 
   /** Listens; up to `backlog` connections may wait to be accepted. */
@@ -157,7 +122,7 @@ export class Dispatcher extends ChannelHandler {
     checkInteger("backlog", backlog, 0, 0x7fffffff);
     this.socket.listen(backlog);
     this.accepting = true;
-    this.#membership.enter(State.ACCEPTING);
+    membershipOf(this).enter(State.ACCEPTING);
   }
 
   /** Binds to an address; port 0 takes a free one: see `socket.localAddress()`. */
@@ -183,9 +148,9 @@ export class Dispatcher extends ChannelHandler {
     const isAnySocket = this.#takesAnySocket;
     // Where an address is to be chosen, it makes the channel a member of the map meanwhile.
     if (isAnySocket) this.#makeSocket(familyOfAddress(backend, address));
-    this.#open("connect");
+    openEndpoint(this, "connect");
     const { socket } = this;
-    const membership = this.#membership;
+    const membership = membershipOf(this);
     membership.stopLookup();
     this.connected = false;
     this.connecting = true;
@@ -217,85 +182,21 @@ export class Dispatcher extends ChannelHandler {
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     try {
       const accepted = this.socket.accept();
-      if (accepted !== undefined) this.noteAccepted(accepted[0]);
+      if (accepted !== undefined) {
+        const [socket, address] = accepted;
+        this.noteAccepted(socket);
+        if (accepts.hasSubscribers) accepts.publish({ listener: this, socket, address });
+      }
       return accepted;
     } catch (error) {
       if (error instanceof OSError && error.code === "ECONNABORTED") return undefined;
-      if (!(error instanceof OSError && isOutOfDescriptors(error.code) && this.#membership.pause())) {
+      if (!(error instanceof OSError && isOutOfDescriptors(error.code) && membershipOf(this).pause())) {
         this.noteAcceptFailed();
         throw error;
       }
       this.logInfo(`${this} cannot accept (${error.code}): paused until a channel closes, or for a second`, "error");
       return undefined;
     }
-  }
-
-  /** Sends. @returns how many bytes were taken: perhaps not all, 0 if it would have to wait or the peer is gone. */
-  send(data: Uint8Array): number {
-    const endpoint = this.#open("send");
-    try {
-      return endpoint.sendSome(data);
-    } catch (error) {
-      return this.#lost(error, 0);
-    }
-  }
-
-  /**
-   * Receives up to `maxBytes`; empty at end of input or if the peer is gone: then `handleEof` or `handleClose` is called.
-   *
-   * What is returned never changes. From 1 KiB on it may be a view of a larger memory that other data shares, as of a Buffer:
-   * its `buffer` is not for use, a view that is kept keeps up to 1 MiB in memory, and posting it to a thread copies all of
-   * that. `data.slice()` is a copy of its own. See {@link recvInto} for memory that the program provides.
-   */
-  recv(maxBytes: number): Uint8Array {
-    const endpoint = this.#open("recv");
-    let data: Uint8Array;
-    try {
-      data = endpoint.recv(maxBytes);
-    } catch (error) {
-      return this.#lost(error, NOTHING);
-    }
-    if (data.length === 0 && maxBytes > 0 && endpoint.isStream) this.#ended();
-    return data;
-  }
-
-  /**
-   * Receives into `target`, up to its length: for a program that uses its memory again. Otherwise like {@link recv}.
-   * socket.recv_into of Python.
-   * @returns how many bytes; 0 at end of input or if the peer is gone: then `handleEof` or `handleClose` is called
-   * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
-   */
-  recvInto(target: Uint8Array): number {
-    const endpoint = this.#open("recv");
-    let length: number;
-    try {
-      length = endpoint.recvInto(target);
-    } catch (error) {
-      return this.#lost(error, 0);
-    }
-    if (length === 0 && endpoint.isStream && plainBytes("target", target).length > 0) this.#ended();
-    return length;
-  }
-
-  /** Leaves the map and closes the socket; safe to call again. No callback comes after it. */
-  close(): void {
-    this.#reset();
-    this.delChannel();
-    if (this.#membership.opening?.isPending === true) this.#membership.opening.fail(this.#closedWhileConnecting());
-    this.#membership.interest = Interest.READ;
-    if (this.#endpoint === undefined) return;
-    try {
-      this.#endpoint.close();
-    } catch (error) {
-      if (!(error instanceof OSError) || (error.code !== "ENOTCONN" && error.code !== "EBADF")) throw error;
-    } finally {
-      this.#membership.endLife();
-    }
-  }
-
-  /** The same as {@link close}, for `using` and `await using`. */
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   /**
@@ -310,47 +211,7 @@ export class Dispatcher extends ChannelHandler {
     return chunksOf(this, this.#controls);
   }
 
-  describe(): ChannelDescription {
-    const endpoint = this.#endpoint;
-    const { local, remote } = endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
-    const { bytesIn = 0, bytesOut = 0 } = endpoint ?? {};
-    return { state: describeState(this, this.#membership), local, remote, bytesIn, bytesOut };
-  }
-
   // Used by the library's own subclasses.
-
-  /**
-   * Does the class manage its write interest? Otherwise a class that overrides `handleWrite` always wants to write.
-   */
-  protected get managesWriting(): boolean {
-    return false;
-  }
-
-  /**
-   * Takes over an endpoint, and joins the map.
-   * @param socket the socket that the endpoint is, or is layered on
-   */
-  protected setEndpoint(endpoint: Endpoint, socket?: Socket): void {
-    checkMethodNames(this);
-    const { kind, address } = endpoint.connectionState();
-    const membership = this.#membership;
-    this.#reset();
-    this.delChannel();
-    this.#endpoint = endpoint;
-    this.#socket = socket;
-    if (address !== undefined) this.addr = address;
-    this.connected = kind === "connected";
-    if (this.connected) membership.opening?.open();
-    this.accepting = kind === "listening";
-    membership.state = STATES[kind];
-    membership.eofHandled = false;
-    membership.closeHandled = false;
-    membership.beginLife();
-    // A class that manages its interest may have set it before there was an endpoint.
-    if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
-    noteTakenOver(socket ?? endpoint, this);
-    this.addChannel();
-  }
 
   /** Bytes of output that `startTls` must not encrypt: pending since before it. */
   protected get plainOutputLength(): number {
@@ -365,51 +226,21 @@ export class Dispatcher extends ChannelHandler {
     this.#tls?.plainOutputDropped();
   }
 
-  /** Sets whether the channel wants write events. */
-  protected setWriteInterest(on: boolean): void {
-    this.#membership.want(Interest.WRITE, on);
-  }
-
-  /** Sets whether the channel wants read events. */
-  protected setReadInterest(on: boolean): void {
-    this.#membership.want(Interest.READ, on);
-  }
-
-  /** The peer is gone: pending output can be dropped. Called before `handleClose`. */
-  protected outputLost(): void {
-    this.setWriteInterest(false);
-  }
-
-  /** Ends the writing half of the connection. shutdown(2), SHUT_WR. */
-  protected endOutput(): void {
-    this.#open("shutdown").shutdown("write");
-  }
-
-  /** Sends several pieces in one call, like {@link send}. */
-  protected sendPieces(pieces: readonly Uint8Array[]): number {
-    const endpoint = this.#open("send");
-    try {
-      return endpoint.sendSomeOf(pieces);
-    } catch (error) {
-      return this.#lost(error, 0);
-    }
-  }
-
   /** The endpoint, if it is TLS. Not a field: connections without TLS need no memory for it. */
   get #tls(): TlsEndpoint | undefined {
-    const endpoint = this.#endpoint;
+    const endpoint = endpointOf(this);
     return endpoint instanceof TlsEndpoint ? endpoint : undefined;
   }
 
   /** Puts TLS between the channel and its socket. */
   #layTls(options: WrapTlsOptions, isUnderWay: boolean): void {
     const { socket } = this;
-    this.#open("startTls");
+    openEndpoint(this, "startTls");
     const plainBytes = isUnderWay ? this.plainOutputLength : 0;
     const tls = tlsOn(socket, options, plainBytes, this.addr?.host);
     if (isUnderWay) this.dropPlainInput();
-    this.#endpoint = tls;
-    this.#membership.setLayer(tls);
+    exchangeEndpoint(this, tls, socket);
+    membershipOf(this).setLayer(tls);
   }
 
   /** What a layer that is put on the channel at run time may do: see `streams/layer.ts`. */
@@ -418,7 +249,7 @@ export class Dispatcher extends ChannelHandler {
       setReadInterest: (on) => this.setReadInterest(on),
       setWriteInterest: (on) => {
         // A class that is sampled otherwise has write events only if it overrides handleWrite.
-        this.#membership.handlesWrite = true;
+        membershipOf(this).handlesWrite = true;
         this.setWriteInterest(on);
       },
       sendNow: (pieces) => this.sendPieces(pieces),
@@ -431,51 +262,59 @@ export class Dispatcher extends ChannelHandler {
     layTls = (channel, options, isUnderWay) => channel.#layTls(options, isUnderWay);
   }
 
-  #reset(): void {
-    this.connected = false;
-    this.connecting = false;
-    this.accepting = false;
-    this.#membership.state = State.IDLE;
-  }
-
   #connectTo(address: SocketAddress): void {
     let done: boolean;
     try {
       done = this.socket.connect(address);
     } catch (error) {
       this.connecting = false;
-      this.#membership.opening?.fail(error);
+      membershipOf(this).opening?.fail(error);
       throw error;
     }
-    this.#membership.enter(done ? State.OPEN : State.CONNECTING);
+    membershipOf(this).enter(done ? State.OPEN : State.CONNECTING);
     if (done) void this.handleConnectEvent();
   }
 
   /** Does a connect make a socket? Not in place of an open one with TLS: the new one would be without. */
   get #takesAnySocket(): boolean {
-    if (this.#endpoint === undefined) return true;
+    if (endpointOf(this) === undefined) return true;
     if (this.#tls !== undefined && this.fd >= 0) return false;
-    return this.#socket !== undefined && madeByConnect.has(this.#socket);
+    const socket = socketOf(this);
+    return socket !== undefined && madeByConnect.has(socket);
   }
 
   /** Makes a socket for one connect, in place of that of an earlier one. */
   #makeSocket(family: Family): void {
-    const former = this.#endpoint;
+    const former = endpointOf(this);
     const socket = Socket.create({ family }, backendOf(this.map));
     madeByConnect.add(socket);
-    this.setSocket(socket);
-    former?.close();
+    try {
+      this.#own(socket, () => this.setSocket(socket));
+    } finally {
+      if (endpointOf(this) !== former) former?.close();
+    }
+  }
+
+  /** Takes over an endpoint that nobody else has: if that fails, it is closed. */
+  #own(endpoint: Endpoint, takeOver: () => void): void {
+    try {
+      takeOver();
+    } catch (error) {
+      // It may have become the channel's before the failure.
+      if (endpointOf(this) === endpoint) this.close();
+      else endpoint.close();
+      throw error;
+    }
   }
 
   /** One of several addresses is connected: its socket takes the place of the one that the channel had meanwhile. */
   #connectWon(socket: Socket): void {
-    const former = this.#endpoint;
+    const former = endpointOf(this);
     this.delChannel();
     // TLS that was put on the channel meanwhile moves with it: nothing may be sent without.
-    this.#endpoint = former instanceof TlsEndpoint ? moveTls(former, socket) : socket;
-    this.#socket = socket;
+    exchangeEndpoint(this, former instanceof TlsEndpoint ? moveTls(former, socket) : socket, socket);
     madeByConnect.add(socket);
-    this.#membership.state = State.OPEN;
+    membershipOf(this).state = State.OPEN;
     try {
       try {
         this.addChannel();
@@ -489,45 +328,12 @@ export class Dispatcher extends ChannelHandler {
   }
 
   /** A connect has failed, and not by an event of the channel's own socket. */
-  #endConnect(opening: Opening, error: OSError): void {
-    this.#membership.stopLookup();
+  #endConnect(opening: Opening, error: unknown): void {
+    membershipOf(this).stopLookup();
     this.connecting = false;
-    this.#membership.enter(State.IDLE);
+    membershipOf(this).enter(State.IDLE);
     opening.fail(error);
-  }
-
-  #closedWhileConnecting(): OSError {
-    return connectError("ECONNABORTED", this.addr ?? { path: "" }, "the channel was closed before it was connected");
-  }
-
-  /** The endpoint. @throws OSError EBADF if there is none, or it has been closed */
-  #open(syscall: string): Endpoint {
-    const endpoint = this.#endpoint;
-    if (endpoint === undefined) throw withoutSocket(syscall);
-    if (endpoint.fd < 0) throw new OSError("EBADF", { syscall });
-    return endpoint;
-  }
-
-  /** Handles an endpoint's error: if the peer is gone, calls handleClose and returns `nothing`. */
-  #lost<T>(error: unknown, nothing: T): T {
-    if (!(error instanceof OSError) || !isDisconnect(error.code)) throw error;
-    this.outputLost();
-    this.handleCloseEvent();
-    return nothing;
-  }
-
-  /** End of input; a pending error is its cause, and is thrown or handled as if recv had returned it. */
-  #ended(): void {
-    const code = this.#membership.takeError();
-    if (code !== undefined) {
-      if (!isDisconnect(code)) throw new OSError(code, { syscall: "recv" });
-      this.outputLost();
-      this.handleCloseEvent();
-    } else {
-      this.handleEofEvent();
-    }
   }
 }
 
 declareLibraryClass(Dispatcher);
-declareLibraryMethods(Dispatcher.prototype.send);

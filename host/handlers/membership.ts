@@ -49,6 +49,11 @@ export class Membership {
     return this.#lifetime;
   }
 
+  /** Has the handler been closed, and taken over nothing since? */
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
   /** Begins a new life, if the last one is over. */
   beginLife(): void {
     if (this.#isOver) this.#lifetime = undefined;

@@ -41,6 +41,7 @@ export class Activity {
   #timer: NodeJS.Timeout | undefined;
   #calls = 0;
   #isReset = true;
+  #isWatching = false;
 
   constructor(callback: () => void) {
     this.#callback = callback;
@@ -53,7 +54,8 @@ export class Activity {
 
   /** Calls back once, after something else has run, unless {@link stop} is called before. May be called again. */
   watch(): void {
-    if (!watching.has(this)) {
+    if (!this.#isWatching) {
+      this.#isWatching = true;
       watching.add(this);
       callbackObservers.count += 1;
       if (watching.size === 1) hook.enable();
@@ -69,8 +71,10 @@ export class Activity {
   }
 
   stop(): void {
+    if (!this.#isWatching) return;
+    this.#isWatching = false;
     this.#clear();
-    if (!watching.delete(this)) return;
+    watching.delete(this);
     callbackObservers.count -= 1;
     if (watching.size === 0) hook.disable();
   }

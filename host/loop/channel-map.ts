@@ -5,7 +5,8 @@
 
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import type { Channel, ChannelDescription, Registrar } from "./channel.js";
-import { checkBackend, checkCallback, checkFunction, checkMs, checkOptions } from "../backend/check.js";
+import { checkBackend, checkBoolean, checkCallback, checkFunction, checkMs, checkOptions } from "../backend/check.js";
+import { INSPECT, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import { defaultBackend } from "../node/default.js";
 import { Interest, readStatistics, type EngineStatistics } from "./engine.js";
 import { Scheduler } from "./scheduler.js";
@@ -36,6 +37,22 @@ export interface MapStatistics extends EngineStatistics {
   readonly timersNow: number;
 }
 
+/** Options of {@link ChannelMap}. */
+export interface ChannelMapOptions {
+  /** Polls and does socket operations; by default the operating system. */
+  readonly backend?: Backend | undefined;
+  /**
+   * Do callbacks run in the context of `AsyncLocalStorage` in which their channel joined the map, or their timer was
+   * started? Default false: the context that a callback runs in is not specified, and costs nothing.
+   * @example
+   * const map = new ChannelMap({ asyncContext: true });
+   * request.run(id, () => map.callLater(1000, () => console.log(request.getStore()))); // prints id
+   */
+  readonly asyncContext?: boolean | undefined;
+}
+
+const OPTIONS = ["backend", "asyncContext"] as const;
+
 /** The scheduler behind a map, for the parts of this package that drive it. @internal */
 export let schedulerOf: (map: ChannelMap) => Scheduler;
 
@@ -46,16 +63,17 @@ export let schedulerOf: (map: ChannelMap) => Scheduler;
 export class ChannelMap {
   #scheduler: Scheduler | undefined;
   readonly #backend: Backend | undefined;
+  readonly #keepsContexts: boolean;
+  #warnSlowMs = Infinity;
 
-  /**
-   * @param options.backend polls and does socket operations; by default the operating system
-   * @throws TypeError for any other option, and for what is no backend
-   */
-  constructor(options: { readonly backend?: Backend } = {}) {
-    checkOptions("options", options, ["backend"]);
-    const { backend } = options;
+  /** @throws TypeError for an option that does not exist, and for what is no backend */
+  constructor(options: ChannelMapOptions = {}) {
+    checkOptions("options", options, OPTIONS);
+    const { backend, asyncContext = false }: ChannelMapOptions = options;
     if (backend !== undefined) checkBackend("options.backend", backend);
+    checkBoolean("options.asyncContext", asyncContext);
     this.#backend = backend;
+    this.#keepsContexts = asyncContext;
   }
 
   /** How many channels there are. */
@@ -160,6 +178,24 @@ export class ChannelMap {
     return this.#scheduler?.keepsAlive ?? true;
   }
 
+  /**
+   * A callback that takes longer than so many milliseconds is logged as a warning, with its name, its channel and its time;
+   * so is a turn, if none of its callbacks alone took longer. Of an `async` callback, the part before its first `await`
+   * counts. Default Infinity: nothing is timed. See `setLogSink`.
+   * @example
+   * socketMap.warnSlowMs = 50;
+   * // warning: handleRead of <Echo connected 127.0.0.1:51034> took 81.3 ms (warnSlowMs is 50)
+   */
+  get warnSlowMs(): number {
+    return this.#warnSlowMs;
+  }
+
+  set warnSlowMs(warnSlowMs: number) {
+    checkMs("warnSlowMs", warnSlowMs, true);
+    this.#warnSlowMs = warnSlowMs;
+    if (this.#scheduler !== undefined) this.#scheduler.observation.warnSlowMs = warnSlowMs;
+  }
+
   /** What each channel is doing, in channel order. Makes system calls for the addresses: too slow for every turn. */
   snapshot(): ChannelSnapshot[] {
     const scheduler = this.#scheduler;
@@ -209,8 +245,24 @@ export class ChannelMap {
     return this;
   }
 
+  /** For `util.inspect` and `console.log`: its channels as a list, cut as long arrays are. @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const timers = this.#scheduler?.engine.timerCount() ?? 0;
+    return inspectAs(
+      `ChannelMap(${this.size})`,
+      () => ({ timers, channels: [...this.values()] }),
+      depth,
+      options,
+      inspect,
+    );
+  }
+
   #use(): Scheduler {
-    this.#scheduler ??= new Scheduler(this.#backend ?? defaultBackend());
+    if (this.#scheduler === undefined) {
+      const keepsContexts = this.#keepsContexts;
+      this.#scheduler = new Scheduler(this, this.#backend ?? defaultBackend(), { keepsContexts });
+      if (this.#warnSlowMs < Infinity) this.#scheduler.observation.warnSlowMs = this.#warnSlowMs;
+    }
     return this.#scheduler;
   }
 

@@ -8,6 +8,7 @@ import { BlockingIOError, ExitNow, isDisconnect, OSError } from "../backend/erro
 import { logThrown, nameForLog } from "../backend/log.js";
 import type { Layer } from "../net/endpoint.js";
 import { Opening } from "./opening.js";
+import { errors } from "./diagnostics.js";
 
 /**
  * A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. What the promise of an
@@ -42,7 +43,8 @@ export interface Channel {
   /** Makes the error that is passed to `handleError` for a pending socket error. @internal */
   socketError(code: string): OSError;
   close(): void;
-  describe(): ChannelDescription;
+  /** @param withAddresses false: `local` and `remote` are left undefined, which saves system calls. Default true */
+  describe(withAddresses?: boolean): ChannelDescription;
 }
 
 /**
@@ -66,7 +68,10 @@ export function handleThrown(
 ): boolean {
   if (error instanceof BlockingIOError) return false;
   if (error instanceof ExitNow) throw error;
-  if (isClosed) {
+  const wasOpen = channel.fd >= 0;
+  if (errors.hasSubscribers) errors.publish({ channel, error });
+  // A subscriber may have closed it.
+  if (isClosed || (wasOpen && channel.fd < 0)) {
     if (error instanceof OSError && error.code === "EBADF") return false;
     logThrown(`uncaptured exception on closed channel ${nameForLog(channel)}`, error);
   } else if (closesWhenGone && error instanceof OSError && isDisconnect(error.code)) {

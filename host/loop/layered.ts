@@ -9,6 +9,8 @@ import { Interest } from "./engine.js";
 
 /** What a link calls on the scheduler. */
 export interface LinkHost {
+  /** See `LayerHost.keepsAlive`. */
+  readonly keepsAlive: () => boolean;
   /** Sets what the descriptor is watched for: bits of `Interest`. */
   watch(interest: number): void;
   callLater(delayMs: number, callback: () => void): () => void;
@@ -37,12 +39,24 @@ export class LayerLink implements LayerHost {
     this.changed();
   }
 
+  get keepsAlive(): boolean {
+    return this.#host.keepsAlive();
+  }
+
   get canRead(): boolean {
     return (this.#wanted & Interest.READ) !== 0 && this.layer.hasInput;
   }
 
   get canWrite(): boolean {
     return (this.#wanted & Interest.WRITE) !== 0 && this.layer.hasRoom;
+  }
+
+  /**
+   * The descriptor has an error. Is it left to the handler's next calls? Those of a handler that only writes have been made
+   * in this turn. It may be the layer alone that does not watch for reading: then the handler reads a stream to its end.
+   */
+  leavesError(code: string): boolean {
+    return this.#wanted !== Interest.WRITE && this.layer.failed(code);
   }
 
   /** The handler wants this from now on. */

@@ -4,16 +4,17 @@
  */
 
 import type { Layer } from "../net/endpoint.js";
+import { wasiErrorCode } from "../wasi/errno.js";
 import { Kind, Verdict } from "./engine.js";
 import type { Failures } from "./failures.js";
 import { blockingError, LayerLink } from "./layered.js";
 import type { Member } from "./member.js";
 import type { Timer } from "./timer.js";
 
-/** Starts the timers of layers. */
-interface TimerStarter {
-  nowMs(): number;
-  startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer;
+/** Starts the timers of layers, and knows whether its loop keeps the process alive. */
+interface LayerScheduler {
+  readonly keepsAlive: boolean;
+  startTimerOf(member: Member, delayMs: number, callback: () => unknown): Timer;
 }
 
 export class Layers {
@@ -23,11 +24,11 @@ export class Layers {
   isBlocking = false;
   readonly #bySlot: (Member | undefined)[] = [];
   readonly #failures: Failures;
-  readonly #timers: TimerStarter;
+  readonly #scheduler: LayerScheduler;
 
-  constructor(failures: Failures, timers: TimerStarter) {
+  constructor(failures: Failures, scheduler: LayerScheduler) {
     this.#failures = failures;
-    this.#timers = timers;
+    this.#scheduler = scheduler;
   }
 
   /** The link of the channel in a slot, if it has a layer. */
@@ -42,9 +43,10 @@ export class Layers {
     this.#bySlot[member.slot] = member;
     this.count += 1;
     member.link = new LayerLink(layer, interest, {
+      keepsAlive: () => this.#scheduler.keepsAlive,
       watch: (watched) => member.watch(watched),
       callLater: (delayMs, callback) => {
-        const timer = this.#timers.startTimer(this.#timers.nowMs() + delayMs, 0, callback);
+        const timer = this.#scheduler.startTimerOf(member, delayMs, callback);
         return () => timer.cancel();
       },
       notify: () => this.#notify(member),
@@ -64,6 +66,17 @@ export class Layers {
   /** Is the layer in this slot, if there is one, notified of this event before the handler is? */
   takes(slot: number, kind: number): boolean {
     return this.#bySlot[slot] !== undefined && (kind === Kind.READ || kind === Kind.WRITE || kind === Kind.CONNECT);
+  }
+
+  /**
+   * Is an error or a hang-up kept from the handler? A layer may have taken everything from the descriptor: what the handler
+   * has not read of it comes first, as what is left in a descriptor does.
+   */
+  holdsBack(slot: number, kind: number, detail: number): boolean {
+    const link = this.linkOf(slot);
+    if (link === undefined) return false;
+    if (kind === Kind.ERROR) return link.leavesError(wasiErrorCode(detail));
+    return kind === Kind.CLOSE && link.layer.hasUnread;
   }
 
   /** Delivers an event that a layer takes. @returns the verdict. @throws what a handler does */

@@ -5,6 +5,11 @@
 
 import type { Addresses, Backend, PollSet } from "../backend/backend.js";
 import type { Channel, Registering, Registrar, Registration } from "./channel.js";
+import type { ChannelMap } from "./channel-map.js";
+import { callBack } from "./callbacks.js";
+import { callIn, Contexts } from "./context.js";
+import { startDebugLog } from "./debug-log.js";
+import { areTurnsWatched } from "./diagnostics.js";
 import { Interest, Kind, State, Verdict, instantiateEngine, type EngineExports, type EngineImports } from "./engine.js";
 import { LoopError, OSError } from "../backend/errors.js";
 import { Failures } from "./failures.js";
@@ -13,6 +18,7 @@ import { Member, type MemberHolder } from "./member.js";
 import type { Layer } from "../net/endpoint.js";
 import { NameLookups } from "./name-lookups.js";
 import { rememberUnlooped } from "./never-looped.js";
+import { Observation, type Observed } from "./observation.js";
 import type { Timer } from "./timer.js";
 import { Timers } from "./timers.js";
 import { wasiErrorCode } from "../wasi/errno.js";
@@ -24,7 +30,16 @@ const TWO_32 = 0x1_0000_0000;
 /** Closes the poll sets of maps that are garbage. While a loop waits on a poll set, its map is reachable. */
 const unreachable = new FinalizationRegistry<PollSet>((set) => set.close());
 
-export class Scheduler implements Registrar, MemberHolder {
+/** Options of {@link Scheduler}. */
+export interface SchedulerOptions {
+  /** A compiled engine.wasm; by default the package's own. */
+  readonly module?: object;
+  /** See `ChannelMapOptions.asyncContext`. Default false. */
+  readonly keepsContexts?: boolean;
+}
+
+export class Scheduler implements Registrar, MemberHolder, Observed {
+  readonly map: ChannelMap;
   readonly backend: Backend;
   readonly engine: EngineExports;
   readonly poller: PollOneoff;
@@ -49,15 +64,27 @@ export class Scheduler implements Registrar, MemberHolder {
   readonly #timers: Timers;
   readonly #failures = new Failures(() => this.changed());
   #words = new Uint32Array(0);
+  #observation: Observation | undefined;
+  /** The same, in a turn that is observed. */
+  #observing: Observation | undefined;
+  /** Where the channels were made, if that is kept. */
+  readonly #contexts: Contexts | undefined;
 
-  /** @param module a compiled engine.wasm; by default the package's own */
-  constructor(backend: Backend, module?: object) {
+  constructor(map: ChannelMap, backend: Backend, { module, keepsContexts = false }: SchedulerOptions = {}) {
+    startDebugLog();
+    this.map = map;
     this.backend = backend;
+    this.#contexts = keepsContexts ? new Contexts() : undefined;
     const imports: EngineImports = {
-      pollOneoff: (subscriptions, events, length, count) => this.poller.call(subscriptions, events, length, count),
+      pollOneoff: (subscriptions, events, length, count) =>
+        this.#observing === undefined
+          ? this.poller.call(subscriptions, events, length, count)
+          : this.#observing.poll(() => this.poller.call(subscriptions, events, length, count)),
       clockTimeGet: (_clock, _precision, timeAt) => this.#writeTime(timeAt),
       ask: (slot) => this.#sample(slot),
-      deliver: (slot, kind, detail) => this.#deliver(slot, kind, detail),
+      deliver: (slot, kind, detail) =>
+        this.#observing === undefined ? this.deliver(slot, kind, detail) : this.#observing.deliver(slot, kind, detail),
+      ...(this.#contexts === undefined ? undefined : this.#importsIn(this.#contexts)),
     };
     this.engine = instantiateEngine(imports, module);
     const { engine } = this;
@@ -67,8 +94,8 @@ export class Scheduler implements Registrar, MemberHolder {
       taken: engine.changesTaken,
     });
     unreachable.register(this, this.poller.pollSet);
-    this.lookups = new NameLookups(backend, (channel, call) => this.#failures.guard(channel, call));
-    this.#timers = new Timers(engine, this.#failures, this);
+    this.lookups = new NameLookups(backend, (channel, call) => this.#guard(channel, call));
+    this.#timers = new Timers(engine, this.#failures, this, keepsContexts);
     this.layers = new Layers(this.#failures, this);
   }
 
@@ -84,6 +111,20 @@ export class Scheduler implements Registrar, MemberHolder {
   /** By descriptor, in order of addition. */
   get members(): ReadonlyMap<number, Member> {
     return this.#byDescriptor;
+  }
+
+  /** What is observed of its events. */
+  get observation(): Observation {
+    this.#observation ??= new Observation(this);
+    return this.#observation;
+  }
+
+  channelAt(slot: number): Channel | undefined {
+    return this.#channels[slot];
+  }
+
+  timerName(slot: number): string {
+    return this.#timers.nameAt(slot);
   }
 
   /** How long a channel has been in the map. */
@@ -105,6 +146,7 @@ export class Scheduler implements Registrar, MemberHolder {
     if (!isSimple) engine.channelSetState(slot, generation, state);
     this.#channels[slot] = channel;
     this.#byDescriptor.set(fd, member);
+    this.#contexts?.keep(slot);
     this.#noteAdded(slot);
     if (sampled) this.sampled += 1;
     if (this.#byDescriptor.size === 1) rememberUnlooped(this);
@@ -117,6 +159,7 @@ export class Scheduler implements Registrar, MemberHolder {
     this.#channels[member.slot] = undefined;
     this.#byDescriptor.delete(member.fd);
     this.layers.remove(member);
+    this.#contexts?.forget(member.slot);
     if (member.isSampled) this.sampled -= 1;
     this.changed();
   }
@@ -128,6 +171,11 @@ export class Scheduler implements Registrar, MemberHolder {
 
   startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer {
     return this.#timers.start(deadlineMs, periodMs, callback);
+  }
+
+  /** Calls back in the context of a member: for its layer, which other contexts may notify. */
+  startTimerOf(member: Member, delayMs: number, callback: () => unknown): Timer {
+    return this.#timers.start(this.nowMs() + delayMs, 0, callback, this.#contexts?.at(member.slot));
   }
 
   cancelTimers(): void {
@@ -181,12 +229,17 @@ export class Scheduler implements Registrar, MemberHolder {
     this.#failures.byChannel = byChannel;
     this.#isWoken = false;
     const { pollSet } = this.poller;
-    let ready: number;
+    const isObserved = this.#observation?.isNeeded ?? areTurnsWatched();
+    if (isObserved) this.#observing = this.observation;
+    let ready = 0;
     pollSet.beginTurn();
+    this.#observing?.beginTurn();
     try {
       ready = this.engine.turnRun(waitMs, Number(byChannel));
     } finally {
       pollSet.endTurn();
+      this.#observing?.endTurn(ready);
+      this.#observing = undefined;
     }
     this.rethrow();
     if (ready < 0) throw new OSError(wasiErrorCode(-ready), { errno: ready, syscall: "poll_oneoff" });
@@ -227,15 +280,19 @@ export class Scheduler implements Registrar, MemberHolder {
     }
   }
 
-  #deliver(slot: number, kind: number, detail: number): number {
+  /** Delivers an event. @returns the verdict */
+  deliver(slot: number, kind: number, detail: number): number {
     if (kind === Kind.TIMER) return this.#timers.fire(slot);
     const channel = this.#channels[slot];
     if (channel === undefined) return Verdict.GO_ON;
     try {
-      if (this.layers.count > 0 && this.layers.takes(slot, kind)) return this.layers.deliver(slot, kind);
+      if (this.layers.count > 0) {
+        if (this.layers.takes(slot, kind)) return this.layers.deliver(slot, kind);
+        if (this.layers.holdsBack(slot, kind, detail)) return Verdict.GO_ON;
+      }
       if (kind === Kind.ACCEPT) return this.#accept(channel);
       if (kind === Kind.ERROR) return this.#failures.fail(channel, channel.socketError(wasiErrorCode(detail)));
-      const result = call(channel, kind);
+      const result = callBack(channel, kind);
       if (result !== undefined) this.#failures.follow(channel, result);
       return Verdict.GO_ON;
     } catch (error) {
@@ -250,6 +307,27 @@ export class Scheduler implements Registrar, MemberHolder {
     return more ? Verdict.AGAIN : Verdict.GO_ON;
   }
 
+  /** Runs a handler's code between turns, in the channel's context. */
+  #guard(channel: Channel, call: () => void): void {
+    const member = this.#byDescriptor.get(channel.fd);
+    const context = member === undefined ? undefined : this.#contexts?.at(member.slot);
+    callIn(context, () => this.#failures.guard(channel, call));
+  }
+
+  /** The calls that reach a handler, in the context of the handler or of the timer. */
+  #importsIn(contexts: Contexts): Pick<EngineImports, "ask" | "deliver"> {
+    const sample = (slot: number): number => this.#sample(slot);
+    const deliver = (slot: number, kind: number, detail: number): number =>
+      this.#observing === undefined ? this.deliver(slot, kind, detail) : this.#observing.deliver(slot, kind, detail);
+    return {
+      ask: (slot) => callIn(contexts.at(slot), sample, slot),
+      deliver: (slot, kind, detail) => {
+        const context = kind === Kind.TIMER ? this.#timers.contextAt(slot) : contexts.at(slot);
+        return callIn(context, deliver, slot, kind, detail);
+      },
+    };
+  }
+
   #writeTime(timeAt: number): number {
     const now = this.backend.clock.monotonicNs();
     const { buffer } = this.engine.memory;
@@ -257,21 +335,5 @@ export class Scheduler implements Registrar, MemberHolder {
     this.#words[timeAt >> 2] = now % TWO_32;
     this.#words[(timeAt >> 2) + 1] = now / TWO_32;
     return 0;
-  }
-}
-
-/** Calls the callback for a kind of event without a result. */
-function call(channel: Channel, kind: number): unknown {
-  switch (kind) {
-    case Kind.READ:
-      return channel.handleReadEvent();
-    case Kind.WRITE:
-      return channel.handleWriteEvent();
-    case Kind.CONNECT:
-      return channel.handleConnectEvent();
-    case Kind.EXCEPTIONAL:
-      return channel.handleExptEvent();
-    default:
-      return channel.handleCloseEvent();
   }
 }

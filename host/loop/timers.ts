@@ -4,6 +4,8 @@
  */
 
 import { LoopError } from "../backend/errors.js";
+import { type Context, Contexts } from "./context.js";
+import { INSPECT, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import type { EngineExports } from "./engine.js";
 import { Verdict } from "./engine.js";
 import type { Failures } from "./failures.js";
@@ -31,6 +33,13 @@ class RunningTimer implements Timer {
     return this.#timers.cancel(this);
   }
 
+  /** For `util.inspect` and `console.log`. @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const { active, repeats, callback } = this;
+    const read = (): Record<string, unknown> => ({ active, repeats, callback: callback.name || undefined });
+    return inspectAs("Timer", read, depth, options, inspect);
+  }
+
   [Symbol.dispose](): void {
     this.cancel();
   }
@@ -46,19 +55,26 @@ export class Timers {
   readonly #failures: Failures;
   readonly #bySlot: (RunningTimer | undefined)[] = [];
   readonly #listener: ChangeListener;
+  /** Where the timers were started, if that is kept. */
+  readonly #contexts: Contexts | undefined;
 
-  constructor(engine: EngineExports, failures: Failures, listener: ChangeListener) {
+  constructor(engine: EngineExports, failures: Failures, listener: ChangeListener, keepsContexts: boolean) {
     this.#engine = engine;
     this.#failures = failures;
     this.#listener = listener;
+    this.#contexts = keepsContexts ? new Contexts() : undefined;
   }
 
-  /** @throws LoopError ERR_ENGINE_MEMORY; nothing has changed then */
-  start(deadlineMs: number, periodMs: number, callback: () => unknown): Timer {
+  /**
+   * @param context calls back in it, where contexts are kept; by default the one that is current
+   * @throws LoopError ERR_ENGINE_MEMORY; nothing has changed then
+   */
+  start(deadlineMs: number, periodMs: number, callback: () => unknown, context?: Context): Timer {
     const slot = this.#engine.timerAdd(deadlineMs, periodMs);
     if (slot < 0) throw new LoopError("ERR_ENGINE_MEMORY", "the engine has no memory for another timer");
     const timer = new RunningTimer(this, callback, periodMs > 0, slot);
     this.#bySlot[slot] = timer;
+    this.#contexts?.keep(slot, context);
     this.#listener.changed();
     return timer;
   }
@@ -69,9 +85,20 @@ export class Timers {
     // The slot is this timer's until it fires for the last time, which `fire` records.
     this.#engine.timerCancel(slot, this.#engine.timerGeneration(slot));
     this.#bySlot[slot] = undefined;
+    this.#contexts?.forget(slot);
     timer.slot = -1;
     this.#listener.changed();
     return true;
+  }
+
+  /** The name of the function that the timer in this slot calls. */
+  nameAt(slot: number): string {
+    return this.#bySlot[slot]?.callback.name ?? "";
+  }
+
+  /** Where the timer in this slot was started, if that is kept. */
+  contextAt(slot: number): Context | undefined {
+    return this.#contexts?.at(slot);
   }
 
   cancelAll(): void {
@@ -84,6 +111,7 @@ export class Timers {
     if (timer === undefined) return Verdict.GO_ON;
     if (!timer.repeats) {
       this.#bySlot[slot] = undefined;
+      this.#contexts?.forget(slot);
       timer.slot = -1;
     }
     try {

@@ -12,6 +12,7 @@ import { writeSync } from "node:fs";
 import type { Backend } from "../backend/backend.js";
 import { checkDescriptor, checkObject } from "../backend/check.js";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
+import { INSPECT, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import type { Channel, ChannelDescription, Registration } from "./channel.js";
 import { Interest, State } from "./engine.js";
 import type { Scheduler } from "./scheduler.js";
@@ -219,6 +220,11 @@ export class Waker implements Channel {
   /** For the loop. @internal */
   socketError(code: string): OSError {
     return new OSError(code, { syscall: "read" });
+  }
+
+  /** For `util.inspect` and `console.log`. @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    return inspectAs("Waker", () => ({ fd: this.fd, referenced: this.hasRef() }), depth, options, inspect);
   }
 
   describe(): ChannelDescription {

@@ -1,11 +1,25 @@
 /**
- * Owns what a socket does besides bytes, addresses and options of one whole number: options of other kinds, multicast
- * groups, and what Unix sockets pass along. Knows the backend seam; knows no loop and no handler.
+ * Owns what a socket does besides bytes and addresses: its options, multicast groups, and what Unix sockets pass along. Knows the backend seam; knows no loop and no handler.
  */
 
-import type { Backend, NetworkInterface, PassedDescriptors, PeerCredentials } from "../backend/backend.js";
+import type {
+  Backend,
+  NetworkInterface,
+  PassedDescriptors,
+  PeerCredentials,
+  SocketOption,
+  TextOption,
+} from "../backend/backend.js";
 import { checkArray, checkBytes, checkDescriptor, checkInteger, checkString } from "../backend/check.js";
 import { errorOf } from "./results.js";
+import {
+  checkOption,
+  isTextOption,
+  readOption,
+  type SocketNumber,
+  type SocketSwitch,
+  writeOption,
+} from "./socket-options.js";
 
 const NUMBER_MIN = -0x8000_0000;
 const NUMBER_MAX = 0x7fff_ffff;
@@ -18,6 +32,41 @@ export abstract class AncillarySocket {
   protected abstract get backend(): Backend;
   /** Counts bytes that were received or sent. */
   protected abstract count(received: number, sent: number): void;
+  /** Takes an error, as -errno, that was found before the call that it is for; 0 if there is none. */
+  protected abstract takePending(): number;
+
+  /**
+   * Reads an option: 0 or 1 for a switch. `SO_ERROR` gives a pending error once, as a positive errno; `SO_LINGER` is -1 where
+   * it is off. A text for `SO_BINDTODEVICE` and `TCP_CONGESTION`. getsockopt(2).
+   */
+  getOption(option: SocketOption): number;
+  getOption(option: TextOption): string;
+  getOption(option: SocketOption | TextOption): number | string {
+    if (isTextOption(option)) {
+      const text = this.backend.getTextOption(this.fd, option);
+      return typeof text === "number" ? this.#check(text, "getsockopt") : text;
+    }
+    checkOption(option);
+    const pending = option === "SO_ERROR" ? this.takePending() : 0;
+    return pending !== 0 ? -pending : readOption(this.backend, this.fd, option);
+  }
+
+  /**
+   * Sets an option: true or false, or 1 or 0, for a switch; a text for `SO_BINDTODEVICE` and `TCP_CONGESTION`; a whole
+   * number for the others. setsockopt(2).
+   */
+  setOption(option: SocketSwitch, value: boolean | number): void;
+  setOption(option: SocketNumber, value: number): void;
+  setOption(option: TextOption, value: string): void;
+  setOption(option: SocketOption | TextOption, value: boolean | number | string): void {
+    if (isTextOption(option)) {
+      checkString("value", value);
+      this.#check(this.backend.setTextOption(this.fd, option, value), "setsockopt");
+      return;
+    }
+    checkOption(option);
+    writeOption(this.backend, this.fd, option, value);
+  }
 
   /**
    * Reads an option by the platform's own numbers, as in C's headers: SOL_SOCKET, SO_PRIORITY, ... getsockopt(2).

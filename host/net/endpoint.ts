@@ -24,6 +24,8 @@ export interface EndpointAddresses {
 
 /** What a {@link Layer} calls on the map that polls its descriptor. */
 export interface LayerHost {
+  /** Does a loop that waits for the map keep the process alive? */
+  readonly keepsAlive: boolean;
   /** What the layer wants of the descriptor, or has for its handler, has changed outside of a call of the host. */
   changed(): void;
   /** Calls back once. @returns a call that cancels it */
@@ -37,6 +39,8 @@ export interface LayerHost {
 export interface Layer {
   /** Has bytes, or the end of input, for the handler. */
   readonly hasInput: boolean;
+  /** Has bytes for the handler. */
+  readonly hasUnread: boolean;
   /** Takes bytes from the handler. */
   readonly hasRoom: boolean;
   /** Has an error, or the news that the connection is secure, for the handler. */
@@ -55,6 +59,11 @@ export interface Layer {
   readable(): void;
   /** The descriptor can be written. */
   writable(): void;
+  /**
+   * The descriptor has an error, while the handler may read.
+   * @returns whether the handler finds it when it has read what came before it; otherwise it is to be notified
+   */
+  failed(code: string): boolean;
   /** Takes an error that the handler is to be notified of. */
   takeFailure(): Error | undefined;
   /** Takes the news that the connection has become secure. */

@@ -3,6 +3,7 @@
 import type { Backend, ShutdownHow } from "../backend/backend.js";
 import { checkArray, checkBackend, checkBytes, checkDescriptor, checkInteger } from "../backend/check.js";
 import { defaultBackend } from "../node/default.js";
+import { INSPECT, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { OSError } from "../backend/errors.js";
 import { plainBytes } from "./plain-bytes.js";
@@ -124,6 +125,12 @@ export class FileWrapper implements Endpoint {
     forgetOwner(this);
     const result = this.#backend.close(fd);
     if (result < 0) throw errorOf(this.#backend, result, "close");
+  }
+
+  /** For `util.inspect` and `console.log`. @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const { fd, bytesIn, bytesOut } = this;
+    return inspectAs("FileWrapper", () => ({ fd, bytesIn, bytesOut }), depth, options, inspect);
   }
 
   [Symbol.dispose](): void {

@@ -3,7 +3,7 @@
  * command line, no environment and no guest.
  */
 
-import { lstatSync, unlinkSync } from "node:fs";
+import { chmodSync, lstatSync, unlinkSync } from "node:fs";
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import { defaultBackend } from "../node/default.js";
 import { OSError } from "../backend/errors.js";
@@ -38,14 +38,17 @@ export function addressText({ host, port, path }: SocketAddress): string {
 
 /**
  * Opens a listening socket; a host name is looked up, blocking.
+ * @param mode the permissions of a Unix socket; by default those that the umask leaves
  * @throws OSError: EADDRINUSE, EACCES, ENOTFOUND, ...
  */
-export function openListener(address: SocketAddress, backend: Backend = defaultBackend()): Socket {
+export function openListener(address: SocketAddress, backend: Backend = defaultBackend(), mode?: number): Socket {
   const found = numeric(backend, address);
   const socket = Socket.create({ family: familyOf(backend, found) }, backend);
   try {
     if (found.path === undefined) socket.setOption("SO_REUSEADDR", true);
     bind(backend, socket, found);
+    // Nobody can connect before it listens.
+    if (mode !== undefined && found.path !== undefined) chmodSync(found.path, mode);
     socket.listen(BACKLOG);
     return socket;
   } catch (error) {

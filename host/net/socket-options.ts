@@ -72,11 +72,11 @@ export function readOption(backend: Backend, fd: number, option: SocketOption): 
   }
   if (option === "SO_LINGER") {
     const linger = backend.getLinger(fd);
-    if (typeof linger === "number") throw errorOf(backend, linger, "getsockopt");
+    if (typeof linger === "number") throw optionError(backend, linger, "getsockopt", option);
     return linger.on ? linger.seconds : -1;
   }
   const value = backend.getOption(fd, option);
-  if (value < 0) throw errorOf(backend, value, "getsockopt");
+  if (value < 0) throw optionError(backend, value, "getsockopt", option);
   return value;
 }
 
@@ -84,10 +84,15 @@ export function readOption(backend: Backend, fd: number, option: SocketOption): 
 export function writeOption(backend: Backend, fd: number, option: SocketOption, value: unknown): void {
   const number = checkOptionValue(option, value);
   // socket(7): it can only be read.
-  if (option === "SO_TYPE") throw new OSError("ENOPROTOOPT", { syscall: "setsockopt" });
+  if (option === "SO_TYPE") throw new OSError("ENOPROTOOPT", { syscall: "setsockopt", hint: option });
   const result =
     option === "SO_LINGER"
       ? backend.setLinger(fd, { on: number >= 0, seconds: Math.max(number, 0) })
       : backend.setOption(fd, option, number);
-  if (result < 0) throw errorOf(backend, result, "setsockopt");
+  if (result < 0) throw optionError(backend, result, "setsockopt", option);
+}
+
+/** The error names the option. */
+function optionError(backend: Backend, errno: number, syscall: string, option: SocketOption): OSError {
+  return new OSError(backend.errorCode(errno), { errno, syscall, hint: option });
 }

@@ -11,26 +11,17 @@ import type {
   InetAddress,
   ShutdownHow,
   SocketAddress,
-  SocketOption,
   SocketType,
-  TextOption,
   UnixAddress,
 } from "../backend/backend.js";
-import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf, checkString } from "../backend/check.js";
-import { defaultBackend } from "../node/default.js";
+import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
+import { defaultBackend, isNodeBackend } from "../node/default.js";
+import { INSPECT, inspectAddress, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
 import { plainBytes } from "./plain-bytes.js";
 import { adopted, made, madePair, type SocketOptions } from "./making.js";
 import { numericAddress } from "./numeric.js";
 import { errorOf, wouldBlock } from "./results.js";
-import {
-  checkOption,
-  isTextOption,
-  readOption,
-  type SocketNumber,
-  type SocketSwitch,
-  writeOption,
-} from "./socket-options.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 import { OSError } from "../backend/errors.js";
 import { AncillarySocket } from "./ancillary-socket.js";
@@ -49,6 +40,14 @@ const NO_BYTES = new Uint8Array(0);
 
 export type { SocketOptions };
 
+/** Code that has a duplicate of a socket's descriptor. */
+interface Borrower {
+  /** Closes the duplicate, now. May be called again. */
+  close(): void;
+  /** Bytes that it has sent. */
+  readonly bytesOut: number;
+}
+
 /**
  * A non-blocking, close-on-exec socket. Calls that would have to wait throw {@link BlockingIOError}; every other
  * failure throws {@link OSError}, EBADF once it is closed. Each method is the call of the same name in socket(7).
@@ -62,12 +61,14 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   #fd: number;
   #bytesIn = 0;
   #bytesOut = 0;
-  /** What is known of it without asking. */
-  #known: ConnectionState | undefined;
+  /** What is known of it without asking; where "connected", its peer is {@link #peer}. */
+  #known: "connected" | "unconnected" | undefined;
   /** The peer, from accept or connect: the operating system forgets it when the connection is reset. */
   #peer: SocketAddress | undefined;
   /** An error, as -errno, that {@link connectionState} has taken, for the next call that would have been given it. */
   #pendingError = 0;
+  /** Has a duplicate of the descriptor. */
+  #borrower: Borrower | undefined;
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
   private constructor(backend: Backend, fd: number, family: F, type: SocketType) {
@@ -86,7 +87,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   ): Socket<F> {
     const { fd, family, type } = made(options, backend);
     const socket = new Socket(backend, fd, family, type);
-    if (type === "stream") socket.#known = UNCONNECTED;
+    if (type === "stream") socket.#known = "unconnected";
     return socket;
   }
 
@@ -118,7 +119,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
 
   /** Bytes sent so far: taken by the operating system. */
   get bytesOut(): number {
-    return this.#bytesOut;
+    return this.#bytesOut + (this.#borrower?.bytesOut ?? 0);
   }
 
   /** Takes one waiting connection; undefined when there is none. @throws OSError: EMFILE, ENFILE, ECONNABORTED, ... */
@@ -131,7 +132,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     const { fd, address } = accepted;
     const socket = new Socket(this.#backend, fd, this.family, this.type);
     socket.#peer = address;
-    socket.#known = { kind: "connected", address };
+    socket.#known = "connected";
     return [socket, address as AddressOf<F>];
   }
 
@@ -253,39 +254,6 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   }
 
   /**
-   * Reads an option: 0 or 1 for a switch. `SO_ERROR` gives a pending error once, as a positive errno; `SO_LINGER` is -1 where
-   * it is off. A text for `SO_BINDTODEVICE` and `TCP_CONGESTION`. getsockopt(2).
-   */
-  getOption(option: SocketOption): number;
-  getOption(option: TextOption): string;
-  getOption(option: SocketOption | TextOption): number | string {
-    if (isTextOption(option)) {
-      const text = this.#backend.getTextOption(this.#fd, option);
-      return typeof text === "number" ? this.#check(text, "getsockopt") : text;
-    }
-    checkOption(option);
-    if (option === "SO_ERROR" && this.#pendingError !== 0) return -this.#takePending();
-    return readOption(this.#backend, this.#fd, option);
-  }
-
-  /**
-   * Sets an option: true or false, or 1 or 0, for a switch; a text for `SO_BINDTODEVICE` and `TCP_CONGESTION`; a whole
-   * number for the others. setsockopt(2).
-   */
-  setOption(option: SocketSwitch, value: boolean | number): void;
-  setOption(option: SocketNumber, value: number): void;
-  setOption(option: TextOption, value: string): void;
-  setOption(option: SocketOption | TextOption, value: boolean | number | string): void {
-    if (isTextOption(option)) {
-      checkString("value", value);
-      this.#check(this.#backend.setTextOption(this.#fd, option, value), "setsockopt");
-      return;
-    }
-    checkOption(option);
-    writeOption(this.#backend, this.#fd, option, value);
-  }
-
-  /**
    * Where the socket is bound. getsockname(2).
    * @param kind "inet" for an address with host and port, "unix" for one with a path, where the socket's type does not say
    * @throws OSError EAFNOSUPPORT where it is not of that kind
@@ -325,6 +293,12 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     this.#bytesOut += sent;
   }
 
+  protected override takePending(): number {
+    const errno = this.#pendingError;
+    this.#pendingError = 0;
+    return errno;
+  }
+
   /** @internal */
   get isStream(): boolean {
     return this.type === "stream";
@@ -338,7 +312,9 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    */
   connectionState(): ConnectionState {
     if (!this.isStream) return CONNECTIONLESS;
-    if (this.#known !== undefined && this.#fd >= 0) return this.#known;
+    if (this.#known !== undefined && this.#fd >= 0) {
+      return this.#known === "connected" ? { kind: "connected", address: this.#peer } : UNCONNECTED;
+    }
     const backend = this.#backend;
     const address = backend.remoteAddress(this.#fd);
     if (typeof address !== "number") return { kind: "connected", address };
@@ -353,6 +329,16 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     return { local: known(() => this.localAddress()), remote: known(() => this.remoteAddress()) };
   }
 
+  /** For `util.inspect` and `console.log`. @internal */
+  [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
+    const read = (): Record<string, unknown> => {
+      const { fd, family, type, bytesIn, bytesOut } = this;
+      const { local, remote }: EndpointAddresses = fd < 0 ? {} : this.addresses();
+      return { fd, family, type, local: inspectAddress(local), remote: inspectAddress(remote), bytesIn, bytesOut };
+    };
+    return inspectAs("Socket", read, depth, options, inspect);
+  }
+
   /** Closes the descriptor; safe to call again. */
   close(): void {
     const fd = this.#fd;
@@ -360,6 +346,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     this.#fd = -1;
     this.#pendingError = 0;
     forgetOwner(this);
+    this.#borrower?.close();
     this.#check(this.#backend.close(fd), "close");
   }
 
@@ -375,13 +362,37 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     return fd;
   }
 
+  /**
+   * Gives a duplicate of the descriptor to code that does not use the backend, and closes it there when this is closed.
+   * @returns what `take` returns; undefined where there is no duplicate: the backend is not the operating system or holds
+   * bytes of the descriptor, or no descriptor is left
+   * @throws what `take` throws, which has not taken the duplicate then
+   * @internal
+   */
+  lend<T extends Borrower>(take: (fd: number) => T): T | undefined {
+    const backend = this.#backend;
+    if (!isNodeBackend(backend)) return undefined;
+    const copy = backend.duplicate(this.#fd);
+    if (copy < 0) return undefined;
+    let borrower: T;
+    try {
+      borrower = take(copy);
+    } catch (error) {
+      backend.close(copy);
+      throw error;
+    }
+    backend.release(copy);
+    this.#borrower = borrower;
+    return borrower;
+  }
+
   [Symbol.dispose](): void {
     this.close();
   }
 
   /** Was there a connection for certain? */
   get #wasConnected(): boolean {
-    return this.#known?.kind === "connected" || this.#bytesIn > 0 || this.#bytesOut > 0;
+    return this.#known === "connected" || this.#bytesIn > 0 || this.#bytesOut > 0;
   }
 
   /** Is this a connection that has ended, and not a socket that never had one? Reading no bytes tells, and loses none. */
@@ -394,14 +405,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     return true;
   }
 
-  #takePending(): number {
-    const errno = this.#pendingError;
-    this.#pendingError = 0;
-    return errno;
-  }
-
   #throwPending(syscall: string): never {
-    throw errorOf(this.#backend, this.#takePending(), syscall);
+    throw errorOf(this.#backend, this.takePending(), syscall);
   }
 
   #sent(length: number): number {

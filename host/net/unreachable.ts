@@ -11,11 +11,18 @@ interface Descriptor {
   readonly fd: number;
 }
 
-const registry = new FinalizationRegistry<Descriptor>(({ backend, fd }) => backend.close(fd));
+/** The first backend of the process, which is nearly always the only one: its descriptors are registered by number alone. */
+let first: Backend | undefined;
+
+const registry = new FinalizationRegistry<Descriptor | number>((descriptor) => {
+  if (typeof descriptor === "number") first?.close(descriptor);
+  else descriptor.backend.close(descriptor.fd);
+});
 
 /** Closes `fd` when `owner` is garbage. */
 export function closeWhenUnreachable(owner: object, backend: Backend, fd: number): void {
-  registry.register(owner, { backend, fd }, owner);
+  first ??= backend;
+  registry.register(owner, backend === first ? fd : { backend, fd }, owner);
 }
 
 /** `owner` has closed its descriptor, or has passed it on. */

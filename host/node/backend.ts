@@ -10,12 +10,13 @@ import { createAncillaryCalls } from "./ancillary.js";
 import { Batch } from "./batch/batch.js";
 import { type OrderedCalls, orderCalls } from "./batch/order.js";
 import { Records } from "./batch/record.js";
-import { CLOCK_REALTIME, errorCode, platformConstants } from "./constants.js";
-import { createBeneathCalls } from "./beneath.js";
+import { CLOCK_REALTIME, errorCode, type PlatformConstants, platformConstants } from "./constants.js";
 import { createDescriptorCalls } from "./descriptors.js";
 import { EpollPollSet } from "./epoll.js";
+import { createFileCalls, StatusReader } from "./files.js";
 import { type Libc, loadLibc } from "./libc.js";
 import { createLookupCalls } from "./lookup.js";
+import { createPathCalls } from "./paths.js";
 import { PollPollSet } from "./poll.js";
 import { createRowWriter } from "./readiness.js";
 import { Scratch } from "./scratch.js";
@@ -53,6 +54,14 @@ const BATCH_MIN = 4;
 const BATCH_AFTER_READS = 2;
 const READS_MAX = 255;
 
+/** A wrapper of one, which sees each call, is another backend. */
+const made = new WeakSet<Backend>();
+
+/** Is this backend the operating system itself? Then code that does not use the backend may use its descriptors. */
+export function isNodeBackend(backend: Backend): boolean {
+  return made.has(backend);
+}
+
 /** One for the thread, shared by all its backends, because descriptors belong to the process and not to a backend. */
 let batchOfThread: Batch | undefined;
 
@@ -76,11 +85,13 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
   }
   const constants = platformConstants();
   const scratch = new Scratch(libc);
+  const status = new StatusReader(libc);
   const { isNumeric, lookup, lookupSync } = createLookupCalls(libc, constants);
   const direct: OrderedCalls = {
     ...createSocketCalls(libc, constants, scratch),
     ...createDescriptorCalls(libc, constants, scratch),
-    ...createBeneathCalls(libc),
+    ...createFileCalls(libc, scratch, status),
+    ...createPathCalls(libc, status),
     ...createAncillaryCalls(libc, constants),
     lookupSync,
   };
@@ -94,15 +105,17 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
     return new EpollPollSet(libc, linux, writeRow, batch, epollOptions);
   }
 
-  return {
+  const backend: Backend = {
     name: poller,
-    clock: createClock(libc),
+    clock: createClock(libc, constants),
     errorCode,
     isNumeric,
     lookup,
     createPollSet,
     ...orderCalls(direct, batch, scratch.slab),
   };
+  made.add(backend);
+  return backend;
 }
 
 function createBatch(libc: Libc, direct: OrderedCalls): Batch {
@@ -118,16 +131,20 @@ export function batchedCalls(): number {
   return batchOfThread?.batchedCalls ?? 0;
 }
 
-function createClock(libc: Libc): Clock {
+function createClock(libc: Libc, { CLOCK_THREAD_CPUTIME_ID }: PlatformConstants): Clock {
   /** struct timespec: seconds and nanoseconds, 64 bits each. */
   const time = new BigInt64Array(2);
+
+  function read(clock: number): bigint {
+    libc.clock_gettime(clock, time);
+    const [seconds = 0n, nanoseconds = 0n] = time;
+    return seconds * 1_000_000_000n + nanoseconds;
+  }
+
   return {
     monotonicNs: () => Math.round(performance.now() * 1e6),
-    realtimeNs() {
-      libc.clock_gettime(CLOCK_REALTIME, time);
-      const [seconds = 0n, nanoseconds = 0n] = time;
-      return seconds * 1_000_000_000n + nanoseconds;
-    },
+    realtimeNs: () => read(CLOCK_REALTIME),
+    threadCpuNs: () => read(CLOCK_THREAD_CPUTIME_ID),
     turnTaker: undefined,
   };
 }

@@ -11,6 +11,7 @@ import { constants } from "node:fs";
 import type { Backend } from "../backend/backend.js";
 import { errnos, SOCK_CLOEXEC } from "./constants.js";
 import type { Libc } from "./libc.js";
+import { recordDescriptor } from "./threads/records.js";
 
 /** The part of {@link Backend} that this file answers for. */
 export type BeneathCalls = Pick<Backend, "openBeneath">;
@@ -53,7 +54,10 @@ export function createBeneathCalls(libc: Libc): BeneathCalls {
       let failed = EAGAIN;
       for (let attempt = 0; attempt < ATTEMPTS_MAX && (failed === EAGAIN || failed === EINTR); attempt++) {
         const fd = linux.syscall(OPENAT2, directory, nameAt, howAt, HOW_BYTES, 0);
-        if (fd >= 0) return fd;
+        if (fd >= 0) {
+          recordDescriptor(fd);
+          return fd;
+        }
         failed = libc.errno();
       }
       return -failed;

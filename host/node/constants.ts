@@ -31,6 +31,7 @@ export interface PlatformConstants {
   readonly O_NONBLOCK: number;
   readonly F_DUPFD_CLOEXEC: number;
   readonly FIONREAD: number;
+  readonly CLOCK_THREAD_CPUTIME_ID: number;
   /** The level is -1 for an option that the platform does not have. */
   readonly options: Readonly<Record<SocketOption, OptionNumbers>>;
   readonly textOptions: Readonly<Record<TextOption, OptionNumbers>>;
@@ -50,6 +51,7 @@ export const AF_INET = 2;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const MSG_OOB = 1;
+export const MSG_PEEK = 2;
 export const IOV_MAX = 1024;
 export const F_SETFD = 2;
 export const F_GETFL = 3;
@@ -78,6 +80,7 @@ const LINUX: PlatformConstants = {
   O_NONBLOCK: 0o4000,
   F_DUPFD_CLOEXEC: 1030,
   FIONREAD: 0x541b,
+  CLOCK_THREAD_CPUTIME_ID: 3,
   options: {
     SO_REUSEADDR: [1, 2],
     SO_REUSEPORT: [1, 15],
@@ -142,6 +145,7 @@ const FREEBSD: PlatformConstants = {
   O_NONBLOCK: 4,
   F_DUPFD_CLOEXEC: 17,
   FIONREAD: 0x4004667f,
+  CLOCK_THREAD_CPUTIME_ID: 14,
   options: {
     SO_REUSEADDR: [SOL_SOCKET_BSD, 4],
     SO_REUSEPORT: [SOL_SOCKET_BSD, 0x200],
@@ -203,6 +207,7 @@ const DARWIN: PlatformConstants = {
   SO_NOSIGPIPE: 0x1022,
   SO_DOMAIN: 0,
   F_DUPFD_CLOEXEC: 67,
+  CLOCK_THREAD_CPUTIME_ID: 16,
   // SO_LINGER counts in ticks there; this is SO_LINGER_SEC.
   options: {
     ...FREEBSD.options,

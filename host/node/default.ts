@@ -6,6 +6,8 @@
 import type { Backend } from "../backend/backend.js";
 import { createNodeBackend } from "./backend.js";
 
+export { isNodeBackend } from "./backend.js";
+
 let backend: Backend | undefined;
 
 /** @throws UnsupportedPlatformError where there is none */

@@ -7,6 +7,7 @@ import { forgetDescriptor, recordDescriptor } from "./threads/records.js";
 import type { FileCalls } from "../backend/backend.js";
 import { copyOf } from "../backend/bytes.js";
 import { errnos, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
+import type { PositionedCalls } from "./files.js";
 import type { Libc } from "./libc.js";
 import type { Scratch } from "./scratch.js";
 import { isLength, lengthOf, roomOf } from "./views.js";
@@ -25,7 +26,7 @@ export function setNonBlocking(libc: Libc, constants: PlatformConstants, fd: num
 }
 
 /** The part of {@link FileCalls} that this file answers for. */
-type DescriptorCalls = Omit<FileCalls, "openBeneath">;
+type DescriptorCalls = Omit<FileCalls, keyof PositionedCalls>;
 
 export function createDescriptorCalls(libc: Libc, constants: PlatformConstants, scratch: Scratch): DescriptorCalls {
   const { errno, linux } = libc;

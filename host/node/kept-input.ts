@@ -25,6 +25,7 @@ export class KeptInput {
 
   /** Is there any? */
   get isAny(): boolean {
+    if (this.#fds.size === 0) return false;
     for (const fd of this.#fds) if (this.#hasInput(fd)) return true;
     return false;
   }

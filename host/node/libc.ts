@@ -7,6 +7,7 @@
  * made. The view is kept alive by the caller for the length of the call, and no call keeps an address.
  */
 
+import { bindFiles, type FileLibc } from "./libc-files.js";
 import { koffiPath, loadKoffi } from "./koffi.js";
 
 /** A pointer argument: a view, or an address (0n is NULL). */
@@ -123,6 +124,8 @@ export interface Libc {
   /** Copies memory at an address into a view. */
   memcpy(target: NodeJS.ArrayBufferView, source: bigint, length: number): void;
 
+  /** The calls on files and paths, bound at the first use; undefined on other platforms, or where libc lacks them. */
+  files(): FileLibc | undefined;
   /** undefined on other platforms. */
   readonly linux: LinuxCalls | undefined;
 }
@@ -160,6 +163,7 @@ function bindLibc(): Libc {
   const library = koffi.load(null);
   const bind = <F extends keyof Libc>(signature: string): Libc[F] => library.func(signature) as unknown as Libc[F];
   const fcntl = library.func("int fcntl(int fd, int command, ...)");
+  let files: FileLibc | undefined;
   const ioctl = library.func("int ioctl(int fd, unsigned long request, ...)");
 
   return {
@@ -212,6 +216,7 @@ function bindLibc(): Libc {
     freeaddrinfo: bind<"freeaddrinfo">("void freeaddrinfo(void *list)"),
     memcpy: bind<"memcpy">("void memcpy(void *target, const void *source, size_t length)"),
 
+    files: () => (files ??= process.platform === "linux" ? bindFiles(library) : undefined),
     linux: process.platform === "linux" ? bindLinux(library) : undefined,
   };
 }

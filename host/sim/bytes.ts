@@ -66,6 +66,21 @@ export class ByteQueue {
     return done;
   }
 
+  /** Copies up to `most` bytes, from the one at `from` on, into `target`; all of them stay. @returns how many */
+  peek(target: Uint8Array, most: number, from = 0): number {
+    let done = 0;
+    let skipped = from + this.#offset;
+    for (let at = this.#first; done < most; at++) {
+      const chunk = this.#chunks[at];
+      if (chunk === undefined) break;
+      const count = Math.min(most - done, chunk.length - skipped);
+      if (count > 0) copyTo(target, subarray.call(chunk, skipped, skipped + count), done);
+      done += Math.max(0, count);
+      skipped = Math.max(0, skipped - chunk.length);
+    }
+    return done;
+  }
+
   /** Takes up to `most` bytes out, as an array of their own. */
   take(most: number): Uint8Array {
     const chunk = this.#chunks[this.#first];

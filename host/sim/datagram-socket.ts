@@ -84,12 +84,19 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
     return true;
   }
 
-  #next(): Message | number {
+  /** The next one, which stays; or -errno. */
+  #first(): Message | number {
     if (this.error !== 0) return this.takeError();
     const first = this.#queue[0];
     if (first === undefined) return -E.EAGAIN;
     const { faults, address } = this.around;
     if (faults.hits("not-ready", address, "a datagram is there")) return -E.EAGAIN;
+    return first;
+  }
+
+  #next(): Message | number {
+    const first = this.#first();
+    if (typeof first === "number") return first;
     this.#queue.shift();
     this.#queuedBytes -= first.data.length + OVERHEAD_BYTES;
     this.wasRead();
@@ -122,6 +129,11 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
     if (typeof message === "number") return message;
     dropAll(message.files);
     return cutInto(target, message.data, most);
+  }
+
+  peek(target: Uint8Array, most: number): number {
+    const message = this.#first();
+    return typeof message === "number" ? message : cutInto(target, message.data, most);
   }
 
   takeBytes(most: number): Uint8Array | number {

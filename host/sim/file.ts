@@ -2,6 +2,7 @@
 
 import { constants } from "node:os";
 import { Ready } from "../backend/backend.js";
+import type { Inode } from "./inode.js";
 
 /** The platform's numbers, as in every backend. */
 export const E = constants.errno;
@@ -19,6 +20,8 @@ export abstract class SimFile {
   isNonBlocking = true;
   isAlwaysReady = false;
   isSocket = false;
+  /** Of a socket, undefined until somebody asks for it. */
+  inode: Inode | undefined;
   readonly #watchers: Watcher[] = [];
 
   /** All bits of {@link Ready} that it has. */

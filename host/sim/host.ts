@@ -9,8 +9,8 @@ import { OSError } from "../backend/errors.js";
 import { type Ip, isLoopback, isMulticast, isSame, LOOPBACK_4, LOOPBACK_6 } from "./addresses.js";
 import { createBackend } from "./backend.js";
 import { Descriptors, type OpenCount } from "./descriptors.js";
-import { FileTree } from "./files.js";
 import type { Faults } from "./faults.js";
+import { Volume } from "./inode.js";
 import { type Course, LoopRun, type Place } from "./loops.js";
 import type { Program, SimHost } from "./public-host.js";
 import type { Names } from "./names.js";
@@ -19,8 +19,12 @@ import type { Waiting } from "./poll-set.js";
 import { PortTable } from "./ports.js";
 import type { Surroundings } from "./surroundings.js";
 import { Trace, type TraceHash } from "./trace.js";
+import { FileTree } from "./tree.js";
+import { UnixNames } from "./unix-names.js";
 
 const PID_FIRST = 1000;
+/** What reading the clock of CPU time takes of it: who waits for that clock sees it go on. */
+const CLOCK_READ_NS = 100;
 
 /** What a host needs of its world. */
 export interface Around {
@@ -53,9 +57,11 @@ export class Machine implements SimHost, Surroundings, Place {
   readonly streams = new PortTable();
   readonly datagrams = new PortTable();
   busyUntilNs = 0;
+  cpuNs = 0;
   readonly #around: Around;
   readonly #ips: readonly Ip[];
-  readonly #tree = new FileTree();
+  readonly #tree: FileTree;
+  readonly #unixNames: UnixNames;
   readonly #descriptorLimit: number;
   readonly #programs: Program[] = [];
   #life: Life;
@@ -70,6 +76,8 @@ export class Machine implements SimHost, Surroundings, Place {
     this.addresses = ips.map(({ text }) => text);
     this.index = around.hosts.length;
     this.#descriptorLimit = descriptorLimit;
+    this.#tree = new FileTree(new Volume(() => this.#realtimeNs()));
+    this.#unixNames = new UnixNames(this.#tree);
     this.#life = this.#begin();
   }
 
@@ -106,6 +114,12 @@ export class Machine implements SimHost, Surroundings, Place {
     if (failed < 0) throw new OSError(this.backend.errorCode(failed), { errno: failed, syscall: "open", path });
   }
 
+  makeDirectory(path: string): void {
+    checkString("path", path);
+    const failed = this.#tree.makeParents(`${path}/`);
+    if (failed < 0) throw new OSError(this.backend.errorCode(failed), { errno: failed, syscall: "mkdir", path });
+  }
+
   readFile(path: string): Uint8Array | undefined {
     return this.#tree.read(path);
   }
@@ -114,14 +128,14 @@ export class Machine implements SimHost, Surroundings, Place {
     checkString("path", path);
     const { descriptors } = this.#life;
     const refused = descriptors.refusal();
-    const file = refused < 0 ? refused : this.#tree.openPath(path, flags);
+    const file = refused < 0 ? refused : this.#tree.open(this.#tree.root, path, flags, 0o666, this.#tree.root);
     if (typeof file !== "number") return descriptors.add(file);
     throw new OSError(this.backend.errorCode(file), { errno: file, syscall: "open", path });
   }
 
   unlink(path: string): void {
     checkString("path", path);
-    const failed = this.#tree.unlink(path);
+    const failed = this.#tree.removeFile(this.#tree.root, path, this.#tree.root);
     if (failed < 0) throw new OSError(this.backend.errorCode(failed), { errno: failed, syscall: "unlink", path });
   }
 
@@ -147,7 +161,7 @@ export class Machine implements SimHost, Surroundings, Place {
     descriptors.abandon();
     this.streams.clear();
     this.datagrams.clear();
-    this.#tree.forgetSockets();
+    this.#unixNames.forgetAll();
   }
 
   restart(): void {
@@ -200,6 +214,10 @@ export class Machine implements SimHost, Surroundings, Place {
     return ip.version === 4 ? LOOPBACK_4 : LOOPBACK_6;
   }
 
+  #realtimeNs(): bigint {
+    return this.#around.startNs + BigInt(this.nowNs) + this.#clockShiftNs;
+  }
+
   #note(what: string): void {
     this.trace.add(Trace.HOST, this.nowNs, this.index, 0);
     this.trace.text(what);
@@ -238,7 +256,11 @@ export class Machine implements SimHost, Surroundings, Place {
     };
     const clock: Clock = {
       monotonicNs: () => timeline.nowNs,
-      realtimeNs: () => around.startNs + BigInt(timeline.nowNs) + this.#clockShiftNs,
+      realtimeNs: () => this.#realtimeNs(),
+      threadCpuNs: () => {
+        this.cpuNs += CLOCK_READ_NS;
+        return BigInt(this.cpuNs);
+      },
       turnTaker: {
         take: (turns, signal) => {
           // A loop of a life that is over waits for ever.
@@ -253,6 +275,7 @@ export class Machine implements SimHost, Surroundings, Place {
       around: this,
       descriptors,
       tree: this.#tree,
+      unixNames: this.#unixNames,
       names,
       waiting,
       clock,

@@ -17,6 +17,8 @@ export interface Place {
   readonly isPaused: boolean;
   /** Until when it is busy with a turn. */
   busyUntilNs: number;
+  /** CPU time that its loops have used. */
+  cpuNs: number;
 }
 
 /** What the loops of a world have together. */
@@ -124,6 +126,7 @@ export class LoopRun {
     const { machine } = this;
     if (machine.busyUntilNs > timeline.nowNs) return this.#wake();
     machine.busyUntilNs = timeline.nowNs + TURN_NS;
+    machine.cpuNs += TURN_NS;
     this.#turns.onChange = undefined;
     this.#deadlineNs = Infinity;
     this.#attempt(() => {

@@ -36,9 +36,11 @@ export interface SimHost {
   start(program: Program): this;
   /** Writes a file, and makes its directories. Files outlive a crash. @throws OSError */
   writeFile(path: string, data: string | Uint8Array): void;
+  /** Makes a directory, and those above it; one that is there already is no error. @throws OSError */
+  makeDirectory(path: string): void;
   /** What is in a file; undefined where there is none. */
   readFile(path: string): Uint8Array | undefined;
-  /** Opens a file or a directory, by the flags of open(2), Linux's. @returns a descriptor. @throws OSError */
+  /** Opens a file or a directory, by the flags of open(2) in the platform's numbering: `constants` of node:fs. @returns a descriptor. @throws OSError */
   open(path: string, flags?: number): number;
   /** Removes a file, or the path of a Unix socket. @throws OSError */
   unlink(path: string): void;

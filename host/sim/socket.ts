@@ -37,6 +37,8 @@ export interface SimSocket extends SimFile {
   connect(address: SocketAddress): number;
   shutdown(how: "read" | "write" | "both"): number;
   receive(target: Uint8Array, most: number): number;
+  /** The same, and all of it stays unread; of a datagram, its beginning. */
+  peek(target: Uint8Array, most: number): number;
   /** As an array of its own. */
   takeBytes(most: number): Uint8Array | number;
   /** The same, with what came along. */

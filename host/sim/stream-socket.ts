@@ -119,6 +119,10 @@ export abstract class StreamSocket extends Stream implements SimSocket {
     return this.receiving() || this.read(target, most);
   }
 
+  override peek(target: Uint8Array, most: number): number {
+    return this.receiving() || super.peek(target, most);
+  }
+
   takeBytes(most: number): Uint8Array | number {
     return this.receiving() || this.take(most);
   }

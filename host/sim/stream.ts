@@ -4,14 +4,12 @@
  */
 
 import { Ready } from "../backend/backend.js";
-import { ByteQueue } from "./bytes.js";
 import { E, SimFile } from "./file.js";
 import type { Lane } from "./network.js";
+import { StreamInput } from "./stream-input.js";
+import { StreamOutput } from "./stream-output.js";
 import type { Surroundings } from "./surroundings.js";
 import { Trace } from "./trace.js";
-
-/** What one call sends at most in one segment. */
-const SEGMENT_BYTES = 65_536;
 
 /** The two ends know each other; `lane` is the way to the other one, and undefined on one host without a network between. */
 export class Stream extends SimFile {
@@ -24,7 +22,6 @@ export class Stream extends SimFile {
   receiveBytes: number;
   /** SO_RCVLOWAT. */
   lowWater = 1;
-  isInline = false;
   /** Reset, or its connect failed. */
   isDead = false;
   isWriteShut = false;
@@ -36,34 +33,22 @@ export class Stream extends SimFile {
   protected isClosed = false;
   /** Its host crashed. */
   #isLost = false;
-  readonly input = new ByteQueue();
-  readonly #output = new ByteQueue();
-  #inFlight = 0;
-  #isEnding = false;
-  /** Bytes since the connection began: sent, received, read. */
-  #sent = 0;
-  #received = 0;
-  #read = 0;
-
-  protected get receivedBytes(): number {
-    return this.#received;
-  }
-
-  protected get readBytes(): number {
-    return this.#read;
-  }
-
-  /** Where the last urgent byte is among those that are sent; -1: none. */
-  #urgentOut = -1;
-  /** The same among those that are received. */
-  #urgentIn = -1;
-  #urgentByte: number | "none" | "taken" = "none";
+  readonly input = new StreamInput();
+  readonly #output = new StreamOutput(this);
 
   constructor(around: Surroundings, sendBytes: number, receiveBytes: number) {
     super();
     this.around = around;
     this.sendBytes = sendBytes;
     this.receiveBytes = receiveBytes;
+  }
+
+  get isInline(): boolean {
+    return this.input.isInline;
+  }
+
+  set isInline(on: boolean) {
+    this.input.isInline = on;
   }
 
   get isOpen(): boolean {
@@ -74,16 +59,16 @@ export class Stream extends SimFile {
     let bits = 0;
     if (this.isDead) bits = Ready.READ | Ready.WRITE | Ready.HANGUP;
     else {
-      if (this.isEnded || this.isReadShut || this.#unread >= this.lowWater) bits |= Ready.READ;
-      if (this.isWriteShut || this.isPeerGone || this.#isRoomy) bits |= Ready.WRITE;
+      if (this.isEnded || this.isReadShut || this.input.unread >= this.lowWater) bits |= Ready.READ;
+      if (this.isWriteShut || this.isPeerGone || this.#output.isRoomy) bits |= Ready.WRITE;
       if (((this.isEnded || this.isReadShut) && this.isWriteShut) || this.isPeerGone) bits |= Ready.HANGUP;
     }
-    if (typeof this.#urgentByte === "number") bits |= Ready.PRIORITY;
+    if (this.input.isUrgent) bits |= Ready.PRIORITY;
     return this.error === 0 ? bits : bits | Ready.ERROR;
   }
 
   override readableBytes(): number {
-    return this.#unread;
+    return this.input.unread;
   }
 
   override takeError(): number {
@@ -92,30 +77,9 @@ export class Stream extends SimFile {
     return error;
   }
 
-  /** How many bytes can be read before the call has to look for an end. */
-  get #unread(): number {
-    const isAtMark = this.#urgentIn === this.#read && !this.isInline;
-    return Math.max(0, this.input.length - Number(isAtMark && this.input.length > 0));
-  }
-
-  get #room(): number {
-    const { peer } = this;
-    const held = this.lane === undefined && peer !== undefined ? peer.input.length : this.#inFlight;
-    return this.sendBytes - this.#output.length - held;
-  }
-
-  /** As in Linux: a third of the buffer has to be free. */
-  get #isRoomy(): boolean {
-    return (this.sendBytes - this.#room) * 3 <= this.sendBytes * 2;
-  }
-
   /** How many bytes a read of up to `most` may take now; or 0 at the end, or -errno. */
   #readable(most: number): number {
-    if (this.#urgentIn === this.#read && !this.isInline && this.input.length > 0 && most > 0) {
-      this.#skipUrgent();
-    }
-    let count = Math.min(most, this.input.length);
-    if (this.#urgentIn > this.#read) count = Math.min(count, this.#urgentIn - this.#read);
+    const count = this.input.available(most);
     if (count > 0) {
       const { faults } = this.around;
       if (!faults.any) return count;
@@ -128,7 +92,7 @@ export class Stream extends SimFile {
       return count;
     }
     const isTcp = this.lane !== undefined;
-    if (most === 0 && (isTcp || this.input.length > 0)) return 0;
+    if (most === 0 && (isTcp || this.input.unread > 0)) return 0;
     // As in Linux: TCP that has received the end says so even after a reset.
     if (isTcp && this.isEnded) return 0;
     if (this.error !== 0) return this.takeError();
@@ -136,47 +100,45 @@ export class Stream extends SimFile {
     return -E.EAGAIN;
   }
 
-  /** What nobody has taken out of band is lost when a read gets there, or the next one comes, as in Linux. */
-  #skipUrgent(): void {
-    if (this.input.length === 0) return;
-    this.input.skip(1);
-    this.#read += 1;
-    this.#urgentIn = -1;
-    this.#urgentByte = "none";
-  }
-
   read(target: Uint8Array, most: number): number {
+    if (most > 0) this.input.skipUrgent();
     const count = this.#readable(most);
     if (count <= 0) return count;
     this.input.read(target, count);
-    this.#wasRead(count);
+    this.#wasRead();
+    return count;
+  }
+
+  /** Reads, and leaves all of it unread. */
+  peek(target: Uint8Array, most: number): number {
+    const count = this.#readable(most);
+    if (count > 0) this.input.peek(target, count);
     return count;
   }
 
   take(most: number): Uint8Array | number {
+    if (most > 0) this.input.skipUrgent();
     const count = this.#readable(most);
     if (count <= 0) return count === 0 ? new Uint8Array(0) : count;
     const bytes = this.input.take(count);
-    this.#wasRead(count);
+    this.#wasRead();
     return bytes;
   }
 
   /** @returns 1, or -errno */
   readUrgent(target: Uint8Array, room: number): number {
-    if (this.isInline || this.#urgentByte === "none" || this.#urgentByte === "taken") return -E.EINVAL;
+    if (!this.input.isUrgent || this.isInline) return -E.EINVAL;
     if (this.isDead && !this.isEnded) return -E.ENOTCONN;
-    if (room > 0) target[0] = this.#urgentByte;
-    this.#urgentByte = "taken";
+    const byte = this.input.takeUrgent();
+    if (room > 0 && byte !== undefined) target[0] = byte;
     return Math.min(1, room);
   }
 
-  #wasRead(count: number): void {
-    this.#read += count;
-    if (typeof this.#urgentByte === "number" && this.#read > this.#urgentIn) this.#urgentByte = "none";
+  #wasRead(): void {
     const { peer } = this;
     if (peer === undefined) return;
     if (this.lane === undefined) peer.changed();
-    else peer.pump();
+    else peer.#output.pump();
   }
 
   /** How many of `length` bytes a call to send may take; or -errno. */
@@ -186,7 +148,7 @@ export class Stream extends SimFile {
     if (isOver && this.lane === undefined) return -E.EPIPE;
     if (this.error !== 0) return this.takeError();
     if (isOver) return -E.EPIPE;
-    const room = this.#room;
+    const room = this.#output.room;
     if (room <= 0 && length > 0) return -E.EAGAIN;
     const count = Math.min(room, length);
     const { faults, address } = this.around;
@@ -203,68 +165,7 @@ export class Stream extends SimFile {
 
   /** Sends what {@link sendable} allows: the bytes belong to the stream. */
   transfer(bytes: Uint8Array, isUrgent = false): void {
-    const { peer } = this;
-    if (peer === undefined || bytes.length === 0) return;
-    if (isUrgent) this.#urgentOut = this.#sent + this.#output.length + bytes.length - 1;
-    if (this.lane === undefined) {
-      this.#sent += bytes.length;
-      peer.deliver(bytes, -1);
-    } else if (this.#output.length === 0 && bytes.length <= SEGMENT_BYTES && this.#window >= bytes.length) {
-      this.#transmit(bytes);
-    } else {
-      this.#output.push(bytes);
-      this.pump();
-    }
-  }
-
-  get #window(): number {
-    const { peer } = this;
-    return peer === undefined ? 0 : peer.receiveBytes - peer.input.length - this.#inFlight;
-  }
-
-  /** Sends what the receiver has room for, and then the end. */
-  pump(): void {
-    const output = this.#output;
-    while (output.length > 0) {
-      const count = Math.min(this.#window, output.length, SEGMENT_BYTES);
-      if (count <= 0) return;
-      this.#transmit(output.take(count));
-    }
-    if (!this.#isEnding) return;
-    this.#isEnding = false;
-    this.lane?.send(0, () => this.peer?.end());
-  }
-
-  #transmit(bytes: Uint8Array): void {
-    const { faults, address } = this.around;
-    const first = this.#sent;
-    this.#sent += bytes.length;
-    const urgentAt = this.#urgentOut >= first && this.#urgentOut < this.#sent ? this.#urgentOut : -1;
-    if (faults.any && faults.comes("reset")) {
-      const kept = faults.random("reset").below(bytes.length + 1);
-      faults.list("reset", address, `after ${kept} of ${bytes.length} bytes`);
-      this.#inFlight += bytes.length;
-      this.lane?.send(kept, () => this.#breakAfter(bytes.subarray(0, kept)));
-      return;
-    }
-    this.#inFlight += bytes.length;
-    this.lane?.send(bytes.length, () => this.#arrived(bytes, urgentAt));
-  }
-
-  #arrived(bytes: Uint8Array, urgentAt: number): void {
-    const { peer } = this;
-    const wasRoomy = this.#isRoomy;
-    this.#inFlight -= bytes.length;
-    peer?.deliver(bytes, urgentAt);
-    if (this.#output.length > 0 || this.#isEnding) this.pump();
-    if (!wasRoomy && this.#isRoomy) this.changed();
-  }
-
-  #breakAfter(bytes: Uint8Array): void {
-    const { peer } = this;
-    if (bytes.length > 0) peer?.deliver(bytes, -1);
-    peer?.fail(-E.ECONNRESET);
-    this.fail(-E.ECONNRESET);
+    this.#output.push(bytes, isUrgent);
   }
 
   /** Bytes have arrived. */
@@ -278,13 +179,7 @@ export class Stream extends SimFile {
     if (this.isDead) return;
     around.trace.add(Trace.ARRIVE, around.nowNs, around.index, bytes.length ^ ((bytes[0] ?? 0) << 24));
     if (this.isReadShut && this.lane === undefined) return;
-    if (urgentAt >= 0 && this.#urgentIn === this.#read && !this.isInline) this.#skipUrgent();
-    this.input.push(bytes);
-    this.#received += bytes.length;
-    if (urgentAt >= 0) {
-      this.#urgentIn = urgentAt;
-      this.#urgentByte = this.isInline ? "taken" : (bytes[urgentAt - (this.#received - bytes.length)] ?? 0);
-    }
+    this.input.push(bytes, urgentAt);
     this.changed();
   }
 
@@ -303,7 +198,6 @@ export class Stream extends SimFile {
     this.isDead = true;
     this.isWriteShut = true;
     this.#output.clear();
-    this.#isEnding = false;
     this.around.trace.add(Trace.RESET, this.around.nowNs, this.around.index, 0);
     // Linux says EPIPE to one whose peer had ended the stream.
     if (!this.isClosed)
@@ -336,11 +230,7 @@ export class Stream extends SimFile {
   shutWrite(): void {
     if (this.isWriteShut) return;
     this.isWriteShut = true;
-    if (this.lane === undefined) this.peer?.end();
-    else {
-      this.#isEnding = true;
-      this.pump();
-    }
+    this.#output.finish();
     this.changed();
   }
 
@@ -373,7 +263,6 @@ export class Stream extends SimFile {
     this.#isLost = true;
     this.isClosed = true;
     this.#output.clear();
-    this.#isEnding = false;
     this.input.clear();
   }
 }

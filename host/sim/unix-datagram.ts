@@ -5,22 +5,22 @@ import { copyOf } from "../backend/bytes.js";
 import { lengthOf } from "./bytes.js";
 import { DatagramSocket } from "./datagram-socket.js";
 import { E, type SimFile } from "./file.js";
-import type { FileTree } from "./files.js";
 import { pathOf } from "./paths.js";
 import type { Surroundings } from "./surroundings.js";
+import type { UnixNames } from "./unix-names.js";
 
 const NOTHING: readonly SimFile[] = [];
 
 export class UnixDatagram extends DatagramSocket {
-  readonly #tree: FileTree;
+  readonly #names: UnixNames;
   #path: string | undefined;
   #peer: UnixDatagram | undefined;
   /** Those that found no room here. */
   readonly #waiting = new Set<UnixDatagram>();
 
-  constructor(around: Surroundings, tree: FileTree, bytes: number) {
+  constructor(around: Surroundings, names: UnixNames, bytes: number) {
     super(around, "unix", bytes, bytes);
-    this.#tree = tree;
+    this.#names = names;
   }
 
   pair(other: UnixDatagram): void {
@@ -46,7 +46,7 @@ export class UnixDatagram extends DatagramSocket {
     const path = pathOf(address);
     if (typeof path === "number") return path;
     if (this.#path !== undefined) return -E.EINVAL;
-    const bound = this.#tree.bindSocket(path, this);
+    const bound = this.#names.bind(path, this);
     if (typeof bound === "number") return bound;
     this.#path = bound;
     return 0;
@@ -62,7 +62,7 @@ export class UnixDatagram extends DatagramSocket {
   #at(address: SocketAddress): UnixDatagram | number {
     const path = pathOf(address);
     if (typeof path === "number") return path;
-    const socket = this.#tree.socketAt(path);
+    const socket = this.#names.at(path);
     if (typeof socket === "number") return socket;
     return socket instanceof UnixDatagram ? socket : -E.EPROTOTYPE;
   }
@@ -111,7 +111,7 @@ export class UnixDatagram extends DatagramSocket {
 
   override release(): void {
     super.release();
-    if (this.#path !== undefined) this.#tree.releaseSocket(this.#path, this);
+    if (this.#path !== undefined) this.#names.release(this.#path, this);
     for (const each of this.#waiting) each.changed();
     this.#peer?.changed();
   }

@@ -4,11 +4,11 @@ import type { SocketAddress } from "../backend/backend.js";
 import { copyOf } from "../backend/bytes.js";
 import { lengthOf } from "./bytes.js";
 import { E, type SimFile } from "./file.js";
-import type { FileTree } from "./files.js";
 import { pathOf } from "./paths.js";
 import type { Found } from "./socket.js";
 import { StreamSocket } from "./stream-socket.js";
 import type { Surroundings } from "./surroundings.js";
+import type { UnixNames } from "./unix-names.js";
 
 /** Descriptors on their way, and the bytes that they came with: from one place in the stream to another. */
 interface Passed {
@@ -18,14 +18,14 @@ interface Passed {
 }
 
 export class UnixStream extends StreamSocket {
-  readonly #tree: FileTree;
+  readonly #names: UnixNames;
   #path: string | undefined;
   #remotePath = "";
   readonly #passed: Passed[] = [];
 
-  constructor(around: Surroundings, tree: FileTree, bytes: number) {
+  constructor(around: Surroundings, names: UnixNames, bytes: number) {
     super(around, "unix", bytes, bytes);
-    this.#tree = tree;
+    this.#names = names;
   }
 
   /** Connects two to each other. */
@@ -48,7 +48,7 @@ export class UnixStream extends StreamSocket {
     const path = pathOf(address);
     if (typeof path === "number") return path;
     if (this.#path !== undefined) return -E.EINVAL;
-    const bound = this.#tree.bindSocket(path, this);
+    const bound = this.#names.bind(path, this);
     if (typeof bound === "number") return bound;
     this.#path = bound;
     return 0;
@@ -59,7 +59,7 @@ export class UnixStream extends StreamSocket {
   }
 
   protected unbind(): void {
-    if (this.#path !== undefined) this.#tree.releaseSocket(this.#path, this);
+    if (this.#path !== undefined) this.#names.release(this.#path, this);
   }
 
   connect(address: SocketAddress): number {
@@ -67,14 +67,14 @@ export class UnixStream extends StreamSocket {
     if (this.state === "listening") return -E.EINVAL;
     const path = pathOf(address);
     if (typeof path === "number") return path;
-    const listener = this.#tree.socketAt(path);
+    const listener = this.#names.at(path);
     if (typeof listener === "number") return listener;
     if (!(listener instanceof UnixStream)) return -E.EPROTOTYPE;
     if (!listener.isListening) return -E.ECONNREFUSED;
     const { faults, address: host } = this.around;
     if (faults.hits("refuse", host, path)) return -E.ECONNREFUSED;
     if (listener.isFull) return -E.EAGAIN;
-    const server = new UnixStream(this.around, this.#tree, listener.sendBytes);
+    const server = new UnixStream(this.around, this.#names, listener.sendBytes);
     server.#path = listener.#path;
     server.#remotePath = this.#path ?? "";
     this.#remotePath = listener.#path ?? "";
@@ -91,7 +91,7 @@ export class UnixStream extends StreamSocket {
     if (count <= 0 || peer === undefined) return count;
     if (files.length > 0) {
       for (const file of files) file.references += 1;
-      peer.#passed.push({ from: peer.receivedBytes, to: peer.receivedBytes + count, files });
+      peer.#passed.push({ from: peer.input.receivedBytes, to: peer.input.receivedBytes + count, files });
     }
     this.transfer(copyOf(data, count));
     return count;
@@ -101,8 +101,8 @@ export class UnixStream extends StreamSocket {
   #limit(most: number): number {
     const first = this.#passed[0];
     if (first === undefined) return most;
-    const end = first.from > this.readBytes ? first.from : first.to;
-    return Math.min(most, end - this.readBytes);
+    const end = first.from > this.input.readBytes ? first.from : first.to;
+    return Math.min(most, end - this.input.readBytes);
   }
 
   override receive(target: Uint8Array, most: number): number {
@@ -110,6 +110,10 @@ export class UnixStream extends StreamSocket {
     const count = super.receive(target, this.#limit(most));
     if (count > 0) dropAll(this.#taken(count));
     return count;
+  }
+
+  override peek(target: Uint8Array, most: number): number {
+    return super.peek(target, this.#limit(most));
   }
 
   override takeBytes(most: number): Uint8Array | number {
@@ -129,15 +133,15 @@ export class UnixStream extends StreamSocket {
   /** What came with the `count` bytes that were read. They come with the first of their bytes. */
   #taken(count: number): readonly SimFile[] {
     const first = this.#passed[0];
-    const began = this.readBytes - count;
+    const began = this.input.readBytes - count;
     if (first === undefined || count === 0 || began < first.from) return [];
-    if (this.readBytes >= first.to) this.#passed.shift();
+    if (this.input.readBytes >= first.to) this.#passed.shift();
     return began === first.from ? first.files : [];
   }
 
   override release(): void {
     super.release();
-    for (const { from, files } of this.#passed.splice(0)) if (from >= this.readBytes) dropAll(files);
+    for (const { from, files } of this.#passed.splice(0)) if (from >= this.input.readBytes) dropAll(files);
   }
 }
 

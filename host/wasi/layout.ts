@@ -48,6 +48,20 @@ export const Filestat = {
   SIZE: 64,
 } as const;
 
+export const Dirent = {
+  NEXT: 0,
+  INODE: 8,
+  NAME_LENGTH: 16,
+  FILETYPE: 20,
+  SIZE: 24,
+} as const;
+
+export const Prestat = {
+  TAG: 0,
+  NAME_LENGTH: 4,
+  SIZE: 8,
+} as const;
+
 /** `eventtype`; the tag of a subscription takes the same numbers. */
 export const EventType = {
   CLOCK: 0,
@@ -70,16 +84,20 @@ export const CLOCK_ABSTIME = 1;
 export const ClockId = {
   REALTIME: 0,
   MONOTONIC: 1,
+  PROCESS_CPUTIME: 2,
+  THREAD_CPUTIME: 3,
 } as const;
 
 /** `filetype`. */
 export const Filetype = {
   UNKNOWN: 0,
+  BLOCK_DEVICE: 1,
   CHARACTER_DEVICE: 2,
   DIRECTORY: 3,
   REGULAR_FILE: 4,
   SOCKET_DGRAM: 5,
   SOCKET_STREAM: 6,
+  SYMBOLIC_LINK: 7,
 } as const;
 
 /** `fdflags`. */
@@ -91,16 +109,61 @@ export const FdFlags = {
   SYNC: 16,
 } as const;
 
-/** `rights`: those that a descriptor without a file behind it can have. */
+/** `rights`: what may be done with a descriptor. */
 export const Rights = {
+  FD_DATASYNC: 1n << 0n,
   FD_READ: 1n << 1n,
+  FD_SEEK: 1n << 2n,
   FD_FDSTAT_SET_FLAGS: 1n << 3n,
+  FD_SYNC: 1n << 4n,
+  FD_TELL: 1n << 5n,
   FD_WRITE: 1n << 6n,
+  FD_ADVISE: 1n << 7n,
+  FD_ALLOCATE: 1n << 8n,
+  PATH_CREATE_DIRECTORY: 1n << 9n,
+  PATH_CREATE_FILE: 1n << 10n,
+  PATH_LINK_SOURCE: 1n << 11n,
+  PATH_LINK_TARGET: 1n << 12n,
+  PATH_OPEN: 1n << 13n,
+  FD_READDIR: 1n << 14n,
+  PATH_READLINK: 1n << 15n,
+  PATH_RENAME_SOURCE: 1n << 16n,
+  PATH_RENAME_TARGET: 1n << 17n,
+  PATH_FILESTAT_GET: 1n << 18n,
+  PATH_FILESTAT_SET_SIZE: 1n << 19n,
+  PATH_FILESTAT_SET_TIMES: 1n << 20n,
   FD_FILESTAT_GET: 1n << 21n,
+  FD_FILESTAT_SET_SIZE: 1n << 22n,
+  FD_FILESTAT_SET_TIMES: 1n << 23n,
+  PATH_SYMLINK: 1n << 24n,
+  PATH_REMOVE_DIRECTORY: 1n << 25n,
+  PATH_UNLINK_FILE: 1n << 26n,
   POLL_FD_READWRITE: 1n << 27n,
   SOCK_SHUTDOWN: 1n << 28n,
   SOCK_ACCEPT: 1n << 29n,
 } as const;
+
+/** `oflags`, of path_open. */
+export const OFlags = {
+  CREAT: 1,
+  DIRECTORY: 2,
+  EXCL: 4,
+  TRUNC: 8,
+} as const;
+
+/** `lookupflags.symlink_follow`: a link at the end of a path is followed. */
+export const SYMLINK_FOLLOW = 1;
+
+/** `fstflags`: which times are set, and whether to the time of the call. */
+export const FstFlags = {
+  ATIM: 1,
+  ATIM_NOW: 2,
+  MTIM: 4,
+  MTIM_NOW: 8,
+} as const;
+
+/** `preopentype.dir`. */
+export const PREOPEN_DIRECTORY = 0;
 
 /** `riflags`. */
 export const RiFlags = {

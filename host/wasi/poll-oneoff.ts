@@ -28,7 +28,10 @@ export interface LinearMemory {
 export interface DescriptorNames {
   /** The backend's descriptor for the module's `fd`; negative where none is open. */
   descriptorOf(fd: number): number;
-  /** A pending error of the backend's `descriptor` was taken and reported in an event: it cannot be queried again. */
+  /**
+   * A pending error of the backend's `descriptor` was taken. The event does not tell it, because an error in an event means
+   * that the subscription failed: the module's next call on the descriptor has to.
+   */
   failed(descriptor: number, wasiErrno: number): void;
 }
 
@@ -162,8 +165,9 @@ export class PollOneoff {
   /** Writes the events of one ready descriptor: one for each direction that is subscribed and ready. */
   #writeReady(fd: number, bits: number, errno: number, bytes: number): void {
     const { owners } = this.#watched;
-    const error = errno === 0 ? ERRNO_SUCCESS : this.#wasi(errno);
-    if (error !== ERRNO_SUCCESS) this.#names?.failed(fd, error);
+    const pending = errno === 0 ? ERRNO_SUCCESS : this.#wasi(errno);
+    const error = this.#names === undefined ? pending : ERRNO_SUCCESS;
+    if (pending !== ERRNO_SUCCESS) this.#names?.failed(fd, pending);
     const hangup = (bits & Ready.HANGUP) !== 0;
     const flags = hangup ? EVENT_HANGUP : 0;
     const nbytes = hangup && bytes >= 0 ? bytes : 1;
@@ -190,7 +194,7 @@ export class PollOneoff {
   /** Writes one event: four pairs of words, in the order of the layout. */
   #write(low: number, high: number, error: number, type: number, nbytes: number, flags: number): void {
     const words = this.#words;
-    const at = this.#eventAt >> 2;
+    const at = this.#eventAt >>> 2;
     words[at] = low;
     words[at + 1] = high;
     words[at + 2] = error | (type << 16);

@@ -30,6 +30,7 @@ describe("the listener", () => {
     const host = new ScriptedHost(tracer, []);
     expect(host.run()).toBe(1);
     expect(host.stderr).toMatch(/^no listening socket among descriptors 0 to 63; open are 0 1 2\./);
+    expect(host.stderr).toContain("--profile component (wasmtime 47)");
     for (const runtime of [
       "wasyncore run",
       "wasmtime run -S preview2=n -S tcplisten",

@@ -80,7 +80,12 @@ export class ScriptedHost {
   readonly numbers: number[] = [];
   readonly #exports: Record<string, unknown>;
 
-  constructor(module: Uint8Array, listeners: readonly number[] = [3]) {
+  /** @param onInstance is given the exports, before any of them is called */
+  constructor(
+    module: Uint8Array,
+    listeners: readonly number[] = [3],
+    onInstance: (exports: Record<string, unknown>) => void = () => undefined,
+  ) {
     for (const fd of listeners) this.waiting.set(fd, []);
     const wasi = new Proxy(
       {},
@@ -92,6 +97,7 @@ export class ScriptedHost {
       },
     );
     this.#exports = new WebAssembly.Instance(new WebAssembly.Module(module), { wasi_snapshot_preview1: wasi }).exports;
+    onInstance(this.#exports);
   }
 
   get #memory(): ArrayBuffer {

@@ -10,6 +10,7 @@ import { describeBadInput } from "./bad-input.js";
 import { describeFiles } from "./files.js";
 import { describeNames } from "./names.js";
 import { describeOptions } from "./options.js";
+import { describePaths } from "./paths.js";
 import { describePolling } from "./polling.js";
 import { describeSockets } from "./sockets.js";
 import { operatingSystem, type System } from "./system.js";
@@ -22,6 +23,7 @@ export function describeBackend(name: string, backend: Backend, system: System =
     describeOptions(backend);
     describeAncillary(backend, system);
     describeFiles(backend, system);
+    describePaths(backend, system);
     describeNames(backend, system);
     describeBadInput(backend);
   });

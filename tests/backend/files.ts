@@ -2,9 +2,19 @@
 
 import { constants } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { Backend } from "../../host/backend/backend.js";
+import { type Backend, type DirectoryEntry, type FileStatus, Ready } from "../../host/backend/backend.js";
 import type { System } from "./system.js";
-import { bytes, closeOwned, ERRNO, owned, ownedPair, text } from "./support.js";
+import {
+  bytes,
+  closeOwned,
+  connectedPair,
+  ERRNO,
+  owned,
+  ownedPair,
+  ownedSet,
+  text,
+  waitFor,
+} from "./support.js";
 
 export function describeFiles(backend: Backend, system: System): void {
   describe("descriptors", () => {
@@ -39,6 +49,115 @@ export function describeFiles(backend: Backend, system: System): void {
       const target = new Uint8Array(3);
       expect(text(target, backend.read(fd, target))).toBe("/**");
       expect(backend.openBeneath(directory, "../support", constants.O_RDONLY, 0)).toBe(-ERRNO.EXDEV);
+    });
+
+    test.runIf(system.isLinux)("a file has positions, a size and times", () => {
+      const fd = owned(backend, system.directory().create("a"));
+      const target = new Uint8Array(100);
+      expect(backend.write(fd, bytes("0123456789"))).toBe(10);
+      expect([backend.seek(fd, -4n, "end"), backend.seek(fd, 1n, "current"), backend.seek(fd, 2n, "start")]).toEqual([
+        6n,
+        7n,
+        2n,
+      ]);
+      expect([backend.seek(fd, -1n, "start"), backend.seek(fd, 1n << 63n, "start")]).toEqual([
+        BigInt(-ERRNO.EINVAL),
+        BigInt(-ERRNO.EINVAL),
+      ]);
+      expect(backend.writeTo(fd, bytes("abc"), 4n)).toBe(3);
+      expect(text(target, backend.readFrom(fd, target, 3n))).toBe("3abc789");
+      expect(text(target, backend.read(fd, target))).toBe("23abc789");
+      expect([backend.setLength(fd, 4n), backend.setAppend(fd, true), backend.seek(fd, 0n, "start")]).toEqual([
+        0,
+        0,
+        0n,
+      ]);
+      expect([backend.write(fd, bytes("end")), backend.setAppend(fd, false)]).toEqual([3, 0]);
+      expect([backend.setTimes(fd, -1n, 1_700_000_000_123_456_789n), backend.status(fd)]).toEqual([
+        0,
+        expect.objectContaining({
+          kind: "file",
+          size: 7n,
+          links: 1n,
+          accessedNs: -1n,
+          modifiedNs: 1_700_000_000_123_456_789n,
+        }),
+      ]);
+      expect(backend.setTimes(fd, "keep", "now")).toBe(0);
+      const status = backend.status(fd) as FileStatus;
+      expect(status.accessedNs).toBe(-1n);
+      expect(status.modifiedNs).toBeGreaterThan(1_700_000_000_123_456_789n);
+      expect([
+        backend.advise(fd, 0n, 0n, "random"),
+        backend.synchronize(fd, true),
+        backend.synchronize(fd, false),
+      ]).toEqual([0, 0, 0]);
+      expect([0, -ERRNO.EOPNOTSUPP]).toContain(backend.allocate(fd, 0n, 64n));
+      expect(backend.allocate(fd, 0n, 0n)).toBe(-ERRNO.EINVAL);
+    });
+
+    test.runIf(system.isLinux)("a directory has entries, from any of them on", () => {
+      const directory = system.directory();
+      const names = Array.from({ length: 100 }, (_, index) => `file-${index}`);
+      for (const name of names) directory.write(name, "");
+      const fd = owned(backend, directory.open("."));
+      const found: string[] = [];
+      for (let position = 0n; ;) {
+        const entries = backend.readDirectory(fd, position, 600) as readonly DirectoryEntry[];
+        if (entries.length === 0) break;
+        found.push(...entries.map(({ name }) => text(name)));
+        position = entries.at(-1)?.next ?? 0n;
+      }
+      expect(found.toSorted()).toEqual([".", "..", ...names].toSorted());
+      const first = backend.readDirectory(fd, 0n, 65_536) as readonly DirectoryEntry[];
+      expect(first.find(({ name }) => text(name) === "file-7")).toMatchObject({
+        kind: "file",
+        inode: expect.any(BigInt),
+      });
+    });
+
+    test.runIf(system.isLinux)("what has no positions says so, and so does what is not open", () => {
+      const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
+      expect([backend.seek(readEnd, 0n, "current"), backend.readFrom(readEnd, new Uint8Array(1), 0n)]).toEqual([
+        BigInt(-ERRNO.ESPIPE),
+        -ERRNO.ESPIPE,
+      ]);
+      expect([backend.writeTo(writeEnd, bytes("x"), 0n), backend.readDirectory(readEnd, 0n, 1000)]).toEqual([
+        -ERRNO.ESPIPE,
+        -ERRNO.ESPIPE,
+      ]);
+      expect(backend.status(readEnd)).toMatchObject({ kind: "pipe" });
+      for (const none of [0x7fffffff, -1, 1.5]) {
+        expect([backend.status(none), backend.setLength(none, 0n), Number(backend.seek(none, 0n, "start"))]).toEqual([
+          -ERRNO.EBADF,
+          -ERRNO.EBADF,
+          -ERRNO.EBADF,
+        ]);
+      }
+    });
+
+    test("what is peeked at stays unread", () => {
+      const { client, server } = connectedPair(backend);
+      const target = new Uint8Array(8);
+      expect(backend.peek(server, target)).toBe(-ERRNO.EAGAIN);
+      backend.send(client, bytes("hello"));
+      const set = ownedSet(backend);
+      set.update(server, Ready.READ);
+      waitFor(set, server, Ready.READ);
+      expect([backend.peek(server, target, 2), text(target, 2)]).toEqual([2, "he"]);
+      expect([backend.peek(server, target), text(target, 5)]).toEqual([5, "hello"]);
+      expect(text(target, backend.recv(server, target, 3))).toBe("hel");
+      expect(text(target, backend.peek(server, target))).toBe("lo");
+      expect(text(target, backend.recv(server, target))).toBe("lo");
+      closeOwned(backend, client);
+      waitFor(set, server, Ready.READ);
+      expect([backend.peek(server, target), backend.recv(server, target)]).toEqual([0, 0]);
+    });
+
+    test("the clock of CPU time counts what this thread uses", () => {
+      const before = backend.clock.threadCpuNs();
+      while (backend.clock.threadCpuNs() === before);
+      expect(backend.clock.threadCpuNs() > before).toBe(true);
     });
 
     test("files are read", () => {

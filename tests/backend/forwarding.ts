@@ -127,6 +127,10 @@ export class ForwardingBackend implements Backend {
     return this.#inner.recv(...args);
   }
 
+  peek(...args: Arguments<"peek">): Result<"peek"> {
+    return this.#inner.peek(...args);
+  }
+
   receive(...args: Arguments<"receive">): Result<"receive"> {
     return this.#inner.receive(...args);
   }
@@ -201,6 +205,86 @@ export class ForwardingBackend implements Backend {
 
   openBeneath(...args: Arguments<"openBeneath">): Result<"openBeneath"> {
     return this.#inner.openBeneath(...args);
+  }
+
+  readFrom(...args: Arguments<"readFrom">): Result<"readFrom"> {
+    return this.#inner.readFrom(...args);
+  }
+
+  writeTo(...args: Arguments<"writeTo">): Result<"writeTo"> {
+    return this.#inner.writeTo(...args);
+  }
+
+  seek(...args: Arguments<"seek">): Result<"seek"> {
+    return this.#inner.seek(...args);
+  }
+
+  status(...args: Arguments<"status">): Result<"status"> {
+    return this.#inner.status(...args);
+  }
+
+  setLength(...args: Arguments<"setLength">): Result<"setLength"> {
+    return this.#inner.setLength(...args);
+  }
+
+  setTimes(...args: Arguments<"setTimes">): Result<"setTimes"> {
+    return this.#inner.setTimes(...args);
+  }
+
+  allocate(...args: Arguments<"allocate">): Result<"allocate"> {
+    return this.#inner.allocate(...args);
+  }
+
+  advise(...args: Arguments<"advise">): Result<"advise"> {
+    return this.#inner.advise(...args);
+  }
+
+  synchronize(...args: Arguments<"synchronize">): Result<"synchronize"> {
+    return this.#inner.synchronize(...args);
+  }
+
+  setAppend(...args: Arguments<"setAppend">): Result<"setAppend"> {
+    return this.#inner.setAppend(...args);
+  }
+
+  readDirectory(...args: Arguments<"readDirectory">): Result<"readDirectory"> {
+    return this.#inner.readDirectory(...args);
+  }
+
+  statusBeneath(...args: Arguments<"statusBeneath">): Result<"statusBeneath"> {
+    return this.#inner.statusBeneath(...args);
+  }
+
+  setTimesBeneath(...args: Arguments<"setTimesBeneath">): Result<"setTimesBeneath"> {
+    return this.#inner.setTimesBeneath(...args);
+  }
+
+  makeDirectoryBeneath(...args: Arguments<"makeDirectoryBeneath">): Result<"makeDirectoryBeneath"> {
+    return this.#inner.makeDirectoryBeneath(...args);
+  }
+
+  removeFileBeneath(...args: Arguments<"removeFileBeneath">): Result<"removeFileBeneath"> {
+    return this.#inner.removeFileBeneath(...args);
+  }
+
+  removeDirectoryBeneath(...args: Arguments<"removeDirectoryBeneath">): Result<"removeDirectoryBeneath"> {
+    return this.#inner.removeDirectoryBeneath(...args);
+  }
+
+  renameBeneath(...args: Arguments<"renameBeneath">): Result<"renameBeneath"> {
+    return this.#inner.renameBeneath(...args);
+  }
+
+  linkBeneath(...args: Arguments<"linkBeneath">): Result<"linkBeneath"> {
+    return this.#inner.linkBeneath(...args);
+  }
+
+  symlinkBeneath(...args: Arguments<"symlinkBeneath">): Result<"symlinkBeneath"> {
+    return this.#inner.symlinkBeneath(...args);
+  }
+
+  readLinkBeneath(...args: Arguments<"readLinkBeneath">): Result<"readLinkBeneath"> {
+    return this.#inner.readLinkBeneath(...args);
   }
 
   adopt(...args: Arguments<"adopt">): Result<"adopt"> {

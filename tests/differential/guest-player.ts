@@ -8,7 +8,8 @@
 
 import { openSync, closeSync } from "node:fs";
 import { type Backend, defaultBackend, type Socket, type SocketAddress } from "wasyncore";
-import { PREVIEW1, Preview1 } from "../../host/guest/preview1.js";
+import { PREVIEW1 } from "../../host/guest/module.js";
+import { Preview1 } from "../../host/guest/preview1.js";
 import { actionFields, encode, type Encodable, specFields } from "./guest-encoding.js";
 import { boundSocket, connectedPair, Peer, pipe } from "./peers.js";
 import { Player } from "./player.js";

@@ -19,7 +19,7 @@ Dispatcher.prototype.listen = function listenAndReport(backlog) {
 };
 
 Dispatcher.prototype.connect = function connectToPeer() {
-  connect.call(this, { host: "127.0.0.1", port: Number(process.env.PEER_PORT) });
+  return connect.call(this, { host: "127.0.0.1", port: Number(process.env.PEER_PORT) });
 };
 
 function reportPort({ socket }) {

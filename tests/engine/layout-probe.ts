@@ -12,9 +12,11 @@ import {
   EVENT_HANGUP,
   Event,
   EventType,
+  Dirent,
   Fdstat,
   Filestat,
   Iovec,
+  Prestat,
   Subscription,
 } from "../../assembly/shared/preview1";
 
@@ -58,6 +60,16 @@ export const filestat_length: i32 = offsetof<Filestat>("length");
 export const filestat_atim: i32 = offsetof<Filestat>("atim");
 export const filestat_mtim: i32 = offsetof<Filestat>("mtim");
 export const filestat_ctim: i32 = offsetof<Filestat>("ctim");
+
+export const dirent_size: i32 = offsetof<Dirent>();
+export const dirent_next: i32 = offsetof<Dirent>("next");
+export const dirent_inode: i32 = offsetof<Dirent>("inode");
+export const dirent_name_length: i32 = offsetof<Dirent>("nameLength");
+export const dirent_filetype: i32 = offsetof<Dirent>("filetype");
+
+export const prestat_size: i32 = offsetof<Prestat>();
+export const prestat_tag: i32 = offsetof<Prestat>("tag");
+export const prestat_name_length: i32 = offsetof<Prestat>("nameLength");
 
 export const statistics_size: i32 = offsetof<Statistics>();
 export const statistics_turns: i32 = offsetof<Statistics>("turns");
@@ -107,6 +119,8 @@ export const eventtype_fd_priority: i32 = EventType.FD_PRIORITY;
 export const event_hangup: i32 = EVENT_HANGUP;
 export const clockid_realtime: i32 = ClockId.REALTIME;
 export const clockid_monotonic: i32 = ClockId.MONOTONIC;
+export const clockid_process_cputime: i32 = ClockId.PROCESS_CPUTIME;
+export const clockid_thread_cputime: i32 = ClockId.THREAD_CPUTIME;
 
 export const errno_success: i32 = ERRNO_SUCCESS;
 export const errno_badf: i32 = ERRNO_BADF;

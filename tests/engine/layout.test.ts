@@ -11,12 +11,14 @@ import { ERRNO_BADF, ERRNO_SUCCESS, wasiErrno, wasiErrorCode } from "../../host/
 import {
   CLOCK_ABSTIME,
   ClockId,
+  Dirent,
   EVENT_HANGUP,
   Event,
   EventType,
   Fdstat,
   Filestat,
   Iovec,
+  Prestat,
   Subscription,
 } from "../../host/wasi/layout.js";
 import { ROOT } from "../support/processes.js";
@@ -44,6 +46,8 @@ describe("the host's constants are the engine's", () => {
     ["iovec", Iovec],
     ["fdstat", Fdstat],
     ["filestat", Filestat],
+    ["dirent", Dirent],
+    ["prestat", Prestat],
     ["statistics", Statistics],
     ["errno", { SUCCESS: ERRNO_SUCCESS, BADF: ERRNO_BADF, INTR: wasiErrno("EINTR") }],
   ] as const)("%s %o", (prefix, constants) => {
@@ -92,6 +96,8 @@ describe("the layouts are those of WASI preview 1", () => {
       CLOCK_ABSTIME: 1,
       REALTIME: 0,
       MONOTONIC: 1,
+      PROCESS_CPUTIME: 2,
+      THREAD_CPUTIME: 3,
     });
   });
 

@@ -29,6 +29,9 @@ class ScriptedClock implements Clock {
   realtimeNs(): bigint {
     return 1_700_000_000_000_000_000n + BigInt(this.nowNs);
   }
+  threadCpuNs(): bigint {
+    return 0n;
+  }
 }
 
 export class ScriptedPollSet implements PollSet {

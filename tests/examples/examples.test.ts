@@ -33,6 +33,21 @@ function socketPath(): string {
   return join(directory, "echo.sock");
 }
 
+test("metrics serves what it counts in Prometheus' format", async () => {
+  const server = startExample("metrics", "--port", "0", "--metrics-port", "0");
+  const [, port] = await server.line(/^listening on 127\.0\.0\.1:(\d+)$/);
+  const [, url = ""] = await server.line(/^metrics on (http:.*)$/);
+  const peer = await Peer.connect(Number(port));
+  peer.socket.end("hello");
+  expect(String(await peer.toEnd())).toBe("hello");
+  const metrics = async (): Promise<string> => (await fetch(url)).text();
+  await expect.poll(metrics).toContain("\nwasyncore_closed_sent_bytes_total 5\n");
+  const text = await metrics();
+  expect(text).toMatch(/^# HELP wasyncore_channels .*\n# TYPE wasyncore_channels gauge\nwasyncore_channels 1\n/);
+  expect(text).toContain("\nwasyncore_accepted_total 1\n");
+  expect((await fetch(new URL("/other", url))).status).toBe(404);
+});
+
 describe("echo-server", () => {
   test("sends everything back, also to a client that has ended its side", async () => {
     const { port } = await serve("echo-server");

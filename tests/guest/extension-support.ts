@@ -17,9 +17,9 @@ export const PORT_AT = 1024;
 
 export type Calls = Required<Caller["calls"]>;
 
-/** A guest that may open sockets. */
-export function createClient(): [Caller, Calls] {
-  const [caller] = createCaller({ socketExtension: true });
+/** A guest that may open sockets, and use these paths of Unix sockets. */
+export function createClient(...unixPaths: readonly string[]): [Caller, Calls] {
+  const [caller] = createCaller({ socketExtension: true, unixPaths });
   return [caller, caller.calls as Calls];
 }
 

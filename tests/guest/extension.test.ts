@@ -95,13 +95,31 @@ describe.each([
 });
 
 test("a Unix socket has its path in 128 bytes", () => {
-  const [caller, calls] = createClient();
+  const [caller, calls] = createClient("/nonexistent/directory/socket");
   const path = Buffer.from("/nonexistent/directory/socket");
   const fd = open(caller, calls, UNIX, STREAM);
   expect(calls.sock_connect(fd, address(caller, ...storage(UNIX, path)), 0)).toBe(44); // ENOENT
   expect(calls.sock_getlocaladdr(fd, address(caller, ...storage(9, [])), PORT_AT)).toBe(Errno.SUCCESS);
   expect([...caller.bytes(BYTES_AT, 3)]).toEqual([UNIX, 0, 0]);
   expect(calls.sock_getlocaladdr(fd, address(caller, ...loopback6), PORT_AT)).toBe(Errno.AFNOSUPPORT);
+});
+
+describe("a Unix socket is at no path but those that are granted: EACCES", () => {
+  test("none by default, not even a socket", () => {
+    const [caller, calls] = createClient();
+    expect(calls.sock_open(UNIX, STREAM, RESULT_AT)).toBe(Errno.ACCES);
+    const fd = open(caller, calls, INET4, STREAM);
+    const at = address(caller, ...storage(UNIX, Buffer.from("/run/other.sock")));
+    expect([calls.sock_connect(fd, at, 0), calls.sock_bind(fd, at, 0)]).toEqual([Errno.ACCES, Errno.ACCES]);
+  });
+
+  test.each(["/run/other.sock", "/granted/../run/other.sock", "/granted/", "", "\0abstract"])("%j", (path) => {
+    const [caller, calls] = createClient("/granted");
+    const at = address(caller, ...storage(UNIX, Buffer.from(path)));
+    const [stream, dgram] = [open(caller, calls, UNIX, STREAM), open(caller, calls, UNIX, DGRAM)];
+    expect([calls.sock_connect(stream, at, 0), calls.sock_bind(stream, at, 0)]).toEqual([Errno.ACCES, Errno.ACCES]);
+    expect(calls.sock_send_to(dgram, ...caller.data("x"), at, 0, 0, RESULT_AT)).toBe(Errno.ACCES);
+  });
 });
 
 test("WasmEdge's first recv_from has no port", () => {
@@ -132,14 +150,14 @@ describe("connecting", () => {
     expect(calls.sock_connect(fd, address(caller, ...loopback4), port)).toBe(Errno.CONNREFUSED);
   });
 
-  test("to nobody is reported by the poll to one that does not, and by SO_ERROR once", () => {
+  test("to nobody is reported to one that does not wait by SO_ERROR, once, after the poll", () => {
     const [caller, calls] = createClient();
     const port = refusingPort(caller, calls);
     const fd = open(caller, calls, INET4, STREAM);
     caller.setNonBlocking(fd);
     expect(calls.sock_connect(fd, address(caller, ...loopback4), port)).toBe(Errno.INPROGRESS);
     const events = caller.poll(subscription(fd, FD_WRITE, 1n));
-    expect(events).toEqual([expect.objectContaining({ userdata: 1n, error: Errno.CONNREFUSED })]);
+    expect(events).toEqual([expect.objectContaining({ userdata: 1n, error: 0 })]);
     const error = (): number[] => [getOption(caller, calls, fd, 2), caller.u32(DATA_AT)];
     expect([error(), error()]).toEqual([
       [0, Errno.CONNREFUSED],

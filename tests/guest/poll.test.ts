@@ -2,7 +2,15 @@
 
 import { describe, expect, test } from "vitest";
 import { clock, createCaller as createScripted, event, failed, fd as subscription } from "../engine/scripted-caller.js";
-import { CLOCK, FD_READ, FD_WRITE, REALTIME, SUBSCRIPTION_SIZE, writeSubscription } from "../engine/wasi-bytes.js";
+import {
+  CLOCK,
+  FD_READ,
+  FD_WRITE,
+  readEvents,
+  REALTIME,
+  SUBSCRIPTION_SIZE,
+  writeSubscription,
+} from "../engine/wasi-bytes.js";
 import { createNodeBackend } from "../../host/node/backend.js";
 import {
   backend,
@@ -179,4 +187,18 @@ test("memory that has grown is read and written where it is now, by every call",
   expect([caller.u32(PAGE), caller.text(2 * PAGE - 3, 3)]).toEqual([3, "two"]);
   expect(caller.calls.fd_write(1, ...caller.iovecs([2 * PAGE - 3, 3]), PAGE)).toBe(Errno.SUCCESS);
   expect(receive(stdout, 3).toString()).toBe("two");
+});
+
+test("events are written wherever they are, in the upper half of a large memory as well", () => {
+  const pages = 33_000;
+  const [{ calls, memory }] = createCaller({}, { pages });
+  const at = 2 ** 31 + 65_536;
+  writeSubscription(memory.buffer, at, { userdata: 7n, tag: 0, id: 1, timeoutNs: 0n, absolute: false });
+  writeSubscription(memory.buffer, at + 48, { userdata: 8n, tag: 2, id: 1, timeoutNs: 0n, absolute: false });
+  expect(calls.poll_oneoff(at | 0, (at + 4096) | 0, 2, (at + 8192) | 0)).toBe(Errno.SUCCESS);
+  expect(new DataView(memory.buffer).getUint32(at + 8192, true)).toBe(2);
+  expect(readEvents(memory.buffer, at + 4096, 2)).toEqual([
+    expect.objectContaining({ userdata: 8n, type: 2, error: 0 }),
+    expect.objectContaining({ userdata: 7n, type: 0, error: 0 }),
+  ]);
 });

@@ -111,21 +111,21 @@ describe("a command line that is wrong: 2", () => {
     [["a.wasm", "--env", "A"], "--env A: a variable is NAME=VALUE"],
     [["a.wasm", "--env", "=A"], "--env =A: a variable is NAME=VALUE"],
     [["a.wasm", "--env", "LISTEN_FDS=1", "--listen", "127.0.0.1:0"], "--env LISTEN_FDS=1: --listen sets LISTEN_FDS"],
-    ...[
-      "8080",
-      "127.0.0.1",
-      ":8080",
-      "127.0.0.1:65536",
-      "127.0.0.1:-1",
-      "127.0.0.1:x",
-      "::1:80",
-      "[::1]",
-      "a=",
-      "",
-    ].map(
+    ...["8080", "127.0.0.1", ":8080", "127.0.0.1:-1", "127.0.0.1:x", "::1:80", "[::1]", "a=", ""].map(
       (address) =>
         [["a.wasm", "--listen", address], `--listen ${address}: an address is HOST:PORT`] as [string[], string],
     ),
+    ...["127.0.0.1:65536", "[::1]:70000", "web=localhost:99999999"].map(
+      (address) =>
+        [["a.wasm", "--listen", address], `--listen ${address}: a port is a number from 0 to 65535`] as [
+          string[],
+          string,
+        ],
+    ),
+    ...["", "::", "::/", "/tmp::"].map(
+      (text) => [["a.wasm", `--dir=${text}`], `--dir ${text}: a directory is HOST::GUEST`] as [string[], string],
+    ),
+    [["a.wasm", "--unix", "/run/a.sock"], "--unix: a guest opens sockets of its own only with --sockets"],
     [["a.wasm", "--listen", "ü=127.0.0.1:0"], "--listen ü=127.0.0.1:0: a name is 1 to 255 printable characters"],
   ] as [string[], string][])("%j", async (parameters, message) => {
     const { code, stdout, stderr } = await new RunCommand(parameters, temporary()).ended;

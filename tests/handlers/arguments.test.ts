@@ -51,7 +51,7 @@ describe("a dispatcher without a socket says how to get one", () => {
   test("one that is closed is another case", () => {
     const dispatcher = new Dispatcher(connectedPair()[0], newMap());
     dispatcher.close();
-    expect(() => dispatcher.send(bytes("x"))).toThrow(expect.objectContaining({ message: "send EBADF" }));
+    expect(() => dispatcher.send(bytes("x"))).toThrow(expect.objectContaining({ message: "send EBADF: it is closed" }));
   });
 });
 

@@ -5,7 +5,16 @@ import { describe, expect, test } from "vitest";
 import { type ChannelMap, DispatcherWithSend, type Socket, startTls } from "wasyncore";
 import { newMap, run } from "../support/runs.js";
 import { connectedPair, pattern } from "../support/sockets.js";
-import { CA, clientOptions, Listener, rawClient, serverOptions, TLS_MODES, TlsChat } from "../support/tls.js";
+import {
+  CA,
+  clientOptions,
+  Listener,
+  rawClient,
+  serverOptions,
+  TLS_MODES,
+  TlsChat,
+  useTransport,
+} from "../support/tls.js";
 
 /** Executes lines; STARTTLS is one of them. */
 class Server extends TlsChat {
@@ -37,6 +46,8 @@ function listen(map: ChannelMap): [Listener, Server[]] {
 }
 
 describe.each(TLS_MODES)("$name", (mode) => {
+  useTransport(mode);
+
   test("a client of node:tls, after STARTTLS: what was said before is plain, what is said after is not", async () => {
     const map = newMap();
     const [listener, servers] = listen(map);

@@ -19,6 +19,7 @@ import {
   TLS_MODES,
   TlsChat,
   TlsRecorder,
+  useTransport,
 } from "../support/tls.js";
 
 /** Two chats that are connected: the server's side and the client's. */
@@ -58,6 +59,8 @@ class Sender extends DispatcherWithSend {
 }
 
 describe.each(TLS_MODES)("$name", (mode) => {
+  useTransport(mode);
+
   test("AsyncChat: what a constructor pushes comes first, then messages in order, whatever their pieces", async () => {
     const map = newMap();
     const [server, client] = chatPair(map);
@@ -223,8 +226,9 @@ describe.each(TLS_MODES)("$name", (mode) => {
       server.close();
     };
     await run(mode, map, () => client.fd < 0);
-    expect(client.told.join("")).toBe(
-      ["secure", `read ${Array.from({ length: 20 }, (_, i) => `${i},`).join("")}`, "eof"].join(""),
+    // In one read or several.
+    expect(client.told.join("").replaceAll("read ", "")).toBe(
+      ["secure", ...Array.from({ length: 20 }, (_, i) => `${i},`), "eof"].join(""),
     );
     expect(client.tlsTruncated).toBe(false);
   });

@@ -1,9 +1,11 @@
 /** Arguments that look like what is expected, and are not: each is a typed error with a code, and never the engine's own. */
 
-import { describe, expect, test } from "vitest";
+import { Socket as NetSocket } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
 import {
   AsyncChat,
   type Backend,
+  BlockingIOError,
   ChannelMap,
   createNodeBackend,
   Dispatcher,
@@ -16,11 +18,17 @@ import {
   readwrite,
   runGuest,
   FileWrapper,
+  GuestError,
+  GuestTrap,
+  type LogEntry,
+  LoopError,
+  OSError,
+  setLogSink,
   Socket,
   write,
 } from "wasyncore";
 import { newMap } from "../support/runs.js";
-import { bytes, connectedPair } from "../support/sockets.js";
+import { bytes, connectedPair, owned } from "../support/sockets.js";
 
 const wrongType = expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
 const unknownOption = expect.objectContaining({ name: "TypeError", code: "ERR_UNKNOWN_OPTION" });
@@ -128,4 +136,89 @@ describe("guests", () => {
     expect(() => runGuest(empty, { listeners } as never)).toThrow(wrongType);
     expect([near.closed, far.closed]).toEqual([true, true]);
   });
+});
+
+describe("messages show the way out", () => {
+  function dispatcher(): Dispatcher {
+    return new Dispatcher(connectedPair()[0], newMap());
+  }
+
+  test.each([
+    ["an address in asyncore's form", () => dispatcher().bind(["127.0.0.1", 80] as never), "{ host, port }"],
+    ["text for bytes", () => dispatcher().send("text" as never), "Buffer.from(text)"],
+    ["a socket of Node's", () => new Dispatcher(new NetSocket() as never), "a Socket of this package"],
+    ["options in asyncore's form", () => dispatcher().createSocket(2 as never), "family, type"],
+    [
+      "a channel that is closed",
+      () => {
+        const channel = dispatcher();
+        channel.close();
+        channel.recv(1);
+      },
+      "it is closed",
+    ],
+    ["an option of another family", () => owned(Socket.create()).setOption("IPV6_V6ONLY", true), "IPV6_V6ONLY"],
+  ])("%s", (_, call, hint) => {
+    expect(call).toThrow(expect.objectContaining({ message: expect.stringContaining(hint) as string }));
+  });
+});
+/** Values of which no text can be made, or that are of no use as one. */
+const noText: [string, () => unknown][] = [
+  ["a symbol", () => Symbol("x")],
+  ["an object without a text", () => Object.create(null)],
+  [
+    "an object whose text fails",
+    () => ({
+      toString: () => {
+        throw new Error("no text");
+      },
+    }),
+  ],
+];
+
+describe.each(noText)("%s", (_what, made) => {
+  const value = made() as never;
+
+  test("is logged, whatever it is", () => {
+    const entries: LogEntry[] = [];
+    onTestFinished(setLogSink((entry) => void entries.push(entry)));
+    const channel = new Dispatcher(undefined, newMap());
+    channel.log(value);
+    channel.logInfo(value, "info");
+    channel.logInfo("a message", value);
+    const text = expect.stringMatching(/^(\?|Symbol\(x\))$/);
+    expect(entries).toEqual([
+      expect.objectContaining({ type: "log", message: text }),
+      expect.objectContaining({ type: "info", message: text }),
+      expect.objectContaining({ type: text, message: "a message" }),
+    ]);
+  });
+
+  test.each<[string, () => unknown]>([
+    ["a code of OSError", () => new OSError(value, { syscall: "read" })],
+    ["a code of BlockingIOError", () => new BlockingIOError(value, { syscall: "read" })],
+    ["a call of OSError", () => new OSError("EIO", { syscall: value })],
+    ["an address of OSError", () => new OSError("EIO", { syscall: "read", address: value })],
+    ["a port of OSError", () => new OSError("EIO", { syscall: "read", address: "::1", port: value })],
+    ["a path of OSError", () => new OSError("EIO", { syscall: "read", path: value })],
+    ["a hint of OSError", () => new OSError("EIO", { syscall: "read", hint: value })],
+    ["a code of LoopError", () => new LoopError(value, "x")],
+    ["a message of LoopError", () => new LoopError("ERR_ENGINE", value)],
+    ["a code of GuestError", () => new GuestError(value, "x")],
+    ["a message of GuestError", () => new GuestError("ERR_GUEST_FORMAT", value)],
+    ["a message of GuestTrap", () => new GuestTrap(value, [], {})],
+    ["a part of a message", () => new AsyncChat(undefined, newMap())._collectIncomingData(value)],
+  ])("is not %s", (_name, use) => {
+    expect(use).toThrow(wrongType);
+  });
+
+  test("is no address family", () => {
+    const channel = new Dispatcher(undefined, newMap());
+    const connect = (): unknown => channel.connect({ host: "127.0.0.1", port: 9 }, { family: value });
+    expect(connect).toThrow(expect.objectContaining({ name: "RangeError", code: "ERR_OUT_OF_RANGE" }));
+  });
+});
+
+test("an error needs details", () => {
+  for (const details of [null, undefined, 5]) expect(() => new OSError("EIO", details as never)).toThrow(wrongType);
 });

@@ -1,6 +1,7 @@
 /** What a program sees of an engine whose memory cannot grow: a typed error, and a map that goes on. */
 
 import { expect, test } from "vitest";
+import { ChannelMap } from "wasyncore";
 import type { Channel } from "../../host/loop/channel.js";
 import { Interest, State } from "../../host/loop/engine.js";
 import { Scheduler } from "../../host/loop/scheduler.js";
@@ -10,7 +11,9 @@ import { readModule, withMemoryLimit } from "../engine/wasm.js";
 const REFUSED = expect.objectContaining({ name: "LoopError", code: "ERR_ENGINE_MEMORY" });
 
 function createScheduler(): Scheduler {
-  return new Scheduler(createScriptedBackend().backend, withMemoryLimit(readModule("engine.wasm"), 3));
+  return new Scheduler(new ChannelMap(), createScriptedBackend().backend, {
+    module: withMemoryLimit(readModule("engine.wasm"), 3),
+  });
 }
 
 function add(scheduler: Scheduler, fd: number): Channel {

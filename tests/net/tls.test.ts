@@ -22,9 +22,12 @@ import {
   STRANGER,
   TLS_MODES,
   TlsChat,
+  useTransport,
 } from "../support/tls.js";
 
 describe.each(TLS_MODES)("$name", (mode) => {
+  useTransport(mode);
+
   test.each(["TLSv1.2", "TLSv1.3"] as const)("both sides are ours: %s", async (version) => {
     const map = newMap();
     const [server, chats] = chatServer(map, { ...serverOptions, maxVersion: version });

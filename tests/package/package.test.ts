@@ -167,7 +167,7 @@ test("the package is small, and has what it needs and no more", async () => {
     ["CHANGELOG.md", "LICENSE", "README.md", "assembly", "build", "dist", "package.json"].toSorted(),
   );
   const maps = names.filter((name) => name.endsWith(".js.map")).map((name) => name.slice(0, -".map".length));
-  const library = names.filter((name) => name.endsWith(".js") && !/\/(cli|sim)\//.test(name));
+  const library = names.filter((name) => name.endsWith(".js") && !/\/(?:cli|plugin|sim)\//.test(name));
   expect(maps.toSorted()).toEqual(library.toSorted());
 });
 
@@ -178,6 +178,15 @@ test("the source map has the TypeScript, and stack traces name its lines", async
   const [, file = "", line = "0"] = /\/host\/(net\/making\.ts):(\d+)/.exec(stderr) ?? [];
   const source = readFileSync(join(ROOT, "host", file), "utf8").split("\n");
   expect(source.slice(Number(line) - 1, Number(line) + 1).join("\n")).toContain("checkDescriptor(");
+  const map = JSON.parse(readFileSync(join(ROOT, "dist/wasyncore.js.map"), "utf8")) as {
+    sources: string[];
+    sourcesContent: (string | null)[];
+  };
+  const held = map.sourcesContent[map.sources.findIndex((name) => name.endsWith(file))]?.split("\n") ?? [];
+  expect(held.length).toBe(source.length);
+  expect(held[Number(line) - 1]).toBe(source[Number(line) - 1]);
+  // The engine is in the JavaScript: "\0asm" in base64.
+  expect(map.sourcesContent.some((text) => text?.includes("AGFzbQ"))).toBe(false);
 });
 
 test("publint and attw find nothing to say", async () => {

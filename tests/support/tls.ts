@@ -4,11 +4,12 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { connect as connectTcp } from "node:net";
 import { connect as connectTls, type ConnectionOptions, createServer, type TLSSocket, type TlsOptions } from "node:tls";
-import { onTestFinished } from "vitest";
+import { afterEach, beforeEach, onTestFinished } from "vitest";
 import { type ChannelMap, Dispatcher, type Socket, type SocketAddress, wrapTls, type WrapTlsOptions } from "wasyncore";
+import { nativeTransports } from "../../host/net/tls/native.js";
 import { Chat } from "./chats.js";
 import { Quiet } from "./handlers.js";
-import { MODES } from "./runs.js";
+import { type Mode, MODES } from "./runs.js";
 
 const pem = (name: string): Buffer => readFileSync(new URL(`tls/${name}.pem`, import.meta.url));
 const pair = (name: string): { readonly key: Buffer; readonly cert: Buffer } => ({
@@ -22,8 +23,29 @@ export const OTHER = pair("other");
 export const CLIENT = pair("client");
 export const STRANGER = pair("stranger");
 
-/** The ways of running a loop that TLS has. */
-export const TLS_MODES = MODES.filter(({ blocking }) => !blocking);
+/** A way to run a loop, and how records get to the connection. */
+export interface TlsMode extends Mode {
+  readonly isNative: boolean;
+}
+
+/** The ways of running a loop that TLS has, with both ways of sending records. */
+export const TLS_MODES: readonly TlsMode[] = [true, false].flatMap((isNative) =>
+  MODES.filter(({ blocking }) => !blocking).map((mode) => ({
+    ...mode,
+    name: `${mode.name}, records sent ${isNative ? "by Node" : "through a stream"}`,
+    isNative,
+  })),
+);
+
+/** The tests of this suite send records in one way. */
+export function useTransport({ isNative }: TlsMode): void {
+  beforeEach(() => {
+    nativeTransports.areAllowed = isNative;
+  });
+  afterEach(() => {
+    nativeTransports.areAllowed = true;
+  });
+}
 
 export const serverOptions = { isServer: true, ...SERVER } as const;
 export const clientOptions = { ca: CA, servername: "localhost" } as const;

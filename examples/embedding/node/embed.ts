@@ -25,7 +25,7 @@ async function drive(guest: Uint8Array, listener: Socket): Promise<number> {
   input.on("line", () => console.log(`ticks: ${ticks}`));
   input.on("close", () => end.abort());
   try {
-    return await driveGuest(guest, { listeners: [listener], signal: end.signal });
+    return await driveGuest(guest, { listeners: [listener], stdio: "inherit", signal: end.signal });
   } finally {
     clearInterval(timer);
     input.close();
@@ -37,7 +37,8 @@ const [, host = "", port = ""] = /^(.+):(\d+)$/.exec(address) ?? [];
 if ((mode === "run" || mode === "drive") && port !== "") {
   const guest = await readFile(path);
   const listener = listen(host, Number(port));
-  process.exitCode = mode === "run" ? runGuest(guest, { listeners: [listener] }) : await drive(guest, listener);
+  process.exitCode =
+    mode === "run" ? runGuest(guest, { listeners: [listener], stdio: "inherit" }) : await drive(guest, listener);
 } else {
   process.stderr.write("usage: embed.js run|drive GUEST.WASM HOST:PORT\n");
   process.exitCode = 2;

@@ -6,17 +6,8 @@
 import type { Backend } from "../../backend/backend.js";
 import { ERRNO_FAULT, ERRNO_INVAL, ERRNO_NOTSUP, ERRNO_SUCCESS } from "../../wasi/errno.js";
 import type { GuestMemory } from "../memory.js";
+import { exitError, GuestExit } from "../exit.js";
 import { ClockId } from "../../wasi/layout.js";
-
-/** Thrown from proc_exit, through the guest, to whoever runs it. */
-export class GuestExit {
-  /** As the guest gave it: u32. */
-  readonly code: number;
-
-  constructor(code: number) {
-    this.code = code;
-  }
-}
 
 /** What a guest is given as a process. */
 export interface GuestProcess {
@@ -24,9 +15,11 @@ export interface GuestProcess {
   /** "NAME=value" */
   readonly environ: readonly string[];
   readonly random: (target: Uint8Array) => void;
+  /** Called when it ends itself, before anything else runs. */
+  readonly onExit: (exit: GuestExit) => void;
 }
 
-/** Both clocks count in nanoseconds. */
+/** All clocks count in nanoseconds. */
 const RESOLUTION_NS = 1n;
 
 /** Strings as a guest gets them: each ends with a NUL, and there is an array of their addresses. */
@@ -64,6 +57,23 @@ class StringTable {
 export function createProcessCalls({ clock }: Backend, memory: GuestMemory, given: GuestProcess) {
   const args = new StringTable(given.args);
   const environ = new StringTable(given.environ);
+  const cpuFromNs = clock.threadCpuNs();
+
+  /** undefined for a clock that there is not. */
+  function timeOf(id: number): bigint | undefined {
+    switch (id) {
+      case ClockId.REALTIME:
+        return clock.realtimeNs();
+      case ClockId.MONOTONIC:
+        return BigInt(clock.monotonicNs());
+      // A guest has one thread. What its host has used before it came is none of its business.
+      case ClockId.PROCESS_CPUTIME:
+      case ClockId.THREAD_CPUTIME:
+        return clock.threadCpuNs() - cpuFromNs;
+      default:
+        return undefined;
+    }
+  }
 
   return {
     args_sizes_get: (countAt: number, bytesAt: number): number => args.writeSizes(memory, countAt, bytesAt),
@@ -72,16 +82,16 @@ export function createProcessCalls({ clock }: Backend, memory: GuestMemory, give
     environ_get: (addressesAt: number, stringsAt: number): number => environ.write(memory, addressesAt, stringsAt),
 
     clock_res_get(id: number, resolutionAt: number): number {
-      if (id !== ClockId.REALTIME && id !== ClockId.MONOTONIC) return ERRNO_INVAL;
+      if (id >>> 0 > ClockId.THREAD_CPUTIME) return ERRNO_INVAL;
       if (!memory.has(resolutionAt, 8)) return ERRNO_FAULT;
       memory.view.setBigUint64(resolutionAt >>> 0, RESOLUTION_NS, true);
       return ERRNO_SUCCESS;
     },
 
     clock_time_get(id: number, _precision: bigint, timeAt: number): number {
-      if (id !== ClockId.REALTIME && id !== ClockId.MONOTONIC) return ERRNO_INVAL;
+      const now = timeOf(id);
+      if (now === undefined) return ERRNO_INVAL;
       if (!memory.has(timeAt, 8)) return ERRNO_FAULT;
-      const now = id === ClockId.REALTIME ? clock.realtimeNs() : BigInt(clock.monotonicNs());
       memory.view.setBigUint64(timeAt >>> 0, now, true);
       return ERRNO_SUCCESS;
     },
@@ -93,7 +103,9 @@ export function createProcessCalls({ clock }: Backend, memory: GuestMemory, give
     },
 
     proc_exit(code: number): never {
-      throw new GuestExit(code >>> 0);
+      const exit = new GuestExit(code >>> 0);
+      given.onExit(exit);
+      throw exitError(exit);
     },
 
     // There are no signals in a guest.

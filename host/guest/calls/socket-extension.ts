@@ -7,6 +7,7 @@
 
 import { Ready, type Family, type SocketAddress, type SocketOption } from "../../backend/backend.js";
 import {
+  ERRNO_ACCES,
   ERRNO_AFNOSUPPORT,
   ERRNO_BADF,
   ERRNO_FAULT,
@@ -50,7 +51,8 @@ const OPTIONS: readonly (SocketOption | undefined)[] = [
 const SOL_SOCKET = 0;
 const LINGER_BYTES = 8;
 
-export function createSocketExtension(context: GuestContext, transfer: Transfer) {
+/** @param unixPaths the paths of Unix sockets that the guest may bind, connect and send to */
+export function createSocketExtension(context: GuestContext, transfer: Transfer, unixPaths: readonly string[]) {
   const { backend, errnos, iovecs, memory, table, waiting } = context;
 
   /** The socket, or the errno for what is none. */
@@ -80,7 +82,9 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
     const descriptor = socketOf(fd);
     if (typeof descriptor === "number") return descriptor;
     const address = readAddress(memory, at, port);
-    return typeof address === "number" ? address : call(descriptor, address);
+    if (typeof address === "number") return address;
+    if (address.path !== undefined && !unixPaths.includes(address.path)) return ERRNO_ACCES;
+    return call(descriptor, address);
   }
 
   /** Tells an address: (fd, address, port), or before that (fd, address, 4 or 6, port). */
@@ -134,6 +138,7 @@ export function createSocketExtension(context: GuestContext, transfer: Transfer)
     sock_open(family: number, type: number, at: number): number {
       const name = FAMILIES[family];
       if (name === undefined) return ERRNO_AFNOSUPPORT;
+      if (name === "unix" && unixPaths.length === 0) return ERRNO_ACCES;
       if (type !== SockType.DGRAM && type !== SockType.STREAM) return ERRNO_INVAL;
       if (!memory.has(at, 4)) return ERRNO_FAULT;
       if (table.isFull) return ERRNO_MFILE;

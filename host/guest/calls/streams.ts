@@ -3,8 +3,9 @@
  * bytes to {@link Transfer}.
  */
 
-import { ERRNO_BADF, ERRNO_FAULT, ERRNO_INVAL, ERRNO_NOTSOCK, ERRNO_NOTSUP, ERRNO_SUCCESS } from "../../wasi/errno.js";
+import { ERRNO_BADF, ERRNO_FAULT, ERRNO_INVAL, ERRNO_ISDIR, ERRNO_NOTSOCK, ERRNO_SUCCESS } from "../../wasi/errno.js";
 import type { GuestContext } from "./context.js";
+import type { Descriptor } from "../descriptors.js";
 import type { Transfer } from "../transfer.js";
 import { RiFlags } from "../../wasi/layout.js";
 
@@ -20,17 +21,20 @@ export function createStreamCalls(context: GuestContext, transfer: Transfer) {
     return ERRNO_SUCCESS;
   }
 
+  const unusable = (descriptor: Descriptor | undefined): number =>
+    descriptor?.isDirectory === true ? ERRNO_ISDIR : ERRNO_BADF;
+
   return {
     fd_read(fd: number, iovecsAt: number, count: number, lengthAt: number): number {
       const descriptor = table.get(fd);
-      if (descriptor === undefined || !descriptor.readable) return ERRNO_BADF;
+      if (descriptor === undefined || !descriptor.readable) return unusable(descriptor);
       if (!memory.has(lengthAt, 4)) return ERRNO_FAULT;
       return iovecs.read(iovecsAt, count) || store(transfer.receive(descriptor, false), lengthAt);
     },
 
     fd_write(fd: number, iovecsAt: number, count: number, lengthAt: number): number {
       const descriptor = table.get(fd);
-      if (descriptor === undefined || !descriptor.writable) return ERRNO_BADF;
+      if (descriptor === undefined || !descriptor.writable) return unusable(descriptor);
       if (!memory.has(lengthAt, 4)) return ERRNO_FAULT;
       return iovecs.read(iovecsAt, count) || store(transfer.send(descriptor), lengthAt);
     },
@@ -41,11 +45,11 @@ export function createStreamCalls(context: GuestContext, transfer: Transfer) {
       if (!descriptor.isSocket) return ERRNO_NOTSOCK;
       if (!memory.has(lengthAt, 4) || !memory.has(flagsAt, 2)) return ERRNO_FAULT;
       if ((flags & ~(RiFlags.PEEK | RiFlags.WAITALL)) !== 0) return ERRNO_INVAL;
-      // A backend cannot look at data without taking it.
-      if ((flags & RiFlags.PEEK) !== 0) return ERRNO_NOTSUP;
       const failed = iovecs.read(iovecsAt, count);
       if (failed !== ERRNO_SUCCESS) return failed;
-      const result = transfer.receive(descriptor, (flags & RiFlags.WAITALL) !== 0);
+      // What is unread cannot be waited for again: PEEK returns what has arrived, with WAITALL as well.
+      const isPeek = (flags & RiFlags.PEEK) !== 0;
+      const result = isPeek ? transfer.peek(descriptor) : transfer.receive(descriptor, (flags & RiFlags.WAITALL) !== 0);
       if (result >= 0) memory.view.setUint16(flagsAt >>> 0, transfer.truncated ? RECV_DATA_TRUNCATED : 0, true);
       return store(result, lengthAt);
     },

@@ -4,7 +4,7 @@
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
-import { checkInteger } from "../../backend/check.js";
+import { checkBytes, checkInteger } from "../../backend/check.js";
 import type { Socket } from "../../net/socket.js";
 import { NO_BYTES } from "./bytes.js";
 import { Collector } from "./collector.js";
@@ -163,6 +163,7 @@ export class AsyncChat extends QueuedDispatcher {
 
   /** Keeps a copy of a part of a message. asynchat: _collect_incoming_data. */
   _collectIncomingData(data: Uint8Array): void {
+    checkBytes("data", data);
     (this.#incoming ??= new Collector()).add(data);
   }
 

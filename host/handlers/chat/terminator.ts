@@ -11,6 +11,11 @@ import { bytesOf } from "./bytes.js";
 /** What ends a message: bytes, a number of bytes, or nothing (null, 0, "" or no bytes). A string is taken as UTF-8. */
 export type Terminator = Uint8Array | string | number | null;
 
+/** Does it end messages? Without one, what has arrived is passed on. */
+export function endsMessages(terminator: Terminator): boolean {
+  return terminator !== null && terminator !== 0 && (typeof terminator === "number" || terminator.length > 0);
+}
+
 type Units = Uint8Array | Uint16Array;
 
 /** A terminator of one or more bytes. */

@@ -4,9 +4,9 @@
  */
 
 import { BlockingIOError } from "../../backend/errors.js";
-import type { Terminator } from "../chat/terminator.js";
+import { endsMessages, type Terminator } from "../chat/terminator.js";
 import { isOverride } from "../library.js";
-import { claimInput, type Layered, overlay, whenLost } from "./layer.js";
+import { claimInput, type Layered, overlay, whenClosed, whenLost } from "./layer.js";
 import { bufferOf, libraryMethod, lostError, type Sink } from "./tap.js";
 
 /** The part of a chat that is used. */
@@ -50,7 +50,7 @@ export class ChatTap {
     overlay<Chatting>(chat, {
       collectIncomingData: (data) => {
         // Without a terminator there is no end of a message: what has arrived is one.
-        if (hasTerminator(chat)) collecting.collect(data);
+        if (endsMessages(chat.getTerminator())) collecting.collect(data);
         else this.#give(Buffer.from(data));
       },
       foundTerminator: () => this.#give(bufferOf(collecting.take())),
@@ -66,10 +66,7 @@ export class ChatTap {
     });
     // A class that overrides `readable` is sampled: it is this layer that decides now.
     if (isOverride(chat.readable)) overlay<Layered>(chat, { readable: libraryMethod(() => this.#isReading) });
-    const { signal } = chat;
-    const closed = (): void => sink.closed(this.#error);
-    if (signal.aborted) queueMicrotask(closed);
-    else signal.addEventListener("abort", closed, { once: true });
+    whenClosed(chat, () => sink.closed(this.#error));
   }
 
   /** Is more input wanted now? */
@@ -125,9 +122,4 @@ export class ChatTap {
       this.#isProbing = false;
     }
   }
-}
-
-function hasTerminator(chat: Chatting): boolean {
-  const terminator = chat.getTerminator();
-  return terminator !== null && terminator !== 0 && (typeof terminator === "number" || terminator.length > 0);
 }

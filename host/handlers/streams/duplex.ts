@@ -3,8 +3,8 @@
  * the layer.
  */
 
-import { Duplex, type DuplexOptions, pipeline } from "node:stream";
-import { checkInstance, checkMethods, checkOptions } from "../../backend/check.js";
+import { addAbortSignal, Duplex, type DuplexOptions, pipeline } from "node:stream";
+import { checkInstance, checkMethods, checkOptions, checkSignal } from "../../backend/check.js";
 import { OSError } from "../../backend/errors.js";
 import { backendOf, ChannelMap } from "../../loop/channel-map.js";
 import { Socket } from "../../net/socket.js";
@@ -72,9 +72,9 @@ export function toDuplex(source: Dispatcher | Socket, options: ToDuplexOptions =
   checkOptions("options", options, OPTIONS);
   const { map, ...streamOptions } = options;
   if (map !== undefined) checkInstance("map", map, ChannelMap);
-  if (source instanceof Socket) return new ChannelStream(new Dispatcher(source, map), streamOptions);
+  if (source instanceof Socket) return new ChannelStream(() => new Dispatcher(source, map), streamOptions);
   checkInstance("source", source, Dispatcher);
-  return new ChannelStream(source, streamOptions);
+  return new ChannelStream(() => source, streamOptions);
 }
 
 /** Options of `fromDuplex`. */
@@ -97,15 +97,27 @@ export function fromDuplex(stream: Duplex, options: FromDuplexOptions = {}): Soc
   const { map } = options;
   if (map !== undefined) checkInstance("map", map, ChannelMap);
   const [near, far] = Socket.pair("stream", ...(map === undefined ? [] : [backendOf(map)]));
-  const inner = toDuplex(far, { map });
+  let inner: Duplex | undefined;
+  try {
+    inner = toDuplex(far, { map });
+    join(stream, inner);
+  } catch (error) {
+    inner?.destroy();
+    for (const socket of [near, far]) socket.close();
+    throw error;
+  }
+  return near;
+}
+
+/** What one reads, the other writes; if one fails, both are destroyed. */
+function join(one: Duplex, other: Duplex): void {
   const destroyBoth = (error: Error | null | undefined): void => {
     if (error === null || error === undefined) return;
-    stream.destroy();
-    inner.destroy();
+    one.destroy();
+    other.destroy();
   };
-  pipeline(stream, inner, destroyBoth);
-  pipeline(inner, stream, destroyBoth);
-  return near;
+  pipeline(one, other, destroyBoth);
+  pipeline(other, one, destroyBoth);
 }
 
 class ChannelStream extends Duplex {
@@ -113,8 +125,11 @@ class ChannelStream extends Duplex {
   readonly #port: Port;
   #inputEnded = false;
 
-  constructor(channel: Dispatcher, options: Omit<ToDuplexOptions, "map">) {
+  /** @param open called once the options have been accepted: before that, nothing has changed */
+  constructor(open: () => Dispatcher, { signal, ...options }: Omit<ToDuplexOptions, "map">) {
+    if (signal !== undefined) checkSignal("signal", signal);
     super({ ...defined(options), decodeStrings: true, emitClose: true, autoDestroy: true });
+    const channel = open();
     this.#channel = channel;
     this.#inputEnded = options.readable === false;
     const sink: Sink = {
@@ -129,6 +144,8 @@ class ChannelStream extends Duplex {
       closed: (error) => this.#closed(error),
     };
     this.#port = channel instanceof AsyncChat ? new ChatPort(channel, sink) : new ChannelPort(channel, sink);
+    // Last: a signal that is aborted already destroys the stream.
+    if (signal !== undefined) addAbortSignal(signal, this);
   }
 
   override _read(): void {

@@ -8,6 +8,7 @@ import type { SocketAddress } from "../../backend/backend.js";
 import { checkInstance } from "../../backend/check.js";
 import type { Socket } from "../../net/socket.js";
 import { AsyncChat } from "../chat/async-chat.js";
+import { endsMessages } from "../chat/terminator.js";
 import { controlsOf, Dispatcher } from "../dispatcher.js";
 import { claimInput, overlay } from "./layer.js";
 import { bufferOf } from "./tap.js";
@@ -125,10 +126,7 @@ function connectChat(
     collectIncomingData: (data) => {
       // A view of the read buffer.
       const piece = Buffer.from(data);
-      const terminator = chat.getTerminator();
-      const isMessage =
-        terminator !== null && terminator !== 0 && (typeof terminator === "number" || terminator.length > 0);
-      if (isMessage) collected.push(piece);
+      if (endsMessages(chat.getTerminator())) collected.push(piece);
       else emit("data", () => collectIncomingData.call(chat, data), piece);
     },
     foundTerminator() {

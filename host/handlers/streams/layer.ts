@@ -60,6 +60,13 @@ export function whenLost(channel: Layered, lost: () => void): void {
   });
 }
 
+/** Has `closed` called when the channel is closed; soon, if it is already. */
+export function whenClosed(channel: Layered, closed: () => void): void {
+  const { signal } = channel;
+  if (signal.aborted) queueMicrotask(closed);
+  else signal.addEventListener("abort", closed, { once: true });
+}
+
 /** Calls these callbacks of a channel in place of those of its class. */
 export function overlay<T extends object>(channel: T, callbacks: Partial<T>): void {
   for (const [name, value] of Object.entries(callbacks)) {

@@ -5,7 +5,15 @@
 
 import { type ChildProcess, type SpawnOptions as NodeOptions, spawn as spawnInNode } from "node:child_process";
 import type { Backend } from "../../backend/backend.js";
-import { checkArray, checkDescriptor, checkInstance, checkOptions, checkString } from "../../backend/check.js";
+import {
+  checkArray,
+  checkDescriptor,
+  checkInstance,
+  checkInteger,
+  checkObject,
+  checkOptions,
+  checkString,
+} from "../../backend/check.js";
 import { backendOf, ChannelMap, socketMap } from "../../loop/channel-map.js";
 import { pipe } from "../../net/pipe.js";
 import { AsyncChat } from "../chat/async-chat.js";
@@ -148,9 +156,11 @@ export class Child {
 export function spawn(command: string, parameters: readonly string[] = [], options: SpawnOptions = {}): Child {
   checkString("command", command);
   checkArray("parameters", parameters);
+  for (const [index, parameter] of parameters.entries()) checkString(`parameters[${index}]`, parameter);
   checkOptions("options", options, ["map", ...NAMES, ...NODE_OPTIONS]);
   const { map = socketMap, stdin, stdout, stderr, ...nodeOptions }: SpawnOptions = options;
   checkInstance("map", map, ChannelMap);
+  checkNodeOptions(nodeOptions);
   const wanted: Readonly<Record<Name, ChildStream>> = {
     stdin: stdin ?? "pipe",
     stdout: stdout ?? "pipe",
@@ -179,6 +189,16 @@ export function spawn(command: string, parameters: readonly string[] = [], optio
       backend.close(childFd);
     }
   }
+}
+
+/** Checks what Node itself takes for a mistake of its own, without a code. */
+function checkNodeOptions({ env, uid, gid }: SpawnOptions): void {
+  for (const [name, id] of Object.entries({ uid, gid }))
+    if (id !== undefined) checkInteger(name, id, -0x80000000, 0x7fffffff);
+  if (env === undefined) return;
+  checkObject("env", env);
+  // Node passes inherited ones on as well.
+  for (const name in env) if (env[name] !== undefined) checkString(`env.${name}`, env[name]);
 }
 
 function checkStream(name: Name, stream: ChildStream): void {

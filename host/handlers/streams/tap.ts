@@ -5,7 +5,7 @@
 
 import { BlockingIOError, OSError } from "../../backend/errors.js";
 import { isOverride, declareLibraryMethods } from "../library.js";
-import { type Controls, type Layered, claimInput, overlay, whenLost } from "./layer.js";
+import { type Controls, type Layered, claimInput, overlay, whenClosed, whenLost } from "./layer.js";
 
 /** Maximum number of bytes per read. */
 const CHUNK_BYTES = 65_536;
@@ -59,10 +59,7 @@ export class Tap {
     // A class that overrides `readable` is sampled: it is this layer that decides now.
     if (isOverride(channel.readable)) overlay<Layered>(channel, { readable: libraryMethod(() => this.#isReading) });
     controls.setReadInterest(false);
-    const { signal } = channel;
-    const closed = (): void => sink.closed(this.#error);
-    if (signal.aborted) queueMicrotask(closed);
-    else signal.addEventListener("abort", closed, { once: true });
+    whenClosed(channel, () => sink.closed(this.#error));
   }
 
   /** Is more input wanted now? */

@@ -1,6 +1,6 @@
 /**
  * Owns TLS on a connected stream socket, behind the same seam as the socket itself: records on one side, plaintext on the
- * other. Knows the session and the socket; knows no loop and no handler.
+ * other; and what the handler has been notified of. Knows the connection and the socket; knows no loop and no handler.
  */
 
 import type { ShutdownHow } from "../../backend/backend.js";
@@ -9,23 +9,17 @@ import { BlockingIOError, OSError } from "../../backend/errors.js";
 import type { ConnectionState, Endpoint, EndpointAddresses, Layer, LayerHost } from "../endpoint.js";
 import { plainBytes } from "../plain-bytes.js";
 import type { Socket } from "../socket.js";
-import { Lingering } from "./lingering.js";
-import { handshakeTimeoutOf, type WrapTlsOptions } from "./options.js";
-import { hungUp, TlsSession } from "./session.js";
-import { Transport } from "./transport.js";
+import { joined } from "./bytes.js";
+import { type ConnectionOwner, TlsConnection } from "./connection.js";
+import { timedOut } from "./errors.js";
+import { handshakeTimeoutOf, type TLSSocket, type WrapTlsOptions } from "./options.js";
 
-/** Bytes of records per read: the plaintext held is at most this much and one record. */
-const READ_BYTES = 65_536;
 const NO_BYTES = new Uint8Array(0);
-/** Records are read into this, unless it is in use. */
-let spareBuffer: Uint8Array | undefined;
 
-export class TlsEndpoint implements Endpoint, Layer {
+export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
   readonly #socket: Socket;
   readonly #options: WrapTlsOptions;
-  readonly #transport: Transport;
-  /** A server has none before the first bytes arrive: a silent peer costs no memory of node:tls. */
-  #session: TlsSession | undefined;
+  readonly #connection: TlsConnection;
   #host: LayerHost | undefined;
   #serverName: string | undefined;
   #isClosed = false;
@@ -34,20 +28,15 @@ export class TlsEndpoint implements Endpoint, Layer {
   #isConnected: boolean;
   #bytesIn: number;
   #bytesOut: number;
-  /** An error of the socket itself: it is what `recv` and `send` throw. */
-  #broken: OSError | undefined;
-  /** The end of the socket's input; and whether the peer's close_notify was looked for since. */
-  #socketEnded = false;
-  #endIsKnown = false;
+  /** An error that the socket was found to have: it is thrown when all input has been taken. */
+  #pendingError: OSError | undefined;
+  /** What the handler has taken. */
   #endTaken = false;
   #securedTaken = false;
   #failureTaken = false;
-  #ownFailure: Error | undefined;
   #stopTimeout: (() => void) | undefined;
-  #lingering: Lingering | undefined;
-  /** Has the handler ended its output? And has all of it been sent, close_notify included? */
-  #outputEnding = false;
-  #outputEnded = false;
+  /** Is the end of the socket's input no longer watched until it is known what it is? */
+  #hasRested = false;
 
   /**
    * @param plainBytes how many bytes of the handler's pending output are to be sent before the handshake
@@ -60,10 +49,7 @@ export class TlsEndpoint implements Endpoint, Layer {
     this.#bytesIn = socket.bytesIn;
     this.#bytesOut = socket.bytesOut;
     this.#serverName = serverName;
-    this.#transport = new Transport({
-      recordsWaiting: () => this.#flush(),
-      outputEnded: () => this.#shutDown(),
-    });
+    this.#connection = new TlsConnection(socket, options, serverName, this);
     this.#isConnected = socket.connectionState().kind === "connected";
   }
 
@@ -103,16 +89,19 @@ export class TlsEndpoint implements Endpoint, Layer {
     checkInteger("maxBytes", maxBytes, 0, 0x7fffffff);
     this.#checkOpen("recv");
     if (maxBytes === 0) return NO_BYTES;
-    if (!this.#session?.hasInput && this.#reads) this.#receive();
-    if (this.#session?.hasInput === true) {
-      const data = this.#session.take(maxBytes);
+    const connection = this.#connection;
+    if (!connection.hasInput) this.readable();
+    const { session } = connection;
+    if (session?.hasInput === true) {
+      const data = session.take(maxBytes);
       this.#bytesIn += data.length;
       return data;
     }
-    if (this.#broken !== undefined) throw this.#broken;
+    if (connection.broken !== undefined) throw connection.broken;
     const failure = this.takeFailure();
     if (failure !== undefined) throw failure;
-    if (!this.#hasEnded) throw new BlockingIOError("EAGAIN", { syscall: "recv" });
+    if (!connection.hasEnded) throw new BlockingIOError("EAGAIN", { syscall: "recv" });
+    if (this.#pendingError !== undefined) throw this.#pendingError;
     this.#endTaken = true;
     return NO_BYTES;
   }
@@ -127,13 +116,14 @@ export class TlsEndpoint implements Endpoint, Layer {
 
   sendSome(data: Uint8Array): number {
     this.#checkOpen("send");
-    if (this.#broken !== undefined) throw this.#broken;
-    if (this.#outputEnding) throw new OSError("EPIPE", { syscall: "send" });
+    const connection = this.#connection;
+    if (connection.broken !== undefined) throw connection.broken;
+    if (connection.outputEnding) throw new OSError("EPIPE", { syscall: "send" });
     if (this.#plainLeft > 0) return this.#sendPlain(data);
-    const session = this.#session;
-    if (session === undefined || this.#transport.records.length > 0) return 0;
-    const length = Math.min(data.length, session.room);
-    if (length > 0) session.write(length === data.length ? data : data.subarray(0, length));
+    const length = Math.min(data.length, connection.room);
+    if (length > 0) connection.session?.write(length === data.length ? data : data.subarray(0, length));
+    // node:tls encrypts at once where it can.
+    if (connection.broken !== undefined) throw connection.broken;
     this.#bytesOut += length;
     return length;
   }
@@ -143,16 +133,13 @@ export class TlsEndpoint implements Endpoint, Layer {
     if (first === undefined) return 0;
     if (pieces.length === 1 || this.#plainLeft > 0) return this.sendSome(first);
     // One record of many pieces.
-    return this.sendSome(joined(pieces, this.#session?.room ?? 0));
+    return this.sendSome(joined(pieces, this.#connection.room));
   }
 
   /** Ends the writing half by close_notify, after everything that was sent. */
   shutdown(how: ShutdownHow): void {
     this.#checkOpen("shutdown");
-    if (how !== "read") {
-      this.#outputEnding = true;
-      if (this.isSecure) this.#session?.end();
-    }
+    if (how !== "read") this.#connection.end();
     if (how !== "write") this.#socket.shutdown("read");
   }
 
@@ -164,37 +151,36 @@ export class TlsEndpoint implements Endpoint, Layer {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.detach();
-    const session = this.#session;
-    const isOver = this.#broken !== undefined || session?.failure !== undefined || this.#outputEnded;
-    if (session === undefined || !session.isSecure || isOver) return this.#release();
-    this.#lingering = new Lingering(
-      () => this.#flush(),
-      () => this.#release(),
-    );
-    session.end();
+    this.#connection.close();
   }
 
   // The seam of Layer.
 
   get hasInput(): boolean {
-    if (this.#broken !== undefined || this.#session?.hasInput === true) return true;
-    return this.#hasEnded && !this.#endTaken;
+    const { broken, hasInput, hasEnded } = this.#connection;
+    return broken !== undefined || hasInput || (hasEnded && !this.#endTaken);
+  }
+
+  get hasUnread(): boolean {
+    return this.#connection.hasInput;
   }
 
   get hasRoom(): boolean {
-    if (this.#broken !== undefined || this.#plainLeft > 0) return true;
-    return this.#transport.records.length === 0 && (this.#session?.room ?? 0) > 0;
+    return this.#plainLeft > 0 || this.#connection.broken !== undefined || this.#connection.room > 0;
   }
 
   get hasNews(): boolean {
-    return (this.#failure !== undefined && !this.#failureTaken) || (this.isSecure && !this.#securedTaken);
+    return (!this.#failureTaken && this.#connection.failure !== undefined) || (this.isSecure && !this.#securedTaken);
   }
 
   attach(host: LayerHost): void {
     this.#host = host;
     const timeoutMs = handshakeTimeoutOf(this.#options);
-    if (timeoutMs > 0 && !this.isSecure) this.#stopTimeout = host.callLater(timeoutMs, () => this.#timeOut());
-    if (this.#isConnected && this.#plainLeft === 0) this.#begin();
+    if (timeoutMs > 0 && !this.isSecure)
+      this.#stopTimeout = host.callLater(timeoutMs, () => {
+        if (!this.isSecure) this.#connection.fail(timedOut());
+      });
+    if (this.#isConnected && this.#plainLeft === 0) this.#connection.begin();
   }
 
   detach(): void {
@@ -203,33 +189,46 @@ export class TlsEndpoint implements Endpoint, Layer {
   }
 
   watchesRead(wanted: boolean): boolean {
+    const connection = this.#connection;
     // At its end the socket stays readable, and is watched until the handler has taken the end: an error that ended it is
     // the handler's then.
-    if (this.#socketEnded) return wanted && !this.#endTaken && this.#failure === undefined;
+    if (connection.socketEnded) {
+      return wanted && !this.#isEndResting && !this.#endTaken && connection.failure === undefined;
+    }
     if (!this.#reads) return false;
-    return this.isSecure ? wanted && !this.#session?.hasInput : true;
+    return connection.isSecure ? wanted && !connection.hasInput : true;
   }
 
   watchesWrite(wanted: boolean): boolean {
-    return this.#transport.records.length > 0 || (wanted && this.hasRoom);
+    return this.#connection.hasRecords || (wanted && this.hasRoom);
   }
 
   connected(): void {
     this.#isConnected = true;
-    if (this.#plainLeft === 0) this.#begin();
+    if (this.#plainLeft === 0) this.#connection.begin();
   }
 
   readable(): void {
-    if (this.#reads) this.#receive();
+    if (!this.#reads) return;
+    const connection = this.#connection;
+    connection.receive();
+    // Until it is known what the end is, each turn would find it ready. From after this turn on, whose errors belong to it.
+    if (connection.socketEnded && !connection.endIsKnown) this.#host?.callLater(0, this.#restAtEnd);
   }
 
   writable(): void {
-    this.#flush();
+    this.#connection.flush();
+  }
+
+  failed(code: string): boolean {
+    if (!this.#isConnected || this.#endTaken || this.#failureTaken) return false;
+    this.#pendingError ??= new OSError(code, { syscall: "recv" });
+    return true;
   }
 
   takeFailure(): Error | undefined {
     if (this.#failureTaken) return undefined;
-    const failure = this.#failure;
+    const { failure } = this.#connection;
     if (failure !== undefined) {
       this.#failureTaken = true;
       this.#stopTimer();
@@ -248,17 +247,17 @@ export class TlsEndpoint implements Endpoint, Layer {
 
   /** Is the handshake over, and the peer's certificate accepted? */
   get isSecure(): boolean {
-    return this.#session?.isSecure === true;
+    return this.#connection.isSecure;
   }
 
   /** Node's socket, for what it knows of the session: undefined before the handshake begins. */
-  get tlsSocket(): TlsSession["socket"] | undefined {
-    return this.#session?.socket;
+  get tlsSocket(): TLSSocket | undefined {
+    return this.#connection.session?.socket;
   }
 
   /** Has the connection ended without the peer's close_notify? */
   get isTruncated(): boolean {
-    return this.#endIsKnown && this.#session?.peerEnded !== true;
+    return this.#connection.isTruncated;
   }
 
   /** The same on another socket, before the handshake. */
@@ -270,118 +269,41 @@ export class TlsEndpoint implements Endpoint, Layer {
   plainOutputDropped(): void {
     if (this.#plainLeft === 0) return;
     this.#plainLeft = 0;
-    this.#begin();
+    this.#connection.begin();
     this.#host?.changed();
   }
 
-  get #failure(): Error | undefined {
-    return this.#ownFailure ?? this.#session?.failure;
+  // The seam of ConnectionOwner.
+
+  get keepsAlive(): boolean {
+    return this.#host?.keepsAlive === true;
   }
 
-  get #hasEnded(): boolean {
-    return this.#session?.peerEnded === true || (this.#endIsKnown && this.#failure === undefined);
+  changed(): void {
+    this.#host?.changed();
   }
 
   /** Is the socket read at all at the moment? */
   get #reads(): boolean {
-    if (!this.#isConnected || this.#plainLeft > 0 || this.#socketEnded || this.#broken !== undefined) return false;
-    return this.#failure === undefined && this.#session?.peerEnded !== true;
+    return this.#isConnected && this.#plainLeft === 0 && this.#connection.reads;
   }
 
-  /** A client speaks first. */
-  #begin(): void {
-    if (this.#options.isServer !== true) this.#open();
-  }
-
-  #open(): Transport {
-    this.#session ??= new TlsSession(this.#transport, this.#options, this.#serverName, {
-      sessionChanged: () => this.#changed(),
-    });
-    return this.#transport;
-  }
-
-  #changed(): void {
-    if (this.#outputEnding && this.isSecure) this.#session?.end();
-    if (this.#session?.failure !== undefined) this.#lingering?.end();
-    this.#host?.changed();
-  }
-
-  #receive(): void {
-    // Node copies what it is given, and may call a program's callbacks before it has copied the last of it.
-    const buffer = spareBuffer ?? new Uint8Array(READ_BYTES);
-    spareBuffer = undefined;
-    let length: number;
-    try {
-      length = this.#socket.recvInto(buffer);
-    } catch (error) {
-      spareBuffer = buffer;
-      this.#socketFailed(error);
-      return;
-    }
-    try {
-      if (length > 0) this.#open().give(buffer.subarray(0, length));
-      else this.#inputEnded();
-    } finally {
-      spareBuffer = buffer;
-    }
-  }
-
-  #inputEnded(): void {
-    this.#socketEnded = true;
-    if (this.isSecure) process.nextTick(this.#lookForCloseNotify);
-    else this.#ownFailure ??= hungUp();
-  }
-
-  /** In the next tick: node:tls reports a close_notify that it has read in a tick of its own. */
-  readonly #lookForCloseNotify = (): void => {
-    this.#endIsKnown = true;
-    if (this.isTruncated && this.#options.requireCloseNotify === true) this.#ownFailure ??= truncated();
-    this.#changed();
+  readonly #restAtEnd = (): void => {
+    this.#hasRested = true;
+    this.changed();
   };
+
+  get #isEndResting(): boolean {
+    return this.#hasRested && !this.#connection.endIsKnown;
+  }
 
   #sendPlain(data: Uint8Array): number {
     const part = data.length > this.#plainLeft ? data.subarray(0, this.#plainLeft) : data;
     const sent = this.#socket.sendSome(part);
     this.#plainLeft -= sent;
     this.#bytesOut += sent;
-    if (this.#plainLeft === 0) this.#begin();
+    if (this.#plainLeft === 0) this.#connection.begin();
     return sent;
-  }
-
-  /** Sends records as far as the connection takes them. */
-  #flush(): void {
-    const { records } = this.#transport;
-    const [first] = records;
-    if (first === undefined || this.#broken !== undefined) return;
-    try {
-      const sent = records.length === 1 ? this.#socket.sendSome(first) : this.#socket.sendSomeOf(records);
-      if (sent > 0) this.#transport.sent(sent);
-    } catch (error) {
-      this.#socketFailed(error);
-    }
-    if (this.#transport.records.length > 0) {
-      this.#lingering?.retry();
-      this.#host?.changed();
-    }
-  }
-
-  #shutDown(): void {
-    this.#outputEnded = true;
-    if (this.#lingering !== undefined) return this.#lingering.end();
-    try {
-      this.#socket.shutdown("write");
-    } catch (error) {
-      this.#socketFailed(error);
-    }
-  }
-
-  #socketFailed(error: unknown): void {
-    if (error instanceof BlockingIOError) return;
-    this.#broken ??= error instanceof OSError ? error : new OSError("EIO", { syscall: "recv", hint: String(error) });
-    this.#transport.clear();
-    this.#session?.destroy();
-    if (this.#lingering !== undefined) this.#lingering.end();
-    else this.#host?.changed();
   }
 
   #stopTimer(): void {
@@ -389,39 +311,7 @@ export class TlsEndpoint implements Endpoint, Layer {
     this.#stopTimeout = undefined;
   }
 
-  #timeOut(): void {
-    if (this.isSecure) return;
-    const error = new Error("TLS handshake timeout");
-    this.#ownFailure ??= Object.assign(error, { code: "ERR_TLS_HANDSHAKE_TIMEOUT" });
-    this.#host?.changed();
-  }
-
-  #release(): void {
-    this.#session?.destroy();
-    this.#transport.clear();
-    this.#socket.close();
-  }
-
   #checkOpen(syscall: string): void {
     if (this.#isClosed) throw new OSError("EBADF", { syscall });
   }
-}
-
-/** The first `maxBytes` of several pieces. */
-function joined(pieces: readonly Uint8Array[], maxBytes: number): Uint8Array {
-  let length = 0;
-  for (const piece of pieces) length += piece.length;
-  const all = new Uint8Array(Math.min(length, maxBytes));
-  let at = 0;
-  for (const piece of pieces) {
-    if (at === all.length) break;
-    all.set(piece.length > all.length - at ? piece.subarray(0, all.length - at) : piece, at);
-    at += Math.min(piece.length, all.length - at);
-  }
-  return all;
-}
-
-function truncated(): Error {
-  const error = new Error("the connection ended without the peer's close_notify: input may be missing");
-  return Object.assign(error, { code: "ERR_TLS_TRUNCATED" });
 }

@@ -4,8 +4,10 @@
  */
 
 import { isIP } from "node:net";
+import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { nodeTls } from "./builtin.js";
+import { hungUp, unverifiable, writeError } from "./errors.js";
 import { contextOf, type TlsClientOptions, type TlsServerOptions, type WrapTlsOptions } from "./options.js";
 import type { Transport } from "./transport.js";
 
@@ -17,6 +19,8 @@ const NO_BYTES = new Uint8Array(0);
 /** What a session's owner is notified of, also outside of a call. */
 export interface SessionOwner {
   sessionChanged(): void;
+  /** The connection, which node:tls writes to, has failed. */
+  connectionFailed(error: Error): void;
 }
 
 /** node:tls has this on every TLSSocket, and uses it for `tls.Server`; its types do not mention it. */
@@ -27,6 +31,7 @@ interface Verifying {
 export class TlsSession {
   readonly socket: TLSSocket;
   readonly #owner: SessionOwner;
+  readonly #transport: Transport;
   readonly #chunks: Uint8Array[] = [];
   /** Has the handshake succeeded, and the peer's certificate been accepted? */
   isSecure = false;
@@ -41,8 +46,11 @@ export class TlsSession {
   /** @param host the peer's name, for the check of its certificate where there is no `servername` */
   constructor(transport: Transport, options: WrapTlsOptions, host: string | undefined, owner: SessionOwner) {
     this.#owner = owner;
-    const socket = options.isServer === true ? accepting(transport, options) : connecting(transport, options, host);
+    this.#transport = transport;
+    const { stream } = transport;
+    const socket = options.isServer === true ? accepting(stream, options) : connecting(stream, options, host);
     this.socket = socket;
+    transport.attach(socket);
     socket.on("data", (data: Buffer) => this.#chunks.push(new Uint8Array(data.buffer, data.byteOffset, data.length)));
     socket.on("end", () => {
       this.peerEnded = true;
@@ -56,7 +64,8 @@ export class TlsSession {
     // On a server's TLSSocket that no tls.Server made, "error" is for errors of the handshake alone.
     socket.on("_tlsError", (error: Error) => this.#fail(error));
     socket.on("close", () => {
-      if (!this.#isOver) this.#fail(hungUp());
+      const isOrderly = this.peerEnded && socket.writableFinished;
+      if (!this.#isOver && !isOrderly) this.#fail(hungUp());
     });
     if (options.isServer === true) {
       socket.disableRenegotiation();
@@ -107,7 +116,10 @@ export class TlsSession {
 
   /** Sends close_notify after everything that was written. */
   end(): void {
-    if (!this.socket.writableEnded) this.socket.end();
+    const { socket } = this;
+    if (socket.writableEnded) return;
+    this.#transport.beforeEnd(socket);
+    socket.end();
   }
 
   /** Nothing is reported any more. */
@@ -152,37 +164,29 @@ export class TlsSession {
 
   #fail(error: Error): void {
     if (this.#isOver) return;
+    const failed = writeError(error);
+    if (failed !== undefined) return this.#owner.connectionFailed(failed);
     this.failure = error;
     this.socket.destroy();
     this.#owner.sessionChanged();
   }
 }
 
-function accepting(transport: Transport, options: TlsServerOptions): TLSSocket {
-  return new (nodeTls().TLSSocket)(transport, {
+function accepting(stream: Duplex, options: TlsServerOptions): TLSSocket {
+  return new (nodeTls().TLSSocket)(stream, {
     ...options,
     secureContext: contextOf(options),
     rejectUnauthorized: options.rejectUnauthorized !== false,
   });
 }
 
-function connecting(transport: Transport, options: TlsClientOptions, host: string | undefined): TLSSocket {
+function connecting(stream: Duplex, options: TlsClientOptions, host: string | undefined): TLSSocket {
   const servername = options.servername ?? (host !== undefined && isIP(host) === 0 ? host : undefined);
   return nodeTls().connect({
     ...options,
-    socket: transport,
+    socket: stream,
     secureContext: contextOf(options),
     ...(servername === undefined ? {} : { servername }),
     ...(host === undefined ? {} : { host }),
   });
-}
-
-/** What Node reports of a peer that went away in the middle of the handshake. */
-export function hungUp(): Error {
-  const error = new Error("the peer closed the connection before it was secure");
-  return Object.assign(error, { code: "ECONNRESET", syscall: "read" });
-}
-
-function unverifiable(): NodeJS.ErrnoException {
-  return Object.assign(new Error("the client's certificate cannot be verified"), { code: "ERR_TLS_UNVERIFIED" });
 }

@@ -84,8 +84,8 @@ export class Batch {
 
   /** May `fd`, which is readable, be read ahead? Its last `shortReads` reads must each have been short. */
   isCandidate(fd: number, shortReads: number): boolean {
-    const record = this.records.of(fd);
-    return record.shortReads >= shortReads && !record.hasInput && this.#isAllowed(fd, record);
+    const record = this.records.afterShortReads(fd, shortReads);
+    return record !== undefined && !record.hasInput && this.#isAllowed(fd, record);
   }
 
   /** Begins a batch: reads from the first `count` of `fds`, which are candidates. */

@@ -131,7 +131,9 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
     const record = records.get(fd);
     if (record === undefined) {
       batch.flush();
-      return call(fd, target, wanted);
+      const count = call(fd, target, wanted);
+      if (isNoted) records.noteRead(fd, count, wanted ?? lengthOf(target));
+      return count;
     }
     const most = roomOf(target, wanted);
     if (most < 0) return EINVAL;
@@ -156,7 +158,9 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
     const record = records.get(fd);
     if (record === undefined) {
       batch.flush();
-      return call(fd, most);
+      const data = call(fd, most);
+      if (isNoted) records.noteRead(fd, typeof data === "number" ? data : data.length, most);
+      return data;
     }
     if (record.unreadFrom < record.unreadTo) {
       if (!isLength(most)) return EINVAL;
@@ -193,6 +197,20 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
   return {
     // These return unread input from the record, or are made after everything in the batch is sent.
     recv: (fd, target, length) => readInto(direct.recv, fd, target, length, true),
+    peek(fd, target, wanted) {
+      if (!isDescriptor(fd)) return EBADF;
+      const record = records.get(fd);
+      if (record !== undefined && record.unreadFrom < record.unreadTo) {
+        const most = roomOf(target, wanted);
+        if (most < 0) return EINVAL;
+        const to = Math.min(record.unreadFrom + most, record.unreadTo);
+        copyTo(target, record.unread.subarray(record.unreadFrom, to));
+        return to - record.unreadFrom;
+      }
+      batch.flush();
+      const failure = record === undefined ? 0 : takeFailure(record);
+      return failure || direct.peek(fd, target, wanted);
+    },
     receive: (fd, maxBytes) => readOwn(direct.receive, fd, maxBytes, true),
     read: (fd, target, length) => readInto(direct.read, fd, target, length, false),
     readBytes: (fd, maxBytes) => readOwn(direct.readBytes, fd, maxBytes, false),
@@ -302,6 +320,30 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
       if (typeof accepted === "object") madeSole(accepted.fd);
       return accepted;
     },
+    readFrom: inOrder(direct.readFrom),
+    writeTo: inOrder(direct.writeTo),
+    seek(fd, offset, from) {
+      if (!isDescriptor(fd)) return BigInt(EBADF);
+      batch.flush();
+      return direct.seek(fd, offset, from);
+    },
+    status: inOrder(direct.status),
+    setLength: inOrder(direct.setLength),
+    setTimes: inOrder(direct.setTimes),
+    allocate: inOrder(direct.allocate),
+    advise: inOrder(direct.advise),
+    synchronize: inOrder(direct.synchronize),
+    setAppend: inOrder(direct.setAppend),
+    readDirectory: inOrder(direct.readDirectory),
+    statusBeneath: inOrder(direct.statusBeneath),
+    setTimesBeneath: inOrder(direct.setTimesBeneath),
+    makeDirectoryBeneath: inOrder(direct.makeDirectoryBeneath),
+    removeFileBeneath: inOrder(direct.removeFileBeneath),
+    removeDirectoryBeneath: inOrder(direct.removeDirectoryBeneath),
+    renameBeneath: inOrder(direct.renameBeneath),
+    linkBeneath: inOrder(direct.linkBeneath),
+    symlinkBeneath: inOrder(direct.symlinkBeneath),
+    readLinkBeneath: inOrder(direct.readLinkBeneath),
     openBeneath: inOrder((directory, path, flags, mode) => made(direct.openBeneath(directory, path, flags, mode))),
     /** A reader of the duplicate would not see the bytes in the record. */
     duplicate: inOrder((fd) => {

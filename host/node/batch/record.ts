@@ -71,7 +71,7 @@ export class DescriptorRecord {
 
   /** A read of up to `most` bytes has returned `count`, or -errno. */
   noteRead(count: number, most: number): void {
-    if (count <= 0 || count >= most || count >= AHEAD_BYTES) this.shortReads = 0;
+    if (!isShort(count, most)) this.shortReads = 0;
     else if (this.shortReads < SHORT_READS_MAX) this.shortReads++;
   }
 
@@ -103,7 +103,12 @@ export class Records {
   /** All poll sets of this thread, of all backends. */
   readonly watchers = new Set<Watcher>();
   /** By descriptor: 1 for those of {@link isSole}. */
-  #sole = new Uint8Array(1024);
+  #sole = new Uint16Array(1024);
+  /**
+   * By descriptor without a record: its short reads in a row, plus 1; 0 where they are not counted. Most connections of a
+   * server are idle, and never need a record.
+   */
+  #counted = new Uint16Array(1024);
 
   /** undefined where `fd` never had a record. */
   get(fd: number): DescriptorRecord | undefined {
@@ -111,12 +116,29 @@ export class Records {
   }
 
   of(fd: number): DescriptorRecord {
-    return (this.#all[fd] ??= new DescriptorRecord());
+    return this.#all[fd] ?? this.#make(fd);
+  }
+
+  /** The record of `fd` once its last `shortReads` reads have each been short: see {@link DescriptorRecord.shortReads}. */
+  afterShortReads(fd: number, shortReads: number): DescriptorRecord | undefined {
+    const record = this.#all[fd];
+    if (record !== undefined) return record.shortReads >= shortReads ? record : undefined;
+    if (fd >= this.#counted.length) this.#counted = grown(this.#counted, fd);
+    const counted = this.#counted[fd] || 1;
+    this.#counted[fd] = counted;
+    return counted > shortReads ? this.#make(fd) : undefined;
+  }
+
+  /** A read of up to `most` bytes from `fd`, which has no record, has returned `count`, or -errno. */
+  noteRead(fd: number, count: number, most: number): void {
+    const counted = this.#counted[fd] ?? 0;
+    if (counted > 0) this.#counted[fd] = isShort(count, most) ? Math.min(counted, SHORT_READS_MAX) + 1 : 1;
   }
 
   /** Forgets `fd`. */
   reset(fd: number): void {
     this.#all[fd]?.reset();
+    if (fd < this.#counted.length) this.#counted[fd] = 0;
     this.setSole(fd, false);
   }
 
@@ -129,11 +151,7 @@ export class Records {
   }
 
   setSole(fd: number, isSole: boolean): void {
-    if (isSole && fd >= this.#sole.length) {
-      const larger = new Uint8Array(Math.max(fd + 1, this.#sole.length * 2));
-      larger.set(this.#sole);
-      this.#sole = larger;
-    }
+    if (isSole && fd >= this.#sole.length) this.#sole = grown(this.#sole, fd);
     this.#sole[fd] = Number(isSole);
   }
 
@@ -146,4 +164,22 @@ export class Records {
   unwatch(fd: number, isSole: boolean): void {
     for (const watcher of this.watchers) watcher.closing(fd, isSole);
   }
+
+  #make(fd: number): DescriptorRecord {
+    const record = new DescriptorRecord();
+    record.shortReads = Math.max(0, (this.#counted[fd] ?? 0) - 1);
+    this.#all[fd] = record;
+    return record;
+  }
+}
+
+function isShort(count: number, most: number): boolean {
+  return count > 0 && count < most && count < AHEAD_BYTES;
+}
+
+/** With room for `fd`. */
+function grown(table: Uint16Array<ArrayBuffer>, fd: number): Uint16Array<ArrayBuffer> {
+  const larger = new Uint16Array(Math.max(fd + 1, table.length * 2));
+  larger.set(table);
+  return larger;
 }

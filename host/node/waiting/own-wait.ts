@@ -19,6 +19,7 @@
  * several descriptors are ready at once.
  */
 
+import { performance } from "node:perf_hooks";
 import { callbackObservers } from "../../backend/observed.js";
 import type { EmbeddedLoop, Libc } from "../libc.js";
 import { POLLIN } from "../readiness.js";
@@ -54,6 +55,8 @@ const FOREIGN_WAKES = 64;
 const SEVERAL_WAITS_MAX = 2;
 const SINGLE_WAITS = 4;
 const SEVERAL_WAKES = 4096;
+/** How far libuv's clock may be behind while this thread waits itself. */
+const CLOCK_LAG_MS = 0.25;
 /** An event loop with nothing to wait for says that it is not to wait. */
 const KEEP_ALIVE_MS = 0x7fffffff;
 
@@ -72,6 +75,8 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   readonly #steps: NodeJS.Immediate[] = [];
   #next = 0;
   #size = 1;
+  /** When libuv's clock was last brought up to date. */
+  #updatedMs = -Infinity;
   #foreignWaits = 0;
   #severalWaits = 0;
   /** Set while the event loop waits for the set. */
@@ -154,17 +159,25 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #stepOwn(): void {
     const loop = this.#loop;
     // In this order: the turn before may have taken long.
-    loop.updateTime();
+    this.#updateTime();
     const timeoutMs = loop.timeoutMs() || this.#timeoutMs();
     const found = this.#set.waitAhead(timeoutMs);
     // As libuv after its own wait: a timer that is started now must not count from before the wait.
-    if (timeoutMs !== 0) loop.updateTime();
+    if (timeoutMs !== 0) this.#updateTime();
     try {
       if ((found & Found.OWN) !== 0) this.#watch.run();
     } finally {
       this.#set.dropAhead();
       if (!this.#closed && this.#hosted === undefined) this.#afterOwn(found, timeoutMs === 0);
     }
+  }
+
+  /** Reading the clock costs less than telling libuv, whose own clock counts whole milliseconds. */
+  #updateTime(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#updatedMs < CLOCK_LAG_MS) return;
+    this.#updatedMs = nowMs;
+    this.#loop.updateTime();
   }
 
   /**

@@ -1,11 +1,22 @@
 /** spawn: child processes as channels, and that none of them, and no descriptor, is left. Linux alone has /proc. */
 
-import { readdirSync } from "node:fs";
+import { once } from "node:events";
+import { readdirSync, readlinkSync } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { expect, test } from "vitest";
-import { AsyncChat, Dispatcher, DispatcherWithSend, FileDispatcher, spawn, toDuplex } from "wasyncore";
+import {
+  AsyncChat,
+  Dispatcher,
+  DispatcherWithSend,
+  events,
+  FileDispatcher,
+  FileWrapper,
+  spawn,
+  toDuplex,
+} from "wasyncore";
 import { newMap } from "../../support/runs.js";
+import { connectedPair, listener, pipe } from "../../support/sockets.js";
 import { all, randomBytes, runningMap, sha256 } from "../../support/streams.js";
 
 /** A program in JavaScript: there is no other that every system has. */
@@ -148,6 +159,23 @@ test("arguments are checked before anything is made", () => {
   expect([map.size, openDescriptors()]).toEqual([1, before]);
 });
 
+test.each<[string, unknown, object]>([
+  ["a parameter that is a symbol", [Symbol("x")], {}],
+  ["a parameter that is a number", ["x", 5], {}],
+  ["a parameter that is no text", [{ toString: () => ({}) }], {}],
+  ["a uid that is a bigint", [], { uid: 10n }],
+  ["a gid that is a symbol", [], { gid: Symbol("x") }],
+  ["an env that is a string", [], { env: "A=1" }],
+  ["an env with a symbol", [], { env: { A: Symbol("x") } }],
+])("%s is a typed error", (_what, parameters, options) => {
+  const map = newMap();
+  const before = openDescriptors();
+  expect(() => spawn(process.execPath, parameters as never, { map, ...options })).toThrow(
+    expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" }),
+  );
+  expect([map.size, openDescriptors()]).toEqual([0, before]);
+});
+
 test("setFile gives every class a descriptor of any kind: a send queue on a pipe", async () => {
   const map = runningMap();
   const data = randomBytes(2_000_000);
@@ -164,3 +192,37 @@ test("setFile gives every class a descriptor of any kind: a send queue on a pipe
   expect(await child.exited).toMatchObject({ code: 0 });
   source.close();
 });
+
+test("a child has its standard streams of this process, and none of its sockets, pipes and files", async () => {
+  const map = runningMap();
+  const [listening] = listener();
+  const [near, far] = connectedPair();
+  const channel = new Dispatcher(near, map);
+  const file = new FileWrapper(pipe().readEnd.fd);
+  const child = spawn(...program("console.log('started'); process.stdin.resume()"), { map, stderr: "ignore" });
+  await once(events(child.stdout), "data");
+  const own = linksOf("self");
+  const opened = [listening, near, far, file, child.stdin, child.stdout].map(({ fd }) => own.get(fd) ?? "");
+  for (const link of opened) expect(link).toMatch(/^(socket|pipe):/);
+  const beyondStandard = [...linksOf(child.pid)].filter(([fd]) => fd > 2);
+  expect(beyondStandard.filter(([, link]) => opened.includes(link))).toEqual([]);
+  channel.close();
+  file.close();
+  child.stdin.close();
+  expect(await child.exited).toMatchObject({ code: 0 });
+  child.stdout.close();
+});
+
+/** What each descriptor of a process leads to: "socket:[inode]", "pipe:[inode]", a path. */
+function linksOf(pid: number | "self" | undefined): Map<number, string> {
+  const directory = `/proc/${pid}/fd`;
+  const links = new Map<number, string>();
+  for (const fd of readdirSync(directory)) {
+    try {
+      links.set(Number(fd), readlinkSync(`${directory}/${fd}`));
+    } catch {
+      // Closed meanwhile: the directory itself was one of them.
+    }
+  }
+  return links;
+}

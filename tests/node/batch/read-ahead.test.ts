@@ -2,7 +2,7 @@
 
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ExitNow, FileWrapper, loop, loopSync, Socket } from "wasyncore";
+import { defaultBackend, ExitNow, FileWrapper, loop, loopSync, Socket } from "wasyncore";
 import { connectedPair, listening, readByteByByte, recorder, served, waitForEnd } from "../../support/batches.js";
 import { Recorder } from "../../support/handlers.js";
 import { newMap } from "../../support/runs.js";
@@ -44,6 +44,23 @@ describe("what is read ahead", () => {
     for (let rounds = 0; rounds < 3; rounds++) turn();
     expect(slow?.text.slice(-3)).toBe("abc");
     expect(other?.text.slice(-3)).toBe("def");
+  });
+
+  test("is peeked at like what the kernel has, and stays unread", () => {
+    const { tell, turn, handlers } = served(3, recorder);
+    const [first] = handlers;
+    if (first === undefined) throw new Error("no handlers");
+    const peeked: string[] = [];
+    const handleRead = first.handleRead.bind(first);
+    first.handleRead = () => {
+      const target = new Uint8Array(8);
+      const count = defaultBackend().peek(first.socket?.fd ?? -1, target, 2);
+      peeked.push(text(target.subarray(0, count)));
+      handleRead();
+    };
+    tell("abc", "def", "ghi");
+    turn();
+    expect([peeked, first.text.slice(-3)]).toEqual([["ab"], "abc"]);
   });
 
   test("is reported again under loop as well, which does not wait for the operating system then", async () => {

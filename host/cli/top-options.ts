@@ -1,0 +1,61 @@
+/** Owns the command line of `wasyncore top`. Knows nothing of what it shows. */
+
+import { parseArgs } from "node:util";
+
+export const USAGE = `Usage: wasyncore top [options]
+
+Shows what a running program does: turns and events a second, bytes, timers, the slowest callback, and its busiest
+channels. The program must call serveStats(). Ctrl-C ends it.
+
+Options:
+  --pid N          the process; without it, the only one that serves its statistics, or a list of them
+  --socket PATH    the socket, for a program that calls serveStats({ path })
+  --interval S     seconds between two reports, from 0.2 to 3600; default 1
+  --once           shows one interval, and ends
+  --json           prints each report as a line of JSON
+  --help           prints this
+`;
+
+export interface TopOptions {
+  readonly pid: number | undefined;
+  readonly socket: string | undefined;
+  readonly intervalMs: number;
+  readonly once: boolean;
+  readonly json: boolean;
+  readonly help: boolean;
+}
+
+/** What is wrong with a command line, in a sentence for the user. */
+export class UsageError extends Error {}
+
+const PID_MAX = 0x7fffffff;
+const INTERVAL_S_MIN = 0.2;
+const INTERVAL_S_MAX = 3600;
+
+/** @throws UsageError */
+export function parseTop(argv: readonly string[]): TopOptions {
+  const options = {
+    pid: { type: "string", short: "p" },
+    socket: { type: "string" },
+    interval: { type: "string" },
+    once: { type: "boolean" },
+    json: { type: "boolean" },
+    help: { type: "boolean", short: "h" },
+  } as const;
+  let values;
+  try {
+    ({ values } = parseArgs({ args: [...argv], options }));
+  } catch (error) {
+    throw new UsageError((error as Error).message, { cause: error });
+  }
+  const { pid, socket, interval = "1", once = false, json = false, help = false } = values;
+  if (pid !== undefined && socket !== undefined) throw new UsageError("--pid and --socket exclude each other");
+  if (pid !== undefined && !(/^[1-9]\d*$/.test(pid) && Number(pid) <= PID_MAX)) {
+    throw new UsageError(`--pid ${pid}: a process id is a whole number, 1 or more`);
+  }
+  const seconds = interval.trim() === "" ? Number.NaN : Number(interval);
+  if (!(seconds >= INTERVAL_S_MIN && seconds <= INTERVAL_S_MAX)) {
+    throw new UsageError(`--interval ${interval}: a number of seconds from ${INTERVAL_S_MIN} to ${INTERVAL_S_MAX}`);
+  }
+  return { pid: pid === undefined ? undefined : Number(pid), socket, intervalMs: seconds * 1000, once, json, help };
+}

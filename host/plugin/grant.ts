@@ -1,0 +1,122 @@
+/**
+ * Owns what one run of a plugin is given, and makes the calls of preview 1 of it: the backend, under control, held to the
+ * policy. The same for each way to run. Knows no thread and no supervisor.
+ */
+
+import { isatty } from "node:tty";
+import type { Backend } from "../backend/backend.js";
+import { openDirectories } from "../guest/directories.js";
+import { Preview1 } from "../guest/preview1.js";
+import type { Control } from "./control.js";
+import { Controlled, forwarding } from "./controlled-backend.js";
+import { LineSplitter } from "./lines.js";
+import type { OutputStream } from "./run.js";
+// One by one: a thread does not load the schema.
+import { Account, type PolicyEvent } from "./policy/account.js";
+import { guardBackend } from "./policy/guard.js";
+import { processOptions } from "./policy/process-options.js";
+import type { Policy } from "./policy/types.js";
+
+/** Can be sent to a thread. The descriptors are lent: the supervisor closes them when the run has ended. */
+export interface Grant {
+  readonly plugin: string;
+  /** The guest's first argument. */
+  readonly program: string;
+  /** With the addresses of its names. */
+  readonly policy: Policy;
+  readonly listeners: readonly { readonly fd: number; readonly name: string | undefined }[];
+  /** A descriptor of the null device for each standard stream, in place of one that is not granted. */
+  readonly nullFds: readonly [stdin: number, stdout: number, stderr: number];
+  readonly accountMemory: SharedArrayBuffer;
+}
+
+export interface GrantedHooks {
+  readonly commandFd: number | undefined;
+  readonly onWait: () => void;
+  readonly onUp: () => void;
+  readonly onDrained: () => void;
+  readonly onPolicyEvent: (event: PolicyEvent) => void;
+  readonly onLine: (stream: OutputStream, line: string) => void;
+}
+
+export interface Granted {
+  readonly preview1: Preview1;
+  readonly controlled: Controlled;
+  readonly account: Account;
+  /** Ends the run: closes what it has open, which resets its connections unless `isGraceful`. */
+  close(isGraceful: boolean): void;
+}
+
+const STREAMS = ["stdin", "stdout", "stderr"] as const;
+
+export function createGranted(backend: Backend, grant: Grant, control: Control, hooks: GrantedHooks): Granted {
+  const { policy, nullFds } = grant;
+  const outputs = new Map<number, (data: Uint8Array) => void>();
+  const splitters: LineSplitter[] = [];
+  const blocking = new Set<number>();
+  const stdio = STREAMS.map((stream, fd) => {
+    const how = policy.stdio[stream];
+    if (how === "inherit") {
+      blocking.add(fd);
+      return { fd, kind: isatty(fd) ? "terminal" : "stream" } as const;
+    }
+    const nullFd = nullFds[fd] ?? -1;
+    if (how === "lines" && stream !== "stdin") {
+      const splitter = new LineSplitter((line) => hooks.onLine(stream, line));
+      splitters.push(splitter);
+      outputs.set(nullFd, (data) => splitter.push(data));
+    } else {
+      outputs.set(nullFd, () => undefined);
+    }
+    return { fd: nullFd, kind: "stream" } as const;
+  });
+  const [stdin, stdout, stderr] = stdio;
+  if (stdin === undefined || stdout === undefined || stderr === undefined) throw new Error("there are three streams");
+
+  const { limits } = policy;
+  const account = new Account({
+    plugin: grant.plugin,
+    limits,
+    onEvent: hooks.onPolicyEvent,
+    memory: grant.accountMemory,
+  });
+  const listeners = new Set(grant.listeners.map(({ fd }) => fd));
+  const { commandFd, onWait, onUp, onDrained } = hooks;
+  const controlled = new Controlled(backend, {
+    ...{ control, commandFd, listeners, outputs, blocking },
+    ...{ onWait, onUp, onDrained },
+  });
+  // With members that can be called by themselves.
+  const guarded = forwarding(guardBackend(controlled.backend, policy, account));
+  for (const fd of listeners) guarded.adopt(fd);
+  const options = processOptions(policy, account);
+  const directories = openDirectories(
+    backend,
+    policy.dirs.map(({ host, guest, readOnly }) => ({ hostPath: host, guestPath: guest, readOnly })),
+  );
+  for (const { fd } of directories) guarded.adopt(fd);
+  let preview1: Preview1;
+  try {
+    preview1 = new Preview1(guarded, {
+      ...options,
+      args: [grant.program, ...options.args],
+      stdio: [stdin, stdout, stderr],
+      listeners: grant.listeners,
+      directories,
+    });
+  } catch (error) {
+    for (const { fd } of directories) guarded.close(fd);
+    throw error;
+  }
+  return {
+    preview1,
+    controlled,
+    account,
+    close(isGraceful) {
+      for (const splitter of splitters) splitter.end();
+      if (!isGraceful) controlled.resetConnections();
+      preview1.close();
+      controlled.close();
+    },
+  };
+}

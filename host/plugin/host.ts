@@ -1,0 +1,260 @@
+/**
+ * Owns the public way to run plugins: {@link PluginHost}, which has them by name. Leaves the supervision of each to
+ * {@link Plugin}; knows no module and no descriptor but those of the null device.
+ */
+
+import { EventEmitter } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { devNull } from "node:os";
+import { performance } from "node:perf_hooks";
+import type { Backend } from "../backend/backend.js";
+import { logThrown } from "../backend/log.js";
+import { defaultBackend } from "../net/default-backend.js";
+import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
+import { PluginError } from "./errors.js";
+import type { Grant } from "./grant.js";
+import { IsolatedRun } from "./isolated.js";
+import { Plugin } from "./plugin.js";
+import type { PolicyEvent } from "./policy/account.js";
+import { PolicyError, type PolicyProblem } from "./policy/errors.js";
+import { pinNames } from "./policy/names.js";
+import { parsePolicy } from "./policy/schema.js";
+import type { Policy, PolicyInput } from "./policy/types.js";
+import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
+import { SharedRun, SharedThread } from "./shared.js";
+import type { PluginSnapshot } from "./snapshot.js";
+
+/** Between two looks at the CPU time of threads. */
+const CHECK_MS = 20;
+const NS_PER_MS = 1e6;
+
+/** What a {@link PluginHost} emits. Each event has the name of the plugin. */
+export interface PluginHostEvents {
+  /** A run of it has come up: after its start, a restart or a replacement. */
+  up: [event: { readonly plugin: string }];
+  /** A run of it has ended, and nothing of that run is left. */
+  exit: [event: { readonly plugin: string; readonly ending: PluginEnding }];
+  /** It is started again after `delayMs`, for the `restarts`th time. */
+  restart: [event: { readonly plugin: string; readonly delayMs: number; readonly restarts: number }];
+  /** It has ended and is not started again. Its listening sockets are closed. */
+  down: [event: { readonly plugin: string; readonly ending: PluginEnding }];
+  /** A new run serves in the place of the old one, which ends with its connections. */
+  replaced: [event: { readonly plugin: string }];
+  /** A call of it was refused by its policy, or it was above a limit. At most once a second for each limit. */
+  limit: [event: PolicyEvent];
+  /** It has written a line to a stream that its policy grants as "lines". */
+  line: [event: { readonly plugin: string; readonly stream: OutputStream; readonly line: string }];
+}
+
+/** A policy, and the plugin's name: by default the file name of its module. */
+export type PluginOptions = PolicyInput & { readonly name?: string | undefined };
+
+/**
+ * Runs WASI modules as servers, each under a policy: what it may listen on, reach and use up. A plugin that traps, or takes
+ * more than it may, ends alone.
+ *
+ * ```ts
+ * import { PluginHost } from "wasyncore/plugin";
+ *
+ * await using host = new PluginHost();
+ * host.on("exit", ({ plugin, ending }) => console.log(plugin, ending));
+ * await host.start("./echo.wasm", { name: "echo", listen: ["127.0.0.1:7000"], limits: { maxMemoryBytes: 64 * 2 ** 20 } });
+ * console.log(host.snapshot());
+ * ```
+ */
+export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncDisposable {
+  readonly #backend: Backend = defaultBackend();
+  readonly #plugins = new Map<string, Plugin>();
+  readonly #isolated = new Set<IsolatedRun>();
+  #shared: SharedThread | undefined;
+  #nullFds: Grant["nullFds"] | undefined;
+  #checkTimer: NodeJS.Timeout | undefined;
+  #checkedAtMs = 0;
+  #closing: Promise<void> | undefined;
+
+  /** The names of the plugins. */
+  get names(): readonly string[] {
+    return [...this.#plugins.keys()];
+  }
+
+  /**
+   * Starts a plugin. Resolves when it has come up: when it waits for something for the first time, or has exited with 0.
+   * @param module the path of a file, its bytes, or what `compilePlugin` has returned
+   * @returns its name
+   * @throws PolicyError for a wrong policy, OSError for a listening socket or a host name, ModuleError or GuestError for a
+   *   module that cannot be run, PluginError: ERR_PLUGIN_NAME, ERR_PLUGIN_START, ERR_PLUGIN_BLOCKING
+   */
+  async start(module: PluginModule, options: PluginOptions = {}): Promise<string> {
+    this.#checkOpen();
+    const { name: wanted, policy } = read(options);
+    const code = await compilePlugin(module);
+    const name = wanted ?? code.name;
+    const pinned = await pinNames(policy, this.#backend);
+    this.#checkOpen();
+    if (this.#plugins.has(name)) throw new PluginError("ERR_PLUGIN_NAME", `there is a plugin named ${name} already`);
+    const plugin = new Plugin(name, code, pinned, this.#backend, this.#openNull(), {
+      onUp: () => this.#tell("up", { plugin: name }),
+      onExit: (ending) => this.#tell("exit", { plugin: name, ending }),
+      onRestart: (delayMs, restarts) => this.#tell("restart", { plugin: name, delayMs, restarts }),
+      onDown: (ending) => this.#tell("down", { plugin: name, ending }),
+      onReplaced: () => this.#tell("replaced", { plugin: name }),
+      onPolicyEvent: (event) => this.#tell("limit", event),
+      onLine: (stream, line) => this.#tell("line", { plugin: name, stream, line }),
+      launch: (compiled, grant, hooks) => this.#launch(compiled, grant, hooks),
+    });
+    this.#plugins.set(name, plugin);
+    try {
+      await plugin.start();
+    } catch (error) {
+      if (this.#plugins.get(name) === plugin) this.#plugins.delete(name);
+      throw error;
+    }
+    return name;
+  }
+
+  /**
+   * Puts another module, or another policy, in the place of a plugin's, without a refused connection: the new run takes over
+   * the listening sockets when it has come up, and the old one then ends with its connections, within the `stopTimeoutMs` of
+   * the new policy. Resolves when the new run serves; if it does not come up, the old one goes on.
+   * @param options a policy; by default the one that the plugin has
+   * @throws as {@link start}
+   */
+  async replace(name: string, module: PluginModule, options?: PolicyInput): Promise<void> {
+    const plugin = this.#find(name);
+    const policy =
+      options === undefined ? plugin.policy : await pinNames(checkServed(parsePolicy(options)), this.#backend);
+    await plugin.replace(await compilePlugin(module), policy);
+  }
+
+  /**
+   * Stops a plugin: it gets no new connections, ends when its last one is closed, and after `timeoutMs` at once, whether it
+   * waits or computes; the connections that it has then are reset. Resolves when nothing of it is left.
+   * @param options.timeoutMs default: the `stopTimeoutMs` of its policy. 0: at once
+   */
+  async stop(name: string, options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+    const plugin = this.#find(name);
+    const { timeoutMs = plugin.policy.stopTimeoutMs } = options;
+    if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
+      throw Object.assign(new TypeError(`"options.timeoutMs" must be a number`), { code: "ERR_INVALID_ARG_TYPE" });
+    }
+    await plugin.stop(timeoutMs);
+    if (this.#plugins.get(name) === plugin) this.#plugins.delete(name);
+  }
+
+  /** What a plugin is and uses now. */
+  snapshot(name: string): PluginSnapshot;
+  /** What all of them are and use now. */
+  snapshot(): readonly PluginSnapshot[];
+  snapshot(name?: string): PluginSnapshot | readonly PluginSnapshot[] {
+    if (name !== undefined) return this.#find(name).snapshot();
+    return [...this.#plugins.values()].map((plugin) => plugin.snapshot());
+  }
+
+  /** Stops all plugins. Resolves when nothing of them is left. No plugin can be started afterwards. */
+  close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+    this.#closing ??= this.#close();
+    for (const plugin of this.#plugins.values()) void plugin.stop(options.timeoutMs ?? plugin.policy.stopTimeoutMs);
+    return this.#closing;
+  }
+
+  /** The same as {@link close}, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Ends all plugins at once, for `using`: the rest of them is released in the next iterations of the event loop. */
+  [Symbol.dispose](): void {
+    void this.close({ timeoutMs: 0 });
+  }
+
+  async #close(): Promise<void> {
+    // Those that are about to start find that they were stopped.
+    await Promise.resolve();
+    await Promise.all([...this.#plugins.values()].map((plugin) => plugin.stop(plugin.policy.stopTimeoutMs)));
+    this.#plugins.clear();
+    this.#shared?.close();
+    this.#shared = undefined;
+    for (const fd of this.#nullFds ?? []) closeSync(fd);
+    this.#nullFds = undefined;
+  }
+
+  #launch(compiled: CompiledCode, grant: Grant, hooks: RunHooks): Run {
+    if (grant.policy.run === "shared") {
+      if (!compiled.isReactor) {
+        const message = `${grant.plugin} is a command, which would block the thread that it shares: run it isolated, or build it with --reactor`;
+        throw new PluginError("ERR_PLUGIN_BLOCKING", message);
+      }
+      this.#shared ??= new SharedThread(this.#backend);
+      return new SharedRun(this.#shared, compiled, grant, hooks);
+    }
+    const run = new IsolatedRun(this.#backend, compiled, grant, hooks);
+    this.#isolated.add(run);
+    if (this.#checkTimer === undefined) this.#checkedAtMs = performance.now();
+    this.#checkTimer ??= setInterval(this.#check, CHECK_MS);
+    void run.ended.then(() => this.#forget(run));
+    return run;
+  }
+
+  #forget(run: IsolatedRun): void {
+    this.#isolated.delete(run);
+    if (this.#isolated.size > 0) return;
+    clearInterval(this.#checkTimer);
+    this.#checkTimer = undefined;
+  }
+
+  readonly #check = (): void => {
+    const nowMs = performance.now();
+    const elapsedNs = (nowMs - this.#checkedAtMs) * NS_PER_MS;
+    this.#checkedAtMs = nowMs;
+    for (const run of this.#isolated) run.check(elapsedNs);
+  };
+
+  #openNull(): Grant["nullFds"] {
+    this.#nullFds ??= [openSync(devNull, "r"), openSync(devNull, "w"), openSync(devNull, "w")];
+    return this.#nullFds;
+  }
+
+  #find(name: string): Plugin {
+    const plugin = this.#plugins.get(name);
+    if (plugin === undefined) throw new PluginError("ERR_PLUGIN_NAME", `there is no plugin named ${String(name)}`);
+    return plugin;
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) throw new PluginError("ERR_PLUGIN_HOST_CLOSED", "the plugin host is closed");
+  }
+
+  /** What a listener throws must not end up in the supervision of a plugin. */
+  #tell<E extends keyof PluginHostEvents>(event: E, ...details: PluginHostEvents[E]): void {
+    try {
+      (this as EventEmitter).emit(event, ...details);
+    } catch (error) {
+      logThrown(`uncaptured exception of a listener of "${event}"`, error);
+    }
+  }
+}
+
+/** Fields that a policy has, and that are not served yet. @throws PolicyError */
+function checkServed(policy: Policy): Policy {
+  const problems: PolicyProblem[] = [];
+  for (const [index, { tls }] of policy.listen.entries()) {
+    if (tls !== undefined) problems.push({ field: `listen[${index}].tls`, message: "is not served: leave it out" });
+  }
+  if (policy.run === "shared" && policy.stdio.stdin === "inherit") {
+    problems.push({
+      field: "stdio.stdin",
+      message: `must be "none" where "run" is "shared": a read would block the others`,
+    });
+  }
+  if (problems.length > 0) throw new PolicyError(problems);
+  return policy;
+}
+
+function read(options: PluginOptions): { readonly name: string | undefined; readonly policy: Policy } {
+  if (typeof options !== "object" || options === null) return { name: undefined, policy: parsePolicy(options) };
+  const { name, ...policy } = options;
+  if (name !== undefined && (typeof name !== "string" || name === "")) {
+    throw Object.assign(new TypeError(`"name" must be a string, and not empty`), { code: "ERR_INVALID_ARG_TYPE" });
+  }
+  return { name, policy: checkServed(parsePolicy(policy)) };
+}

@@ -1,0 +1,107 @@
+/**
+ * Owns the listening sockets of a plugin: opened before it starts, kept open over its restarts and replacements, so that no
+ * connection is refused meanwhile. Runs are lent the descriptors, and never close them. Knows sockets; knows no run.
+ */
+
+import { rmSync } from "node:fs";
+import type { Backend, SocketAddress } from "../backend/backend.js";
+import { addressText, openListener } from "../net/listen.js";
+import type { Socket } from "../net/socket.js";
+import type { ListenGrant } from "./policy/types.js";
+
+/** What a run is lent. */
+export type LentListeners = readonly { readonly fd: number; readonly name: string | undefined }[];
+
+interface Open {
+  readonly key: string;
+  readonly socket: Socket;
+  readonly name: string | undefined;
+  /** The file of a Unix socket, which is removed with it. */
+  readonly path: string | undefined;
+}
+
+/** A listening socket, as a snapshot shows it. */
+export interface ListenerSnapshot {
+  readonly name: string | undefined;
+  /** The address that it has got: with the port, where 0 was requested. */
+  readonly address: SocketAddress;
+}
+
+/** @internal */
+export class Listeners {
+  readonly #backend: Backend;
+  #open: readonly Open[] = [];
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+  }
+
+  get addresses(): readonly ListenerSnapshot[] {
+    return this.#open.map(({ socket, name }) => ({ name, address: socket.localAddress() }));
+  }
+
+  /**
+   * Opens those that are not open yet, and keeps those with the same address.
+   * @returns what makes them the plugin's, or closes those that were opened. `commit` returns what closes those that the plugin
+   *   does not have any more: to be called when no run has them.
+   * @throws OSError: EADDRINUSE, EACCES, ...; then nothing has changed
+   */
+  prepare(grants: readonly ListenGrant[]): {
+    commit: () => () => void;
+    rollBack: () => void;
+    lend: () => LentListeners;
+  } {
+    const kept = [...this.#open];
+    const opened: Open[] = [];
+    const next: Open[] = [];
+    const rollBack = (): void => {
+      for (const each of opened) close(each);
+    };
+    try {
+      for (const { address, name, backlog } of grants) {
+        const key = addressText(address);
+        // Port 0 is kept by what was requested, and can be named by what it has become.
+        const index = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
+        const [before] = index < 0 ? [] : kept.splice(index, 1);
+        const socket = before?.socket ?? openListener(address, this.#backend);
+        const { path } = address;
+        const each = { key, socket, name, path: path?.startsWith("\0") === true ? undefined : path };
+        if (before === undefined) opened.push(each);
+        next.push(each);
+        socket.listen(backlog);
+      }
+    } catch (error) {
+      rollBack();
+      throw error;
+    }
+    return {
+      rollBack,
+      lend: () => lent(next),
+      commit: () => {
+        this.#open = next;
+        return () => {
+          for (const each of kept) close(each);
+        };
+      },
+    };
+  }
+
+  /** For a run. */
+  lend(): LentListeners {
+    return lent(this.#open);
+  }
+
+  close(): void {
+    for (const each of this.#open) close(each);
+    this.#open = [];
+  }
+}
+
+function lent(open: readonly Open[]): LentListeners {
+  return open.map(({ socket, name }) => ({ fd: socket.fd, name }));
+}
+
+function close({ socket, path }: Open): void {
+  socket.close();
+  if (path !== undefined) rmSync(path, { force: true });
+}

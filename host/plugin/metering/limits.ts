@@ -1,0 +1,89 @@
+/**
+ * Owns the limits that a module declares for its memory and its tables: lowers them to what is allowed, so that the engine
+ * refuses to grow them further. Knows their encoding; knows no code.
+ */
+
+import { ModuleError } from "./errors.js";
+import { skipImmediates, Op } from "./instructions.js";
+import { damaged, type Reader, unsupported } from "./reader.js";
+import type { Writer } from "./writer.js";
+
+const PAGE = 65_536;
+const PAGES_MAX = 65_536;
+const HAS_MAXIMUM = 1;
+const IS_SHARED = 2;
+/** A table whose elements have an initial value. */
+const WITH_VALUE = 0x40;
+
+interface Limits {
+  readonly flags: number;
+  readonly minimum: number;
+  /** Infinity where none is declared. */
+  readonly maximum: number;
+}
+
+function readLimits(reader: Reader, what: string): Limits {
+  const flags = reader.byte();
+  if (flags > (HAS_MAXIMUM | IS_SHARED)) throw unsupported(`a 64-bit ${what}`);
+  const minimum = reader.u32();
+  return { flags, minimum, maximum: (flags & HAS_MAXIMUM) === 0 ? Infinity : reader.u32() };
+}
+
+function writeLimits(writer: Writer, { flags, minimum, maximum }: Limits, limit: number): void {
+  writer.byte(flags | HAS_MAXIMUM);
+  writer.u32(minimum);
+  writer.u32(Math.min(maximum, limit));
+}
+
+/** Writes the contents of a memory section, for up to `maxBytes`. @throws ModuleError where the module needs more */
+export function limitMemory(reader: Reader, maxBytes: number, writer: Writer): void {
+  const count = reader.count();
+  if (count > 1) throw unsupported("several memories");
+  writer.u32(count);
+  if (count === 0) return;
+  const limits = readLimits(reader, "memory");
+  const pages = Math.min(PAGES_MAX, Math.floor(maxBytes / PAGE));
+  if (limits.minimum > pages) {
+    const message = `it needs ${limits.minimum * PAGE} bytes of memory, and is allowed ${maxBytes}`;
+    throw new ModuleError("ERR_PLUGIN_MEMORY", message);
+  }
+  writeLimits(writer, limits, pages);
+}
+
+/**
+ * Writes the entries of a table section, without their number, for up to `maxEntries` in all of them.
+ * @returns how many tables there are
+ */
+export function limitTables(reader: Reader, maxEntries: number, writer: Writer): number {
+  const tables: { from: number; limitsFrom: number; limits: Limits; valueFrom: number; to: number }[] = [];
+  const count = reader.count();
+  let total = 0;
+  for (let left = count; left > 0; left--) {
+    const from = reader.at;
+    const hasValue = reader.byte() === WITH_VALUE;
+    if (!hasValue) reader.at = from;
+    else if (reader.byte() !== 0) throw damaged("a table of an unknown kind");
+    reader.skipValueType();
+    const limitsFrom = reader.at;
+    const limits = readLimits(reader, "table");
+    const valueFrom = reader.at;
+    if (hasValue) skipExpression(reader);
+    total += limits.minimum;
+    tables.push({ from, limitsFrom, limits, valueFrom, to: reader.at });
+  }
+  if (total > maxEntries) {
+    const message = `its tables need ${total} entries, and it is allowed ${maxEntries}`;
+    throw new ModuleError("ERR_PLUGIN_MEMORY", message);
+  }
+  const share = Math.floor((maxEntries - total) / Math.max(1, count));
+  for (const { from, limitsFrom, limits, valueFrom, to } of tables) {
+    writer.range(reader.bytes, from, limitsFrom);
+    writeLimits(writer, limits, limits.minimum + share);
+    writer.range(reader.bytes, valueFrom, to);
+  }
+  return count;
+}
+
+function skipExpression(reader: Reader): void {
+  for (let opcode = reader.byte(); opcode !== Op.END; opcode = reader.byte()) skipImmediates(reader, opcode);
+}

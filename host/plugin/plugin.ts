@@ -1,0 +1,311 @@
+/**
+ * Owns the supervision of one plugin: its listening sockets, its current run and those that it has replaced, restarts with
+ * back-off. Knows runs by their interface; knows neither threads nor modules.
+ */
+
+import { performance } from "node:perf_hooks";
+import type { Backend } from "../backend/backend.js";
+import type { CompiledCode, PluginCode } from "./code.js";
+import { PluginError } from "./errors.js";
+import type { Grant } from "./grant.js";
+import { Listeners, type LentListeners } from "./listeners.js";
+import { Account, type PolicyEvent } from "./policy/account.js";
+import type { Policy } from "./policy/types.js";
+import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
+import { countsOf, PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
+
+/** A run comes up, which takes milliseconds, or has failed. A policy limits its CPU time meanwhile. */
+const UP_TIMEOUT_MS = 30_000;
+/** What a timer holds. */
+const TIMER_MAX_MS = 0x7fffffff;
+
+/** What a plugin tells its host. */
+export interface PluginHooks {
+  readonly onUp: () => void;
+  readonly onExit: (ending: PluginEnding) => void;
+  readonly onRestart: (delayMs: number, restarts: number) => void;
+  readonly onDown: (ending: PluginEnding) => void;
+  readonly onReplaced: () => void;
+  readonly onPolicyEvent: (event: PolicyEvent) => void;
+  readonly onLine: (stream: OutputStream, line: string) => void;
+  /** Starts a run. */
+  readonly launch: (code: CompiledCode, grant: Grant, hooks: RunHooks) => Run;
+}
+
+interface Running {
+  readonly run: Run;
+  readonly accountMemory: SharedArrayBuffer;
+  upAtMs: number;
+}
+
+export class Plugin {
+  readonly name: string;
+  readonly #hooks: PluginHooks;
+  readonly #nullFds: Grant["nullFds"];
+  readonly #listeners: Listeners;
+  readonly #past = new PastCounts();
+  /** The current one, and those that drain. */
+  readonly #running = new Set<Running>();
+  #code: PluginCode;
+  #policy: Policy;
+  #current: Running | undefined;
+  #state: PluginState = "starting";
+  #restarts = 0;
+  #replacements = 0;
+  #lastEnding: PluginEnding | undefined;
+  /** When it was started again, within the window of its policy. */
+  #restartedAtMs: number[] = [];
+  #restartTimer: NodeJS.Timeout | undefined;
+  #lifetimeTimer: NodeJS.Timeout | undefined;
+  #isReplacing = false;
+  #stopped: Promise<void> | undefined;
+
+  constructor(
+    name: string,
+    code: PluginCode,
+    policy: Policy,
+    backend: Backend,
+    nullFds: Grant["nullFds"],
+    hooks: PluginHooks,
+  ) {
+    this.name = name;
+    this.#code = code;
+    this.#policy = policy;
+    this.#nullFds = nullFds;
+    this.#hooks = hooks;
+    this.#listeners = new Listeners(backend);
+  }
+
+  get policy(): Policy {
+    return this.#policy;
+  }
+
+  get code(): PluginCode {
+    return this.#code;
+  }
+
+  /** @throws OSError for a listening socket, GuestError or ModuleError for the module, PluginError where it does not come up */
+  async start(): Promise<void> {
+    const compiled = await this.#code.compile(this.#policy);
+    this.#checkStopped();
+    this.#listeners.prepare(this.#policy.listen).commit();
+    try {
+      const running = this.#launch(compiled, this.#policy, this.#listeners.lend());
+      this.#current = running;
+      await this.#waitUp(running);
+    } catch (error) {
+      this.#state = "down";
+      this.#listeners.close();
+      throw error;
+    }
+    const { lifetimeMs } = this.#policy.limits;
+    if (lifetimeMs !== Infinity) {
+      this.#lifetimeTimer = setTimeout(this.#outlived, Math.min(lifetimeMs, TIMER_MAX_MS));
+    }
+  }
+
+  /** Puts a new run in the place of the current one once it has come up. @throws as {@link start}; the old one goes on then */
+  async replace(code: PluginCode, policy: Policy): Promise<void> {
+    if (this.#isReplacing) throw new PluginError("ERR_PLUGIN_START", `${this.name} is being replaced already`);
+    this.#isReplacing = true;
+    try {
+      const compiled = await code.compile(policy);
+      this.#checkStopped();
+      const listeners = this.#listeners.prepare(policy.listen);
+      let running: Running;
+      try {
+        running = this.#launch(compiled, policy, listeners.lend());
+        await this.#waitUp(running);
+      } catch (error) {
+        listeners.rollBack();
+        throw error;
+      }
+      const old = this.#current;
+      const closeFormer = listeners.commit();
+      clearTimeout(this.#restartTimer);
+      this.#code = code;
+      this.#policy = policy;
+      this.#current = running;
+      this.#state = "running";
+      this.#replacements++;
+      this.#restartedAtMs = [];
+      if (old === undefined) closeFormer();
+      else {
+        this.#drain(old, policy.stopTimeoutMs);
+        void old.run.ended.then(closeFormer);
+      }
+      this.#hooks.onReplaced();
+    } finally {
+      this.#isReplacing = false;
+      // The old one may have ended meanwhile, without a new one.
+      if (this.#current === undefined && this.#lastEnding !== undefined && this.#state === "running") {
+        this.#afterEnd(this.#lastEnding);
+      }
+    }
+  }
+
+  /** Ends it: gracefully within `timeoutMs`, then at once. Resolves when nothing is left of it. */
+  stop(timeoutMs: number): Promise<void> {
+    if (this.#stopped === undefined) {
+      this.#state = "stopping";
+      this.#stopped = this.#stop();
+    }
+    for (const running of this.#running) this.#drain(running, timeoutMs);
+    return this.#stopped;
+  }
+
+  snapshot(): PluginSnapshot {
+    const counts = [...this.#running].map(({ run, accountMemory }) => countsOf(accountMemory, run.usage));
+    const upAtMs = this.#state === "running" ? this.#current?.upAtMs : undefined;
+    return {
+      ...this.#past.with(counts),
+      name: this.name,
+      run: this.#policy.run,
+      state: this.#state,
+      listeners: this.#listeners.addresses,
+      restarts: this.#restarts,
+      replacements: this.#replacements,
+      uptimeMs: upAtMs === undefined ? 0 : performance.now() - upAtMs,
+      lastEnding: this.#lastEnding,
+    };
+  }
+
+  async #stop(): Promise<void> {
+    clearTimeout(this.#restartTimer);
+    clearTimeout(this.#lifetimeTimer);
+    while (this.#running.size > 0) await Promise.all([...this.#running].map(({ run }) => run.ended));
+    this.#state = "down";
+    this.#listeners.close();
+  }
+
+  #launch(code: CompiledCode, policy: Policy, lent: LentListeners): Running {
+    const accountMemory = new SharedArrayBuffer(Account.BYTES);
+    const grant: Grant = {
+      plugin: this.name,
+      program: this.#code.name,
+      policy,
+      listeners: lent,
+      nullFds: this.#nullFds,
+      accountMemory,
+    };
+    const run = this.#hooks.launch(code, grant, this.#hooks);
+    const running: Running = { run, accountMemory, upAtMs: 0 };
+    this.#running.add(running);
+    void run.ended.then((ending) => this.#ended(running, ending));
+    return running;
+  }
+
+  /** @throws PluginError where it does not come up */
+  async #waitUp(running: Running): Promise<void> {
+    const { run } = running;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      run.kill({ kind: "stopped", isGraceful: false });
+    }, UP_TIMEOUT_MS);
+    const isUp = await run.up;
+    clearTimeout(timer);
+    if (!isUp) {
+      const ending = await run.ended;
+      if (this.#stopped !== undefined) this.#checkStopped();
+      const reason = isLate ? `it did not wait for anything within ${UP_TIMEOUT_MS} ms` : endingText(ending);
+      const cause = ending.kind === "trap" || ending.kind === "failed" ? ending.error : undefined;
+      throw new PluginError("ERR_PLUGIN_START", `${this.name} did not start: ${reason}`, { cause });
+    }
+    running.upAtMs = performance.now();
+    if (this.#stopped === undefined) {
+      this.#state = "running";
+      this.#hooks.onUp();
+    }
+  }
+
+  #drain({ run }: Running, timeoutMs: number): void {
+    const stopped = { kind: "stopped", isGraceful: false } as const;
+    if (timeoutMs <= 0) return run.kill(stopped);
+    run.drain();
+    const timer = setTimeout(() => run.kill(stopped), Math.min(timeoutMs, TIMER_MAX_MS));
+    void run.ended.then(() => clearTimeout(timer));
+  }
+
+  #ended(running: Running, ending: PluginEnding): void {
+    const wasUp = running.upAtMs > 0 || (ending.kind === "exit" && ending.code === 0);
+    this.#running.delete(running);
+    this.#past.add({ ...countsOf(running.accountMemory, running.run.usage), memoryBytes: 0 });
+    const isCurrent = running === this.#current;
+    if (isCurrent || this.#stopped !== undefined) this.#lastEnding = ending;
+    this.#hooks.onExit(ending);
+    if (!isCurrent) return;
+    this.#current = undefined;
+    // Its start, or whoever stops it, sees to the rest.
+    if (!wasUp && this.#state === "starting" && this.#restarts === 0) return;
+    if (this.#stopped !== undefined || this.#isReplacing) return;
+    this.#afterEnd(ending);
+  }
+
+  #afterEnd(ending: PluginEnding): void {
+    const { restart } = this.#policy;
+    const isFailure = !(ending.kind === "exit" && ending.code === 0);
+    const nowMs = performance.now();
+    this.#restartedAtMs = this.#restartedAtMs.filter((atMs) => nowMs - atMs < restart.windowMs);
+    const before = this.#restartedAtMs.length;
+    const isWanted = restart.when === "always" || (restart.when === "failure" && isFailure);
+    if (!isWanted || before >= restart.maxRestarts) {
+      this.#state = "down";
+      clearTimeout(this.#lifetimeTimer);
+      // Whoever connects is refused, instead of waiting for a plugin that does not come back.
+      this.#listeners.close();
+      return this.#hooks.onDown(ending);
+    }
+    const delayMs = Math.min(restart.maxDelayMs, restart.minDelayMs * restart.factor ** before);
+    this.#state = "waiting";
+    this.#restartedAtMs.push(nowMs);
+    this.#restarts++;
+    this.#hooks.onRestart(delayMs, this.#restarts);
+    // A listener of the event may have stopped it.
+    if (this.#stopped === undefined) this.#restartTimer = setTimeout(() => void this.#restart(), delayMs);
+  }
+
+  async #restart(): Promise<void> {
+    if (this.#isReplacing) return;
+    this.#state = "starting";
+    try {
+      const compiled = await this.#code.compile(this.#policy);
+      if (this.#stopped !== undefined) return;
+      const running = this.#launch(compiled, this.#policy, this.#listeners.lend());
+      this.#current = running;
+      await this.#waitUp(running);
+    } catch (error) {
+      // A run that has ended is reported by its end.
+      if (error instanceof PluginError || this.#stopped !== undefined) return;
+      this.#lastEnding = { kind: "failed", error: error instanceof Error ? error : new Error(String(error)) };
+      this.#afterEnd(this.#lastEnding);
+    }
+  }
+
+  readonly #outlived = (): void => {
+    const { lifetimeMs } = this.#policy.limits;
+    this.#hooks.onPolicyEvent({ plugin: this.name, limit: "lifetimeMs", value: lifetimeMs, count: 1 });
+    void this.stop(this.#policy.stopTimeoutMs).then(() =>
+      this.#hooks.onDown(this.#lastEnding ?? { kind: "stopped", isGraceful: true }),
+    );
+  };
+
+  #checkStopped(): void {
+    if (this.#stopped !== undefined) throw new PluginError("ERR_PLUGIN_STOPPED", `${this.name} was stopped meanwhile`);
+  }
+}
+
+function endingText(ending: PluginEnding): string {
+  switch (ending.kind) {
+    case "exit":
+      return `it exited with ${ending.code}`;
+    case "trap":
+      return `it trapped: ${ending.error.message}`;
+    case "limit":
+      return `it was above ${ending.limit}, with ${ending.value}`;
+    case "failed":
+      return ending.error.message;
+    default:
+      return "it was stopped";
+  }
+}

@@ -1,0 +1,68 @@
+/**
+ * Owns where a process serves its statistics: a Unix socket for each process, in a directory that only its user may enter.
+ * Shared by the server and by the command that reads them. Knows neither.
+ */
+
+import { lstatSync, mkdirSync, readdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+
+const DIRECTORY_MODE = 0o700;
+const SUFFIX = ".sock";
+
+/** The directory: `$XDG_RUNTIME_DIR/wasyncore`, or one in the directory for temporary files. It may not exist. */
+export function statsDirectory(): string {
+  const runtime = process.env["XDG_RUNTIME_DIR"];
+  if (runtime !== undefined && runtime.startsWith("/")) return join(runtime, "wasyncore");
+  return join(tmpdir(), `wasyncore-${process.getuid?.() ?? 0}`);
+}
+
+/**
+ * Makes the directory where it is missing.
+ * @throws Error ERR_STATS_DIRECTORY if it belongs to another user, or others may enter it
+ */
+export function makeStatsDirectory(): string {
+  const directory = statsDirectory();
+  mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+  const problem = problemOf(directory);
+  if (problem === undefined) return directory;
+  const message = `${directory} ${problem}: remove it, set XDG_RUNTIME_DIR, or give serveStats a path`;
+  throw Object.assign(new Error(message), { code: "ERR_STATS_DIRECTORY" });
+}
+
+/** In a directory that others can change, a socket may be somebody else's. */
+function problemOf(directory: string): string | undefined {
+  const found = lstatSync(directory);
+  if (!found.isDirectory()) return "is not a directory";
+  if (found.uid !== process.getuid?.()) return "belongs to another user";
+  return (found.mode & 0o077) === 0 ? undefined : "can be entered by other users";
+}
+
+/** The socket of a process, or of one of its worker threads; thread 0 is the main thread. */
+export function socketPath(directory: string, pid: number, threadId = 0): string {
+  return join(directory, threadId === 0 ? `${pid}${SUFFIX}` : `${pid}-${threadId}${SUFFIX}`);
+}
+
+/** A socket, and who made it; its maker may have ended. */
+export interface FoundSocket {
+  readonly path: string;
+  readonly pid: number;
+  readonly isThread: boolean;
+}
+
+/** The sockets in the directory, unless others may change it. */
+export function socketsIn(directory: string): FoundSocket[] {
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+    if (problemOf(directory) !== undefined) return [];
+  } catch {
+    return [];
+  }
+  return names.flatMap((name) => {
+    const match = /^(\d+)(-\d+)?\.sock$/.exec(name);
+    if (match === null) return [];
+    return [{ path: join(directory, name), pid: Number(match[1]), isThread: match[2] !== undefined }];
+  });
+}

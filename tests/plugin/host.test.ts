@@ -1,0 +1,267 @@
+/** Plugins from their start to their end, in both ways to run. */
+
+import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { compilePlugin, PluginHost, type PluginCode } from "wasyncore/plugin";
+import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
+import { wat } from "../guest/modules.js";
+import { eventually } from "../support/descriptors.js";
+import { ask, buildPlugin, Client, createHost, descriptors, portOf, threads, WAYS } from "./support.js";
+
+const LISTEN = ["127.0.0.1:0"];
+let first: Uint8Array;
+let second: Uint8Array;
+let command: Uint8Array;
+let code: PluginCode;
+
+beforeAll(async () => {
+  [first, second, command] = await Promise.all([
+    buildPlugin("first"),
+    buildPlugin("second"),
+    buildPlugin("third", true),
+  ]);
+  code = await compilePlugin(first);
+  // Node keeps some descriptors from the first thread on.
+  await using host = new PluginHost();
+  await host.start(code, { listen: LISTEN });
+}, BUILD_TIMEOUT_MS);
+
+describe.each(WAYS)("a plugin that runs %s", (run) => {
+  test("serves, is counted, and leaves nothing", async () => {
+    const before = { descriptors: descriptors(), threads: threads() };
+    const { host, told } = createHost();
+    expect(await host.start(code, { name: "echo", run, listen: LISTEN })).toBe("echo");
+    const port = portOf(host, "echo");
+    const client = await Client.connect(port);
+    expect(await client.ask("hello")).toBe("hello");
+    // The answer may arrive before it is counted.
+    await eventually(() => host.snapshot("echo").bytesOut, 5);
+    expect(host.snapshot("echo")).toMatchObject({
+      ...{ name: "echo", run, state: "running", connections: 1, accepted: 1, bytesIn: 5, restarts: 0 },
+    });
+    expect(host.snapshot("echo").memoryBytes).toBeGreaterThanOrEqual(65_536);
+    expect(host.snapshot("echo").turns).toBeGreaterThan(0);
+    await client.end();
+    await eventually(() => host.snapshot("echo").connections, 0);
+    await host.stop("echo");
+    expect(await told.ending()).toEqual({ kind: "stopped", isGraceful: true });
+    expect(host.names).toEqual([]);
+    await host.close();
+    await eventually(() => ({ descriptors: descriptors(), threads: threads() }), before);
+  });
+
+  test("is stopped gracefully: its connections go on, and new ones are not accepted", async () => {
+    const { host, told } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN });
+    const client = await Client.connect(portOf(host, "echo"));
+    await client.ask("hello");
+    const stopped = host.stop("echo", { timeoutMs: 60_000 });
+    expect(host.snapshot("echo").state).toBe("stopping");
+    expect(await client.ask("still here")).toBe("still here");
+    await client.end();
+    await stopped;
+    expect(await told.ending()).toEqual({ kind: "stopped", isGraceful: true });
+  });
+
+  test("is ended at once when its time to stop is over, and its connections are reset", async () => {
+    const { host, told } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN });
+    const client = await Client.connect(portOf(host, "echo"));
+    await client.ask("hello");
+    await host.stop("echo", { timeoutMs: 1 });
+    expect(await client.closed).toBe("ECONNRESET");
+    expect(await told.ending()).toEqual({ kind: "stopped", isGraceful: false });
+  });
+
+  test("that traps ends alone, with a backtrace, and is started again", async () => {
+    const { host, told } = createHost();
+    for (const name of ["bad", "good"]) {
+      await host.start(code, { name, run, listen: LISTEN, restart: { minDelayMs: 0, maxDelayMs: 0 } });
+    }
+    const neighbour = await Client.connect(portOf(host, "good"));
+    const clients = await Promise.all(Array.from({ length: 20 }, () => Client.connect(portOf(host, "bad"))));
+    for (const client of clients) await client.ask("hello");
+    clients[0]?.socket.write("trap");
+    expect(await Promise.all(clients.map(({ closed }) => closed))).toEqual(clients.map(() => "ECONNRESET"));
+    const ending = await told.ending("bad");
+    expect(ending).toMatchObject({ kind: "trap", error: { code: "ERR_GUEST_TRAP", message: "unreachable" } });
+    if (ending.kind === "trap") expect(ending.error.frames.length).toBeGreaterThan(2);
+    await told.until("up", 2, "bad");
+    expect(await ask(portOf(host, "bad"), "hello")).toBe("hello");
+    expect(await neighbour.ask("hello")).toBe("hello");
+    expect(host.snapshot("bad")).toMatchObject({ restarts: 1, accepted: 21 });
+  });
+
+  test("that exits is started again on failure only, and refuses connections once it is down", async () => {
+    const { host, told } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN, restart: "never" });
+    const port = portOf(host, "echo");
+    const client = await Client.connect(port);
+    client.socket.write("exit");
+    expect(await told.until("down")).toEqual({ plugin: "echo", ending: { kind: "exit", code: 7 } });
+    expect(host.snapshot("echo").state).toBe("down");
+    await expect(Client.connect(port)).rejects.toThrow("ECONNREFUSED");
+  });
+
+  test("is restarted with back-off, and not without end", async () => {
+    const { host, told } = createHost();
+    const restart = { minDelayMs: 1, factor: 2, maxDelayMs: 3, maxRestarts: 4, windowMs: 600_000 };
+    await host.start(code, { name: "echo", run, listen: LISTEN, restart });
+    const port = portOf(host, "echo");
+    for (let start = 1; start <= 5; start++) {
+      await told.until("up", start);
+      const client = await Client.connect(port);
+      client.socket.write("trap");
+      await client.closed;
+    }
+    await told.until("down");
+    const delays = told.events.filter(({ name }) => name === "restart").map(({ details }) => details["delayMs"]);
+    expect(delays).toEqual([1, 2, 3, 3]);
+  });
+
+  test.each(["trap", "exit", "spin"])("that fails with a %s before it serves is not started", async (how) => {
+    const before = descriptors();
+    const { host } = createHost();
+    const limits = { cpuMsPerTurn: 100 };
+    const starting = host.start(code, { name: "echo", run, listen: LISTEN, env: { AT_START: how }, limits });
+    await expect(starting).rejects.toMatchObject({ name: "PluginError", code: "ERR_PLUGIN_START" });
+    expect(host.names).toEqual([]);
+    await host.close();
+    await eventually(descriptors, before);
+  });
+
+  test("with an endless start function is not started", async () => {
+    const { host } = createHost();
+    const module = wat(`(module (memory (export "memory") 1) (start $s) (func $s (loop $l (br $l)))
+      (func (export "_initialize")) (func (export "turn") (param i64) (result i32) (i32.const 0))
+      (func (export "pending") (result i32) (i32.const 0)))`);
+    const starting = host.start(module, { run, limits: { cpuMsPerTurn: 50 } });
+    await expect(starting).rejects.toThrow("cpuMsPerTurn");
+  });
+
+  test("is replaced without a refused connection, and the old one ends with its connections", async () => {
+    const { host, told } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN, stopTimeoutMs: 60_000 });
+    const port = portOf(host, "echo");
+    const old = await Client.connect(port);
+    expect(await old.ask("who")).toBe("first");
+    const replacing = host.replace("echo", second);
+    const answers: string[] = [];
+    let isOver = false;
+    const asking = (async () => {
+      while (!isOver) answers.push(await ask(port, "who"));
+    })();
+    await replacing;
+    isOver = true;
+    await asking;
+    expect(new Set([...answers, "first", "second"])).toEqual(new Set(["first", "second"]));
+    expect(await ask(port, "who")).toBe("second");
+    expect(await old.ask("who")).toBe("first");
+    await old.end();
+    expect(await told.ending()).toEqual({ kind: "stopped", isGraceful: true });
+    expect(host.snapshot("echo")).toMatchObject({ replacements: 1, restarts: 0, state: "running" });
+  });
+
+  test("goes on where its replacement does not come up", async () => {
+    const { host } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN });
+    const port = portOf(host, "echo");
+    const replacing = host.replace("echo", second, { run, listen: [`127.0.0.1:${port}`], env: { AT_START: "trap" } });
+    await expect(replacing).rejects.toMatchObject({ code: "ERR_PLUGIN_START" });
+    expect(await ask(port, "who")).toBe("first");
+    expect(host.snapshot("echo")).toMatchObject({ replacements: 0, state: "running" });
+  });
+
+  test("has its output as lines", async () => {
+    const { host, told } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN, stdio: "lines" });
+    await ask(portOf(host, "echo"), "say");
+    expect(await told.until("line")).toEqual({ plugin: "echo", stream: "stdout", line: "one line" });
+  });
+
+  test("ends when its lifetime is over", async () => {
+    const { host, told } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN, limits: { lifetimeMs: 20 } });
+    expect((await told.until("limit"))["limit"]).toBe("lifetimeMs");
+    await told.until("down");
+    expect(host.snapshot("echo").state).toBe("down");
+  });
+});
+
+describe("a command", () => {
+  test("runs isolated, where it may block", async () => {
+    const { host } = createHost();
+    await host.start(command, { name: "echo", listen: LISTEN });
+    expect(await ask(portOf(host, "echo"), "who")).toBe("third");
+    await host.stop("echo");
+  });
+
+  test("does not run shared", async () => {
+    const { host } = createHost();
+    const starting = host.start(command, { name: "echo", run: "shared", listen: LISTEN });
+    await expect(starting).rejects.toMatchObject({ code: "ERR_PLUGIN_BLOCKING" });
+  });
+});
+
+describe("a host", () => {
+  test("has each name once, and says which it does not have", async () => {
+    const { host } = createHost();
+    await host.start(code, { name: "echo", run: "shared", listen: LISTEN });
+    await expect(host.start(code, { name: "echo", listen: LISTEN })).rejects.toMatchObject({ code: "ERR_PLUGIN_NAME" });
+    await expect(host.stop("other")).rejects.toMatchObject({ code: "ERR_PLUGIN_NAME" });
+    await expect(host.replace("other", second)).rejects.toMatchObject({ code: "ERR_PLUGIN_NAME" });
+    expect(() => host.snapshot("other")).toThrow("there is no plugin named other");
+    expect(host.snapshot().map(({ name }) => name)).toEqual(["echo"]);
+  });
+
+  test("that is closed starts nothing, and one that is being started is stopped", async () => {
+    const { host } = createHost();
+    const starting = host.start(code, { name: "echo", listen: LISTEN });
+    const closing = host.close({ timeoutMs: 0 });
+    await expect(starting).rejects.toMatchObject({ name: "PluginError" });
+    await closing;
+    await expect(host.start(code)).rejects.toMatchObject({ code: "ERR_PLUGIN_HOST_CLOSED" });
+  });
+
+  test("refuses wrong arguments and modules by name", async () => {
+    const { host } = createHost();
+    await expect(host.start(code, { run: "both" as "shared" })).rejects.toMatchObject({ code: "ERR_INVALID_POLICY" });
+    await expect(host.start(7 as unknown as string)).rejects.toThrow(TypeError);
+    await expect(host.start(code, { name: "" })).rejects.toThrow(TypeError);
+    await expect(host.start("/nowhere/plugin.wasm")).rejects.toMatchObject({ code: "ENOENT" });
+    await expect(host.start(Uint8Array.of(1, 2, 3))).rejects.toMatchObject({ code: "ERR_PLUGIN_FORMAT" });
+    const nothing = wat(`(module (memory (export "memory") 1))`);
+    await expect(host.start(nothing)).rejects.toMatchObject({ code: "ERR_GUEST_EXPORTS" });
+    const foreign = wat(`(module (import "env" "f" (func)) (memory (export "memory") 1) (func (export "_start")))`);
+    await expect(host.start(foreign)).rejects.toMatchObject({ cause: { code: "ERR_GUEST_IMPORTS" } });
+    const large = wat(`(module (memory (export "memory") 3) (func (export "_start")))`);
+    await expect(host.start(large, { limits: { maxMemoryBytes: 131_072 } })).rejects.toMatchObject({
+      code: "ERR_PLUGIN_MEMORY",
+    });
+  });
+
+  test("takes a path, and compiles the same bytes once", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "plugin-"));
+    try {
+      const path = join(directory, "echo.wasm");
+      writeFileSync(path, first);
+      const { host } = createHost();
+      expect(await host.start(path, { run: "shared", listen: LISTEN })).toBe("echo.wasm");
+      expect(await compilePlugin(path)).toBe(await compilePlugin(path));
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
+  });
+
+  test("goes on where a listener of its events throws", async () => {
+    const { host, told } = createHost();
+    host.on("up", () => {
+      throw new Error("of a listener");
+    });
+    await host.start(code, { name: "echo", run: "shared", listen: LISTEN });
+    await told.until("up");
+    expect(await ask(portOf(host, "echo"), "hello")).toBe("hello");
+  });
+});

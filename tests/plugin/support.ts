@@ -1,0 +1,190 @@
+/**
+ * Owns plugins for tests: guests that do what the first word of a message says, and clients that talk to them. Knows the
+ * public API; knows nothing of how plugins are run.
+ */
+
+import { readdirSync, readlinkSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+import { type PluginEnding, PluginHost, type PluginHostEvents } from "wasyncore/plugin";
+import { buildGuest } from "../assembly/programs.js";
+import { requireBuild } from "../support/processes.js";
+
+const SOURCE = `
+import { Dispatcher, DispatcherWithSend, loop, Socket, SocketAddress } from "wasyncore";
+import { takeListener, environmentVariable, exitNow } from "wasyncore/guest";
+
+@external("wasi_snapshot_preview1", "proc_exit") declare function proc_exit(code: i32): void;
+
+function breakDown(): void { unreachable(); }
+
+class Handler extends DispatcherWithSend {
+  override handleRead(): void {
+    const data = this.recv(65536);
+    if (data.length == 0) return;
+    const text = String.UTF8.decode(data.buffer);
+    if (text == "spin") while (true) {}
+    if (text == "trap") breakDown();
+    if (text == "exit") proc_exit(7);
+    if (text == "grow") {
+      while (memory.grow(1) >= 0) {}
+      this.send(Uint8Array.wrap(String.UTF8.encode(memory.size().toString())));
+    } else if (text == "flood") {
+      for (let i = 0; i < 100; i++) this.send(new Uint8Array(1 << 20));
+    } else if (text == "say") {
+      console.log("one line");
+      this.send(data);
+    } else if (text == "who") {
+      this.send(Uint8Array.wrap(String.UTF8.encode("VERSION")));
+    } else this.send(data);
+  }
+  override handleClose(): void { this.close(); }
+}
+
+class Server extends Dispatcher {
+  override handleAccepted(socket: Socket, _address: SocketAddress): void { new Handler(socket); }
+}
+
+if (environmentVariable("AT_START") == "spin") while (true) {}
+if (environmentVariable("AT_START") == "trap") breakDown();
+if (environmentVariable("AT_START") == "exit") proc_exit(3);
+new Server(takeListener());
+`;
+
+/** How a guest runs, and what is built for that. */
+export type Way = "isolated" | "shared";
+export const WAYS: readonly Way[] = ["isolated", "shared"];
+
+/** A guest that takes turns, or a command that runs its own loop. It answers "who" with its version. */
+export function buildPlugin(version: string, isCommand = false): Promise<Uint8Array> {
+  const source = SOURCE.replace("VERSION", version);
+  return isCommand ? buildGuest(`${source}loop();`) : buildGuest(source, "--reactor");
+}
+
+/** A host that is closed when the test ends, and what it has told. */
+export function createHost(): { host: PluginHost; told: Told } {
+  requireBuild("dist/plugin/index.js");
+  const host = new PluginHost();
+  onTestFinished(() => host.close({ timeoutMs: 0 }));
+  return { host, told: new Told(host) };
+}
+
+export class Told {
+  readonly #waiting: (() => void)[] = [];
+  readonly events: { readonly name: keyof PluginHostEvents; readonly details: Record<string, unknown> }[] = [];
+
+  constructor(host: PluginHost) {
+    for (const name of ["up", "exit", "restart", "down", "replaced", "limit", "line"] as const) {
+      host.on(name, (details: object) => {
+        this.events.push({ name, details: { ...details } });
+        for (const wake of this.#waiting.splice(0)) wake();
+      });
+    }
+  }
+
+  /** Waits until there were `count` events of a name, of one plugin where it is given. @returns the last of them */
+  async until(name: keyof PluginHostEvents, count = 1, plugin?: string): Promise<Record<string, unknown>> {
+    while (true) {
+      const found = this.events.filter(
+        (each) => each.name === name && (plugin === undefined || each.details["plugin"] === plugin),
+      );
+      const last = found[count - 1];
+      if (last !== undefined) return last.details;
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  async ending(plugin?: string): Promise<PluginEnding> {
+    return (await this.until("exit", 1, plugin))["ending"] as PluginEnding;
+  }
+}
+
+export function portOf(host: PluginHost, name: string): number {
+  const [listener] = host.snapshot(name).listeners;
+  if (listener?.address.port === undefined) throw new Error(`${name} has no port`);
+  return listener.address.port;
+}
+
+/** A connection of a client. */
+export class Client {
+  readonly socket: Socket;
+  /** "end", or the code of the error. */
+  readonly closed: Promise<string>;
+  #received = "";
+  #wake: () => void = () => undefined;
+  #end: string | undefined;
+
+  private constructor(socket: Socket) {
+    this.socket = socket;
+    let code = "end";
+    socket.setEncoding("latin1");
+    socket.on("data", (text: string) => {
+      this.#received += text;
+      this.#wake();
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => (code = error.code ?? error.message));
+    this.closed = new Promise((resolve) => {
+      socket.once("close", () => {
+        this.#end = code;
+        this.#wake();
+        resolve(code);
+      });
+    });
+  }
+
+  /** Rejects where the connection is refused. */
+  static async connect(port: number): Promise<Client> {
+    const socket = connect(port, "127.0.0.1");
+    const client = new Client(socket);
+    await new Promise<void>((resolve, reject) => {
+      socket.once("connect", resolve);
+      socket.once("error", reject);
+    });
+    onTestFinished(() => void socket.destroy());
+    return client;
+  }
+
+  /** Sends a message, and waits for an answer. @returns it; "" or an error's code where the connection ends without one */
+  async ask(message: string): Promise<string> {
+    this.#received = "";
+    this.socket.write(message);
+    while (this.#received === "" && this.#end === undefined) {
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    return this.#received === "" && this.#end !== "end" ? String(this.#end) : this.#received;
+  }
+
+  /** Ends the connection, and waits for its end. */
+  async end(): Promise<void> {
+    this.socket.end();
+    await this.closed;
+  }
+}
+
+/** One question on a connection of its own. */
+export async function ask(port: number, message: string): Promise<string> {
+  const client = await Client.connect(port);
+  const answer = await client.ask(message);
+  await client.end();
+  return answer;
+}
+
+/** Descriptors of this process: what they lead to. Empty where that is not told. */
+export function descriptors(): string[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc/self/fd")
+    .map((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).replace(/:\[\d+\]$/, "");
+      } catch {
+        return "";
+      }
+    })
+    .filter((target) => target !== "")
+    .toSorted();
+}
+
+/** Threads of this process. */
+export function threads(): number {
+  return process.platform === "linux" ? readdirSync("/proc/self/task").length : 0;
+}

@@ -1,0 +1,347 @@
+/** Statistics that a program serves, and `wasyncore top`, which shows them. */
+
+import { once } from "node:events";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { loop, loopSync, serveStats, type StatsServer } from "wasyncore";
+import type { Report } from "../../host/stats/report.js";
+import { view } from "../../host/cli/top-view.js";
+import { Recorder } from "../support/handlers.js";
+import { captureLog } from "../support/log.js";
+import { type Ending, requireBuild, ROOT, Running, startScript } from "../support/processes.js";
+import { newMap } from "../support/runs.js";
+import { bytes, connectedPair } from "../support/sockets.js";
+
+let runtime = "";
+
+beforeEach(() => {
+  runtime = mkdtempSync(join(tmpdir(), "wasyncore-stats-"));
+  vi.stubEnv("XDG_RUNTIME_DIR", runtime);
+  onTestFinished(() => {
+    vi.unstubAllEnvs();
+    rmSync(runtime, { recursive: true, force: true });
+  });
+});
+
+/** A connection to a server of statistics. */
+class Asking {
+  readonly socket: Socket;
+  readonly #lines: AsyncIterator<string>;
+
+  private constructor(path: string) {
+    this.socket = connect(path);
+    this.socket.on("error", () => undefined);
+    this.#lines = createInterface({ input: this.socket })[Symbol.asyncIterator]();
+    onTestFinished(() => void this.socket.destroy());
+  }
+
+  static async to({ path }: StatsServer): Promise<Asking> {
+    const asking = new Asking(path);
+    await once(asking.socket, "connect");
+    return asking;
+  }
+
+  async report(): Promise<Report> {
+    this.socket.write("\n");
+    const { value } = (await this.#lines.next()) as { value: string };
+    return JSON.parse(value) as Report;
+  }
+}
+
+describe("serveStats", () => {
+  test("answers with the map's counters, its busiest channels and its slowest callback", async () => {
+    const map = newMap();
+    const server = serveStats({ map });
+    const [ours, theirs] = connectedPair();
+    const [quietSocket] = connectedPair();
+    const quiet = new Recorder(quietSocket, map);
+    const channel = new Recorder(ours, map);
+    const ended = loop({ map });
+    const asking = await Asking.to(server);
+    await asking.report();
+    theirs.send(bytes("hello"));
+    await expect.poll(() => channel.text).toBe("hello");
+    await expect
+      .poll(async () => (await asking.report()).maps[0])
+      .toMatchObject({ bytesIn: 5, bytesOut: 0, channels: [{ bytesIn: 5, state: "connected" }, { bytesIn: 0 }] });
+    const report = await asking.report();
+    expect(report).toMatchObject({ version: 1, pid: process.pid, node: process.version });
+    expect(report.maps[0]?.stats).toEqual(expect.objectContaining({ timersNow: 0, channelsNow: 4 }));
+    expect(report.maps[0]?.channels.map(({ name }) => name)).toEqual(["Recorder", "Recorder"]);
+    // The statistics' own channels do not keep the loop going.
+    channel.close();
+    quiet.close();
+    await ended;
+    server.close();
+  });
+
+  test("the socket is for the user alone, and is gone after close", () => {
+    const map = newMap();
+    const server = serveStats({ map });
+    expect(server.path).toBe(join(runtime, "wasyncore", `${process.pid}.sock`));
+    expect(statSync(server.path).mode & 0o777).toBe(0o600);
+    expect(statSync(join(runtime, "wasyncore")).mode & 0o777).toBe(0o700);
+    expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "EADDRINUSE" }));
+    server.close();
+    server.close();
+    expect(existsSync(server.path)).toBe(false);
+    serveStats({ map }).close();
+    loopSync({ map });
+  });
+
+  test("refuses a directory that others may enter, and options that it does not know", () => {
+    const map = newMap();
+    mkdirSync(join(runtime, "wasyncore"));
+    chmodSync(join(runtime, "wasyncore"), 0o755);
+    expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY" }));
+    expect(() => serveStats({ port: 80 } as object)).toThrow(/port/);
+    expect(() => serveStats({ maps: [{}] as never, path: join(runtime, "s") })).toThrow(/"options.maps"/);
+    expect(() => serveStats({ map, path: 5 as never })).toThrow(/"options.path"/);
+    expect(map.size).toBe(0);
+  });
+
+  test("a flood of requests without a reader costs one report at a time, and others are served", async () => {
+    const map = newMap();
+    const server = serveStats({ map });
+    // Keeps the loop going, which a server of statistics does not.
+    const timer = map.callEvery(1, () => {});
+    const ended = loop({ map });
+    const flooder = await Asking.to(server);
+    flooder.socket.pause();
+    for (let i = 0; i < 200; i++) flooder.socket.write("\n".repeat(10_000));
+    const asking = await Asking.to(server);
+    const first = await asking.report();
+    const second = await asking.report();
+    expect(second.pid).toBe(first.pid);
+    const pending = [...map.values()].map((channel) => (channel as { outBufferLength?: number }).outBufferLength ?? 0);
+    expect(Math.max(...pending)).toBeLessThan(100_000);
+    // More peers than are served.
+    const many = await Promise.all(Array.from({ length: 10 }, () => Asking.to(server)));
+    await expect.poll(() => many.filter(({ socket }) => socket.readableEnded || socket.closed).length).toBe(4);
+    for (const { socket } of [flooder, asking, ...many]) socket.destroy();
+    await expect.poll(() => map.size).toBe(1);
+    timer.cancel();
+    await ended;
+    server.close();
+  });
+});
+
+test("clients that send anything, and that leave in the middle of an answer, disturb nobody", async () => {
+  const map = newMap();
+  const server = serveStats({ map });
+  const timer = map.callEvery(1, () => {});
+  const log = captureLog();
+  const ended = loop({ map });
+  for (const data of [
+    Buffer.alloc(200_000, 0xff),
+    Buffer.from("GET / HTTP/1.1\r\n\r\n"),
+    Buffer.from([10, 10, 0, 10]),
+  ]) {
+    const { socket } = await Asking.to(server);
+    socket.write(data);
+    await new Promise(setImmediate);
+    // What was not read of the answer makes it a reset.
+    socket.destroy();
+  }
+  const asking = await Asking.to(server);
+  expect(await asking.report()).toMatchObject({ version: 1, pid: process.pid });
+  asking.socket.destroy();
+  await expect.poll(() => map.size).toBe(1);
+  timer.cancel();
+  await ended;
+  expect(log).toEqual([]);
+  server.close();
+});
+
+test("a channel whose class cannot describe it is left out of the report", async () => {
+  class Odd extends Recorder {
+    override describe(): never {
+      throw new Error("no");
+    }
+  }
+  const map = newMap();
+  const server = serveStats({ map });
+  const [ours] = connectedPair();
+  const [others] = connectedPair();
+  const channels = [new Odd(ours, map), new Recorder(others, map)];
+  const ended = loop({ map });
+  const asking = await Asking.to(server);
+  expect((await asking.report()).maps[0]?.channels.map(({ name }) => name)).toEqual(["Recorder"]);
+  asking.socket.destroy();
+  for (const channel of channels) channel.close();
+  await ended;
+  server.close();
+});
+
+describe("wasyncore top", () => {
+  function top(...parameters: string[]): Running {
+    requireBuild("dist/cli/main.js");
+    const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
+    return new Running(process.execPath, ["dist/cli/main.js", "top", ...parameters], ROOT, { env });
+  }
+
+  /** A program that serves its statistics, and says so. */
+  async function serving(body = "", way = "await loop()"): Promise<Running> {
+    requireBuild("dist/index.js");
+    const script = `
+      import { loop, loopSync, serveStats, socketMap } from "wasyncore";
+      serveStats();
+      socketMap.callEvery(5, function beat() { ${body} });
+      console.log("serving");
+      ${way};`;
+    const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
+    const running = new Running(process.execPath, ["--input-type=module", "--eval", script], ROOT, { env });
+    await running.line(/^serving$/);
+    return running;
+  }
+
+  test.for(["await loop()", "loopSync()"])("--once shows a program that runs %s", async (way) => {
+    const { child } = await serving("", way);
+    const { code, stdout, stderr } = await top("--pid", String(child.pid), "--once", "--interval", "0.3").ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toMatch(new RegExp(`^pid ${child.pid} `));
+    expect(stdout).toMatch(/timers 1 {2}turns\/s \d/);
+    expect(stdout).toMatch(/slowest callback: beat of a timer, \d+\.\d\d ms/);
+    // oxlint-disable-next-line no-control-regex
+    expect(stdout).not.toMatch(/\u001b/);
+  });
+
+  test("--json prints reports, until SIGINT", async () => {
+    const program = await serving("for (const end = performance.now() + 3; performance.now() < end;);");
+    const running = top("--json", "--interval", "0.2");
+    const [line] = await running.line(/^\{.*"slowest":\{.*\}$/);
+    const report = JSON.parse(line) as Report;
+    expect(report.pid).toBe(program.child.pid);
+    expect(report.maps[0]?.slowest).toMatchObject({ callback: "beat" });
+    running.child.kill("SIGINT");
+    expect(await running.ended).toMatchObject({ code: 0, signal: null, stderr: "" });
+  });
+
+  test("says what is the matter", async () => {
+    const refuse = async (message: RegExp, code: number, ...parameters: string[]): Promise<void> => {
+      const ended: Ending = await top(...parameters).ended;
+      expect(ended).toMatchObject({ code, stdout: "", stderr: expect.stringMatching(message) });
+    };
+    await refuse(/^wasyncore: no process serves its statistics: a program must call serveStats\(\)\n$/, 1);
+    await refuse(/process \d+ does not serve its statistics/, 1, "--pid", String(process.pid));
+    await refuse(/--pid 0x5: a process id/, 2, "--pid", "0x5");
+    await refuse(/--interval 0: a number of seconds/, 2, "--interval", "0");
+    await refuse(/nothing serves statistics at/, 1, "--socket", join(runtime, "none.sock"));
+    const [one, two] = [await serving(), await serving()];
+    const { code, stderr } = await top().ended;
+    expect(code).toBe(1);
+    for (const { child } of [one, two]) expect(stderr).toContain(`--pid ${child.pid}`);
+  });
+
+  test("removes the socket of a process that was killed", async () => {
+    const killed = await serving();
+    const { pid = 0 } = killed.child;
+    const path = join(runtime, "wasyncore", `${pid}.sock`);
+    killed.child.kill("SIGKILL");
+    await killed.ended;
+    expect(existsSync(path)).toBe(true);
+    expect(await top("--pid", String(pid)).ended).toMatchObject({
+      code: 1,
+      stderr: `wasyncore: process ${pid} is not running\n`,
+    });
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("a socket that a killed process has left is used again", async () => {
+    const path = join(runtime, "stats.sock");
+    const script = `
+      import { serveStats } from "wasyncore";
+      serveStats({ path: ${JSON.stringify(path)} });
+      process.kill(process.pid, "SIGKILL");`;
+    expect(await startScript(script).ended).toMatchObject({ signal: "SIGKILL" });
+    expect(existsSync(path)).toBe(true);
+    const map = newMap();
+    const server = serveStats({ map, path });
+    const timer = map.callEvery(1, () => {});
+    const ended = loop({ map });
+    expect(await (await Asking.to(server)).report()).toMatchObject({ pid: process.pid });
+    timer.cancel();
+    await ended;
+    server.close();
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("--pid finds the worker thread that serves, and removes what an ended one has left", async () => {
+    requireBuild("dist/index.js");
+    const worker = `
+      import { parentPort } from "node:worker_threads";
+      import { loop, serveStats, socketMap } from "wasyncore";
+      parentPort.postMessage(serveStats().path);
+      socketMap.callEvery(5, function beat() {});
+      await loop();`;
+    // A thread that imports the package closes what its workers leave open.
+    const script = `
+      import "wasyncore";
+      import { Worker } from "node:worker_threads";
+      const thread = new Worker(${JSON.stringify(worker)}, { eval: true });
+      thread.once("message", (path) => console.log("thread " + path));
+      process.once("SIGUSR2", async () => {
+        await thread.terminate();
+        console.log("ended");
+      });
+      setInterval(() => {}, 1000);`;
+    const env = { ...process.env, XDG_RUNTIME_DIR: runtime };
+    const program = new Running(process.execPath, ["--input-type=module", "--eval", script], ROOT, { env });
+    const [, path = ""] = await program.line(/^thread (.*)$/);
+    const { pid = 0 } = program.child;
+    expect(path).toBe(join(runtime, "wasyncore", `${pid}-1.sock`));
+    const shown = await top("--pid", String(pid), "--once", "--interval", "0.2").ended;
+    expect([shown.code, shown.stderr]).toEqual([0, ""]);
+    expect(shown.stdout).toMatch(/slowest callback: beat of a timer/);
+    program.child.kill("SIGUSR2");
+    await program.line(/^ended$/);
+    const after = await top("--pid", String(pid), "--once").ended;
+    expect(after.stderr).toBe(`wasyncore: process ${pid} does not serve its statistics: it must call serveStats()\n`);
+    expect(existsSync(path)).toBe(false);
+  });
+
+  test("a process that ends removes its socket, and top says so", async () => {
+    const program = await serving("", 'process.on("SIGTERM", () => process.exit(0)); await loop()');
+    const path = join(runtime, "wasyncore", `${program.child.pid}.sock`);
+    const running = top("--json", "--interval", "0.2");
+    await running.line(/^\{/);
+    program.child.kill("SIGTERM");
+    expect(await program.ended).toMatchObject({ code: 0 });
+    expect(existsSync(path)).toBe(false);
+    const { code, stderr } = await running.ended;
+    expect([code, stderr]).toEqual([1, "wasyncore: the process has ended, or no longer serves\n"]);
+  });
+});
+
+test("a report is shown without the control characters that it holds, and within its size", () => {
+  const report = (atMs: number, bytesIn: number): Report => ({
+    ...{ version: 1, pid: 7, program: "evil\u001b[2J.js", node: "v20.0.0", atMs, uptimeMs: 90_000_000, rssBytes: 5e7 },
+    cpuMs: atMs / 2,
+    maps: [
+      {
+        stats: { turns: atMs } as never,
+        bytesIn,
+        bytesOut: 0,
+        slowest: undefined,
+        channels: [
+          {
+            ...{ name: "Chat\u0007", fd: 9, state: "connected", local: "/tmp/\u009b31m", remote: undefined },
+            ...{ bytesIn, bytesOut: 0, pendingOutput: 1500, moved: 2_500_000 },
+          },
+        ],
+      },
+    ],
+  });
+  const text = view(report(0, 0), report(1000, 2_500_000), { columns: 90, rows: 20, colors: false });
+  // oxlint-disable-next-line no-control-regex
+  expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  expect(text).toContain("up 1d 1h  CPU 50%  memory 50.0 MB");
+  expect(text).toContain("turns/s 1000");
+  expect(text).toMatch(/Chat\? +9 connected +2\.5 MB +2\.5 MB +0 B +1\.5 kB/);
+  expect(Math.max(...text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(90);
+  expect(view(report(0, 0), report(1, 0), { columns: 90, rows: 2, colors: true }).split("\n")).toHaveLength(3);
+});
