@@ -35,7 +35,8 @@ export function createPathCalls(descriptors: Descriptors, tree: FileTree): PathC
     statusBeneath: (fd, path, follow) => beneath(fd, path, (directory) => tree.status(directory, path, follow)),
     setTimesBeneath: (fd, path, follow, accessed, modified) =>
       beneath(fd, path, (directory) => tree.setTimes(directory, path, follow, accessed, modified)),
-    makeDirectoryBeneath: (fd, path, mode) => beneath(fd, path, (directory) => tree.makeDirectory(directory, path, mode)),
+    makeDirectoryBeneath: (fd, path, mode) =>
+      beneath(fd, path, (directory) => tree.makeDirectory(directory, path, mode)),
     removeFileBeneath: (fd, path) => beneath(fd, path, (directory) => tree.removeFile(directory, path)),
     removeDirectoryBeneath: (fd, path) => beneath(fd, path, (directory) => tree.removeDirectory(directory, path)),
     renameBeneath: (fromFd, from, toFd, to) =>

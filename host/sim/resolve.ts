@@ -88,5 +88,8 @@ export function pathFailure(path: string): number {
 
 /** Its names, the first one at the end. */
 function namesOf(path: string): string[] {
-  return path.split("/").filter((name) => name !== "").toReversed();
+  return path
+    .split("/")
+    .filter((name) => name !== "")
+    .toReversed();
 }

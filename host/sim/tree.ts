@@ -7,7 +7,7 @@ import type { FileStatus, FileTime } from "../backend/backend.js";
 import { lengthOf } from "./bytes.js";
 import { E, type SimFile } from "./file.js";
 import { Open, OpenDirectory, OpenFile, OpenPath } from "./files.js";
-import { Inode, Permission, type Volume } from "./inode.js";
+import { type Inode, Permission, type Volume } from "./inode.js";
 import { DirectoryInode, FileInode, LinkInode, SocketInode } from "./nodes.js";
 import { pathFailure, type Place, resolve } from "./resolve.js";
 

@@ -4,17 +4,7 @@ import { constants } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Backend, type DirectoryEntry, type FileStatus, Ready } from "../../host/backend/backend.js";
 import type { System } from "./system.js";
-import {
-  bytes,
-  closeOwned,
-  connectedPair,
-  ERRNO,
-  owned,
-  ownedPair,
-  ownedSet,
-  text,
-  waitFor,
-} from "./support.js";
+import { bytes, closeOwned, connectedPair, ERRNO, owned, ownedPair, ownedSet, text, waitFor } from "./support.js";
 
 export function describeFiles(backend: Backend, system: System): void {
   describe("descriptors", () => {

@@ -21,10 +21,7 @@ export function describePaths(backend: Backend, system: System): void {
       expect([backend.makeDirectoryBeneath(fd, "a", 0o777), backend.makeDirectoryBeneath(fd, "a/b", 0o777)]).toEqual([
         0, 0,
       ]);
-      expect([backend.renameBeneath(fd, "file", fd, "a/b/c"), base.read("inside/a/b/c")]).toEqual([
-        0,
-        "text",
-      ]);
+      expect([backend.renameBeneath(fd, "file", fd, "a/b/c"), base.read("inside/a/b/c")]).toEqual([0, "text"]);
       expect([backend.linkBeneath(fd, "a/b/c", fd, "second"), backend.symlinkBeneath(fd, "link", "a/b/c")]).toEqual([
         0, 0,
       ]);
