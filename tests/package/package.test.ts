@@ -171,22 +171,14 @@ test("the package is small, and has what it needs and no more", async () => {
   expect(maps.toSorted()).toEqual(library.toSorted());
 });
 
-test("the source map has the TypeScript, and stack traces name its lines", async () => {
+test("stack traces name the lines of the TypeScript, which is not in the package", async () => {
   writeFileSync(join(project, "throws.mjs"), `import { Socket } from "wasyncore";\nSocket.fromDescriptor(-1);\n`);
   const running = start(process.execPath, ["--enable-source-maps", "throws.mjs"], project);
   const { stderr } = await running.ended;
   const [, file = "", line = "0"] = /\/host\/(net\/making\.ts):(\d+)/.exec(stderr) ?? [];
   const source = readFileSync(join(ROOT, "host", file), "utf8").split("\n");
   expect(source.slice(Number(line) - 1, Number(line) + 1).join("\n")).toContain("checkDescriptor(");
-  const map = JSON.parse(readFileSync(join(ROOT, "dist/wasyncore.js.map"), "utf8")) as {
-    sources: string[];
-    sourcesContent: (string | null)[];
-  };
-  const held = map.sourcesContent[map.sources.findIndex((name) => name.endsWith(file))]?.split("\n") ?? [];
-  expect(held.length).toBe(source.length);
-  expect(held[Number(line) - 1]).toBe(source[Number(line) - 1]);
-  // The engine is in the JavaScript: "\0asm" in base64.
-  expect(map.sourcesContent.some((text) => text?.includes("AGFzbQ"))).toBe(false);
+  expect(JSON.parse(readFileSync(join(ROOT, "dist/wasyncore.js.map"), "utf8"))).not.toHaveProperty("sourcesContent");
 });
 
 test("publint and attw find nothing to say", async () => {

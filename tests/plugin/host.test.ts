@@ -1,9 +1,9 @@
 /** Plugins from their start to their end, in both ways to run. */
 
-import { writeFileSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { compilePlugin, PluginHost, type PluginCode } from "wasyncore/plugin";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { wat } from "../guest/modules.js";
@@ -179,6 +179,30 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     await host.start(code, { name: "echo", run, listen: LISTEN, stdio: "lines" });
     await ask(portOf(host, "echo"), "say");
     expect(await told.until("line")).toEqual({ plugin: "echo", stream: "stdout", line: "one line" });
+  });
+
+  test("has the files beneath the directories that it is granted, and no others", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "wasyncore-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    mkdirSync(join(directory, "shared"));
+    writeFileSync(join(directory, "shared/note.txt"), "a note");
+    writeFileSync(join(directory, "secret.txt"), "a secret");
+    symlinkSync("../secret.txt", join(directory, "shared/link.txt"));
+    const before = descriptors();
+    const { host } = createHost();
+    const dirs = [`${directory}/shared::/data:ro`];
+    await host.start(code, { name: "files", run, listen: LISTEN, dirs });
+    const port = portOf(host, "files");
+    expect(await ask(port, "read note.txt")).toBe("a note");
+    // perm, and rofs for what would write.
+    expect(await ask(port, "read ../secret.txt")).toBe("errno 63");
+    expect(await ask(port, "read link.txt")).toBe("errno 63");
+    expect(await ask(port, "write note.txt")).toBe("errno 69");
+    await expect(host.start(code, { name: "none", run, dirs: [`${directory}/none::/data`] })).rejects.toThrow(
+      expect.objectContaining({ message: expect.stringContaining("there is no such directory") as string }),
+    );
+    await host.close();
+    await eventually(descriptors, before);
   });
 
   test("ends when its lifetime is over", async () => {

@@ -15,6 +15,26 @@ import { Dispatcher, DispatcherWithSend, loop, Socket, SocketAddress } from "was
 import { takeListener, environmentVariable, exitNow } from "wasyncore/guest";
 
 @external("wasi_snapshot_preview1", "proc_exit") declare function proc_exit(code: i32): void;
+@external("wasi_snapshot_preview1", "path_open")
+declare function path_open(
+  fd: i32, look: i32, path: usize, length: i32, flags: i32, base: u64, inheriting: u64, fdflags: i32, result: usize,
+): i32;
+@external("wasi_snapshot_preview1", "fd_read")
+declare function fd_read(fd: i32, vectors: usize, count: i32, result: usize): i32;
+
+/** What is in a file of the directory that follows the listening socket, or "errno N". */
+function contentOf(path: string, wantsToWrite: bool): string {
+  const name = String.UTF8.encode(path);
+  const words = new StaticArray<u32>(4);
+  const at = changetype<usize>(words);
+  let failed = path_open(4, 1, changetype<usize>(name), name.byteLength, 0, wantsToWrite ? 0x42 : 2, 0, 0, at);
+  if (failed != 0) return "errno " + failed.toString();
+  const data = new ArrayBuffer(64);
+  words[1] = <u32>changetype<usize>(data);
+  words[2] = 64;
+  failed = fd_read(words[0], at + 4, 1, at + 12);
+  return failed != 0 ? "errno " + failed.toString() : String.UTF8.decodeUnsafe(changetype<usize>(data), words[3]);
+}
 
 function breakDown(): void { unreachable(); }
 
@@ -34,6 +54,10 @@ class Handler extends DispatcherWithSend {
     } else if (text == "say") {
       console.log("one line");
       this.send(data);
+    } else if (text.startsWith("read ")) {
+      this.send(Uint8Array.wrap(String.UTF8.encode(contentOf(text.substring(5), false))));
+    } else if (text.startsWith("write ")) {
+      this.send(Uint8Array.wrap(String.UTF8.encode(contentOf(text.substring(6), true))));
     } else if (text == "who") {
       this.send(Uint8Array.wrap(String.UTF8.encode("VERSION")));
     } else this.send(data);

@@ -91,10 +91,23 @@ export function contextOf(options: WrapTlsOptions): SecureContext {
   if (context === undefined) {
     const secureOptions = (options.secureOptions ?? 0) | nodeCrypto().constants.SSL_OP_NO_RENEGOTIATION;
     const defaults = options.isServer === true ? serverDefaults() : {};
-    context = nodeTls().createSecureContext({ ...defaults, ...options, secureOptions });
+    context = createContext({ ...defaults, ...options, secureOptions });
     contexts.set(options, context);
   }
   return context;
+}
+
+/** What OpenSSL says of a certificate does not name the option. @throws what Node throws, with Node's code */
+function createContext(options: SecureContextOptions): SecureContext {
+  try {
+    return nodeTls().createSecureContext(options);
+  } catch (error) {
+    if (error instanceof Error) {
+      const given = ["cert", "key", "ca", "crl", "pfx"].filter((name) => name in options);
+      error.message = `TLS options that Node cannot use (given: ${given.join(", ") || "no certificate"}): ${error.message}`;
+    }
+    throw error;
+  }
 }
 
 /** Node's defaults of `tls.createServer`. Sessions of another program are not resumed. */
