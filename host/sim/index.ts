@@ -11,4 +11,5 @@ export {
   type Injection,
 } from "./fault-table.js";
 export type { HostOptions, Program, SimHost } from "./public-host.js";
-export { type RunEnd, type RunOptions, SimWorld, type WorldOptions } from "./world.js";
+export type { RunEnd, RunOptions } from "./runner.js";
+export { SimWorld, type WorldOptions } from "./world.js";

@@ -1,5 +1,5 @@
 /**
- * Owns a simulated world: its time, its hosts, its faults, and how far it is run. Knows hosts; knows no socket.
+ * Owns a simulated world: its hosts, the network between them, and its faults. Knows hosts; knows no socket.
  */
 
 import {
@@ -13,17 +13,16 @@ import {
   checkString,
   rangeError,
 } from "../backend/check.js";
-import { LoopError } from "../backend/errors.js";
 import { type Ip, ipOf, isAny, isLoopback, isMulticast } from "./addresses.js";
 import type { OpenCount } from "./descriptors.js";
-import { E } from "./file.js";
 import type { FaultFilter, FaultTable, Injection } from "./fault-table.js";
 import { Faults } from "./faults.js";
 import { type Around, Machine } from "./host.js";
-import { type Course, TURN_NS } from "./loops.js";
+import type { Course } from "./loops.js";
 import { Names } from "./names.js";
 import { type Cut, Network } from "./network.js";
 import type { HostOptions, SimHost } from "./public-host.js";
+import { type RunEnd, Runner, type RunOptions } from "./runner.js";
 import { planSchedules } from "./schedule.js";
 import { Timeline } from "./timeline.js";
 import { Trace, TraceHash } from "./trace.js";
@@ -49,22 +48,8 @@ export interface WorldOptions {
   readonly limitMs?: number;
 }
 
-/** How far a world is run. */
-export interface RunOptions {
-  /** Until this time, in milliseconds since the world began. Default: the world's limit. */
-  readonly untilMs?: number;
-  /** At most so many turns of all loops together. */
-  readonly turns?: number;
-  /** Until it returns true; called between turns. */
-  readonly until?: () => boolean;
-}
-
-/** Why a run ended. */
-export type RunEnd = "until" | "time" | "turns" | "idle";
-
 const WORLD_OPTIONS = ["seed", "start", "faults", "leavesOut", "limitMs"] as const;
 const HOST_OPTIONS = ["addresses", "names", "descriptorLimit"] as const;
-const RUN_OPTIONS = ["untilMs", "turns", "until"] as const;
 
 /** Hosts with a network between them, in memory, with a time of their own. */
 export class SimWorld {
@@ -78,11 +63,7 @@ export class SimWorld {
   readonly #byIp = new Map<string, Machine>();
   readonly #around: Around;
   readonly #course: Course;
-  readonly #limitNs: number;
-  #failure: { readonly error: unknown } | undefined;
-  #isRunning = false;
-  /** How many calls deep it is in what it runs. */
-  #depth = 0;
+  readonly #runner: Runner;
 
   constructor(options: WorldOptions = {}) {
     checkOptions("options", options as unknown, WORLD_OPTIONS);
@@ -93,7 +74,6 @@ export class SimWorld {
     checkMs("options.limitMs", limitMs);
     if (leavesOut !== undefined) checkFunction("options.leavesOut", leavesOut);
     this.seed = seed;
-    this.#limitNs = limitMs * NS_PER_MS;
     const timeline = this.#timeline;
     const trace = this.#trace;
     this.#faults = new Faults(
@@ -109,6 +89,7 @@ export class SimWorld {
     this.#network = new Network(timeline, this.#faults);
     this.#names = new Names(this.#faults);
     this.#course = { timeline, trace, turns: 0, activity: 0, loops: new Set() };
+    this.#runner = new Runner(this.#course, limitMs * NS_PER_MS);
     const open: OpenCount = { count: 0, max: OPEN_MAX };
     this.#around = {
       course: this.#course,
@@ -119,11 +100,9 @@ export class SimWorld {
       hosts: this.#hosts,
       startNs: BigInt(Math.round(startMs * 1000)) * 1000n,
       hostAt: (ip) => this.#byIp.get(ip.text),
-      block: (timeoutMs, isReady) => this.#block(timeoutMs, isReady),
-      spend: (isBlocking) => this.#spend(isBlocking),
-      failed: (error) => {
-        this.#failure ??= { error };
-      },
+      block: (timeoutMs, isReady) => this.#runner.block(timeoutMs, isReady),
+      spend: (isBlocking) => this.#runner.spend(isBlocking),
+      failed: (error) => this.#runner.failed(error),
     };
     planSchedules(this.#faults, timeline, this);
   }
@@ -200,36 +179,12 @@ export class SimWorld {
    * @throws what a program of a host threw, or rejected with
    */
   async run(options: RunOptions = {}): Promise<RunEnd> {
-    const course = this.#course;
-    const timeline = this.#timeline;
-    const end = this.#enter(options);
-    let settledAt = -1;
-    try {
-      while (true) {
-        // Promises go on when everything has been done that is to be done at this time.
-        while (settledAt !== course.activity && timeline.nextNs > timeline.nowNs) {
-          settledAt = course.activity;
-          await settled();
-        }
-        const reason = end();
-        if (reason !== undefined) return reason;
-      }
-    } finally {
-      this.#isRunning = false;
-    }
+    return this.#runner.run(options);
   }
 
   /** The same, but blocks: no promise goes on meanwhile, as in `loopSync`. */
   runSync(options: RunOptions = {}): RunEnd {
-    const end = this.#enter(options);
-    try {
-      while (true) {
-        const reason = end();
-        if (reason !== undefined) return reason;
-      }
-    } finally {
-      this.#isRunning = false;
-    }
+    return this.#runner.runSync(options);
   }
 
   /** 16 hexadecimal digits, made of all that has happened so far. */
@@ -246,90 +201,6 @@ export class SimWorld {
   get injections(): readonly Injection[] {
     return this.#faults.injections;
   }
-
-  /** Checks the options of a run. @returns what takes the next step, or says why there is none */
-  #enter(options: RunOptions): () => RunEnd | undefined {
-    checkOptions("options", options as unknown, RUN_OPTIONS);
-    const { untilMs = this.#limitNs / NS_PER_MS, turns = Infinity, until } = options;
-    checkMs("options.untilMs", untilMs);
-    if (turns !== Infinity) checkInteger("options.turns", turns, 0, Number.MAX_SAFE_INTEGER);
-    if (until !== undefined) checkFunction("options.until", until);
-    if (this.#isRunning || this.#depth > 0) throw new LoopError("ERR_LOOP_RUNNING", "the world is running already");
-    this.#isRunning = true;
-    const timeline = this.#timeline;
-    const course = this.#course;
-    const endNs = untilMs * NS_PER_MS;
-    const lastTurn = course.turns + turns;
-    return () => {
-      this.#rethrow();
-      if (until?.() === true) return "until";
-      if (course.turns >= lastTurn) return "turns";
-      if (this.#step(endNs)) return undefined;
-      const isIdle = timeline.nextNs === Infinity;
-      if (!isIdle || options.untilMs !== undefined) timeline.nowNs = Math.max(timeline.nowNs, endNs);
-      return isIdle ? "idle" : "time";
-    };
-  }
-
-  #rethrow(): void {
-    const failure = this.#failure;
-    if (failure === undefined) return;
-    this.#failure = undefined;
-    throw failure.error;
-  }
-
-  /** What is planned next. @returns false where that is nothing, or after `limitNs` */
-  #step(limitNs: number): boolean {
-    const timeline = this.#timeline;
-    if (timeline.nextNs > timeline.nowNs) {
-      // Everything waits: what has run may have changed what sampled channels are interested in.
-      this.#deeper(() => {
-        for (const loop of this.#course.loops) loop.sampleAgain();
-      });
-      const { nextNs } = timeline;
-      if (nextNs > limitNs || nextNs === Infinity) return false;
-      timeline.nowNs = nextNs;
-    }
-    this.#deeper(timeline.runNext);
-    return true;
-  }
-
-  #deeper(call: () => void): void {
-    this.#depth += 1;
-    try {
-      call();
-    } finally {
-      this.#depth -= 1;
-    }
-  }
-
-  #block(timeoutMs: number, isReady: () => boolean): number {
-    const timeline = this.#timeline;
-    const endNs = timeline.nowNs + Math.ceil(timeoutMs * NS_PER_MS);
-    const limitNs = Math.min(endNs, this.#limitNs);
-    while (!isReady()) {
-      if (timeline.nowNs >= endNs) return 0;
-      if (this.#step(limitNs)) continue;
-      // Nothing can end this wait any more.
-      if (limitNs < endNs) return -E.EDEADLK;
-      timeline.nowNs = endNs;
-    }
-    return 0;
-  }
-
-  /** Calls outside of a run take time as well: whoever polls again and again sees it pass. */
-  #spend(isBlocking: boolean): void {
-    if (this.#depth > 0 && !isBlocking) return;
-    const timeline = this.#timeline;
-    const endNs = timeline.nowNs + TURN_NS;
-    while (this.#step(endNs));
-    timeline.nowNs = Math.max(timeline.nowNs, endNs);
-  }
-}
-
-/** After all promises that can go on have gone on. */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 function hostIp(name: string, address: unknown): Ip {
