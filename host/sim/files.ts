@@ -144,8 +144,10 @@ export class OpenFile extends OpenPath {
   write(data: Uint8Array): number {
     const { inode } = this;
     if (!this.isWritable) return -E.EBADF;
+    const length = lengthOf(data);
+    if (length === 0) return 0;
     const position = this.isAppending ? inode.size : this.#position;
-    const count = inode.write(position, data, lengthOf(data));
+    const count = inode.write(position, data, length);
     if (count >= 0) this.#position = position + count;
     return count;
   }

@@ -9,7 +9,7 @@ import { E, type SimFile } from "./file.js";
 import { Open, OpenDirectory, OpenFile, OpenPath } from "./files.js";
 import { type Inode, Permission, type Volume } from "./inode.js";
 import { DirectoryInode, FileInode, LinkInode, SocketInode } from "./nodes.js";
-import { pathFailure, type Place, resolve } from "./resolve.js";
+import { lookupFailure, pathFailure, type Place, resolve, searchFailure } from "./resolve.js";
 
 const UMASK = 0o022;
 const ENTER = Permission.WRITE | Permission.SEARCH;
@@ -30,7 +30,7 @@ export class FileTree {
     const makes = (flags & Open.CREATE) !== 0 && (flags & Open.PATH) === 0;
     const isNew = makes && (flags & Open.EXCLUSIVE) !== 0;
     if (makes && (flags & Open.DIRECTORY) !== 0) return -E.EINVAL;
-    const place = resolve(start, path, isNew || (flags & Open.NO_FOLLOW) !== 0 ? "keep" : "follow", root);
+    const place = resolve(start, path, isNew || (flags & Open.NO_FOLLOW) !== 0 ? "keep" : "follow", root, makes);
     if (typeof place === "number") return place;
     const { inode } = place;
     if (inode === undefined) return makes ? this.#openNew(place, flags, mode) : -E.ENOENT;
@@ -38,8 +38,7 @@ export class FileTree {
     return openFound(inode, flags, place.isSlashed, makes);
   }
 
-  #openNew({ directory, name, isSlashed }: Place, flags: number, mode: number): SimFile | number {
-    if (isSlashed) return -E.EISDIR;
+  #openNew({ directory, name }: Place, flags: number, mode: number): SimFile | number {
     const failed = changing(directory);
     if (failed < 0) return failed;
     const made = new FileInode(this.volume, mode & ~UMASK);
@@ -63,7 +62,7 @@ export class FileTree {
   makeDirectory(start: DirectoryInode, path: string, mode: number): number {
     const place = resolve(start, path, "name");
     if (typeof place === "number") return place;
-    const failed = place.inode === undefined ? changing(place.directory) : -E.EEXIST;
+    const failed = naming({ ...place, isSlashed: false });
     if (failed < 0) return failed;
     place.directory.set(place.name, new DirectoryInode(this.volume, mode & ~UMASK, place.directory));
     return 0;
@@ -74,8 +73,9 @@ export class FileTree {
     const place = resolve(start, path, "name", root);
     if (typeof place === "number") return place;
     const { directory, name, inode } = place;
-    if (isDots(name)) return -E.EISDIR;
-    if (inode === undefined) return -E.ENOENT;
+    const unseen = searchFailure(place);
+    if (unseen < 0 || isDots(name)) return unseen || -E.EISDIR;
+    if (inode === undefined) return lookupFailure(directory, name) || -E.ENOENT;
     const failed = changing(directory);
     if (inode instanceof DirectoryInode || failed < 0) return failed < 0 ? failed : -E.EISDIR;
     if (place.isSlashed) return -E.ENOTDIR;
@@ -88,8 +88,9 @@ export class FileTree {
     const place = resolve(start, path, "name");
     if (typeof place === "number") return place;
     const { directory, name, inode } = place;
-    if (isDots(name)) return name === "." ? -E.EINVAL : -E.ENOTEMPTY;
-    if (inode === undefined) return -E.ENOENT;
+    const unseen = searchFailure(place);
+    if (unseen < 0 || isDots(name)) return unseen || (name === "." ? -E.EINVAL : -E.ENOTEMPTY);
+    if (inode === undefined) return lookupFailure(directory, name) || -E.ENOENT;
     const failed = changing(directory);
     if (failed < 0) return failed;
     if (!(inode instanceof DirectoryInode)) return -E.ENOTDIR;
@@ -104,9 +105,12 @@ export class FileTree {
     if (typeof source === "number") return source;
     const target = resolve(toStart, to, "name");
     if (typeof target === "number") return target;
-    if (isDots(source.name) || isDots(target.name)) return -E.EBUSY;
+    const unseen = searchFailure(source) || searchFailure(target);
+    if (unseen < 0 || isDots(source.name) || isDots(target.name)) return unseen || -E.EBUSY;
     const moved = source.inode;
-    if (moved === undefined) return -E.ENOENT;
+    if (moved === undefined) return lookupFailure(source.directory, source.name) || -E.ENOENT;
+    const wrong = lookupFailure(target.directory, target.name);
+    if (wrong < 0) return wrong;
     const replaced = target.inode;
     const isSlashed = source.isSlashed || target.isSlashed;
     if (isSlashed && !(moved instanceof DirectoryInode)) return -E.ENOTDIR;
@@ -114,7 +118,8 @@ export class FileTree {
     if (replaced instanceof DirectoryInode && replaced.isAbove(source.directory)) return -E.ENOTEMPTY;
     // Two names of one file: both stay.
     if (moved === replaced) return 0;
-    const failed = changing(source.directory) || changing(target.directory) || replacing(moved, replaced);
+    const failed =
+      changing(source.directory) || changing(target.directory) || replacing(moved, replaced, target.directory);
     if (failed < 0) return failed;
     source.directory.remove(source.name);
     target.directory.set(target.name, moved);
@@ -127,10 +132,12 @@ export class FileTree {
     const source = resolve(fromStart, from, from.endsWith("/") ? "keep" : "name");
     if (typeof source === "number") return source;
     const { inode } = source;
-    if (inode === undefined) return -E.ENOENT;
-    if (source.isSlashed) return inode instanceof DirectoryInode ? -E.EPERM : -E.ENOTDIR;
+    if (source.isSlashed)
+      return inode === undefined ? -E.ENOENT : inode instanceof DirectoryInode ? -E.EPERM : -E.ENOTDIR;
     const target = resolve(toStart, to, "name");
     if (typeof target === "number") return target;
+    const unseen = searchFailure(source);
+    if (inode === undefined || unseen < 0) return unseen || lookupFailure(source.directory, source.name) || -E.ENOENT;
     const failed = naming(target);
     if (failed < 0) return failed;
     if (inode instanceof DirectoryInode) return -E.EPERM;
@@ -141,11 +148,10 @@ export class FileTree {
   }
 
   symlink(start: DirectoryInode, path: string, target: string): number {
-    const wrong = pathFailure(target);
-    if (wrong < 0) return wrong;
+    if (target.includes("\0")) return -E.EINVAL;
     const place = resolve(start, path, "name");
     if (typeof place === "number") return place;
-    const failed = naming(place);
+    const failed = pathFailure(target) || naming(place);
     if (failed < 0) return failed;
     place.directory.set(place.name, new LinkInode(this.volume, target));
     return 0;
@@ -250,17 +256,22 @@ function changing(directory: DirectoryInode): number {
 }
 
 /** May what is no directory get this name? 0, or -errno. */
-function naming({ directory, inode, isSlashed }: Place): number {
-  if (inode !== undefined) return -E.EEXIST;
+function naming(place: Place): number {
+  const { directory, name, inode, isSlashed } = place;
+  const unseen = searchFailure(place);
+  if (unseen < 0 || inode !== undefined) return unseen || -E.EEXIST;
+  const wrong = lookupFailure(directory, name);
+  if (wrong < 0) return wrong;
   return isSlashed ? -E.ENOENT : changing(directory);
 }
 
-/** May one file take the name of the other? 0, or -errno. */
-function replacing(moved: Inode, replaced: Inode | undefined): number {
-  if (replaced === undefined) return 0;
-  if (!(replaced instanceof DirectoryInode)) return moved instanceof DirectoryInode ? -E.ENOTDIR : 0;
-  if (!(moved instanceof DirectoryInode)) return -E.EISDIR;
-  return replaced.isEmpty ? 0 : -E.ENOTEMPTY;
+/** May a file get a name in `directory` that another one may have? 0, or -errno. */
+function replacing(moved: Inode, replaced: Inode | undefined, directory: DirectoryInode): number {
+  if (!(moved instanceof DirectoryInode)) return replaced instanceof DirectoryInode ? -E.EISDIR : 0;
+  if (replaced !== undefined && !(replaced instanceof DirectoryInode)) return -E.ENOTDIR;
+  // Its ".." changes.
+  if (moved.parent !== directory && !moved.allows(Permission.WRITE)) return -E.EACCES;
+  return replaced === undefined || replaced.isEmpty ? 0 : -E.ENOTEMPTY;
 }
 
 function unlinked(inode: Inode): void {
