@@ -149,8 +149,9 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
     return message.data.length <= most ? message : { ...message, data: copyOf(message.data, most) };
   }
 
-  receiveUrgent(): number {
-    return -E.EOPNOTSUPP;
+  /** As in Linux: UDP has no urgent data, and receives the next datagram. */
+  receiveUrgent(target: Uint8Array, room: number): number {
+    return this.family === "unix" ? -E.EOPNOTSUPP : this.receive(target, room);
   }
 
   sendUrgent(): number {

@@ -92,7 +92,7 @@ export class Stream extends SimFile {
       return count;
     }
     const isTcp = this.lane !== undefined;
-    if (most === 0 && (isTcp || this.input.unread > 0)) return 0;
+    if (most === 0 && this.input.length > 0) return 0;
     // As in Linux: TCP that has received the end says so even after a reset.
     if (isTcp && this.isEnded) return 0;
     if (this.error !== 0) return this.takeError();
