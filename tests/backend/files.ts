@@ -144,6 +144,23 @@ export function describeFiles(backend: Backend, system: System): void {
       expect([backend.peek(server, target), backend.recv(server, target)]).toEqual([0, 0]);
     });
 
+    test.runIf(system.isLinux)("a peek passes over an urgent byte, which stays", () => {
+      const { client, server } = connectedPair(backend);
+      const target = new Uint8Array(8);
+      const set = ownedSet(backend);
+      set.update(server, Ready.READ | Ready.PRIORITY);
+      backend.send(client, bytes("ab"));
+      backend.sendOutOfBand(client, bytes("!"));
+      waitFor(set, server, Ready.READ | Ready.PRIORITY);
+      backend.send(client, bytes("cd"));
+      expect(text(target, backend.peek(server, target))).toBe("ab");
+      expect(text(target, backend.recv(server, target))).toBe("ab");
+      waitFor(set, server, Ready.READ);
+      expect(text(target, backend.peek(server, target))).toBe("cd");
+      expect([backend.recvOutOfBand(server, target), text(target, 1)]).toEqual([1, "!"]);
+      expect(text(target, backend.recv(server, target))).toBe("cd");
+    });
+
     test("the clock of CPU time counts what this thread uses", () => {
       const before = backend.clock.threadCpuNs();
       while (backend.clock.threadCpuNs() === before);
