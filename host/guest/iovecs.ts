@@ -12,6 +12,9 @@ const COUNT_MAX = 1024;
 const LENGTH_MAX = 0xffff_ffff;
 
 /** One vector, used again for every call. */
+/** What a call writes at most. A datagram is never longer. */
+const PIECE_BYTES = 65_536;
+
 export class Iovecs {
   readonly #memory: GuestMemory;
   readonly #at = new Uint32Array(COUNT_MAX);
@@ -67,11 +70,14 @@ export class Iovecs {
     }
   }
 
-  /** The bytes in one piece: where they are if they are that, else as many of them as `target()` holds, in it. */
+  /**
+   * The bytes in one piece: where they are if they are that, else as many of them as `target()` holds, in it. Not more than
+   * {@link PIECE_BYTES}: what a call writes is bounded, whatever the guest asks for.
+   */
   gather(target: () => Uint8Array): Uint8Array {
     const { bytes } = this.#memory;
     const first = this.#at[0] ?? 0;
-    if (this.#count <= 1) return bytes.subarray(first, first + this.#total);
+    if (this.#count <= 1) return bytes.subarray(first, first + Math.min(this.#total, PIECE_BYTES));
     const gathered = target();
     const most = gathered.length;
     let done = 0;

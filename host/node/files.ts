@@ -45,12 +45,15 @@ const GETDENTS64 = process.arch === "x64" ? 217 : 61;
 /** Reads the status of `path`, beneath or at `directory`. */
 export class StatusReader {
   readonly #libc: Libc;
-  readonly #view = new DataView(new ArrayBuffer(STATX_BYTES));
+  readonly #view: DataView;
   readonly #at: number;
 
   constructor(libc: Libc) {
     this.#libc = libc;
-    this.#at = Number(libc.addressOf(this.#view));
+    // Deno does not tell the address of a DataView.
+    const bytes = new Uint8Array(STATX_BYTES);
+    this.#view = new DataView(bytes.buffer);
+    this.#at = Number(libc.addressOf(bytes));
   }
 
   /** Of the descriptor's file. */

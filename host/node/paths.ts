@@ -42,7 +42,8 @@ interface Name {
 }
 
 function nameOf(path: string): Name {
-  const end = path.length - (/\/+$/.exec(path)?.[0].length ?? 0);
+  let end = path.length;
+  while (end > 0 && path[end - 1] === "/") end -= 1;
   const slash = path.lastIndexOf("/", end - 1);
   const name = path.slice(slash + 1, end);
   return { parent: path.slice(0, Math.max(slash, 0)), name: end < path.length ? `${name}/` : name };

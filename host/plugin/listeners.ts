@@ -3,7 +3,8 @@
  * connection is refused meanwhile. Runs are lent the descriptors, and never close them. Knows sockets; knows no run.
  */
 
-import { rmSync } from "node:fs";
+import { lstatSync, rmSync, type Stats } from "node:fs";
+import { resolve } from "node:path";
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import { addressText, openListener } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
@@ -16,8 +17,9 @@ interface Open {
   readonly key: string;
   readonly socket: Socket;
   readonly name: string | undefined;
-  /** The file of a Unix socket, which is removed with it. */
+  /** The file of a Unix socket, which is removed with it: if it is still the same one. */
   readonly path: string | undefined;
+  readonly file: Stats | undefined;
 }
 
 /** A listening socket, as a snapshot shows it. */
@@ -64,8 +66,11 @@ export class Listeners {
         const index = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
         const [before] = index < 0 ? [] : kept.splice(index, 1);
         const socket = before?.socket ?? openListener(address, this.#backend);
-        const { path } = address;
-        const each = { key, socket, name, path: path?.startsWith("\0") === true ? undefined : path };
+        const isFile = address.path !== undefined && !address.path.startsWith("\0");
+        // The working directory may change before the file is removed.
+        const path = isFile ? resolve(address.path) : undefined;
+        const file = before?.file ?? (path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false }));
+        const each = { key, socket, name, path, file };
         if (before === undefined) opened.push(each);
         next.push(each);
         socket.listen(backlog);
@@ -101,7 +106,10 @@ function lent(open: readonly Open[]): LentListeners {
   return open.map(({ socket, name }) => ({ fd: socket.fd, name }));
 }
 
-function close({ socket, path }: Open): void {
+function close({ socket, path, file }: Open): void {
   socket.close();
-  if (path !== undefined) rmSync(path, { force: true });
+  if (path === undefined || file === undefined) return;
+  // Somebody may have put another file there, or another directory on the way.
+  const now = lstatSync(path, { throwIfNoEntry: false });
+  if (now?.ino === file.ino && now.dev === file.dev) rmSync(path, { force: true });
 }

@@ -58,6 +58,8 @@ export class Plugin {
   #restartTimer: NodeJS.Timeout | undefined;
   #lifetimeTimer: NodeJS.Timeout | undefined;
   #isReplacing = false;
+  /** Has a restart become due during a replacement? */
+  #restartIsDue = false;
   #stopped: Promise<void> | undefined;
 
   constructor(
@@ -98,10 +100,7 @@ export class Plugin {
       this.#listeners.close();
       throw error;
     }
-    const { lifetimeMs } = this.#policy.limits;
-    if (lifetimeMs !== Infinity) {
-      this.#lifetimeTimer = setTimeout(this.#outlived, Math.min(lifetimeMs, TIMER_MAX_MS));
-    }
+    this.#armLifetime();
   }
 
   /** Puts a new run in the place of the current one once it has come up. @throws as {@link start}; the old one goes on then */
@@ -116,6 +115,10 @@ export class Plugin {
       try {
         running = this.#launch(compiled, policy, listeners.lend());
         await this.#waitUp(running);
+        // A command that has done its work is no replacement for one that serves.
+        if (!this.#running.has(running)) {
+          throw new PluginError("ERR_PLUGIN_START", `${this.name} was not replaced: the new module has exited already`);
+        }
       } catch (error) {
         listeners.rollBack();
         throw error;
@@ -127,6 +130,7 @@ export class Plugin {
       this.#policy = policy;
       this.#current = running;
       this.#state = "running";
+      this.#armLifetime();
       this.#replacements++;
       this.#restartedAtMs = [];
       if (old === undefined) closeFormer();
@@ -137,11 +141,27 @@ export class Plugin {
       this.#hooks.onReplaced();
     } finally {
       this.#isReplacing = false;
-      // The old one may have ended meanwhile, without a new one.
-      if (this.#current === undefined && this.#lastEnding !== undefined && this.#state === "running") {
-        this.#afterEnd(this.#lastEnding);
-      }
+      this.#continueWithout();
     }
+  }
+
+  /** The old one may have ended, or its restart may have become due, during a replacement that failed. */
+  #continueWithout(): void {
+    const isDue = this.#restartIsDue;
+    this.#restartIsDue = false;
+    if (this.#current !== undefined || this.#stopped !== undefined) return;
+    if (isDue) void this.#restart();
+    else if (this.#lastEnding !== undefined && (this.#state === "running" || this.#state === "starting")) {
+      this.#afterEnd(this.#lastEnding);
+    }
+  }
+
+  /** From when it has come up, and anew from each replacement. */
+  #armLifetime(): void {
+    clearTimeout(this.#lifetimeTimer);
+    const { lifetimeMs } = this.#policy.limits;
+    if (lifetimeMs === Infinity || this.#stopped !== undefined) return;
+    this.#lifetimeTimer = setTimeout(this.#outlived, Math.min(lifetimeMs, TIMER_MAX_MS));
   }
 
   /** Ends it: gracefully within `timeoutMs`, then at once. Resolves when nothing is left of it. */
@@ -266,11 +286,15 @@ export class Plugin {
   }
 
   async #restart(): Promise<void> {
-    if (this.#isReplacing) return;
+    if (this.#isReplacing) {
+      this.#restartIsDue = true;
+      return;
+    }
+    if (this.#current !== undefined) return;
     this.#state = "starting";
     try {
       const compiled = await this.#code.compile(this.#policy);
-      if (this.#stopped !== undefined) return;
+      if (this.#stopped !== undefined || this.#current !== undefined) return;
       const running = this.#launch(compiled, this.#policy, this.#listeners.lend());
       this.#current = running;
       await this.#waitUp(running);

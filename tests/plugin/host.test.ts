@@ -1,6 +1,6 @@
 /** Plugins from their start to their end, in both ways to run. */
 
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
@@ -205,6 +205,35 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     await eventually(descriptors, before);
   });
 
+  test("writes a part of what is too much for one call", async () => {
+    const { host } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN, stdio: "lines" });
+    expect(await ask(portOf(host, "echo"), "huge")).toBe("65536");
+  });
+
+  test("is started again where its restart became due during a replacement that failed", async () => {
+    const { host, told } = createHost();
+    const restart = { when: "always", minDelayMs: 1 } as const;
+    await host.start(code, { name: "echo", run, listen: LISTEN, restart });
+    await ask(portOf(host, "echo"), "trap");
+    const options = { run, listen: LISTEN, env: { AT_START: "spin" }, limits: { cpuMsPerTurn: 300 } } as const;
+    await expect(host.replace("echo", second, options)).rejects.toThrow(
+      expect.objectContaining({ code: "ERR_PLUGIN_START" }),
+    );
+    await told.until("up", 2);
+    expect(await ask(portOf(host, "echo"), "who")).toBe("first");
+  });
+
+  test("has the lifetime of the policy that it was replaced with", async () => {
+    const { host, told } = createHost();
+    await host.start(code, { name: "echo", run, listen: LISTEN });
+    await host.replace("echo", second, { run, listen: LISTEN, limits: { lifetimeMs: 100 }, stopTimeoutMs: 0 });
+    await told.until("down");
+    expect(told.events).toContainEqual(
+      expect.objectContaining({ name: "limit", details: expect.objectContaining({ limit: "lifetimeMs" }) as object }),
+    );
+  });
+
   test("ends when its lifetime is over", async () => {
     const { host, told } = createHost();
     await host.start(code, { name: "echo", run, listen: LISTEN, limits: { lifetimeMs: 20 } });
@@ -222,6 +251,14 @@ describe("a command", () => {
     await host.stop("echo");
   });
 
+  test("that exits at once replaces nothing", async () => {
+    const { host } = createHost();
+    await host.start(command, { name: "echo", listen: LISTEN });
+    const nothing = wat(`(module (memory (export "memory") 1) (func (export "_start")))`);
+    await expect(host.replace("echo", nothing)).rejects.toThrow(expect.objectContaining({ code: "ERR_PLUGIN_START" }));
+    expect(await ask(portOf(host, "echo"), "who")).toBe("third");
+  });
+
   test("does not run shared", async () => {
     const { host } = createHost();
     const starting = host.start(command, { name: "echo", run: "shared", listen: LISTEN });
@@ -230,6 +267,22 @@ describe("a command", () => {
 });
 
 describe("a host", () => {
+  test("removes the file of a Unix socket, and not another one in its place", async () => {
+    const directory = mkdtempSync(join(tmpdir(), "wasyncore-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, "socket");
+    const { host } = createHost();
+    await host.start(code, { name: "one", listen: [path] });
+    expect(existsSync(path)).toBe(true);
+    await host.stop("one");
+    expect(existsSync(path)).toBe(false);
+    await host.start(code, { name: "other", listen: [path] });
+    rmSync(path);
+    writeFileSync(path, "not the host's");
+    await host.stop("other");
+    expect(readFileSync(path, "utf8")).toBe("not the host's");
+  });
+
   test("has each name once, and says which it does not have", async () => {
     const { host } = createHost();
     await host.start(code, { name: "echo", run: "shared", listen: LISTEN });

@@ -22,6 +22,19 @@ declare function path_open(
 @external("wasi_snapshot_preview1", "fd_read")
 declare function fd_read(fd: i32, vectors: usize, count: i32, result: usize): i32;
 
+@external("wasi_snapshot_preview1", "fd_write")
+declare function fd_write(fd: i32, vectors: usize, count: i32, result: usize): i32;
+
+/** Writes so many bytes to standard output by one call. @returns how many were written */
+function written(length: u32): u32 {
+  memory.grow(<i32>(length >>> 16));
+  const words = new StaticArray<u32>(3);
+  words[0] = 65536;
+  words[1] = length;
+  fd_write(1, changetype<usize>(words), 1, changetype<usize>(words) + 8);
+  return words[2];
+}
+
 /** What is in a file of the directory that follows the listening socket, or "errno N". */
 function contentOf(path: string, wantsToWrite: bool): string {
   const name = String.UTF8.encode(path);
@@ -58,6 +71,8 @@ class Handler extends DispatcherWithSend {
       this.send(Uint8Array.wrap(String.UTF8.encode(contentOf(text.substring(5), false))));
     } else if (text.startsWith("write ")) {
       this.send(Uint8Array.wrap(String.UTF8.encode(contentOf(text.substring(6), true))));
+    } else if (text == "huge") {
+      this.send(Uint8Array.wrap(String.UTF8.encode(written(100 << 20).toString())));
     } else if (text == "who") {
       this.send(Uint8Array.wrap(String.UTF8.encode("VERSION")));
     } else this.send(data);

@@ -111,7 +111,7 @@ export class Meter {
 
   /** The instance has called the host, which may have taken any time. */
   hostCalled(): void {
-    if (++this.#calls < HOST_CALLS) return;
+    if (++this.#calls < HOST_CALLS && this.#nowNs() - this.#startNs <= this.#limitNs) return;
     this.#calls = 0;
     if (this.#fuel !== undefined && this.#isOver()) this.#fuel.value = 0;
   }

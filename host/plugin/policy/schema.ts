@@ -3,7 +3,8 @@
  * one to rules-schema.ts.
  */
 
-import { resolve, sep } from "node:path";
+import { realpathSync } from "node:fs";
+import { basename, dirname, join, resolve, sep } from "node:path";
 import * as v from "valibot";
 import { Problem } from "./address-text.js";
 import { PolicyError, type PolicyProblem } from "./errors.js";
@@ -179,7 +180,8 @@ function problemsAcross({ connect, bind, dirs, env, listen }: Policy): PolicyPro
     }
   }
   // A guest could put a symbolic link where the socket is.
-  for (const [field, rules] of Object.entries({ connect, bind })) {
+  const sockets = { connect, bind, listen: listen.map(({ address }) => address) };
+  for (const [field, rules] of Object.entries(sockets)) {
     for (const [index, { path }] of rules.entries()) {
       const writable = path === undefined ? undefined : dirs.find((dir) => !dir.readOnly && isBeneath(path, dir.host));
       if (writable === undefined) continue;
@@ -192,7 +194,26 @@ function problemsAcross({ connect, bind, dirs, env, listen }: Policy): PolicyPro
   return problems;
 }
 
+/** Is the file, or a directory or a link on the way to it, in this directory? An abstract name is nowhere. */
 function isBeneath(path: string, directory: string): boolean {
-  const parent = resolve(directory);
-  return resolve(path).startsWith(parent.endsWith(sep) ? parent : parent + sep);
+  if (path.startsWith("\0")) return false;
+  const parent = withoutLinks(directory);
+  const prefix = parent.endsWith(sep) ? parent : parent + sep;
+  let at: string = sep;
+  for (const part of resolve(path).split(sep)) {
+    at = join(withoutLinks(at), part);
+    if (at.startsWith(prefix)) return true;
+  }
+  return false;
+}
+
+/** The path as it is without symbolic links, as far as it exists. */
+function withoutLinks(path: string): string {
+  const whole = resolve(path);
+  try {
+    return realpathSync.native(whole);
+  } catch {
+    const parent = dirname(whole);
+    return parent === whole ? whole : join(withoutLinks(parent), basename(whole));
+  }
 }

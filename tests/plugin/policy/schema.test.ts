@@ -1,7 +1,10 @@
 /** What a policy may say, its defaults, and what is said about a wrong one. */
 
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { PolicyError } from "../../../host/plugin/policy/errors.js";
 import { parsePolicy } from "../../../host/plugin/policy/schema.js";
 import type { PolicyInput } from "../../../host/plugin/policy/types.js";
@@ -265,4 +268,32 @@ describe("a wrong policy", () => {
       { numRuns: 500 },
     );
   });
+});
+
+test("a socket that the guest could put a link in the way of is refused, by whatever links the paths lead there", () => {
+  const top = mkdtempSync(join(tmpdir(), "wasyncore-"));
+  onTestFinished(() => rmSync(top, { recursive: true }));
+  mkdirSync(join(top, "real/sub"), { recursive: true });
+  mkdirSync(join(top, "out"));
+  symlinkSync("real", join(top, "link"));
+  symlinkSync("../out", join(top, "real/away"));
+  const refused = /may write to/;
+  for (const [dir, socket] of [
+    ["real", "real/s"],
+    ["link", "real/s"],
+    ["real", "link/s"],
+    ["real", "real/sub/s"],
+    ["real", "real/away/s"],
+    ["real/sub", "link/sub/none/s"],
+  ] as const) {
+    const dirs = [`${join(top, dir)}::/d`];
+    const path = join(top, socket);
+    for (const grants of [{ connect: [path] }, { bind: [path] }, { listen: [path] }]) {
+      expect(() => parsePolicy({ dirs, ...grants }), `${dir} ${socket}`).toThrow(refused);
+      expect(() => parsePolicy({ dirs: [`${dirs[0]}:ro`], ...grants })).not.toThrow();
+    }
+  }
+  expect(() =>
+    parsePolicy({ dirs: [`${join(top, "real")}::/d`], connect: [join(top, "out/s"), "@name"] }),
+  ).not.toThrow();
 });
