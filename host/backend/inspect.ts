@@ -9,11 +9,16 @@ export type InspectOptions = object;
 /** `util.inspect`, as it is given to the method. */
 export type Inspect = (value: unknown, options: object) => string;
 
+/** What is being inspected: `util.inspect` does not see that a method which it calls is within itself. */
+const inspecting = new Set<object>();
+
 /**
- * "NAME { field: value }", and "[NAME]" where the depth is used up. Fields that are undefined are left out.
+ * "NAME { field: value }", and "[NAME]" where the depth is used up. Within itself it is
+ * "[Circular NAME]". Fields that are undefined are left out.
  * @param read gets the fields; when it throws, there are none
  */
 export function inspectAs(
+  object: object,
   name: string,
   read: () => Readonly<Record<string, unknown>>,
   depth: number,
@@ -21,13 +26,19 @@ export function inspectAs(
   inspect: Inspect,
 ): string {
   if (depth < 0) return `[${name}]`;
+  if (inspecting.has(object)) return `[Circular ${name}]`;
   let fields: Record<string, unknown> = {};
   try {
     fields = Object.fromEntries(Object.entries(read()).filter(([, value]) => value !== undefined));
   } catch {
     // What is inspected may be in any state, and is often inspected because of an error.
   }
-  return `${name} ${inspect(fields, { ...options, depth })}`;
+  inspecting.add(object);
+  try {
+    return `${name} ${inspect(fields, { ...options, depth })}`;
+  } finally {
+    inspecting.delete(object);
+  }
 }
 
 /** Those enumerable fields of an object that are not among `known`: what a subclass has added. */

@@ -69,6 +69,11 @@ export function logThrown(what: string, error: unknown): void {
   writeLog("error", `${what} (${type}: ${message} ${info})`, "stdout");
 }
 
+/** Without what a terminal obeys: control characters, line ends of Unicode, and changes of the writing direction. */
+export function withoutControls(text: string): string {
+  return text.replaceAll(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, "?");
+}
+
 /** An object for a log line, whatever its `toString` does. */
 export function nameForLog(value: unknown): string {
   return textOf(() => value);

@@ -89,7 +89,8 @@ function directory(text: string): DirectoryGrant {
   const readOnly = text.endsWith(":ro");
   const paths = readOnly ? text.slice(0, -":ro".length) : text;
   const [hostPath = "", guestPath = hostPath] = paths.split(/::(.*)/s, 2);
-  if (hostPath === "" || guestPath === "")
+  // A misspelt ":ro" would grant writing.
+  if (hostPath === "" || guestPath === "" || /:r[ow]$/i.test(paths))
     throw new UsageError(`--dir ${text}: a directory is HOST::GUEST, or HOST::GUEST:ro for reading only`);
   return { hostPath, guestPath, readOnly };
 }

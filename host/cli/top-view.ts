@@ -3,6 +3,7 @@
  * size. Names and paths in a report come from another program: control characters are not passed on.
  */
 
+import { withoutControls } from "../backend/log.js";
 import type { Report, ReportedChannel, ReportedMap } from "../stats/report.js";
 
 export interface ViewOptions {
@@ -23,7 +24,7 @@ export function view(before: Report, now: Report, { columns, rows, colors }: Vie
   const cpu = ((now.cpuMs - before.cpuMs) / (seconds * 10)).toFixed(0);
   const lines: { readonly text: string; readonly isBold: boolean }[] = [];
   const add = (text: string, isBold = false): void =>
-    void lines.push({ text: Array.from(printable(text)).slice(0, columns).join(""), isBold });
+    void lines.push({ text: Array.from(withoutControls(text)).slice(0, columns).join(""), isBold });
   add(`pid ${now.pid}  ${now.program}  node ${now.node}`, true);
   add(`up ${time(now.uptimeMs)}  CPU ${cpu}%  memory ${bytes(now.rssBytes)}`);
   now.maps.forEach((map, at) => {
@@ -98,8 +99,4 @@ function time(ms: number): string {
   if (s >= 86_400) return `${Math.floor(s / 86_400)}d ${Math.floor((s % 86_400) / 3600)}h`;
   if (s >= 3600) return `${Math.floor(s / 3600)}h ${Math.floor((s % 3600) / 60)}m`;
   return `${Math.floor(s / 60)}m ${s % 60}s`;
-}
-
-function printable(text: string): string {
-  return text.replaceAll(/\p{Cc}/gu, "?");
 }

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type FoundSocket, socketsIn, statsDirectory } from "../stats/place.js";
 import type { Report } from "../stats/report.js";
 import { parseTop, type TopOptions, USAGE, UsageError } from "./top-options.js";
+import { isReport } from "./top-report.js";
 import { view } from "./top-view.js";
 
 const EXIT_FAILED = 1;
@@ -19,12 +20,16 @@ const EXIT_USAGE = 2;
 const ANSWER_MS = 5000;
 /** Between `bind` and `listen` a server refuses connections: for how long at most. */
 const STARTING_MS = 100;
+/** A report has 50 channels of a map, with texts of 200 characters at most. */
+const LINE_BYTES_MAX = 4_000_000;
 /** Of a `top` that is shown elsewhere than on a terminal. */
 const COLUMNS = 160;
 const HIDE_CURSOR = "\u001b[?25l";
 const SHOW_CURSOR = "\u001b[?25h";
 /** To the upper left, and clear what follows. */
 const HOME = "\u001b[H\u001b[J";
+
+const NO_REPORT = "the answer is not a report of this version of wasyncore";
 
 /** What could not be done, in a sentence for the user. */
 class TopError extends Error {}
@@ -72,8 +77,11 @@ async function show(
   let before: Report | undefined;
   while (!signal.aborted) {
     const now = await Promise.race([reports.next(), aborted(signal)]);
-    if (now === undefined)
-      return signal.aborted ? 0 : complain("the process has ended, or no longer serves", EXIT_FAILED);
+    if (now === undefined) {
+      if (signal.aborted) return 0;
+      const why = before === undefined ? "has ended, or has 8 clients already" : "has ended, or no longer serves";
+      return complain(`the process ${why}`, EXIT_FAILED);
+    }
     if (json && (before !== undefined || !once)) process.stdout.write(`${JSON.stringify(now)}\n`);
     else if (!json && before !== undefined)
       process.stdout.write((isLive ? HOME : "") + view(before, now, viewOptions(isLive)));
@@ -174,12 +182,22 @@ class Reports {
   readonly #socket: Socket;
   readonly #what: string;
   readonly #lines: AsyncIterator<string>;
+  #isTooLong = false;
 
   constructor({ socket, what }: Found) {
     this.#socket = socket;
     this.#what = what;
     // The end of the lines says that it is over.
     socket.on("error", () => undefined);
+    let lineBytes = 0;
+    socket.on("data", (data: Buffer) => {
+      const end = data.lastIndexOf(0x0a);
+      lineBytes = end < 0 ? lineBytes + data.length : data.length - end - 1;
+      if (lineBytes <= LINE_BYTES_MAX) return;
+      this.#isTooLong = true;
+      // With an error: the lines do not end otherwise.
+      socket.destroy(new TopError(NO_REPORT));
+    });
     this.#lines = createInterface({ input: socket })[Symbol.asyncIterator]();
   }
 
@@ -191,11 +209,14 @@ class Reports {
       () => "late" as const,
       () => "late" as const,
     );
-    const line = await Promise.race([this.#lines.next(), timeout]);
+    // A reset, by a server that turns this client away, say, is an end as well.
+    const next = this.#lines.next().catch(() => ({ done: true as const, value: undefined }));
+    const line = await Promise.race([next, timeout]);
     late.abort();
     if (line === "late") {
       throw new TopError(`${this.#what} does not answer: no loop runs on its map, or a callback keeps it busy`);
     }
+    if (this.#isTooLong) throw new TopError(NO_REPORT);
     return line.done === true ? undefined : parse(line.value);
   }
 
@@ -206,12 +227,12 @@ class Reports {
 
 function parse(line: string): Report {
   try {
-    const report = JSON.parse(line) as Report;
-    if (report.version === 1) return report;
+    const report: unknown = JSON.parse(line);
+    if (isReport(report)) return report;
   } catch {
     // Said below.
   }
-  throw new TopError("the answer is not a report of this version of wasyncore");
+  throw new TopError(NO_REPORT);
 }
 
 function complain(message: string, status: number): number {

@@ -19,7 +19,7 @@ import {
   type InspectOptions,
 } from "../backend/inspect.js";
 import { nameForLog, writeLog } from "../backend/log.js";
-import { compactTraceback } from "../backend/traceback.js";
+import { compactTraceback, textOf } from "../backend/traceback.js";
 import type { Socket } from "../net/socket.js";
 import { Acceptance } from "./acceptance.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
@@ -329,7 +329,9 @@ export abstract class ChannelHandler implements Channel {
         ...otherFields(this, OWN_FIELDS),
       };
     };
-    return inspectAs(depth < 0 ? nameForLog(this) : this.constructor.name, read, depth, options, inspect);
+    // A subclass may have a static "name" of any kind, or no constructor.
+    const name = (): unknown => this.constructor.name;
+    return inspectAs(this, depth < 0 ? nameForLog(this) : textOf(name), read, depth, options, inspect);
   }
 
   // Used by the library's subclasses.

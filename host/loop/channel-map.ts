@@ -249,6 +249,7 @@ export class ChannelMap {
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     const timers = this.#scheduler?.engine.timerCount() ?? 0;
     return inspectAs(
+      this,
       `ChannelMap(${this.size})`,
       () => ({ timers, channels: [...this.values()] }),
       depth,

@@ -6,7 +6,7 @@
 import { subscribe } from "node:diagnostics_channel";
 import { debuglog } from "node:util";
 import { inspectAddress } from "../backend/inspect.js";
-import { nameForLog } from "../backend/log.js";
+import { nameForLog, withoutControls } from "../backend/log.js";
 import { compactTraceback } from "../backend/traceback.js";
 import type { DiagnosticMessages } from "./diagnostics.js";
 
@@ -48,7 +48,7 @@ export function startDebugLog(): void {
     // Absent on runtimes that do not read NODE_DEBUG.
     if (log.enabled !== true) continue;
     for (const [name, line] of Object.entries(lines)) {
-      subscribe(name, (message) => log("%s", (line as (message: unknown) => string)(message)));
+      subscribe(name, (message) => log("%s", withoutControls((line as (message: unknown) => string)(message))));
     }
   }
 }

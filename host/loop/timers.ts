@@ -37,7 +37,7 @@ class RunningTimer implements Timer {
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     const { active, repeats, callback } = this;
     const read = (): Record<string, unknown> => ({ active, repeats, callback: callback.name || undefined });
-    return inspectAs("Timer", read, depth, options, inspect);
+    return inspectAs(this, "Timer", read, depth, options, inspect);
   }
 
   [Symbol.dispose](): void {

@@ -224,7 +224,7 @@ export class Waker implements Channel {
 
   /** For `util.inspect` and `console.log`. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
-    return inspectAs("Waker", () => ({ fd: this.fd, referenced: this.hasRef() }), depth, options, inspect);
+    return inspectAs(this, "Waker", () => ({ fd: this.fd, referenced: this.hasRef() }), depth, options, inspect);
   }
 
   describe(): ChannelDescription {

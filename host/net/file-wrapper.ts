@@ -130,7 +130,7 @@ export class FileWrapper implements Endpoint {
   /** For `util.inspect` and `console.log`. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
     const { fd, bytesIn, bytesOut } = this;
-    return inspectAs("FileWrapper", () => ({ fd, bytesIn, bytesOut }), depth, options, inspect);
+    return inspectAs(this, "FileWrapper", () => ({ fd, bytesIn, bytesOut }), depth, options, inspect);
   }
 
   [Symbol.dispose](): void {

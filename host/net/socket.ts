@@ -336,7 +336,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
       const { local, remote }: EndpointAddresses = fd < 0 ? {} : this.addresses();
       return { fd, family, type, local: inspectAddress(local), remote: inspectAddress(remote), bytesIn, bytesOut };
     };
-    return inspectAs("Socket", read, depth, options, inspect);
+    return inspectAs(this, "Socket", read, depth, options, inspect);
   }
 
   /** Closes the descriptor; safe to call again. */

@@ -13,12 +13,13 @@
  */
 
 import { isIP, isIPv4 } from "node:net";
+import { isMainThread, threadId } from "node:worker_threads";
 import type { AncillaryCalls, NetworkInterface, PassedDescriptors } from "../backend/backend.js";
 import { copyOf, copyTo } from "../backend/bytes.js";
 import { AddressBuffer } from "./addresses.js";
 import { AF_INET, errnos, type PlatformConstants, socketLevel } from "./constants.js";
 import type { Libc } from "./libc.js";
-import { recordDescriptor } from "./threads/records.js";
+import { ledger } from "./threads/records.js";
 import { isLength, lengthOf } from "./views.js";
 
 const TEXT_BYTES = 64;
@@ -176,7 +177,8 @@ export function createAncillaryCalls(libc: Libc, constants: PlatformConstants): 
     const count = repeat(() => libc.recvmsg(fd, header, MSG_CMSG_CLOEXEC));
     if (count < 0) return count;
     const descriptors = passedIn(control, Number(header[5]));
-    for (const each of descriptors) recordDescriptor(each);
+    // As in openBeneath: without a call.
+    if (!isMainThread) for (const each of descriptors) ledger.owners[each] = threadId;
     return { data: copyOf(target, count), descriptors, isTruncated: ((flags[0] ?? 0) & MSG_CTRUNC) !== 0 };
   }
 

@@ -8,10 +8,11 @@
  */
 
 import { constants } from "node:fs";
+import { isMainThread, threadId } from "node:worker_threads";
 import type { Backend } from "../backend/backend.js";
 import { errnos, SOCK_CLOEXEC } from "./constants.js";
 import type { Libc } from "./libc.js";
-import { recordDescriptor } from "./threads/records.js";
+import { ledger } from "./threads/records.js";
 
 /** The part of {@link Backend} that this file answers for. */
 export type BeneathCalls = Pick<Backend, "openBeneath">;
@@ -39,6 +40,7 @@ export function createBeneathCalls(libc: Libc): BeneathCalls {
   if (linux === undefined) return { openBeneath: () => -ENOSYS };
   const how = new BigUint64Array([0n, 0n, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS]);
   const howAt = Number(libc.addressOf(how));
+  const { owners } = ledger;
   const name = Buffer.alloc(PATH_MAX);
   const nameAt = Number(libc.addressOf(name));
 
@@ -55,7 +57,8 @@ export function createBeneathCalls(libc: Libc): BeneathCalls {
       for (let attempt = 0; attempt < ATTEMPTS_MAX && (failed === EAGAIN || failed === EINTR); attempt++) {
         const fd = linux.syscall(OPENAT2, directory, nameAt, howAt, HOW_BYTES, 0);
         if (fd >= 0) {
-          recordDescriptor(fd);
+          // Not by a call: V8 may end a thread at the entry of a function, and nobody would know of the descriptor.
+          if (!isMainThread) owners[fd] = threadId;
           return fd;
         }
         failed = libc.errno();

@@ -59,7 +59,7 @@ export interface CompiledCode {
   readonly prepared: Prepared;
   /** Can it take turns? */
   readonly isReactor: boolean;
-  /** The trap with positions in the module's own bytes, and without the function that metering has added. */
+  /** The trap with positions in the module's own bytes, and without the function that was added. */
   locate(trap: GuestTrap): GuestTrap;
 }
 
@@ -83,7 +83,7 @@ async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<Comp
     );
   const place = (frame: GuestFrame): GuestFrame => ({ ...frame, offset: originalOffset(bytes, options, frame.offset) });
   const locate = (trap: GuestTrap): GuestTrap => {
-    const frames = trap.frames.filter(({ index }) => !options.metered || index !== prepared.check);
+    const frames = trap.frames.filter(({ index }) => index !== prepared.check);
     return new GuestTrap(trap.message, frames.map(place), { cause: trap.cause });
   };
   // The bytes are in the module now.

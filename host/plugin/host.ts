@@ -8,6 +8,7 @@ import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
+import { checkObject, checkString } from "../backend/check.js";
 import { logThrown } from "../backend/log.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
@@ -132,12 +133,9 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    * @param options.timeoutMs default: the `stopTimeoutMs` of its policy. 0: at once
    */
   async stop(name: string, options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+    const timeoutMs = stopTimeoutOf(options);
     const plugin = this.#find(name);
-    const { timeoutMs = plugin.policy.stopTimeoutMs } = options;
-    if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs)) {
-      throw Object.assign(new TypeError(`"options.timeoutMs" must be a number`), { code: "ERR_INVALID_ARG_TYPE" });
-    }
-    await plugin.stop(timeoutMs);
+    await plugin.stop(timeoutMs ?? plugin.policy.stopTimeoutMs);
     if (this.#plugins.get(name) === plugin) this.#plugins.delete(name);
   }
 
@@ -152,8 +150,14 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
 
   /** Stops all plugins. Resolves when nothing of them is left. No plugin can be started afterwards. */
   close(options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
+    let timeoutMs: number | undefined;
+    try {
+      timeoutMs = stopTimeoutOf(options);
+    } catch (error) {
+      return Promise.reject(error as Error);
+    }
     this.#closing ??= this.#close();
-    for (const plugin of this.#plugins.values()) void plugin.stop(options.timeoutMs ?? plugin.policy.stopTimeoutMs);
+    for (const plugin of this.#plugins.values()) void plugin.stop(timeoutMs ?? plugin.policy.stopTimeoutMs);
     return this.#closing;
   }
 
@@ -215,8 +219,9 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   }
 
   #find(name: string): Plugin {
+    checkString("name", name);
     const plugin = this.#plugins.get(name);
-    if (plugin === undefined) throw new PluginError("ERR_PLUGIN_NAME", `there is no plugin named ${String(name)}`);
+    if (plugin === undefined) throw new PluginError("ERR_PLUGIN_NAME", `there is no plugin named ${name}`);
     return plugin;
   }
 
@@ -232,6 +237,14 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       logThrown(`uncaptured exception of a listener of "${event}"`, error);
     }
   }
+}
+
+/** @throws TypeError where the options of `stop` or `close` are something else */
+function stopTimeoutOf(options: unknown): number | undefined {
+  checkObject("options", options);
+  const { timeoutMs } = options;
+  if (timeoutMs === undefined || (typeof timeoutMs === "number" && !Number.isNaN(timeoutMs))) return timeoutMs;
+  throw Object.assign(new TypeError(`"options.timeoutMs" must be a number`), { code: "ERR_INVALID_ARG_TYPE" });
 }
 
 /** Fields that a policy has, and that are not served yet. @throws PolicyError */
@@ -250,8 +263,13 @@ function checkServed(policy: Policy): Policy {
   return policy;
 }
 
+function isPlain(options: unknown): boolean {
+  return typeof options === "object" && options !== null && !Array.isArray(options) && !(options instanceof Date);
+}
+
 function read(options: PluginOptions): { readonly name: string | undefined; readonly policy: Policy } {
-  if (typeof options !== "object" || options === null) return { name: undefined, policy: parsePolicy(options) };
+  // A copy of an array or a date would be an object without fields.
+  if (!isPlain(options)) return { name: undefined, policy: parsePolicy(options) };
   const { name, ...policy } = options;
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw Object.assign(new TypeError(`"name" must be a string, and not empty`), { code: "ERR_INVALID_ARG_TYPE" });

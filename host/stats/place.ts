@@ -24,11 +24,18 @@ export function statsDirectory(): string {
  */
 export function makeStatsDirectory(): string {
   const directory = statsDirectory();
-  mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
-  const problem = problemOf(directory);
+  let problem: string | undefined;
+  let cause: unknown;
+  try {
+    mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
+    problem = problemOf(directory);
+  } catch (error) {
+    cause = error;
+    problem = `cannot be made (${(error as NodeJS.ErrnoException).code})`;
+  }
   if (problem === undefined) return directory;
   const message = `${directory} ${problem}: remove it, set XDG_RUNTIME_DIR, or give serveStats a path`;
-  throw Object.assign(new Error(message), { code: "ERR_STATS_DIRECTORY" });
+  throw Object.assign(new Error(message, { cause }), { code: "ERR_STATS_DIRECTORY" });
 }
 
 /** In a directory that others can change, a socket may be somebody else's. */

@@ -8,6 +8,7 @@
  */
 
 import { rmSync } from "node:fs";
+import { resolve } from "node:path";
 import process from "node:process";
 import { threadId } from "node:worker_threads";
 import { checkArray, checkInstance, checkOptions, checkString } from "../backend/check.js";
@@ -62,7 +63,12 @@ export function serveStats(options: ServeStatsOptions = {}): StatsServer {
   checkArray("options.maps", maps);
   for (const each of maps) checkInstance("options.maps", each, ChannelMap);
   checkString("options.path", path);
-  return new StatsListener(path, map, maps);
+  if (path === "" || path.includes("\0")) {
+    const message = `"options.path" must be the path of a Unix socket, got ${JSON.stringify(path)}`;
+    throw Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_VALUE" });
+  }
+  // A program may change its directory before the socket is removed.
+  return new StatsListener(resolve(path), map, maps);
 }
 
 function defaultPath(): string {

@@ -122,7 +122,7 @@ describe("a command line that is wrong: 2", () => {
           string,
         ],
     ),
-    ...["", "::", "::/", "/tmp::"].map(
+    ...["", "::", "::/", "/tmp::", "/tmp::/x:RO", "/tmp::/x:rw", "/tmp::/x:ro:ro"].map(
       (text) => [["a.wasm", `--dir=${text}`], `--dir ${text}: a directory is HOST::GUEST`] as [string[], string],
     ),
     [["a.wasm", "--unix", "/run/a.sock"], "--unix: a guest opens sockets of its own only with --sockets"],

@@ -343,6 +343,34 @@ describe("util.inspect", () => {
       "[Array]",
       "[ [?] ]",
     ]);
+    class Named extends Dispatcher {
+      static override readonly name: string = Symbol("odd") as unknown as string;
+    }
+    expect(inspect(new Named(undefined, newMap()))).toMatch(/^Symbol\(odd\) \{/);
+    const bare = new Dispatcher(undefined, newMap());
+    Object.defineProperty(bare, "constructor", { value: undefined });
+    expect(inspect(bare)).toMatch(/^\? \{/);
+  });
+
+  test("channels that refer to each other are shown once on a path", () => {
+    class Peer extends Dispatcher {
+      peer: Peer | undefined;
+      other: { peer: Peer } | undefined;
+    }
+    const map = newMap();
+    const [one, two] = [new Peer(undefined, map), new Peer(undefined, map)];
+    for (const [peer, other] of [
+      [one, two],
+      [two, one],
+    ] as const) {
+      peer.peer = other;
+      peer.other = { peer: other };
+    }
+    const text = inspect(one, { depth: 40 });
+    expect(text).toContain("[Circular Peer]");
+    expect(text.length).toBeLessThan(2000);
+    // It is shown again afterwards.
+    expect(inspect([one, one], { depth: 1 })).not.toContain("Circular");
   });
 });
 

@@ -76,6 +76,34 @@ describe.each(TLS_MODES)("$name", (mode) => {
     expect(names).toEqual(["localhost"]);
   });
 
+  test.each(["TLSv1.2", "TLSv1.3"] as const)(
+    "a listener of node:tls sends, receives and closes: %s",
+    async (version) => {
+      for (const act of ["send", "close"] as const) {
+        const map = newMap();
+        const got: string[] = [];
+        const port = await nodeServer((socket) => {
+          socket.on("data", (data) => got.push(String(data)));
+          socket.on("end", () => got.push("end"));
+          socket.on("error", (error) => got.push(error.message));
+        });
+        const client = chatClient(map, { host: "127.0.0.1", port }, { ...clientOptions, maxVersion: version });
+        await run(mode, map, () => client.tls !== undefined);
+        client.tls?.once("session", () => {
+          expect(() => client.recv(10)).toThrow(BlockingIOError);
+          if (act === "send") client.push("hello");
+          else client.close();
+        });
+        const expected = act === "send" ? "hello" : "end";
+        const timer = map.callEvery(1, () => {});
+        await run(mode, map, () => got.length > 0);
+        timer.cancel();
+        expect([got, client.errors]).toEqual([[expected], []]);
+        client.close();
+      }
+    },
+  );
+
   test.each<[what: string, options: WrapTlsOptions, code: string]>([
     ["signed by nobody known", { servername: "localhost" }, "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
     ["for another name", { ca: CA, servername: "example.org" }, "ERR_TLS_CERT_ALTNAME_INVALID"],

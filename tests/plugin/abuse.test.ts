@@ -164,6 +164,33 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     }));
 });
 
+describe.each([
+  ["fills memory", `(memory.fill (i32.const 4096) (i32.const 1) (i32.const 26000000))`],
+  ["copies memory", `(memory.copy (i32.const 4096) (i32.const 8192) (i32.const 26000000))`],
+  ["fills a table", `(table.fill $t (i32.const 0) (ref.null func) (i32.const 1000000))`],
+])("an isolated plugin that %s without end", (_, instruction) => {
+  const module = (): Uint8Array =>
+    wat(`(module
+      (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+      (memory (export "memory") 500) (table $t 1000000 funcref)
+      (func (export "_start")
+        (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+        (loop $l ${instruction} (br $l))))`);
+
+  test("is ended when its turn has taken its time", async () => {
+    const { host, told } = createHost();
+    await host.start(module(), { name: "bad", restart: "never", limits: { cpuMsPerTurn: 200 } });
+    expect(await told.ending("bad")).toMatchObject({ kind: "limit", limit: "cpuMsPerTurn" });
+  });
+
+  test("is stopped at once", async () => {
+    const { host, told } = createHost();
+    await host.start(module(), { name: "bad", restart: "never", limits: { cpuMsPerTurn: "unlimited" } });
+    await host.stop("bad", { timeoutMs: 0 });
+    expect(await told.ending("bad")).toEqual({ kind: "stopped", isGraceful: false });
+  });
+});
+
 test("many peers that send a byte at a time do not keep others waiting", async () => {
   await beside("isolated", {}, async ({ port }) => {
     const clients = await Promise.all(Array.from({ length: 200 }, () => Client.connect(port)));

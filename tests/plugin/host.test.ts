@@ -342,3 +342,21 @@ describe("a host", () => {
     expect(await ask(portOf(host, "echo"), "hello")).toBe("hello");
   });
 });
+
+test("options and names of a wrong type are refused, and nothing is stopped", async () => {
+  const { host } = createHost();
+  const code = "ERR_INVALID_ARG_TYPE";
+  const wrong: readonly unknown[] = [null, 1, "1", { timeoutMs: "1" }, { timeoutMs: null }, { timeoutMs: Number.NaN }];
+  for (const options of wrong) {
+    await expect(host.close(options as object)).rejects.toMatchObject({ code });
+    await expect(host.stop("none", options as object)).rejects.toMatchObject({ code });
+  }
+  for (const name of [undefined, null, 1, {}]) {
+    await expect(host.stop(name as string)).rejects.toMatchObject({ code });
+    await expect(host.replace(name as string, new Uint8Array(0))).rejects.toMatchObject({ code });
+  }
+  for (const options of [[], new Date()]) {
+    await expect(host.start(new Uint8Array(0), options as object)).rejects.toThrow("must be an object");
+  }
+  await expect(host.stop("none")).rejects.toMatchObject({ code: "ERR_PLUGIN_NAME" });
+});

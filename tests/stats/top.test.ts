@@ -1,8 +1,8 @@
 /** Statistics that a program serves, and `wasyncore top`, which shows them. */
 
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -98,10 +98,30 @@ describe("serveStats", () => {
     mkdirSync(join(runtime, "wasyncore"));
     chmodSync(join(runtime, "wasyncore"), 0o755);
     expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY" }));
+    rmSync(join(runtime, "wasyncore"), { recursive: true });
+    writeFileSync(join(runtime, "wasyncore"), "a file");
+    expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY" }));
     expect(() => serveStats({ port: 80 } as object)).toThrow(/port/);
     expect(() => serveStats({ maps: [{}] as never, path: join(runtime, "s") })).toThrow(/"options.maps"/);
     expect(() => serveStats({ map, path: 5 as never })).toThrow(/"options.path"/);
     expect(map.size).toBe(0);
+  });
+
+  test("a relative path stays that of the directory at the time of the call", () => {
+    const map = newMap();
+    const other = join(runtime, "other");
+    mkdirSync(other);
+    writeFileSync(join(other, "s.sock"), "a file of the program's");
+    // Worker threads cannot change the directory.
+    const cwd = vi.spyOn(process, "cwd").mockReturnValue(runtime);
+    onTestFinished(() => cwd.mockRestore());
+    const server = serveStats({ map, path: "s.sock" });
+    expect(server.path).toBe(join(runtime, "s.sock"));
+    cwd.mockReturnValue(other);
+    server.close();
+    expect([existsSync(join(other, "s.sock")), existsSync(join(runtime, "s.sock"))]).toEqual([true, false]);
+    for (const path of ["", "a\0b"])
+      expect(() => serveStats({ map, path })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
   });
 
   test("a flood of requests without a reader costs one report at a time, and others are served", async () => {
@@ -268,6 +288,44 @@ describe("wasyncore top", () => {
     await ended;
     server.close();
     expect(existsSync(path)).toBe(false);
+  });
+
+  test("a server that resets the connection is an error in one line", async () => {
+    const path = join(runtime, "fake.sock");
+    const server = createServer({ pauseOnConnect: true }, (socket) => {
+      socket.on("error", () => undefined);
+      // What was not read makes it a reset.
+      setTimeout(() => socket.destroy(), 200);
+    });
+    server.listen(path);
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const stderr = "wasyncore: the process has ended, or has 8 clients already\n";
+    expect(await top("--socket", path, "--once", "--interval", "0.2").ended).toMatchObject({ code: 1, stderr });
+  });
+
+  test.each([
+    ["null", "null\n"],
+    ["without maps", '{"version":1}\n'],
+    [
+      "with a map without counters",
+      '{"version":1,"pid":1,"program":"x","node":"v","atMs":1,"uptimeMs":1,"rssBytes":1,"cpuMs":1,"maps":[{}]}\n',
+    ],
+    ["in an endless line", "x".repeat(5_000_000)],
+  ])("an answer that is no report, %s, is an error in one line", async (_what, answer) => {
+    const path = join(runtime, "fake.sock");
+    const server = createServer((socket) => {
+      socket.on("error", () => undefined);
+      socket.on("data", () => socket.write(answer));
+    });
+    server.listen(path);
+    await once(server, "listening");
+    onTestFinished(() => void server.close());
+    const message = "wasyncore: the answer is not a report of this version of wasyncore\n";
+    expect(await top("--socket", path, "--once", "--interval", "0.2").ended).toMatchObject({
+      code: 1,
+      stderr: message,
+    });
   });
 
   test("--pid finds the worker thread that serves, and removes what an ended one has left", async () => {

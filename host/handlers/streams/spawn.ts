@@ -84,7 +84,10 @@ export class Child {
       process.once("exit", (code, signal) => resolve({ code, signal }));
       // Once the process is there, the error is about a signal: that of `options.signal`, which ends it.
       process.on("error", (error) => {
-        if (process.pid === undefined) reject(error);
+        if (process.pid !== undefined) return;
+        // Nobody is at the other ends: they would only keep a loop going.
+        for (const channel of channels.values()) channel.close();
+        reject(error);
       });
     });
     // Whoever does not wait for the end must not be ended by it.

@@ -94,6 +94,8 @@ export class TlsConnection {
   }
 
   receive(): void {
+    // A listener of node:tls within the call that passes on what was received before.
+    if (this.#transport?.isReceiving === true) return;
     receiveRecords(this.#socket, this.#give, this.#fail);
   }
 

@@ -53,6 +53,7 @@ export class NativeTransport implements Transport {
   readonly hasRecords = false;
   readonly #owner: TransportOwner;
   #session: Receiving | undefined;
+  #isReceiving = false;
 
   /** @param fd closed when the session is destroyed, or {@link close} is called */
   constructor(fd: number, owner: TransportOwner) {
@@ -64,6 +65,10 @@ export class NativeTransport implements Transport {
 
   get bytesOut(): number {
     return this.stream.bytesWritten;
+  }
+
+  get isReceiving(): boolean {
+    return this.#isReceiving;
   }
 
   attach(session: TLSSocket): void {
@@ -82,7 +87,12 @@ export class NativeTransport implements Transport {
   }
 
   give(data: Uint8Array): void {
-    this.#session?._handle?.receive?.(data);
+    this.#isReceiving = true;
+    try {
+      this.#session?._handle?.receive?.(data);
+    } finally {
+      this.#isReceiving = false;
+    }
   }
 
   flush(): void {}

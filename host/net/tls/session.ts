@@ -42,6 +42,8 @@ export class TlsSession {
   /** Has node:tls as much plaintext as it may hold? Then it says when it has encrypted it. */
   #isFull = false;
   #isDestroyed = false;
+  /** Was {@link room} refused because OpenSSL was reading? */
+  #wasRefused = false;
 
   /** @param host the peer's name, for the check of its certificate where there is no `servername` */
   constructor(transport: Transport, options: WrapTlsOptions, host: string | undefined, owner: SessionOwner) {
@@ -84,6 +86,7 @@ export class TlsSession {
   /** How many bytes {@link write} takes now. */
   get room(): number {
     if (!this.isSecure || this.#isFull || this.failure !== undefined) return 0;
+    if (this.#transport.isReceiving) return this.#refuse();
     return Math.max(0, PENDING_BYTES_MAX - this.socket.writableLength);
   }
 
@@ -117,7 +120,9 @@ export class TlsSession {
   /** Sends close_notify after everything that was written. */
   end(): void {
     const { socket } = this;
-    if (socket.writableEnded) return;
+    if (socket.destroyed || socket.writableEnded) return;
+    // A listener of "session", say, runs within a call of SSL_read: close_notify from there would break the session.
+    if (this.#transport.isReceiving) return process.nextTick(() => this.end());
     this.#transport.beforeEnd(socket);
     socket.end();
   }
@@ -130,6 +135,18 @@ export class TlsSession {
 
   get #isOver(): boolean {
     return this.failure !== undefined || this.#isDestroyed;
+  }
+
+  /** No room until OpenSSL has read; its owner asks again then. */
+  #refuse(): 0 {
+    if (!this.#wasRefused) {
+      this.#wasRefused = true;
+      process.nextTick(() => {
+        this.#wasRefused = false;
+        if (!this.#isOver) this.#owner.sessionChanged();
+      });
+    }
+    return 0;
   }
 
   #takeFirst(maxBytes: number): Uint8Array {

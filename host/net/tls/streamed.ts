@@ -12,6 +12,7 @@ export class StreamedTransport implements Transport {
   readonly #socket: Socket;
   readonly #owner: TransportOwner;
   #isOver = false;
+  #isReceiving = false;
 
   constructor(socket: Socket, owner: TransportOwner) {
     this.#socket = socket;
@@ -26,12 +27,22 @@ export class StreamedTransport implements Transport {
     return this.stream.records.length > 0;
   }
 
+  get isReceiving(): boolean {
+    return this.#isReceiving;
+  }
+
   attach(): void {}
 
   beforeEnd(): void {}
 
   give(data: Uint8Array): void {
-    this.stream.give(data);
+    // node:tls reads at once: see RecordStream.
+    this.#isReceiving = true;
+    try {
+      this.stream.give(data);
+    } finally {
+      this.#isReceiving = false;
+    }
   }
 
   flush(): void {

@@ -22,6 +22,8 @@ export interface Transport {
   readonly stream: Duplex;
   /** Are there records that {@link flush} is to send once the descriptor is writable? */
   readonly hasRecords: boolean;
+  /** Is OpenSSL reading within {@link give}? Listeners of the session that it calls must not have it write. */
+  readonly isReceiving: boolean;
   /** node:tls is on it from now on. Called once, before anything is given. */
   attach(session: TLSSocket): void;
   /** The session's output is about to be ended. */

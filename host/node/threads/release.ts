@@ -12,7 +12,7 @@ import { destroyContext } from "../batch/submission.js";
 import { platformConstants } from "../constants.js";
 import { type Libc, loadLibc } from "../libc.js";
 import type { Possessions } from "./ledger.js";
-import { forgetDescriptor, ledger } from "./records.js";
+import { ledger } from "./records.js";
 
 // At import, so that no worker of this thread is missed.
 process.on("worker", (worker: NodeWorker) => {
@@ -44,6 +44,7 @@ function record(libc: Libc): Libc {
   const { linux } = libc;
   const { F_DUPFD_CLOEXEC } = platformConstants();
   const { owners } = ledger;
+  // What is stored below is stored without a call in between: V8 may end a thread at the entry of a function.
   let isOver = false;
   if (!ledger.hasThread(threadId)) {
     process.on("exit", () => {
@@ -81,7 +82,7 @@ function record(libc: Libc): Libc {
     close(fd) {
       // All have been closed, and the number may belong to another thread by now.
       if (isOver) return 0;
-      forgetDescriptor(fd);
+      if (fd >= 0) owners[fd] = 0;
       return libc.close(fd);
     },
     linux:

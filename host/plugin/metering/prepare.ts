@@ -1,7 +1,7 @@
 /**
  * Owns the pass over a module's binary before it is compiled: limits its memory and its tables, has its start function called
- * by the host instead of by the engine, and, on request, meters its code. Knows the sections that this concerns; knows nothing
- * of who runs the module.
+ * by the host instead of by the engine, and, on request, meters its code; where it does not, sees to it that a thread that runs
+ * the code can be ended. Knows the sections that this concerns; knows nothing of who runs the module.
  *
  * Everything is appended (two types, a function, a table, a global, exports), so that no index in the module changes:
  *
@@ -13,10 +13,12 @@
  *   (if (i32.eqz (global.get $fuel)) (then unreachable)))
  * ```
  * The trap is an `unreachable` because a guest can catch what a function of the host throws, and cannot catch a trap.
+ * A module that is not metered gets an empty function instead, where it has an instruction that works on a range.
  */
 
 import { BodyMeter } from "./body.js";
 import { limitMemory, limitTables } from "./limits.js";
+import { putPauses } from "./pauses.js";
 import { damaged, Reader, unsupported } from "./reader.js";
 import { SectionId, Sections } from "./sections.js";
 import { Writer } from "./writer.js";
@@ -41,7 +43,7 @@ export interface Prepared {
   readonly refill: string | undefined;
   /** The start function, to be called once before anything else. */
   readonly start: string | undefined;
-  /** The function that a trap of the meter is in. */
+  /** The function that the pass has added: a trap of the meter is in it. No function has the index where none was added. */
   readonly check: number;
 }
 
@@ -93,6 +95,7 @@ class Pass {
   run(marks: number[] | undefined): Prepared {
     const { metered, maxMemoryBytes } = this.#options;
     this.#readImports();
+    this.#readFunctions();
     this.#limitTables();
     const memory = this.#sections.find(SectionId.MEMORY);
     if (memory !== undefined && maxMemoryBytes !== Infinity) {
@@ -108,7 +111,12 @@ class Pass {
     const names = this.#addExports();
     const codeMarks: number[] | undefined = marks === undefined ? undefined : [];
     if (metered) this.#meterCode(codeMarks);
-    const keeps = (name: string): boolean => !metered || !name.startsWith("metadata.code.");
+    else if (this.#putPauses(codeMarks)) {
+      this.#addTypes();
+      this.#addFunction();
+    }
+    const isMoved = this.#replaced.has(SectionId.CODE);
+    const keeps = (name: string): boolean => !isMoved || !name.startsWith("metadata.code.");
     const bytes = this.#sections.write(this.#replaced, keeps, (id, at, from) => {
       if (id !== SectionId.CODE || marks === undefined) return;
       if (from !== undefined) marks.push(at, from);
@@ -154,6 +162,11 @@ class Pass {
     }
   }
 
+  #readFunctions(): void {
+    const reader = this.#sections.find(SectionId.FUNCTION);
+    if (reader !== undefined) this.#functionTypes = Array.from({ length: reader.count() }, () => reader.u32());
+  }
+
   #limitTables(): void {
     const { metered, maxTableEntries } = this.#options;
     if (!metered && maxTableEntries === Infinity) return;
@@ -191,10 +204,7 @@ class Pass {
     const count = reader?.count() ?? 0;
     const writer = new Writer();
     writer.u32(count + 1);
-    if (reader !== undefined) {
-      writer.range(reader.bytes, reader.at, reader.end);
-      this.#functionTypes = Array.from({ length: count }, () => reader.u32());
-    }
+    if (reader !== undefined) writer.range(reader.bytes, reader.at, reader.end);
     writer.u32(this.#parameters.length);
     this.#replaced.set(SectionId.FUNCTION, writer.written);
   }
@@ -249,12 +259,40 @@ class Pass {
   }
 
   #meterCode(marks: number[] | undefined): void {
+    const global = (this.#imported[ExternalKind.GLOBAL] ?? 0) + this.#globals;
+    const meter = new BodyMeter({ global, check: this.#check });
+    const put = (reader: Reader, type: number, body: Writer): void =>
+      meter.meter(reader, this.#parameters[type] ?? 0, body, marks);
+    this.#replaceCode(put, (body) => this.#writeCheck(body, global), marks);
+  }
+
+  /** @returns whether there is anything to put them before */
+  #putPauses(marks: number[] | undefined): boolean {
+    let isNeeded = false;
+    const put = (reader: Reader, _: number, body: Writer): void => {
+      if (putPauses(reader, this.#check, body, marks)) isNeeded = true;
+    };
+    const writeEmpty = (body: Writer): void => {
+      body.byte(0); // No locals.
+      body.byte(END);
+    };
+    this.#replaceCode(put, writeEmpty, marks);
+    if (!isNeeded) this.#replaced.delete(SectionId.CODE);
+    return isNeeded;
+  }
+
+  /**
+   * @param put writes the body of a function of a type
+   * @param add writes the one of the function that is added
+   */
+  #replaceCode(
+    put: (reader: Reader, type: number, body: Writer) => void,
+    add: (body: Writer) => void,
+    marks: number[] | undefined,
+  ): void {
     const reader = this.#sections.find(SectionId.CODE);
     const count = reader?.count() ?? 0;
     if (count !== this.#functionTypes.length) throw damaged("it has not as much code as functions");
-    const check = this.#check;
-    const global = (this.#imported[ExternalKind.GLOBAL] ?? 0) + this.#globals;
-    const meter = new BodyMeter({ global, check });
     const size = reader === undefined ? 0 : reader.end - reader.at;
     const writer = new Writer(size + (size >> 1) + 64);
     const body = new Writer(4096);
@@ -265,22 +303,21 @@ class Pass {
       reader.skip(length);
       body.clear();
       const first = marks?.length ?? 0;
-      const type = this.#functionTypes[index] ?? 0;
-      meter.meter(new Reader(reader.bytes, from, reader.at), this.#parameters[type] ?? 0, body, marks);
+      put(new Reader(reader.bytes, from, reader.at), this.#functionTypes[index] ?? 0, body);
       writer.u32(body.length);
       if (marks !== undefined) {
         for (let mark = first; mark < marks.length; mark += 2) marks[mark] = (marks[mark] ?? 0) + writer.length;
       }
       writer.bytes(body.written);
     }
-    this.#writeCheck(body, global);
+    body.clear();
+    add(body);
     writer.u32(body.length);
     writer.bytes(body.written);
     this.#replaced.set(SectionId.CODE, writer.written);
   }
 
   #writeCheck(body: Writer, global: number): void {
-    body.clear();
     body.byte(0); // No locals.
     body.byte(0x41); // i32.const
     body.byte(0);

@@ -100,8 +100,10 @@ export function splitName(text: string): readonly [name: string | undefined, add
 /** Splits "HOST::GUEST[:ro]". */
 export function splitDirectory(text: string): { host: string; guest: string; readOnly: boolean } | Problem {
   const readOnly = text.endsWith(":ro");
-  const [host = "", guest = host, ...others] = (readOnly ? text.slice(0, -3) : text).split("::");
-  if (host === "" || guest === "" || others.length > 0) {
+  const paths = readOnly ? text.slice(0, -3) : text;
+  const [host = "", guest = host, ...others] = paths.split("::");
+  // A misspelt ":ro" would grant writing.
+  if (host === "" || guest === "" || others.length > 0 || /:r[ow]$/i.test(paths)) {
     return new Problem(`must be HOST::GUEST or HOST::GUEST:ro, got ${JSON.stringify(text)}`);
   }
   return { host, guest, readOnly };

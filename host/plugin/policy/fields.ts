@@ -68,9 +68,10 @@ export function fields<const E extends v.ObjectEntries>(entries: E, expected: st
     const meant = nearest(String(issue.input), known);
     return `is no field: ${meant === undefined ? `there are ${known.join(", ")}` : `did you mean "${meant}"?`}`;
   });
-  // To the library an array is an object as well.
-  const noArray = v.custom<v.InferInput<typeof object>>((value) => !Array.isArray(value), must(expected));
-  return v.pipe(noArray, object);
+  // To the library an array and a date are objects as well.
+  const isOther = (value: unknown): boolean => Array.isArray(value) || value instanceof Date;
+  const plain = v.custom<v.InferInput<typeof object>>((value) => !isOther(value), must(expected));
+  return v.pipe(plain, object);
 }
 
 export function listOf<const S extends v.GenericSchema<unknown, unknown>>(item: S, expected: string) {

@@ -235,6 +235,11 @@ test("signal and wrong options", async () => {
   expect(() => toDuplex(other, { highWaterMark: 1 } as object)).toThrow(
     expect.objectContaining({ code: "ERR_UNKNOWN_OPTION" }),
   );
+  expect(() => toDuplex(other, { readable: "no" } as object)).toThrow(
+    expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE" }),
+  );
+  const [listening] = listener();
+  expect(() => toDuplex(listening, { map })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }));
   expect(() => toDuplex({} as Socket)).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE" }));
 });
 

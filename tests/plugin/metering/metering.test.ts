@@ -176,10 +176,38 @@ test("the position of a trap is found in the module's own bytes", () => {
   };
   const expected = position(instantiate(bytes));
   expect(originalOffset(bytes, METERED, position(metered(bytes).exports))).toBe(expected);
+  const paused = position(instantiate(prepareModule(bytes, UNLIMITED).bytes));
+  expect(paused).not.toBe(expected);
+  expect(originalOffset(bytes, UNLIMITED, paused)).toBe(expected);
   const unmetered = { ...UNLIMITED, maxMemoryBytes: 10 * 65_536 };
   const shifted = position(instantiate(prepareModule(bytes, unmetered).bytes));
   expect(shifted).not.toBe(expected);
   expect(originalOffset(bytes, unmetered, shifted)).toBe(expected);
+});
+
+describe("a module that is not metered", () => {
+  test("calls an empty function before instructions that work on a range, and is the same otherwise", () => {
+    const bytes = wat(`(module (memory 1 3) (table $t 4 funcref) (func $f)
+      (func (export "run") (param i32) (result i32)
+        (block (loop $l (memory.copy (i32.const 1) (i32.const 9) (i32.const 3))))
+        (memory.fill (i32.const 2) (i32.const 100) (i32.const 1))
+        (table.fill $t (i32.const 0) (ref.null func) (i32.const 2))
+        (drop (table.grow $t (ref.null func) (i32.const 1)))
+        (drop (memory.grow (local.get 0)))
+        (i32.add (i32.add (table.size $t) (memory.size)) (i32.load (i32.const 0)))))`);
+    const prepared = prepareModule(bytes, UNLIMITED);
+    expect(instantiate(prepared.bytes)["run"]?.(1)).toBe(instantiate(bytes)["run"]?.(1));
+    expect([prepared.fuel, prepared.refill, prepared.check]).toEqual([undefined, undefined, 2]);
+    // Five calls of two bytes in the code, and the function.
+    const added = prepared.bytes.length - bytes.length;
+    expect(added).toBeGreaterThanOrEqual(13);
+    expect(added).toBeLessThan(40);
+  });
+
+  test("is not changed where it has none of them", () => {
+    const bytes = wat(`(module (func (export "run") (loop $l (br $l))))`);
+    expect(prepareModule(bytes, UNLIMITED).bytes).toEqual(bytes);
+  });
 });
 
 describe("a guest of this package", () => {

@@ -220,6 +220,7 @@ describe("a wrong policy", () => {
       ],
     ],
     [{ dirs: ["data::/data"] }, [`dirs[0]: must have an absolute path for the host, got "data"`]],
+    [{ dirs: ["/a::/x:RO"] }, [`dirs[0]: must be HOST::GUEST or HOST::GUEST:ro, got "/a::/x:RO"`]],
     [{ dirs: ["/a::/x", "/b::/x"] }, ["dirs[1].guest: names a directory that the guest has already: /x"]],
     [{ env: { "A=B": "1" } }, ["env.A=B: is no name of an environment variable"]],
     [{ env: { A: 1 } }, ["env.A: must be a string, got 1"]],
