@@ -13,6 +13,19 @@ const BEHAVIOUR = [
   "tests/conformance/{asynchat,asyncore-api,asyncore-files}.test.ts",
 ];
 
+/**
+ * The same in a simulated world. Left out are files about the operating system, the host's own event loop, processes and
+ * threads, and those that give their maps a backend of their own.
+ */
+const SIMULATED = [
+  "tests/handlers/{accept-ownership,arguments,async-callbacks,callbacks,closing,connect,dispatcher,lifetime,log,recv-into,udp}.test.ts",
+  "tests/handlers/{with-send,wrong-types}.test.ts",
+  "tests/handlers/chat/{input,output-loop}.test.ts",
+  "tests/handlers/streams/{duplex,events,iterate}.test.ts",
+  "tests/loop/{channel-map,delivery,loop,timers}.test.ts",
+  "tests/conformance/{asynchat,asyncore-api}.test.ts",
+];
+
 export default defineConfig({
   resolve: {
     alias: {
@@ -28,6 +41,7 @@ export default defineConfig({
     globalSetup: ["tests/support/left-out.ts"],
     projects: [
       { extends: true, test: { name: "tests", include: ["tests/**/*.test.ts"] } },
+      { extends: true, test: { name: "simulated", include: SIMULATED, setupFiles: ["tests/support/in-a-world.ts"] } },
       { extends: true, test: { name: "in batches", include: BEHAVIOUR, setupFiles: ["tests/support/in-batches.ts"] } },
     ],
   },

@@ -2,27 +2,29 @@
  * Makes dist/ of what tsc wrote into build/host and build/types:
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
+ *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   plugin/           the plugin host, and the entry of its threads
  *   cli/main.js       the command, and a file for each of its commands
- *   **.d.ts           the types that index.d.ts and portable/index.d.ts reach
+ *   **.d.ts           the types that the index.d.ts of each entry reach
  *
- * One file loads several times faster than a hundred. It is not minified. Its source map names the lines of the TypeScript, which
- * is not in the package: a stack trace names them, and a debugger shows the bundle. The dependencies stay outside. Every module is in one file only,
- * so that all entries share their classes.
+ * One file loads several times faster than a hundred. The library is not minified. Its source map names the lines of the
+ * TypeScript, which is not in the package: a stack trace names them, and a debugger shows the bundle. The dependencies stay
+ * outside. Every module is in one file only, so that all entries share their classes.
  */
 
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
+import { transform } from "esbuild";
 import { rollup } from "rollup";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts"];
+const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "cli/main"];
+const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
@@ -30,6 +32,7 @@ const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)
 const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
+const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -76,19 +79,35 @@ async function bundle() {
         : chunk.moduleIds.some(inPlugin)
           ? "plugin/[name].js"
           : "[name].js",
-    manualChunks: (id) => (inCommand(id) || inPlugin(id) ? undefined : "wasyncore"),
+    manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) ? undefined : "wasyncore"),
   });
   await made.close();
-  const files = output.filter(({ fileName }) => !isMapOfCommand(fileName));
-  return new Map(files.map((file) => [file.fileName, textOf(file)]));
+  const files = output.filter(({ fileName }) => !isLeftOut(fileName));
+  const texts = await Promise.all(
+    files.map(async (file) => [file.fileName, await smaller(file.fileName, textOf(file))]),
+  );
+  return new Map(texts);
 }
 
-/** The package is to be small, and nobody debugs the command from a program. */
-const isMapOfCommand = (fileName) => /^(?:cli|plugin)\//.test(fileName) && fileName.endsWith(".map");
+/** The simulated network is for tests, and large: its names stay for stack traces, its whitespace does not. */
+async function smaller(name, text) {
+  if (!name.startsWith("sim/")) return text;
+  const { code } = await transform(text, {
+    minifyWhitespace: true,
+    minifySyntax: true,
+    format: "esm",
+    target: "es2022",
+  });
+  return code;
+}
+
+/** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
+const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
+const hasNoMap = (fileName) => /^(?:cli|plugin|sim)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {
-    return /^(?:cli|plugin)\//.test(file.fileName) ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
+    return hasNoMap(file.fileName) ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
   }
   const { sourcesContent: _sourcesContent, ...map } = JSON.parse(file.source);
   return JSON.stringify({ ...map, mappings: byLine(map.mappings), names: [] });

@@ -26,6 +26,7 @@ export type * from "./names.js";
 export type * from "./paths.js";
 export * from "./polling.js";
 export type * from "./sockets.js";
+export type * from "./turns.js";
 
 /** Polls descriptors and does socket operations. Descriptors are small non-negative integers. */
 export interface Backend extends SocketCalls, AncillaryCalls, FileCalls, PathCalls, NameCalls, PollCalls {

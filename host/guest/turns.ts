@@ -3,8 +3,8 @@
  * its next deadline. Knows the guest and its poll_oneoff; knows no descriptor, and not how the host waits.
  */
 
-import type { PollSet } from "../backend/backend.js";
-import { Driver, type Turns } from "../loop/driver.js";
+import type { PollSet, Turns } from "../backend/backend.js";
+import { Driver } from "../loop/driver.js";
 import type { PollOneoff } from "../wasi/poll-oneoff.js";
 
 /** A guest's poll_oneoff does not wait when it is driven, so the guest may ask for any time. */

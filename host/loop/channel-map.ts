@@ -154,7 +154,7 @@ export class ChannelMap {
    * Makes a waker, with which other threads wake the map's loop, `loopSync` included: they call `wake(waker.handle)`. The
    * loop then takes a turn and calls back in it, once for all wakes so far. What the callback throws leaves the loop.
    * Like `call_soon_threadsafe` of Python's asyncio, and libuv's `uv_async_send`.
-   * @throws OSError: EMFILE, ...
+   * @throws OSError: EMFILE, ...; UnsupportedPlatformError on a simulated host, which has no threads
    */
   waker(callback?: () => void): Waker {
     if (callback !== undefined) checkFunction("callback", callback);

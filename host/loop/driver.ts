@@ -5,35 +5,8 @@
  */
 
 import { performance } from "node:perf_hooks";
-import type { PollSet, Watch } from "../backend/backend.js";
+import type { Clock, Turns, Watch } from "../backend/backend.js";
 import { Activity } from "./activity.js";
-
-/** Something that takes turns. */
-export interface Turns {
-  /** Watched between turns. */
-  readonly pollSet: PollSet;
-  /** With at least this many ready channels, the next turn is taken without returning to the host's event loop. */
-  readonly busyFrom: number;
-  /** Do they keep the host's event loop alive? Read before each wait. */
-  readonly keepsAlive: boolean;
-  /** Are there channels whose interest must be sampled? */
-  readonly areSampled: boolean;
-  /** Set while the driver waits. To be called when something that a turn depends on has changed. */
-  onChange: (() => void) | undefined;
-  /**
-   * Prepares a turn. May be called again before the turn is taken; it then samples interest again.
-   * @param elapsedMs how much of the time that the turn may wait has passed already
-   * @returns how long the turn may wait, or undefined when no turn is to follow
-   */
-  prepare(elapsedMs: number): number | undefined;
-  /**
-   * Brings {@link pollSet} up to date with the turn that was prepared.
-   * @returns whether to wait; false if a turn would find something ready regardless of the operating system
-   */
-  beforeWait(): boolean;
-  /** Takes the turn, without waiting. @returns how many channels were ready */
-  run(): number;
-}
 
 /**
  * How long turns may follow each other before the rest of the process runs; counted from the end of the first where the
@@ -199,4 +172,9 @@ export class Driver {
     if (thrown === undefined) settle.resolve();
     else settle.reject(thrown.error);
   }
+}
+
+/** Takes turns until none is to follow: on the host's event loop, unless a clock has a taker of its own. */
+export function takeTurns(clock: Clock, turns: Turns, signal: AbortSignal | undefined): Promise<void> {
+  return clock.turnTaker === undefined ? new Driver(turns, signal).run() : clock.turnTaker.take(turns, signal);
 }

@@ -3,9 +3,9 @@
  * Both ways drive the same engine and give the same trace. Knows the scheduler and the driver; knows no handler class.
  */
 
-import type { PollSet } from "../backend/backend.js";
+import type { PollSet, Turns } from "../backend/backend.js";
 import { LoopError, OSError } from "../backend/errors.js";
-import { Driver, type Turns } from "./driver.js";
+import { takeTurns } from "./driver.js";
 import { rememberLooped } from "./never-looped.js";
 import { planClose, planLoop, turnOptions, type CloseAllOptions, type LoopOptions, type LoopPlan } from "./options.js";
 import type { PollOptions } from "./options.js";
@@ -80,7 +80,7 @@ export async function loop(options: LoopOptions = {}): Promise<void> {
   try {
     scheduler.lookups.begin("asynchronous");
     scheduler.rethrow();
-    await new Driver(new MapTurns(plan), plan.signal).run();
+    await takeTurns(scheduler.backend.clock, new MapTurns(plan), plan.signal);
   } finally {
     end(scheduler);
   }

@@ -11,7 +11,7 @@
 import { writeSync } from "node:fs";
 import type { Backend } from "../backend/backend.js";
 import { checkDescriptor, checkObject } from "../backend/check.js";
-import { OSError } from "../backend/errors.js";
+import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { INSPECT, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import type { Channel, ChannelDescription, Registration } from "./channel.js";
 import { Interest, State } from "./engine.js";
@@ -104,6 +104,10 @@ export class Waker implements Channel {
 
   /** @internal */
   constructor(scheduler: Scheduler, callback: (() => void) | undefined) {
+    if (scheduler.backend.clock.turnTaker !== undefined) {
+      // Its descriptors are not the process's, and what other threads do is not in its seed.
+      throw new UnsupportedPlatformError("no other thread can wake a loop whose time is simulated");
+    }
     const [readFd, writeFd] = makePipe(scheduler.backend);
     const state = new SharedArrayBuffer(STATE_BYTES);
     Atomics.store(new Int32Array(state), EPOCH, 1);

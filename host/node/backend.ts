@@ -145,5 +145,6 @@ function createClock(libc: Libc, { CLOCK_THREAD_CPUTIME_ID }: PlatformConstants)
     monotonicNs: () => Math.round(performance.now() * 1e6),
     realtimeNs: () => read(CLOCK_REALTIME),
     threadCpuNs: () => read(CLOCK_THREAD_CPUTIME_ID),
+    turnTaker: undefined,
   };
 }

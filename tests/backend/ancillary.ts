@@ -1,13 +1,10 @@
 /** Holds a backend to `AncillaryCalls`. What Linux alone has is ENOSYS or ENOPROTOOPT elsewhere. */
 
-import { fstatSync, readSync, writeSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { Backend, PassedDescriptors } from "../../host/backend/backend.js";
 import { leaveOut, missingLinux } from "../support/missing.js";
+import type { System } from "./system.js";
 import { bytes, ERRNO, owned, ownedPair, text } from "./support.js";
-
-const isLinux = process.platform === "linux";
-const missing = leaveOut("Tests of descriptors that are sent over Unix sockets", missingLinux());
 
 /** What came, with descriptors that are closed when the test ends. */
 function received(backend: Backend, passed: PassedDescriptors | number): PassedDescriptors {
@@ -16,7 +13,10 @@ function received(backend: Backend, passed: PassedDescriptors | number): PassedD
   return passed;
 }
 
-export function describeAncillary(backend: Backend): void {
+export function describeAncillary(backend: Backend, system: System): void {
+  const { isLinux, loopback } = system;
+  const missing = isLinux ? "" : leaveOut("Tests of descriptors that are sent over Unix sockets", missingLinux());
+
   describe("options by number, and of text", () => {
     test("are those that have names as well", () => {
       const fd = owned(backend, backend.socket("IPv4", "stream"));
@@ -77,7 +77,6 @@ export function describeAncillary(backend: Backend): void {
         ["IPv6", "ff02::7667"],
       ] as const) {
         const fd = owned(backend, backend.socket(family, "dgram"));
-        const loopback = isLinux ? "lo" : "lo0";
         expect(backend.setMulticastInterface(fd, loopback)).toBe(0);
         expect(backend.setMembership(fd, group, loopback, false)).toBe(-ERRNO.EADDRNOTAVAIL);
         expect(backend.setMembership(fd, group, loopback, true)).toBe(0);
@@ -99,8 +98,7 @@ export function describeAncillary(backend: Backend): void {
   describe("what Unix sockets pass along", () => {
     test("the credentials of the peer", () => {
       const [one] = ownedPair(backend, backend.socketPair("stream"));
-      const own = { pid: process.pid, uid: process.getuid?.(), gid: process.getgid?.() };
-      expect(backend.peerCredentials(one)).toEqual(isLinux ? own : -ERRNO.ENOSYS);
+      expect(backend.peerCredentials(one)).toEqual(isLinux ? system.credentials : -ERRNO.ENOSYS);
       if (!isLinux) return;
       const [alone, pipeEnd] = [
         owned(backend, backend.socket("unix", "stream")),
@@ -120,10 +118,10 @@ export function describeAncillary(backend: Backend): void {
       expect([text(data), descriptors.length, isTruncated]).toEqual(["with two", 2, false]);
       const [readCopy = -1, writeCopy = -1] = descriptors;
       expect([readCopy, writeCopy]).not.toContain(readEnd);
-      writeSync(writeCopy, "through the pipe");
+      system.write(writeCopy, bytes("through the pipe"));
       const target = Buffer.alloc(100);
-      expect(target.toString("utf8", 0, readSync(readCopy, target))).toBe("through the pipe");
-      expect(fstatSync(readCopy).ino).toBe(fstatSync(readEnd).ino);
+      expect(target.toString("utf8", 0, system.read(readCopy, target))).toBe("through the pipe");
+      expect(system.identityOf(readCopy)).toBe(system.identityOf(readEnd));
     });
 
     test.skipIf(missing !== "")("more descriptors than asked for are closed, and bytes may come without any", () => {

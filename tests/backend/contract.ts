@@ -13,16 +13,18 @@ import { describeOptions } from "./options.js";
 import { describePaths } from "./paths.js";
 import { describePolling } from "./polling.js";
 import { describeSockets } from "./sockets.js";
+import { operatingSystem, type System } from "./system.js";
 
-export function describeBackend(name: string, backend: Backend): void {
+/** @param system what is behind the backend */
+export function describeBackend(name: string, backend: Backend, system: System = operatingSystem): void {
   describe(name, () => {
-    describePolling(backend);
+    describePolling(backend, system);
     describeSockets(backend);
     describeOptions(backend);
-    describeAncillary(backend);
-    describeFiles(backend);
-    describePaths(backend);
-    describeNames(backend);
+    describeAncillary(backend, system);
+    describeFiles(backend, system);
+    describePaths(backend, system);
+    describeNames(backend, system);
     describeBadInput(backend);
   });
 }

@@ -1,24 +1,12 @@
 /** Holds a backend's calls on descriptors of any kind to `FileCalls`. */
 
-import { constants, openSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { constants } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Backend, type DirectoryEntry, type FileStatus, Ready } from "../../host/backend/backend.js";
-import {
-  bytes,
-  closeOwned,
-  connectedPair,
-  ERRNO,
-  missing,
-  owned,
-  ownedPair,
-  ownedSet,
-  temporary,
-  text,
-  waitFor,
-} from "./support.js";
+import type { System } from "./system.js";
+import { bytes, closeOwned, connectedPair, ERRNO, owned, ownedPair, ownedSet, text, waitFor } from "./support.js";
 
-export function describeFiles(backend: Backend): void {
+export function describeFiles(backend: Backend, system: System): void {
   describe("descriptors", () => {
     test("pipes block by default, and carry bytes", () => {
       const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
@@ -46,15 +34,15 @@ export function describeFiles(backend: Backend): void {
     });
 
     test("a file is opened beneath a directory, and nothing outside of it", () => {
-      const directory = owned(backend, openSync(new URL(".", import.meta.url), "r"));
-      const fd = owned(backend, backend.openBeneath(directory, "files.ts", constants.O_RDONLY, 0));
+      const directory = owned(backend, system.openDirectory());
+      const fd = owned(backend, backend.openBeneath(directory, "system.ts", constants.O_RDONLY, 0));
       const target = new Uint8Array(3);
       expect(text(target, backend.read(fd, target))).toBe("/**");
       expect(backend.openBeneath(directory, "../support", constants.O_RDONLY, 0)).toBe(-ERRNO.EXDEV);
     });
 
-    test.skipIf(missing !== "")("a file has positions, a size and times", () => {
-      const fd = owned(backend, openSync(join(temporary(), "a"), "w+"));
+    test.runIf(system.isLinux)("a file has positions, a size and times", () => {
+      const fd = owned(backend, system.directory().create("a"));
       const target = new Uint8Array(100);
       expect(backend.write(fd, bytes("0123456789"))).toBe(10);
       expect([backend.seek(fd, -4n, "end"), backend.seek(fd, 1n, "current"), backend.seek(fd, 2n, "start")]).toEqual([
@@ -98,11 +86,11 @@ export function describeFiles(backend: Backend): void {
       expect(backend.allocate(fd, 0n, 0n)).toBe(-ERRNO.EINVAL);
     });
 
-    test.skipIf(missing !== "")("a directory has entries, from any of them on", () => {
-      const directory = temporary();
+    test.runIf(system.isLinux)("a directory has entries, from any of them on", () => {
+      const directory = system.directory();
       const names = Array.from({ length: 100 }, (_, index) => `file-${index}`);
-      for (const name of names) writeFileSync(join(directory, name), "");
-      const fd = owned(backend, openSync(directory, "r"));
+      for (const name of names) directory.write(name, "");
+      const fd = owned(backend, directory.open("."));
       const found: string[] = [];
       for (let position = 0n; ;) {
         const entries = backend.readDirectory(fd, position, 600) as readonly DirectoryEntry[];
@@ -118,7 +106,7 @@ export function describeFiles(backend: Backend): void {
       });
     });
 
-    test.skipIf(missing !== "")("what has no positions says so, and so does what is not open", () => {
+    test.runIf(system.isLinux)("what has no positions says so, and so does what is not open", () => {
       const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
       expect([backend.seek(readEnd, 0n, "current"), backend.readFrom(readEnd, new Uint8Array(1), 0n)]).toEqual([
         BigInt(-ERRNO.ESPIPE),
@@ -156,6 +144,23 @@ export function describeFiles(backend: Backend): void {
       expect([backend.peek(server, target), backend.recv(server, target)]).toEqual([0, 0]);
     });
 
+    test.runIf(system.isLinux)("a peek passes over an urgent byte, which stays", () => {
+      const { client, server } = connectedPair(backend);
+      const target = new Uint8Array(8);
+      const set = ownedSet(backend);
+      set.update(server, Ready.READ | Ready.PRIORITY);
+      backend.send(client, bytes("ab"));
+      backend.sendOutOfBand(client, bytes("!"));
+      waitFor(set, server, Ready.READ | Ready.PRIORITY);
+      backend.send(client, bytes("cd"));
+      expect(text(target, backend.peek(server, target))).toBe("ab");
+      expect(text(target, backend.recv(server, target))).toBe("ab");
+      waitFor(set, server, Ready.READ);
+      expect(text(target, backend.peek(server, target))).toBe("cd");
+      expect([backend.recvOutOfBand(server, target), text(target, 1)]).toEqual([1, "!"]);
+      expect(text(target, backend.recv(server, target))).toBe("cd");
+    });
+
     test("the clock of CPU time counts what this thread uses", () => {
       const before = backend.clock.threadCpuNs();
       while (backend.clock.threadCpuNs() === before);
@@ -163,7 +168,7 @@ export function describeFiles(backend: Backend): void {
     });
 
     test("files are read", () => {
-      const fd = owned(backend, openSync(new URL(import.meta.url), "r"));
+      const fd = owned(backend, system.openFile());
       const target = new Uint8Array(3);
       expect(text(target, backend.read(fd, target))).toBe("/**");
     });

@@ -1,34 +1,27 @@
 /** Holds a backend's calls on paths beneath a directory to `PathCalls`. */
 
-import { mkdirSync, openSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../host/backend/backend.js";
-import { ERRNO, missing, owned, temporary, text } from "./support.js";
+import { ERRNO, owned, text } from "./support.js";
+import type { System, TestDirectory } from "./system.js";
 
-export function describePaths(backend: Backend): void {
+export function describePaths(backend: Backend, system: System): void {
   /** A directory with a file, beside one with a secret; its descriptor. */
-  function prepared(): { readonly fd: number; readonly path: string; readonly outside: string } {
-    const base = temporary();
-    const [path, outside] = [join(base, "inside"), join(base, "outside")];
-    mkdirSync(path);
-    mkdirSync(outside);
-    writeFileSync(join(path, "file"), "text");
-    writeFileSync(join(outside, "secret"), "secret");
-    symlinkSync("../outside", join(path, "out"));
-    return { fd: owned(backend, openSync(path, "r")), path, outside };
+  function prepared(): { readonly fd: number; readonly base: TestDirectory } {
+    const base = system.directory();
+    base.write("inside/file", "text");
+    base.write("outside/secret", "secret");
+    base.link("inside/out", "../outside");
+    return { fd: owned(backend, base.open("inside")), base };
   }
 
-  describe.skipIf(missing !== "")("paths beneath a directory", () => {
+  describe.runIf(system.isLinux)("paths beneath a directory", () => {
     test("are made, renamed, linked, read and removed", () => {
-      const { fd, path } = prepared();
+      const { fd, base } = prepared();
       expect([backend.makeDirectoryBeneath(fd, "a", 0o777), backend.makeDirectoryBeneath(fd, "a/b", 0o777)]).toEqual([
         0, 0,
       ]);
-      expect([backend.renameBeneath(fd, "file", fd, "a/b/c"), readFileSync(join(path, "a/b/c"), "utf8")]).toEqual([
-        0,
-        "text",
-      ]);
+      expect([backend.renameBeneath(fd, "file", fd, "a/b/c"), base.read("inside/a/b/c")]).toEqual([0, "text"]);
       expect([backend.linkBeneath(fd, "a/b/c", fd, "second"), backend.symlinkBeneath(fd, "link", "a/b/c")]).toEqual([
         0, 0,
       ]);
@@ -49,7 +42,7 @@ export function describePaths(backend: Backend): void {
     });
 
     test.each(["../outside/secret", "/etc/passwd", "out/secret"])("do not lead out of it: %s", (leading) => {
-      const { fd, outside } = prepared();
+      const { fd, base } = prepared();
       expect([
         backend.statusBeneath(fd, leading, true),
         backend.setTimesBeneath(fd, leading, true, "now", "now"),
@@ -63,7 +56,7 @@ export function describePaths(backend: Backend): void {
         backend.symlinkBeneath(fd, leading, "file"),
         backend.readLinkBeneath(fd, leading),
       ]).toEqual(Array.from({ length: 11 }, () => -ERRNO.EPERM));
-      expect(readFileSync(join(outside, "secret"), "utf8")).toBe("secret");
+      expect(base.read("outside/secret")).toBe("secret");
     });
 
     test("have no NUL and are not too long; a descriptor that is none is EBADF", () => {

@@ -1,17 +1,19 @@
 /** Holds a backend's poll sets to `PollSet`. */
 
-import { closeSync, openSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { type Backend, Ready } from "../../host/backend/backend.js";
+import type { System } from "./system.js";
 import { boundSocket, closeOwned, connectedPair, ERRNO, owned, ownedPair, ownedSet, wait, waitFor } from "./support.js";
 
 const { READ, WRITE, PRIORITY, HANGUP, ERROR } = Ready;
 
-export function describePolling(backend: Backend): void {
+export function describePolling(backend: Backend, system: System): void {
+  const closeBehind = (fd: number): void => system.close(fd);
+
   describe("a poll set", () => {
     /** A regular file, which is ready always. */
     function regularFile(): number {
-      return owned(backend, openSync(new URL(import.meta.url), "r"));
+      return owned(backend, system.openFile());
     }
 
     test("finds a descriptor ready for what it is watched for, and for nothing else", () => {
@@ -206,7 +208,7 @@ export function describePolling(backend: Backend): void {
       expect(set.update(one, 0)).toBe(0);
       expect(set.update(1_000_000, 0)).toBe(0);
       set.update(other, READ);
-      closeOwned(backend, other, closeSync);
+      closeOwned(backend, other, closeBehind);
       expect(set.update(other, 0)).toBe(0);
       expect(wait(set, 0)).toEqual([]);
     });
@@ -217,7 +219,7 @@ export function describePolling(backend: Backend): void {
         const set = ownedSet(backend);
         const [one] = ownedPair(backend, backend.socketPair("stream"));
         set.update(one, READ);
-        closeOwned(backend, one, how === "behind its back" ? closeSync : undefined);
+        closeOwned(backend, one, how === "behind its back" ? closeBehind : undefined);
         const again = owned(backend, backend.socket("IPv4", "dgram"));
         expect(again).toBe(one);
         expect(set.update(again, WRITE)).toBe(0);
@@ -229,12 +231,12 @@ export function describePolling(backend: Backend): void {
       const set = ownedSet(backend);
       const [one] = ownedPair(backend, backend.socketPair("stream"));
       set.update(one, READ);
-      closeOwned(backend, one, closeSync);
+      closeOwned(backend, one, closeBehind);
       const file = regularFile();
       expect(file).toBe(one);
       set.update(file, READ);
       expect(set.alwaysReady).toBe(true);
-      closeOwned(backend, file, closeSync);
+      closeOwned(backend, file, closeBehind);
       const socket = owned(backend, backend.socket("IPv4", "dgram"));
       expect(socket).toBe(one);
       set.update(socket, READ);
@@ -258,7 +260,7 @@ export function describePolling(backend: Backend): void {
       const [one] = ownedPair(backend, backend.socketPair("stream"));
       const copy = owned(backend, backend.duplicate(one));
       set.update(one, READ);
-      closeOwned(backend, one, closeSync);
+      closeOwned(backend, one, closeBehind);
       set.update(one, 0);
       expect(owned(backend, backend.duplicate(copy))).toBe(one);
       expect(set.update(one, WRITE)).toBe(0);

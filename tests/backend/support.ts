@@ -3,9 +3,7 @@
  * waiting for readiness. Knows the backend by its interface alone.
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
-import { constants, tmpdir } from "node:os";
-import { join } from "node:path";
+import { constants } from "node:os";
 import { onTestFinished } from "vitest";
 import {
   type Backend,
@@ -15,20 +13,9 @@ import {
   ReadyRow,
   type SocketAddress,
 } from "../../host/backend/backend.js";
-import { leaveOut, missingLinux } from "../support/missing.js";
 
 export const POLLERS = ["epoll", "poll"] as const;
 export const ERRNO = constants.errno;
-
-/** Why tests of what Linux alone has cannot run; "" where they can. */
-export const missing = leaveOut("Tests of files and paths beneath a directory", missingLinux());
-
-/** A directory of the test's own. */
-export function temporary(): string {
-  const directory = mkdtempSync(join(tmpdir(), "backend-"));
-  onTestFinished(() => rmSync(directory, { recursive: true, force: true }));
-  return directory;
-}
 
 /** Longer than anything on the loopback takes; a test that waits so long has failed. */
 export const PATIENCE_MS = 10_000;

@@ -23,6 +23,7 @@ const COMPILER_OPTIONS = {
     wasyncore: [join(ROOT, "dist/index.d.ts")],
     "wasyncore/plugin": [join(ROOT, "dist/plugin/index.d.ts")],
     "wasyncore/guest": [join(ROOT, "dist/portable/index.d.ts")],
+    "wasyncore/sim": [join(ROOT, "dist/sim/index.d.ts")],
   },
 };
 

@@ -21,6 +21,7 @@ export interface Row {
 }
 
 class ScriptedClock implements Clock {
+  readonly turnTaker = undefined;
   nowNs = 5_000_000_000;
   monotonicNs(): number {
     return this.nowNs;

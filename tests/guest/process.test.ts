@@ -99,6 +99,7 @@ describe("clocks", () => {
     monotonicNs: () => 5_000_000_000_001,
     realtimeNs: () => 1_700_000_000_123_456_789n,
     threadCpuNs: () => (cpuNs += 2n),
+    turnTaker: undefined,
   };
 
   test.each([

@@ -2,7 +2,8 @@
 
 import { describe, expect, onTestFinished, test } from "vitest";
 import { defaultBackend, driveGuest } from "wasyncore";
-import { Driver, type Turns } from "../../host/loop/driver.js";
+import type { Turns } from "../../host/backend/backend.js";
+import { Driver } from "../../host/loop/driver.js";
 import { wat } from "../guest/modules.js";
 
 /** Turns that find what a test says, one after the other, and end after the last. */

@@ -30,6 +30,7 @@ export function coarseClock(clock: Clock, resolutionMs: number): Clock {
       const now = clock.threadCpuNs();
       return now - (now % step);
     },
+    turnTaker: clock.turnTaker,
   };
 }
 

@@ -174,7 +174,7 @@ class ManualClock {
   ms = 0;
   readonly backend: Backend = {
     ...defaultBackend(),
-    clock: { monotonicNs: () => this.ms * 1e6, realtimeNs: () => 0n, threadCpuNs: () => 0n },
+    clock: { monotonicNs: () => this.ms * 1e6, realtimeNs: () => 0n, threadCpuNs: () => 0n, turnTaker: undefined },
   };
 }
 

@@ -1,0 +1,25 @@
+/** Owns what a socket needs of the host that it is on and of the world around. Knows no socket. */
+
+import type { Ip } from "./addresses.js";
+import type { Faults } from "./faults.js";
+import type { Network, Place } from "./network.js";
+import type { PortTable } from "./ports.js";
+import type { TraceHash } from "./trace.js";
+
+export interface Surroundings extends Place {
+  readonly network: Network;
+  readonly faults: Faults;
+  readonly trace: TraceHash;
+  readonly nowNs: number;
+  /** The bound sockets, TCP's and UDP's. */
+  readonly streams: PortTable;
+  readonly datagrams: PortTable;
+  /** Is it one of the host's own addresses? */
+  owns(ip: Ip): boolean;
+  /** The address from which the host sends to `ip`; undefined where it has none of that kind. */
+  sourceFor(ip: Ip): Ip | undefined;
+  /** The host with this address, which is this one for its own; undefined where no host has it. */
+  hostAt(ip: Ip): Surroundings | undefined;
+  /** All hosts of the world, in the order in which they were made. */
+  readonly all: readonly Surroundings[];
+}

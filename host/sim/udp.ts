@@ -1,0 +1,206 @@
+/** Owns UDP: who gets a datagram, groups, and what a lost or refused one means. Knows no descriptor. */
+
+import type { SocketAddress } from "../backend/backend.js";
+import { copyOf } from "../backend/bytes.js";
+import {
+  ANY_4,
+  ANY_6,
+  type Endpoint,
+  type Ip,
+  isAny,
+  isMulticast,
+  isSame,
+  LOOPBACK_4,
+  LOOPBACK_6,
+  shown,
+  textOf,
+} from "./addresses.js";
+import { lengthOf } from "./bytes.js";
+import { DatagramSocket } from "./datagram-socket.js";
+import { E } from "./file.js";
+import type { Bound } from "./ports.js";
+import type { Surroundings } from "./surroundings.js";
+import { endpointOf } from "./tcp.js";
+import { Trace } from "./trace.js";
+
+const BYTES_MAX = 65_507;
+const REORDER_MS = 10;
+
+export class UdpSocket extends DatagramSocket implements Bound {
+  bound: Endpoint | undefined;
+  #remote: Endpoint | undefined;
+  readonly #groups = new Set<string>();
+
+  get isDual(): boolean {
+    return this.family === "IPv6" && !this.options.isOn("IPV6_V6ONLY");
+  }
+
+  get sharesAddress(): boolean {
+    return this.options.isOn("SO_REUSEADDR");
+  }
+
+  get sharesPort(): boolean {
+    return this.options.isOn("SO_REUSEPORT");
+  }
+
+  get localAddress(): SocketAddress {
+    return shown(this.bound ?? { ip: this.family === "IPv4" ? ANY_4 : ANY_6, port: 0 }, this.family);
+  }
+
+  get remoteAddress(): SocketAddress | undefined {
+    return this.#remote === undefined ? undefined : shown(this.#remote, this.family);
+  }
+
+  bind(address: SocketAddress): number {
+    const endpoint = endpointOf(address, this.family);
+    if (typeof endpoint === "number") return endpoint;
+    if (this.bound !== undefined) return -E.EINVAL;
+    if (!isAny(endpoint.ip) && !isMulticast(endpoint.ip) && !this.around.owns(endpoint.ip)) return -E.EADDRNOTAVAIL;
+    return this.#bindTo(endpoint);
+  }
+
+  #bindTo({ ip, port: wanted }: Endpoint): number {
+    const port = this.around.datagrams.bind(this, ip, wanted);
+    if (port < 0) return port;
+    this.bound = { ip, port };
+    return 0;
+  }
+
+  connect(address: SocketAddress): number {
+    const to = endpointOf(address, this.family);
+    if (typeof to === "number") return to;
+    const ip = isAny(to.ip) ? (to.ip.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : to.ip;
+    const source = this.around.sourceFor(ip);
+    if (source === undefined) return -E.ENETUNREACH;
+    const port = this.bound?.port ?? 0;
+    if (this.bound === undefined || isAny(this.bound.ip)) {
+      this.around.datagrams.unbind(this);
+      this.bound = undefined;
+      const failed = this.#bindTo({ ip: source, port });
+      if (failed < 0) return failed;
+    }
+    this.#remote = { ip, port: to.port };
+    return 0;
+  }
+
+  setMembership(group: Ip, joins: boolean): number {
+    if (joins === this.#groups.has(group.text)) return joins ? -E.EADDRINUSE : -E.EADDRNOTAVAIL;
+    if (joins) this.#groups.add(group.text);
+    else this.#groups.delete(group.text);
+    return 0;
+  }
+
+  protected sendWhole(data: Uint8Array): number {
+    return this.#remote === undefined ? -E.EDESTADDRREQ : this.#send(data, this.#remote);
+  }
+
+  sendTo(data: Uint8Array, address: SocketAddress): number {
+    const to = endpointOf(address, this.family);
+    return typeof to === "number" ? to : this.#send(copyOf(data, lengthOf(data)), to);
+  }
+
+  sendFiles(data: Uint8Array, files: readonly unknown[]): number {
+    return files.length > 0 ? -E.EINVAL : this.send(data);
+  }
+
+  #send(data: Uint8Array, { ip: wanted, port }: Endpoint): number {
+    const refused = this.sending(data.length, BYTES_MAX);
+    if (refused < 0) return refused;
+    if (port === 0) return -E.EINVAL;
+    const ip = isAny(wanted) ? (wanted.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : wanted;
+    const isBroadcast = ip.text === "255.255.255.255";
+    if (isBroadcast && !this.options.isOn("SO_BROADCAST")) return -E.EACCES;
+    const isForMany = isBroadcast || isMulticast(ip);
+    const { around } = this;
+    const source = around.sourceFor(ip);
+    if (source === undefined) return -E.ENETUNREACH;
+    if (this.bound === undefined) {
+      const failed = this.#bindTo({ ip: ip.version === 4 && this.family === "IPv4" ? ANY_4 : ANY_6, port: 0 });
+      if (failed < 0) return failed;
+    }
+    const bound = this.bound as Endpoint | undefined;
+    const from = { ip: bound === undefined || isAny(bound.ip) ? source : bound.ip, port: bound?.port ?? 0 };
+    const to = { ip, port };
+    if (isForMany) for (const host of around.all) this.#carry(data, from, to, host);
+    else {
+      const host = around.hostAt(ip);
+      if (host !== undefined) this.#carry(data, from, to, host);
+    }
+    return data.length;
+  }
+
+  /** Takes a datagram to another host, or loses it. */
+  #carry(data: Uint8Array, from: Endpoint, to: Endpoint, host: Surroundings): void {
+    const { around } = this;
+    const { network, faults } = around;
+    if (host === around) return this.#arrive(data, from, to, host);
+    const what = `${data.length} bytes to ${textOf(shown(to, this.family))}`;
+    if (!network.passes(around, host) || faults.hits("loss", around.address, what)) return;
+    const copies = faults.hits("duplicate", around.address, what) ? 2 : 1;
+    for (let copy = 0; copy < copies; copy++) {
+      let atNs = network.arrivalNs(around, host, data.length);
+      if (faults.comes("reorder")) {
+        const mostMs = faults.setting("reorder")?.ms ?? REORDER_MS;
+        const lateNs = faults.random("reorder").below(mostMs * 1e6);
+        faults.list("reorder", around.address, `${what} are ${(lateNs / 1e6).toFixed(3)} ms late`);
+        atNs += lateNs;
+      }
+      network.timeline.plan(atNs, () => {
+        if (network.passes(around, host)) this.#arrive(data, from, to, host);
+      });
+    }
+  }
+
+  #arrive(data: Uint8Array, from: Endpoint, to: Endpoint, host: Surroundings): void {
+    const isForMany = isMulticast(to.ip) || to.ip.text === "255.255.255.255";
+    const found = isForMany ? host.datagrams.at(to.ip, to.port) : host.datagrams.at(to.ip, to.port);
+    const takers = found.filter(
+      (each): each is UdpSocket => each instanceof UdpSocket && each.#takes(from, to, isForMany),
+    );
+    host.trace.add(Trace.DATAGRAM, host.nowNs, host.index, data.length ^ (to.port << 16));
+    if (isForMany) {
+      for (const socket of takers) {
+        if (host === this.around && !this.#hearsItself) continue;
+        socket.#take(copyOf(data, data.length), from);
+      }
+      return;
+    }
+    const connected = takers.find((socket) => socket.#remote !== undefined);
+    const taker = connected ?? (host.datagrams.chosen(takers) as UdpSocket | undefined);
+    if (taker !== undefined) taker.#take(data, from);
+    else this.#wasRefused(host);
+  }
+
+  get #hearsItself(): boolean {
+    return this.options.get(this.family === "IPv4" ? "IP_MULTICAST_LOOP" : "IPV6_MULTICAST_LOOP") !== 0;
+  }
+
+  #takes(from: Endpoint, to: Endpoint, isForMany: boolean): boolean {
+    if (isForMany && isMulticast(to.ip) && !this.#groups.has(to.ip.text)) return false;
+    const remote = this.#remote;
+    return remote === undefined || (remote.port === from.port && isSame(remote.ip, from.ip));
+  }
+
+  #take(data: Uint8Array, from: Endpoint): void {
+    this.deliver({ data, address: shown(from, this.family), files: [] });
+  }
+
+  /** Nobody has the port: a sender that is connected is notified. */
+  #wasRefused(host: Surroundings): void {
+    const { around } = this;
+    if (this.#remote === undefined) return;
+    const notify = (): void => {
+      if (this.isClosed || this.#remote === undefined) return;
+      this.error = -E.ECONNREFUSED;
+      this.changed();
+    };
+    if (host === around) return notify();
+    if (!around.network.passes(host, around)) return;
+    around.network.timeline.plan(around.network.arrivalNs(host, around, 0), notify);
+  }
+
+  override release(): void {
+    super.release();
+    this.around.datagrams.unbind(this);
+  }
+}

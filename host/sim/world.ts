@@ -1,0 +1,218 @@
+/**
+ * Owns a simulated world: its hosts, the network between them, and its faults. Knows hosts; knows no socket.
+ */
+
+import {
+  checkArray,
+  checkBoolean,
+  checkFunction,
+  checkInstance,
+  checkInteger,
+  checkMs,
+  checkOptions,
+  checkString,
+  rangeError,
+} from "../backend/check.js";
+import { type Ip, ipOf, isAny, isLoopback, isMulticast } from "./addresses.js";
+import type { OpenCount } from "./descriptors.js";
+import type { FaultFilter, FaultTable, Injection } from "./fault-table.js";
+import { Faults } from "./faults.js";
+import { type Around, Machine } from "./host.js";
+import type { Course } from "./loops.js";
+import { Names } from "./names.js";
+import { type Cut, Network } from "./network.js";
+import type { HostOptions, SimHost } from "./public-host.js";
+import { type RunEnd, Runner, type RunOptions } from "./runner.js";
+import { planSchedules } from "./schedule.js";
+import { Timeline } from "./timeline.js";
+import { Trace, TraceHash } from "./trace.js";
+
+const NS_PER_MS = 1e6;
+/** 2000-01-01T00:00:00Z. */
+const START_MS = 946_684_800_000;
+const DESCRIPTOR_LIMIT = 65_536;
+const OPEN_MAX = 1_000_000;
+/** A year, within which the nanoseconds of a clock are exact to 2. */
+const LIMIT_MS = 365 * 24 * 3600 * 1000;
+
+/** What a world is made with. */
+export interface WorldOptions {
+  /** The same seed gives the same run. A whole number of 32 bits; default 1. */
+  readonly seed?: number;
+  /** The realtime at which it begins: a Date, or milliseconds since 1970. Default 2000-01-01T00:00:00Z. */
+  readonly start?: Date | number;
+  readonly faults?: FaultTable;
+  /** Leaves some of the faults out: for looking for those that matter. */
+  readonly leavesOut?: FaultFilter;
+  /** A wait that blocks fails with EDEADLK at this time. Default: a year. */
+  readonly limitMs?: number;
+}
+
+const WORLD_OPTIONS = ["seed", "start", "faults", "leavesOut", "limitMs"] as const;
+const HOST_OPTIONS = ["addresses", "names", "descriptorLimit"] as const;
+
+/** Hosts with a network between them, in memory, with a time of their own. */
+export class SimWorld {
+  readonly seed: number;
+  readonly #timeline = new Timeline();
+  readonly #trace = new TraceHash();
+  readonly #faults: Faults;
+  readonly #network: Network;
+  readonly #names: Names;
+  readonly #hosts: Machine[] = [];
+  readonly #byIp = new Map<string, Machine>();
+  readonly #around: Around;
+  readonly #course: Course;
+  readonly #runner: Runner;
+
+  constructor(options: WorldOptions = {}) {
+    checkOptions("options", options as unknown, WORLD_OPTIONS);
+    const { seed = 1, start = START_MS, faults = {}, leavesOut, limitMs = LIMIT_MS } = options;
+    checkInteger("options.seed", seed, 0, 0xffff_ffff);
+    const startMs: unknown = typeof start === "object" ? start.getTime() : start;
+    checkMs("options.start", startMs);
+    checkMs("options.limitMs", limitMs);
+    if (leavesOut !== undefined) checkFunction("options.leavesOut", leavesOut);
+    this.seed = seed;
+    const timeline = this.#timeline;
+    const trace = this.#trace;
+    this.#faults = new Faults(
+      faults,
+      seed,
+      leavesOut,
+      () => timeline.nowNs,
+      (name, host) => {
+        trace.add(Trace.FAULT, timeline.nowNs, 0, 0);
+        trace.text(name + host);
+      },
+    );
+    this.#network = new Network(timeline, this.#faults);
+    this.#names = new Names(this.#faults);
+    this.#course = { timeline, trace, turns: 0, activity: 0, loops: new Set() };
+    this.#runner = new Runner(this.#course, limitMs * NS_PER_MS);
+    const open: OpenCount = { count: 0, max: OPEN_MAX };
+    this.#around = {
+      course: this.#course,
+      network: this.#network,
+      faults: this.#faults,
+      names: this.#names,
+      open,
+      hosts: this.#hosts,
+      startNs: BigInt(Math.round(startMs * 1000)) * 1000n,
+      hostAt: (ip) => this.#byIp.get(ip.text),
+      block: (timeoutMs, isReady) => this.#runner.block(timeoutMs, isReady),
+      spend: (isBlocking) => this.#runner.spend(isBlocking),
+      failed: (error) => this.#runner.failed(error),
+    };
+    planSchedules(this.#faults, timeline, this);
+  }
+
+  /** The host with an address, which is made where there is none. `options` are for a host that is made. */
+  host(address: string, options: HostOptions = {}): SimHost {
+    checkString("address", address);
+    checkOptions("options", options as unknown, HOST_OPTIONS);
+    const ip = hostIp("address", address);
+    const found = this.#byIp.get(ip.text);
+    if (found !== undefined) return found;
+    const { addresses = [], names = [], descriptorLimit = DESCRIPTOR_LIMIT } = options;
+    checkArray("options.addresses", addresses);
+    checkArray("options.names", names);
+    checkInteger("options.descriptorLimit", descriptorLimit, 0, DESCRIPTOR_LIMIT);
+    const others = addresses.map((each, index) => hostIp(`options.addresses[${index}]`, each));
+    for (const [index, name] of names.entries()) checkString(`options.names[${index}]`, name);
+    const host = new Machine(this.#around, [ip, ...others], descriptorLimit);
+    this.#hosts.push(host);
+    for (const { text } of [ip, ...others]) this.#byIp.set(text, host);
+    for (const name of names) for (const { text } of [ip, ...others]) this.#names.add(name, text);
+    return host;
+  }
+
+  /** In the order in which they were made. */
+  get hosts(): readonly SimHost[] {
+    return this.#hosts;
+  }
+
+  /** Milliseconds since the world began. */
+  get nowMs(): number {
+    return this.#timeline.nowNs / NS_PER_MS;
+  }
+
+  /** How many turns its loops have taken. */
+  get turns(): number {
+    return this.#course.turns;
+  }
+
+  /** How many loops run in it. */
+  get loops(): number {
+    return this.#course.loops.size;
+  }
+
+  /** Calls back at a time of the world, in milliseconds since it began: what a test does in the middle of a run. */
+  at(timeMs: number, callback: () => void): void {
+    checkMs("timeMs", timeMs);
+    checkFunction("callback", callback);
+    this.#timeline.plan(timeMs * NS_PER_MS, () => {
+      this.#course.activity += 1;
+      callback();
+    });
+  }
+
+  /**
+   * Nothing passes from one host to another, or between them; without `to`, to and from every host. TCP sends again, and
+   * gives up after some 15 minutes; datagrams are lost.
+   * @returns a call that ends it
+   */
+  partition(from: SimHost, to?: SimHost, oneWay = false): () => void {
+    checkBoolean("oneWay", oneWay);
+    const [one, other] = [machine("from", from), to === undefined ? undefined : machine("to", to)];
+    const cuts: Cut[] = [{ from: one, to: other }];
+    if (!oneWay) cuts.push({ from: other, to: one });
+    for (const cut of cuts) this.#network.cut(cut);
+    return () => {
+      for (const cut of cuts) this.#network.mend(cut);
+    };
+  }
+
+  /**
+   * Runs the loops of all hosts in the order of the world's time; an idle hour costs nothing. Between turns, promises of
+   * the process go on: do not wait for anything in them that is outside of the world.
+   * @throws what a program of a host threw, or rejected with
+   */
+  async run(options: RunOptions = {}): Promise<RunEnd> {
+    return this.#runner.run(options);
+  }
+
+  /** The same, but blocks: no promise goes on meanwhile, as in `loopSync`. */
+  runSync(options: RunOptions = {}): RunEnd {
+    return this.#runner.runSync(options);
+  }
+
+  /** 16 hexadecimal digits, made of all that has happened so far. */
+  traceHash(): string {
+    return this.#trace.toString();
+  }
+
+  /** The faults that came, a line each. */
+  explain(): string {
+    return this.#faults.explain();
+  }
+
+  /** The faults that came; no more than the first 100,000. */
+  get injections(): readonly Injection[] {
+    return this.#faults.injections;
+  }
+}
+
+function hostIp(name: string, address: unknown): Ip {
+  checkString(name, address);
+  const ip = ipOf(address);
+  if (ip === undefined || isAny(ip) || isLoopback(ip) || isMulticast(ip)) {
+    throw rangeError(name, "a numeric address that a host can have", JSON.stringify(address));
+  }
+  return ip;
+}
+
+function machine(name: string, host: SimHost): Machine {
+  checkInstance(name, host, Machine);
+  return host;
+}
