@@ -146,7 +146,8 @@ const OUT_OF_DESCRIPTORS = `
     handleAccepted(socket) { this.accepted += 1; socket.close(); stop.abort(); }
   }
   const server = new Server();
-  const bystander = new Dispatcher(Socket.pair()[0], map);
+  // Kept: the end that nothing holds is closed when it is collected.
+  const bystander = new Dispatcher((globalThis.pair = Socket.pair())[0], map);
   const client = Socket.create();
   let stop = new AbortController();
   // What is loaded on first use has its descriptors before there are none.

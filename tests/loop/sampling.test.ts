@@ -283,7 +283,8 @@ describe("the cost", () => {
       class Sampled extends Dispatcher {
         writable() { samples++; return false; }
       }
-      const channel = new Sampled(Socket.pair()[0], map);
+      // Kept: the end that nothing holds is closed when it is collected.
+      const channel = new Sampled((globalThis.pair = Socket.pair())[0], map);
       let events = 0;
       const timer = setInterval(() => {
         events++;
@@ -337,7 +338,7 @@ describe("the cost", () => {
       class Sampled extends Dispatcher {
         writable() { samples++; return false; }
       }
-      const channel = new Sampled(Socket.pair()[0], map);
+      const channel = new Sampled((globalThis.pair = Socket.pair())[0], map);
       await loop({ map, count: 1, timeoutMs: 1 });
       const before = samples;
       setTimeout(() => setImmediate(() => { console.log(samples - before); channel.close(); }), 5);`).ended;
