@@ -89,9 +89,9 @@ async function bundle() {
   return new Map(texts);
 }
 
-/** The simulated network is for tests, and large: its names stay for stack traces, its whitespace does not. */
+/** Without a source map lines mean nothing: the names stay for stack traces, the whitespace does not. */
 async function smaller(name, text) {
-  if (!name.startsWith("sim/")) return text;
+  if (!hasNoMap(name)) return text;
   const { code } = await transform(text, {
     minifyWhitespace: true,
     minifySyntax: true,
