@@ -66,8 +66,11 @@ export class Player {
   /** Which record {@link take} found, where that is not the next. */
   #early = -1;
 
-  /** @throws RecordingError for a recording that cannot be replayed */
-  constructor(reader: RecordingReader, events: PlayerEvents = {}) {
+  /**
+   * @param redact what was blanked when it was recorded
+   * @throws RecordingError for a recording that cannot be replayed
+   */
+  constructor(reader: RecordingReader, events: PlayerEvents = {}, redact: readonly (string | RegExp)[] = []) {
     const { header } = reader;
     if (header.kind !== RecordingKind.BACKEND)
       throw new RecordingError("a recording of a guest: replay it with the guest");
@@ -79,7 +82,7 @@ export class Player {
     }
     this.reader = reader;
     this.hasSent = header.details["sent"] === true;
-    this.blank = blanker(patternsOf(header.details["redact"]));
+    this.blank = blanker(redact);
     this.nowNs = Number(header.monotonicNs);
     this.#events = events;
     this.#advance();
@@ -278,11 +281,4 @@ function descriptorOf({ kind, bytes, at, end }: Queued): number {
 
 function isSkipped(kind: number): boolean {
   return kind === Kind.CLOCK || kind === Kind.TURN_END || kind === Kind.UPDATE_FAILED || kind === Kind.SET_CLOSED;
-}
-
-function patternsOf(value: unknown): readonly (readonly [string, string])[] {
-  if (value === undefined) return [];
-  const isList = Array.isArray(value) && value.every((each) => Array.isArray(each) && each.length === 2);
-  if (!isList) throw new RecordingError("damaged: no list of patterns");
-  return (value as unknown[][]).map(([source, flags]) => [String(source), String(flags)]);
 }

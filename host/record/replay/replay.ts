@@ -17,6 +17,8 @@ export interface ReplayOptions extends PlayerEvents {
    * 10,000.
    */
   readonly patienceMs?: number | undefined;
+  /** What was blanked when it was recorded: it is blanked in what is sent now, before it is compared. */
+  readonly redact?: readonly (string | RegExp)[] | undefined;
   /**
    * Opens the files that the program opened by `openBeneath`, for programs that go on with them by node:fs: a backend of
    * the operating system. By default no file is opened, and the program has the number that it had.
@@ -51,7 +53,7 @@ export interface Replay {
  */
 export function replay(recording: string | Uint8Array, options: ReplayOptions = {}): Replay {
   const source = typeof recording === "string" ? openRecordingFile(recording) : sourceOf(recording);
-  const player = new Player(new RecordingReader(source), options);
+  const player = new Player(new RecordingReader(source), options, options.redact);
   return {
     backend: replayBackend(player, options.patienceMs ?? PATIENCE_MS, options.files),
     get turns() {
