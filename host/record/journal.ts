@@ -9,7 +9,7 @@ import { type CallForm, Kind } from "./calls.js";
 import { crc32 } from "./crc.js";
 import type { RecordPlan } from "./options.js";
 import { Hashed, ValueBuffer } from "./values.js";
-import type { RecordingWriter } from "./writer.js";
+import type { RecordBuffer } from "./writer.js";
 
 /** In a record of TURN: no microtask has run since the turn before. */
 export const TURN_FOLLOWS = 1;
@@ -23,8 +23,8 @@ const SHORT_MAX = 36;
 const ROW_MAX = 20;
 
 export class Journal {
-  /** Where records go. The flight recorder changes it. */
-  writer: RecordingWriter;
+  /** Where records go. */
+  readonly writer: RecordBuffer;
   /** The monotonic clock as it was read last. */
   nowNs: number;
   calls = 0;
@@ -34,7 +34,7 @@ export class Journal {
   readonly #keepReceived = (data: Uint8Array): Uint8Array | Hashed => this.#kept(data, this.#plan.payloads);
   readonly #keepSent = (data: Uint8Array): Uint8Array | Hashed => this.#kept(data, this.#plan.sent);
 
-  constructor(writer: RecordingWriter, plan: RecordPlan, nowNs: number) {
+  constructor(writer: RecordBuffer, plan: RecordPlan, nowNs: number) {
     this.writer = writer;
     this.#plan = plan;
     this.nowNs = nowNs;
