@@ -7,8 +7,11 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { requireBuild, ROOT, Running } from "../support/processes.js";
+
+/** Each test starts several processes. */
+vi.setConfig({ testTimeout: 60_000 });
 
 const command = promisify(execFile);
 const CLI = `${ROOT}dist/cli/main.js`;

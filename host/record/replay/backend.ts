@@ -17,7 +17,7 @@ import type { Player } from "./player.js";
 import { TurnPlayer } from "./turns.js";
 
 /** What opens the files that the program opened: it may go on with them outside of the backend. */
-export type FileOpener = Pick<Backend, "openBeneath" | "close">;
+export type FileOpener = Pick<Backend, "openBeneath">;
 
 type AnyCall = (...args: unknown[]) => unknown;
 
@@ -65,6 +65,9 @@ export function replayBackend(player: Player, patienceMs: number, files: FileOpe
   /** A call that sends. @returns what it returned */
   function sent(kind: number, name: string, fd: number, given: Uint8Array): number {
     const found = (): string => callText(name, [fd, given]);
+    player.rethrow();
+    // A part of a file that is there earlier than it was: then the connection ended before it.
+    if (player.hasFiles && !player.sendsNext(fd)) return -constants.errno.EAGAIN;
     const fields = player.take(kind, name, fd, found);
     const data = player.blank?.(given) ?? given;
     if (fields.varint() !== fd) differs(name, fd, found());
@@ -139,7 +142,6 @@ export function replayBackend(player: Player, patienceMs: number, files: FileOpe
     },
     close(fd) {
       if (!natural(fd)) return all.close(fd);
-      if (opened.delete(fd)) files?.close(fd);
       const found = (): string => callText("close", [fd]);
       const fields = player.take(Kind.CLOSE, "close", fd, found);
       if (fields.varint() !== fd) differs("close", fd, found());
@@ -164,9 +166,6 @@ export function replayBackend(player: Player, patienceMs: number, files: FileOpe
     threadCpuNs: () => asBigint(value(Kind.THREAD_CPU, "threadCpuNs")),
   };
 
-  /** By their numbers now, which may be others than they were. */
-  const opened = new Set<number>();
-
   return {
     ...all,
     ...short,
@@ -182,7 +181,7 @@ export function replayBackend(player: Player, patienceMs: number, files: FileOpe
           found: nameOf(fd),
         });
       }
-      opened.add(fd);
+      // Closed by node:fs: its number may be that of a socket of the recording.
       return fd;
     },
     name: String(details["backend"]),
@@ -236,8 +235,9 @@ class ReplaySet implements PollSet {
     const count = fields.signed();
     if (count > ROWS_MAX) throw new RecordingError("damaged: too many descriptors are ready");
     if (count * ReadyRow.STRIDE > this.ready.length) this.ready = new Int32Array(count * ReadyRow.STRIDE * 2);
+    let kept = 0;
     for (let i = 0; i < count; i++) {
-      const at = i * ReadyRow.STRIDE;
+      const at = kept * ReadyRow.STRIDE;
       const fd = fields.varint();
       const byte = fields.byte();
       const isLong = (byte & ROW_IS_LONG) !== 0;
@@ -246,16 +246,18 @@ class ReplaySet implements PollSet {
       this.ready[at + ReadyRow.BITS] = bits;
       this.ready[at + ReadyRow.ERROR] = isLong ? fields.signed() : 0;
       this.ready[at + ReadyRow.READABLE] = isLong ? fields.signed() : -1;
-      this.#check(fd, bits);
+      if (this.#isWatched(fd, bits)) kept += 1;
     }
     player.used();
-    return count;
+    return count < 0 ? count : kept;
   }
 
   /** A descriptor that is ready then has to be watched now. */
-  #check(fd: number, bits: number): void {
+  #isWatched(fd: number, bits: number): boolean {
     const interest = this.#interests.get(fd) ?? 0;
-    if (interest !== 0 && (bits & ~interest & ~ALWAYS_REPORTED) === 0) return;
+    if (interest !== 0 && (bits & ~interest & ~ALWAYS_REPORTED) === 0) return true;
+    // What it was watched for may have been done earlier, with a file that was there earlier.
+    if (this.#player.hasFiles && (bits & Ready.READ) === 0) return false;
     this.#player.differ({
       call: "wait",
       fd,

@@ -58,6 +58,8 @@ export class Player {
   difference: ReplayDifference | undefined;
   isOver = false;
   isInTurn = false;
+  /** Does the program wait for files of node:fs? When they are there is not in the recording. */
+  hasFiles = false;
   readonly #events: PlayerEvents;
   /** What comes after the next record, as far as it was read. */
   readonly #queue: Queued[] = [];
@@ -127,7 +129,8 @@ export class Player {
     this.rethrow();
     if (this.next !== kind || !this.#isOn(this.#head, fd)) {
       const isHeads = fd !== undefined && this.#head !== undefined && descriptorOf(this.#head) === fd;
-      if (this.isInTurn || isHeads || !this.#lookAhead(kind, fd)) this.#missing(name, fd, found);
+      const isStrict = this.isInTurn && !this.hasFiles;
+      if (isStrict || isHeads || !this.#lookAhead(kind, fd)) this.#missing(name, fd, found);
     }
     this.#events.call?.(name, fd);
     return this.fields;
@@ -244,7 +247,20 @@ export class Player {
 
   /** Is a call's record on this descriptor? Others are on none. */
   #isOn(record: Queued | undefined, fd: number | undefined): boolean {
-    return record !== undefined && (fd === undefined || this.isInTurn || descriptorOf(record) === fd);
+    return (
+      record !== undefined && (fd === undefined || (this.isInTurn && !this.hasFiles) || descriptorOf(record) === fd)
+    );
+  }
+
+  /** Is something sent in the next call on the descriptor? */
+  sendsNext(fd: number): boolean {
+    if (this.#head !== undefined && descriptorOf(this.#head) === fd) return isSending(this.#head.kind);
+    for (let index = 0; index < AHEAD_MAX; index++) {
+      const queued = this.#queue[index] ?? this.#readAhead();
+      if (queued === undefined) return false;
+      if (descriptorOf(queued) === fd) return isSending(queued.kind);
+    }
+    return false;
   }
 
   /** Is this the next call on the descriptor, or the next of its kind? It comes early then. */
@@ -266,6 +282,10 @@ export class Player {
     if (read !== undefined) this.#queue.push(read);
     return read;
   }
+}
+
+function isSending(kind: number): boolean {
+  return kind >= Kind.SEND && kind <= Kind.WRITE;
 }
 
 /** The descriptor of a call's record; -1 for other records. */

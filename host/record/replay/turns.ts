@@ -127,6 +127,8 @@ export class TurnPlayer implements TurnTaker {
     player.rethrow();
     switch (player.next) {
       case Kind.TURN:
+        // A turn may need what is being read: it has all of it sooner than it did, and never later.
+        if (waitedMs < this.#patienceMs && this.#awaitsFiles()) return undefined;
         return this.#turns(waitedMs);
       case Kind.LOOKED_UP:
         return this.#lookedUp();
@@ -143,6 +145,13 @@ export class TurnPlayer implements TurnTaker {
       default:
         return this.#await(waitedMs, "the program does nothing");
     }
+  }
+
+  /** Are calls of node:fs under way? */
+  #awaitsFiles(): boolean {
+    const isWaiting = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
+    this.#player.hasFiles ||= isWaiting;
+    return isWaiting;
   }
 
   #await(waitedMs: number, found: string): void {
