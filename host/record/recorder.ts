@@ -69,7 +69,7 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
     flushedNs = journal.nowNs;
     if (writer.failure === undefined || hasComplained) return;
     hasComplained = true;
-    const why = textOf(() => (writer.failure?.error as Error).message);
+    const why = textOf(() => Object(writer.failure?.error).message as unknown);
     writeLog("warning", `the recording is incomplete, and the program goes on without it: ${why}`, "stderr");
   }
 
