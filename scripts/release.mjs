@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** Of the packed package. A test holds it as well. */
-export const SIZE_MAX = 400_000;
+export const SIZE_MAX = 425_000;
 
 /** What stands in the way of a release: sentences, none where nothing does. */
 export function obstacles({ version, changelog, changedFiles, tagsHere, environment, publishes }) {
