@@ -24,11 +24,18 @@ export type Input =
 export type Output =
   /** Buffers of a vector, as many bytes as are stored at `used`. */
   | { readonly kind: "vector"; readonly used: number }
-  /** A buffer, as many bytes as are stored at `used`. */
-  | { readonly kind: "used"; readonly at: number; readonly used: number }
+  /** A buffer, as many bytes as are stored at `used`. One with `length` may be written by a call that fails. */
+  | { readonly kind: "used"; readonly at: number; readonly used: number; readonly length?: number }
   /** All of a buffer. */
   | ({ readonly kind: "filled" } & Extent)
-  | { readonly kind: "events"; readonly subscriptions: number; readonly events: number; readonly count: number }
+  /** Events: `subscribed` is how many there may be, and at `count` is stored how many there are. */
+  | {
+      readonly kind: "events";
+      readonly subscriptions: number;
+      readonly events: number;
+      readonly subscribed: number;
+      readonly count: number;
+    }
   /** Strings that end with a NUL, and their addresses. */
   | { readonly kind: "strings"; readonly of: "args" | "environ"; readonly addresses: number; readonly strings: number };
 
@@ -72,7 +79,7 @@ const LAYOUTS: Readonly<Record<string, CallLayout>> = {
   fd_prestat_get: layout({ values: [[1, Prestat.SIZE]] }),
   fd_pwrite: layout({ values: [[4, 4]], vector: [1, 2], sent: 4 }),
   fd_read: layout({ values: [[3, 4]], vector: [1, 2], output: { kind: "vector", used: 3 } }),
-  fd_readdir: layout({ values: [[4, 4]], output: { kind: "used", at: 1, used: 4 } }),
+  fd_readdir: layout({ values: [[4, 4]], output: { kind: "used", at: 1, used: 4, length: 2 } }),
   fd_seek: layout({ values: [[3, 8]] }),
   fd_tell: layout({ values: [[1, 8]] }),
   fd_write: layout({ values: [[3, 4]], vector: [1, 2], sent: 3 }),
@@ -89,7 +96,7 @@ const LAYOUTS: Readonly<Record<string, CallLayout>> = {
   poll_oneoff: layout({
     values: [[3, 4]],
     inputs: [{ kind: "subscriptions", at: 0, count: 2 }],
-    output: { kind: "events", subscriptions: 0, events: 1, count: 3 },
+    output: { kind: "events", subscriptions: 0, events: 1, subscribed: 2, count: 3 },
   }),
   random_get: layout({ output: { kind: "filled", at: 0, length: 1 } }),
   sock_accept: layout({ values: [[2, 4]] }),
