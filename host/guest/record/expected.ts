@@ -22,7 +22,9 @@ export class ExpectedCalls {
 
   /** @throws RecordingError for a function that there is not */
   constructor(name: string) {
-    const signature = (SIGNATURES as Readonly<Record<string, readonly string[] | undefined>>)[name]?.[0];
+    // The longest of several: the others have the same parameters, and fewer.
+    const signatures = (SIGNATURES as Readonly<Record<string, readonly string[] | undefined>>)[name];
+    const signature = signatures?.toSorted((left, right) => right.length - left.length)[0];
     if (signature === undefined) throw new RecordingError(`it has calls of ${printable(name)}, which is not known here`);
     this.name = name;
     const kinds = signature === "*" ? Array.from({ length: PARAMETERS_MAX }, () => "i") : [...signature.replace("-", "")];

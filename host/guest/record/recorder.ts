@@ -144,7 +144,14 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
         return call(...parameters);
       }
       const address = layout.address === undefined ? NO_BYTES : addressAt(this.#memory, numberOf(parameters[layout.address]));
-      const errno = call(...parameters);
+      let errno: unknown;
+      try {
+        errno = call(...parameters);
+      } catch (error) {
+        // The call is not in the recording: the next one is not told by what is different from it.
+        before.length = 0;
+        throw error;
+      }
       this.#answer(kind, layout, parameters, typeof errno === "number" ? errno : 0, address);
       return errno;
     };
@@ -208,8 +215,11 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     else if (output.kind === "events") this.#put(kind, this.#events(output, parameters));
     else if (output.kind === "strings") {
       const { count, bytes } = this.#strings[output.of];
+      const strings = numberOf(parameters[output.strings]);
+      const addresses = numberOf(parameters[output.addresses]);
       body.varint(count);
-      this.#put(kind, bytesAt(memory, numberOf(parameters[output.strings]), bytes));
+      for (let i = 0; i < count; i++) body.uint32(storedAt(memory, addresses + 4 * i) - strings);
+      this.#put(kind, bytesAt(memory, strings, bytes));
     } else this.#put(kind, bufferOf(memory, output, parameters));
   }
 

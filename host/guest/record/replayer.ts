@@ -271,15 +271,12 @@ export class Replayer implements GuestCalls {
   #writeStrings(output: Extract<Output, { kind: "strings" }>, parameters: readonly Parameter[], fields: Fields): void {
     const memory = this.#memory;
     const count = word(fields);
-    const bytes = fields.rest();
     const strings = numberOf(parameters[output.strings]);
     const addresses = numberOf(parameters[output.addresses]);
     if (!memory.has(addresses, Math.min(4 * count, 0xffff_ffff)))
       throw new RecordingError("damaged: strings do not fit into memory");
-    for (let i = 0, at = 0; i < count; i++) {
-      memory.setUint32(addresses + 4 * i, strings + at);
-      at = bytes.indexOf(0, at) + 1;
-    }
+    for (let i = 0; i < count; i++) memory.setUint32(addresses + 4 * i, fields.uint32() + strings);
+    const bytes = fields.rest();
     put(bytesAt(memory, strings, bytes.length), bytes);
   }
 }
