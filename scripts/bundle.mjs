@@ -2,6 +2,7 @@
  * Makes dist/ of what tsc wrote into build/host and build/types:
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
+ *   record/index.js   recording and replaying, in a file of its own for the same reason as the next
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   plugin/           the plugin host, and the entry of its threads
  *   cli/main.js       the command, and a file for each of its commands
@@ -23,8 +24,8 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts"];
+const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "record/index", "cli/main"];
+const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts", "record/index.d.ts"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
@@ -33,6 +34,7 @@ const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id 
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
+const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -79,7 +81,7 @@ async function bundle() {
         : chunk.moduleIds.some(inPlugin)
           ? "plugin/[name].js"
           : "[name].js",
-    manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) ? undefined : "wasyncore"),
+    manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) ? undefined : "wasyncore"),
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
@@ -91,7 +93,7 @@ async function bundle() {
 
 /** The simulated network is for tests, and large: its names stay for stack traces, its whitespace does not. */
 async function smaller(name, text) {
-  if (!name.startsWith("sim/")) return text;
+  if (!/^(?:record|sim)\//.test(name)) return text;
   const { code } = await transform(text, {
     minifyWhitespace: true,
     minifySyntax: true,
@@ -103,7 +105,7 @@ async function smaller(name, text) {
 
 /** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
 const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
-const hasNoMap = (fileName) => /^(?:cli|plugin|sim)\//.test(fileName);
+const hasNoMap = (fileName) => /^(?:cli|plugin|record|sim)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {

@@ -10,7 +10,7 @@ Commands:
   new DIR         makes a project: an echo server that builds and runs
   build APP.TS    compiles a program in AssemblyScript into one WASI module
   run APP.WASM    runs a WASI module on Node
-  replay RUN.WREC replays what was recorded
+  replay RUN.WREC runs a program on what was recorded of it
   top             shows what a running program does that serves its statistics
 
 Options:
@@ -26,8 +26,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["new", async () => (await import("./new.js")).newCommand],
   ["build", async () => (await import("./build.js")).buildCommand],
   ["top", async () => (await import("./top.js")).topCommand],
-  ["run", async () => (await import("./run.js")).runCommand],
   ["replay", async () => (await import("./replay.js")).replayCommand],
+  ["run", async () => (await import("./run.js")).runCommand],
 ]);
 
 async function main(argv: string[]): Promise<number> {

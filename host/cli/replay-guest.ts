@@ -8,10 +8,14 @@ import { guestDetails, replayGuest, type Difference, type RecordedEnd, type Repl
 import { moduleHash } from "../guest/record/recording.js";
 import { GuestError } from "../guest/module.js";
 import { printable } from "../guest/printable.js";
-import type { RecordingReader } from "../record/reader.js";
+import { openRecordingFile } from "../record/files.js";
+import { RecordingError, RecordingKind } from "../record/format.js";
+import { RecordingReader } from "../record/reader.js";
 import { frameText } from "./frame-text.js";
 
 const EXIT_DIFFERENT = 1;
+/** It cannot be replayed. */
+const EXIT_FAILED = 2;
 const PATH_MAX = 4096;
 const HASH_SHOWN = 16;
 
@@ -26,33 +30,49 @@ export interface ReplayGuestOptions {
   readonly changed: boolean;
 }
 
+/** Is it a recording of a guest? false for what cannot be read as a recording, which others report. */
+export function isGuestRecording(path: string): boolean {
+  try {
+    const reader = new RecordingReader(openRecordingFile(path));
+    reader.close();
+    return reader.header.kind === RecordingKind.GUEST;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Replays a guest, and prints what has come of it.
- * @param reader of a recording of a guest, at its beginning
+ * @param path of the recording
  * @returns the exit status: 0 where there is no difference
- * @throws RecordingError for a recording that is damaged
  */
-export function replayGuestCommand(reader: RecordingReader, options: ReplayGuestOptions): number {
-  const { changed, hash, module: path, until } = options;
+export function replayGuestCommand(path: string, options: ReplayGuestOptions): number {
+  const reader = new RecordingReader(openRecordingFile(path));
+  try {
+    return replay(reader, options);
+  } catch (error) {
+    const isKnown = error instanceof RecordingError || error instanceof GuestError;
+    if (!isKnown) throw error;
+    return fail(`cannot replay ${printable(path, PATH_MAX)}: ${error.message}`);
+  } finally {
+    reader.close();
+  }
+}
+
+function replay(reader: RecordingReader, { changed, hash, module: path, until }: ReplayGuestOptions): number {
   const details = guestDetails(reader.header);
   const module = readModule(path);
-  if (typeof module === "string") return complain(module);
+  if (typeof module === "string") return fail(module);
   const sha = moduleHash(module);
   if (sha !== details.module && !changed) {
-    const shown = (text: string): string => text.slice(0, HASH_SHOWN);
-    const recorded = `${printable(details.name)}, SHA-256 ${shown(details.module)}...`;
-    return complain(
-      `${printable(path, PATH_MAX)} is not the module that was recorded: ${recorded}, not ${shown(sha)}...` +
-        "\n--changed replays it all the same",
+    const shown = (text: string): string => `${text.slice(0, HASH_SHOWN)}...`;
+    return fail(
+      `${printable(path, PATH_MAX)} is not the module that was recorded, ${printable(details.name)}: ` +
+        `its SHA-256 is ${shown(sha)}, not ${shown(details.module)}\n--changed replays it nevertheless`,
     );
   }
   const onTurn = hash ? (turn: number, text: string): void => void process.stdout.write(`turn ${turn} ${text}\n`) : undefined;
-  try {
-    return report(replayGuest(reader, module, { until, changed, onTurn }));
-  } catch (error) {
-    if (error instanceof GuestError) return complain(`cannot run ${printable(path, PATH_MAX)}: ${error.message}`);
-    throw error;
-  }
+  return report(replayGuest(reader, module, { until, changed, onTurn }));
 }
 
 function readModule(path: string): Uint8Array | string {
@@ -64,7 +84,7 @@ function readModule(path: string): Uint8Array | string {
 }
 
 function report(outcome: ReplayOutcome): number {
-  if (outcome.kind === "different") return complain(differenceText(outcome.difference));
+  if (outcome.kind === "different") return complain(differenceText(outcome.difference), EXIT_DIFFERENT);
   const extent = `${outcome.calls} calls in ${outcome.turns} turns`;
   const text = {
     same: () => `no difference in ${extent}, to ${endText((outcome as { readonly end: RecordedEnd }).end)}`,
@@ -85,7 +105,9 @@ function differenceText({ call, turn, expected, found, frames }: Difference): st
   return [`a difference at ${place}:`, `  expected  ${expected}`, `  found     ${found}`, ...frames.map(frameText)].join("\n");
 }
 
-function complain(message: string): number {
+function complain(message: string, status: number): number {
   process.stderr.write(`wasyncore: ${message}\n`);
-  return EXIT_DIFFERENT;
+  return status;
 }
+
+const fail = (message: string): number => complain(message, EXIT_FAILED);

@@ -1,82 +1,107 @@
 /**
- * Owns `wasyncore replay`: its command line, and which kind of recording it is given. Leaves the replay to the file of its kind.
+ * Owns `wasyncore replay`: a program is started that is fed from a recording. Knows the command line; the program does the rest.
+ * Leaves recordings of guests to replay-guest.
  */
 
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { openRecordingFile } from "../record/files.js";
-import { RecordingError, RecordingKind } from "../record/format.js";
-import { RecordingReader } from "../record/reader.js";
-import { replayGuestCommand } from "./replay-guest.js";
-import { UsageError } from "./run-options.js";
 
-const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- APP.WASM
+import { isGuestRecording, replayGuestCommand } from "./replay-guest.js";
 
-Runs what was recorded with its calls answered from the recording: no socket, file or clock is
-used. The first difference from the recording is printed.
+const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [ARGUMENTS...]
+       wasyncore replay RUN.WREC [options] -- APP.WASM
+
+Runs a program on what was recorded of it with WASYNCORE_RECORD=RUN.WREC. It opens no socket: what it
+receives, and the time, are the recording's, and what it sends is compared with what it sent then.
+The first difference is told, with the turn, the descriptor, the call and the program's stack.
 
 Options:
-  --until TURN   ends before this turn
-  --hash         prints a hash of the guest's memory for each turn
-  --changed      takes another module than the one that was recorded
-  --help         prints this
+  --until TURN          ends before the first call of this turn; with node --inspect, stops there
+  --break channel=FD    stops in the debugger before each call on this descriptor. Repeatable
+  --patience MS         how long to wait for a call that the program makes between turns. Default 10000
+  --help                prints this
 
-Exit status: 0 without a difference; 1 with one, or where it cannot be replayed; 2 when the
-command line is wrong.
+A guest that was recorded with wasyncore run --record is run with its calls answered from the recording:
+  --until TURN          ends before this turn, which is a call of poll_oneoff
+  --hash                prints a hash of its memory for each turn
+  --changed             takes another build of the module than the one that was recorded
+
+Exit status: 0 without a difference; 1 with one; 2 when the command line is wrong, or the recording
+cannot be replayed.
 `;
 
-const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 
 const OPTIONS = {
   until: { type: "string" },
+  break: { type: "string", multiple: true },
+  patience: { type: "string" },
   hash: { type: "boolean" },
   changed: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
+/** @returns the exit status */
 export async function replayCommand(argv: string[]): Promise<number> {
-  try {
-    return replay(argv);
-  } catch (error) {
-    if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore replay --help".`, EXIT_USAGE);
-    if (error instanceof RecordingError) return complain(error.message, EXIT_FAILED);
-    throw error;
-  }
-}
-
-function replay(argv: readonly string[]): number {
   const end = argv.indexOf("--");
-  const { values, positionals } = parsed(end < 0 ? argv : argv.slice(0, end));
-  if (values.help === true) {
-    process.stdout.write(USAGE);
-    return 0;
-  }
-  const [path, stray] = positionals;
-  const [module, more] = end < 0 ? [] : argv.slice(end + 1);
-  if (path === undefined) throw new UsageError("which recording is to be replayed?");
-  if (module === undefined) throw new UsageError("which module was recorded? It stands after --");
-  if (stray !== undefined || more !== undefined) throw new UsageError(`${stray ?? more}: one recording, and one module`);
-  const until = values.until === undefined ? undefined : Number(values.until);
-  if (until !== undefined && !(Number.isInteger(until) && until > 0)) throw new UsageError("--until: a turn is a number from 1 on");
-  const reader = new RecordingReader(openRecordingFile(path));
   try {
-    if (reader.header.kind !== RecordingKind.GUEST) throw new RecordingError("a recording of a program");
-    return replayGuestCommand(reader, { module, until, hash: values.hash === true, changed: values.changed === true });
-  } finally {
-    reader.close();
-  }
-}
-
-function parsed(argv: readonly string[]) {
-  try {
-    return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
+    const { values, positionals } = parseArgs({
+      args: end < 0 ? argv : argv.slice(0, end),
+      options: OPTIONS,
+      allowPositionals: true,
+    });
+    if (values.help === true) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    const [path, stray] = positionals;
+    const [program, ...args] = end < 0 ? [] : argv.slice(end + 1);
+    if (path === undefined) return complain("which recording?");
+    if (stray !== undefined) return complain(`${stray}: the program is what follows --`);
+    if (program === undefined) return complain("which program? It is what follows --");
+    if (isGuestRecording(path)) {
+      const until = number("--until", values.until);
+      const [more] = args;
+      if (more !== undefined) return complain(`${more}: the module alone follows --`);
+      return replayGuestCommand(path, { module: program, until, hash: values.hash === true, changed: values.changed === true });
+    }
+    if (values.hash === true || values.changed === true) return complain("--hash, --changed: for recordings of guests");
+    const request = {
+      path: resolve(path),
+      until: number("--until", values.until),
+      patienceMs: number("--patience", values.patience),
+      breakAt: (values.break ?? []).map(descriptor),
+    };
+    const { WASYNCORE_RECORD: _record, ...rest } = process.env;
+    const env = { ...rest, WASYNCORE_REPLAY: JSON.stringify(request) };
+    return await run(program, args, env);
   } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message);
-    throw error;
+    return complain((error as Error).message);
   }
 }
 
-function complain(message: string, status: number): number {
-  process.stderr.write(`wasyncore: ${message}\n`);
-  return status;
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return new Promise((settled, failed) => {
+    const child = spawn(program, args, { env, stdio: "inherit" });
+    child.once("error", failed);
+    child.once("exit", (code) => settled(code ?? 1));
+  });
+}
+
+function number(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`${name} ${text}: a whole number`);
+  return Number(text);
+}
+
+function descriptor(text: string): number {
+  const [, fd] = /^(?:channel|fd)=(\d{1,9})$/.exec(text) ?? [];
+  if (fd === undefined) throw new Error(`--break ${text}: channel=FD`);
+  return Number(fd);
+}
+
+function complain(message: string): number {
+  process.stderr.write(`wasyncore: ${message}\nTry "wasyncore replay --help".\n`);
+  return EXIT_USAGE;
 }
