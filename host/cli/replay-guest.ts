@@ -4,7 +4,13 @@
  */
 
 import { readFileSync } from "node:fs";
-import { guestDetails, replayGuest, type Difference, type RecordedEnd, type ReplayOutcome } from "../guest/record/replay.js";
+import {
+  guestDetails,
+  replayGuest,
+  type Difference,
+  type RecordedEnd,
+  type ReplayOutcome,
+} from "../guest/record/replay.js";
 import { moduleHash } from "../guest/record/recording.js";
 import { GuestError } from "../guest/module.js";
 import { printable } from "../guest/printable.js";
@@ -71,7 +77,9 @@ function replay(reader: RecordingReader, { changed, hash, module: path, until }:
         `its SHA-256 is ${shown(sha)}, not ${shown(details.module)}\n--changed replays it nevertheless`,
     );
   }
-  const onTurn = hash ? (turn: number, text: string): void => void process.stdout.write(`turn ${turn} ${text}\n`) : undefined;
+  const onTurn = hash
+    ? (turn: number, text: string): void => void process.stdout.write(`turn ${turn} ${text}\n`)
+    : undefined;
   return report(replayGuest(reader, module, { until, changed, onTurn }));
 }
 
@@ -102,7 +110,12 @@ function endText(end: RecordedEnd): string {
 
 function differenceText({ call, turn, expected, found, frames }: Difference): string {
   const place = `call ${call}, turn ${turn}`;
-  return [`a difference at ${place}:`, `  expected  ${expected}`, `  found     ${found}`, ...frames.map(frameText)].join("\n");
+  return [
+    `a difference at ${place}:`,
+    `  expected  ${expected}`,
+    `  found     ${found}`,
+    ...frames.map(frameText),
+  ].join("\n");
 }
 
 function complain(message: string, status: number): number {

@@ -64,7 +64,12 @@ export async function replayCommand(argv: string[]): Promise<number> {
       const until = number("--until", values.until);
       const [more] = args;
       if (more !== undefined) return complain(`${more}: the module alone follows --`);
-      return replayGuestCommand(path, { module: program, until, hash: values.hash === true, changed: values.changed === true });
+      return replayGuestCommand(path, {
+        module: program,
+        until,
+        hash: values.hash === true,
+        changed: values.changed === true,
+      });
     }
     if (values.hash === true || values.changed === true) return complain("--hash, --changed: for recordings of guests");
     const request = {

@@ -69,7 +69,8 @@ export function parseRun(argv: readonly string[]): RunOptions {
   if (values.unix !== undefined && values.sockets !== true)
     throw new UsageError("--unix: a guest opens sockets of its own only with --sockets");
   const hashes = values["record-hashes"] === true;
-  if (hashes && values.record === undefined) throw new UsageError("--record-hashes: into which file? --record names it");
+  if (hashes && values.record === undefined)
+    throw new UsageError("--record-hashes: into which file? --record names it");
   return {
     help,
     path,

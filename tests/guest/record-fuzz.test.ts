@@ -54,22 +54,26 @@ function replaying(preview1: Preview1, replayed: Map<string, number>): Answering
   const replayer = new Replayer(new RecordingReader(source), FUNCTIONS, {});
   let memory = new Uint8Array(0);
   let copy = new Uint8Array(0);
-  const between = (name: string, call: Call): Call => (...parameters) => {
-    copy.set(memory);
-    const answer = call(...parameters);
-    writer.flush();
-    let found: unknown;
-    try {
-      found = replayer.imports[name]?.(...parameters);
-    } catch (error) {
-      throw new Error(JSON.stringify(replayer.stopped), { cause: error });
-    }
-    expect(`${name}: ${String(found)}`).toBe(`${name}: ${String(answer)}`);
-    const at = Buffer.compare(copy, memory) === 0 ? -1 : memory.findIndex((byte, i) => byte !== copy[i]);
-    expect(`${name}(${parameters.join(", ")}) differs at ${at}`).toBe(`${name}(${parameters.join(", ")}) differs at -1`);
-    if (answer === 0) replayed.set(name, (replayed.get(name) ?? 0) + 1);
-    return answer;
-  };
+  const between =
+    (name: string, call: Call): Call =>
+    (...parameters) => {
+      copy.set(memory);
+      const answer = call(...parameters);
+      writer.flush();
+      let found: unknown;
+      try {
+        found = replayer.imports[name]?.(...parameters);
+      } catch (error) {
+        throw new Error(JSON.stringify(replayer.stopped), { cause: error });
+      }
+      expect(`${name}: ${String(found)}`).toBe(`${name}: ${String(answer)}`);
+      const at = Buffer.compare(copy, memory) === 0 ? -1 : memory.findIndex((byte, i) => byte !== copy[i]);
+      expect(`${name}(${parameters.join(", ")}) differs at ${at}`).toBe(
+        `${name}(${parameters.join(", ")}) differs at -1`,
+      );
+      if (answer === 0) replayed.set(name, (replayed.get(name) ?? 0) + 1);
+      return answer;
+    };
   return {
     imports: Object.fromEntries(
       Object.entries(recorder.imports).map(([name, call]) => [name, between(name, call as Call)]),

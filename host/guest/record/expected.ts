@@ -25,9 +25,11 @@ export class ExpectedCalls {
     // The longest of several: the others have the same parameters, and fewer.
     const signatures = (SIGNATURES as Readonly<Record<string, readonly string[] | undefined>>)[name];
     const signature = signatures?.toSorted((left, right) => right.length - left.length)[0];
-    if (signature === undefined) throw new RecordingError(`it has calls of ${printable(name)}, which is not known here`);
+    if (signature === undefined)
+      throw new RecordingError(`it has calls of ${printable(name)}, which is not known here`);
     this.name = name;
-    const kinds = signature === "*" ? Array.from({ length: PARAMETERS_MAX }, () => "i") : [...signature.replace("-", "")];
+    const kinds =
+      signature === "*" ? Array.from({ length: PARAMETERS_MAX }, () => "i") : [...signature.replace("-", "")];
     this.#values = [0, ...kinds.map((kind) => (kind === "I" ? 0n : 0))];
   }
 

@@ -67,11 +67,21 @@ const NOTHING: CallLayout = layout({});
 /** By name; a call that is not listed here takes and writes nothing but numbers. */
 const LAYOUTS: Readonly<Record<string, CallLayout>> = {
   args_get: layout({ output: { kind: "strings", of: "args", addresses: 0, strings: 1 } }),
-  args_sizes_get: layout({ values: [[0, 4], [1, 4]] }),
+  args_sizes_get: layout({
+    values: [
+      [0, 4],
+      [1, 4],
+    ],
+  }),
   clock_res_get: layout({ values: [[1, 8]] }),
   clock_time_get: layout({ values: [[2, 8]] }),
   environ_get: layout({ output: { kind: "strings", of: "environ", addresses: 0, strings: 1 } }),
-  environ_sizes_get: layout({ values: [[0, 4], [1, 4]] }),
+  environ_sizes_get: layout({
+    values: [
+      [0, 4],
+      [1, 4],
+    ],
+  }),
   fd_fdstat_get: layout({ values: [[1, Fdstat.SIZE]] }),
   fd_filestat_get: layout({ values: [[1, Filestat.SIZE]] }),
   fd_pread: layout({ values: [[4, 4]], vector: [1, 2], output: { kind: "vector", used: 4 } }),
@@ -102,13 +112,36 @@ const LAYOUTS: Readonly<Record<string, CallLayout>> = {
   sock_accept: layout({ values: [[2, 4]] }),
   sock_bind: layout({ inputs: [{ kind: "address", at: 1 }] }),
   sock_connect: layout({ inputs: [{ kind: "address", at: 1 }] }),
-  sock_getlocaladdr: layout({ values: [[2, 4], [3, 4]], address: 1 }),
-  sock_getpeeraddr: layout({ values: [[2, 4], [3, 4]], address: 1 }),
+  sock_getlocaladdr: layout({
+    values: [
+      [2, 4],
+      [3, 4],
+    ],
+    address: 1,
+  }),
+  sock_getpeeraddr: layout({
+    values: [
+      [2, 4],
+      [3, 4],
+    ],
+    address: 1,
+  }),
   sock_getsockopt: layout({ values: [[4, 4]], output: { kind: "used", at: 3, used: 4 } }),
   sock_open: layout({ values: [[2, 4]] }),
-  sock_recv: layout({ values: [[4, 4], [5, 2]], vector: [1, 2], output: { kind: "vector", used: 4 } }),
+  sock_recv: layout({
+    values: [
+      [4, 4],
+      [5, 2],
+    ],
+    vector: [1, 2],
+    output: { kind: "vector", used: 4 },
+  }),
   sock_recv_from: layout({
-    values: [[5, 4], [6, 4], [7, 2]],
+    values: [
+      [5, 4],
+      [6, 4],
+      [7, 2],
+    ],
     vector: [1, 2],
     output: { kind: "vector", used: 6 },
     address: 3,
@@ -124,7 +157,10 @@ const SHORTER: Readonly<Record<string, CallLayout>> = {
   "sock_getlocaladdr 3": layout({ values: [[2, 4]], address: 1 }),
   "sock_getpeeraddr 3": layout({ values: [[2, 4]], address: 1 }),
   "sock_recv_from 7": layout({
-    values: [[5, 4], [6, 2]],
+    values: [
+      [5, 4],
+      [6, 2],
+    ],
     vector: [1, 2],
     output: { kind: "vector", used: 5 },
     address: 3,

@@ -143,7 +143,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
         this.#put(kind, NO_BYTES);
         return call(...parameters);
       }
-      const address = layout.address === undefined ? NO_BYTES : addressAt(this.#memory, numberOf(parameters[layout.address]));
+      const address =
+        layout.address === undefined ? NO_BYTES : addressAt(this.#memory, numberOf(parameters[layout.address]));
       let errno: unknown;
       try {
         errno = call(...parameters);
@@ -184,8 +185,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     body.parameters(parameters, layout.vector === undefined ? undefined : total, before);
     for (const input of layout.inputs) {
       const at = numberOf(parameters[input.at]);
-      if (input.kind === "subscriptions")
-        body.uint32(hashSubscriptions(memory, at, numberOf(parameters[input.count])));
+      if (input.kind === "subscriptions") body.uint32(hashSubscriptions(memory, at, numberOf(parameters[input.count])));
       else if (input.kind === "address") body.counted(addressAt(memory, at));
       else body.counted(bytesAt(memory, at, numberOf(parameters[input.length]), input.max));
     }

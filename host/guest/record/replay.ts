@@ -79,7 +79,8 @@ class Run {
       const text = `an export ${name === "" ? "to start with" : name}`;
       return replayer.difference("", text, "none");
     }
-    if (!fields.isAtEnd && fields.varint() !== 0) this.#timeoutNs = BigInt(word(fields)) + (BigInt(word(fields)) << 32n);
+    if (!fields.isAtEnd && fields.varint() !== 0)
+      this.#timeoutNs = BigInt(word(fields)) + (BigInt(word(fields)) << 32n);
     let result: unknown;
     try {
       result = (call as Export)(...(name === "turn" ? [this.#timeoutNs] : []));
@@ -100,8 +101,7 @@ class Run {
     const shown = name === "" ? "the start function" : name;
     const kind = replayer.peek();
     if (kind === undefined) return { kind: "cut off" };
-    if (kind !== GuestRecord.LEAVE)
-      return replayer.difference("", replayer.nextText(), `the return of ${shown}`);
+    if (kind !== GuestRecord.LEAVE) return replayer.difference("", replayer.nextText(), `the return of ${shown}`);
     const expected = word(replayer.take());
     if (expected === result) return undefined;
     return replayer.difference("", `${shown} returns ${expected | 0}`, `${shown} returns ${result | 0}`);

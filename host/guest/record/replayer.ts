@@ -201,7 +201,9 @@ export class Replayer implements GuestCalls {
       throw this.#different(name, `${count} other subscriptions`, `${count} subscriptions`);
     }
     const bytes =
-      input.kind === "address" ? addressAt(memory, at) : bytesAt(memory, at, numberOf(parameters[input.length]), input.max);
+      input.kind === "address"
+        ? addressAt(memory, at)
+        : bytesAt(memory, at, numberOf(parameters[input.length]), input.max);
     const recorded = fields.bytesOf(fields.varint());
     if (isEqual(recorded, bytes)) return;
     throw this.#different(name, `${name} of ${bytesText(recorded)}`, `${name} of ${bytesText(bytes)}`);
@@ -238,7 +240,8 @@ export class Replayer implements GuestCalls {
 
   #receive(fields: Fields): void {
     const received = fields.rest();
-    if (received.length > this.#vector.total) throw new RecordingError("damaged: more was received than there was room for");
+    if (received.length > this.#vector.total)
+      throw new RecordingError("damaged: more was received than there was room for");
     this.#vector.each(received.length, (at, length, before) => {
       put(bytesAt(this.#memory, at, length), received.subarray(before, before + length));
     });
