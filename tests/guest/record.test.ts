@@ -27,9 +27,7 @@ describe("a replay without a difference", () => {
     const run = runModule(guest, ...RECORD, "--env", "A=ü", "--", "tell", "", "b");
     expect(await run.ended).toMatchObject({ code: 0, stderr: "" });
     // args_sizes_get, args_get, fd_write, environ_sizes_get, environ_get, fd_write.
-    expect(await replay(run.directory)).toEqual(
-      same("no difference in 6 calls in 0 turns, to its exit with status 0"),
-    );
+    expect(await replay(run.directory)).toEqual(same("no difference in 6 calls in 0 turns, to its exit with status 0"));
   });
 
   test("of input in several parts", async () => {
@@ -84,9 +82,7 @@ describe("a replay without a difference", () => {
       (func (export "_start") (drop (call $random (i32.const 16) (i32.const 10)))))`);
     const run = runModule(module, ...RECORD);
     expect(await run.ended).toMatchObject({ code: 0, stderr: "" });
-    expect(await replay(run.directory)).toEqual(
-      same("no difference in 2 calls in 0 turns, to its exit with status 0"),
-    );
+    expect(await replay(run.directory)).toEqual(same("no difference in 2 calls in 0 turns, to its exit with status 0"));
   });
 });
 
@@ -115,11 +111,7 @@ describe("what differs", () => {
   });
 
   test("which call it makes", async () => {
-    const { code, stderr } = await changed(
-      GUEST.replace(`print(environ().join("|"));`, `fd_close(0);`),
-      "--",
-      "tell",
-    );
+    const { code, stderr } = await changed(GUEST.replace(`print(environ().join("|"));`, `fd_close(0);`), "--", "tell");
     expect(stderr).toMatch(
       /^wasyncore: a difference at call 4, turn 0:\n {2}expected {2}environ_sizes_get\(0x[0-9a-f]+, 0x[0-9a-f]+\)\n {2}found {5}fd_close\(0\)\n {4}in /,
     );
@@ -134,7 +126,12 @@ describe("what differs", () => {
   });
 
   test("that it goes on after its recorded end, and that it ends before it", async () => {
-    const goesOn = await changed(GUEST.replace(`proc_exit(i32(parseInt(what[2])));`, `print("on");`), "--", "exit", "1");
+    const goesOn = await changed(
+      GUEST.replace(`proc_exit(i32(parseInt(what[2])));`, `print("on");`),
+      "--",
+      "exit",
+      "1",
+    );
     expect(goesOn.stderr).toMatch(/\n {2}expected {2}proc_exit\(1\)\n {2}found {5}fd_write\(1, /);
     const ends = await changed(GUEST.replace(`command == "tell"`, `false`), "--", "tell");
     expect(ends.stderr).toMatch(/\n {2}expected {2}fd_write\(1, .* with 16 bytes\n {2}found {5}the return of _start\n/);

@@ -116,12 +116,11 @@ class Run {
       return this.#different(replayer.nextText(), found === undefined ? "nothing" : endText(found), failure);
     const recorded = this.#recordedEnd();
     // One that has returned from its last export has ended without a word.
-    if (found === undefined) {
-      if (recorded.kind === "trap") return this.#different(endText(recorded), "the return of its last export", failure);
-      return { kind: "same", end: recorded };
-    }
-    if (endText(recorded) !== endText(found)) return this.#different(endText(recorded), endText(found), failure);
-    return { kind: "same", end: recorded };
+    const isTrap = found === undefined && recorded.kind === "trap";
+    if (isTrap) return this.#different(endText(recorded), "the return of its last export", failure);
+    if (found !== undefined && endText(recorded) !== endText(found))
+      return this.#different(endText(recorded), endText(found), failure);
+    return replayer.isWhole() ? { kind: "same", end: recorded } : { kind: "cut off" };
   }
 
   #different(expected: string, found: string, failure: GuestTrap | undefined): Stopped {

@@ -90,6 +90,12 @@ export class Replayer implements GuestCalls {
     return this.#reader.fields;
   }
 
+  /** Does the recording end here, and as it should? @throws RecordingError where something follows, or is damaged */
+  isWhole(): boolean {
+    if (this.peek() !== undefined) throw new RecordingError("damaged: something follows the end of the guest");
+    return this.#reader.ending === "whole";
+  }
+
   /** What a record says that is not what the guest has done. */
   nextText(): string {
     const kind = this.peek();
