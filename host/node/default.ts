@@ -13,7 +13,7 @@ export { isNodeBackend } from "./backend.js";
 /** What "wasyncore/record" has for programs. It is loaded where it is used alone. */
 interface Recording {
   recordedProgram(backend: Backend, path: string, options: string | undefined): Backend;
-  replayedProgram(request: string): Backend;
+  replayedProgram(request: string, files: Backend): Backend;
 }
 
 let backend: Backend | undefined;
@@ -26,7 +26,7 @@ export function defaultBackend(): Backend {
 
 function chosenBackend(): Backend {
   const { WASYNCORE_RECORD: path, WASYNCORE_REPLAY: request, WASYNCORE_RECORD_OPTIONS: options } = process.env;
-  if (isMainThread && request) return recording().replayedProgram(request);
+  if (isMainThread && request) return recording().replayedProgram(request, createNodeBackend());
   if (isMainThread && path) return recording().recordedProgram(createNodeBackend(), path, options);
   return createNodeBackend();
 }

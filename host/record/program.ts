@@ -57,12 +57,13 @@ function recordSignals(recorder: Recorder): void {
 }
 
 /** The backend of a program that is replayed. The process exits at the first difference, and when the recording is over. */
-export function replayedProgram(request: string): Backend {
+export function replayedProgram(request: string, files: Backend): Backend {
   const { path, until, breakAt = [], patienceMs } = JSON.parse(request) as ReplayRequest;
   delete process.env["WASYNCORE_REPLAY"];
   const stops = new Set(breakAt);
   const played = replay(path, {
     patienceMs,
+    files,
     differs: (difference) => end(difference),
     over: () => succeed(),
     turn(turn) {

@@ -124,7 +124,7 @@ export function headerOf(backend: Backend, plan: RecordPlan, isStretch = false):
       backend: backend.name,
       platform: process.platform,
       node: process.versions.node,
-      program: process.argv.slice(1),
+      program: process.argv[1] ?? "",
       ...plan.details,
     },
   };

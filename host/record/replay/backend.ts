@@ -8,7 +8,7 @@ import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import { copyTo } from "../../backend/bytes.js";
 import { CALLS, type CallForm, Kind, type RecordedCall, type ShortCall } from "../calls.js";
-import { crc32 } from "../crc.js";
+import { hashOf } from "../hash.js";
 import { RecordingError } from "../format.js";
 import { argumentsOf, joined, NO_BYTES, ROW_IS_LONG, TURN_FOLLOWS } from "../journal.js";
 import { Hashed, readValue, Thrown } from "../values.js";
@@ -16,13 +16,16 @@ import { callText, contentsText } from "./describe.js";
 import type { Player } from "./player.js";
 import { TurnPlayer } from "./turns.js";
 
+/** What opens the files that the program opened: it may go on with them outside of the backend. */
+export type FileOpener = Pick<Backend, "openBeneath" | "close">;
+
 type AnyCall = (...args: unknown[]) => unknown;
 
 const ALWAYS_REPORTED = Ready.HANGUP | Ready.ERROR;
 const ROWS_MAX = 0x10_0000;
 
 /** @throws RecordingError for a recording of another platform, whose numbers of errors are others */
-export function replayBackend(player: Player, patienceMs: number): Backend {
+export function replayBackend(player: Player, patienceMs: number, files: FileOpener | undefined): Backend {
   const { details } = player.reader.header;
   if (details["platform"] !== process.platform) {
     throw new RecordingError(`recorded on ${String(details["platform"])}: replay it there`);
@@ -75,7 +78,7 @@ export function replayBackend(player: Player, patienceMs: number): Backend {
 
   function isSameContents(data: Uint8Array): boolean {
     const { fields } = player;
-    if (!player.hasSent) return fields.uint32() === crc32(data);
+    if (!player.hasSent) return fields.uint32() === hashOf(data);
     return Buffer.compare(fields.bytesOf(data.length), data) === 0;
   }
 
@@ -88,8 +91,12 @@ export function replayBackend(player: Player, patienceMs: number): Backend {
       const given = argumentsOf(args, target);
       const fd = natural(given[0]) ? given[0] : undefined;
       const found = (): string => callText(name, given);
-      const fields = player.take(kind, name, fd, found);
-      if (!isSame(readValue(fields), given, player)) differs(name, fd, found());
+      const isBeneath = name.endsWith("Beneath");
+      const fields = player.take(kind, name, isBeneath ? undefined : fd, found);
+      const recorded = readValue(fields);
+      // The number of a directory that the program has opened by node:fs may be another now.
+      if (isBeneath && Array.isArray(recorded)) recorded[0] = given[0];
+      if (!isSame(recorded, given, player)) differs(name, fd, found());
       const result = readValue(fields);
       if (target !== undefined) fill(args[target], readValue(fields));
       player.used();
@@ -132,6 +139,7 @@ export function replayBackend(player: Player, patienceMs: number): Backend {
     },
     close(fd) {
       if (!natural(fd)) return all.close(fd);
+      if (opened.delete(fd)) files?.close(fd);
       const found = (): string => callText("close", [fd]);
       const fields = player.take(Kind.CLOSE, "close", fd, found);
       if (fields.varint() !== fd) differs("close", fd, found());
@@ -156,9 +164,27 @@ export function replayBackend(player: Player, patienceMs: number): Backend {
     threadCpuNs: () => asBigint(value(Kind.THREAD_CPU, "threadCpuNs")),
   };
 
+  /** By their numbers now, which may be others than they were. */
+  const opened = new Set<number>();
+
   return {
     ...all,
     ...short,
+    openBeneath(directory, path, flags, mode) {
+      const recorded = all.openBeneath(directory, path, flags, mode);
+      if (recorded < 0 || files === undefined) return recorded;
+      const fd = files.openBeneath(directory, path, flags, mode);
+      if (fd < 0) {
+        player.differ({
+          call: "openBeneath",
+          fd: undefined,
+          expected: `${path} can be opened`,
+          found: nameOf(fd),
+        });
+      }
+      opened.add(fd);
+      return fd;
+    },
     name: String(details["backend"]),
     clock,
     errorCode: (errno) => nameOf(errno),
@@ -259,7 +285,9 @@ class ReplaySet implements PollSet {
     player.turnUsed();
   }
 
-  endTurn(): void {}
+  endTurn(): void {
+    this.#player.turnEnded();
+  }
 
   close(): void {
     this.#interests.clear();
@@ -275,7 +303,7 @@ function bitsText(bits: number): string {
 function isSame(recorded: unknown, given: unknown, player: Player): boolean {
   if (given instanceof Uint8Array) {
     const data = player.blank?.(given) ?? given;
-    if (recorded instanceof Hashed) return recorded.length === data.length && recorded.hash === crc32(data);
+    if (recorded instanceof Hashed) return recorded.length === data.length && recorded.hash === hashOf(data);
     return recorded instanceof Uint8Array && Buffer.compare(recorded, data) === 0;
   }
   if (Array.isArray(given)) {

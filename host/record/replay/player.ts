@@ -2,14 +2,18 @@
  * Owns where a replay is in its recording: the record that comes next, the time, and the first difference. Knows the records;
  * knows no backend and no loop.
  *
- * Some records are not waited for. Readings of the clock depend on how often the host looked at it between two turns; the
- * end of a turn, a refused descriptor and the end of a poll set are skipped where something else is asked for.
+ * Inside a turn calls have to come in the order in which they came. Between turns they come from promises, files and timers
+ * of Node, which are not in the recording: there the calls on each descriptor have to come in their order, and a call that
+ * comes earlier than it did takes its record out of the queue.
+ *
+ * Some records are not waited for. Readings of the clock depend on how often the host looked at it between two turns; a
+ * refused descriptor and the end of a poll set are skipped where something else is asked for.
  */
 
-import { Kind } from "../calls.js";
+import { isShort, Kind, NAMES } from "../calls.js";
 import { Flag, RecordingError, RecordingKind } from "../format.js";
 import { type Blanker, blanker } from "../options.js";
-import type { Fields, RecordingReader } from "../reader.js";
+import { Fields, type RecordingReader } from "../reader.js";
 import { readValue } from "../values.js";
 import { recordText } from "./describe.js";
 import { type DifferenceDetails, ReplayDifference, ReplayOver } from "./difference.js";
@@ -26,9 +30,21 @@ export interface PlayerEvents {
   turn?: ((turn: number) => void) | undefined;
 }
 
+/** So many records are looked through for one that comes early. */
+const AHEAD_MAX = 50_000;
+
+/** A record that has been read and not used. */
+interface Queued {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly end: number;
+}
+
 export class Player {
   readonly reader: RecordingReader;
-  readonly fields: Fields;
+  /** Of the record that {@link take} found, or else of the {@link next} one. */
+  readonly fields = new Fields();
   readonly hasSent: boolean;
   readonly blank: Blanker | undefined;
   /** The turns and calls so far, and the bytes that were received and sent in them. */
@@ -41,12 +57,20 @@ export class Player {
   nowNs: number;
   difference: ReplayDifference | undefined;
   isOver = false;
+  isInTurn = false;
   readonly #events: PlayerEvents;
-  #kind = 0;
-  #bodyAt = 0;
+  /** What comes after the next record, as far as it was read. */
+  readonly #queue: Queued[] = [];
+  /** Of the next record. */
+  #head: Queued | undefined;
+  /** Which record {@link take} found, where that is not the next. */
+  #early = -1;
 
-  /** @throws RecordingError for a recording that cannot be replayed */
-  constructor(reader: RecordingReader, events: PlayerEvents = {}) {
+  /**
+   * @param redact what was blanked when it was recorded
+   * @throws RecordingError for a recording that cannot be replayed
+   */
+  constructor(reader: RecordingReader, events: PlayerEvents = {}, redact: readonly (string | RegExp)[] = []) {
     const { header } = reader;
     if (header.kind !== RecordingKind.BACKEND)
       throw new RecordingError("a recording of a guest: replay it with the guest");
@@ -57,9 +81,8 @@ export class Player {
       throw new RecordingError("a recording without payloads: what the program received is not in it");
     }
     this.reader = reader;
-    this.fields = reader.fields;
     this.hasSent = header.details["sent"] === true;
-    this.blank = blanker(patternsOf(header.details["redact"]));
+    this.blank = blanker(redact);
     this.nowNs = Number(header.monotonicNs);
     this.#events = events;
     this.#advance();
@@ -67,20 +90,24 @@ export class Player {
 
   /** The kind of the next record that matters; 0 at the end. */
   get next(): number {
-    while (isSkipped(this.#kind)) this.#pass();
+    while (isSkipped(this.#kind) && !(this.isInTurn && this.#kind === Kind.TURN_END)) this.#pass();
     return this.#kind;
+  }
+
+  get #kind(): number {
+    return this.#head?.kind ?? 0;
   }
 
   /** The monotonic clock: as it was read at this point, or last. */
   readClock(): number {
-    if (this.#kind === Kind.TURN_END) this.#advance();
+    if (this.#kind === Kind.TURN_END && !this.isInTurn) this.#advance();
     if (this.#kind === Kind.CLOCK) this.#pass();
     return this.nowNs;
   }
 
   /** Was a descriptor refused here? @returns -errno, or 0 */
   refused(set: number, fd: number, interest: number): number {
-    while (this.#kind === Kind.CLOCK || this.#kind === Kind.TURN_END) this.#pass();
+    while (this.#kind === Kind.CLOCK || (this.#kind === Kind.TURN_END && !this.isInTurn)) this.#pass();
     if (this.#kind !== Kind.UPDATE_FAILED) return 0;
     const { fields } = this;
     if (readValue(fields) === set && readValue(fields) === fd && readValue(fields) === interest) {
@@ -88,7 +115,7 @@ export class Player {
       this.#advance();
       return typeof result === "number" ? result : 0;
     }
-    fields.at = this.#bodyAt;
+    this.#rewind();
     return 0;
   }
 
@@ -98,7 +125,10 @@ export class Player {
    */
   take(kind: number, name: string, fd: number | undefined, found: () => string): Fields {
     this.rethrow();
-    if (this.next !== kind) this.#missing(name, fd, found);
+    if (this.next !== kind || !this.#isOn(this.#head, fd)) {
+      const isHeads = fd !== undefined && this.#head !== undefined && descriptorOf(this.#head) === fd;
+      if (this.isInTurn || isHeads || !this.#lookAhead(kind, fd)) this.#missing(name, fd, found);
+    }
     this.#events.call?.(name, fd);
     return this.fields;
   }
@@ -107,14 +137,28 @@ export class Player {
   used(): void {
     this.calls += 1;
     if (!this.fields.isAtEnd) throw new RecordingError("damaged: a record has more fields than it should");
-    this.#advance();
+    if (this.#early < 0) return this.#advance();
+    this.#queue.splice(this.#early, 1);
+    this.#early = -1;
+    this.position += 1;
+    this.#rewind();
   }
 
   /** The same for a turn. */
   turnUsed(): void {
     this.turn += 1;
+    this.isInTurn = true;
     this.#advance();
     this.#events.turn?.(this.turn);
+  }
+
+  /** The turn is over: it has to have been over then. */
+  turnEnded(): void {
+    if (!this.isInTurn) return;
+    if (this.difference === undefined && !this.isOver && this.next !== Kind.TURN_END && this.#kind !== 0) {
+      this.differ({ call: "the end of the turn", fd: undefined, expected: this.expected, found: "the turn ends" });
+    }
+    this.isInTurn = false;
   }
 
   /** The same for what is neither. */
@@ -124,9 +168,9 @@ export class Player {
 
   /** The record that comes next, as text. */
   get expected(): string {
-    const { bytes, end } = this.fields;
-    const body = this.#kind === 0 ? bytes.subarray(0, 0) : bytes.subarray(this.#bodyAt, end);
-    return recordText(this.#kind, body, this.reader.header.flags, this.hasSent);
+    const record = this.#early < 0 ? this.#head : this.#queue[this.#early];
+    const body = record === undefined ? new Uint8Array(0) : record.bytes.subarray(record.at, record.end);
+    return recordText(record?.kind ?? 0, body, this.reader.header.flags, this.hasSent);
   }
 
   /** Throws what was found, if something was. */
@@ -158,7 +202,7 @@ export class Player {
   get exitCode(): number | undefined {
     if (this.next !== Kind.EXIT) return undefined;
     const code = readValue(this.fields);
-    this.fields.at = this.#bodyAt;
+    this.#rewind();
     return typeof code === "number" ? code : 0;
   }
 
@@ -180,19 +224,61 @@ export class Player {
 
   #advance(): void {
     this.position += 1;
-    this.#kind = this.reader.next() ? this.reader.kind : 0;
-    this.#bodyAt = this.fields.at;
-    if (this.#kind === 0 && this.reader.ending === undefined) throw new RecordingError("damaged: a record of kind 0");
+    this.#head = this.#queue.shift() ?? this.#read();
+    this.#rewind();
   }
+
+  /** The fields of the next record are to be read from the beginning. */
+  #rewind(): void {
+    const head = this.#head;
+    if (head !== undefined) this.fields.set(head.bytes, head.at, head.end);
+  }
+
+  #read(): Queued | undefined {
+    const { reader } = this;
+    if (!reader.next()) return undefined;
+    const { bytes, at, end } = reader.fields;
+    if (reader.kind === 0) throw new RecordingError("damaged: a record of kind 0");
+    return { kind: reader.kind, bytes, at, end };
+  }
+
+  /** Is a call's record on this descriptor? Others are on none. */
+  #isOn(record: Queued | undefined, fd: number | undefined): boolean {
+    return record !== undefined && (fd === undefined || this.isInTurn || descriptorOf(record) === fd);
+  }
+
+  /** Is this the next call on the descriptor, or the next of its kind? It comes early then. */
+  #lookAhead(kind: number, fd: number | undefined): boolean {
+    for (let index = 0; index < AHEAD_MAX; index++) {
+      const queued = this.#queue[index] ?? this.#readAhead();
+      if (queued === undefined) return false;
+      if (fd === undefined ? queued.kind !== kind : descriptorOf(queued) !== fd) continue;
+      if (queued.kind !== kind) return false;
+      this.#early = index;
+      this.fields.set(queued.bytes, queued.at, queued.end);
+      return true;
+    }
+    return false;
+  }
+
+  #readAhead(): Queued | undefined {
+    const read = this.#read();
+    if (read !== undefined) this.#queue.push(read);
+    return read;
+  }
+}
+
+/** The descriptor of a call's record; -1 for other records. */
+function descriptorOf({ kind, bytes, at, end }: Queued): number {
+  const fields = new Fields();
+  fields.set(bytes, at, end);
+  if (isShort(kind)) return fields.varint();
+  if (!NAMES.has(kind)) return -1;
+  const args = readValue(fields);
+  const [fd] = Array.isArray(args) ? args : [];
+  return typeof fd === "number" ? fd : -1;
 }
 
 function isSkipped(kind: number): boolean {
   return kind === Kind.CLOCK || kind === Kind.TURN_END || kind === Kind.UPDATE_FAILED || kind === Kind.SET_CLOSED;
-}
-
-function patternsOf(value: unknown): readonly (readonly [string, string])[] {
-  if (value === undefined) return [];
-  const isList = Array.isArray(value) && value.every((each) => Array.isArray(each) && each.length === 2);
-  if (!isList) throw new RecordingError("damaged: no list of patterns");
-  return (value as unknown[][]).map(([source, flags]) => [String(source), String(flags)]);
 }

@@ -3,7 +3,7 @@
 import type { Backend } from "../../backend/backend.js";
 import { openRecordingFile } from "../files.js";
 import { RecordingReader, sourceOf } from "../reader.js";
-import { replayBackend } from "./backend.js";
+import { type FileOpener, replayBackend } from "./backend.js";
 import type { ReplayDifference } from "./difference.js";
 import { Player, type PlayerEvents } from "./player.js";
 
@@ -17,6 +17,13 @@ export interface ReplayOptions extends PlayerEvents {
    * 10,000.
    */
   readonly patienceMs?: number | undefined;
+  /** What was blanked when it was recorded: it is blanked in what is sent now, before it is compared. */
+  readonly redact?: readonly (string | RegExp)[] | undefined;
+  /**
+   * Opens the files that the program opened by `openBeneath`, for programs that go on with them by node:fs: a backend of
+   * the operating system. By default no file is opened, and the program has the number that it had.
+   */
+  readonly files?: FileOpener | undefined;
 }
 
 /** A replay under way. */
@@ -46,9 +53,9 @@ export interface Replay {
  */
 export function replay(recording: string | Uint8Array, options: ReplayOptions = {}): Replay {
   const source = typeof recording === "string" ? openRecordingFile(recording) : sourceOf(recording);
-  const player = new Player(new RecordingReader(source), options);
+  const player = new Player(new RecordingReader(source), options, options.redact);
   return {
-    backend: replayBackend(player, options.patienceMs ?? PATIENCE_MS),
+    backend: replayBackend(player, options.patienceMs ?? PATIENCE_MS, options.files),
     get turns() {
       return player.turn;
     },

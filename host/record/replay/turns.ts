@@ -176,7 +176,7 @@ export class TurnPlayer implements TurnTaker {
           this.#isInTurn = false;
         }
       });
-      if (player.difference !== undefined) throw player.difference;
+      player.rethrow();
       this.#prepare(id);
     } while (player.next === Kind.TURN && this.#followsDirectly());
   }
