@@ -8,7 +8,6 @@ import type { LinearMemory } from "../../wasi/poll-oneoff.js";
 import type { RecordingWriter } from "../../record/writer.js";
 import type { GuestExit } from "../exit.js";
 import type { GuestCalls, GuestObserver } from "../instance.js";
-import { GuestMemory } from "../memory.js";
 import { Body } from "./body.js";
 import { ENTERED, GuestEnd, GuestRecord } from "./format.js";
 import { hashMemory } from "./hash.js";
@@ -17,6 +16,7 @@ import {
   addressAt,
   bufferOf,
   bytesAt,
+  CallMemory,
   hashSubscriptions,
   leftBehind,
   numberOf,
@@ -44,7 +44,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   readonly imports: Readonly<Record<string, Call>>;
   readonly #calls: GuestCalls;
   readonly #writer: RecordingWriter;
-  readonly #memory = new GuestMemory();
+  readonly #memory = new CallMemory();
   readonly #vector = new Vector();
   readonly #body = new Body();
   readonly #hashes: boolean;
@@ -135,6 +135,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     const isVaried = VARIED.has(name);
     let layout = layoutOf(name, 0);
     return (...parameters) => {
+      this.#memory.follow();
       if (isVaried) layout = layoutOf(name, parameters.length);
       if (isTurn && this.#hashes) this.#hash();
       if (waits) this.#beforeWait();
@@ -159,7 +160,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   }
 
   #hash(): void {
-    this.#body.clear().hash(hashMemory(this.#memory.linear.buffer));
+    this.#body.clear().hash(hashMemory(this.#memory.buffer));
     this.#put(GuestRecord.HASH, NO_BYTES);
   }
 
@@ -207,7 +208,11 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       return;
     }
     if (layout.sent !== undefined) body.uint32(this.#vector.hash(memory, storedAt(memory, parameters[layout.sent])));
-    for (const [parameter, bytes] of layout.values) body.bytes(bytesAt(memory, numberOf(parameters[parameter]), bytes));
+    for (const [parameter, bytes] of layout.values) {
+      // Lengths and descriptors, which are small.
+      if (bytes === 4) body.varint(storedAt(memory, parameters[parameter]));
+      else body.bytes(bytesAt(memory, numberOf(parameters[parameter]), bytes));
+    }
     if (layout.address !== undefined) body.counted(address);
     const { output } = layout;
     if (output === undefined) this.#put(kind, NO_BYTES);

@@ -222,7 +222,10 @@ export class Replayer implements GuestCalls {
     // Where it is, is read before anything is written over it.
     const address = layout.address === undefined ? undefined : addressAt(memory, numberOf(parameters[layout.address]));
     for (const [parameter, bytes] of layout.values) {
-      put(bytesAt(memory, numberOf(parameters[parameter]), bytes), fields.bytesOf(bytes));
+      const at = numberOf(parameters[parameter]);
+      if (bytes !== 4) put(bytesAt(memory, at, bytes), fields.bytesOf(bytes));
+      else if (memory.has(at, 4)) memory.setUint32(at, word(fields));
+      else throw new RecordingError("damaged: a value does not fit into memory");
     }
     if (address !== undefined) put(address, fields.bytesOf(fields.varint()));
     if (layout.sent !== undefined) this.#compareSent(name, hash, storedAt(memory, parameters[layout.sent]));

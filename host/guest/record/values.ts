@@ -5,9 +5,47 @@
 
 import { ERRNO_BADF, ERRNO_FAULT, ERRNO_INVAL, ERRNO_NOTCAPABLE, ERRNO_NOTDIR } from "../../wasi/errno-numbers.js";
 import { CLOCK_ABSTIME, Event, EventType, Iovec, Subscription } from "../../wasi/layout.js";
-import type { GuestMemory } from "../memory.js";
+
+import type { LinearMemory } from "../../wasi/poll-oneoff.js";
 import { hashBytes, mixWord } from "./hash.js";
 import type { Output } from "./layouts.js";
+
+/** A guest's memory during one call: `GuestMemory`, or {@link CallMemory}. */
+export interface Memory {
+  readonly view: DataView;
+  readonly bytes: Uint8Array;
+  has(at: number, length: number): boolean;
+}
+
+/** A memory that is looked up once for each call: asking WebAssembly for its buffer leaves compiled code. */
+export class CallMemory implements Memory {
+  #memory: LinearMemory = { buffer: new ArrayBuffer(0) };
+  #buffer = this.#memory.buffer;
+  view = new DataView(this.#buffer);
+  bytes = new Uint8Array(this.#buffer);
+
+  attach(memory: LinearMemory): void {
+    this.#memory = memory;
+    this.follow();
+  }
+
+  /** A call begins: the guest's memory may have grown. */
+  follow(): void {
+    const { buffer } = this.#memory;
+    if (buffer === this.#buffer) return;
+    this.#buffer = buffer;
+    this.view = new DataView(buffer);
+    this.bytes = new Uint8Array(buffer);
+  }
+
+  has(at: number, length: number): boolean {
+    return (at >>> 0) + (length >>> 0) <= this.bytes.length;
+  }
+
+  get buffer(): ArrayBuffer {
+    return this.#buffer;
+  }
+}
 
 /** A parameter as a number; 0 where there is none. */
 export type Parameter = number | bigint | undefined;
@@ -27,7 +65,7 @@ export class Vector {
   /** Bytes of all together. */
   total = 0;
 
-  read(memory: GuestMemory, at: number, count: number): void {
+  read(memory: Memory, at: number, count: number): void {
     this.count = 0;
     this.total = 0;
     if (count > VECTOR_MAX || !memory.has(at, count * Iovec.SIZE)) return;
@@ -55,7 +93,7 @@ export class Vector {
   }
 
   /** Of the first `length` bytes and how they are divided into buffers. */
-  hash(memory: GuestMemory, length: number): number {
+  hash(memory: Memory, length: number): number {
     let hash = HASH_SEED;
     const { view } = memory;
     for (let i = 0, done = 0; i < this.count && done < length; i++) {
@@ -69,7 +107,7 @@ export class Vector {
 }
 
 /** `length` bytes at `at`, at most `max` and what is in memory. Valid until the guest runs again. */
-export function bytesAt(memory: GuestMemory, at: number, length: number, max = Infinity): Uint8Array {
+export function bytesAt(memory: Memory, at: number, length: number, max = Infinity): Uint8Array {
   const { bytes } = memory;
   const from = Math.min(at, bytes.length);
   return bytes.subarray(from, Math.min(from + Math.min(length, max), bytes.length));
@@ -78,14 +116,14 @@ export function bytesAt(memory: GuestMemory, at: number, length: number, max = I
 const ADDRESS_MAX = 128;
 
 /** The buffer that WasmEdge's address structure at `at` refers to. */
-export function addressAt(memory: GuestMemory, at: number): Uint8Array {
+export function addressAt(memory: Memory, at: number): Uint8Array {
   if (!memory.has(at, Iovec.SIZE)) return bytesAt(memory, 0, 0);
   const length = memory.view.getUint32(at + Iovec.LENGTH, true);
   return bytesAt(memory, memory.view.getUint32(at + Iovec.BUFFER, true), length <= ADDRESS_MAX ? length : 0);
 }
 
 /** Of what the guest wants to wait for: kinds, descriptors and times. */
-export function hashSubscriptions(memory: GuestMemory, at: number, count: number): number {
+export function hashSubscriptions(memory: Memory, at: number, count: number): number {
   let hash = HASH_SEED;
   if (!memory.has(at, Math.min(count * Subscription.SIZE, 0xffff_ffff))) return hash;
   const { view } = memory;
@@ -102,14 +140,14 @@ export function hashSubscriptions(memory: GuestMemory, at: number, count: number
 }
 
 /** The value that a call has stored at the address in one of its parameters; 0 where that is not in memory. */
-export function storedAt(memory: GuestMemory, parameter: Parameter): number {
+export function storedAt(memory: Memory, parameter: Parameter): number {
   const at = numberOf(parameter);
   return memory.has(at, 4) ? memory.view.getUint32(at, true) : 0;
 }
 
 /** Where a buffer of an output is, and how many bytes of it were written. */
 export function bufferOf(
-  memory: GuestMemory,
+  memory: Memory,
   output: Extract<Output, { kind: "used" | "filled" }>,
   parameters: readonly Parameter[],
 ): Uint8Array {
@@ -123,7 +161,7 @@ const REFUSED: ReadonlySet<number> = new Set([ERRNO_BADF, ERRNO_FAULT, ERRNO_INV
 
 /** Where a call that has failed half-way may have written something: fd_readdir, poll_oneoff. */
 export function leftBehind(
-  memory: GuestMemory,
+  memory: Memory,
   output: Output | undefined,
   parameters: readonly Parameter[],
   errno: number,
