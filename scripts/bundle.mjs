@@ -4,6 +4,7 @@
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
  *   record/index.js   recording and replaying, in a file of its own for the same reason as the next
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
+ *   guest/record/     replaying guests, for browsers as well: a file that shares nothing with the others
  *   plugin/           the plugin host, and the entry of its threads
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that the index.d.ts of each entry reach
@@ -25,7 +26,16 @@ const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
 const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "record/index", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts", "record/index.d.ts"];
+/** For browsers too: a file of its own, which shares nothing with the others. */
+const STANDALONE = "guest/record/index";
+const TYPED_ENTRIES = [
+  "index.d.ts",
+  "portable/index.d.ts",
+  "plugin/index.d.ts",
+  "sim/index.d.ts",
+  "record/index.d.ts",
+  `${STANDALONE}.d.ts`,
+];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
@@ -35,6 +45,8 @@ const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
 const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
+/** Of the command alone. */
+const inGuestReplay = (id) => /^(?:expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -80,8 +92,11 @@ async function bundle() {
         ? "cli/[name].js"
         : chunk.moduleIds.some(inPlugin)
           ? "plugin/[name].js"
-          : "[name].js",
-    manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) ? undefined : "wasyncore"),
+          : chunk.moduleIds.every(inRecord)
+            ? "record/[name].js"
+            : "[name].js",
+    manualChunks: (id) =>
+      inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) ? undefined : "wasyncore",
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
@@ -89,6 +104,27 @@ async function bundle() {
     files.map(async (file) => [file.fileName, await smaller(file.fileName, textOf(file))]),
   );
   return new Map(texts);
+}
+
+/** What runs in browsers, without whitespace and without anything of Node's. */
+async function standalone() {
+  const made = await rollup({
+    input: join(MODULES, `${STANDALONE}.js`),
+    plugins: [modules],
+    onLog(_level, log) {
+      throw new Error(log.message);
+    },
+  });
+  const { output } = await made.generate({ format: "es", sourcemap: false });
+  await made.close();
+  const [{ code }] = output;
+  const minified = await transform(code, {
+    minifyWhitespace: true,
+    minifySyntax: true,
+    format: "esm",
+    target: "es2022",
+  });
+  return [`${STANDALONE}.js`, minified.code];
 }
 
 /** Without a source map lines mean nothing: the names stay for stack traces, the whitespace does not. */
@@ -144,7 +180,7 @@ function publicOf(name, declarations) {
   return name.startsWith("handlers/") ? plain.replaceAll(PRIVATE, "").replaceAll(PROTECTED, "") : plain;
 }
 
-const files = new Map([...(await bundle()), ...reachedTypes(TYPED_ENTRIES)]);
+const files = new Map([...(await bundle()), await standalone(), ...reachedTypes(TYPED_ENTRIES)]);
 for (const [name, text] of files) {
   mkdirSync(dirname(join(DIST, name)), { recursive: true });
   writeFileSync(join(DIST, name), text);

@@ -1,10 +1,16 @@
-/** Owns `wasyncore replay`: a program is started that is fed from a recording. Knows the command line; the program does the rest. */
+/**
+ * Owns `wasyncore replay`: a program is started that is fed from a recording. Knows the command line; the program does the rest.
+ * Leaves recordings of guests to replay-guest.
+ */
 
 import { spawn } from "node:child_process";
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { isGuestRecording, replayGuestCommand } from "./replay-guest.js";
+
 const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [ARGUMENTS...]
+       wasyncore replay RUN.WREC [options] -- APP.WASM
 
 Runs a program on what was recorded of it with WASYNCORE_RECORD=RUN.WREC. It opens no socket: what it
 receives, and the time, are the recording's, and what it sends is compared with what it sent then.
@@ -16,6 +22,11 @@ Options:
   --patience MS         how long to wait for a call that the program makes between turns. Default 10000
   --help                prints this
 
+A guest that was recorded with wasyncore run --record is run with its calls answered from the recording:
+  --until TURN          ends before this turn, which is a call of poll_oneoff
+  --hash                prints a hash of its memory for each turn
+  --changed             takes another build of the module than the one that was recorded
+
 Exit status: 0 without a difference; 1 with one; 2 when the command line is wrong, or the recording
 cannot be replayed.
 `;
@@ -26,6 +37,8 @@ const OPTIONS = {
   until: { type: "string" },
   break: { type: "string", multiple: true },
   patience: { type: "string" },
+  hash: { type: "boolean" },
+  changed: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -47,6 +60,18 @@ export async function replayCommand(argv: string[]): Promise<number> {
     if (path === undefined) return complain("which recording?");
     if (stray !== undefined) return complain(`${stray}: the program is what follows --`);
     if (program === undefined) return complain("which program? It is what follows --");
+    if (isGuestRecording(path)) {
+      const until = number("--until", values.until);
+      const [more] = args;
+      if (more !== undefined) return complain(`${more}: the module alone follows --`);
+      return replayGuestCommand(path, {
+        module: program,
+        until,
+        hash: values.hash === true,
+        changed: values.changed === true,
+      });
+    }
+    if (values.hash === true || values.changed === true) return complain("--hash, --changed: for recordings of guests");
     const request = {
       path: resolve(path),
       until: number("--until", values.until),

@@ -1,7 +1,7 @@
 /** Owns the command line of `wasyncore run`: what it says, and what is wrong with it. Opens and reads nothing. */
 
 import { parseArgs } from "node:util";
-import type { DirectoryGrant } from "../guest/run.js";
+import type { DirectoryGrant, GuestRecordOptions } from "../guest/run.js";
 
 export const USAGE = `Usage: wasyncore run APP.WASM [options] [-- ARGUMENTS...]
 
@@ -19,6 +19,8 @@ Options:
   --env NAME=VALUE        sets a variable of its environment, which is empty otherwise. Repeatable
   --sockets               lets it open, bind and connect sockets of its own (WasmEdge's calls)
   --unix PATH             with --sockets, lets it bind and connect the Unix socket PATH. Repeatable
+  --record FILE           records every call of it into FILE: see wasyncore replay
+  --record-hashes         with --record, hashes its memory in each turn as well
   --help                  prints this
 
 Exit status: the command's own (its low eight bits); 134 when it traps; 1 when it cannot be
@@ -40,6 +42,7 @@ export interface RunOptions {
   readonly sockets: boolean;
   readonly unixPaths: readonly string[];
   readonly directories: readonly DirectoryGrant[];
+  readonly record: GuestRecordOptions | undefined;
   readonly args: readonly string[];
 }
 
@@ -49,6 +52,8 @@ const OPTIONS = {
   sockets: { type: "boolean" },
   unix: { type: "string", multiple: true },
   dir: { type: "string", multiple: true },
+  record: { type: "string" },
+  "record-hashes": { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -63,9 +68,13 @@ export function parseRun(argv: readonly string[]): RunOptions {
   if (stray !== undefined) throw new UsageError(`${stray}: the arguments of the command stand after --`);
   if (values.unix !== undefined && values.sockets !== true)
     throw new UsageError("--unix: a guest opens sockets of its own only with --sockets");
+  const hashes = values["record-hashes"] === true;
+  if (hashes && values.record === undefined)
+    throw new UsageError("--record-hashes: into which file? --record names it");
   return {
     help,
     path,
+    record: values.record === undefined ? undefined : { path: values.record, hashes },
     listen: values.listen ?? [],
     env: environment(values.env ?? [], values.listen !== undefined),
     sockets: values.sockets === true,

@@ -11,6 +11,7 @@ import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { GuestError, type GuestStdio, GuestTrap, runGuest } from "../guest/run.js";
 import { PREVIEW1 } from "../guest/module.js";
 import { printable } from "../guest/printable.js";
+import { frameText } from "./frame-text.js";
 import { addressText, type Listener, openListener, parseListen } from "./run-listen.js";
 import { parseRun, type RunOptions, USAGE, UsageError } from "./run-options.js";
 
@@ -68,7 +69,7 @@ function run(options: RunOptions): number {
 }
 
 function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly Listener[]): number {
-  const { path, args, directories, env, sockets, unixPaths } = options;
+  const { path, args, directories, env, record, sockets, unixPaths } = options;
   try {
     const status = runGuest(bytes, {
       args: [basename(path), ...args],
@@ -78,12 +79,17 @@ function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly Liste
       directories,
       socketExtension: sockets,
       unixPaths,
+      record,
     });
     return status & 0xff;
   } catch (error) {
     if (error instanceof GuestTrap) return complain(trapText(path, error), EXIT_TRAPPED);
     if (error instanceof GuestError)
       throw new RunError(`cannot run ${printable(path, PATH_MAX)}: ${error.message}${hint(error, sockets)}`, {
+        cause: error,
+      });
+    if (record !== undefined && error instanceof Error && "path" in error && error.path === record.path)
+      throw new RunError(`cannot write ${record.path}: ${fileTrouble("code" in error ? error.code : "")}`, {
         cause: error,
       });
     throw error;
@@ -144,11 +150,7 @@ function hint({ missing }: GuestError, sockets: boolean): string {
 }
 
 function trapText(path: string, { message, frames }: GuestTrap): string {
-  const lines = frames.map(({ function: name, index, offset }) => {
-    const place = `function ${index}, at 0x${offset.toString(16)}`;
-    return name === "" ? `    in ${place}` : `    in ${printable(name)} (${place})`;
-  });
-  return [`${printable(path, PATH_MAX)} trapped: ${message}`, ...lines].join("\n");
+  return [`${printable(path, PATH_MAX)} trapped: ${message}`, ...frames.map(frameText)].join("\n");
 }
 
 function complain(message: string, status: number): number {

@@ -23,6 +23,7 @@ export const SectionId = { TYPE: 1, IMPORT: 2, FUNCTION: 3, MEMORY: 5, EXPORT: 7
 const ExternalKind = { FUNCTION: 0, TABLE: 1, MEMORY: 2, GLOBAL: 3, TAG: 4 } as const;
 
 const HEADER_BYTES = 8;
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const VALUE_TYPES: ReadonlyMap<number, string> = new Map([
   [0x7f, "i32"],
   [0x7e, "i64"],
@@ -64,7 +65,7 @@ class Reader {
   text(): string {
     const length = this.number();
     this.at += length;
-    return Buffer.from(this.#bytes.subarray(this.at - length, this.at)).toString();
+    return utf8.decode(this.#bytes.subarray(this.at - length, this.at));
   }
 
   many<T>(each: () => T): T[] {
@@ -243,7 +244,7 @@ export function exportStart(
     } else if (id === SectionId.EXPORT) {
       const reader = new Reader(bytes, from);
       const count = reader.number();
-      const text = Buffer.from(name);
+      const text = new TextEncoder().encode(name);
       const contents = [
         Uint8Array.from(leb(count + 1)),
         bytes.subarray(reader.at, to),
@@ -255,5 +256,15 @@ export function exportStart(
       shift += section.reduce((sum, each) => sum + each.length, 0) - (to - at);
     } else parts.push(bytes.subarray(at, to));
   }
-  return { bytes: Buffer.concat(parts), shift };
+  return { bytes: joined(parts), shift };
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
 }

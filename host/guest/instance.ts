@@ -1,16 +1,17 @@
 /**
  * Owns a guest as a WebAssembly module: compiles it, finds out whether it can run here, instantiates it, calls it, and
- * reports how that ended. Knows {@link Preview1}; knows no descriptor and no command line.
+ * reports how that ended. Knows the calls of preview 1 as functions; knows no descriptor and no command line.
  */
 
 import { checkString } from "../backend/check.js";
 import type { LinearMemory } from "../wasi/poll-oneoff.js";
 import { exitOf, type GuestExit } from "./exit.js";
+import { framesOf, type GuestFrame } from "./frames.js";
 import { checkImports, compileGuest, GuestError, type GuestModule, PREVIEW1, withoutPrefix } from "./module.js";
-import type { Preview1 } from "./preview1.js";
 import { printable } from "./printable.js";
 
 export { GuestError, type GuestErrorCode } from "./module.js";
+export type { GuestFrame } from "./frames.js";
 
 type ErrorClass = abstract new (...parameters: never[]) => Error;
 
@@ -21,14 +22,22 @@ declare const WebAssembly: {
   RuntimeError: ErrorClass;
 };
 
-/** A function of the guest on the stack of a trap. */
-export interface GuestFrame {
-  /** From the module's name section; "" where it has none for it. */
-  readonly function: string;
-  /** Its index in the module, imports counted. */
-  readonly index: number;
-  /** In the module's bytes. */
-  readonly offset: number;
+/** What answers a guest's calls: `Preview1`, or what is between the guest and it. */
+export interface GuestCalls {
+  /** The functions by their names in the module. */
+  readonly imports: object;
+  /** How the guest has ended itself; undefined while it has not. */
+  readonly exit: GuestExit | undefined;
+  /** Gives it the guest's memory, which exists once the guest is instantiated. */
+  attach(memory: LinearMemory): void;
+}
+
+/** Who follows the host's calls into a guest. */
+export interface GuestObserver {
+  /** @param name of the export, "" for the start function */
+  entering(name: string, timeoutNs?: bigint): void;
+  /** The export has returned, and the guest has not ended itself. */
+  left(result: unknown): void;
 }
 
 /** The guest trapped: an unreachable instruction, an access outside of its memory, a stack overflow, ... */
@@ -45,10 +54,11 @@ export class GuestTrap extends Error {
   }
 }
 
-/** An instance of a guest. It does not own its {@link Preview1}, which is to be closed after it. */
+/** An instance of a guest. It does not own what answers its calls, which is to be closed after it. */
 export class Guest {
   readonly #module: GuestModule;
-  readonly #preview1: Preview1;
+  readonly #calls: GuestCalls;
+  readonly #observer: GuestObserver | undefined;
   readonly #exports: Record<string, unknown>;
   #exit: GuestExit | undefined;
 
@@ -57,18 +67,22 @@ export class Guest {
    * @param source a module of {@link compileGuest}, or its bytes
    * @throws GuestError for a module that cannot be run, GuestTrap when its start function traps
    */
-  constructor(source: GuestModule | Uint8Array, preview1: Preview1) {
+  constructor(source: GuestModule | Uint8Array, calls: GuestCalls, observer?: GuestObserver) {
     const module = source instanceof Uint8Array ? compileGuest(source) : source;
-    checkImports(module, preview1.imports);
+    checkImports(module, calls.imports);
     this.#module = module;
-    this.#preview1 = preview1;
+    this.#calls = calls;
+    this.#observer = observer;
     let exports: Record<string, unknown> = {};
     this.#enter(() => {
-      ({ exports } = new WebAssembly.Instance(module.module, { [PREVIEW1]: preview1.imports }));
+      ({ exports } = new WebAssembly.Instance(module.module, { [PREVIEW1]: calls.imports }));
     });
     this.#exports = exports;
-    preview1.attach(memoryOf(exports));
-    if (module.start !== undefined) this.#enter(exports[module.start] as () => void);
+    calls.attach(memoryOf(exports));
+    if (module.start === undefined) return;
+    observer?.entering("");
+    this.#enter(exports[module.start] as () => void);
+    if (this.#exit === undefined) observer?.left(undefined);
   }
 
   /** What it has given proc_exit; undefined while it has not. No call may follow. */
@@ -121,9 +135,11 @@ export class Guest {
         `it exports ${name} with another signature: ${signature}, not ${found}`,
       );
     let result: unknown;
+    this.#observer?.entering(name, ...parameters);
     this.#enter(() => {
       result = call(...parameters);
     });
+    if (this.#exit === undefined) this.#observer?.left(result);
     return this.#exit === undefined && typeof result === "number" ? result : undefined;
   }
 
@@ -132,11 +148,11 @@ export class Guest {
     try {
       call();
     } catch (error) {
-      this.#exit = exitOf(error) ?? this.#preview1.exit;
+      this.#exit = exitOf(error) ?? this.#calls.exit;
       if (this.#exit === undefined) throw guestFailure(error, this.#module.shift);
     }
     // Where a trap can be caught, the guest may have gone on, without anything that it had.
-    this.#exit ??= this.#preview1.exit;
+    this.#exit ??= this.#calls.exit;
   }
 }
 
@@ -162,20 +178,6 @@ export function guestFailure(error: unknown, shift: number): unknown {
 }
 
 const MESSAGE_MAX = 300;
-
-/** "at name (wasm://wasm/4f1c:wasm-function[3]:0x9f)"; without a name there are no parentheses. */
-const FRAME = /^\s*at (?:(.*) \()?wasm:\/\/[^\s]*?:wasm-function\[(\d+)\]:0x([0-9a-f]+)\)?$/;
-
-function framesOf(error: Error, shift: number): GuestFrame[] {
-  const frames: GuestFrame[] = [];
-  for (const line of (error.stack ?? "").split("\n")) {
-    const match = FRAME.exec(line);
-    if (match === null) continue;
-    const [, name = "", index = "", offset = ""] = match;
-    frames.push({ function: name, index: Number(index), offset: Number.parseInt(offset, 16) - shift });
-  }
-  return frames;
-}
 
 function memoryOf({ memory }: Record<string, unknown>): LinearMemory {
   const linear = memory as LinearMemory;

@@ -65,16 +65,16 @@ export interface GuestModule {
 }
 
 /** The first four bytes of every module, and the next four of a component. */
-const MAGIC = Buffer.from("\0asm", "latin1");
-const COMPONENT = Buffer.from([0x0d, 0, 1, 0]);
+const MAGIC = [0, 0x61, 0x73, 0x6d];
+const COMPONENT = [0x0d, 0, 1, 0];
 const START_NAME = "wasyncore:start";
 /** How many of the missing imports a message names. */
 const NAMED_MAX = 10;
 
 /** @throws GuestError ERR_GUEST_FORMAT, ERR_GUEST_EXPORTS, ERR_GUEST_MEMORY */
 export function compileGuest(bytes: Uint8Array): GuestModule {
-  if (!MAGIC.equals(bytes.subarray(0, 4))) throw new GuestError("ERR_GUEST_FORMAT", "it is not WebAssembly");
-  if (COMPONENT.equals(bytes.subarray(4, 8))) {
+  if (!has(bytes, 0, MAGIC)) throw new GuestError("ERR_GUEST_FORMAT", "it is not WebAssembly");
+  if (has(bytes, 4, COMPONENT)) {
     throw new GuestError(
       "ERR_GUEST_FORMAT",
       "it is a component (WASI 0.2): a core module for WASI preview 1 is needed",
@@ -93,6 +93,10 @@ export function compileGuest(bytes: Uint8Array): GuestModule {
   const start = binary.freeName(START_NAME);
   const moved = exportStart(bytes, binary, start);
   return { module: compile(moved.bytes), binary, start, shift: moved.shift };
+}
+
+function has(bytes: Uint8Array, at: number, expected: readonly number[]): boolean {
+  return expected.every((byte, i) => bytes[at + i] === byte);
 }
 
 function compile(bytes: Uint8Array): object {

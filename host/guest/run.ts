@@ -9,6 +9,7 @@ import { checkArray, checkBytes, checkInstance, checkObject, checkOneOf, checkSt
 import { defaultBackend } from "../net/default-backend.js";
 import { Socket } from "../net/socket.js";
 import { Guest } from "./instance.js";
+import { GuestRecording } from "./record/recording.js";
 import { driveTurns } from "./turns.js";
 import { checkDirectories, type DirectoryGrant, openDirectories, openOwned } from "./directories.js";
 import { type GuestStdio, Preview1, type Preview1Options } from "./preview1.js";
@@ -16,6 +17,17 @@ import { type GuestStdio, Preview1, type Preview1Options } from "./preview1.js";
 export { GuestError, type GuestErrorCode, type GuestFrame, GuestTrap } from "./instance.js";
 export type { DirectoryGrant } from "./directories.js";
 export type { GuestStdio } from "./preview1.js";
+
+/** How a guest is recorded. */
+export interface GuestRecordOptions {
+  /** The file of the recording. */
+  readonly path: string;
+  /**
+   * Is the guest's memory hashed in each turn, so that a replay names the first turn in which it differs? It costs about a
+   * millisecond a turn for each megabyte. Default: false.
+   */
+  readonly hashes?: boolean | undefined;
+}
 
 type Stdio = readonly [stdin: GuestStdio, stdout: GuestStdio, stderr: GuestStdio];
 
@@ -36,6 +48,12 @@ export interface GuestOptions extends Omit<Preview1Options, "listeners" | "direc
    * of it, they are closed. `name` goes into LISTEN_FDNAMES.
    */
   readonly listeners?: readonly (Socket | { readonly socket: Socket; readonly name: string })[] | undefined;
+
+  /**
+   * Records every call that it makes, with what it has answered, into this file: `wasyncore replay` runs the module from it. Made,
+   * or emptied. Default: nothing is recorded.
+   */
+  readonly record?: string | GuestRecordOptions | undefined;
 }
 
 export interface DriveGuestOptions extends GuestOptions {
@@ -53,7 +71,17 @@ export function runGuest(module: Uint8Array, options: GuestOptions = {}): number
   const { preview1, close } = createPreview1(options);
   try {
     checkBytes("module", module);
-    return new Guest(module, preview1).start();
+    const recording = openRecording(module, preview1, options);
+    try {
+      const code = new Guest(module, recording?.recorder ?? preview1, recording?.recorder).start();
+      recording?.recorder.exited(code);
+      return code;
+    } catch (error) {
+      recording?.failed(error);
+      throw error;
+    } finally {
+      recording?.close();
+    }
   } finally {
     close();
   }
@@ -69,13 +97,32 @@ export async function driveGuest(module: Uint8Array, options: DriveGuestOptions 
   const { preview1, close } = createPreview1(options);
   try {
     checkBytes("module", module);
-    const guest = new Guest(module, preview1);
-    preview1.poller.waits = false;
-    guest.initialize();
-    return guest.exitCode ?? (await driveTurns(guest, preview1.poller, options.signal));
+    const recording = openRecording(module, preview1, options);
+    try {
+      const guest = new Guest(module, recording?.recorder ?? preview1, recording?.recorder);
+      preview1.poller.waits = false;
+      guest.initialize();
+      const code = guest.exitCode ?? (await driveTurns(guest, preview1.poller, options.signal));
+      if (guest.exitCode === undefined && options.signal?.aborted === true) recording?.recorder.stopped();
+      else recording?.recorder.exited(code);
+      return code;
+    } catch (error) {
+      recording?.failed(error);
+      throw error;
+    } finally {
+      recording?.close();
+    }
   } finally {
     close();
   }
+}
+
+function openRecording(module: Uint8Array, preview1: Preview1, options: GuestOptions): GuestRecording | undefined {
+  const { args = [], record } = options;
+  if (record === undefined) return undefined;
+  const { path, hashes = false } = typeof record === "string" ? { path: record } : record;
+  checkString("options.record", path);
+  return new GuestRecording(preview1, { path, hashes, module, name: args[0] ?? "" });
 }
 
 /** A guest's calls, and the release of all that it has been given. */

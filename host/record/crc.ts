@@ -1,6 +1,4 @@
-/** Owns CRC-32 (the one of zlib and PNG). Knows no layout. */
-
-import * as zlib from "node:zlib";
+/** Owns CRC-32 (the one of zlib and PNG). Runs in any JavaScript engine. Knows no layout. */
 
 const TABLE = Uint32Array.from({ length: 256 }, (_, index) => {
   let value = index;
@@ -13,8 +11,13 @@ const NATIVE_FROM = 160;
 
 type Crc32 = (data: Uint8Array, value?: number) => number;
 
-/** Not in every runtime that has node:zlib. */
-const native = (zlib as { readonly crc32?: Crc32 }).crc32;
+/** The part of the global that is used here: a browser has none of it. */
+declare const globalThis: {
+  readonly process?: { readonly getBuiltinModule?: (name: string) => { readonly crc32?: Crc32 } | undefined };
+};
+
+/** Not imported, so that a recording can be read where there is no zlib; nor has every zlib this function. */
+const native = globalThis.process?.getBuiltinModule?.("node:zlib")?.crc32;
 
 /** The CRC-32 of `data` from `from` to `to`, continued from `value`, which is that of what precedes it. */
 export function crc32(data: Uint8Array, value = 0, from = 0, to: number = data.length): number {

@@ -136,9 +136,9 @@ export class ArrayReader {
 
 function write(view: DataView, at: number, { userdata, type, error }: PendingEvent): number {
   view.setBigUint64(at + Event.USERDATA, userdata, true);
-  view.setUint16(at + Event.ERROR, error, true);
-  view.setUint8(at + Event.TYPE, type);
+  // The same bytes as of the event of a descriptor: what is beneath is part of what a guest computes with.
+  view.setUint32(at + Event.ERROR, error | (type << 16), true);
   view.setBigUint64(at + Event.NBYTES, 0n, true);
-  view.setUint16(at + Event.FLAGS, 0, true);
+  view.setUint32(at + Event.FLAGS, 0, true);
   return at + Event.SIZE;
 }

@@ -21,6 +21,7 @@ const COMPILER_OPTIONS = {
   rootDir: ".",
   paths: {
     wasyncore: [join(ROOT, "dist/index.d.ts")],
+    "wasyncore/guest-replay": [join(ROOT, "dist/guest/record/index.d.ts")],
     "wasyncore/plugin": [join(ROOT, "dist/plugin/index.d.ts")],
     "wasyncore/guest": [join(ROOT, "dist/portable/index.d.ts")],
     "wasyncore/sim": [join(ROOT, "dist/sim/index.d.ts")],

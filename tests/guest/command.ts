@@ -1,6 +1,6 @@
 /**
- * Owns `wasyncore run` as the tests start it: its standard input, its output by what has come of it, its end. Knows
- * nothing of guests.
+ * Owns `wasyncore run`, and commands like it, as the tests start them: their standard input, their output by what has come of
+ * it, their end. Knows nothing of guests.
  */
 
 import { type ChildProcessByStdio, spawn } from "node:child_process";
@@ -32,10 +32,10 @@ export class RunCommand {
   #over = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(parameters: readonly string[], cwd: string) {
+  constructor(parameters: readonly string[], cwd: string, command = "run") {
     requireBuild(MAIN);
     this.directory = cwd;
-    this.child = spawn(process.execPath, [join(ROOT, MAIN), "run", ...parameters], {
+    this.child = spawn(process.execPath, [join(ROOT, MAIN), command, ...parameters], {
       cwd,
       stdio: ["pipe", "pipe", "pipe"],
     });

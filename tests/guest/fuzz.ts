@@ -19,6 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Backend, PollSet } from "../../host/backend/backend.js";
 import { SIGNATURES } from "../../host/guest/signatures.js";
+import type { GuestCalls } from "../../host/guest/instance.js";
 import { Preview1 } from "../../host/guest/preview1.js";
 import { backend, PAGE } from "./support.js";
 import { ERRNO } from "../backend/support.js";
@@ -107,16 +108,21 @@ export interface FuzzResult {
   readonly faults: readonly string[];
 }
 
-export function fuzz(seed: number, calls: number): FuzzResult {
+/** What answers the calls, or what is between them and it. */
+export type Answering = Pick<GuestCalls, "imports" | "attach">;
+type Between = (preview1: Preview1) => Answering;
+
+/** @param between makes what is called in the place of a guest's calls */
+export function fuzz(seed: number, calls: number, between: Between = (preview1) => preview1): FuzzResult {
   const root = mkdtempSync(join(tmpdir(), "guest-fuzz-"));
   try {
-    return run(root, seed, calls);
+    return run(root, seed, calls, between);
   } finally {
     rmSync(root, { recursive: true, force: true });
   }
 }
 
-function run(root: string, seed: number, calls: number): FuzzResult {
+function run(root: string, seed: number, calls: number, between: Between): FuzzResult {
   const [inside, outside] = [join(root, "inside"), join(root, "outside")];
   for (const each of [inside, outside, join(inside, "a")]) mkdirSync(each);
   writeFileSync(join(outside, "secret"), "secret");
@@ -129,7 +135,7 @@ function run(root: string, seed: number, calls: number): FuzzResult {
   const below = generator(seed);
   // A guest closes its descriptors, sooner or later all of them: then the next one goes on.
   for (let done = 0; done < calls; done += CALLS_OF_GUEST) {
-    runGuest(inside, below, Math.min(calls - done, CALLS_OF_GUEST), (answer, call) => {
+    runGuest(inside, below, between, Math.min(calls - done, CALLS_OF_GUEST), (answer, call) => {
       if (typeof answer === "number") answers.set(answer, (answers.get(answer) ?? 0) + 1);
       else if (answer !== undefined) faults.push(`call ${done + call}: ${answer}`);
     });
@@ -141,6 +147,7 @@ function run(root: string, seed: number, calls: number): FuzzResult {
 function runGuest(
   inside: string,
   below: (below: number) => number,
+  between: Between,
   calls: number,
   onAnswer: (answer: number | string | undefined, call: number) => void,
 ): void {
@@ -162,7 +169,7 @@ function runGuest(
     maxDescriptors: 64,
   });
   try {
-    const caller = new RandomCaller(preview1, below);
+    const caller = new RandomCaller(between(preview1), below);
     for (let i = 0; i < calls; i++) onAnswer(caller.call(), i);
   } finally {
     preview1.close();
@@ -180,11 +187,11 @@ class RandomCaller {
   /** The length of the path whose address was given last. */
   #pathLength = 0;
 
-  constructor(preview1: Preview1, below: (below: number) => number) {
+  constructor(answering: Answering, below: (below: number) => number) {
     this.#below = below;
-    this.#imports = preview1.imports as never;
-    this.#names = Object.keys(preview1.imports).filter((name) => name !== "proc_exit");
-    preview1.attach({ buffer: this.#memory });
+    this.#imports = answering.imports as never;
+    this.#names = Object.keys(answering.imports).filter((name) => name !== "proc_exit");
+    answering.attach({ buffer: this.#memory });
     this.#scribble();
   }
 

@@ -1,0 +1,98 @@
+/**
+ * Owns a recorded call while it is compared with the one that a guest makes: reads its fields, tells where the two differ, and
+ * writes both as text. Knows the layouts of calls; knows no memory.
+ */
+
+import { RecordingError } from "../../record/format.js";
+import type { Fields } from "../../record/reader.js";
+import { printable } from "../printable.js";
+import { SIGNATURES } from "../signatures.js";
+import { PARAMETERS_MAX } from "./format.js";
+import type { CallLayout } from "./layouts.js";
+import type { Parameter } from "./values.js";
+
+const TWO_32 = 0x1_0000_0000n;
+const TEXT_BYTES = 200;
+
+/** The calls of one function in a recording, one after the other. */
+export class ExpectedCalls {
+  readonly name: string;
+  /** Of the last call: the length of its vector, then the parameters. */
+  readonly #values: (number | bigint)[];
+
+  /** @throws RecordingError for a function that there is not */
+  constructor(name: string) {
+    // The longest of several: the others have the same parameters, and fewer.
+    const signatures = (SIGNATURES as Readonly<Record<string, readonly string[] | undefined>>)[name];
+    const signature = signatures?.toSorted((left, right) => right.length - left.length)[0];
+    if (signature === undefined)
+      throw new RecordingError(`it has calls of ${printable(name)}, which is not known here`);
+    this.name = name;
+    const kinds =
+      signature === "*" ? Array.from({ length: PARAMETERS_MAX }, () => "i") : [...signature.replace("-", "")];
+    this.#values = [0, ...kinds.map((kind) => (kind === "I" ? 0n : 0))];
+  }
+
+  /** Reads what the next call was given. */
+  read(fields: Fields): void {
+    const values = this.#values;
+    const mask = fields.varint();
+    for (let bit = 0; bit < values.length; bit++) {
+      if ((mask & (1 << bit)) === 0) continue;
+      const low = word(fields);
+      values[bit] = typeof values[bit] === "bigint" ? BigInt(low) + BigInt(word(fields)) * TWO_32 : low;
+    }
+  }
+
+  /** Of the vector. */
+  get total(): number {
+    return Number(this.#values[0]);
+  }
+
+  /** Are these the parameters? @param pointers bits of those that are not looked at */
+  matches(parameters: readonly Parameter[], pointers: number): boolean {
+    const length = Math.min(parameters.length, PARAMETERS_MAX);
+    for (let i = 0; i < length; i++) {
+      if ((pointers & (1 << i)) === 0 && unsigned(parameters[i]) !== this.#values[i + 1]) return false;
+    }
+    return true;
+  }
+
+  /** @param count how many parameters it has, where there are several signatures */
+  text(layout: CallLayout, count = this.#values.length - 1): string {
+    return callText(this.name, layout, this.#values.slice(1, count + 1), this.total);
+  }
+}
+
+/** "fd_write(1, 0x4c20, 2, 0x4c30) of 12 bytes" */
+export function callText(name: string, layout: CallLayout, parameters: readonly Parameter[], total: number): string {
+  const texts = parameters.map((each, i) => {
+    const value = unsigned(each);
+    return (layout.pointers & (1 << i)) === 0 ? String(value) : `0x${value.toString(16)}`;
+  });
+  return `${name}(${texts.join(", ")})${layout.vector === undefined ? "" : ` with ${total} bytes`}`;
+}
+
+/** Bytes as text where they are that, as digits otherwise. */
+export function bytesText(bytes: Uint8Array): string {
+  const some = bytes.subarray(0, TEXT_BYTES);
+  const more = some.length < bytes.length ? "..." : "";
+  try {
+    const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(some, { stream: true });
+    return `${JSON.stringify(text)}${more}`;
+  } catch {
+    return `${Array.from(some, (byte) => byte.toString(16).padStart(2, "0")).join(" ")}${more}`;
+  }
+}
+
+function unsigned(parameter: Parameter): number | bigint {
+  if (typeof parameter === "bigint") return BigInt.asUintN(64, parameter);
+  return (parameter ?? 0) >>> 0;
+}
+
+/** A number of 32 bits. */
+export function word(fields: Fields): number {
+  const value = fields.varint();
+  if (value > 0xffff_ffff) throw new RecordingError("damaged: a number has more than 32 bits");
+  return value;
+}

@@ -1,0 +1,123 @@
+/** Holds that a recording of a guest that is changed, cut off or made up is refused or differs: no crash, and no silent success. */
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { GuestError } from "../../host/guest/instance.js";
+import { type ReplayOutcome, replayGuest } from "../../host/guest/record/replay.js";
+import { BLOCK_HEAD_BYTES, RecordingError } from "../../host/record/format.js";
+import { RecordingReader, sourceOf } from "../../host/record/reader.js";
+import { RecordingWriter } from "../../host/record/writer.js";
+import { client, exchange, runModule } from "./command.js";
+import { generator } from "./fuzz.js";
+import { assemblyScript } from "./modules.js";
+import { GUEST } from "./run-guest.js";
+
+const CHANGES = 1000;
+
+let guest: Uint8Array;
+let recording: Uint8Array;
+
+beforeAll(async () => {
+  guest = await assemblyScript(GUEST);
+}, 60_000);
+
+async function recorded(): Promise<Uint8Array> {
+  const run = runModule(guest, "--record", "run.wrec", "--env", "A=1", "--listen", "127.0.0.1:0", "--", "echo", "b");
+  const data = Buffer.from("some bytes and a few more of them");
+  expect((await exchange(await client(await run.port()), data)).equals(data)).toBe(true);
+  expect((await run.ended).code).toBe(0);
+  return Uint8Array.from(readFileSync(join(run.directory, "run.wrec")));
+}
+
+type Result = ReplayOutcome | RecordingError | GuestError;
+
+function replay(bytes: Uint8Array, module = guest): Result {
+  try {
+    return replayGuest(new RecordingReader(sourceOf(bytes)), module);
+  } catch (error) {
+    if (error instanceof RecordingError || error instanceof GuestError) return error;
+    throw error;
+  }
+}
+
+const isSame = (result: Result): boolean => !(result instanceof Error) && result.kind === "same";
+
+/** Changed bytes, with checks that match them: what a writer with a defect would have made. */
+function rewritten(change: (body: Uint8Array, record: number) => void): Uint8Array {
+  const reader = new RecordingReader(sourceOf(recording));
+  const chunks: Uint8Array[] = [];
+  const writer = new RecordingWriter((chunk) => void chunks.push(chunk.slice()), reader.header);
+  for (let record = 0; reader.next(); record++) {
+    const body = reader.fields.rest().slice();
+    change(body, record);
+    writer.add(reader.kind, body);
+  }
+  writer.end();
+  return Buffer.concat(chunks);
+}
+
+describe("a recording", () => {
+  test("is recorded and replayed", async () => {
+    recording = await recorded();
+    expect(replay(recording)).toMatchObject({ kind: "same", end: { kind: "exit", code: 0 } });
+    expect(isSame(replay(rewritten(() => undefined)))).toBe(true);
+  });
+
+  test(`in which a byte is changed is refused: ${CHANGES} changes`, () => {
+    const below = generator(13);
+    for (let i = 0; i < CHANGES; i++) {
+      const bytes = recording.slice();
+      const at = below(bytes.length);
+      bytes[at] = ((bytes[at] ?? 0) + 1 + below(255)) & 0xff;
+      const result = replay(bytes);
+      expect(result, `byte ${at}`).toBeInstanceOf(RecordingError);
+    }
+  });
+
+  test("that is cut off at any length is refused in its header, and replayed to its last block otherwise", () => {
+    let calls = 0;
+    for (let length = 0; length < recording.length; length++) {
+      const result = replay(recording.slice(0, length));
+      if (result instanceof Error) {
+        expect(result).toBeInstanceOf(RecordingError);
+        expect(calls).toBe(0);
+        continue;
+      }
+      expect(result.kind).toBe("cut off");
+      expect(result.calls).toBeGreaterThanOrEqual(calls);
+      ({ calls } = result);
+    }
+    expect(calls).toBeGreaterThan(5);
+  });
+
+  test("with something behind its end, or a block twice, is refused", () => {
+    expect(replay(Buffer.concat([recording, Uint8Array.of(0)]))).toBeInstanceOf(RecordingError);
+    const end = recording.subarray(recording.length - BLOCK_HEAD_BYTES - 4);
+    expect(replay(Buffer.concat([recording, end]))).toBeInstanceOf(RecordingError);
+  });
+
+  test(`with fields that say something else never crashes: ${CHANGES} changes`, { timeout: 60_000 }, () => {
+    const below = generator(14);
+    const kinds = new Set<string>();
+    for (let i = 0; i < CHANGES; i++) {
+      const changedRecord = below(20);
+      const result = replay(
+        rewritten((body, record) => {
+          if (record !== changedRecord || body.length === 0) return;
+          const at = below(body.length);
+          body[at] = ((body[at] ?? 0) + 1 + below(255)) & 0xff;
+        }),
+      );
+      kinds.add(result instanceof Error ? result.name : result.kind);
+    }
+    // What a guest has received may be anything: it is only refused where it does not fit.
+    expect([...kinds]).toEqual(expect.arrayContaining(["different", "RecordingError"]));
+  });
+
+  test("of another module differs, or is refused", async () => {
+    const other = await assemblyScript(GUEST.replace(`print("accepted on "`, `print("connected by "`));
+    expect(replay(recording, other)).toMatchObject({ kind: "different" });
+    expect(replay(recording, recording)).toBeInstanceOf(GuestError);
+  });
+});
