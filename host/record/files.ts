@@ -1,0 +1,68 @@
+/** Owns recordings in files. Knows the container's sink and source; knows no record. */
+
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { RecordingError } from "./format.js";
+import type { RecordingSource } from "./reader.js";
+import type { ChunkSink } from "./writer.js";
+
+/** A file that a recording is written to. */
+export interface RecordingFile {
+  readonly sink: ChunkSink;
+  close(): void;
+}
+
+/**
+ * Makes the file, or empties it. The descriptor is opened now: a program that has none left goes on recording. A write that
+ * fails leaves the whole blocks before it.
+ * @throws an error of node:fs
+ */
+export function createRecordingFile(path: string): RecordingFile {
+  const fd = openSync(path, "w", 0o600);
+  let length = 0;
+  return {
+    sink(chunk) {
+      let written = 0;
+      try {
+        while (written < chunk.length) written += writeSync(fd, chunk, written, chunk.length - written);
+      } catch (error) {
+        cut(fd, length);
+        throw error;
+      }
+      length += written;
+    },
+    close: () => closeSync(fd),
+  };
+}
+
+/** A pipe has no length, and keeps what it was given. */
+function cut(fd: number, length: number): void {
+  try {
+    ftruncateSync(fd, length);
+  } catch {
+    // The reader finds that the last block is not whole.
+  }
+}
+
+/** Reads a recording from its file, a block at a time. @throws an error of node:fs; RecordingError where it is not a file */
+export function openRecordingFile(path: string): RecordingSource {
+  const fd = openSync(path, "r");
+  const status = fstatSync(fd);
+  if (!status.isFile()) {
+    closeSync(fd);
+    throw new RecordingError(`${path} is not a file`);
+  }
+  return {
+    size: status.size,
+    read(at, length) {
+      const bytes = new Uint8Array(Math.max(0, Math.min(length, status.size - at)));
+      let filled = 0;
+      while (filled < bytes.length) {
+        const count = readSync(fd, bytes, filled, bytes.length - filled, at + filled);
+        if (count === 0) return bytes.subarray(0, filled);
+        filled += count;
+      }
+      return bytes;
+    },
+    close: () => closeSync(fd),
+  };
+}
