@@ -4,6 +4,7 @@
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   plugin/           the plugin host, and the entry of its threads
+ *   view/page.html    the page of `wasyncore view`, with its script and its style, without a run
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that the index.d.ts of each entry reach
  *
@@ -16,7 +17,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
-import { transform } from "esbuild";
+import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -142,7 +143,28 @@ function publicOf(name, declarations) {
   return name.startsWith("handlers/") ? plain.replaceAll(PRIVATE, "").replaceAll(PROTECTED, "") : plain;
 }
 
-const files = new Map([...(await bundle()), ...reachedTypes(TYPED_ENTRIES)]);
+async function page() {
+  const from = join(ROOT, "host/view/page");
+  const { outputFiles } = await build({
+    entryPoints: [join(from, "main.ts"), join(from, "style.css")],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    outdir: from,
+    write: false,
+    logLevel: "warning",
+  });
+  const textFor = (ending) => outputFiles.find(({ path }) => path.endsWith(ending)).text.trim();
+  return (
+    readFileSync(join(from, "index.html"), "utf8")
+      .replace("/*STYLE*/", () => textFor(".css"))
+      // Nothing in a script may end its element.
+      .replace("/*SCRIPT*/", () => textFor(".js").replaceAll("</script", "<\\/script"))
+  );
+}
+
+const files = new Map([["view/page.html", await page()], ...(await bundle()), ...reachedTypes(TYPED_ENTRIES)]);
 for (const [name, text] of files) {
   mkdirSync(dirname(join(DIST, name)), { recursive: true });
   writeFileSync(join(DIST, name), text);

@@ -25,13 +25,13 @@ const [READ, WRITE, BLOCKED, CLOSE, ERROR] = (["read", "write", "blocked", "clos
 
 /** In order of time. */
 export function anomaliesOf(timeline: Timeline): Anomaly[] {
-  return [...longTurns(timeline), ...errors(timeline), ...stalls(timeline), ...leftOpen(timeline)].sort(
+  return [...longTurns(timeline), ...errors(timeline), ...stalls(timeline), ...leftOpen(timeline)].toSorted(
     (one, other) => one.atUs - other.atUs,
   );
 }
 
 function* longTurns({ turns }: Timeline): Generator<Anomaly> {
-  const sorted = Float64Array.from(turns.tookUs).sort();
+  const sorted = turns.tookUs.toSorted();
   const limitUs = Math.max(LONG_TURN_US, (sorted[sorted.length >> 1] ?? 0) * LONG_TURN_TIMES);
   for (const [index, tookUs] of turns.tookUs.entries()) {
     if (tookUs < limitUs) continue;
