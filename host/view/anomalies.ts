@@ -19,9 +19,9 @@ const LONG_TURN_US = 10_000;
 /** Output that waits for the peer for so long is a stall. */
 const STALL_US = 100_000;
 
-const [READ, WRITE, BLOCKED, CLOSE, ERROR] = (["read", "write", "blocked", "close", "error"] as const).map((kind) =>
-  EVENT_KINDS.indexOf(kind),
-);
+const [READ, WRITE, BLOCKED, CLOSE, ERROR, NOTE] = (
+  ["read", "write", "blocked", "close", "error", "note"] as const
+).map((kind) => EVENT_KINDS.indexOf(kind));
 
 /** In order of time. */
 export function anomaliesOf(timeline: Timeline): Anomaly[] {
@@ -32,7 +32,7 @@ export function anomaliesOf(timeline: Timeline): Anomaly[] {
 
 function* longTurns({ turns }: Timeline): Generator<Anomaly> {
   const sorted = turns.tookUs.toSorted();
-  const limitUs = Math.max(LONG_TURN_US, (sorted[sorted.length >> 1] ?? 0) * LONG_TURN_TIMES);
+  const limitUs = Math.max(LONG_TURN_US, (sorted[(sorted.length - 1) >> 1] ?? 0) * LONG_TURN_TIMES);
   for (const [index, tookUs] of turns.tookUs.entries()) {
     if (tookUs < limitUs) continue;
     yield {
@@ -93,10 +93,12 @@ export function firstDifference(one: Timeline, other: Timeline): number {
   return one.events.kind.length === other.events.kind.length ? -1 : length;
 }
 
-/** What happened, without when. */
-function signature({ events, texts, lanes, contents }: Timeline, index: number): string {
+/** What happened, without when; and without descriptors and addresses, whose numbers the system chooses anew in each run. */
+function signature({ events, texts, contents }: Timeline, index: number): string {
   const lane = events.lane[index] ?? 0;
+  const kind = events.kind[index] ?? 0;
   const at = events.contentAt[index] ?? 0;
   const content = contents.subarray(at, at + (events.contentLength[index] ?? 0));
-  return [lanes[lane]?.fd, events.kind[index], events.bytes[index], texts[events.text[index] ?? 0], content].join(" ");
+  const text = kind === ERROR || kind === NOTE ? texts[events.text[index] ?? 0] : "";
+  return [lane, kind, events.bytes[index], text, content].join(" ");
 }

@@ -6,7 +6,7 @@
 import type { SocketAddress } from "../backend/addresses.js";
 import { inspectAddress } from "../backend/inspect.js";
 import { CALLS, Kind, NAMES, type RecordedCall } from "../record/calls.js";
-import { RecordingError, RecordingKind } from "../record/format.js";
+import { Flag, RecordingError, RecordingKind } from "../record/format.js";
 import type { Fields, RecordingReader } from "../record/reader.js";
 import { readValue, Thrown } from "../record/values.js";
 import { type Timeline, TimelineBuilder } from "./timeline.js";
@@ -32,6 +32,12 @@ class Reading {
   readonly #startNs: number;
   #nowNs: number;
   readonly #errorNames: ReadonlyMap<number, string>;
+  /** Are contents there, and not hashes of them? */
+  readonly #hasReceived: boolean;
+  readonly #hasSent: boolean;
+  /** The first event since the clock was read, and since a wait that came after it. */
+  #sinceTick = 0;
+  #afterWait: number | undefined;
   /** By descriptor that is open. */
   readonly #lanes = new Map<number, number>();
 
@@ -40,6 +46,9 @@ class Reading {
     this.#built = new TimelineBuilder(title, startedMs);
     this.#startNs = Number(reader.header.monotonicNs);
     this.#nowNs = this.#startNs;
+    const { flags, details } = reader.header;
+    this.#hasReceived = (flags & Flag.NO_PAYLOADS) === 0;
+    this.#hasSent = details.sent === true;
     this.#errorNames = new Map(Object.entries(errno).map(([name, number]) => [number, name]));
   }
 
@@ -57,14 +66,14 @@ class Reading {
   #record(kind: number, fields: Fields): void {
     switch (kind) {
       case Kind.CLOCK:
-        this.#nowNs += fields.signed();
-        return;
+        return this.#tick(fields.signed());
       case Kind.TURN:
         return this.#built.beginTurn(this.#atUs);
       case Kind.TURN_END:
         return this.#built.endTurn(this.#atUs);
       case Kind.WAIT:
         fields.varint();
+        this.#afterWait = this.#built.eventCount;
         return this.#built.endWait(this.#atUs, Math.max(0, fields.signed()));
       case Kind.RECEIVE:
       case Kind.RECV:
@@ -84,14 +93,31 @@ class Reading {
     }
   }
 
+  /**
+   * The clock is read a few times a turn. What happened since then is spread between two readings, but for the time of a
+   * wait in between: what came before it has the time of the first, what came after it that of the second.
+   */
+  #tick(byNs: number): void {
+    const beforeUs = this.#atUs;
+    this.#nowNs += byNs;
+    if (byNs > 0) {
+      const built = this.#built;
+      if (this.#afterWait === undefined) built.spread(this.#sinceTick, beforeUs, this.#atUs);
+      else built.spread(this.#afterWait, this.#atUs, this.#atUs);
+      built.durationUs = Math.max(built.durationUs, this.#atUs);
+    }
+    this.#sinceTick = this.#built.eventCount;
+    this.#afterWait = undefined;
+  }
+
   #received(fields: Fields): void {
     const lane = this.#laneOf(fields.varint());
     fields.varint();
     const count = fields.signed();
     if (count < 0) return this.#failed(lane, count);
     if (count === 0) return this.#event(lane, "end of input");
-    const content = fields.left === count ? fields.rest() : undefined;
-    this.#built.add({ lane, atUs: this.#atUs, kind: "read", bytes: count, ...(content && { content }) });
+    const content = this.#hasReceived ? { content: fields.rest() } : undefined;
+    this.#built.add({ lane, atUs: this.#atUs, kind: "read", bytes: count, ...content });
   }
 
   #sent(fields: Fields): void {
@@ -99,8 +125,8 @@ class Reading {
     const result = fields.signed();
     const length = fields.varint();
     if (result < 0) return this.#failed(lane, result, "blocked");
-    const content = fields.left === length ? fields.rest().subarray(0, result) : undefined;
-    this.#built.add({ lane, atUs: this.#atUs, kind: "write", bytes: result, ...(content && { content }) });
+    const content = this.#hasSent ? { content: fields.rest().subarray(0, result) } : undefined;
+    this.#built.add({ lane, atUs: this.#atUs, kind: "write", bytes: result, ...content });
     if (result < length) this.#event(lane, "blocked", `${length - result} bytes wait`);
   }
 

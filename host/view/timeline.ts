@@ -156,6 +156,14 @@ export class TimelineBuilder {
     return this.#lane.length;
   }
 
+  /** Spreads the events from `first` on evenly between two times: for a clock that was not read for each. */
+  spread(first: number, fromUs: number, toUs: number): void {
+    const count = this.eventCount - first;
+    for (let index = 0; index < count; index++) {
+      this.#atUs.set(first + index, fromUs + ((toUs - fromUs) * (index + 1)) / (count + 1));
+    }
+  }
+
   /** @returns the index of the lane */
   open(fd: number, atUs: number, name: string): number {
     this.lanes.push({ fd, name, openedUs: atUs, closedUs: undefined, bytesIn: 0, bytesOut: 0 });

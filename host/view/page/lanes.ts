@@ -19,6 +19,8 @@ const TOP = AXIS_HEIGHT + TURNS_HEIGHT;
 /** How near to a mark a click has to be, in pixels. */
 const REACH = 5;
 const ZOOM_MAX = 1e7;
+/** How much time is shown around what was searched for, at most. */
+const SHOWN_US = 200_000;
 
 export interface LanesHooks {
   /** An event was chosen; undefined: none is there. */
@@ -85,10 +87,8 @@ export class Lanes {
 
   /** Brings an event, or a time, into the middle. */
   show(atUs: number, lane: number | undefined): void {
-    const x = this.#scale(zoomIdentity)(atUs);
-    const k = Math.max(this.#transform.k, Math.min(ZOOM_MAX, this.timeline.durationUs / 200_000));
-    const middle = NAMES_WIDTH + (this.#width - NAMES_WIDTH) / 2;
-    this.follow(zoomIdentity.translate(middle - x * k, 0).scale(k));
+    const k = Math.max(this.#transform.k, Math.min(ZOOM_MAX, this.timeline.durationUs / SHOWN_US));
+    this.follow(this.#around(atUs, k));
     if (lane !== undefined) this.#scrollTo(lane * LANE_HEIGHT - (this.#height - TOP) / 2);
     this.#hooks.onMove(this.#transform);
   }
@@ -132,6 +132,7 @@ export class Lanes {
   }
 
   #resize(place: HTMLElement): void {
+    const middleUs = this.#width === 0 ? undefined : this.#scale(this.#transform).invert(this.#middle);
     this.#width = place.clientWidth;
     this.#height = place.clientHeight;
     const ratio = window.devicePixelRatio;
@@ -151,6 +152,8 @@ export class Lanes {
         [NAMES_WIDTH, 0],
         [this.#width, this.#height],
       ]);
+    if (middleUs !== undefined) this.#transform = this.#around(middleUs, this.#transform.k);
+    this.follow(this.#transform);
     this.#paint();
   }
 
@@ -173,6 +176,18 @@ export class Lanes {
     if (y < TOP || x < NAMES_WIDTH || lane >= this.timeline.lanes.length) return undefined;
     const scale = this.#scale(this.#transform);
     return this.events.nearest(lane, scale.invert(x), scale.invert(x + REACH) - scale.invert(x));
+  }
+
+  get #middle(): number {
+    return NAMES_WIDTH + (this.#width - NAMES_WIDTH) / 2;
+  }
+
+  /** The transform with a time in the middle, but nothing beyond the run's ends. */
+  #around(atUs: number, k: number): ZoomTransform {
+    const whole = this.#scale(zoomIdentity);
+    const [begin = 0, end = 0] = whole.range();
+    const x = Math.min(begin - begin * k, Math.max(end - end * k, this.#middle - whole(atUs) * k));
+    return zoomIdentity.translate(x, 0).scale(k);
   }
 
   /** In the next frame. */
