@@ -11,7 +11,7 @@ const TLS_ROLES = ["tls-echo", "tls-handshake"];
 /** CPU time before a measurement: code that is compiled while it runs needs more, the compiler's threads included. */
 const WARMUP_MS_COMPILED = 100;
 const RUN_TIME_COMPILED =
-  /^(node|node-tls|loop-tls|against-tls|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|guest-node)$/;
+  /^(node|node-tls|loop-tls|against-tls|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|record|ring|guest-node)$/;
 
 /** How long a peer is warmed up, of what was asked for. */
 export const warmupMsOf = (name, warmupMs) =>
@@ -133,6 +133,8 @@ export function peersOf(against) {
     recvInto: only("echo", "echo-into", wasyncore("loop(), with recvInto", { needs: ["package", "recvInto"] })),
     lean: only("http", "http-lean", wasyncore("loop(), HTTP by a lean handler", {})),
     "loop-tls": tls("wasyncore's wrapTls, await loop()", {}),
+    record: wasyncore("loop(), recorded into a file", { flags: ["--record"], onlyWhenNamed: true }),
+    ring: wasyncore("loop(), with a flight recorder", { flags: ["--ring"], onlyWhenNamed: true }),
     alone: wasyncore("loop(), without batches", { flags: ["--alone"], onlyWhenNamed: true }),
     ...guestPeers,
   };

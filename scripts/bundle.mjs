@@ -2,6 +2,7 @@
  * Makes dist/ of what tsc wrote into build/host and build/types:
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
+ *   record/index.js   recording and replaying, in a file of its own for the same reason as the next
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   plugin/           the plugin host, and the entry of its threads
  *   view/page.html    the page of `wasyncore view`, with its script and its style, without a run
@@ -24,8 +25,8 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts"];
+const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "record/index", "cli/main"];
+const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts", "record/index.d.ts"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
@@ -34,6 +35,7 @@ const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id 
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
+const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -80,7 +82,7 @@ async function bundle() {
         : chunk.moduleIds.some(inPlugin)
           ? "plugin/[name].js"
           : "[name].js",
-    manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) ? undefined : "wasyncore"),
+    manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) ? undefined : "wasyncore"),
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
@@ -104,7 +106,7 @@ async function smaller(name, text) {
 
 /** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
 const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
-const hasNoMap = (fileName) => /^(?:cli|plugin|sim)\//.test(fileName);
+const hasNoMap = (fileName) => /^(?:cli|plugin|record|sim)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {

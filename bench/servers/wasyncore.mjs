@@ -3,10 +3,14 @@
 // usage: node bench/servers/wasyncore.mjs [options] ROLE [READ_SIZE [TARGET_PORT]]
 //   --sync           loopSync, which blocks, instead of loop, which runs on Node's own event loop
 //   --alone          each call by itself: no batches
+//   --record         a recording is made of it, into a file that is removed at once
+//   --ring           a flight recorder keeps the last 64 MiB
 //   --package DIR    the package of another checkout, instead of the one that this file belongs to
 // It listens on a free port; the line on stdout names it.
 
-import { join, resolve } from "node:path";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { pathToFileURL } from "node:url";
 import { makeRoles } from "./wasyncore-roles.mjs";
@@ -18,6 +22,8 @@ const { values, positionals } = parseArgs({
   options: {
     sync: { type: "boolean", default: false },
     alone: { type: "boolean", default: false },
+    record: { type: "boolean", default: false },
+    ring: { type: "boolean", default: false },
     package: { type: "string" },
   },
   allowPositionals: true,
@@ -27,9 +33,21 @@ const directory = resolve(values.package ?? join(import.meta.dirname, "..", ".."
 const importFrom = (path) => import(pathToFileURL(join(directory, path)).href);
 
 const api = await importFrom("dist/index.js");
-const map = values.alone
-  ? new api.ChannelMap({ backend: api.createNodeBackend({ batchMin: Infinity }) })
-  : api.socketMap;
+const map = await mapOf(values);
+
+async function mapOf({ alone, record, ring }) {
+  if (alone) return new api.ChannelMap({ backend: api.createNodeBackend({ batchMin: Infinity }) });
+  if (!record && !ring) return api.socketMap;
+  const recording = await importFrom("dist/record/index.js");
+  const backend = api.defaultBackend();
+  if (ring) return new api.ChannelMap({ backend: recording.recordRing(backend, { bytes: "64MiB" }).backend });
+  const path = join(mkdtempSync(join(tmpdir(), "wasyncore-")), "run.wrec");
+  const recorder = recording.record(backend, path);
+  // It is measured with its writes; nothing reads it.
+  rmSync(dirname(path), { recursive: true });
+  return new api.ChannelMap({ backend: recorder.backend });
+}
+
 const roles = makeRoles(api, { map, readSize: Number(readSize), targetPort: Number(targetPort), importFrom });
 const accept = await roles[role]();
 

@@ -11,6 +11,7 @@ Commands:
   build APP.TS    compiles a program in AssemblyScript into one WASI module
   run APP.WASM    runs a WASI module on Node
   view RUN.WREC   makes a page that shows a recording
+  replay RUN.WREC runs a program on what was recorded of it
   top             shows what a running program does that serves its statistics
 
 Options:
@@ -27,6 +28,7 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["build", async () => (await import("./build.js")).buildCommand],
   ["view", async () => (await import("./view.js")).viewCommand],
   ["top", async () => (await import("./top.js")).topCommand],
+  ["replay", async () => (await import("./replay.js")).replayCommand],
   ["run", async () => (await import("./run.js")).runCommand],
 ]);
 

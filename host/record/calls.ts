@@ -26,6 +26,8 @@ export const Kind = {
   OPEN: 11,
   REALTIME: 12,
   THREAD_CPU: 13,
+  /** The process exits. */
+  EXIT: 14,
 
   RECEIVE: 16,
   RECV: 17,

@@ -1,6 +1,6 @@
 /** Owns the options of recordings: their meaning and their checks. Knows no call. */
 
-import { checkArray, checkBoolean, checkObject, checkOptions } from "../backend/check.js";
+import { checkArray, checkBoolean, checkInstance, checkOptions } from "../backend/check.js";
 import { Flag } from "./format.js";
 
 /** What a recording has in it. */
@@ -33,8 +33,8 @@ export interface RecordPlan {
   readonly sent: boolean;
   readonly blank: Blanker | undefined;
   readonly flags: number;
-  /** For the header: what a replay must know. */
-  readonly details: { readonly sent: boolean; readonly redact: readonly (readonly [source: string, flags: string])[] };
+  /** For the header: what a replay must know. Not the texts that are blanked. */
+  readonly details: { readonly sent: boolean };
 }
 
 /** @throws TypeError, RangeError */
@@ -43,25 +43,25 @@ export function planRecord(options: RecordOptions): RecordPlan {
   const { payloads = true, sent = false, redact = [] } = options;
   checkBoolean("options.payloads", payloads);
   checkBoolean("options.sent", sent);
-  checkArray("options.redact", redact);
-  const patterns = redact.map((each: string | RegExp) => {
-    if (typeof each === "string") return [escaped(each), "g"] as const;
-    checkObject("options.redact", each, "an array of texts and regular expressions");
-    return [String(each.source), each.flags.includes("g") ? each.flags : `${each.flags}g`] as const;
-  });
+  const blank = blanker(redact);
   return {
     payloads,
     sent: sent && payloads,
-    blank: blanker(patterns),
-    flags: (payloads ? 0 : Flag.NO_PAYLOADS) | (patterns.length > 0 ? Flag.REDACTED : 0),
-    details: { sent: sent && payloads, redact: patterns },
+    blank,
+    flags: (payloads ? 0 : Flag.NO_PAYLOADS) | (blank === undefined ? 0 : Flag.REDACTED),
+    details: { sent: sent && payloads },
   };
 }
 
-/** @throws SyntaxError where a pattern is none */
-export function blanker(patterns: readonly (readonly [source: string, flags: string])[]): Blanker | undefined {
-  if (patterns.length === 0) return undefined;
-  const expressions = patterns.map(([source, flags]) => new RegExp(source, flags));
+/** @param redact see {@link RecordOptions.redact}. @throws TypeError */
+export function blanker(redact: readonly (string | RegExp)[]): Blanker | undefined {
+  checkArray("options.redact", redact);
+  if (redact.length === 0) return undefined;
+  const expressions = (redact as readonly (string | RegExp)[]).map((each) => {
+    if (typeof each === "string") return new RegExp(escaped(each), "g");
+    checkInstance("options.redact", each, RegExp);
+    return new RegExp(each.source, each.flags.includes("g") ? each.flags : `${each.flags}g`);
+  });
   return (data) => {
     const text = Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("latin1");
     let blanked = text;

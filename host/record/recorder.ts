@@ -5,7 +5,8 @@
 
 import type { Backend } from "../backend/backend.js";
 import { checkBackend, checkFunction } from "../backend/check.js";
-import { logThrown, writeLog } from "../backend/log.js";
+import { logThrown } from "../backend/log.js";
+import { Kind } from "./calls.js";
 import { createRecordingFile } from "./files.js";
 import { Flag, type RecordingHeader, RecordingKind } from "./format.js";
 import { Journal } from "./journal.js";
@@ -31,6 +32,8 @@ export interface Recorder {
   readonly bytes: number;
   /** Why nothing is recorded any more, while the program goes on: the disk is full. */
   readonly failure: { readonly error: unknown } | undefined;
+  /** The process has been notified of a signal: a replay notifies it then. Done by itself where a program is recorded. */
+  signal(name: string): void;
   /** Writes what has been recorded so far. Done by itself: when there is 1 MiB of it, and twice a second. */
   flush(): void;
   /** Ends the recording. The backend goes on without it. Done by itself when the process exits. */
@@ -56,6 +59,7 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
   let flushedNs = journal.nowNs;
   let timer: NodeJS.Timeout | undefined;
   let hasComplained = false;
+  let isEnded = false;
 
   function flush(): void {
     clearTimeout(timer);
@@ -68,14 +72,21 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
   }
 
   function end(): void {
-    process.removeListener("exit", end);
+    if (isEnded) return;
+    isEnded = true;
+    process.removeListener("exit", exits);
     flush();
     writer.end();
     file?.close();
   }
 
   // What runs at exit after this is not recorded.
-  process.on("exit", end);
+  function exits(code: number): void {
+    journal.note(Kind.EXIT, code);
+    end();
+  }
+
+  process.on("exit", exits);
   return {
     backend: wrapBackend(backend, journal, {
       rest() {
@@ -96,10 +107,9 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
     get failure() {
       return writer.failure;
     },
+    signal: (name) => journal.note(Kind.SIGNAL, name),
     flush,
-    end: () => {
-      if (!writer.isOver) end();
-    },
+    end,
   };
 }
 
@@ -114,13 +124,8 @@ export function headerOf(backend: Backend, plan: RecordPlan, isStretch = false):
       backend: backend.name,
       platform: process.platform,
       node: process.versions.node,
-      program: process.argv.slice(1),
+      program: process.argv[1] ?? "",
       ...plan.details,
     },
   };
-}
-
-/** Says what a recording of a program could not do. */
-export function complain(message: string): void {
-  writeLog("warning", message, "stderr");
 }

@@ -1,0 +1,87 @@
+/** Owns `wasyncore replay`: a program is started that is fed from a recording. Knows the command line; the program does the rest. */
+
+import { spawn } from "node:child_process";
+import { resolve } from "node:path";
+import { parseArgs } from "node:util";
+
+const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [ARGUMENTS...]
+
+Runs a program on what was recorded of it with WASYNCORE_RECORD=RUN.WREC. It opens no socket: what it
+receives, and the time, are the recording's, and what it sends is compared with what it sent then.
+The first difference is told, with the turn, the descriptor, the call and the program's stack.
+
+Options:
+  --until TURN          ends before the first call of this turn; with node --inspect, stops there
+  --break channel=FD    stops in the debugger before each call on this descriptor. Repeatable
+  --patience MS         how long to wait for a call that the program makes between turns. Default 10000
+  --help                prints this
+
+Exit status: 0 without a difference; 1 with one; 2 when the command line is wrong, or the recording
+cannot be replayed.
+`;
+
+const EXIT_USAGE = 2;
+
+const OPTIONS = {
+  until: { type: "string" },
+  break: { type: "string", multiple: true },
+  patience: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** @returns the exit status */
+export async function replayCommand(argv: string[]): Promise<number> {
+  const end = argv.indexOf("--");
+  try {
+    const { values, positionals } = parseArgs({
+      args: end < 0 ? argv : argv.slice(0, end),
+      options: OPTIONS,
+      allowPositionals: true,
+    });
+    if (values.help === true) {
+      process.stdout.write(USAGE);
+      return 0;
+    }
+    const [path, stray] = positionals;
+    const [program, ...args] = end < 0 ? [] : argv.slice(end + 1);
+    if (path === undefined) return complain("which recording?");
+    if (stray !== undefined) return complain(`${stray}: the program is what follows --`);
+    if (program === undefined) return complain("which program? It is what follows --");
+    const request = {
+      path: resolve(path),
+      until: number("--until", values.until),
+      patienceMs: number("--patience", values.patience),
+      breakAt: (values.break ?? []).map(descriptor),
+    };
+    const { WASYNCORE_RECORD: _record, ...rest } = process.env;
+    const env = { ...rest, WASYNCORE_REPLAY: JSON.stringify(request) };
+    return await run(program, args, env);
+  } catch (error) {
+    return complain((error as Error).message);
+  }
+}
+
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+  return new Promise((settled, failed) => {
+    const child = spawn(program, args, { env, stdio: "inherit" });
+    child.once("error", failed);
+    child.once("exit", (code) => settled(code ?? 1));
+  });
+}
+
+function number(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`${name} ${text}: a whole number`);
+  return Number(text);
+}
+
+function descriptor(text: string): number {
+  const [, fd] = /^(?:channel|fd)=(\d{1,9})$/.exec(text) ?? [];
+  if (fd === undefined) throw new Error(`--break ${text}: channel=FD`);
+  return Number(fd);
+}
+
+function complain(message: string): number {
+  process.stderr.write(`wasyncore: ${message}\nTry "wasyncore replay --help".\n`);
+  return EXIT_USAGE;
+}

@@ -1,0 +1,122 @@
+/**
+ * Owns recording and replaying a whole program, by variables of its environment: what its default backend is. Knows the
+ * process; knows no call.
+ */
+
+import { writeSync } from "node:fs";
+import { constants } from "node:os";
+import type { Backend } from "../backend/backend.js";
+import { rangeError } from "../backend/check.js";
+import type { RecordOptions } from "./options.js";
+import { record, type Recorder } from "./recorder.js";
+import { ReplayDifference } from "./replay/difference.js";
+import { type Replay, replay } from "./replay/replay.js";
+import { endedEarly } from "./replay/testing.js";
+
+/** What `wasyncore replay` asks of the program, as JSON in WASYNCORE_REPLAY. */
+export interface ReplayRequest {
+  readonly path: string;
+  /** Ends the replay before this turn; with a debugger, stops in it. */
+  readonly until?: number | undefined;
+  /** Stops in the debugger before calls on these descriptors. */
+  readonly breakAt?: readonly number[] | undefined;
+  readonly patienceMs?: number | undefined;
+}
+
+const EXIT_DIFFERENCE = 1;
+
+/**
+ * The backend of a program that is recorded. Signals that the program listens for are recorded as well.
+ * @param path of the file; WASYNCORE_RECORD. `%p` is the number of the process
+ * @param options JSON; WASYNCORE_RECORD_OPTIONS
+ */
+export function recordedProgram(backend: Backend, path: string, options = "{}"): Backend {
+  const recorder = record(backend, path.replaceAll("%p", String(process.pid)), optionsOf(options));
+  // Child processes would write over the file.
+  delete process.env["WASYNCORE_RECORD"];
+  recordSignals(recorder);
+  return recorder.backend;
+}
+
+function optionsOf(text: string): RecordOptions {
+  try {
+    return JSON.parse(text) as RecordOptions;
+  } catch {
+    throw rangeError("WASYNCORE_RECORD_OPTIONS", `JSON, as {"payloads":false}`, text);
+  }
+}
+
+/** Node notifies the program of a signal by an event of the process. */
+function recordSignals(recorder: Recorder): void {
+  const { emit } = process;
+  process.emit = function (this: NodeJS.Process, ...args: unknown[]): boolean {
+    const [name] = args;
+    if (typeof name === "string" && Object.hasOwn(constants.signals, name)) recorder.signal(name);
+    return Reflect.apply(emit, process, args) as boolean;
+  } as typeof process.emit;
+}
+
+/** The backend of a program that is replayed. The process exits at the first difference, and when the recording is over. */
+export function replayedProgram(request: string, files: Backend): Backend {
+  const { path, until, breakAt = [], patienceMs } = JSON.parse(request) as ReplayRequest;
+  delete process.env["WASYNCORE_REPLAY"];
+  const stops = new Set(breakAt);
+  const played = replay(path, {
+    patienceMs,
+    files,
+    differs: (difference) => end(difference),
+    over: () => succeed(),
+    turn(turn) {
+      if (until !== undefined && turn >= until) stop(`stopped in turn ${turn}, before its first call`);
+    },
+    call(_name, fd) {
+      // For a debugger: the program's call is on the stack.
+      // oxlint-disable-next-line no-debugger
+      if (fd !== undefined && stops.has(fd)) debugger;
+    },
+  });
+  process.prependListener("exit", atExit);
+
+  function succeed(note = "no difference"): never {
+    return leave(0, `${played.summary()}: ${note}`);
+  }
+
+  /** With a debugger, the moment is the program's: it goes on from there when it is let. */
+  function stop(note: string): void {
+    if (!process.execArgv.some((each) => each.startsWith("--inspect"))) succeed(note);
+    // oxlint-disable-next-line no-debugger
+    debugger;
+  }
+
+  function end(difference: ReplayDifference): never {
+    const stack = difference.programStack.map((frame) => `    ${frame}\n`).join("");
+    return leave(EXIT_DIFFERENCE, `${difference.message}\n${stack}${played.summary()} before it`);
+  }
+
+  function leave(code: number, message: string): never {
+    // What the program does at its exit is not in the recording.
+    process.removeAllListeners("exit");
+    writeSync(2, `wasyncore: ${message}\n`);
+    // oxlint-disable-next-line unicorn/no-process-exit
+    return process.exit(code);
+  }
+
+  function atExit(code: number): void {
+    const exited = played.exitCode;
+    if (!played.isComplete) return end(endedEarly(played));
+    if (exited === undefined || exited === code) return succeed();
+    return end(exitDiffers(played, exited, code));
+  }
+
+  return played.backend;
+}
+
+function exitDiffers(played: Replay, expected: number, found: number): ReplayDifference {
+  return new ReplayDifference({
+    turn: played.turns,
+    fd: undefined,
+    call: "exit",
+    expected: `exit status ${expected}`,
+    found: `exit status ${found}`,
+  });
+}

@@ -1,0 +1,352 @@
+/**
+ * Owns a backend that answers from a recording: what the program calls has to be what it called then. Knows the player and
+ * the seam; opens nothing.
+ */
+
+import { type Backend, type Clock, type PollSet, Ready, ReadyRow } from "../../backend/backend.js";
+import { constants } from "node:os";
+import { getSystemErrorName } from "node:util";
+import { copyTo } from "../../backend/bytes.js";
+import { CALLS, type CallForm, Kind, type RecordedCall, type ShortCall } from "../calls.js";
+import { crc32 } from "../crc.js";
+import { RecordingError } from "../format.js";
+import { argumentsOf, joined, NO_BYTES, ROW_IS_LONG, TURN_FOLLOWS } from "../journal.js";
+import { Hashed, readValue, Thrown } from "../values.js";
+import { callText, contentsText } from "./describe.js";
+import type { Player } from "./player.js";
+import { TurnPlayer } from "./turns.js";
+
+/** What opens the files that the program opened: it may go on with them outside of the backend. */
+export type FileOpener = Pick<Backend, "openBeneath" | "close">;
+
+type AnyCall = (...args: unknown[]) => unknown;
+
+const ALWAYS_REPORTED = Ready.HANGUP | Ready.ERROR;
+const ROWS_MAX = 0x10_0000;
+
+/** @throws RecordingError for a recording of another platform, whose numbers of errors are others */
+export function replayBackend(player: Player, patienceMs: number, files: FileOpener | undefined): Backend {
+  const { details } = player.reader.header;
+  if (details["platform"] !== process.platform) {
+    throw new RecordingError(`recorded on ${String(details["platform"])}: replay it there`);
+  }
+  /** By number of the set: what it watches. */
+  const watched: Map<number, number>[] = [];
+  const turnPlayer = new TurnPlayer(player, patienceMs);
+
+  function natural(value: unknown): value is number {
+    return typeof value === "number" && (value | 0) === value && value >= 0;
+  }
+
+  /** A call that received something: its bytes, or -errno. */
+  function received(kind: number, name: string, fd: number, most: number): Uint8Array | number {
+    const found = (): string => callText(name, [fd, most]);
+    const fields = player.take(kind, name, fd, found);
+    if (fields.varint() !== fd || fields.varint() !== most) differs(name, fd, found());
+    const count = fields.signed();
+    if (count < 0) {
+      player.used();
+      return count;
+    }
+    if (count > most && count > 0) throw new RecordingError("damaged: more was received than was asked for");
+    const data = fields.bytesOf(count).slice();
+    player.bytesIn += count;
+    player.used();
+    return data;
+  }
+
+  function receivedInto(kind: number, name: string, fd: number, target: Uint8Array, most: number): number {
+    const data = received(kind, name, fd, most);
+    if (typeof data === "number") return data;
+    copyTo(target, data);
+    return data.length;
+  }
+
+  /** A call that sends. @returns what it returned */
+  function sent(kind: number, name: string, fd: number, given: Uint8Array): number {
+    const found = (): string => callText(name, [fd, given]);
+    const fields = player.take(kind, name, fd, found);
+    const data = player.blank?.(given) ?? given;
+    if (fields.varint() !== fd) differs(name, fd, found());
+    const result = fields.signed();
+    const isSame = fields.varint() === data.length && isSameContents(data);
+    if (!isSame) differs(name, fd, found());
+    if (result > 0) player.bytesOut += result;
+    player.used();
+    return result;
+  }
+
+  function isSameContents(data: Uint8Array): boolean {
+    const { fields } = player;
+    if (!player.hasSent) return fields.uint32() === crc32(data);
+    return Buffer.compare(fields.bytesOf(data.length), data) === 0;
+  }
+
+  function differs(call: string, fd: number | undefined, found: string): never {
+    return player.differ({ call, fd, expected: player.expected, found });
+  }
+
+  function plain(name: RecordedCall, { kind, target }: CallForm): AnyCall {
+    return (...args) => {
+      const given = argumentsOf(args, target);
+      const fd = natural(given[0]) ? given[0] : undefined;
+      const found = (): string => callText(name, given);
+      const isBeneath = name.endsWith("Beneath");
+      const fields = player.take(kind, name, isBeneath ? undefined : fd, found);
+      const recorded = readValue(fields);
+      // The number of a directory that the program has opened by node:fs may be another now.
+      if (isBeneath && Array.isArray(recorded)) recorded[0] = given[0];
+      if (!isSame(recorded, given, player)) differs(name, fd, found());
+      const result = readValue(fields);
+      if (target !== undefined) fill(args[target], readValue(fields));
+      player.used();
+      if (result instanceof Thrown) throw result.error;
+      return owned(result);
+    };
+  }
+
+  const entries = Object.entries(CALLS) as [RecordedCall, CallForm][];
+  const all = Object.fromEntries(entries.map(([name, form]) => [name, plain(name, form)])) as unknown as Pick<
+    Backend,
+    RecordedCall
+  >;
+
+  const short: Pick<Backend, ShortCall> = {
+    receive: (fd, most) =>
+      natural(fd) && natural(most) ? received(Kind.RECEIVE, "receive", fd, most) : all.receive(fd, most),
+    readBytes: (fd, most) =>
+      natural(fd) && natural(most) ? received(Kind.READ_BYTES, "readBytes", fd, most) : all.readBytes(fd, most),
+    recv(fd, target, length) {
+      const most = length ?? target?.length;
+      if (!natural(fd) || !natural(most)) return all.recv(fd, target, length);
+      return receivedInto(Kind.RECV, "recv", fd, target, most);
+    },
+    read(fd, target, length) {
+      const most = length ?? target?.length;
+      if (!natural(fd) || !natural(most)) return all.read(fd, target, length);
+      return receivedInto(Kind.READ, "read", fd, target, most);
+    },
+    send: (fd, data) =>
+      natural(fd) && data instanceof Uint8Array ? sent(Kind.SEND, "send", fd, data) : all.send(fd, data),
+    write: (fd, data) =>
+      natural(fd) && data instanceof Uint8Array ? sent(Kind.WRITE, "write", fd, data) : all.write(fd, data),
+    sendVector(fd, pieces) {
+      const isPlain = Array.isArray(pieces) && pieces.every((each) => each instanceof Uint8Array);
+      if (!natural(fd) || !isPlain) return all.sendVector(fd, pieces);
+      const [only] = pieces;
+      const data = pieces.length === 1 && only !== undefined ? only : joined(pieces);
+      return sent(Kind.SEND_VECTOR, "sendVector", fd, data);
+    },
+    close(fd) {
+      if (!natural(fd)) return all.close(fd);
+      if (opened.delete(fd)) files?.close(fd);
+      const found = (): string => callText("close", [fd]);
+      const fields = player.take(Kind.CLOSE, "close", fd, found);
+      if (fields.varint() !== fd) differs("close", fd, found());
+      const result = fields.signed();
+      for (const set of watched) set.delete(fd);
+      player.used();
+      return result;
+    },
+  };
+
+  function value(kind: number, name: string): unknown {
+    const fields = player.take(kind, name, undefined, () => `${name}()`);
+    const result = readValue(fields);
+    player.used();
+    return result;
+  }
+
+  const clock: Clock = {
+    turnTaker: turnPlayer,
+    monotonicNs: () => player.readClock(),
+    realtimeNs: () => asBigint(value(Kind.REALTIME, "realtimeNs")),
+    threadCpuNs: () => asBigint(value(Kind.THREAD_CPU, "threadCpuNs")),
+  };
+
+  /** By their numbers now, which may be others than they were. */
+  const opened = new Set<number>();
+
+  return {
+    ...all,
+    ...short,
+    openBeneath(directory, path, flags, mode) {
+      const recorded = all.openBeneath(directory, path, flags, mode);
+      if (recorded < 0 || files === undefined) return recorded;
+      const fd = files.openBeneath(directory, path, flags, mode);
+      if (fd < 0) {
+        player.differ({
+          call: "openBeneath",
+          fd: undefined,
+          expected: `${path} can be opened`,
+          found: nameOf(fd),
+        });
+      }
+      opened.add(fd);
+      return fd;
+    },
+    name: String(details["backend"]),
+    clock,
+    errorCode: (errno) => nameOf(errno),
+    createPollSet() {
+      const id = value(Kind.SET, "createPollSet");
+      const interests = new Map<number, number>();
+      watched.push(interests);
+      const set = new ReplaySet(player, Number(id), interests);
+      turnPlayer.add(set, Number(id));
+      return set;
+    },
+    lookup(host, family) {
+      const found = (): string => callText("lookup", [host, family]);
+      const fields = player.take(Kind.LOOKUP, "lookup", undefined, found);
+      const id = readValue(fields);
+      if (readValue(fields) !== host || readValue(fields) !== family) differs("lookup", undefined, found());
+      player.used();
+      return turnPlayer.lookup(Number(id));
+    },
+  };
+}
+
+/** A poll set that finds ready what was found then. */
+class ReplaySet implements PollSet {
+  ready: Int32Array = new Int32Array(64);
+  readonly alwaysReady = false;
+  readonly #player: Player;
+  readonly #id: number;
+  readonly #interests: Map<number, number>;
+
+  constructor(player: Player, id: number, interests: Map<number, number>) {
+    this.#player = player;
+    this.#id = id;
+    this.#interests = interests;
+  }
+
+  update(fd: number, interest: number): number {
+    if (interest === 0) this.#interests.delete(fd);
+    else this.#interests.set(fd, interest);
+    return this.#player.refused(this.#id, fd, interest);
+  }
+
+  wait(_timeoutMs: number): number {
+    const player = this.#player;
+    const fields = player.take(Kind.WAIT, "wait", undefined, () => "a wait of the loop");
+    if (fields.varint() !== this.#id) {
+      player.differ({ call: "wait", fd: undefined, expected: "a wait of another map", found: "a wait of this map" });
+    }
+    const count = fields.signed();
+    if (count > ROWS_MAX) throw new RecordingError("damaged: too many descriptors are ready");
+    if (count * ReadyRow.STRIDE > this.ready.length) this.ready = new Int32Array(count * ReadyRow.STRIDE * 2);
+    for (let i = 0; i < count; i++) {
+      const at = i * ReadyRow.STRIDE;
+      const fd = fields.varint();
+      const byte = fields.byte();
+      const isLong = (byte & ROW_IS_LONG) !== 0;
+      const bits = byte & ~ROW_IS_LONG;
+      this.ready[at + ReadyRow.FD] = fd;
+      this.ready[at + ReadyRow.BITS] = bits;
+      this.ready[at + ReadyRow.ERROR] = isLong ? fields.signed() : 0;
+      this.ready[at + ReadyRow.READABLE] = isLong ? fields.signed() : -1;
+      this.#check(fd, bits);
+    }
+    player.used();
+    return count;
+  }
+
+  /** A descriptor that is ready then has to be watched now. */
+  #check(fd: number, bits: number): void {
+    const interest = this.#interests.get(fd) ?? 0;
+    if (interest !== 0 && (bits & ~interest & ~ALWAYS_REPORTED) === 0) return;
+    this.#player.differ({
+      call: "wait",
+      fd,
+      expected: `descriptor ${fd} is watched, and ready: ${bitsText(bits)}`,
+      found: interest === 0 ? "it is not watched" : `it is watched for: ${bitsText(interest)}`,
+    });
+  }
+
+  watch(): never {
+    // The turns of a replay are taken by its clock.
+    throw new RecordingError("a replay waits for nothing");
+  }
+
+  beginTurn(): void {
+    const player = this.#player;
+    const fields = player.take(Kind.TURN, "turn", undefined, () => `a turn of map ${this.#id}`);
+    const id = fields.varint();
+    if (id !== this.#id) {
+      player.differ({
+        call: "turn",
+        fd: undefined,
+        expected: `a turn of map ${id}`,
+        found: `a turn of map ${this.#id}`,
+      });
+    }
+    if (fields.byte() > TURN_FOLLOWS) throw new RecordingError("damaged: a turn of an unknown form");
+    player.turnUsed();
+  }
+
+  endTurn(): void {
+    this.#player.turnEnded();
+  }
+
+  close(): void {
+    this.#interests.clear();
+  }
+}
+
+function bitsText(bits: number): string {
+  const names = Object.entries(Ready).filter(([, bit]) => (bits & bit) !== 0);
+  return names.map(([name]) => name.toLowerCase()).join(", ");
+}
+
+/** Are these the arguments that were recorded? What was sent may be recorded by its hash. */
+function isSame(recorded: unknown, given: unknown, player: Player): boolean {
+  if (given instanceof Uint8Array) {
+    const data = player.blank?.(given) ?? given;
+    if (recorded instanceof Hashed) return recorded.length === data.length && recorded.hash === crc32(data);
+    return recorded instanceof Uint8Array && Buffer.compare(recorded, data) === 0;
+  }
+  if (Array.isArray(given)) {
+    if (!Array.isArray(recorded) || recorded.length !== given.length) return false;
+    return given.every((each, index) => isSame(recorded[index], each, player));
+  }
+  if (typeof given === "object" && given !== null) {
+    if (typeof recorded !== "object" || recorded === null) return false;
+    const entries = Object.entries(given).filter(([, each]) => each !== undefined);
+    const others = recorded as Record<string, unknown>;
+    const count = Object.values(others).filter((each) => each !== undefined).length;
+    return entries.length === count && entries.every(([key, each]) => isSame(others[key], each, player));
+  }
+  if (typeof given === "function" || typeof given === "symbol") return recorded === `a ${typeof given}`;
+  return Object.is(recorded, given);
+}
+
+/** Bytes of the file are copied: the program keeps them. */
+function owned(value: unknown): unknown {
+  if (value instanceof Uint8Array) return value.slice();
+  if (Array.isArray(value)) return value.map(owned);
+  if (typeof value === "object" && value !== null) {
+    return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, owned(each)]));
+  }
+  return value;
+}
+
+function fill(target: unknown, data: unknown): void {
+  if (!(data instanceof Uint8Array)) throw new RecordingError("damaged: a call has no contents");
+  if (!(target instanceof Uint8Array) || data === NO_BYTES) return;
+  if (data.length > target.length) throw new RecordingError(`damaged: no room for ${contentsText(data)}`);
+  copyTo(target, data);
+}
+
+function asBigint(value: unknown): bigint {
+  if (typeof value !== "bigint") throw new RecordingError("damaged: no time");
+  return value;
+}
+
+/** The platform's names, as the Node backend gives them. */
+function nameOf(errno: number): string {
+  const name = errno < 0 ? getSystemErrorName(errno) : "";
+  if (/^E[A-Z0-9_]+$/.test(name)) return name;
+  const [other = `E${Math.abs(errno)}`] = Object.entries(constants.errno).find(([, each]) => each === -errno) ?? [];
+  return other;
+}

@@ -1,0 +1,284 @@
+/**
+ * Owns where a replay is in its recording: the record that comes next, the time, and the first difference. Knows the records;
+ * knows no backend and no loop.
+ *
+ * Inside a turn calls have to come in the order in which they came. Between turns they come from promises, files and timers
+ * of Node, which are not in the recording: there the calls on each descriptor have to come in their order, and a call that
+ * comes earlier than it did takes its record out of the queue.
+ *
+ * Some records are not waited for. Readings of the clock depend on how often the host looked at it between two turns; a
+ * refused descriptor and the end of a poll set are skipped where something else is asked for.
+ */
+
+import { isShort, Kind, NAMES } from "../calls.js";
+import { Flag, RecordingError, RecordingKind } from "../format.js";
+import { type Blanker, blanker } from "../options.js";
+import { Fields, type RecordingReader } from "../reader.js";
+import { readValue } from "../values.js";
+import { recordText } from "./describe.js";
+import { type DifferenceDetails, ReplayDifference, ReplayOver } from "./difference.js";
+
+/** What a player reports. */
+export interface PlayerEvents {
+  /** The first difference. By default it is thrown, here and at each later call. */
+  differs?: ((difference: ReplayDifference) => void) | undefined;
+  /** The recording is over, and the program wants to know what comes next. */
+  over?: (() => void) | undefined;
+  /** Before each call that is replayed. */
+  call?: ((name: string, fd: number | undefined) => void) | undefined;
+  /** Before each turn that is replayed. */
+  turn?: ((turn: number) => void) | undefined;
+}
+
+/** So many records are looked through for one that comes early. */
+const AHEAD_MAX = 50_000;
+
+/** A record that has been read and not used. */
+interface Queued {
+  readonly kind: number;
+  readonly bytes: Uint8Array;
+  readonly at: number;
+  readonly end: number;
+}
+
+export class Player {
+  readonly reader: RecordingReader;
+  /** Of the record that {@link take} found, or else of the {@link next} one. */
+  readonly fields = new Fields();
+  readonly hasSent: boolean;
+  readonly blank: Blanker | undefined;
+  /** The turns and calls so far, and the bytes that were received and sent in them. */
+  turn = 0;
+  calls = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  /** Changes with each record that is used. */
+  position = 0;
+  nowNs: number;
+  difference: ReplayDifference | undefined;
+  isOver = false;
+  isInTurn = false;
+  readonly #events: PlayerEvents;
+  /** What comes after the next record, as far as it was read. */
+  readonly #queue: Queued[] = [];
+  /** Of the next record. */
+  #head: Queued | undefined;
+  /** Which record {@link take} found, where that is not the next. */
+  #early = -1;
+
+  /**
+   * @param redact what was blanked when it was recorded
+   * @throws RecordingError for a recording that cannot be replayed
+   */
+  constructor(reader: RecordingReader, events: PlayerEvents = {}, redact: readonly (string | RegExp)[] = []) {
+    const { header } = reader;
+    if (header.kind !== RecordingKind.BACKEND)
+      throw new RecordingError("a recording of a guest: replay it with the guest");
+    if ((header.flags & Flag.STRETCH) !== 0) {
+      throw new RecordingError("a flight recorder's recording begins in the middle: it can be read, and not replayed");
+    }
+    if ((header.flags & Flag.NO_PAYLOADS) !== 0) {
+      throw new RecordingError("a recording without payloads: what the program received is not in it");
+    }
+    this.reader = reader;
+    this.hasSent = header.details["sent"] === true;
+    this.blank = blanker(redact);
+    this.nowNs = Number(header.monotonicNs);
+    this.#events = events;
+    this.#advance();
+  }
+
+  /** The kind of the next record that matters; 0 at the end. */
+  get next(): number {
+    while (isSkipped(this.#kind) && !(this.isInTurn && this.#kind === Kind.TURN_END)) this.#pass();
+    return this.#kind;
+  }
+
+  get #kind(): number {
+    return this.#head?.kind ?? 0;
+  }
+
+  /** The monotonic clock: as it was read at this point, or last. */
+  readClock(): number {
+    if (this.#kind === Kind.TURN_END && !this.isInTurn) this.#advance();
+    if (this.#kind === Kind.CLOCK) this.#pass();
+    return this.nowNs;
+  }
+
+  /** Was a descriptor refused here? @returns -errno, or 0 */
+  refused(set: number, fd: number, interest: number): number {
+    while (this.#kind === Kind.CLOCK || (this.#kind === Kind.TURN_END && !this.isInTurn)) this.#pass();
+    if (this.#kind !== Kind.UPDATE_FAILED) return 0;
+    const { fields } = this;
+    if (readValue(fields) === set && readValue(fields) === fd && readValue(fields) === interest) {
+      const result = readValue(fields);
+      this.#advance();
+      return typeof result === "number" ? result : 0;
+    }
+    this.#rewind();
+    return 0;
+  }
+
+  /**
+   * The program makes a call: the recording has to have it here. Its fields are to be read, and {@link used} to be called.
+   * @param found the call as text, asked for where it differs
+   */
+  take(kind: number, name: string, fd: number | undefined, found: () => string): Fields {
+    this.rethrow();
+    if (this.next !== kind || !this.#isOn(this.#head, fd)) {
+      const isHeads = fd !== undefined && this.#head !== undefined && descriptorOf(this.#head) === fd;
+      if (this.isInTurn || isHeads || !this.#lookAhead(kind, fd)) this.#missing(name, fd, found);
+    }
+    this.#events.call?.(name, fd);
+    return this.fields;
+  }
+
+  /** The record was read, and agrees. */
+  used(): void {
+    this.calls += 1;
+    if (!this.fields.isAtEnd) throw new RecordingError("damaged: a record has more fields than it should");
+    if (this.#early < 0) return this.#advance();
+    this.#queue.splice(this.#early, 1);
+    this.#early = -1;
+    this.position += 1;
+    this.#rewind();
+  }
+
+  /** The same for a turn. */
+  turnUsed(): void {
+    this.turn += 1;
+    this.isInTurn = true;
+    this.#advance();
+    this.#events.turn?.(this.turn);
+  }
+
+  /** The turn is over: it has to have been over then. */
+  turnEnded(): void {
+    if (!this.isInTurn) return;
+    if (this.difference === undefined && !this.isOver && this.next !== Kind.TURN_END && this.#kind !== 0) {
+      this.differ({ call: "the end of the turn", fd: undefined, expected: this.expected, found: "the turn ends" });
+    }
+    this.isInTurn = false;
+  }
+
+  /** The same for what is neither. */
+  passed(): void {
+    this.#advance();
+  }
+
+  /** The record that comes next, as text. */
+  get expected(): string {
+    const record = this.#early < 0 ? this.#head : this.#queue[this.#early];
+    const body = record === undefined ? new Uint8Array(0) : record.bytes.subarray(record.at, record.end);
+    return recordText(record?.kind ?? 0, body, this.reader.header.flags, this.hasSent);
+  }
+
+  /** Throws what was found, if something was. */
+  rethrow(): void {
+    if (this.difference !== undefined) throw this.difference;
+    if (this.isOver) throw new ReplayOver("the recording is over");
+  }
+
+  differ(details: Omit<DifferenceDetails, "turn">): never {
+    this.difference ??= new ReplayDifference({ turn: this.turn, ...details });
+    const { difference } = this;
+    this.#events.differs?.(difference);
+    throw difference;
+  }
+
+  /** The recording has nothing more. */
+  end(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.#events.over?.();
+  }
+
+  /** Is nothing left but the exit of the process? */
+  get isAtEnd(): boolean {
+    return this.next === 0 || this.#kind === Kind.EXIT;
+  }
+
+  /** The code with which the process exited, where that comes next. */
+  get exitCode(): number | undefined {
+    if (this.next !== Kind.EXIT) return undefined;
+    const code = readValue(this.fields);
+    this.#rewind();
+    return typeof code === "number" ? code : 0;
+  }
+
+  /** "whole" or "cut off", once {@link next} is 0. */
+  get ending(): string {
+    return this.reader.ending ?? "not read to its end";
+  }
+
+  #missing(call: string, fd: number | undefined, found: () => string): never {
+    if (this.#kind !== 0) this.differ({ call, fd, expected: this.expected, found: found() });
+    this.end();
+    throw new ReplayOver("the recording is over");
+  }
+
+  #pass(): void {
+    if (this.#kind === Kind.CLOCK) this.nowNs += this.fields.signed();
+    this.#advance();
+  }
+
+  #advance(): void {
+    this.position += 1;
+    this.#head = this.#queue.shift() ?? this.#read();
+    this.#rewind();
+  }
+
+  /** The fields of the next record are to be read from the beginning. */
+  #rewind(): void {
+    const head = this.#head;
+    if (head !== undefined) this.fields.set(head.bytes, head.at, head.end);
+  }
+
+  #read(): Queued | undefined {
+    const { reader } = this;
+    if (!reader.next()) return undefined;
+    const { bytes, at, end } = reader.fields;
+    if (reader.kind === 0) throw new RecordingError("damaged: a record of kind 0");
+    return { kind: reader.kind, bytes, at, end };
+  }
+
+  /** Is a call's record on this descriptor? Others are on none. */
+  #isOn(record: Queued | undefined, fd: number | undefined): boolean {
+    return record !== undefined && (fd === undefined || this.isInTurn || descriptorOf(record) === fd);
+  }
+
+  /** Is this the next call on the descriptor, or the next of its kind? It comes early then. */
+  #lookAhead(kind: number, fd: number | undefined): boolean {
+    for (let index = 0; index < AHEAD_MAX; index++) {
+      const queued = this.#queue[index] ?? this.#readAhead();
+      if (queued === undefined) return false;
+      if (fd === undefined ? queued.kind !== kind : descriptorOf(queued) !== fd) continue;
+      if (queued.kind !== kind) return false;
+      this.#early = index;
+      this.fields.set(queued.bytes, queued.at, queued.end);
+      return true;
+    }
+    return false;
+  }
+
+  #readAhead(): Queued | undefined {
+    const read = this.#read();
+    if (read !== undefined) this.#queue.push(read);
+    return read;
+  }
+}
+
+/** The descriptor of a call's record; -1 for other records. */
+function descriptorOf({ kind, bytes, at, end }: Queued): number {
+  const fields = new Fields();
+  fields.set(bytes, at, end);
+  if (isShort(kind)) return fields.varint();
+  if (!NAMES.has(kind)) return -1;
+  const args = readValue(fields);
+  const [fd] = Array.isArray(args) ? args : [];
+  return typeof fd === "number" ? fd : -1;
+}
+
+function isSkipped(kind: number): boolean {
+  return kind === Kind.CLOCK || kind === Kind.TURN_END || kind === Kind.UPDATE_FAILED || kind === Kind.SET_CLOSED;
+}

@@ -1,0 +1,86 @@
+/** Owns a replay: a backend, and how far it has come. Knows the player; knows neither a command nor a test. */
+
+import type { Backend } from "../../backend/backend.js";
+import { openRecordingFile } from "../files.js";
+import { RecordingReader, sourceOf } from "../reader.js";
+import { type FileOpener, replayBackend } from "./backend.js";
+import type { ReplayDifference } from "./difference.js";
+import { Player, type PlayerEvents } from "./player.js";
+
+/** How long the program may take to make the next call. */
+const PATIENCE_MS = 10_000;
+
+/** Options of {@link replay}. */
+export interface ReplayOptions extends PlayerEvents {
+  /**
+   * How long the replay waits for a call that the program made between two turns: a timer of Node has to fire first. Default
+   * 10,000.
+   */
+  readonly patienceMs?: number | undefined;
+  /** What was blanked when it was recorded: it is blanked in what is sent now, before it is compared. */
+  readonly redact?: readonly (string | RegExp)[] | undefined;
+  /**
+   * Opens the files that the program opened by `openBeneath`, for programs that go on with them by node:fs: a backend of
+   * the operating system. By default no file is opened, and the program has the number that it had.
+   */
+  readonly files?: FileOpener | undefined;
+}
+
+/** A replay under way. */
+export interface Replay {
+  /** Answers from the recording. Give it to the program in place of the backend that was recorded. */
+  readonly backend: Backend;
+  readonly turns: number;
+  readonly calls: number;
+  /** Was everything in the recording replayed? */
+  readonly isComplete: boolean;
+  /** The first difference, if there was one. */
+  readonly difference: ReplayDifference | undefined;
+  /** The record that comes next, as text. */
+  readonly expected: string;
+  /** The code with which the recorded process exited; undefined where that is not what comes next. */
+  readonly exitCode: number | undefined;
+  /** How much was replayed, in one line. */
+  summary(): string;
+  /** Throws the difference, if there was one. */
+  rethrow(): void;
+}
+
+/**
+ * Replays a recording: a backend that answers what was answered, as long as the program does what it did.
+ * @param recording the path of a file, or its bytes
+ * @throws RecordingError for what cannot be replayed; an error of node:fs
+ */
+export function replay(recording: string | Uint8Array, options: ReplayOptions = {}): Replay {
+  const source = typeof recording === "string" ? openRecordingFile(recording) : sourceOf(recording);
+  const player = new Player(new RecordingReader(source), options, options.redact);
+  return {
+    backend: replayBackend(player, options.patienceMs ?? PATIENCE_MS, options.files),
+    get turns() {
+      return player.turn;
+    },
+    get calls() {
+      return player.calls;
+    },
+    get isComplete() {
+      return player.difference === undefined && (player.isOver || player.isAtEnd);
+    },
+    get difference() {
+      return player.difference;
+    },
+    get expected() {
+      return player.expected;
+    },
+    get exitCode() {
+      return player.exitCode;
+    },
+    summary() {
+      const { turn, calls, bytesIn, bytesOut } = player;
+      const amount = `${turn} turns, ${calls} calls, ${bytesIn} bytes received and ${bytesOut} sent`;
+      return `replayed ${amount}${player.isAtEnd && player.ending === "cut off" ? "; the recording was cut off there" : ""}`;
+    },
+    rethrow() {
+      if (player.difference !== undefined) throw player.difference;
+    },
+  };
+}

@@ -1,0 +1,221 @@
+/**
+ * Owns the turns of a replay: each is taken when its record comes, and the program has made the calls that come before it.
+ * Knows the player and the seam of turns; knows no descriptor.
+ *
+ * Between two turns promises and the program's own timers go on, as they did then. Two turns between which no promise could
+ * go on are taken without a pause.
+ */
+
+import type { Addresses, PollSet, Turns, TurnTaker } from "../../backend/backend.js";
+import { Kind } from "../calls.js";
+import { RecordingError } from "../format.js";
+import { TURN_FOLLOWS } from "../journal.js";
+import { readValue, Thrown } from "../values.js";
+import { ReplayOver } from "./difference.js";
+import type { Player } from "./player.js";
+
+/** How often the program is looked at while it is to make a call. */
+const PAUSE_MS = 1;
+
+interface Taken {
+  readonly turns: Turns;
+  readonly signal: AbortSignal | undefined;
+  readonly abort: () => void;
+  readonly resolve: () => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface Lookup {
+  readonly resolve: (found: Addresses) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class TurnPlayer implements TurnTaker {
+  readonly #player: Player;
+  readonly #patienceMs: number;
+  readonly #sets = new Map<PollSet, number>();
+  /** By the number of the poll set. */
+  readonly #taken = new Map<number, Taken>();
+  readonly #lookups = new Map<number, Lookup>();
+  #isPlaying = false;
+  #isInTurn = false;
+
+  /** @param patienceMs how long the program may take to make the next call */
+  constructor(player: Player, patienceMs: number) {
+    this.#player = player;
+    this.#patienceMs = patienceMs;
+  }
+
+  add(set: PollSet, id: number): void {
+    this.#sets.set(set, id);
+  }
+
+  lookup(id: number): Promise<Addresses> {
+    return new Promise((resolve, reject) => {
+      this.#lookups.set(id, { resolve, reject });
+      void this.#play();
+    });
+  }
+
+  take(turns: Turns, signal: AbortSignal | undefined): Promise<void> {
+    const id = this.#sets.get(turns.pollSet) ?? -1;
+    return new Promise((resolve, reject) => {
+      const abort = (): void => {
+        // Inside a turn, the loop ends after the turn.
+        if (!this.#isInTurn) this.#end(id);
+      };
+      this.#taken.set(id, { turns, signal, abort, resolve, reject });
+      signal?.addEventListener("abort", abort);
+      if (signal?.aborted === true) this.#end(id);
+      else this.#prepare(id);
+      void this.#play();
+    });
+  }
+
+  /** Samples, as after a turn. */
+  #prepare(id: number): void {
+    const taken = this.#taken.get(id);
+    if (taken === undefined) return;
+    this.#attempt(id, () => {
+      const waitMs = taken.signal?.aborted === true ? undefined : taken.turns.prepare(0);
+      if (waitMs === undefined) this.#end(id);
+    });
+  }
+
+  #attempt(id: number, step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#end(id, { error });
+    }
+  }
+
+  #end(id: number, thrown?: { readonly error: unknown }): void {
+    const taken = this.#taken.get(id);
+    if (taken === undefined) return;
+    this.#taken.delete(id);
+    taken.turns.onChange = undefined;
+    taken.signal?.removeEventListener("abort", taken.abort);
+    const over = thrown?.error instanceof ReplayOver;
+    if (thrown === undefined || over) taken.resolve();
+    else taken.reject(thrown.error);
+  }
+
+  async #play(): Promise<void> {
+    if (this.#isPlaying) return;
+    this.#isPlaying = true;
+    let position = -1;
+    let sinceMs = 0;
+    try {
+      while (this.#taken.size + this.#lookups.size > 0) {
+        await pause(position === this.#player.position ? PAUSE_MS : 0);
+        const nowMs = performance.now();
+        if (position !== this.#player.position) sinceMs = nowMs;
+        position = this.#player.position;
+        this.#step(nowMs - sinceMs);
+      }
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isPlaying = false;
+    }
+  }
+
+  /** What comes next, where that is not the program's to do. */
+  #step(waitedMs: number): void {
+    const player = this.#player;
+    player.rethrow();
+    switch (player.next) {
+      case Kind.TURN:
+        return this.#turns(waitedMs);
+      case Kind.LOOKED_UP:
+        return this.#lookedUp();
+      case Kind.SIGNAL: {
+        const name = String(readValue(player.fields));
+        player.passed();
+        process.emit(name as NodeJS.Signals, name as NodeJS.Signals);
+        return undefined;
+      }
+      case Kind.EXIT:
+      case 0:
+        player.end();
+        return this.#fail(new ReplayOver("the recording is over"));
+      default:
+        return this.#await(waitedMs, "the program does nothing");
+    }
+  }
+
+  #await(waitedMs: number, found: string): void {
+    if (waitedMs < this.#patienceMs) return;
+    const player = this.#player;
+    player.differ({ call: "between turns", fd: undefined, expected: player.expected, found });
+  }
+
+  /** Takes a turn, and those that followed it directly. */
+  #turns(waitedMs: number): void {
+    const player = this.#player;
+    let follows = false;
+    do {
+      const { fields } = player;
+      const { at } = fields;
+      const id = fields.varint();
+      follows = fields.byte() === TURN_FOLLOWS;
+      fields.at = at;
+      const taken = this.#taken.get(id);
+      if (taken === undefined) return this.#await(waitedMs, `no loop runs on map ${id}`);
+      const { turns } = taken;
+      this.#attempt(id, () => {
+        if (!follows) {
+          if (turns.areSampled) turns.prepare(0);
+          turns.beforeWait();
+        }
+        this.#isInTurn = true;
+        try {
+          turns.run();
+        } finally {
+          this.#isInTurn = false;
+        }
+      });
+      player.rethrow();
+      this.#prepare(id);
+    } while (player.next === Kind.TURN && this.#followsDirectly());
+  }
+
+  #followsDirectly(): boolean {
+    const { fields } = this.#player;
+    const { at } = fields;
+    fields.varint();
+    const follows = fields.byte() === TURN_FOLLOWS;
+    fields.at = at;
+    return follows;
+  }
+
+  #lookedUp(): void {
+    const player = this.#player;
+    const id = Number(readValue(player.fields));
+    const result = readValue(player.fields);
+    player.passed();
+    const lookup = this.#lookups.get(id);
+    if (lookup === undefined) return;
+    this.#lookups.delete(id);
+    if (result instanceof Thrown) return lookup.reject(result.error);
+    if (!Array.isArray(result)) throw new RecordingError("damaged: no addresses");
+    lookup.resolve(result as unknown as Addresses);
+  }
+
+  /** No turn follows, in any loop. */
+  #fail(error: unknown): void {
+    for (const id of [...this.#taken.keys()]) this.#end(id, { error });
+    const lookups = [...this.#lookups.values()];
+    this.#lookups.clear();
+    for (const lookup of lookups) lookup.reject(error);
+  }
+}
+
+/** After all that can go on has gone on. */
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    if (ms === 0) setImmediate(resolve);
+    else setTimeout(resolve, ms);
+  });
+}
