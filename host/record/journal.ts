@@ -6,16 +6,16 @@
 import type { PollSet } from "../backend/backend.js";
 import { ReadyRow } from "../backend/polling.js";
 import { type CallForm, Kind } from "./calls.js";
-import { crc32 } from "./crc.js";
+import { hashOf } from "./hash.js";
 import type { RecordPlan } from "./options.js";
 import { Hashed, ValueBuffer } from "./values.js";
-import type { RecordingWriter } from "./writer.js";
+import type { RecordBuffer } from "./writer.js";
 
 /** In a record of TURN: no microtask has run since the turn before. */
 export const TURN_FOLLOWS = 1;
 /** In a row of WAIT, besides the bits of readiness: an error and a number of bytes follow. */
 export const ROW_IS_LONG = 0x80;
-/** In a short record: in place of the contents is their CRC-32. */
+/** In a short record: in place of the contents is their hash. */
 export const NO_BYTES = new Uint8Array(0);
 
 /** The bound of a short record without its contents: four numbers and a hash. */
@@ -23,8 +23,8 @@ const SHORT_MAX = 36;
 const ROW_MAX = 20;
 
 export class Journal {
-  /** Where records go. The flight recorder changes it. */
-  writer: RecordingWriter;
+  /** Where records go. */
+  readonly writer: RecordBuffer;
   /** The monotonic clock as it was read last. */
   nowNs: number;
   calls = 0;
@@ -34,7 +34,7 @@ export class Journal {
   readonly #keepReceived = (data: Uint8Array): Uint8Array | Hashed => this.#kept(data, this.#plan.payloads);
   readonly #keepSent = (data: Uint8Array): Uint8Array | Hashed => this.#kept(data, this.#plan.sent);
 
-  constructor(writer: RecordingWriter, plan: RecordPlan, nowNs: number) {
+  constructor(writer: RecordBuffer, plan: RecordPlan, nowNs: number) {
     this.writer = writer;
     this.#plan = plan;
     this.nowNs = nowNs;
@@ -106,7 +106,7 @@ export class Journal {
   #receivedOtherwise(data: Uint8Array): void {
     const blanked = this.#plan.blank?.(data) ?? data;
     if (this.#plan.payloads) this.writer.bytes(blanked, blanked.length);
-    else this.writer.uint32(crc32(blanked));
+    else this.writer.uint32(hashOf(blanked));
   }
 
   /** A call that sends `data`, with its result. */
@@ -121,7 +121,7 @@ export class Journal {
     writer.signed(result);
     writer.varint(length);
     if (sent) writer.bytes(shown, length);
-    else writer.uint32(crc32(shown, 0, 0, length));
+    else writer.uint32(hashOf(shown));
     writer.close();
   }
 

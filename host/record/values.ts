@@ -5,7 +5,7 @@
  */
 
 import { OSError } from "../backend/errors.js";
-import { crc32 } from "./crc.js";
+import { hashOf } from "./hash.js";
 import { RecordingError } from "./format.js";
 import type { Fields } from "./reader.js";
 
@@ -35,7 +35,7 @@ const LIST_MAX = 0x10_0000;
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** In place of contents: how many bytes there were, and their CRC-32. */
+/** In place of contents: how many bytes there were, and their hash. */
 export class Hashed {
   readonly length: number;
   readonly hash: number;
@@ -46,7 +46,7 @@ export class Hashed {
   }
 
   static of(data: Uint8Array): Hashed {
-    return new Hashed(data.length, crc32(data));
+    return new Hashed(data.length, hashOf(data));
   }
 }
 

@@ -31,65 +31,48 @@ const TWO_28 = 0x1000_0000;
 
 const utf8 = new TextEncoder();
 
-/** Writes the records of one recording. What the sink throws leaves the call, and ends the recording: see {@link failure}. */
-export class RecordingWriter {
-  /** How many bytes have gone to the sink. */
-  written = 0;
-  readonly #sink: ChunkSink;
+/** Collects records. What becomes of them when there is no more room is its heirs' matter. */
+export abstract class RecordBuffer {
+  protected held: Uint8Array<ArrayBuffer>;
+  /** Where the next byte goes. The head of a block is in front. */
+  protected at = BLOCK_HEAD_BYTES;
   readonly #blockBytes: number;
-  #bytes: Uint8Array<ArrayBuffer>;
-  /** Where the next byte goes. The head of the block is in front. */
-  #at = BLOCK_HEAD_BYTES;
-  #check: number;
   /** Of the record that is open: where its length is, and how many bytes it takes. */
   #lengthAt = 0;
   #lengthBytes = 0;
-  #failure: { readonly error: unknown } | undefined;
-  #isEnded = false;
 
-  /** @param blockBytes from how many bytes on a block {@link isFull} */
-  constructor(sink: ChunkSink, header: RecordingHeader, blockBytes = BLOCK_BYTES) {
-    this.#sink = sink;
+  /** @param blockBytes from how many bytes on it {@link isFull} */
+  constructor(blockBytes: number) {
     this.#blockBytes = blockBytes;
-    this.#bytes = new Uint8Array(blockBytes + blockBytes / 4 + BLOCK_HEAD_BYTES + CHECK_BYTES);
-    const bytes = headerBytes(header);
-    this.#check = new DataView(bytes.buffer).getUint32(bytes.length - CHECK_BYTES, true);
-    this.#give(bytes);
+    this.held = this.newBytes();
   }
 
-  /** Why nothing is written any more: what the sink threw. */
-  get failure(): { readonly error: unknown } | undefined {
-    return this.#failure;
-  }
-
-  /** Does it take no more records, because it is ended or has failed? */
-  get isOver(): boolean {
-    return this.#isEnded || this.#failure !== undefined;
-  }
-
-  /** How many bytes of records have not gone to the sink. */
+  /** How many bytes of records there are. */
   get pendingBytes(): number {
-    return this.#at - BLOCK_HEAD_BYTES;
+    return this.at - BLOCK_HEAD_BYTES;
   }
 
   /** Is it time to {@link flush}? Not done by itself, because a record is written where time matters. */
   get isFull(): boolean {
-    return this.#at >= this.#blockBytes;
+    return this.at >= this.#blockBytes;
   }
+
+  /** Makes room. */
+  abstract flush(): void;
 
   /** Begins a record whose body takes at most `most` bytes. What is put until {@link close} is its body. */
   open(kind: number, most: number): void {
-    if (this.#at + most + RECORD_HEAD_MAX + CHECK_BYTES > this.#bytes.length) this.#makeRoom(most + RECORD_HEAD_MAX);
-    this.#bytes[this.#at] = kind;
-    this.#lengthAt = this.#at + 1;
+    if (this.at + most + RECORD_HEAD_MAX + CHECK_BYTES > this.held.length) this.#makeRoom(most + RECORD_HEAD_MAX);
+    this.held[this.at] = kind;
+    this.#lengthAt = this.at + 1;
     this.#lengthBytes = most < 0x80 ? 1 : most < 0x4000 ? 2 : 5;
-    this.#at = this.#lengthAt + this.#lengthBytes;
+    this.at = this.#lengthAt + this.#lengthBytes;
   }
 
   close(): void {
-    const bytes = this.#bytes;
+    const bytes = this.held;
     const at = this.#lengthAt;
-    const length = this.#at - at - this.#lengthBytes;
+    const length = this.at - at - this.#lengthBytes;
     if (this.#lengthBytes === 1) {
       bytes[at] = length;
     } else if (this.#lengthBytes === 2) {
@@ -112,13 +95,13 @@ export class RecordingWriter {
   }
 
   byte(value: number): void {
-    this.#bytes[this.#at++] = value;
+    this.held[this.at++] = value;
   }
 
   /** A whole number from 0 to 2^53 - 1: 1 to 8 bytes. */
   varint(value: number): void {
-    const bytes = this.#bytes;
-    let at = this.#at;
+    const bytes = this.held;
+    let at = this.at;
     let rest = value;
     while (rest >= TWO_28) {
       bytes[at++] = (rest % 0x80) | 0x80;
@@ -129,7 +112,7 @@ export class RecordingWriter {
       rest >>>= 7;
     }
     bytes[at] = rest;
-    this.#at = at + 1;
+    this.at = at + 1;
   }
 
   /** A whole number of up to 52 bits and a sign: 0, -1, 1, -2, ... as 0, 1, 2, 3, ... */
@@ -138,19 +121,70 @@ export class RecordingWriter {
   }
 
   uint32(value: number): void {
-    const bytes = this.#bytes;
-    const at = this.#at;
+    const bytes = this.held;
+    const at = this.at;
     bytes[at] = value;
     bytes[at + 1] = value >>> 8;
     bytes[at + 2] = value >>> 16;
     bytes[at + 3] = value >>> 24;
-    this.#at = at + 4;
+    this.at = at + 4;
   }
 
   /** The first `length` bytes of `source`, without their number. */
   bytes(source: Uint8Array, length: number): void {
-    copyTo(this.#bytes, length === source.length ? source : source.subarray(0, length), this.#at);
-    this.#at += length;
+    copyTo(this.held, length === source.length ? source : source.subarray(0, length), this.at);
+    this.at += length;
+  }
+
+  protected newBytes(): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.#blockBytes + this.#blockBytes / 4 + BLOCK_HEAD_BYTES + CHECK_BYTES);
+  }
+
+  /** The buffer is full: no record was flushed in time, or this one is long. */
+  #makeRoom(needed: number): void {
+    this.flush();
+    if (needed > BLOCK_MAX) throw new RangeError(`a record of ${needed} bytes is too long`);
+    const length = BLOCK_HEAD_BYTES + needed + CHECK_BYTES;
+    if (length > this.held.length) this.held = new Uint8Array(length);
+  }
+}
+
+/** Writes the records of one recording. What the sink throws ends the recording, and leaves no call: see {@link failure}. */
+export class RecordingWriter extends RecordBuffer {
+  /** How many bytes have gone to the sink. */
+  written = 0;
+  readonly #sink: ChunkSink;
+  #check: number;
+  #failure: { readonly error: unknown } | undefined;
+  #isEnded = false;
+
+  constructor(sink: ChunkSink, header: RecordingHeader, blockBytes = BLOCK_BYTES) {
+    super(blockBytes);
+    this.#sink = sink;
+    const bytes = headerBytes(header);
+    this.#check = new DataView(bytes.buffer).getUint32(bytes.length - CHECK_BYTES, true);
+    this.#give(bytes);
+  }
+
+  /** Why nothing is written any more: what the sink threw. */
+  get failure(): { readonly error: unknown } | undefined {
+    return this.#failure;
+  }
+
+  /** Does it take no more records, because it is ended or has failed? */
+  get isOver(): boolean {
+    return this.#isEnded || this.#failure !== undefined;
+  }
+
+  /** Records that another buffer has collected, as a block. */
+  addAll(records: Uint8Array): void {
+    this.flush();
+    const held = this.held;
+    this.held = new Uint8Array(records.length + BLOCK_HEAD_BYTES + CHECK_BYTES);
+    copyTo(this.held, records, BLOCK_HEAD_BYTES);
+    this.at = BLOCK_HEAD_BYTES + records.length;
+    this.flush();
+    this.held = held;
   }
 
   /** Gives everything so far to the sink, as a block. Nothing where there is nothing. */
@@ -169,8 +203,8 @@ export class RecordingWriter {
 
   #flush(type: number): void {
     const length = this.pendingBytes;
-    const bytes = this.#bytes;
-    this.#at = BLOCK_HEAD_BYTES;
+    const bytes = this.held;
+    this.at = BLOCK_HEAD_BYTES;
     // What comes after its end is dropped.
     if (this.isOver) return;
     const view = new DataView(bytes.buffer);
@@ -191,14 +225,6 @@ export class RecordingWriter {
     } catch (error) {
       this.#failure = { error };
     }
-  }
-
-  /** The buffer is full: no record was flushed in time, or this one is long. */
-  #makeRoom(needed: number): void {
-    this.flush();
-    if (needed > BLOCK_MAX) throw new RangeError(`a record of ${needed} bytes is too long`);
-    const length = BLOCK_HEAD_BYTES + needed + CHECK_BYTES;
-    if (length > this.#bytes.length) this.#bytes = new Uint8Array(length);
   }
 }
 

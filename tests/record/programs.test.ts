@@ -112,7 +112,7 @@ for (const runs of ["loop", "loopSync"]) {
       const changed = await replayed(path, [program], [], { UP: "1" });
       expect(changed.code).toBe(1);
       expect(changed.stderr).toMatch(/^wasyncore: difference in turn \d+, channel on descriptor \d+, at send$/m);
-      expect(changed.stderr).toMatch(/found: {4}send\(\d+, 10 bytes \(crc [0-9a-f]{8}\) "MESSAGE 4\\n"\)/);
+      expect(changed.stderr).toMatch(/found: {4}send\(\d+, 10 bytes \(hash [0-9a-f]{8}\) "MESSAGE 4\\n"\)/);
       expect(changed.stderr).toMatch(/at Echo\.handleRead \(file:.*echo\.mjs:9:/);
 
       const extra = await replayed(path, [program], [], { MORE: "1" });

@@ -8,7 +8,7 @@ import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import { copyTo } from "../../backend/bytes.js";
 import { CALLS, type CallForm, Kind, type RecordedCall, type ShortCall } from "../calls.js";
-import { crc32 } from "../crc.js";
+import { hashOf } from "../hash.js";
 import { RecordingError } from "../format.js";
 import { argumentsOf, joined, NO_BYTES, ROW_IS_LONG, TURN_FOLLOWS } from "../journal.js";
 import { Hashed, readValue, Thrown } from "../values.js";
@@ -78,7 +78,7 @@ export function replayBackend(player: Player, patienceMs: number, files: FileOpe
 
   function isSameContents(data: Uint8Array): boolean {
     const { fields } = player;
-    if (!player.hasSent) return fields.uint32() === crc32(data);
+    if (!player.hasSent) return fields.uint32() === hashOf(data);
     return Buffer.compare(fields.bytesOf(data.length), data) === 0;
   }
 
@@ -303,7 +303,7 @@ function bitsText(bits: number): string {
 function isSame(recorded: unknown, given: unknown, player: Player): boolean {
   if (given instanceof Uint8Array) {
     const data = player.blank?.(given) ?? given;
-    if (recorded instanceof Hashed) return recorded.length === data.length && recorded.hash === crc32(data);
+    if (recorded instanceof Hashed) return recorded.length === data.length && recorded.hash === hashOf(data);
     return recorded instanceof Uint8Array && Buffer.compare(recorded, data) === 0;
   }
   if (Array.isArray(given)) {

@@ -1,6 +1,6 @@
 /** Owns calls as text, as the recording has them and as the program makes them. Knows the records' forms; knows no backend. */
 
-import { crc32 } from "../crc.js";
+import { hashOf } from "../hash.js";
 import { Flag, RecordingError } from "../format.js";
 import { TURN_FOLLOWS } from "../journal.js";
 import { isShort, Kind, NAMES } from "../calls.js";
@@ -14,11 +14,11 @@ const SHOWN_BYTES = 48;
 export function contentsText(data: Uint8Array): string {
   const shown = Buffer.from(data.subarray(0, SHOWN_BYTES)).toString("latin1");
   const more = data.length > SHOWN_BYTES ? "..." : "";
-  return `${hashText(data.length, crc32(data))} ${JSON.stringify(shown)}${more}`;
+  return `${hashText(data.length, hashOf(data))} ${JSON.stringify(shown)}${more}`;
 }
 
 export function hashText(length: number, hash: number): string {
-  return `${length} bytes (crc ${hash.toString(16).padStart(8, "0")})`;
+  return `${length} bytes (hash ${hash.toString(16).padStart(8, "0")})`;
 }
 
 export function valueText(value: unknown): string {
