@@ -7,6 +7,7 @@ import type { SocketAddress } from "../backend/addresses.js";
 import { inspectAddress } from "../backend/inspect.js";
 import { CALLS, Kind, NAMES, type RecordedCall } from "../record/calls.js";
 import { Flag, RecordingError, RecordingKind } from "../record/format.js";
+import { ROW_IS_LONG } from "../record/journal.js";
 import type { Fields, RecordingReader } from "../record/reader.js";
 import { readValue, Thrown } from "../record/values.js";
 import { type Timeline, TimelineBuilder } from "./timeline.js";
@@ -72,9 +73,7 @@ class Reading {
       case Kind.TURN_END:
         return this.#built.endTurn(this.#atUs);
       case Kind.WAIT:
-        fields.varint();
-        this.#afterWait = this.#built.eventCount;
-        return this.#built.endWait(this.#atUs, Math.max(0, fields.signed()));
+        return this.#waited(fields);
       case Kind.RECEIVE:
       case Kind.RECV:
       case Kind.READ:
@@ -90,6 +89,21 @@ class Reading {
         return void this.#laneOf(Number(readValue(fields)));
       default:
         this.#call(NAMES.get(kind), fields);
+    }
+  }
+
+  /** What a wait found: an error of a socket is taken by it, and no call meets it. */
+  #waited(fields: Fields): void {
+    fields.varint();
+    const count = Math.max(0, fields.signed());
+    this.#afterWait = this.#built.eventCount;
+    this.#built.endWait(this.#atUs, count);
+    for (let row = 0; row < count; row++) {
+      const fd = fields.varint();
+      if ((fields.byte() & ROW_IS_LONG) === 0) continue;
+      const error = fields.signed();
+      fields.signed();
+      if (error < 0) this.#failed(this.#laneOf(fd), error);
     }
   }
 
