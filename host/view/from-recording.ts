@@ -31,6 +31,8 @@ class Reading {
   readonly #reader: RecordingReader;
   readonly #built: TimelineBuilder;
   readonly #startNs: number;
+  /** The clock as the program has read it last; and as it is known. */
+  #readNs: number;
   #nowNs: number;
   readonly #errorNames: ReadonlyMap<number, string>;
   /** Are contents there, and not hashes of them? */
@@ -39,6 +41,8 @@ class Reading {
   /** The first event since the clock was read, and since a wait that came after it. */
   #sinceTick = 0;
   #afterWait: number | undefined;
+  /** What that wait found. */
+  #ready = 0;
   /** By descriptor that is open. */
   readonly #lanes = new Map<number, number>();
 
@@ -46,6 +50,7 @@ class Reading {
     this.#reader = reader;
     this.#built = new TimelineBuilder(title, startedMs);
     this.#startNs = Number(reader.header.monotonicNs);
+    this.#readNs = this.#startNs;
     this.#nowNs = this.#startNs;
     const { flags, details } = reader.header;
     this.#hasReceived = (flags & Flag.NO_PAYLOADS) === 0;
@@ -67,7 +72,10 @@ class Reading {
   #record(kind: number, fields: Fields): void {
     switch (kind) {
       case Kind.CLOCK:
-        return this.#tick(fields.signed());
+        this.#readNs += fields.signed();
+        return this.#tick(this.#readNs);
+      case Kind.TICK:
+        return this.#tick(this.#readNs + fields.signed());
       case Kind.TURN:
         return this.#built.beginTurn(this.#atUs);
       case Kind.TURN_END:
@@ -97,7 +105,7 @@ class Reading {
     fields.varint();
     const count = Math.max(0, fields.signed());
     this.#afterWait = this.#built.eventCount;
-    this.#built.endWait(this.#atUs, count);
+    this.#ready = count;
     for (let row = 0; row < count; row++) {
       const fd = fields.varint();
       if ((fields.byte() & ROW_IS_LONG) === 0) continue;
@@ -111,15 +119,16 @@ class Reading {
    * The clock is read a few times a turn. What happened since then is spread between two readings, but for the time of a
    * wait in between: what came before it has the time of the first, what came after it that of the second.
    */
-  #tick(byNs: number): void {
+  #tick(nowNs: number): void {
     const beforeUs = this.#atUs;
-    this.#nowNs += byNs;
-    if (byNs > 0) {
+    if (nowNs > this.#nowNs) {
+      this.#nowNs = nowNs;
       const built = this.#built;
       if (this.#afterWait === undefined) built.spread(this.#sinceTick, beforeUs, this.#atUs);
       else built.spread(this.#afterWait, this.#atUs, this.#atUs);
       built.durationUs = Math.max(built.durationUs, this.#atUs);
     }
+    if (this.#afterWait !== undefined) this.#built.endWait(this.#atUs, this.#ready);
     this.#sinceTick = this.#built.eventCount;
     this.#afterWait = undefined;
   }
