@@ -5,7 +5,8 @@
 
 import type { Backend } from "../backend/backend.js";
 import { checkBackend, checkFunction } from "../backend/check.js";
-import { logThrown } from "../backend/log.js";
+import { writeLog } from "../backend/log.js";
+import { textOf } from "../backend/traceback.js";
 import { Kind } from "./calls.js";
 import { createRecordingFile } from "./files.js";
 import { Flag, type RecordingHeader, RecordingKind } from "./format.js";
@@ -68,7 +69,8 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
     flushedNs = journal.nowNs;
     if (writer.failure === undefined || hasComplained) return;
     hasComplained = true;
-    logThrown("the recording is incomplete, and the program goes on without it", writer.failure.error);
+    const why = textOf(() => (writer.failure?.error as Error).message);
+    writeLog("warning", `the recording is incomplete, and the program goes on without it: ${why}`, "stderr");
   }
 
   function end(): void {
@@ -87,6 +89,8 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
   }
 
   process.on("exit", exits);
+  // Not even the header could be written.
+  if (writer.failure !== undefined) flush();
   return {
     backend: wrapBackend(backend, journal, {
       rest() {
