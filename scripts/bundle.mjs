@@ -36,6 +36,7 @@ const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
 const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
+const inView = (id) => id.startsWith(join(MODULES, "view") + sep);
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -81,8 +82,11 @@ async function bundle() {
         ? "cli/[name].js"
         : chunk.moduleIds.some(inPlugin)
           ? "plugin/[name].js"
-          : "[name].js",
-    manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) ? undefined : "wasyncore"),
+          : chunk.moduleIds.some(inRecord)
+            ? "record/[name].js"
+            : "[name].js",
+    manualChunks: (id) =>
+      inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) || inView(id) ? undefined : "wasyncore",
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
