@@ -6,6 +6,7 @@
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   guest/record/     replaying guests, for browsers as well: a file that shares nothing with the others
  *   plugin/           the plugin host, and the entry of its threads
+ *   view/page.html    the page of `wasyncore view`, with its script and its style, without a run
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that the index.d.ts of each entry reach
  *
@@ -18,7 +19,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
-import { transform } from "esbuild";
+import { build, transform } from "esbuild";
 import { rollup } from "rollup";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -47,6 +48,7 @@ const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
 const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
 /** Of the command alone. */
 const inGuestReplay = (id) => /^(?:expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
+const inView = (id) => id.startsWith(join(MODULES, "view") + sep);
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -96,7 +98,9 @@ async function bundle() {
             ? "record/[name].js"
             : "[name].js",
     manualChunks: (id) =>
-      inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) ? undefined : "wasyncore",
+      inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) || inView(id)
+        ? undefined
+        : "wasyncore",
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
@@ -180,7 +184,33 @@ function publicOf(name, declarations) {
   return name.startsWith("handlers/") ? plain.replaceAll(PRIVATE, "").replaceAll(PROTECTED, "") : plain;
 }
 
-const files = new Map([...(await bundle()), await standalone(), ...reachedTypes(TYPED_ENTRIES)]);
+async function page() {
+  const from = join(ROOT, "host/view/page");
+  const { outputFiles } = await build({
+    entryPoints: [join(from, "main.ts"), join(from, "style.css")],
+    bundle: true,
+    minify: true,
+    format: "esm",
+    target: "es2022",
+    outdir: from,
+    write: false,
+    logLevel: "warning",
+  });
+  const textFor = (ending) => outputFiles.find(({ path }) => path.endsWith(ending)).text.trim();
+  return (
+    readFileSync(join(from, "index.html"), "utf8")
+      .replace("/*STYLE*/", () => textFor(".css"))
+      // Nothing in a script may end its element.
+      .replace("/*SCRIPT*/", () => textFor(".js").replaceAll("</script", "<\\/script"))
+  );
+}
+
+const files = new Map([
+  ["view/page.html", await page()],
+  ...(await bundle()),
+  await standalone(),
+  ...reachedTypes(TYPED_ENTRIES),
+]);
 for (const [name, text] of files) {
   mkdirSync(dirname(join(DIST, name)), { recursive: true });
   writeFileSync(join(DIST, name), text);

@@ -10,6 +10,7 @@ Commands:
   new DIR         makes a project: an echo server that builds and runs
   build APP.TS    compiles a program in AssemblyScript into one WASI module
   run APP.WASM    runs a WASI module on Node
+  view RUN.WREC   makes a page that shows a recording
   replay RUN.WREC runs a program on what was recorded of it
   top             shows what a running program does that serves its statistics
 
@@ -25,6 +26,7 @@ type Command = (argv: string[]) => Promise<number>;
 const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["new", async () => (await import("./new.js")).newCommand],
   ["build", async () => (await import("./build.js")).buildCommand],
+  ["view", async () => (await import("./view.js")).viewCommand],
   ["top", async () => (await import("./top.js")).topCommand],
   ["replay", async () => (await import("./replay.js")).replayCommand],
   ["run", async () => (await import("./run.js")).runCommand],

@@ -282,6 +282,6 @@ function invalid(message: string): RangeError {
 
 function random(target: Uint8Array): void {
   for (let at = 0; at < target.length; at += RANDOM_BYTES) {
-    globalThis.crypto.getRandomValues(target.subarray(at, at + RANDOM_BYTES));
+    globalThis.crypto.getRandomValues(target.subarray(at, at + RANDOM_BYTES) as Uint8Array<ArrayBuffer>);
   }
 }

@@ -25,6 +25,8 @@ export const Kind = {
   /** In a flight recorder's stretch: a descriptor that was open at its beginning. */
   OPEN: 11,
   REALTIME: 12,
+  /** The time when a wait or a turn was over: the program has not read it. For those who look at the recording. */
+  TICK: 15,
   THREAD_CPU: 13,
   /** The process exits. */
   EXIT: 14,

@@ -49,6 +49,14 @@ export class Journal {
     this.nowNs = nowNs;
   }
 
+  /** A time that the program does not know of: since the clock was read last. */
+  tick(nowNs: number): void {
+    const { writer } = this;
+    writer.open(Kind.TICK, 8);
+    writer.signed(nowNs - this.nowNs);
+    writer.close();
+  }
+
   turn(set: number, follows: boolean): void {
     const { writer } = this;
     this.turns += 1;

@@ -71,6 +71,7 @@ export function wrapBackend(inner: Backend, journal: Journal, moments: Moments):
       wait(timeoutMs) {
         const count = set.wait(timeoutMs);
         journal.wait(id, count, set);
+        journal.tick(inner.clock.monotonicNs());
         return count;
       },
       get ready() {
@@ -87,6 +88,7 @@ export function wrapBackend(inner: Backend, journal: Journal, moments: Moments):
       },
       endTurn() {
         set.endTurn();
+        journal.tick(inner.clock.monotonicNs());
         journal.turnEnd(id);
         isInTurn = false;
         if (!isMicrotaskDue) {

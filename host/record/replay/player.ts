@@ -239,7 +239,9 @@ export class Player {
 
   #read(): Queued | undefined {
     const { reader } = this;
-    if (!reader.next()) return undefined;
+    do {
+      if (!reader.next()) return undefined;
+    } while (reader.kind === Kind.TICK);
     const { bytes, at, end } = reader.fields;
     if (reader.kind === 0) throw new RecordingError("damaged: a record of kind 0");
     return { kind: reader.kind, bytes, at, end };

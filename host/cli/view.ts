@@ -1,0 +1,102 @@
+/**
+ * Owns `wasyncore view`: reads one or two recordings, and writes a page that shows them. Knows no timeline's inside and
+ * nothing of what the page does.
+ */
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
+import { basename, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { openRecordingFile } from "../record/files.js";
+import { RecordingError } from "../record/format.js";
+import { RecordingReader } from "../record/reader.js";
+import { timelineOf } from "../view/from-recording.js";
+import { pageOf } from "../view/page-maker.js";
+import type { Timeline } from "../view/timeline.js";
+
+const USAGE = `Usage: wasyncore view RUN.WREC [OTHER.WREC] [options]
+
+Writes a page that shows a recording: a lane for each channel, what was received and sent, errors, stalls, turns and what
+they cost. With two recordings it shows both, and where they differ first. The page is one file: it fetches nothing.
+
+Options:
+  -o, --output FILE  the page; by default the recording's name with .html. "-" writes it to the standard output
+  --help             prints this
+`;
+
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+const RUNS_MAX = 2;
+
+/** Runs `wasyncore view` with the arguments that follow it. @returns the exit status */
+export async function viewCommand(argv: string[]): Promise<number> {
+  const options = { output: { type: "string", short: "o" }, help: { type: "boolean", short: "h" } } as const;
+  let parsed;
+  try {
+    parsed = parseArgs({ args: argv, options, allowPositionals: true });
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+  const { values, positionals } = parsed;
+  if (values.help === true) {
+    process.stdout.write(USAGE);
+    return 0;
+  }
+  if (positionals.length === 0) return refuse("which recording?");
+  if (positionals.length > RUNS_MAX) return refuse(`${positionals.length} recordings: ${RUNS_MAX} at most`);
+  if (values.output === "") return refuse("--output needs the path of a file");
+  const output = values.output ?? `${(positionals[0] ?? "").replace(/\.wrec$/, "")}.html`;
+  if (positionals.some((path) => resolve(path) === resolve(output))) {
+    return refuse(`--output ${output}: that is the recording`);
+  }
+  return write(positionals, output);
+}
+
+function write(paths: readonly string[], output: string): number {
+  const timelines: Timeline[] = [];
+  for (const path of paths) {
+    try {
+      timelines.push(read(path));
+    } catch (error) {
+      if (error instanceof RecordingError || isOfSystem(error)) return fail(`${path}: ${(error as Error).message}`);
+      throw error;
+    }
+  }
+  const template = readFileSync(new URL("../view/page.html", import.meta.url), "utf8");
+  const page = pageOf(template, timelines);
+  try {
+    if (output === "-") writeFileSync(process.stdout.fd, page);
+    else writeFileSync(output, page);
+  } catch (error) {
+    if (isOfSystem(error)) return fail(`${output}: ${(error as Error).message}`);
+    throw error;
+  }
+  for (const { incomplete, title } of timelines)
+    if (incomplete !== "") process.stderr.write(`${title}: ${incomplete}\n`);
+  if (output !== "-") process.stderr.write(`${output}: ${timelines.map(summaryOf).join("; ")}\n`);
+  return 0;
+}
+
+function read(path: string): Timeline {
+  const source = openRecordingFile(path);
+  try {
+    return timelineOf(new RecordingReader(source), basename(path), constants.errno);
+  } finally {
+    source.close();
+  }
+}
+
+const summaryOf = ({ lanes, events }: Timeline): string => `${lanes.length} channels, ${events.kind.length} events`;
+
+const isOfSystem = (error: unknown): boolean =>
+  typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string";
+
+function fail(message: string): number {
+  process.stderr.write(`wasyncore view: ${message}\n`);
+  return EXIT_FAILED;
+}
+
+function refuse(message: string): number {
+  process.stderr.write(`wasyncore view: ${message}\nTry "wasyncore view --help".\n`);
+  return EXIT_USAGE;
+}

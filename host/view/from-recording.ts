@@ -1,0 +1,305 @@
+/**
+ * Owns making a timeline of a backend's recording. Knows recordings and timelines; knows no file and no page. What a record
+ * says is checked where it is read: a recording may come from anywhere.
+ */
+
+import type { SocketAddress } from "../backend/addresses.js";
+import { inspectAddress } from "../backend/inspect.js";
+import { CALLS, Kind, NAMES, type RecordedCall } from "../record/calls.js";
+import { Flag, RecordingError, RecordingKind } from "../record/format.js";
+import { ROW_IS_LONG } from "../record/journal.js";
+import type { Fields, RecordingReader } from "../record/reader.js";
+import { readValue, Thrown } from "../record/values.js";
+import { type Timeline, TimelineBuilder } from "./timeline.js";
+
+const NS_PER_US = 1000;
+const NS_PER_MS = 1e6;
+
+/**
+ * @param errno the numbers of errors by name, on the platform that the recording is of
+ * @throws RecordingError for what is damaged, and for a recording of a guest
+ */
+export function timelineOf(reader: RecordingReader, title: string, errno: Readonly<Record<string, number>>): Timeline {
+  const { kind, realtimeNs } = reader.header;
+  if (kind !== RecordingKind.BACKEND) {
+    throw new RecordingError("it is a recording of a guest: only those of programs can be viewed");
+  }
+  return new Reading(reader, title, Number(realtimeNs) / NS_PER_MS, errno).timeline();
+}
+
+class Reading {
+  readonly #reader: RecordingReader;
+  readonly #built: TimelineBuilder;
+  readonly #startNs: number;
+  /** The clock as the program has read it last; and as it is known. */
+  #readNs: number;
+  #nowNs: number;
+  readonly #errorNames: ReadonlyMap<number, string>;
+  /** Are contents there, and not hashes of them? */
+  readonly #hasReceived: boolean;
+  readonly #hasSent: boolean;
+  /** The first event since the clock was read, and since a wait that came after it. */
+  #sinceTick = 0;
+  #afterWait: number | undefined;
+  /** What that wait found. */
+  #ready = 0;
+  /** By descriptor that is open. */
+  readonly #lanes = new Map<number, number>();
+
+  constructor(reader: RecordingReader, title: string, startedMs: number, errno: Readonly<Record<string, number>>) {
+    this.#reader = reader;
+    this.#built = new TimelineBuilder(title, startedMs);
+    this.#startNs = Number(reader.header.monotonicNs);
+    this.#readNs = this.#startNs;
+    this.#nowNs = this.#startNs;
+    const { flags, details } = reader.header;
+    this.#hasReceived = (flags & Flag.NO_PAYLOADS) === 0;
+    this.#hasSent = details.sent === true;
+    this.#errorNames = new Map(Object.entries(errno).map(([name, number]) => [number, name]));
+  }
+
+  timeline(): Timeline {
+    const reader = this.#reader;
+    while (reader.next()) this.#record(reader.kind, reader.fields);
+    if (reader.ending !== "whole") this.#built.incomplete = "the recording was cut off";
+    return this.#built.timeline();
+  }
+
+  get #atUs(): number {
+    return (this.#nowNs - this.#startNs) / NS_PER_US;
+  }
+
+  #record(kind: number, fields: Fields): void {
+    switch (kind) {
+      case Kind.CLOCK:
+        this.#readNs += fields.signed();
+        return this.#tick(this.#readNs);
+      case Kind.TICK:
+        return this.#tick(this.#readNs + fields.signed());
+      case Kind.TURN:
+        return this.#built.beginTurn(this.#atUs);
+      case Kind.TURN_END:
+        return this.#built.endTurn(this.#atUs);
+      case Kind.WAIT:
+        return this.#waited(fields);
+      case Kind.RECEIVE:
+      case Kind.RECV:
+      case Kind.READ:
+      case Kind.READ_BYTES:
+        return this.#received(fields);
+      case Kind.SEND:
+      case Kind.SEND_VECTOR:
+      case Kind.WRITE:
+        return this.#sent(fields);
+      case Kind.CLOSE:
+        return this.#closed(fields.varint());
+      case Kind.OPEN:
+        return void this.#laneOf(Number(readValue(fields)));
+      default:
+        this.#call(NAMES.get(kind), fields);
+    }
+  }
+
+  /** What a wait found: an error of a socket is taken by it, and no call meets it. */
+  #waited(fields: Fields): void {
+    fields.varint();
+    const count = Math.max(0, fields.signed());
+    this.#afterWait = this.#built.eventCount;
+    this.#ready = count;
+    for (let row = 0; row < count; row++) {
+      const fd = fields.varint();
+      if ((fields.byte() & ROW_IS_LONG) === 0) continue;
+      const error = fields.signed();
+      fields.signed();
+      if (error < 0) this.#failed(this.#laneOf(fd), error);
+    }
+  }
+
+  /**
+   * The clock is read a few times a turn. What happened since then is spread between two readings, but for the time of a
+   * wait in between: what came before it has the time of the first, what came after it that of the second.
+   */
+  #tick(nowNs: number): void {
+    const beforeUs = this.#atUs;
+    if (nowNs > this.#nowNs) {
+      this.#nowNs = nowNs;
+      const built = this.#built;
+      if (this.#afterWait === undefined) built.spread(this.#sinceTick, beforeUs, this.#atUs);
+      else built.spread(this.#afterWait, this.#atUs, this.#atUs);
+      built.durationUs = Math.max(built.durationUs, this.#atUs);
+    }
+    if (this.#afterWait !== undefined) this.#built.endWait(this.#atUs, this.#ready);
+    this.#sinceTick = this.#built.eventCount;
+    this.#afterWait = undefined;
+  }
+
+  #received(fields: Fields): void {
+    const lane = this.#laneOf(fields.varint());
+    fields.varint();
+    const count = fields.signed();
+    if (count < 0) return this.#failed(lane, count);
+    if (count === 0) return this.#event(lane, "end of input");
+    const content = this.#hasReceived ? { content: fields.rest() } : undefined;
+    this.#built.add({ lane, atUs: this.#atUs, kind: "read", bytes: count, ...content });
+  }
+
+  #sent(fields: Fields): void {
+    const lane = this.#laneOf(fields.varint());
+    const result = fields.signed();
+    const length = fields.varint();
+    if (result < 0) return this.#failed(lane, result, "blocked");
+    const content = this.#hasSent ? { content: fields.rest().subarray(0, result) } : undefined;
+    this.#built.add({ lane, atUs: this.#atUs, kind: "write", bytes: result, ...content });
+    if (result < length) this.#event(lane, "blocked", `${length - result} bytes wait`);
+  }
+
+  /** A call that would have to wait is an event for output alone: level-triggered reads end with one. */
+  #failed(lane: number, result: number, blocked?: "blocked"): void {
+    const code = this.#errorNames.get(-result) ?? `errno ${-result}`;
+    if (code !== "EAGAIN" && code !== "EWOULDBLOCK") return this.#event(lane, "error", code);
+    if (blocked !== undefined) this.#event(lane, blocked);
+  }
+
+  #closed(fd: number): void {
+    const lane = this.#lanes.get(fd);
+    if (lane === undefined) return;
+    this.#lanes.delete(fd);
+    this.#event(lane, "close");
+  }
+
+  #call(name: RecordedCall | undefined, fields: Fields): void {
+    if (name === undefined) return;
+    const args = readValue(fields);
+    const result = readValue(fields);
+    if (!Array.isArray(args)) throw new RecordingError("damaged: a call without arguments");
+    const [first] = args as readonly unknown[];
+    const { target } = CALLS[name] as { readonly target?: number };
+    const filled = target === undefined ? undefined : readValue(fields);
+    if (result instanceof Thrown) return;
+    switch (name) {
+      case "socket":
+        return this.#opened(result, String(args.slice(0, 2).join(" ")));
+      case "socketPair":
+      case "pipe":
+        for (const fd of Array.isArray(result) ? result : [])
+          this.#opened(fd, name === "pipe" ? "pipe" : "socket pair");
+        return;
+      case "duplicate":
+        return this.#opened(result, `duplicate of ${String(first)}`);
+      case "accept":
+        return this.#accepted(Number(first), result);
+      case "listen":
+        return this.#rename(first, (named) => `listening ${named}`);
+      case "bind":
+        return this.#named(first, result, args[1], (address) => address);
+      case "localAddress":
+        return this.#rename(first, (named) =>
+          isAddress(result) && named.startsWith("listening") ? `listening ${textOf(result)}` : named,
+        );
+      case "connect":
+        return this.#connected(first, args[1], result);
+      case "sendTo":
+        return this.#datagram(first, "write", result, args[1], args[2]);
+      case "recvFrom":
+        return this.#datagram(first, "read", field(result, "length"), filled, field(result, "address"));
+      case "receiveFrom":
+        return this.#datagram(
+          first,
+          "read",
+          field(field(result, "data"), "length"),
+          field(result, "data"),
+          field(result, "address"),
+        );
+      case "shutdown":
+        return this.#event(this.#laneOf(Number(first)), "note", `shutdown: ${String(args[1])}`);
+      case "sendOutOfBand":
+      case "recvOutOfBand":
+        return this.#event(
+          this.#laneOf(Number(first)),
+          "note",
+          name === "sendOutOfBand" ? "urgent byte sent" : "urgent byte received",
+        );
+      default:
+    }
+  }
+
+  #opened(fd: unknown, name: string): void {
+    if (typeof fd !== "number" || fd < 0) return;
+    this.#closed(fd);
+    this.#lanes.set(fd, this.#built.open(fd, this.#atUs, name));
+    this.#event(this.#laneOf(fd), "open");
+  }
+
+  #accepted(listener: number, result: unknown): void {
+    if (typeof result === "number") {
+      const code = this.#errorNames.get(-result);
+      if (code !== "EAGAIN" && code !== "EWOULDBLOCK") this.#failed(this.#laneOf(listener), result);
+      return;
+    }
+    const fd = field(result, "fd");
+    const address = field(result, "address");
+    if (typeof fd !== "number") return;
+    this.#opened(fd, isAddress(address) ? `from ${textOf(address)}` : "accepted");
+    this.#event(this.#laneOf(listener), "accept", isAddress(address) ? textOf(address) : "");
+  }
+
+  #connected(fd: unknown, address: unknown, result: unknown): void {
+    const text = isAddress(address) ? textOf(address) : "";
+    this.#rename(fd, () => `to ${text}`);
+    const lane = this.#laneOf(Number(fd));
+    this.#event(lane, "connect", text);
+    const code = typeof result === "number" && result < 0 ? this.#errorNames.get(-result) : undefined;
+    if (typeof result === "number" && result < 0 && code !== "EINPROGRESS") this.#failed(lane, result);
+  }
+
+  #named(fd: unknown, result: unknown, address: unknown, name: (address: string) => string): void {
+    if (typeof result === "number" && result < 0) return this.#failed(this.#laneOf(Number(fd)), result);
+    if (isAddress(address)) this.#rename(fd, () => name(textOf(address)));
+  }
+
+  #datagram(fd: unknown, kind: "read" | "write", count: unknown, data: unknown, address: unknown): void {
+    const lane = this.#laneOf(Number(fd));
+    if (typeof count !== "number") return;
+    if (count < 0) return this.#failed(lane, count, kind === "write" ? "blocked" : undefined);
+    const text = isAddress(address) ? textOf(address) : "";
+    const content = data instanceof Uint8Array ? { content: data } : {};
+    this.#built.add({ lane, atUs: this.#atUs, kind, bytes: count, text, ...content });
+  }
+
+  #rename(fd: unknown, name: (known: string) => string): void {
+    const lane = this.#built.lanes[this.#laneOf(Number(fd))];
+    if (lane !== undefined) lane.name = name(lane.name);
+  }
+
+  /** The lane of a descriptor that is open: one that was there before the recording has its first event now. */
+  #laneOf(fd: number): number {
+    const known = this.#lanes.get(fd);
+    if (known !== undefined) return known;
+    const lane = this.#built.open(fd, this.#atUs, fd < 3 ? (["stdin", "stdout", "stderr"][fd] ?? "") : "");
+    this.#lanes.set(fd, lane);
+    return lane;
+  }
+
+  #event(
+    lane: number,
+    kind: "open" | "accept" | "connect" | "blocked" | "end of input" | "close" | "error" | "note",
+    text = "",
+  ): void {
+    this.#built.add({ lane, atUs: this.#atUs, kind, text });
+  }
+}
+
+function textOf(address: SocketAddress): string {
+  return inspectAddress(address) ?? "unnamed";
+}
+
+function field(of: unknown, name: string): unknown {
+  return typeof of === "object" && of !== null ? (of as Record<string, unknown>)[name] : undefined;
+}
+
+function isAddress(value: unknown): value is SocketAddress {
+  return (
+    typeof field(value, "path") === "string" ||
+    (typeof field(value, "host") === "string" && typeof field(value, "port") === "number")
+  );
+}

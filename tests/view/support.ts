@@ -1,0 +1,61 @@
+/** Owns recordings for tests of the view: a small server and its clients, recorded. Knows no page. */
+
+import { constants } from "node:os";
+import { ChannelMap, defaultBackend, Dispatcher, DispatcherWithSend, loop, type Socket } from "../../host/index.js";
+import { record } from "../../host/record/index.js";
+import { RecordingReader, sourceOf } from "../../host/record/reader.js";
+import { timelineOf } from "../../host/view/from-recording.js";
+import type { Timeline } from "../../host/view/timeline.js";
+
+/** @param greeting what each client sends; the server answers with it, and closes */
+export async function recordedRun(greeting: string, clients: number): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = [];
+  const recorder = record(defaultBackend(), (chunk) => chunks.push(chunk.slice()), { sent: true });
+  const map = new ChannelMap({ backend: recorder.backend });
+
+  class Echo extends DispatcherWithSend {
+    override handleRead(): void {
+      const data = this.recv(4096);
+      if (data.length > 0) this.send(data);
+    }
+    override handleClose(): void {
+      this.close();
+    }
+  }
+  class Server extends Dispatcher {
+    left = clients;
+    constructor() {
+      super(undefined, map);
+      this.createSocket();
+      this.bind({ host: "127.0.0.1", port: 0 });
+      this.listen(clients);
+    }
+    override handleAccepted(socket: Socket): void {
+      new Echo(socket, map);
+      this.left -= 1;
+      if (this.left === 0) this.close();
+    }
+  }
+  class Client extends DispatcherWithSend {
+    constructor(to: Server) {
+      super(undefined, map);
+      this.createSocket();
+      this.connect(to.socket.localAddress());
+    }
+    override handleConnect(): void {
+      this.send(Buffer.from(greeting));
+    }
+    override handleRead(): void {
+      if (this.recv(4096).length > 0) this.close();
+    }
+  }
+  const server = new Server();
+  for (let index = 0; index < clients; index++) new Client(server);
+  await loop({ map, timeoutMs: Infinity });
+  recorder.end();
+  return Buffer.concat(chunks);
+}
+
+export function timelineIn(recording: Uint8Array, title = "run"): Timeline {
+  return timelineOf(new RecordingReader(sourceOf(recording)), title, constants.errno);
+}
