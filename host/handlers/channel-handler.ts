@@ -128,8 +128,9 @@ export abstract class ChannelHandler implements Channel {
   // Callbacks, to be overridden.
 
   /**
-   * There is input, or the end of it. By default, logs a warning and reads nothing, so the event comes again in the next
-   * turn: a class that does not want input overrides `readable`, or reads and drops it here.
+   * There is input, or the end of it. By default, reads nothing: it logs a warning, and if called again stops watching the
+   * channel for input until {@link addChannel} is called, so that unread input does not use up the processor. A class
+   * that is to notice the end of the connection reads here, if only to drop the data.
    * @example
    * override handleRead() {
    *   const data = this.recv(8192); // empty at the end of input
@@ -137,7 +138,7 @@ export abstract class ChannelHandler implements Channel {
    * }
    */
   handleRead(): void | Promise<void> {
-    this.logInfo("unhandled read event", "warning");
+    if (!this.#membership.leaveUnread()) this.logInfo("unhandled read event", "warning");
   }
 
   /**

@@ -87,11 +87,12 @@ export abstract class EndpointChannel extends ChannelHandler {
     return this.#membership.map;
   }
 
-  /** Joins the map. asyncore: add_channel. */
+  /** Joins the map, or joins it anew. asyncore: add_channel. */
   addChannel(): void {
     const endpoint = this.#open("epoll");
     const sampled = isOverride(this.readable) || isOverride(this.writable);
     this.#membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
+    this.#membership.watchUnread();
     this.#membership.join(this, endpoint, sampled);
   }
 
