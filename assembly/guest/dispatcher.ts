@@ -203,7 +203,8 @@ export class Dispatcher extends Channel {
   override handleAcceptEvent(): bool {
     this._mayHaveMore = false;
     this.handleAccept();
-    return this._mayHaveMore;
+    // One that limits its connections by `readable` is asked again after each one.
+    return this._mayHaveMore && this.fd >= 0 && this.readable();
   }
 
   override get className(): string {

@@ -19,7 +19,7 @@ import {
   type InspectOptions,
 } from "../backend/inspect.js";
 import { nameForLog, writeLog } from "../backend/log.js";
-import { compactTraceback, textOf } from "../backend/traceback.js";
+import { describeThrown, textOf } from "../backend/traceback.js";
 import type { Socket } from "../net/socket.js";
 import { Acceptance } from "./acceptance.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
@@ -173,7 +173,7 @@ export abstract class ChannelHandler implements Channel {
 
   /**
    * A connection is waiting. By default, accepts it and passes it to {@link handleAccepted}, and is called again until no
-   * connection is waiting. An error thrown after `accept` belongs to the connection: the channel that has taken it over
+   * connection is waiting, or {@link readable} returns false. An error thrown after `accept` belongs to the connection: the channel that has taken it over
    * gets the error in its handleError; if none has, the connection is closed and the error logged. The listener goes on.
    * @example override handleAccept() { const [socket] = this.accept() ?? []; if (socket !== undefined) serve(socket); }
    */
@@ -215,8 +215,7 @@ export abstract class ChannelHandler implements Channel {
    * @example override handleError(error: unknown) { this.log(String(error)); this.close(); }
    */
   handleError(error: unknown): void | Promise<void> {
-    const { type, message, info } = compactTraceback(error);
-    this.logInfo(`uncaptured exception, closing channel ${this} (${type}: ${message} ${info})`, "error");
+    this.logInfo(`uncaptured exception, closing channel ${this} (${describeThrown(error)})`, "error");
     if (this.#membership.closeHandled) this.close();
     else this.handleCloseEvent();
   }
@@ -260,7 +259,8 @@ export abstract class ChannelHandler implements Channel {
     } catch (error) {
       if (!acceptance.fail(error, (thrown) => this.#membership.leaveLoop(thrown))) throw error;
     }
-    return acceptance.mayHaveMore;
+    // A class that limits its connections by `readable` is asked again after each one.
+    return acceptance.mayHaveMore && this.#membership.isMember && this.readable();
   }
 
   /** A stream has reached end of input: calls `handleEof`, once for each socket taken over. */

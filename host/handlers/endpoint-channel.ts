@@ -213,8 +213,14 @@ export abstract class EndpointChannel extends ChannelHandler {
     membership.beginLife();
     // A class that manages its interest may have set it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
+    try {
+      this.addChannel();
+    } catch (error) {
+      // Its constructor may not be over: the connection is not the channel's, nor is the error.
+      membership.leave();
+      throw error;
+    }
     noteTakenOver(socket ?? endpoint, this);
-    this.addChannel();
   }
 
   /** Sets whether the channel wants write events. */
