@@ -4,6 +4,7 @@ import { expect, test, vi } from "vitest";
 import { createAncillaryCalls } from "../../host/node/ancillary.js";
 import { platformConstants } from "../../host/node/constants.js";
 import { type Libc, loadLibc } from "../../host/node/libc.js";
+import { requireBuild, start } from "../support/processes.js";
 
 test.runIf(process.platform === "linux")("they are closed where there is no memory for the data", () => {
   // The last three: the vector, the bytes, the control message.
@@ -29,3 +30,12 @@ test.runIf(process.platform === "linux")("they are closed where there is no memo
   expect(() => calls.receiveDescriptors(0, 100, 2)).toThrow(TypeError);
   expect(close.mock.calls).toEqual([[1_000_001], [1_000_002]]);
 });
+
+test.runIf(process.platform === "linux")(
+  "a worker that is terminated while it receives leaves none behind",
+  async () => {
+    requireBuild("dist/index.js");
+    const { code, signal, stdout, stderr } = await start(process.execPath, ["tests/node/receiving-worker.mjs"]).ended;
+    expect({ code, signal, stdout, stderr }).toEqual({ code: 0, signal: null, stdout: "0\n", stderr: "" });
+  },
+);
