@@ -22,6 +22,8 @@ import { Socket, SocketOptions } from "./socket";
 export class Dispatcher extends Channel {
   /** Did the default handleAccept take a connection just now? */
   private _mayHaveMore: bool = false;
+  /** How many read events nobody has handled since it came into the map. */
+  private _unread: i32 = 0;
 
   /** @param socket a connected or listening socket to take over */
   constructor(socket: Socket | null = null) {
@@ -71,6 +73,8 @@ export class Dispatcher extends Channel {
       return;
     }
     this._handlesWrite = this.managesWriting || this.overridesHandleWrite;
+    if (this._unread > 1) this._interest |= Ready.READ;
+    this._unread = 0;
     removeChannel(this);
     addChannel(this, this._state, this._interest, this.overridesInterest, endpoint.isStream);
   }
@@ -172,6 +176,16 @@ export class Dispatcher extends Channel {
     if (endpoint !== null) endpoint.close();
   }
 
+  /**
+   * There is input, or the end of it. By default, reads nothing: it logs a warning, and if called again stops watching the
+   * channel for input until {@link addChannel} is called.
+   */
+  override handleRead(): void {
+    this._unread += 1;
+    if (this._unread == 1) super.handleRead();
+    else this.setReadInterest(false);
+  }
+
   // The callbacks of a listener; the others are those of Channel.
 
   /** A connection is waiting. As it is, takes it and hands it to {@link handleAccepted}, as often as there is one. */
@@ -189,7 +203,8 @@ export class Dispatcher extends Channel {
   override handleAcceptEvent(): bool {
     this._mayHaveMore = false;
     this.handleAccept();
-    return this._mayHaveMore;
+    // One that limits its connections by `readable` is asked again after each one.
+    return this._mayHaveMore && this.fd >= 0 && this.readable();
   }
 
   override get className(): string {

@@ -7,8 +7,15 @@
 import { textOf } from "./traceback.js";
 
 function typeError(name: string, expected: string, value: unknown): TypeError {
-  const got = value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
-  return codedTypeError(`"${name}" must be ${expected}, got ${got}`);
+  return codedTypeError(`"${name}" must be ${expected}, got ${kindOf(value)}`);
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value !== "object") return typeof value;
+  const name = textOf(() => (value.constructor as Function | undefined)?.name ?? "");
+  return /^[A-Za-z]\w*$/.test(name) && name !== "Object" ? `an instance of ${name}` : "object";
 }
 
 export function rangeError(name: string, expected: string, value: unknown): RangeError {
@@ -35,6 +42,8 @@ export function checkMs(name: string, value: unknown, infinite = false): asserts
 
 /** A file descriptor. */
 export function checkDescriptor(name: string, value: unknown): asserts value is number {
+  if (typeof value !== "number")
+    throw typeError(name, "a descriptor, which is a number: openSync() opens a file", value);
   checkInteger(name, value, 0, 0x7fffffff);
 }
 
@@ -48,10 +57,15 @@ function getterOf<T>(name: string): (this: unknown) => T {
   return Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: unknown) => T;
 }
 
-/** A Uint8Array with memory of its own: no object that merely inherits from it, and none whose memory was transferred. */
-export function checkBytes(name: string, value: unknown): asserts value is Uint8Array {
-  if (typeof value === "string") throw typeError(name, `${BYTES}: encode text, as Buffer.from(text) does`, value);
-  if (!(value instanceof Uint8Array)) throw typeError(name, BYTES, value);
+/**
+ * A Uint8Array with memory of its own: no object that merely inherits from it, and none whose memory was transferred.
+ * @param expected what the message asks for, where more than bytes is allowed
+ */
+export function checkBytes(name: string, value: unknown, expected?: string): asserts value is Uint8Array {
+  if (!(value instanceof Uint8Array)) {
+    const text = typeof value === "string" ? ": encode text, as Buffer.from(text) does" : "";
+    throw typeError(name, expected ?? `${BYTES}${text}`, value);
+  }
   let length: number;
   try {
     length = lengthOf.call(value);
@@ -74,7 +88,7 @@ function isDetached(buffer: ArrayBufferLike): boolean {
   }
 }
 
-function codedTypeError(message: string): TypeError {
+export function codedTypeError(message: string): TypeError {
   return Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_TYPE" });
 }
 
@@ -106,13 +120,14 @@ export function checkBoolean(name: string, value: unknown): asserts value is boo
   if (typeof value !== "boolean") throw typeError(name, "a boolean", value);
 }
 
-/** An object of a class. */
+/** An object of a class. @param hint how to get one */
 export function checkInstance<T>(
   name: string,
   value: unknown,
   type: Function & { readonly prototype: T },
+  hint = "",
 ): asserts value is T {
-  if (!(value instanceof type)) throw typeError(name, `a ${type.name} of this package`, value);
+  if (!(value instanceof type)) throw typeError(name, `a ${type.name} of this package${hint}`, value);
 }
 
 /** An object of one of several classes, which `expected` names. */

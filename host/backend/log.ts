@@ -3,7 +3,7 @@
  * Knows nothing else of the package, and never throws.
  */
 
-import { compactTraceback, textOf } from "./traceback.js";
+import { describeThrown, textOf } from "./traceback.js";
 
 /** One line of the log. */
 export interface LogEntry {
@@ -65,8 +65,7 @@ export function writeLog(
 
 /** Logs what was thrown where no handler can be notified of it. `what` describes it: "uncaptured exception on ...". */
 export function logThrown(what: string, error: unknown): void {
-  const { type, message, info } = compactTraceback(error);
-  writeLog("error", `${what} (${type}: ${message} ${info})`, "stdout");
+  writeLog("error", `${what} (${describeThrown(error)})`, "stdout");
 }
 
 /** Without what a terminal obeys: control characters, line ends of Unicode, and changes of the writing direction. */

@@ -35,6 +35,17 @@ export function compactTraceback(error: unknown): CompactTraceback {
   };
 }
 
+/**
+ * What was thrown, as the log has it: "TypeError [ERR_CODE]: message [file|function|line] ...". One line, whatever the
+ * message is; with the code where the message does not have it.
+ */
+export function describeThrown(error: unknown): string {
+  const { type, message, info } = compactTraceback(error);
+  const code = textOf(() => (error instanceof Error && "code" in error ? error.code : ""));
+  const name = code === "" || message.includes(code) ? type : `${type} [${code}]`;
+  return `${name}: ${message.trim().replaceAll(/\s*[\n\r\u2028\u2029]\s*/g, " ")} ${info}`;
+}
+
 /** A value as text. What was thrown may be an object that has no text, or a property that throws. */
 export function textOf(read: () => unknown): string {
   try {

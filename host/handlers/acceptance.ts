@@ -6,7 +6,7 @@
 
 import { ExitNow } from "../backend/errors.js";
 import { logThrown, nameForLog } from "../backend/log.js";
-import { compactTraceback } from "../backend/traceback.js";
+import { describeThrown } from "../backend/traceback.js";
 import type { Endpoint } from "../net/endpoint.js";
 import { type Channel, handleThrown } from "../loop/channel.js";
 
@@ -131,10 +131,9 @@ export class Acceptance {
   }
 
   #log(error: unknown): void {
-    const { type, message, info } = compactTraceback(error);
     const what = "uncaptured exception on a new connection, closing it";
     try {
-      this.#listener.logInfo(`${what} (${type}: ${message} ${info})`, "error");
+      this.#listener.logInfo(`${what} (${describeThrown(error)})`, "error");
     } catch {
       logThrown(`${what} of ${nameForLog(this.#listener)}`, error);
     }

@@ -19,7 +19,7 @@ import {
   type InspectOptions,
 } from "../backend/inspect.js";
 import { nameForLog, writeLog } from "../backend/log.js";
-import { compactTraceback, textOf } from "../backend/traceback.js";
+import { describeThrown, textOf } from "../backend/traceback.js";
 import type { Socket } from "../net/socket.js";
 import { Acceptance } from "./acceptance.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
@@ -128,8 +128,9 @@ export abstract class ChannelHandler implements Channel {
   // Callbacks, to be overridden.
 
   /**
-   * There is input, or the end of it. By default, logs a warning and reads nothing, so the event comes again in the next
-   * turn: a class that does not want input overrides `readable`, or reads and drops it here.
+   * There is input, or the end of it. By default, reads nothing: it logs a warning, and if called again stops watching the
+   * channel for input until {@link addChannel} is called, so that unread input does not use up the processor. A class
+   * that is to notice the end of the connection reads here, if only to drop the data.
    * @example
    * override handleRead() {
    *   const data = this.recv(8192); // empty at the end of input
@@ -137,7 +138,7 @@ export abstract class ChannelHandler implements Channel {
    * }
    */
   handleRead(): void | Promise<void> {
-    this.logInfo("unhandled read event", "warning");
+    if (!this.#membership.leaveUnread()) this.logInfo("unhandled read event", "warning");
   }
 
   /**
@@ -172,7 +173,7 @@ export abstract class ChannelHandler implements Channel {
 
   /**
    * A connection is waiting. By default, accepts it and passes it to {@link handleAccepted}, and is called again until no
-   * connection is waiting. An error thrown after `accept` belongs to the connection: the channel that has taken it over
+   * connection is waiting, or {@link readable} returns false. An error thrown after `accept` belongs to the connection: the channel that has taken it over
    * gets the error in its handleError; if none has, the connection is closed and the error logged. The listener goes on.
    * @example override handleAccept() { const [socket] = this.accept() ?? []; if (socket !== undefined) serve(socket); }
    */
@@ -214,8 +215,7 @@ export abstract class ChannelHandler implements Channel {
    * @example override handleError(error: unknown) { this.log(String(error)); this.close(); }
    */
   handleError(error: unknown): void | Promise<void> {
-    const { type, message, info } = compactTraceback(error);
-    this.logInfo(`uncaptured exception, closing channel ${this} (${type}: ${message} ${info})`, "error");
+    this.logInfo(`uncaptured exception, closing channel ${this} (${describeThrown(error)})`, "error");
     if (this.#membership.closeHandled) this.close();
     else this.handleCloseEvent();
   }
@@ -259,7 +259,8 @@ export abstract class ChannelHandler implements Channel {
     } catch (error) {
       if (!acceptance.fail(error, (thrown) => this.#membership.leaveLoop(thrown))) throw error;
     }
-    return acceptance.mayHaveMore;
+    // A class that limits its connections by `readable` is asked again after each one.
+    return acceptance.mayHaveMore && this.#membership.isMember && this.readable();
   }
 
   /** A stream has reached end of input: calls `handleEof`, once for each socket taken over. */

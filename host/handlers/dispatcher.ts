@@ -36,6 +36,8 @@ import type { Controls } from "./streams/layer.js";
 /** Sockets that `connect` has made, for channels that had none: another connect makes another. */
 const madeByConnect = new WeakSet<Endpoint>();
 
+const FROM_OTHERS = " (fromDuplex() makes one of a stream of Node's, Socket.fromDescriptor() of a descriptor)";
+
 /** The controls of a channel, for layers. */
 export let controlsOf: (channel: Dispatcher) => Controls;
 
@@ -85,7 +87,7 @@ export class Dispatcher extends EndpointChannel {
    * @throws TypeError ERR_SNAKE_CASE if the class has methods with asyncore's names
    */
   setSocket(socket: Socket): void {
-    checkInstance("socket", socket, Socket);
+    checkInstance("socket", socket, Socket, FROM_OTHERS);
     this.setEndpoint(tlsOf(socket) ?? socket, socket);
   }
 

@@ -87,11 +87,12 @@ export abstract class EndpointChannel extends ChannelHandler {
     return this.#membership.map;
   }
 
-  /** Joins the map. asyncore: add_channel. */
+  /** Joins the map, or joins it anew. asyncore: add_channel. */
   addChannel(): void {
     const endpoint = this.#open("epoll");
     const sampled = isOverride(this.readable) || isOverride(this.writable);
     this.#membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
+    this.#membership.watchUnread();
     this.#membership.join(this, endpoint, sampled);
   }
 
@@ -212,8 +213,14 @@ export abstract class EndpointChannel extends ChannelHandler {
     membership.beginLife();
     // A class that manages its interest may have set it before there was an endpoint.
     if (!this.managesWriting && isOverride(this.handleWrite)) membership.interest = Interest.READ | Interest.WRITE;
+    try {
+      this.addChannel();
+    } catch (error) {
+      // Its constructor may not be over: the connection is not the channel's, nor is the error.
+      membership.leave();
+      throw error;
+    }
     noteTakenOver(socket ?? endpoint, this);
-    this.addChannel();
   }
 
   /** Sets whether the channel wants write events. */

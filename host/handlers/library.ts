@@ -32,6 +32,13 @@ const CALLED = new Map([
   ["initiate_send", "initiateSend"],
 ]);
 
+/** Without those that a program calls itself, for which it may have a name of its own. */
+const LOWER_CASE = new Map(
+  [...CALLED.values()]
+    .filter((name) => name !== "logInfo" && name !== "initiateSend")
+    .map((name) => [name.toLowerCase(), name]),
+);
+
 /** Registers these methods as the library's. */
 export function declareLibraryMethods(...methods: object[]): void {
   for (const method of methods) libraryMethods.add(method);
@@ -48,7 +55,8 @@ export function isOverride(method: object): boolean {
 }
 
 /**
- * Rejects a handler whose class has a method with asyncore's name, which would never be called, unless the class also
+ * Rejects a handler whose class has a method with asyncore's name, or with a callback's in another case, which would never
+ * be called, unless the class also
  * overrides the method of the corresponding name here. Checks each class once.
  * @throws TypeError ERR_SNAKE_CASE
  */
@@ -58,13 +66,19 @@ export function checkMethodNames(handler: object): void {
   const users = usersPrototypes(prototype);
   for (const each of users) {
     for (const name of Object.getOwnPropertyNames(each)) {
-      const ours = CALLED.get(name);
+      const ours = CALLED.get(name) ?? differently(name);
       if (ours === undefined || users.some((user) => Object.hasOwn(user, ours))) continue;
       const message = `${prototype.constructor.name}.${name}() would never be called: the method's name is ${ours}() here`;
       throw Object.assign(new TypeError(message), { code: "ERR_SNAKE_CASE" });
     }
   }
   checkedPrototypes.add(prototype);
+}
+
+/** The callback that differs from this name in case alone: "handleread". */
+function differently(name: string): string | undefined {
+  const ours = LOWER_CASE.get(name.toLowerCase());
+  return ours === name ? undefined : ours;
 }
 
 /** The prototypes from this one up to, but not including, the library's. */

@@ -25,6 +25,8 @@ export class Membership {
   /** Have handleEof and handleClose been called for this endpoint? */
   eofHandled = false;
   closeHandled = false;
+  /** How many read events nobody has handled since the channel joined the map. */
+  #unread = 0;
   /** Has the handler's life ended? See Lifetime. */
   #isOver = false;
   #lifetime: Lifetime | undefined;
@@ -100,6 +102,24 @@ export class Membership {
     if (interest === this.interest) return;
     this.interest = interest;
     this.#registration?.setInterest(interest);
+  }
+
+  /**
+   * Records that nobody has handled a read event. From the second one on the channel is not watched for input. Not from the
+   * first: under `usePoll` a hang-up that came with it is to close the channel.
+   * @returns whether it was recorded before
+   */
+  leaveUnread(): boolean {
+    this.#unread += 1;
+    if (this.#unread === 1) return false;
+    this.want(Interest.READ, false);
+    return true;
+  }
+
+  /** Watches for input again, if it was left unread. */
+  watchUnread(): void {
+    if (this.#unread > 1) this.want(Interest.READ, true);
+    this.#unread = 0;
   }
 
   /** Begins a connect. One that is under way is over: `error` makes its error. */

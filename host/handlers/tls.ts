@@ -1,6 +1,6 @@
 /** Owns `wrapTls` and `startTls`: TLS on a socket or a channel, from the start or in the middle of a conversation. */
 
-import { checkInstance } from "../backend/check.js";
+import { checkAnyOf, checkInstance } from "../backend/check.js";
 import type { WrapTlsOptions } from "../net/tls/options.js";
 import { Socket } from "../net/socket.js";
 import { tlsOn } from "../net/tls/wrapped.js";
@@ -26,12 +26,9 @@ import { Dispatcher, layTls } from "./dispatcher.js";
  * LoopError ERR_TLS_LOOP_SYNC inside `loopSync`
  */
 export function wrapTls<T extends Socket | Dispatcher>(target: T, options: WrapTlsOptions): T {
-  if (target instanceof Socket) {
-    tlsOn(target, options);
-  } else {
-    checkInstance("target", target, Dispatcher);
-    layTls(target, options, false);
-  }
+  checkAnyOf("target", target, "a Socket or a Dispatcher of this package", [Socket, Dispatcher]);
+  if (target instanceof Socket) tlsOn(target, options);
+  else layTls(target, options, false);
   return target;
 }
 

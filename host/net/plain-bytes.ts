@@ -13,12 +13,13 @@ const bufferOf = slot<ArrayBufferLike>("buffer");
 /**
  * Bytes whose `length` is reliable: `data` itself if it is an ordinary Uint8Array or Buffer, otherwise a view of the same
  * memory. Use {@link partOf} to slice it.
+ * @param expected what the error asks for, where more than bytes is allowed
  * @throws TypeError for anything else
  */
-export function plainBytes(name: string, data: unknown): Uint8Array {
+export function plainBytes(name: string, data: unknown, expected?: string): Uint8Array {
   const ordinary = isOrdinary(data);
   if (ordinary && data.length > 0) return data;
-  checkBytes(name, data);
+  checkBytes(name, data, expected);
   return ordinary ? data : partOf(data, 0, lengthOf(data));
 }
 

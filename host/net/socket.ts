@@ -14,7 +14,7 @@ import type {
   SocketType,
   UnixAddress,
 } from "../backend/backend.js";
-import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
+import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf, codedTypeError } from "../backend/check.js";
 import { defaultBackend, isNodeBackend } from "../node/default.js";
 import { INSPECT, inspectAddress, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
@@ -73,6 +73,9 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
   private constructor(backend: Backend, fd: number, family: F, type: SocketType) {
     super();
+    if (typeof fd !== "number") {
+      throw codedTypeError("Socket is not constructed: use Socket.create(), Socket.pair() or Socket.fromDescriptor()");
+    }
     this.#backend = backend;
     this.#fd = fd;
     this.family = family;
@@ -127,7 +130,9 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     const accepted = this.#backend.accept(this.#fd);
     if (typeof accepted === "number") {
       if (wouldBlock(this.#backend, accepted)) return undefined;
-      throw errorOf(this.#backend, accepted, "accept");
+      const error = errorOf(this.#backend, accepted, "accept");
+      if (error.code !== "EINVAL") throw error;
+      throw new OSError("EINVAL", { syscall: "accept", hint: "the socket does not listen: call listen() first" });
     }
     const { fd, address } = accepted;
     const socket = new Socket(this.#backend, fd, this.family, this.type);

@@ -176,10 +176,21 @@ export function createAncillaryCalls(libc: Libc, constants: PlatformConstants): 
     header[6] = 0n;
     const count = repeat(() => libc.recvmsg(fd, header, MSG_CMSG_CLOEXEC));
     if (count < 0) return count;
-    const descriptors = passedIn(control, Number(header[5]));
-    // As in openBeneath: without a call.
-    if (!isMainThread) for (const each of descriptors) ledger.owners[each] = threadId;
-    return { data: copyOf(target, count), descriptors, isTruncated: ((flags[0] ?? 0) & MSG_CTRUNC) !== 0 };
+    // As in openBeneath: without a call. For the first one also without a loop, in which V8 may end a thread as well.
+    if (!isMainThread && (control[0] ?? 0) > CONTROL_HEADER_BYTES && control[3] === SCM_RIGHTS) {
+      ledger.owners[control[4] ?? 0] = threadId;
+      const last = (control[0] ?? 0) >> 2;
+      for (let at = 5; at < last; at++) ledger.owners[control[at] ?? 0] = threadId;
+    }
+    let descriptors: readonly number[] = [];
+    try {
+      descriptors = passedIn(control, Number(header[5]));
+      return { data: copyOf(target, count), descriptors, isTruncated: ((flags[0] ?? 0) & MSG_CTRUNC) !== 0 };
+    } catch (error) {
+      // No memory for the data: nobody else knows of the descriptors.
+      for (const each of descriptors) libc.close(each);
+      throw error;
+    }
   }
 
   return {

@@ -45,6 +45,34 @@ describe.each(MODES)("$name", (mode) => {
     expect(handlers[0]?.fd).toBeGreaterThan(0);
   });
 
+  test("a channel that cannot come into the map has not taken the connection over", async () => {
+    const map = newMap();
+    const [socket, address] = listener();
+    class Refusing extends Recorder {
+      readonly #released: string[] = [];
+      override addChannel(): void {
+        super.addChannel();
+        throw boom;
+      }
+      // Not constructed yet, it has no private fields.
+      override close(): void {
+        this.#released.push("all");
+        super.close();
+      }
+    }
+    class Server extends Listening {
+      override handleAccepted(accepted: Socket): void {
+        new Refusing(accepted, map);
+      }
+    }
+    const server = new Server(socket, map);
+    const client = connectingTo(address);
+    await turns(mode, map, 2);
+    expect(server.logged).toEqual([expect.stringMatching(/^error: uncaptured exception on a new connection.*boom/)]);
+    expect([server.errors, map.size, server.fd >= 0]).toEqual([[], 1, true]);
+    expect(client.recv(10)).toHaveLength(0);
+  });
+
   test("of several accepted in one call, those that no channel has taken over are closed", async () => {
     const map = newMap();
     const [socket, address] = listener();

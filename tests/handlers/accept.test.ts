@@ -38,6 +38,24 @@ describe.each(MODES)("$name", (mode) => {
     expect(server.accepted).toHaveLength(100);
   });
 
+  test("a server that limits its connections by readable accepts no more than these", async () => {
+    const map = newMap();
+    const [socket, address] = listener();
+    class Limited extends Server {
+      override readable(): boolean {
+        return this.accepted.length < 2;
+      }
+    }
+    const server = new Limited(socket, map);
+    const clients = Array.from({ length: 5 }, () => connectingTo(address));
+    await turns(mode, map, 3);
+    expect(server.accepted).toHaveLength(2);
+    server.accepted.pop();
+    await turns(mode, map, 3);
+    expect(server.accepted).toHaveLength(2);
+    expect(clients).toHaveLength(5);
+  });
+
   test("a handleAccept of one's own is called as often as one waits, a turn each", async () => {
     class Own extends Server {
       override handleAccept(): void {

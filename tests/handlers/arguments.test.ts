@@ -1,7 +1,8 @@
 /** Mistakes that would have no effect, and bytes that are not what they say: each is an error that names the way out. */
 
+import { PassThrough } from "node:stream";
 import { describe, expect, test } from "vitest";
-import { AsyncChat, Dispatcher, DispatcherWithSend, FileDispatcher, Socket } from "wasyncore";
+import { AsyncChat, Dispatcher, DispatcherWithSend, FileDispatcher, Socket, toDuplex, wrapTls } from "wasyncore";
 import { plainBytes, partOf } from "../../host/net/plain-bytes.js";
 import { MemoryChat } from "../support/chats.js";
 import { MODES, newMap, run } from "../support/runs.js";
@@ -90,6 +91,16 @@ describe("methods by asyncore's names", () => {
     expect(() => new Old(connectedPair()[0], map)).toThrow(snake);
   });
 
+  test("are found in another case", () => {
+    class Typo extends Dispatcher {
+      handleread(): void {}
+      loginfo(): void {}
+    }
+    expect(() => new Typo(connectedPair()[0], newMap())).toThrow(
+      "Typo.handleread() would never be called: the method's name is handleRead() here",
+    );
+  });
+
   test("do not hit what is not asyncore's, nor an adapter that has both", () => {
     class Helper extends Dispatcher {
       handle_request(): void {}
@@ -109,6 +120,32 @@ describe("methods by asyncore's names", () => {
     const map = newMap();
     for (const kind of [Helper, Adapter, Ported]) new kind(connectedPair()[0], map);
     expect(map.size).toBe(3);
+  });
+});
+
+describe("a value of the wrong kind: the message says what it is, and what would do", () => {
+  const open = (): Dispatcher => new Dispatcher(connectedPair()[0], newMap());
+  const both = "a Socket or a Dispatcher of this package";
+  test.each([
+    ["push", () => new AsyncChat(connectedPair()[0], newMap()).push(5 as never), "a string or a Uint8Array"],
+    ["setTerminator", () => new AsyncChat().setTerminator(/x/ as never), "or null, got an instance of RegExp"],
+    ["send", () => open().send("text" as never), "encode text, as Buffer.from(text) does, got string"],
+    ["new Dispatcher, of a stream", () => new Dispatcher(new PassThrough() as never), "fromDuplex()"],
+    ["new Dispatcher, of a descriptor", () => new Dispatcher(3 as never), "Socket.fromDescriptor()"],
+    ["new FileDispatcher", () => new FileDispatcher("/etc/hosts" as never), "openSync() opens a file, got string"],
+    ["new Socket", () => new (Socket as unknown as new () => Socket)(), "use Socket.create(), Socket.pair()"],
+    ["toDuplex", () => toDuplex(undefined as never), `"source" must be ${both}, got undefined`],
+    ["wrapTls", () => wrapTls({} as never, {}), `"target" must be ${both}, got object`],
+  ])("%s", (_, call, message) => {
+    expect(call).toThrow(
+      expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE", message: expect.stringContaining(message) }),
+    );
+  });
+
+  test("accept of a socket that does not listen", () => {
+    const socket = Socket.create();
+    expect(() => socket.accept()).toThrow("accept EINVAL: the socket does not listen: call listen() first");
+    socket.close();
   });
 });
 

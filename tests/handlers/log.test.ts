@@ -105,3 +105,12 @@ test.each(MODES)("what was thrown may be anything: $name", async (mode) => {
     expect([dispatcher.fd, log.length]).toEqual([-1, 1]);
   }
 });
+
+test("an error is one line, with its code", () => {
+  const log = captureLog();
+  const dispatcher = new Dispatcher(connectedPair()[0], newMap());
+  dispatcher.handleError(Object.assign(new Error("first:\n  second\n"), { code: "ERR_SSL_HTTP_REQUEST" }));
+  const [entry] = log;
+  expect(entry?.message).toContain("(Error [ERR_SSL_HTTP_REQUEST]: first: second [");
+  expect(entry?.text).not.toContain("\n");
+});

@@ -194,7 +194,9 @@ describe.each(["loop", "loopSync"] as const)("the signal of %s", (name) => {
   test("must not be the controller, and the error says what to pass", async () => {
     const refused = call(new AbortController());
     await expect(refused).rejects.toMatchObject({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" });
-    await expect(refused).rejects.toThrow('"signal" must be an AbortSignal (pass controller.signal), got object');
+    await expect(refused).rejects.toThrow(
+      '"signal" must be an AbortSignal (pass controller.signal), got an instance of AbortController',
+    );
   });
 
   test.each([null, 1, "x", {}, { aborted: false }, { aborted: 1, addEventListener() {} }])(

@@ -12,5 +12,5 @@ const encoder = new TextEncoder();
 /** The bytes, with a reliable `length`: newly encoded for a string, not copied for a Uint8Array. @throws TypeError */
 export function bytesOf(name: string, data: unknown): Uint8Array {
   if (typeof data === "string") return encoder.encode(data);
-  return plainBytes(name, data);
+  return plainBytes(name, data, "a string or a Uint8Array (a Buffer is one)");
 }

@@ -182,6 +182,8 @@ export class InputBuffer {
   }
 }
 
+const TERMINATOR = "a string, a Uint8Array, a number of bytes, or null";
+
 /** What to search for: a copy of a terminator's bytes; undefined where it is no bytes. */
 function needleFor(terminator: Terminator): Needle | undefined {
   if (terminator === null) return undefined;
@@ -190,7 +192,7 @@ function needleFor(terminator: Terminator): Needle | undefined {
     checkInteger("terminator", terminator, 0, Number.MAX_SAFE_INTEGER);
     return undefined;
   }
-  const bytes = new Uint8Array(plainBytes("terminator", terminator));
+  const bytes = new Uint8Array(plainBytes("terminator", terminator, TERMINATOR));
   return bytes.length > 0 ? new Needle(bytes) : undefined;
 }
 

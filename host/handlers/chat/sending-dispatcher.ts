@@ -7,7 +7,7 @@ import { handleThrown } from "../../loop/channel.js";
 import { checkInteger } from "../../backend/check.js";
 import { OSError } from "../../backend/errors.js";
 import { logThrown } from "../../backend/log.js";
-import { compactTraceback } from "../../backend/traceback.js";
+import { describeThrown } from "../../backend/traceback.js";
 import { partOf } from "../../net/plain-bytes.js";
 import { declareLibraryClass, declareLibraryMethods, isOverride } from "../library.js";
 import { type Mark, Outgoing } from "./outgoing.js";
@@ -147,9 +147,8 @@ export abstract class SendingDispatcher extends TimedDispatcher {
 
   /** Logs an error that a producer threw when it was cancelled. */
   protected logCancelled(error: unknown): void {
-    const { type, message, info } = compactTraceback(error);
     try {
-      this.logInfo(`${this} gave up a producer, which threw (${type}: ${message} ${info})`, "error");
+      this.logInfo(`${this} gave up a producer, which threw (${describeThrown(error)})`, "error");
     } catch (thrown) {
       logThrown("uncaptured exception while logging", thrown);
     }

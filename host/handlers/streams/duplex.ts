@@ -4,7 +4,14 @@
  */
 
 import { addAbortSignal, Duplex, type DuplexOptions, pipeline } from "node:stream";
-import { checkBoolean, checkInstance, checkMethods, checkOptions, checkSignal } from "../../backend/check.js";
+import {
+  checkAnyOf,
+  checkBoolean,
+  checkInstance,
+  checkMethods,
+  checkOptions,
+  checkSignal,
+} from "../../backend/check.js";
 import { OSError } from "../../backend/errors.js";
 import { backendOf, ChannelMap } from "../../loop/channel-map.js";
 import { Socket } from "../../net/socket.js";
@@ -74,14 +81,13 @@ export function toDuplex(source: Dispatcher | Socket, options: ToDuplexOptions =
   if (map !== undefined) checkInstance("map", map, ChannelMap);
   for (const name of ["allowHalfOpen", "readable", "writable"] as const)
     if (options[name] !== undefined) checkBoolean(`options.${name}`, options[name]);
-  const isListening =
-    source instanceof Socket ? isListener(source) : (source as Partial<Dispatcher>).accepting === true;
+  checkAnyOf("source", source, "a Socket or a Dispatcher of this package", [Socket, Dispatcher]);
+  const isListening = source instanceof Socket ? isListener(source) : source.accepting;
   if (isListening) {
     const message = `"source" must be a connection, got a listener: use toDuplex on what it accepts`;
     throw Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_VALUE" });
   }
   if (source instanceof Socket) return new ChannelStream(() => new Dispatcher(source, map), streamOptions);
-  checkInstance("source", source, Dispatcher);
   return new ChannelStream(() => source, streamOptions);
 }
 

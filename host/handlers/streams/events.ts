@@ -105,6 +105,8 @@ function connect(channel: Dispatcher, emitter: EventEmitter<ChannelEvents>): voi
       claimInput(channel, "its events");
       isClaimed = true;
       if (isChat) channel.resumeReading();
+      // Without a listener, and with a class that reads nothing, input was left unread.
+      else if (channel.fd >= 0) controlsOf(channel).setReadInterest(true);
     }
     if (name === "drain" && !isChat) controlsOf(channel).setWriteInterest(true);
   });

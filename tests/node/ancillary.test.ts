@@ -1,0 +1,41 @@
+/** Descriptors that have been received are never lost, whatever happens before the caller has them. */
+
+import { expect, test, vi } from "vitest";
+import { createAncillaryCalls } from "../../host/node/ancillary.js";
+import { platformConstants } from "../../host/node/constants.js";
+import { type Libc, loadLibc } from "../../host/node/libc.js";
+import { requireBuild, start } from "../support/processes.js";
+
+test.runIf(process.platform === "linux")("they are closed where there is no memory for the data", () => {
+  // The last three: the vector, the bytes, the control message.
+  const buffers: ArrayBufferView[] = [];
+  const close = vi.fn(() => 0);
+  const libc: Libc = {
+    ...loadLibc(),
+    addressOf(buffer) {
+      buffers.push(buffer as ArrayBufferView);
+      return BigInt(buffers.length);
+    },
+    recvmsg() {
+      const [, bytes, control] = buffers.slice(-3) as [BigUint64Array, Uint8Array<ArrayBuffer>, Int32Array];
+      // SOL_SOCKET, SCM_RIGHTS, two descriptors.
+      control.set([24, 0, 1, 1, 1_000_001, 1_000_002]);
+      // Copying what is not there fails as copying without memory does.
+      structuredClone(bytes.buffer, { transfer: [bytes.buffer] });
+      return 5;
+    },
+    close,
+  };
+  const calls = createAncillaryCalls(libc, platformConstants());
+  expect(() => calls.receiveDescriptors(0, 100, 2)).toThrow(TypeError);
+  expect(close.mock.calls).toEqual([[1_000_001], [1_000_002]]);
+});
+
+test.runIf(process.platform === "linux")(
+  "a worker that is terminated while it receives leaves none behind",
+  async () => {
+    requireBuild("dist/index.js");
+    const { code, signal, stdout, stderr } = await start(process.execPath, ["tests/node/receiving-worker.mjs"]).ended;
+    expect({ code, signal, stdout, stderr }).toEqual({ code: 0, signal: null, stdout: "0\n", stderr: "" });
+  },
+);
