@@ -188,7 +188,7 @@ export class IsolatedRun implements Run {
     this.#isOver = true;
     const ending = (this.#ending ??= { kind: "failed", error: new Error("its thread has ended") });
     const isGraceful = ending.kind === "exit" || (ending.kind === "stopped" && ending.isGraceful);
-    if (!isGraceful) resetConnections(this.#backend, this.#control);
+    if (!isGraceful) resetConnections(this.#backend, this.#control, this.#hooks.onReset);
     this.#closePipe();
     // When the other listeners of this event have released what the thread has left.
     queueMicrotask(() => {

@@ -12,6 +12,7 @@ import { Listeners, type LentListeners } from "./listeners.js";
 import { Account, type PolicyEvent } from "./policy/account.js";
 import type { Policy } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
+import { type TlsEvent, TlsUse } from "./tls/use.js";
 import { countsOf, PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
 
 /** A run comes up, which takes milliseconds, or has failed. A policy limits its CPU time meanwhile. */
@@ -27,6 +28,7 @@ export interface PluginHooks {
   readonly onDown: (ending: PluginEnding) => void;
   readonly onReplaced: () => void;
   readonly onPolicyEvent: (event: PolicyEvent) => void;
+  readonly onTls: (event: TlsEvent) => void;
   readonly onLine: (stream: OutputStream, line: string) => void;
   /** Starts a run. */
   readonly launch: (code: CompiledCode, grant: Grant, hooks: RunHooks) => Run;
@@ -43,6 +45,7 @@ export class Plugin {
   readonly #hooks: PluginHooks;
   readonly #nullFds: Grant["nullFds"];
   readonly #listeners: Listeners;
+  readonly #tls: TlsUse;
   readonly #past = new PastCounts();
   /** The current one, and those that drain. */
   readonly #running = new Set<Running>();
@@ -61,6 +64,7 @@ export class Plugin {
   /** Has a restart become due during a replacement? */
   #restartIsDue = false;
   #stopped: Promise<void> | undefined;
+  #stopAtMs = Infinity;
 
   constructor(
     name: string,
@@ -75,7 +79,8 @@ export class Plugin {
     this.#policy = policy;
     this.#nullFds = nullFds;
     this.#hooks = hooks;
-    this.#listeners = new Listeners(backend);
+    this.#tls = new TlsUse(name, policy.limits.maxHostBytes, hooks);
+    this.#listeners = new Listeners(backend, this.#tls);
   }
 
   get policy(): Policy {
@@ -128,6 +133,7 @@ export class Plugin {
       clearTimeout(this.#restartTimer);
       this.#code = code;
       this.#policy = policy;
+      this.#tls.memory.limit = policy.limits.maxHostBytes;
       this.#current = running;
       this.#state = "running";
       this.#armLifetime();
@@ -170,15 +176,20 @@ export class Plugin {
       this.#state = "stopping";
       this.#stopped = this.#stop();
     }
+    this.#stopAtMs = Math.min(this.#stopAtMs, performance.now() + timeoutMs);
     for (const running of this.#running) this.#drain(running, timeoutMs);
     return this.#stopped;
   }
 
   snapshot(): PluginSnapshot {
     const counts = [...this.#running].map(({ run, accountMemory }) => countsOf(accountMemory, run.usage));
+    const tls = this.#tls.snapshot;
+    const past = this.#past.with(counts);
     const upAtMs = this.#state === "running" ? this.#current?.upAtMs : undefined;
     return {
-      ...this.#past.with(counts),
+      ...past,
+      hostBytes: past.hostBytes + tls.heldBytes,
+      tls,
       name: this.name,
       run: this.#policy.run,
       state: this.#state,
@@ -196,6 +207,8 @@ export class Plugin {
     while (this.#running.size > 0) await Promise.all([...this.#running].map(({ run }) => run.ended));
     this.#state = "down";
     this.#listeners.close();
+    // What it has sent to its last peers.
+    await this.#tls.end(this.#stopAtMs - performance.now());
   }
 
   #launch(program: string, code: CompiledCode, policy: Policy, lent: LentListeners): Running {
@@ -208,7 +221,9 @@ export class Plugin {
       nullFds: this.#nullFds,
       accountMemory,
     };
-    const run = this.#hooks.launch(code, grant, this.#hooks);
+    const { onPolicyEvent, onLine } = this.#hooks;
+    const onReset = (fd: number): void => this.#tls.reset(fd);
+    const run = this.#hooks.launch(code, grant, { onPolicyEvent, onLine, onReset });
     const running: Running = { run, accountMemory, upAtMs: 0 };
     this.#running.add(running);
     void run.ended.then((ending) => this.#ended(running, ending));

@@ -23,6 +23,8 @@ export type PluginEnding =
 export interface RunHooks {
   readonly onPolicyEvent: (event: PolicyEvent) => void;
   readonly onLine: (stream: OutputStream, line: string) => void;
+  /** The run has ended without closing this connection, which is about to be reset. */
+  readonly onReset: (fd: number) => void;
 }
 
 /** What a run uses. @internal */
