@@ -17,6 +17,7 @@ import { Account, type PolicyEvent } from "./policy/account.js";
 import { guardBackend } from "./policy/guard.js";
 import { processOptions } from "./policy/process-options.js";
 import type { Policy } from "./policy/types.js";
+import type { Announced, LentConnector } from "./tls/connector.js";
 import { GuestSockets } from "./tls/guest-sockets.js";
 
 /** Can be sent to a thread. The descriptors are lent: the supervisor closes them when the run has ended. */
@@ -30,6 +31,8 @@ export interface Grant {
   /** A descriptor of the null device for each standard stream, in place of one that is not granted. */
   readonly nullFds: readonly [stdin: number, stdout: number, stderr: number];
   readonly accountMemory: SharedArrayBuffer;
+  /** Where rules of its policy have TLS. */
+  readonly connector: LentConnector | undefined;
 }
 
 export interface GrantedHooks {
@@ -38,6 +41,7 @@ export interface GrantedHooks {
   readonly onUp: () => void;
   readonly onDrained: () => void;
   readonly onPolicyEvent: (event: PolicyEvent) => void;
+  readonly onConnect: (announced: Announced) => void;
   readonly onLine: (stream: OutputStream, line: string) => void;
 }
 
@@ -50,6 +54,13 @@ export interface Granted {
 }
 
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
+
+/** The sockets whose TLS the host has are the guest's without it. */
+function withoutTls(backend: Backend, grant: Grant, { onConnect }: GrantedHooks): Backend {
+  const { listeners, connector, policy } = grant;
+  if (connector === undefined && !listeners.some(({ tls }) => tls !== undefined)) return backend;
+  return new GuestSockets(backend, { listeners, connect: policy.connect, connector, onConnect });
+}
 
 export function createGranted(system: Backend, grant: Grant, control: Control, hooks: GrantedHooks): Granted {
   const { policy, nullFds } = grant;
@@ -82,8 +93,7 @@ export function createGranted(system: Backend, grant: Grant, control: Control, h
     onEvent: hooks.onPolicyEvent,
     memory: grant.accountMemory,
   });
-  const hasTls = grant.listeners.some(({ tls }) => tls !== undefined);
-  const backend = hasTls ? new GuestSockets(system, grant.listeners) : system;
+  const backend = withoutTls(system, grant, hooks);
   const listeners = new Set(grant.listeners.map(({ fd }) => fd));
   const { commandFd, onWait, onUp, onDrained } = hooks;
   const controlled = new Controlled(backend, {

@@ -168,6 +168,9 @@ export class IsolatedRun implements Run {
       case "policy":
         this.#hooks.onPolicyEvent(message.event);
         break;
+      case "connect":
+        this.#hooks.onConnect(message.announced);
+        break;
       case "line":
         this.#control.linesSeen(message.bytes);
         this.#hooks.onLine(message.stream, message.line);

@@ -1,7 +1,7 @@
 /**
  * Owns a wrapper of a backend that gives a guest the sockets whose TLS the host terminates as if they were TCP sockets
- * without TLS: a listening socket that is a queue of connections, and connections that are Unix sockets to the host. Knows
- * links; knows no TLS.
+ * without TLS: a listening socket that is a queue of connections, accepted connections that are Unix sockets to the host,
+ * and connections to rules with TLS, which lead to a port of the host. Knows links; knows no TLS.
  */
 
 import { constants } from "node:os";
@@ -18,11 +18,16 @@ import type {
   SocketAddress,
 } from "../../backend/backend.js";
 import { ForwardingBackend } from "../policy/forwarding.js";
+import { ruleFinder } from "../policy/grants.js";
+import type { AddressRule } from "../policy/types.js";
+import type { Announced, LentConnector } from "./connector.js";
 import { HANDED_BYTES, Links, readHanded } from "./links.js";
 
 const ENOTCONN = -constants.errno.ENOTCONN;
 const EAGAIN = -constants.errno.EAGAIN;
 const ECONNRESET = -constants.errno.ECONNRESET;
+const EINPROGRESS = -constants.errno.EINPROGRESS;
+const ENOBUFS = -constants.errno.ENOBUFS;
 const ENOPROTOOPT = -constants.errno.ENOPROTOOPT;
 const WAKE = Uint8Array.of(1);
 
@@ -56,14 +61,40 @@ interface End {
 
 const NO_LINGER: Linger = { on: false, seconds: 0 };
 
+/** A socket that is connected to the host in the place of where the guest connects to. It is a TCP socket of its own. */
+interface Outgoing {
+  readonly link: number;
+  readonly remote: SocketAddress;
+  /** The host's port. */
+  readonly to: SocketAddress;
+  resets: boolean;
+}
+
+export interface GuestSocketsOptions {
+  readonly listeners: readonly { readonly fd: number; readonly tls?: LentTls | undefined }[];
+  readonly connect: readonly AddressRule[];
+  readonly connector: LentConnector | undefined;
+  /** Called before a socket is connected to the host. */
+  readonly onConnect: (announced: Announced) => void;
+}
+
 export class GuestSockets extends ForwardingBackend {
+  readonly #options: GuestSocketsOptions;
+  readonly #ruleOf: (address: SocketAddress) => number;
+  /** Of connections that the guest makes. */
+  readonly #links: Links | undefined;
+  readonly #outgoing = new Map<number, Outgoing>();
   readonly #queues = new Map<number, Queue>();
   readonly #ends = new Map<number, End>();
   readonly #record = new Uint8Array(HANDED_BYTES);
 
-  constructor(inner: Backend, listeners: readonly { readonly fd: number; readonly tls?: LentTls | undefined }[]) {
+  constructor(inner: Backend, options: GuestSocketsOptions) {
     super(inner);
-    for (const { fd, tls } of listeners) {
+    this.#options = options;
+    const { connector } = options;
+    this.#links = connector === undefined ? undefined : new Links(connector.linkMemory);
+    this.#ruleOf = ruleFinder("connect", options.connect);
+    for (const { fd, tls } of options.listeners) {
       if (tls === undefined) continue;
       this.#queues.set(fd, { links: new Links(tls.linkMemory), address: tls.address, family: tls.family });
     }
@@ -87,7 +118,47 @@ export class GuestSockets extends ForwardingBackend {
     return { fd: end, address };
   }
 
+  override connect(fd: number, address: SocketAddress): number {
+    const before = this.#outgoing.get(fd);
+    if (before !== undefined) return this.inner.connect(fd, before.to);
+    const rule = this.#links === undefined ? -1 : this.#ruleOf(address);
+    const isWrapped = this.#options.connect[rule]?.tls !== undefined && this.inner.socketType(fd) === "stream";
+    return isWrapped ? this.#connectHost(fd, address, rule) : this.inner.connect(fd, address);
+  }
+
+  #connectHost(fd: number, address: SocketAddress, rule: number): number {
+    const { connector, onConnect } = this.#options;
+    const links = this.#links;
+    const family = this.inner.family(fd);
+    if (connector === undefined || links === undefined || typeof family === "number") return ENOTCONN;
+    const via = family === "IPv6" && connector.IPv6 !== undefined ? "IPv6" : "IPv4";
+    const own = via === "IPv6" ? "::1" : "127.0.0.1";
+    const host = family === "IPv6" && via === "IPv4" ? `::ffff:${own}` : own;
+    let local = this.inner.localAddress(fd);
+    if (typeof local !== "number" && local.port === 0) {
+      const failed = this.inner.bind(fd, { host, port: 0 });
+      if (failed < 0) return failed;
+      local = this.inner.localAddress(fd);
+    }
+    if (typeof local === "number") return local;
+    const link = links.make();
+    if (link < 0) return ENOBUFS;
+    const to = { host, port: connector[via] ?? 0 };
+    onConnect({ rule, address, fd, port: local.port ?? 0, via, link });
+    const result = this.inner.connect(fd, to);
+    const linger = this.inner.getLinger(fd);
+    const resets = typeof linger !== "number" && linger.on && linger.seconds === 0;
+    if (result === 0 || result === EINPROGRESS) this.#outgoing.set(fd, { link, remote: address, to, resets });
+    else links.close(link, false);
+    return result;
+  }
+
   override close(fd: number): number {
+    const outgoing = this.#outgoing.get(fd);
+    if (outgoing !== undefined) {
+      this.#outgoing.delete(fd);
+      this.#links?.close(outgoing.link, outgoing.resets);
+    }
     const end = this.#ends.get(fd);
     if (end !== undefined) {
       this.#ends.delete(fd);
@@ -97,6 +168,8 @@ export class GuestSockets extends ForwardingBackend {
   }
 
   override setLinger(fd: number, linger: Linger): number {
+    const outgoing = this.#outgoing.get(fd);
+    if (outgoing !== undefined) outgoing.resets = linger.on && linger.seconds === 0;
     const end = this.#ends.get(fd);
     if (end === undefined) return this.inner.setLinger(fd, linger);
     end.linger = linger;
@@ -117,7 +190,9 @@ export class GuestSockets extends ForwardingBackend {
 
   override remoteAddress(fd: number): SocketAddress | number {
     if (this.#queues.has(fd)) return ENOTCONN;
-    return this.#ends.get(fd)?.remote ?? this.inner.remoteAddress(fd);
+    const address = this.#ends.get(fd)?.remote ?? this.inner.remoteAddress(fd);
+    // As long as it has none, it is not connected.
+    return typeof address === "number" ? address : (this.#outgoing.get(fd)?.remote ?? address);
   }
 
   override listen(fd: number, backlog: number): number {

@@ -13,12 +13,10 @@ import type { LentTls } from "./guest-sockets.js";
 import { Handshakes, type Secured } from "./handshakes.js";
 import { HANDED_BYTES, Links, readHanded, writeHanded } from "./links.js";
 import { Material } from "./material.js";
+import { reset } from "./raw.js";
 import { ReadWatch } from "./read-watch.js";
 import { Relay } from "./relay.js";
-import type { TlsUse } from "./use.js";
-
-/** Connections in the queue: as many as the kernel takes without doubt. The others wait before their handshake. */
-const QUEUE_MAX = 128;
+import { QUEUE_MAX, type TlsUse } from "./use.js";
 
 /** Certificates of a grant, and what is to be done with them. */
 export class TlsSettings {
@@ -31,13 +29,7 @@ export class TlsSettings {
     this.field = field;
     this.grant = grant;
     const options = { honorCipherOrder: true, sessionIdContext: "wasyncore" };
-    this.material = new Material(field, grant, options, {
-      onReload: () => {
-        use.reloads++;
-        use.report(field, "reload", { message: "changed certificates are in use" });
-      },
-      onFailure: (error) => use.report(field, "reload-failed", error),
-    });
+    this.material = new Material(field, grant, options, use.materialHooks(field));
   }
 
   close(): void {
@@ -56,6 +48,7 @@ export class TlsListener {
   /** Secure, and not in the queue yet. */
   readonly #waiting: Secured[] = [];
   readonly #wakeUps: ReadWatch;
+  readonly #stopRoom: () => void;
   readonly #record = new Uint8Array(HANDED_BYTES);
   #settings: TlsSettings;
   #queueMax = QUEUE_MAX;
@@ -73,6 +66,7 @@ export class TlsListener {
     this.#queueFds = ends;
     this.#lent = { linkMemory: this.#links.memory, address: socket.localAddress(), family: socket.family };
     this.#wakeUps = new ReadWatch(backend, ends[0], this.#onTaken);
+    this.#stopRoom = use.onRoom(() => this.#acceptor?.check());
     this.#handshakes = new Handshakes(use, this.#onSecure, () => this.#acceptor?.check());
   }
 
@@ -92,7 +86,7 @@ export class TlsListener {
     this.#queueMax = Math.min(backlog, QUEUE_MAX);
     this.#wakeUps.set(true);
     this.#acceptor ??= new Acceptor(this.#backend, socket.fd, {
-      mayAccept: () => this.#queueLength + this.#waiting.length < this.#queueMax && this.#handshakes.hasRoom,
+      mayAccept: () => this.#mayAccept,
       onConnection: (fd, address) => this.#accepted(fd, address),
       onFailure: (code) => this.#use.report(this.#settings.field, "accept", { code, message: `accept: ${code}` }),
     });
@@ -107,6 +101,7 @@ export class TlsListener {
   close(): void {
     this.#settings.close();
     this.pause();
+    this.#stopRoom();
     this.#handshakes.close();
     for (const secured of this.#waiting.splice(0)) resetSecured(secured);
     // What nobody has accepted.
@@ -119,6 +114,12 @@ export class TlsListener {
     this.#wakeUps.close();
     this.#backend.close(host);
     this.#backend.close(guest);
+  }
+
+  /** The others wait in the kernel's backlog. */
+  get #mayAccept(): boolean {
+    const isBehind = this.#queueLength + this.#waiting.length >= this.#queueMax;
+    return !isBehind && this.#use.hasRoom && this.#handshakes.hasRoom;
   }
 
   get #queueLength(): number {
@@ -212,12 +213,6 @@ export class TlsListener {
 function resetSecured({ tls, raw }: Secured): void {
   reset(raw);
   tls.destroy();
-}
-
-/** A Unix socket cannot be reset: it is closed. */
-function reset(raw: Socket): void {
-  if (raw.remoteFamily === undefined) raw.destroy();
-  else raw.resetAndDestroy();
 }
 
 function ignore(): void {}

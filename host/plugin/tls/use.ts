@@ -6,6 +6,8 @@
 import { performance } from "node:perf_hooks";
 import type { SocketAddress } from "../../backend/backend.js";
 import type { PolicyEvent } from "../policy/account.js";
+import type { Limits } from "../policy/types.js";
+import type { MaterialHooks } from "./material.js";
 import type { Relay } from "./relay.js";
 import { RelayMemory } from "./relay-memory.js";
 
@@ -45,11 +47,15 @@ export interface TlsSnapshot {
   readonly heldBytes: number;
 }
 
+type TlsLimits = Pick<Limits, "maxConnections" | "maxHostBytes">;
+
 export interface TlsHooks {
   readonly onTls: (event: TlsEvent) => void;
   readonly onPolicyEvent: (event: PolicyEvent) => void;
 }
 
+/** Connections that wait to be accepted, of a listening socket. */
+export const QUEUE_MAX = 128;
 const EVENT_INTERVAL_MS = 1000;
 /** What a timer holds. */
 const TIMER_MAX_MS = 0x7fffffff;
@@ -64,15 +70,18 @@ export class TlsUse {
   failures = 0;
   reloads = 0;
   readonly #waiting: (() => void)[] = [];
+  readonly #checks = new Set<() => void>();
+  #relaysMax: number;
   readonly #byGuest = new Map<number, Relay>();
   readonly #plugin: string;
   readonly #hooks: TlsHooks;
   readonly #reports = new Map<string, { atMs: number; suppressed: number }>();
 
-  constructor(plugin: string, maxHostBytes: number, hooks: TlsHooks) {
+  constructor(plugin: string, limits: TlsLimits, hooks: TlsHooks) {
     this.#plugin = plugin;
     this.#hooks = hooks;
-    this.memory = new RelayMemory(maxHostBytes, (value) => {
+    this.#relaysMax = relaysMaxOf(limits);
+    this.memory = new RelayMemory(limits.maxHostBytes, (value) => {
       const count = this.#due("maxHostBytes");
       if (count > 0) hooks.onPolicyEvent({ plugin, limit: "maxHostBytes", value, count });
     });
@@ -85,7 +94,9 @@ export class TlsUse {
   }
 
   remove(relay: Relay, guestFd: number): void {
+    const hadRoom = this.hasRoom;
     this.relays.delete(relay);
+    if (!hadRoom) this.#tellRoom();
     // The number may be that of another connection by now.
     if (this.#byGuest.get(guestFd) === relay) this.#byGuest.delete(guestFd);
     if (this.relays.size > 0) return;
@@ -113,9 +124,36 @@ export class TlsUse {
     clearTimeout(timer);
   }
 
+  set limits(limits: TlsLimits) {
+    this.#relaysMax = relaysMaxOf(limits);
+    this.memory.limit = limits.maxHostBytes;
+    this.#tellRoom();
+  }
+
+  /** May there be one more connection? Those that a guest has closed are the host's until their peers have everything. */
+  get hasRoom(): boolean {
+    return this.relays.size < this.#relaysMax;
+  }
+
+  /** Calls `check` when there may be room again. @returns what ends that */
+  onRoom(check: () => void): () => void {
+    this.#checks.add(check);
+    return () => this.#checks.delete(check);
+  }
+
   get snapshot(): TlsSnapshot {
     const { handshaking, handshakes, failures, reloads, relays, memory } = this;
     return { handshaking, connections: relays.size, handshakes, failures, reloads, heldBytes: memory.held };
+  }
+
+  materialHooks(field: string): MaterialHooks {
+    return {
+      onReload: () => {
+        this.reloads++;
+        this.report(field, "reload", { message: "changed certificates are in use" });
+      },
+      onFailure: (error) => this.report(field, "reload-failed", error),
+    };
   }
 
   /** A handshake, or a connection to be made, has failed. */
@@ -135,6 +173,10 @@ export class TlsUse {
     });
   }
 
+  #tellRoom(): void {
+    for (const check of this.#checks) check();
+  }
+
   /** How many an event is to report now; 0 where there is to be none. */
   #due(key: string): number {
     const nowMs = performance.now();
@@ -146,4 +188,9 @@ export class TlsUse {
     this.#reports.set(key, { atMs: nowMs, suppressed: 0 });
     return 1 + (report?.suppressed ?? 0);
   }
+}
+
+/** What the guest has open, as many that it has closed, and a queue of those that it is to accept. */
+function relaysMaxOf({ maxConnections }: TlsLimits): number {
+  return 2 * maxConnections + QUEUE_MAX;
 }
