@@ -5,7 +5,7 @@
 
 import { readFileSync, statSync } from "node:fs";
 import { stat } from "node:fs/promises";
-import { constants } from "node:crypto";
+import { constants, X509Certificate } from "node:crypto";
 import { resolve } from "node:path";
 import { createSecureContext, type SecureContext, type SecureContextOptions } from "node:tls";
 import { PluginError } from "../errors.js";
@@ -115,6 +115,8 @@ export class Material {
     for (const [name, pem] of Object.entries(pems)) {
       try {
         createSecureContext({ [name]: pem });
+        // OpenSSL takes a text without any certificate for no authorities.
+        if (name === "ca") new X509Certificate(pem);
       } catch (error) {
         throw this.#error(`cannot use the ${this.#nameOf(name as keyof MaterialSources)}: ${messageOf(error)}`, error);
       }
