@@ -52,7 +52,11 @@ export class Listeners {
   }
 
   get addresses(): readonly ListenerSnapshot[] {
-    return this.#open.map(({ socket, name, tls }) => ({ name, address: socket.localAddress(), tls: tls !== undefined }));
+    return this.#open.map(({ socket, name, tls }) => ({
+      name,
+      address: socket.localAddress(),
+      tls: tls !== undefined,
+    }));
   }
 
   /**

@@ -348,13 +348,7 @@ export class Plugin {
     try {
       const compiled = await this.#code.compile(this.#policy);
       if (this.#stopped !== undefined || this.#current !== undefined) return;
-      const running = this.#launch(
-        this.#code.name,
-        compiled,
-        this.#policy,
-        this.#listeners.lend(),
-        this.#clients,
-      );
+      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend(), this.#clients);
       this.#current = running;
       await this.#waitUp(running);
     } catch (error) {

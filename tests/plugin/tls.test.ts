@@ -1,8 +1,8 @@
 /** TLS that the plugin host has in a guest's place: handshakes, ends, resets, limits, certificates, replacements. */
 
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect as connectTcp, type Socket } from "node:net";
 import { join } from "node:path";
 import { connect, type PeerCertificate } from "node:tls";
@@ -12,7 +12,16 @@ import { type PluginHost, PluginHost as Host, type PolicyInput } from "wasyncore
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { eventually } from "../support/descriptors.js";
 import { createHost, descriptors, portOf, threads, type Told, WAYS, type Way } from "./support.js";
-import { askSecurely, buildServer, copyOf, makeCertificate, pathOf, SERVER_TLS, temporary, TlsClient } from "./tls-support.js";
+import {
+  askSecurely,
+  buildServer,
+  copyOf,
+  makeCertificate,
+  pathOf,
+  SERVER_TLS,
+  temporary,
+  TlsClient,
+} from "./tls-support.js";
 
 const LISTEN = [{ address: "127.0.0.1:0", tls: SERVER_TLS }];
 let first: Uint8Array;
@@ -92,14 +101,13 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
   test("asks clients for certificates where its policy says so", async () => {
     const tls = { ...SERVER_TLS, ca: pathOf("ca"), requestCert: true };
     const { port, told } = await started(run, { listen: [{ address: "127.0.0.1:0", tls }] });
-    const { readFileSync } = await import("node:fs");
     const pair = (name: string) => ({ cert: readFileSync(pathOf(name)), key: readFileSync(pathOf(`${name}-key`)) });
     const client = await TlsClient.connect(port, pair("client"));
     expect(await client.ask("hello")).toBe("hello");
     for (const options of [pair("stranger"), {}]) {
       // With TLS 1.3 the client learns of the refusal after its own part of the handshake.
       const refused = await TlsClient.connect(port, options);
-      expect(await refused.closed).not.toBe("end");
+      expect(await refused.closed).toBe("ECONNRESET");
     }
     await told.until("tls");
   });
@@ -224,14 +232,11 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
   test("is read no faster than it reads", async () => {
     const { host, port } = await started(run, { limits: { bytesPerSecondIn: 100_000 } });
     const client = await TlsClient.connect(port);
-    let written = 0;
     client.socket.write("count\n");
-    while (client.socket.write(Buffer.alloc(65_536))) written += 65_536;
     for (let at = 0; at < 200; at++) client.socket.write(Buffer.alloc(65_536));
     await eventually(() => host.snapshot("guest").tls.heldBytes > 0, true);
     expect(host.snapshot("guest").tls.heldBytes).toBeLessThan(512 * 1024);
     expect(client.socket.writableLength).toBeGreaterThan(1_000_000);
-    expect(written).toBeGreaterThanOrEqual(0);
   });
 
   test("keeps others out while it has as many connections as it may", async () => {
@@ -380,23 +385,23 @@ describe("certificates", () => {
 
   test("that cannot be read or used at the start are an error that names the file", async () => {
     const directory = temporary();
+    const before = descriptors();
     const { host } = createHost();
     const start = (tls: object): Promise<string> =>
       host.start(first, { name: "guest", listen: [{ address: "127.0.0.1:0", tls: { ...SERVER_TLS, ...tls } }] });
     const failure = (message: string): unknown =>
       expect.objectContaining({ code: "ERR_PLUGIN_TLS", message: expect.stringContaining(message) as string });
-    const before = descriptors();
     await expect(start({ cert: join(directory, "none.pem") })).rejects.toThrow(failure(join(directory, "none.pem")));
     writeFileSync(join(directory, "junk.pem"), "junk");
     await expect(start({ key: join(directory, "junk.pem") })).rejects.toThrow(failure(join(directory, "junk.pem")));
     await expect(start({ key: pathOf("other-key") })).rejects.toThrow(failure("together"));
     await expect(start({ requestCert: true, ca: join(directory, "junk.pem") })).rejects.toThrow(failure("junk.pem"));
     expect(host.names).toEqual([]);
+    await host.close();
     await eventually(descriptors, before);
   });
 
   test("may be text", async () => {
-    const { readFileSync } = await import("node:fs");
     const tls = { cert: readFileSync(SERVER_TLS.cert, "utf8"), key: readFileSync(SERVER_TLS.key, "utf8") };
     const { port } = await started("shared", { listen: [{ address: "127.0.0.1:0", tls }] });
     expect(await askSecurely(port, "hello")).toBe("hello");
@@ -421,7 +426,6 @@ test("a Unix socket may have TLS", async () => {
 describe("from outside", () => {
   test("openssl s_client", async () => {
     const { port } = await started("isolated");
-    const { spawn } = await import("node:child_process");
     const process = spawn("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, "-CAfile", pathOf("ca"), "-quiet"]);
     let output = "";
     process.stdout.on("data", (data: Buffer) => (output += data.toString()));
@@ -432,9 +436,6 @@ describe("from outside", () => {
 
   test.skipIf(spawnSync("curl", ["--version"]).status !== 0)("curl, with the certificate's authority", async () => {
     const { port } = await started("shared");
-    const { spawn } = await import("node:child_process");
-    const url = `telnet://127.0.0.1:${port}`;
-    expect(url).toContain(String(port));
     const options = ["--http0.9", "-s", "--max-time", "10", "--cacert", pathOf("ca"), "-X", "bye\nx"];
     const process = spawn("curl", [...options, `https://localhost:${port}/`]);
     let output = "";

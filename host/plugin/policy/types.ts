@@ -208,9 +208,7 @@ export type ListenInput =
       readonly name?: string | undefined;
       /** Default 511. */
       readonly backlog?: number | undefined;
-      readonly tls?:
-        | (Pick<TlsGrant, "cert" | "key"> & Fields<Omit<TlsGrant, "cert" | "key">>)
-        | undefined;
+      readonly tls?: (Pick<TlsGrant, "cert" | "key"> & Fields<Omit<TlsGrant, "cert" | "key">>) | undefined;
     };
 
 /** "HOST::GUEST" or "HOST::GUEST:ro", or an object. `guest` is by default `host`, `readOnly` false. */

@@ -236,7 +236,8 @@ export class TlsConnector {
       giveUp();
       this.#use.failed(field, "connect", error, address);
     };
-    const closed = (): void => fail(Object.assign(new Error("the server closed the connection"), { code: "ECONNRESET" }));
+    const closed = (): void =>
+      fail(Object.assign(new Error("the server closed the connection"), { code: "ECONNRESET" }));
     const secure = (): void => {
       end();
       this.#use.handshakes++;

@@ -7,6 +7,7 @@ import { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { type SecureContext, TLSSocket } from "node:tls";
 import type { SocketAddress } from "../../backend/backend.js";
+import { reset } from "./raw.js";
 import type { TlsUse } from "./use.js";
 
 /** Unfinished handshakes of a listening socket. Each takes some 60 KiB. */
@@ -80,7 +81,7 @@ export class Handshakes {
       clearTimeout(timer);
       this.#use.handshaking--;
       this.#pending.delete(pending);
-      tls.off("error", fail).off("_tlsError", fail).off("close", closed).off("secure", secure);
+      tls.off("error", fail).off("_tlsError", fail).off("close", closed).off("end", closed).off("secure", secure);
     };
     const fail = (error: Error): void => {
       if (!this.#pending.has(pending)) return;
@@ -94,25 +95,32 @@ export class Handshakes {
     const closed = (): void => fail(coded("ECONNRESET", "the peer closed the connection before it was secure"));
     const secure = (): void => {
       const error = options.requestCert ? unverified(tls) : undefined;
-      if (error !== undefined) return fail(error);
+      if (error !== undefined) {
+        // With TLS 1.3 the client takes itself for accepted: an end would look like one that is meant.
+        reset(raw);
+        return fail(error);
+      }
       end();
       this.#use.handshakes++;
       this.#onSecure({ tls, raw, address });
       this.#onRoom();
     };
-    const timer = setTimeout(() => fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "TLS handshake timeout")), options.timeoutMs);
+    const timer = setTimeout(
+      () => fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "TLS handshake timeout")),
+      options.timeoutMs,
+    );
     timer.unref();
     const pending: Pending = { raw, sinceMs: performance.now(), fail };
     this.#pending.add(pending);
     this.#use.handshaking++;
-    tls.on("error", fail).on("_tlsError", fail).on("close", closed).on("secure", secure);
+    tls.on("error", fail).on("_tlsError", fail).on("close", closed).on("end", closed).on("secure", secure);
     tls.read(0);
   }
 
   close(): void {
     clearTimeout(this.#evicting);
     for (const { raw, fail } of [...this.#pending]) {
-      raw.resetAndDestroy();
+      reset(raw);
       fail(coded("ECONNABORTED", "the listening socket was closed"));
     }
   }
@@ -123,7 +131,7 @@ export class Handshakes {
     const limitMs = performance.now() - PATIENCE_MS;
     for (const { sinceMs, raw, fail } of [...this.#pending]) {
       if (sinceMs > limitMs) break;
-      raw.resetAndDestroy();
+      reset(raw);
       fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "too many unfinished handshakes"));
     }
     if (!this.hasRoom) return;

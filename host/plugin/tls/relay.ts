@@ -138,9 +138,7 @@ export class Relay implements Holder {
   #measure(): void {
     const { outer, inner, memory } = this.#options;
     const held =
-      this.#open === 0
-        ? 0
-        : outer.readableLength + outer.writableLength + inner.readableLength + inner.writableLength;
+      this.#open === 0 ? 0 : outer.readableLength + outer.writableLength + inner.readableLength + inner.writableLength;
     const before = this.#held;
     this.#held = held;
     if (held !== before) memory.change(held - before);

@@ -117,9 +117,12 @@ export class TlsUse {
       else relay.end();
     }
     if (this.relays.size === 0) return;
-    const timer = setTimeout(() => {
-      for (const relay of [...this.relays]) relay.end();
-    }, Math.min(Math.max(0, timeoutMs), TIMER_MAX_MS));
+    const timer = setTimeout(
+      () => {
+        for (const relay of [...this.relays]) relay.end();
+      },
+      Math.min(Math.max(0, timeoutMs), TIMER_MAX_MS),
+    );
     await new Promise<void>((resolve) => this.#waiting.push(resolve));
     clearTimeout(timer);
   }
