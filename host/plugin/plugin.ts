@@ -12,7 +12,7 @@ import { Listeners, type LentListeners } from "./listeners.js";
 import { Account, type PolicyEvent } from "./policy/account.js";
 import type { Policy } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
-import { type Announced, TlsClients } from "./tls/connector.js";
+import { type Announced, TlsClients, type TlsConnector } from "./tls/connector.js";
 import { type TlsEvent, TlsUse } from "./tls/use.js";
 import { countsOf, PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
 
@@ -38,6 +38,7 @@ export interface PluginHooks {
 interface Running {
   readonly run: Run;
   readonly accountMemory: SharedArrayBuffer;
+  readonly connector: TlsConnector | undefined;
   upAtMs: number;
 }
 
@@ -256,12 +257,9 @@ export class Plugin {
       connector?.close();
       throw error;
     }
-    const running: Running = { run, accountMemory, upAtMs: 0 };
+    const running: Running = { run, accountMemory, connector, upAtMs: 0 };
     this.#running.add(running);
-    void run.ended.then((ending) => {
-      connector?.close();
-      this.#ended(running, ending);
-    });
+    void run.ended.then((ending) => this.#ended(running, ending));
     return running;
   }
 
@@ -300,6 +298,7 @@ export class Plugin {
   #ended(running: Running, ending: PluginEnding): void {
     const wasUp = running.upAtMs > 0 || (ending.kind === "exit" && ending.code === 0);
     this.#running.delete(running);
+    running.connector?.close();
     this.#past.add({ ...countsOf(running.accountMemory, running.run.usage), memoryBytes: 0 });
     const isCurrent = running === this.#current;
     if (isCurrent || this.#stopped !== undefined) this.#lastEnding = ending;

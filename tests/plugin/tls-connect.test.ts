@@ -161,11 +161,12 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     const server = await serve({}, (socket) => void socket.resume());
     const rule = { host: "127.0.0.1", ports: server.port, tls: { ca: CA_PATH, servername: "localhost" } };
     const { host } = await started("127.0.0.1", server.port, { connect: [rule] });
-    await eventually(() => host.snapshot("guest").tls.connections, 1);
+    await eventually(() => [host.snapshot("guest").tls.connections, server.sockets.length], [1, 1]);
     const [socket] = server.sockets;
     const closed = new Promise((resolve) => socket?.once("close", resolve));
     await host.stop("guest", { timeoutMs: 0 });
     await closed;
+    expect(host.names).toEqual([]);
   });
 });
 
