@@ -312,6 +312,19 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     expect(await askSecurely(port, "hello")).toBe("hello");
   });
 
+  test("does not renegotiate: a client that wants to is reset, and nobody else notices", async () => {
+    const { host, port } = await started(run);
+    const neighbour = await TlsClient.connect(port);
+    for (let time = 0; time < 50; time++) {
+      const client = await TlsClient.connect(port, { maxVersion: "TLSv1.2" });
+      expect(await client.ask("hello")).toBe("hello");
+      client.socket.renegotiate({}, () => undefined);
+      expect(await client.closed).not.toBe("end");
+    }
+    expect(await neighbour.ask("hello")).toBe("hello");
+    await eventually(() => host.snapshot("guest").tls.connections, 1);
+  });
+
   test("that is down refuses connections", async () => {
     const { port, told } = await started(run, { restart: "never" });
     const client = await TlsClient.connect(port);

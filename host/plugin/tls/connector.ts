@@ -16,7 +16,7 @@ import type { AddressRule, Policy, TlsClientGrant } from "../policy/types.js";
 import { Acceptor } from "./acceptor.js";
 import { Links } from "./links.js";
 import { Material } from "./material.js";
-import { reset } from "./raw.js";
+import { destroyTls, reset } from "./raw.js";
 import { Relay } from "./relay.js";
 import type { TlsUse } from "./use.js";
 
@@ -226,8 +226,7 @@ export class TlsConnector {
     };
     const giveUp = (): void => {
       end();
-      outer.destroy();
-      raw.destroy();
+      destroyTls(outer, raw, false);
       reset(inner);
       this.#links.end(link);
     };
@@ -238,15 +237,17 @@ export class TlsConnector {
     };
     const closed = (): void =>
       fail(Object.assign(new Error("the server closed the connection"), { code: "ECONNRESET" }));
-    const secure = (): void => {
+    // Not while OpenSSL is reading.
+    const secure = (): void => void setImmediate(begin);
+    const begin = (): void => {
+      if (!this.#connecting.has(giveUp)) return;
       end();
       this.#use.handshakes++;
       const relay = new Relay({
-        ...{ outer, inner, memory: this.#use.memory },
+        ...{ outer, raw, inner, memory: this.#use.memory },
         isReset: () => this.#links.isReset(link),
         isClosed: () => this.#links.isClosed(link),
         setReset: () => this.#links.close(link, true),
-        resetOuter: () => reset(raw),
         resetInner: () => reset(inner),
         mayLinger: () => !this.#use.isEnding,
         onEnd: () => {

@@ -7,7 +7,7 @@ import { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import { type SecureContext, TLSSocket } from "node:tls";
 import type { SocketAddress } from "../../backend/backend.js";
-import { reset } from "./raw.js";
+import { destroyTls } from "./raw.js";
 import type { TlsUse } from "./use.js";
 
 /** Unfinished handshakes of a listening socket. Each takes some 60 KiB. */
@@ -31,9 +31,8 @@ export interface HandshakeOptions {
 }
 
 interface Pending {
-  readonly raw: Socket;
   readonly sinceMs: number;
-  readonly fail: (error: Error) => void;
+  readonly fail: (error: Error, resets?: boolean) => void;
 }
 
 /** node:tls has this on every TLSSocket, and uses it for `tls.Server`; its types do not mention it. */
@@ -81,47 +80,48 @@ export class Handshakes {
       clearTimeout(timer);
       this.#use.handshaking--;
       this.#pending.delete(pending);
-      tls.off("error", fail).off("_tlsError", fail).off("close", closed).off("end", closed).off("secure", secure);
+      tls.off("error", failed).off("_tlsError", failed).off("close", closed).off("end", closed).off("secure", secure);
     };
-    const fail = (error: Error): void => {
+    const fail = (error: Error, resets = false): void => {
       if (!this.#pending.has(pending)) return;
       end();
       // It may report more errors.
       tls.on("error", () => undefined);
-      tls.destroy();
+      destroyTls(tls, raw, resets);
       this.#use.failed(options.field, "handshake", error, address);
       this.#onRoom();
     };
+    const failed = (error: Error): void => fail(error);
     const closed = (): void => fail(coded("ECONNRESET", "the peer closed the connection before it was secure"));
     const secure = (): void => {
       const error = options.requestCert ? unverified(tls) : undefined;
-      if (error !== undefined) {
-        // With TLS 1.3 the client takes itself for accepted: an end would look like one that is meant.
-        reset(raw);
-        return fail(error);
-      }
-      end();
-      this.#use.handshakes++;
-      this.#onSecure({ tls, raw, address });
-      this.#onRoom();
+      // With TLS 1.3 the client takes itself for accepted: an end would look like one that is meant.
+      if (error !== undefined) return fail(error, true);
+      // OpenSSL is reading.
+      setImmediate(() => {
+        if (!this.#pending.has(pending)) return;
+        end();
+        this.#use.handshakes++;
+        this.#onSecure({ tls, raw, address });
+        this.#onRoom();
+      });
     };
     const timer = setTimeout(
       () => fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "TLS handshake timeout")),
       options.timeoutMs,
     );
     timer.unref();
-    const pending: Pending = { raw, sinceMs: performance.now(), fail };
+    const pending: Pending = { sinceMs: performance.now(), fail };
     this.#pending.add(pending);
     this.#use.handshaking++;
-    tls.on("error", fail).on("_tlsError", fail).on("close", closed).on("end", closed).on("secure", secure);
+    tls.on("error", failed).on("_tlsError", failed).on("close", closed).on("end", closed).on("secure", secure);
     tls.read(0);
   }
 
   close(): void {
     clearTimeout(this.#evicting);
-    for (const { raw, fail } of [...this.#pending]) {
-      reset(raw);
-      fail(coded("ECONNABORTED", "the listening socket was closed"));
+    for (const { fail } of [...this.#pending]) {
+      fail(coded("ECONNABORTED", "the listening socket was closed"), true);
     }
   }
 
@@ -129,10 +129,9 @@ export class Handshakes {
   readonly #evict = (): void => {
     this.#evicting = undefined;
     const limitMs = performance.now() - PATIENCE_MS;
-    for (const { sinceMs, raw, fail } of [...this.#pending]) {
+    for (const { sinceMs, fail } of [...this.#pending]) {
       if (sinceMs > limitMs) break;
-      reset(raw);
-      fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "too many unfinished handshakes"));
+      fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "too many unfinished handshakes"), true);
     }
     if (!this.hasRoom) return;
     this.#onRoom();

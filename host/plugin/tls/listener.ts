@@ -13,7 +13,7 @@ import type { LentTls } from "./guest-sockets.js";
 import { Handshakes, type Secured } from "./handshakes.js";
 import { HANDED_BYTES, Links, readHanded, writeHanded } from "./links.js";
 import { Material } from "./material.js";
-import { reset } from "./raw.js";
+import { destroyTls } from "./raw.js";
 import { ReadWatch } from "./read-watch.js";
 import { Relay } from "./relay.js";
 import { QUEUE_MAX, type TlsUse } from "./use.js";
@@ -192,12 +192,12 @@ export class TlsListener {
     this.#queued++;
     const relay = new Relay({
       outer: tls,
+      raw,
       inner,
       memory: this.#use.memory,
       isReset: () => this.#links.isReset(link),
       setReset: () => this.#links.close(link, true),
       isClosed: () => this.#links.isClosed(link),
-      resetOuter: () => reset(raw),
       resetInner: () => this.#links.resetByPeer(link),
       mayLinger: () => !this.#use.isEnding,
       onEnd: () => {
@@ -211,8 +211,7 @@ export class TlsListener {
 }
 
 function resetSecured({ tls, raw }: Secured): void {
-  reset(raw);
-  tls.destroy();
+  destroyTls(tls, raw, true);
 }
 
 function ignore(): void {}

@@ -6,6 +6,7 @@
 import type { Socket } from "node:net";
 import { performance } from "node:perf_hooks";
 import type { TLSSocket } from "node:tls";
+import { destroyTls } from "./raw.js";
 import type { Holder, RelayMemory } from "./relay-memory.js";
 
 /** How long a peer that does not read is waited for, once the guest has closed the connection. */
@@ -24,8 +25,8 @@ export interface RelayOptions {
   readonly setReset: () => void;
   /** The guest's end was closed, and not only shut down for writing. */
   readonly isClosed: () => boolean;
-  /** Closes the connection outside in such a way that the peer finds it reset. */
-  readonly resetOuter: () => void;
+  /** The connection beneath {@link outer}. */
+  readonly raw: Socket;
   /** The same for the guest. */
   readonly resetInner: () => void;
   /** May the peer's own end be waited for? */
@@ -86,10 +87,9 @@ export class Relay implements Holder {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    const { outer, inner, resetOuter, resetInner } = this.#options;
-    resetOuter();
+    const { outer, raw, inner, resetInner } = this.#options;
+    destroyTls(outer, raw, true);
     resetInner();
-    outer.destroy();
     inner.destroy();
   }
 
@@ -110,8 +110,8 @@ export class Relay implements Holder {
   }
 
   #pass(from: Socket, data: Buffer, to: Socket): void {
-    if (to === this.#options.inner && this.#guestIsGone) return;
-    if (!to.writable) return;
+    const isDropped = this.#isOver || (to === this.#options.inner && this.#guestIsGone);
+    if (isDropped || !to.writable) return;
     const hasRoom = to.write(data, this.#progress);
     this.#measure();
     if (this.#options.memory.isFull) {
@@ -168,11 +168,11 @@ export class Relay implements Holder {
   }
 
   readonly #finish = (): void => {
-    const { outer } = this.#options;
-    if (!outer.writableFinished) return;
+    const { outer, raw } = this.#options;
+    if (this.#isOver || !outer.writableFinished) return;
     clearTimeout(this.#timer);
     this.#isOver = true;
-    outer.destroy();
+    destroyTls(outer, raw, false);
   };
 
   readonly #outerFailed = (): void => this.reset();
