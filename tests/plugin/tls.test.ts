@@ -42,7 +42,7 @@ beforeAll(async () => {
   const socket = connect({ port: portOf(host, "guest"), host: "127.0.0.1", rejectUnauthorized: false });
   await once(socket, "secureConnect");
   socket.destroy();
-}, BUILD_TIMEOUT_MS);
+}, 2 * BUILD_TIMEOUT_MS);
 
 /** A host with one plugin, named "guest". */
 async function started(
