@@ -95,8 +95,9 @@ export class Handshakes {
     const closed = (): void => fail(coded("ECONNRESET", "the peer closed the connection before it was secure"));
     const secure = (): void => {
       const error = options.requestCert ? unverified(tls) : undefined;
-      // With TLS 1.3 the client takes itself for accepted: an end would look like one that is meant.
-      if (error !== undefined) return fail(error, true);
+      if (error !== undefined) return fail(error);
+      // A peer that ends now has ended a connection, and not its handshake.
+      tls.off("end", closed);
       // OpenSSL is reading.
       setImmediate(() => {
         if (!this.#pending.has(pending)) return;

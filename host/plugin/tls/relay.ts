@@ -53,10 +53,8 @@ export class Relay implements Holder {
     outer.on("error", this.#outerFailed).on("_tlsError", this.#outerFailed);
     inner.on("error", this.#innerFailed);
     for (const side of [outer, inner]) side.on("close", this.#onClose);
-    outer.on("end", () => {
-      if (this.#guestIsGone) this.#finish();
-      else if (inner.writable) inner.end();
-    });
+    outer.on("end", this.#outerEnded);
+    if (outer.readableEnded) this.#outerEnded();
     inner.on("end", this.#innerEnded);
     outer.on("drain", this.#resumeInner);
     inner.on("drain", this.#resumeOuter);
@@ -143,6 +141,11 @@ export class Relay implements Holder {
     this.#held = held;
     if (held !== before) memory.change(held - before);
   }
+
+  readonly #outerEnded = (): void => {
+    if (this.#guestIsGone) this.#finish();
+    else if (this.#options.inner.writable) this.#options.inner.end();
+  };
 
   readonly #innerEnded = (): void => {
     const { outer, isReset, isClosed } = this.#options;
