@@ -81,7 +81,9 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     expect(host.snapshot("guest")).toMatchObject({ accepted: 1, bytesIn: 6, bytesOut: 6, tls: { heldBytes: 0 } });
     await host.close();
     expect(await told.ending()).toEqual({ kind: "stopped", isGraceful: true });
-    await eventually(() => ({ descriptors: descriptors(), threads: threads() }), before);
+    // Those of the connections before this test may have been closed since.
+    const isMore = (): boolean => descriptors().length > before.descriptors.length || threads() > before.threads;
+    await eventually(isMore, false);
   });
 
   test("is told of the end of a peer that ends at once", async () => {
@@ -325,7 +327,7 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     expect(await askSecurely(port, "hello")).toBe("hello");
   });
 
-  test("does not renegotiate: a client that wants to is reset, and nobody else notices", async () => {
+  test("does not renegotiate: a client that wants to is refused, and nobody else notices", async () => {
     const { host, port } = await started(run);
     const neighbour = await TlsClient.connect(port);
     for (let time = 0; time < 50; time++) {
