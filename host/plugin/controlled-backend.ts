@@ -162,9 +162,15 @@ export class Controlled {
   }
 }
 
-/** Makes close(2) of the connections that are open reset them. For a supervisor, when the run has ended. */
-export function resetConnections(backend: Backend, control: Control): void {
-  for (const fd of control.openConnections()) backend.setLinger(fd, { on: true, seconds: 0 });
+/**
+ * Makes close(2) of the connections that are open reset them. For a supervisor, when the run has ended.
+ * @param onReset called for each, before it is closed
+ */
+export function resetConnections(backend: Backend, control: Control, onReset?: (fd: number) => void): void {
+  for (const fd of control.openConnections()) {
+    backend.setLinger(fd, { on: true, seconds: 0 });
+    onReset?.(fd);
+  }
 }
 
 /** Every member of a backend as a property, so that some can be replaced. */

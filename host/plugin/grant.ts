@@ -12,10 +12,13 @@ import { Controlled, forwarding } from "./controlled-backend.js";
 import { LineSplitter } from "./lines.js";
 import type { OutputStream } from "./run.js";
 // One by one: a thread does not load the schema.
+import type { LentListeners } from "./listeners.js";
 import { Account, type PolicyEvent } from "./policy/account.js";
 import { guardBackend } from "./policy/guard.js";
 import { processOptions } from "./policy/process-options.js";
 import type { Policy } from "./policy/types.js";
+import type { Announced, LentConnector } from "./tls/connector.js";
+import { GuestSockets } from "./tls/guest-sockets.js";
 
 /** Can be sent to a thread. The descriptors are lent: the supervisor closes them when the run has ended. */
 export interface Grant {
@@ -24,10 +27,12 @@ export interface Grant {
   readonly program: string;
   /** With the addresses of its names. */
   readonly policy: Policy;
-  readonly listeners: readonly { readonly fd: number; readonly name: string | undefined }[];
+  readonly listeners: LentListeners;
   /** A descriptor of the null device for each standard stream, in place of one that is not granted. */
   readonly nullFds: readonly [stdin: number, stdout: number, stderr: number];
   readonly accountMemory: SharedArrayBuffer;
+  /** Where rules of its policy have TLS. */
+  readonly connector: LentConnector | undefined;
 }
 
 export interface GrantedHooks {
@@ -36,6 +41,7 @@ export interface GrantedHooks {
   readonly onUp: () => void;
   readonly onDrained: () => void;
   readonly onPolicyEvent: (event: PolicyEvent) => void;
+  readonly onConnect: (announced: Announced) => void;
   readonly onLine: (stream: OutputStream, line: string) => void;
 }
 
@@ -49,7 +55,14 @@ export interface Granted {
 
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
-export function createGranted(backend: Backend, grant: Grant, control: Control, hooks: GrantedHooks): Granted {
+/** The sockets whose TLS the host has are the guest's without it. */
+function withoutTls(backend: Backend, grant: Grant, { onConnect }: GrantedHooks): Backend {
+  const { listeners, connector, policy } = grant;
+  if (connector === undefined && !listeners.some(({ tls }) => tls !== undefined)) return backend;
+  return new GuestSockets(backend, { listeners, connect: policy.connect, connector, onConnect });
+}
+
+export function createGranted(system: Backend, grant: Grant, control: Control, hooks: GrantedHooks): Granted {
   const { policy, nullFds } = grant;
   const outputs = new Map<number, (data: Uint8Array) => void>();
   const splitters: LineSplitter[] = [];
@@ -80,6 +93,7 @@ export function createGranted(backend: Backend, grant: Grant, control: Control, 
     onEvent: hooks.onPolicyEvent,
     memory: grant.accountMemory,
   });
+  const backend = withoutTls(system, grant, hooks);
   const listeners = new Set(grant.listeners.map(({ fd }) => fd));
   const { commandFd, onWait, onUp, onDrained } = hooks;
   const controlled = new Controlled(backend, {

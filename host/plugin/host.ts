@@ -24,6 +24,7 @@ import type { Policy, PolicyInput } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
 import { SharedRun, SharedThread } from "./shared.js";
 import type { PluginSnapshot } from "./snapshot.js";
+import type { TlsEvent } from "./tls/use.js";
 
 /** Between two looks at the CPU time of threads. */
 const CHECK_MS = 20;
@@ -43,6 +44,8 @@ export interface PluginHostEvents {
   replaced: [event: { readonly plugin: string }];
   /** A call of it was refused by its policy, or it was above a limit. At most once a second for each limit. */
   limit: [event: PolicyEvent];
+  /** Handshakes that have failed, certificates that were reloaded: see {@link TlsEvent}. At most once a second for each kind. */
+  tls: [event: TlsEvent];
   /** It has written a line to a stream that its policy grants as "lines". */
   line: [event: { readonly plugin: string; readonly stream: OutputStream; readonly line: string }];
 }
@@ -100,6 +103,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       onDown: (ending) => this.#tell("down", { plugin: name, ending }),
       onReplaced: () => this.#tell("replaced", { plugin: name }),
       onPolicyEvent: (event) => this.#tell("limit", event),
+      onTls: (event) => this.#tell("tls", event),
       onLine: (stream, line) => this.#tell("line", { plugin: name, stream, line }),
       launch: (compiled, grant, hooks) => this.#launch(compiled, grant, hooks),
     });
@@ -250,9 +254,6 @@ function stopTimeoutOf(options: unknown): number | undefined {
 /** Fields that a policy has, and that are not served yet. @throws PolicyError */
 function checkServed(policy: Policy): Policy {
   const problems: PolicyProblem[] = [];
-  for (const [index, { tls }] of policy.listen.entries()) {
-    if (tls !== undefined) problems.push({ field: `listen[${index}].tls`, message: "is not served: leave it out" });
-  }
   if (policy.run === "shared" && policy.stdio.stdin === "inherit") {
     problems.push({
       field: "stdio.stdin",

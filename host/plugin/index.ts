@@ -16,3 +16,4 @@ export { parsePolicy } from "./policy/schema.js";
 export type * from "./policy/types.js";
 export type { OutputStream, PluginEnding } from "./run.js";
 export type { PluginSnapshot, PluginState } from "./snapshot.js";
+export type { TlsEvent, TlsSnapshot } from "./tls/use.js";

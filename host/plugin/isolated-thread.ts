@@ -11,6 +11,7 @@ import { createGranted, type Grant } from "./grant.js";
 import { Instance } from "./instance.js";
 import type { PolicyEvent } from "./policy/account.js";
 import type { OutputStream } from "./run.js";
+import type { Announced } from "./tls/connector.js";
 import { threadNumber } from "./thread-cpu.js";
 
 /** What a thread is started with. */
@@ -30,6 +31,7 @@ export type IsolatedMessage =
   | { readonly kind: "trap"; readonly message: string; readonly frames: readonly GuestFrame[]; readonly cpuNs: number }
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "policy"; readonly event: PolicyEvent }
+  | { readonly kind: "connect"; readonly announced: Announced }
   | { readonly kind: "line"; readonly stream: OutputStream; readonly line: string; readonly bytes: number };
 
 const FOREVER_NS = (1n << 63n) - 1n;
@@ -50,6 +52,7 @@ export function runIsolated({ module, start, grant, controlMemory, commandFd }: 
     onUp: () => post({ kind: "up" }),
     onDrained: () => post({ kind: "drained" }),
     onPolicyEvent: (event) => post({ kind: "policy", event }),
+    onConnect: (announced) => post({ kind: "connect", announced }),
     onLine: (stream, line) => {
       const bytes = 2 * line.length + 64;
       if (control.postLines(bytes)) post({ kind: "line", stream, line, bytes });

@@ -168,6 +168,9 @@ export class IsolatedRun implements Run {
       case "policy":
         this.#hooks.onPolicyEvent(message.event);
         break;
+      case "connect":
+        this.#hooks.onConnect(message.announced);
+        break;
       case "line":
         this.#control.linesSeen(message.bytes);
         this.#hooks.onLine(message.stream, message.line);
@@ -188,7 +191,7 @@ export class IsolatedRun implements Run {
     this.#isOver = true;
     const ending = (this.#ending ??= { kind: "failed", error: new Error("its thread has ended") });
     const isGraceful = ending.kind === "exit" || (ending.kind === "stopped" && ending.isGraceful);
-    if (!isGraceful) resetConnections(this.#backend, this.#control);
+    if (!isGraceful) resetConnections(this.#backend, this.#control, this.#hooks.onReset);
     this.#closePipe();
     // When the other listeners of this event have released what the thread has left.
     queueMicrotask(() => {

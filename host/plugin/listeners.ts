@@ -9,9 +9,16 @@ import type { Backend, SocketAddress } from "../backend/backend.js";
 import { addressText, openListener } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
 import type { ListenGrant } from "./policy/types.js";
+import type { LentTls } from "./tls/guest-sockets.js";
+import { TlsListener, TlsSettings } from "./tls/listener.js";
+import type { TlsUse } from "./tls/use.js";
 
-/** What a run is lent. */
-export type LentListeners = readonly { readonly fd: number; readonly name: string | undefined }[];
+/** What a run is lent. With TLS it is not the socket itself, but the queue of connections after their handshake. */
+export type LentListeners = readonly {
+  readonly fd: number;
+  readonly name: string | undefined;
+  readonly tls?: LentTls | undefined;
+}[];
 
 interface Open {
   readonly key: string;
@@ -20,6 +27,8 @@ interface Open {
   /** The file of a Unix socket, which is removed with it: if it is still the same one. */
   readonly path: string | undefined;
   readonly file: Stats | undefined;
+  readonly backlog: number;
+  readonly tls: { readonly listener: TlsListener; readonly settings: TlsSettings } | undefined;
 }
 
 /** A listening socket, as a snapshot shows it. */
@@ -27,26 +36,34 @@ export interface ListenerSnapshot {
   readonly name: string | undefined;
   /** The address that it has got: with the port, where 0 was requested. */
   readonly address: SocketAddress;
+  /** Does the host terminate TLS on it? */
+  readonly tls: boolean;
 }
 
 /** @internal */
 export class Listeners {
   readonly #backend: Backend;
+  readonly #use: TlsUse;
   #open: readonly Open[] = [];
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, use: TlsUse) {
     this.#backend = backend;
+    this.#use = use;
   }
 
   get addresses(): readonly ListenerSnapshot[] {
-    return this.#open.map(({ socket, name }) => ({ name, address: socket.localAddress() }));
+    return this.#open.map(({ socket, name, tls }) => ({
+      name,
+      address: socket.localAddress(),
+      tls: tls !== undefined,
+    }));
   }
 
   /**
    * Opens those that are not open yet, and keeps those with the same address.
    * @returns what makes them the plugin's, or closes those that were opened. `commit` returns what closes those that the plugin
    *   does not have any more: to be called when no run has them.
-   * @throws OSError: EADDRINUSE, EACCES, ...; then nothing has changed
+   * @throws OSError: EADDRINUSE, EACCES, ...; PluginError ERR_PLUGIN_TLS; then nothing has changed
    */
   prepare(grants: readonly ListenGrant[]): {
     commit: () => () => void;
@@ -56,23 +73,37 @@ export class Listeners {
     const kept = [...this.#open];
     const opened: Open[] = [];
     const next: Open[] = [];
+    /** TLS that a socket has in the place of what it had before. */
+    const changed: (() => void)[] = [];
+    const obsolete: TlsListener[] = [];
     const rollBack = (): void => {
       for (const each of opened) close(each);
+      for (const undo of changed) undo();
     };
     try {
-      for (const { address, name, backlog } of grants) {
+      for (const [number, { address, name, backlog, tls: grant }] of grants.entries()) {
         const key = addressText(address);
         // Port 0 is kept by what was requested, and can be named by what it has become.
         const index = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
         const [before] = index < 0 ? [] : kept.splice(index, 1);
+        const settings = grant === undefined ? undefined : new TlsSettings(`listen[${number}].tls`, grant, this.#use);
+        if (settings !== undefined) changed.push(() => settings.close());
         const socket = before?.socket ?? openListener(address, this.#backend);
         const isFile = address.path !== undefined && !address.path.startsWith("\0");
         // The working directory may change before the file is removed.
         const path = isFile ? resolve(address.path) : undefined;
         const file = before?.file ?? (path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false }));
-        const each = { key, socket, name, path, file };
-        if (before === undefined) opened.push(each);
-        next.push(each);
+        const plain: Open = { key, socket, name, path, file, backlog, tls: undefined };
+        if (before === undefined) opened.push(plain);
+        let listener = settings === undefined ? undefined : before?.tls?.listener;
+        if (settings !== undefined && listener === undefined) {
+          const made = new TlsListener(this.#backend, socket, settings, this.#use);
+          changed.push(() => made.close());
+          listener = made;
+        } else if (before?.tls !== undefined && listener === undefined) {
+          obsolete.push(before.tls.listener);
+        }
+        next.push(settings === undefined || listener === undefined ? plain : { ...plain, tls: { settings, listener } });
         socket.listen(backlog);
       }
     } catch (error) {
@@ -84,8 +115,11 @@ export class Listeners {
       lend: () => lent(next),
       commit: () => {
         this.#open = next;
+        for (const each of obsolete) each.pause();
+        for (const { tls, socket, backlog } of next) tls?.listener.open(socket, tls.settings, backlog);
         return () => {
           for (const each of kept) close(each);
+          for (const each of obsolete) each.close();
         };
       },
     };
@@ -103,10 +137,11 @@ export class Listeners {
 }
 
 function lent(open: readonly Open[]): LentListeners {
-  return open.map(({ socket, name }) => ({ fd: socket.fd, name }));
+  return open.map(({ socket, name, tls }) => ({ fd: socket.fd, name, ...tls?.listener.lent }));
 }
 
-function close({ socket, path, file }: Open): void {
+function close({ socket, path, file, tls }: Open): void {
+  tls?.listener.close();
   socket.close();
   if (path === undefined || file === undefined) return;
   // Somebody may have put another file there, or another directory on the way.

@@ -12,6 +12,8 @@ import { Listeners, type LentListeners } from "./listeners.js";
 import { Account, type PolicyEvent } from "./policy/account.js";
 import type { Policy } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
+import { type Announced, TlsClients, type TlsConnector } from "./tls/connector.js";
+import { type TlsEvent, TlsUse } from "./tls/use.js";
 import { countsOf, PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
 
 /** A run comes up, which takes milliseconds, or has failed. A policy limits its CPU time meanwhile. */
@@ -27,6 +29,7 @@ export interface PluginHooks {
   readonly onDown: (ending: PluginEnding) => void;
   readonly onReplaced: () => void;
   readonly onPolicyEvent: (event: PolicyEvent) => void;
+  readonly onTls: (event: TlsEvent) => void;
   readonly onLine: (stream: OutputStream, line: string) => void;
   /** Starts a run. */
   readonly launch: (code: CompiledCode, grant: Grant, hooks: RunHooks) => Run;
@@ -35,6 +38,7 @@ export interface PluginHooks {
 interface Running {
   readonly run: Run;
   readonly accountMemory: SharedArrayBuffer;
+  readonly connector: TlsConnector | undefined;
   upAtMs: number;
 }
 
@@ -42,7 +46,10 @@ export class Plugin {
   readonly name: string;
   readonly #hooks: PluginHooks;
   readonly #nullFds: Grant["nullFds"];
+  readonly #backend: Backend;
   readonly #listeners: Listeners;
+  readonly #tls: TlsUse;
+  #clients: TlsClients | undefined;
   readonly #past = new PastCounts();
   /** The current one, and those that drain. */
   readonly #running = new Set<Running>();
@@ -61,6 +68,7 @@ export class Plugin {
   /** Has a restart become due during a replacement? */
   #restartIsDue = false;
   #stopped: Promise<void> | undefined;
+  #stopAtMs = Infinity;
 
   constructor(
     name: string,
@@ -74,8 +82,10 @@ export class Plugin {
     this.#code = code;
     this.#policy = policy;
     this.#nullFds = nullFds;
+    this.#backend = backend;
     this.#hooks = hooks;
-    this.#listeners = new Listeners(backend);
+    this.#tls = new TlsUse(name, policy.limits, hooks);
+    this.#listeners = new Listeners(backend, this.#tls);
   }
 
   get policy(): Policy {
@@ -90,14 +100,15 @@ export class Plugin {
   async start(): Promise<void> {
     const compiled = await this.#code.compile(this.#policy);
     this.#checkStopped();
-    this.#listeners.prepare(this.#policy.listen).commit();
+    const clients = (this.#clients = new TlsClients(this.#policy, this.#tls));
     try {
-      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend());
+      this.#listeners.prepare(this.#policy.listen).commit();
+      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend(), clients);
       this.#current = running;
       await this.#waitUp(running);
     } catch (error) {
       this.#state = "down";
-      this.#listeners.close();
+      this.#release();
       throw error;
     }
     this.#armLifetime();
@@ -110,17 +121,20 @@ export class Plugin {
     try {
       const compiled = await code.compile(policy);
       this.#checkStopped();
-      const listeners = this.#listeners.prepare(policy.listen);
+      const clients = new TlsClients(policy, this.#tls);
       let running: Running;
+      let listeners: ReturnType<Listeners["prepare"]> | undefined;
       try {
-        running = this.#launch(code.name, compiled, policy, listeners.lend());
+        listeners = this.#listeners.prepare(policy.listen);
+        running = this.#launch(code.name, compiled, policy, listeners.lend(), clients);
         await this.#waitUp(running);
         // A command that has done its work is no replacement for one that serves.
         if (!this.#running.has(running)) {
           throw new PluginError("ERR_PLUGIN_START", `${this.name} was not replaced: the new module has exited already`);
         }
       } catch (error) {
-        listeners.rollBack();
+        listeners?.rollBack();
+        clients.close();
         throw error;
       }
       const old = this.#current;
@@ -128,6 +142,9 @@ export class Plugin {
       clearTimeout(this.#restartTimer);
       this.#code = code;
       this.#policy = policy;
+      this.#clients?.close();
+      this.#clients = clients;
+      this.#tls.limits = policy.limits;
       this.#current = running;
       this.#state = "running";
       this.#armLifetime();
@@ -170,15 +187,20 @@ export class Plugin {
       this.#state = "stopping";
       this.#stopped = this.#stop();
     }
+    this.#stopAtMs = Math.min(this.#stopAtMs, performance.now() + timeoutMs);
     for (const running of this.#running) this.#drain(running, timeoutMs);
     return this.#stopped;
   }
 
   snapshot(): PluginSnapshot {
     const counts = [...this.#running].map(({ run, accountMemory }) => countsOf(accountMemory, run.usage));
+    const tls = this.#tls.snapshot;
+    const past = this.#past.with(counts);
     const upAtMs = this.#state === "running" ? this.#current?.upAtMs : undefined;
     return {
-      ...this.#past.with(counts),
+      ...past,
+      hostBytes: past.hostBytes + tls.heldBytes,
+      tls,
       name: this.name,
       run: this.#policy.run,
       state: this.#state,
@@ -195,10 +217,26 @@ export class Plugin {
     clearTimeout(this.#lifetimeTimer);
     while (this.#running.size > 0) await Promise.all([...this.#running].map(({ run }) => run.ended));
     this.#state = "down";
-    this.#listeners.close();
+    this.#release();
+    // What it has sent to its last peers.
+    await this.#tls.end(this.#stopAtMs - performance.now());
   }
 
-  #launch(program: string, code: CompiledCode, policy: Policy, lent: LentListeners): Running {
+  /** No run is to follow. */
+  #release(): void {
+    this.#listeners.close();
+    this.#clients?.close();
+  }
+
+  /** @throws OSError where there is no descriptor for what it needs */
+  #launch(
+    program: string,
+    code: CompiledCode,
+    policy: Policy,
+    lent: LentListeners,
+    clients: TlsClients | undefined,
+  ): Running {
+    const connector = clients?.connector(this.#backend);
     const accountMemory = new SharedArrayBuffer(Account.BYTES);
     const grant: Grant = {
       plugin: this.name,
@@ -207,9 +245,19 @@ export class Plugin {
       listeners: lent,
       nullFds: this.#nullFds,
       accountMemory,
+      connector: connector?.lent,
     };
-    const run = this.#hooks.launch(code, grant, this.#hooks);
-    const running: Running = { run, accountMemory, upAtMs: 0 };
+    const { onPolicyEvent, onLine } = this.#hooks;
+    const onReset = (fd: number): void => this.#tls.reset(fd);
+    const onConnect = (announced: Announced): void => connector?.announce(announced);
+    let run: Run;
+    try {
+      run = this.#hooks.launch(code, grant, { onPolicyEvent, onLine, onReset, onConnect });
+    } catch (error) {
+      connector?.close();
+      throw error;
+    }
+    const running: Running = { run, accountMemory, connector, upAtMs: 0 };
     this.#running.add(running);
     void run.ended.then((ending) => this.#ended(running, ending));
     return running;
@@ -250,6 +298,7 @@ export class Plugin {
   #ended(running: Running, ending: PluginEnding): void {
     const wasUp = running.upAtMs > 0 || (ending.kind === "exit" && ending.code === 0);
     this.#running.delete(running);
+    running.connector?.close();
     this.#past.add({ ...countsOf(running.accountMemory, running.run.usage), memoryBytes: 0 });
     const isCurrent = running === this.#current;
     if (isCurrent || this.#stopped !== undefined) this.#lastEnding = ending;
@@ -273,7 +322,7 @@ export class Plugin {
       this.#state = "down";
       clearTimeout(this.#lifetimeTimer);
       // Whoever connects is refused, instead of waiting for a plugin that does not come back.
-      this.#listeners.close();
+      this.#release();
       return this.#hooks.onDown(ending);
     }
     const delayMs = Math.min(
@@ -298,7 +347,7 @@ export class Plugin {
     try {
       const compiled = await this.#code.compile(this.#policy);
       if (this.#stopped !== undefined || this.#current !== undefined) return;
-      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend());
+      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend(), this.#clients);
       this.#current = running;
       await this.#waitUp(running);
     } catch (error) {

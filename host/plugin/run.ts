@@ -1,6 +1,7 @@
 /** Owns what a run of a plugin is to its supervisor, whichever way it runs. Types, and nothing else. */
 
 import type { GuestTrap } from "../guest/run.js";
+import type { Announced } from "./tls/connector.js";
 import type { LimitName, PolicyEvent } from "./policy/account.js";
 
 /** A standard stream that a plugin writes to. */
@@ -23,6 +24,10 @@ export type PluginEnding =
 export interface RunHooks {
   readonly onPolicyEvent: (event: PolicyEvent) => void;
   readonly onLine: (stream: OutputStream, line: string) => void;
+  /** A connection to be made by a rule with TLS. */
+  readonly onConnect: (announced: Announced) => void;
+  /** The run has ended without closing this connection, which is about to be reset. */
+  readonly onReset: (fd: number) => void;
 }
 
 /** What a run uses. @internal */

@@ -4,6 +4,7 @@ import type { ListenerSnapshot } from "./listeners.js";
 import { Account, type AccountSnapshot } from "./policy/account.js";
 import type { Policy } from "./policy/types.js";
 import type { PluginEnding, RunUsage } from "./run.js";
+import type { TlsSnapshot } from "./tls/use.js";
 
 /**
  * "starting": its first wait is to come. "running": it serves. "waiting": it has ended, and is started again after a delay.
@@ -28,6 +29,8 @@ export interface PluginSnapshot extends AccountSnapshot {
   readonly memoryBytes: number;
   /** How often it has waited. */
   readonly turns: number;
+  /** Of the TLS that the host has in its place. */
+  readonly tls: TlsSnapshot;
   /** How its last run ended; undefined while none has. */
   readonly lastEnding: PluginEnding | undefined;
 }

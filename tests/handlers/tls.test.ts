@@ -292,6 +292,30 @@ describe.each(TLS_MODES)("$name", (mode) => {
     expect(map.stats().timersNow).toBe(0);
   });
 
+  test("what is sent in a listener of node:tls arrives, though the channel is closed there", async () => {
+    const map = newMap();
+    const got: string[] = [];
+    const port = await nodeServer((socket) => {
+      socket.on("data", (data) => got.push(String(data)));
+      socket.on("end", () => got.push("end"));
+    });
+    const sender = new Sender(undefined, map);
+    sender.createSocket();
+    sender.connect({ host: "127.0.0.1", port });
+    wrapTls(sender, { ...clientOptions, minVersion: "TLSv1.3" });
+    await run(mode, map, () => sender.tls !== undefined);
+    const left: number[] = [];
+    sender.tls?.once("session", () => {
+      for (const part of ["one ", "two ", "three"]) sender.send(Buffer.from(part));
+      left.push(sender.outBufferLength);
+      sender.close();
+    });
+    const timer = map.callEvery(1, () => {});
+    await run(mode, map, () => got.at(-1) === "end");
+    timer.cancel();
+    expect([got.slice(0, -1).join(""), left]).toEqual(["one two three", [0]]);
+  });
+
   test("a silent connection has no session of node:tls: one that is listening to nobody costs nothing", async () => {
     const map = newMap();
     const [server, chats] = chatServer(map);

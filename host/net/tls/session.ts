@@ -42,8 +42,9 @@ export class TlsSession {
   /** Has node:tls as much plaintext as it may hold? Then it says when it has encrypted it. */
   #isFull = false;
   #isDestroyed = false;
-  /** Was {@link room} refused because OpenSSL was reading? */
-  #wasRefused = false;
+  /** Plaintext that was written while OpenSSL was reading: it is encrypted in the next tick. */
+  #deferred: Uint8Array[] = [];
+  #deferredLength = 0;
 
   /** @param host the peer's name, for the check of its certificate where there is no `servername` */
   constructor(transport: Transport, options: WrapTlsOptions, host: string | undefined, owner: SessionOwner) {
@@ -86,8 +87,7 @@ export class TlsSession {
   /** How many bytes {@link write} takes now. */
   get room(): number {
     if (!this.isSecure || this.#isFull || this.failure !== undefined) return 0;
-    if (this.#transport.isReceiving) return this.#refuse();
-    return Math.max(0, PENDING_BYTES_MAX - this.socket.writableLength);
+    return Math.max(0, PENDING_BYTES_MAX - this.socket.writableLength - this.#deferredLength);
   }
 
   /** Is there plaintext that is not encrypted yet? */
@@ -112,6 +112,8 @@ export class TlsSession {
 
   /** Encrypts; `data` has at most {@link room} bytes. It may be changed afterwards. */
   write(data: Uint8Array): void {
+    // A listener of "session", say, runs within a call of SSL_read: a record from there would break the session.
+    if (this.#transport.isReceiving || this.#deferredLength > 0) return this.#defer(data);
     // What waits for an earlier write to be completed is not encrypted before that.
     const bytes = this.isWriting ? new Uint8Array(data) : data;
     if (!this.socket.write(bytes)) this.#isFull = true;
@@ -121,8 +123,8 @@ export class TlsSession {
   end(): void {
     const { socket } = this;
     if (socket.destroyed || socket.writableEnded) return;
-    // A listener of "session", say, runs within a call of SSL_read: close_notify from there would break the session.
     if (this.#transport.isReceiving) return process.nextTick(() => this.end());
+    this.#writeDeferred();
     this.#transport.beforeEnd(socket);
     socket.end();
   }
@@ -137,16 +139,25 @@ export class TlsSession {
     return this.failure !== undefined || this.#isDestroyed;
   }
 
-  /** No room until OpenSSL has read; its owner asks again then. */
-  #refuse(): 0 {
-    if (!this.#wasRefused) {
-      this.#wasRefused = true;
+  #defer(data: Uint8Array): void {
+    if (this.#deferredLength === 0) {
       process.nextTick(() => {
-        this.#wasRefused = false;
+        this.#writeDeferred();
         if (!this.#isOver) this.#owner.sessionChanged();
       });
     }
-    return 0;
+    this.#deferred.push(new Uint8Array(data));
+    this.#deferredLength += data.length;
+  }
+
+  #writeDeferred(): void {
+    const deferred = this.#deferred;
+    if (deferred.length === 0) return;
+    this.#deferred = [];
+    this.#deferredLength = 0;
+    const { socket } = this;
+    if (socket.destroyed || socket.writableEnded) return;
+    for (const data of deferred) if (!socket.write(data)) this.#isFull = true;
   }
 
   #takeFirst(maxBytes: number): Uint8Array {

@@ -74,6 +74,16 @@ class RuleSet {
   }
 }
 
+/** Which of the rules allows an address: the first that does; -1 where none does. For addresses in the form that was compared. */
+export function ruleFinder(field: string, rules: readonly AddressRule[]): (address: SocketAddress) => number {
+  const sets = rules.map((rule) => new RuleSet(field, [rule]));
+  return (address) => {
+    if (address.path !== undefined) return sets.findIndex((set) => set.hasPath(address.path));
+    const numeric = parseAddress(address.host);
+    return numeric === undefined ? -1 : sets.findIndex((set) => set.has(numeric, address.port));
+  };
+}
+
 function networksOf(field: string, rule: AddressRule): readonly Network[] | "any" {
   const { host = "", addresses } = rule;
   if (host === "*") return "any";

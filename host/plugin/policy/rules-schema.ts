@@ -16,6 +16,7 @@ import {
 } from "./address-text.js";
 import { boolean, fields, listOf, plainString, readBy, string, wholeNumber } from "./fields.js";
 import { isUnspecified, parseAddress } from "./ip.js";
+import { tlsOfClient, tlsOfServer } from "./tls-schema.js";
 import type { AddressRule, DirGrant, HostRule, ListenGrant } from "./types.js";
 
 const BACKLOG = 511;
@@ -30,23 +31,32 @@ const never = v.optional(v.undefined("must be left out"));
 const isObject = (value: unknown): value is object => typeof value === "object" && value !== null;
 const hasPath = (value: unknown): boolean => isObject(value) && "path" in value && value.path !== undefined;
 
-const ruleOfHost = readBy(
-  fields(
-    { host: string, ports: v.unknown(), addresses: v.optional(listOf(string, "a list of addresses")), path: never },
-    RULE,
-  ),
-  ({ host, ports, addresses }) => hostRule(host, ports, addresses),
-);
+const hostFields = {
+  host: string,
+  ports: v.unknown(),
+  addresses: v.optional(listOf(string, "a list of addresses")),
+  path: never,
+};
+const ruleOfHost = readBy(fields(hostFields, RULE), ({ host, ports, addresses }) => hostRule(host, ports, addresses));
+const ruleOfHostWithTls = readBy(fields({ ...hostFields, tls: v.optional(tlsOfClient) }, RULE), (input) => {
+  const rule = hostRule(input.host, input.ports, input.addresses);
+  return rule instanceof Problem || input.tls === undefined ? rule : { ...rule, tls: input.tls };
+});
 const ruleOfPath = readBy(fields({ path: string, host: never, ports: never, addresses: never }, RULE), ({ path }) =>
   pathRule(path),
 );
-const anyRule = v.lazy((value) => {
-  if (typeof value === "string") return readBy(string, ruleOfText);
-  return hasPath(value) ? ruleOfPath : ruleOfHost;
-});
+const ruleWith = (ofHost: v.GenericSchema<unknown, AddressRule>) =>
+  v.lazy((value) => {
+    if (typeof value === "string") return readBy(string, ruleOfText);
+    return hasPath(value) ? ruleOfPath : ofHost;
+  });
+const anyRule = ruleWith(ruleOfHost as v.GenericSchema<unknown, AddressRule>);
 
-/** Where connections go: a host or a Unix socket. */
-export const destination = readBy(anyRule, (rule) => problemOfDestination(rule) ?? rule);
+/** Where connections go: a host, with TLS or without, or a Unix socket. */
+export const destination = readBy(
+  ruleWith(ruleOfHostWithTls as v.GenericSchema<unknown, AddressRule>),
+  (rule) => problemOfDestination(rule) ?? rule,
+);
 
 /** Where a socket is bound. */
 export const binding = readBy(anyRule, (rule): AddressRule | Problem => rule);
@@ -86,34 +96,13 @@ const listenerName = v.pipe(
   v.regex(LISTENER_NAME, "must be 1 to 255 printable ASCII characters without a colon"),
 );
 
-const tls = fields(
-  {
-    cert: plainString,
-    key: plainString,
-    alpn: v.optional(
-      listOf(
-        v.pipe(
-          string,
-          v.check((name) => {
-            const length = Buffer.byteLength(name);
-            return length > 0 && length < 256;
-          }, "must be the name of a protocol, of 1 to 255 bytes"),
-        ),
-        "a list of protocol names",
-      ),
-      [],
-    ),
-  },
-  "an object with cert and key",
-);
-
 const listenObject = v.pipe(
   fields(
     {
       address: listenAddress,
       name: v.optional(listenerName),
       backlog: v.optional(wholeNumber(1, BACKLOG_MAX, ""), BACKLOG),
-      tls: v.optional(tls),
+      tls: v.optional(tlsOfServer),
     },
     "an address, NAME=ADDRESS, or an object with an address",
   ),

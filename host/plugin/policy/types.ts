@@ -24,6 +24,8 @@ export interface HostRule {
   readonly ports: readonly PortRange[];
   /** For a name: its numeric addresses. Absent until the host has looked them up; what is written here is not looked up. */
   readonly addresses?: readonly string[] | undefined;
+  /** Only in `connect`: the host makes TLS of what is connected to by this rule. */
+  readonly tls?: TlsClientGrant | undefined;
   readonly path?: undefined;
 }
 
@@ -33,6 +35,7 @@ export interface PathRule {
   readonly host?: undefined;
   readonly ports?: undefined;
   readonly addresses?: undefined;
+  readonly tls?: undefined;
 }
 
 export type AddressRule = HostRule | PathRule;
@@ -45,6 +48,29 @@ export interface TlsGrant {
   readonly key: string;
   /** Protocols for ALPN, the preferred one first. */
   readonly alpn: readonly string[];
+  /** Path of a PEM file with the authorities of clients' certificates, or the PEM text itself. Default: the well-known ones. */
+  readonly ca: string | undefined;
+  /** Is a client without a certificate that `ca` has signed refused? */
+  readonly requestCert: boolean;
+  /** Time for a handshake. */
+  readonly handshakeTimeoutMs: number;
+}
+
+/** TLS that the host puts on connections that the guest makes: the guest reads and writes plain text. */
+export interface TlsClientGrant {
+  /** Path of a PEM file with the authorities of the server's certificate, or the PEM text itself. Default: the well-known ones. */
+  readonly ca: string | undefined;
+  /** The name that the server's certificate has to be for, and that is sent to it (SNI). Default: the host of the rule. */
+  readonly servername: string | undefined;
+  /** Protocols for ALPN, the preferred one first. */
+  readonly alpn: readonly string[];
+  /** Is a server refused whose certificate is not trusted? */
+  readonly rejectUnauthorized: boolean;
+  /** The plugin's own certificate, where the server asks for one: path of a PEM file, or the PEM text itself. */
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  /** Time to connect and for the handshake. */
+  readonly handshakeTimeoutMs: number;
 }
 
 /** A listening socket that the host opens and hands over as a descriptor, from 3 on in the order of the list. */
@@ -150,6 +176,9 @@ export interface Policy {
   readonly stopTimeoutMs: number;
 }
 
+/** The same fields, none of which has to be there. */
+type Fields<T> = { readonly [F in keyof T]?: T[F] | undefined };
+
 /** 80, "80", "8000-8099", "80,443", "*", or a list of these. */
 export type PortsInput = number | string | PortRange | readonly (number | string | PortRange)[];
 
@@ -159,7 +188,13 @@ export type PortsInput = number | string | PortRange | readonly (number | string
  */
 export type AddressRuleInput =
   | string
-  | { readonly host: string; readonly ports: PortsInput; readonly addresses?: readonly string[] | undefined }
+  | {
+      readonly host: string;
+      readonly ports: PortsInput;
+      readonly addresses?: readonly string[] | undefined;
+      /** Only in `connect`. */
+      readonly tls?: Fields<TlsClientGrant> | undefined;
+    }
   | { readonly path: string };
 
 /** "HOST:PORT", "[IPV6]:PORT", a path with a slash in it, "@abstract"; or the same as an object. */
@@ -173,13 +208,7 @@ export type ListenInput =
       readonly name?: string | undefined;
       /** Default 511. */
       readonly backlog?: number | undefined;
-      readonly tls?:
-        | {
-            readonly cert: string;
-            readonly key: string;
-            readonly alpn?: readonly string[] | undefined;
-          }
-        | undefined;
+      readonly tls?: (Pick<TlsGrant, "cert" | "key"> & Fields<Omit<TlsGrant, "cert" | "key">>) | undefined;
     };
 
 /** "HOST::GUEST" or "HOST::GUEST:ro", or an object. `guest` is by default `host`, `readOnly` false. */

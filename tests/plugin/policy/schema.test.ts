@@ -90,7 +90,7 @@ test("text and objects say the same", () => {
       address: { host: "127.0.0.1", port: 443 },
       name: "tls",
       backlog: 10,
-      tls: { cert: "/c", key: "/k", alpn: ["h2"] },
+      tls: { cert: "/c", key: "/k", alpn: ["h2"], ca: undefined, requestCert: false, handshakeTimeoutMs: 10_000 },
     },
     { address: { host: "127.0.0.1", port: 81 }, name: undefined, backlog: 511, tls: undefined },
     { address: { path: "/run/x" }, name: undefined, backlog: 511, tls: undefined },

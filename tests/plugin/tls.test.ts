@@ -1,0 +1,474 @@
+/** TLS that the plugin host has in a guest's place: handshakes, ends, resets, limits, certificates, replacements. */
+
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { connect as connectTcp, type Socket } from "node:net";
+import { join } from "node:path";
+import { connect, type PeerCertificate } from "node:tls";
+import { setTimeout as pause } from "node:timers/promises";
+import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { type PluginHost, PluginHost as Host, type PolicyInput } from "wasyncore/plugin";
+import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
+import { eventually } from "../support/descriptors.js";
+import { createHost, descriptors, portOf, threads, type Told, WAYS, type Way } from "./support.js";
+import {
+  askSecurely,
+  buildServer,
+  copyOf,
+  makeCertificate,
+  pathOf,
+  SERVER_TLS,
+  temporary,
+  TlsClient,
+} from "./tls-support.js";
+
+const LISTEN = [{ address: "127.0.0.1:0", tls: SERVER_TLS }];
+let first: Uint8Array;
+let second: Uint8Array;
+let command: Uint8Array;
+let knowing: Uint8Array;
+
+beforeAll(async () => {
+  [first, second, command, knowing] = await Promise.all([
+    buildServer("first"),
+    buildServer("second"),
+    buildServer("third", true),
+    buildServer("fourth", false, true),
+  ]);
+  // Node keeps some descriptors from the first thread, and the first connection with TLS, on.
+  await using host = new Host();
+  await host.start(first, { name: "guest", listen: LISTEN });
+  const socket = connect({ port: portOf(host, "guest"), host: "127.0.0.1", rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.destroy();
+  await closed;
+}, 2 * BUILD_TIMEOUT_MS);
+
+/** A host with one plugin, named "guest". */
+async function started(
+  run: Way,
+  policy: PolicyInput = {},
+  module = first,
+): Promise<{ host: PluginHost; told: Told; port: number }> {
+  const made = createHost();
+  await made.host.start(module, { name: "guest", run, listen: LISTEN, ...policy });
+  return { ...made, port: portOf(made.host, "guest") };
+}
+
+/** A TCP connection, destroyed when the test ends. */
+async function tcp(port: number): Promise<Socket> {
+  const socket = connectTcp({ port, host: "127.0.0.1" });
+  socket.on("error", () => undefined);
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  return socket;
+}
+
+describe.each(WAYS)("a plugin that runs %s", (run) => {
+  test("speaks plain text, and its peers TLS; nothing is left", async () => {
+    const before = { descriptors: descriptors(), threads: threads() };
+    const { host, port, told } = await started(run);
+    const client = await TlsClient.connect(port);
+    expect(await client.ask("hello")).toBe("hello");
+    expect(host.snapshot("guest")).toMatchObject({
+      listeners: [{ address: { host: "127.0.0.1", port }, tls: true }],
+      tls: { handshakes: 1, connections: 1, handshaking: 0, failures: 0 },
+    });
+    expect(await client.end()).toBe("end");
+    await eventually(() => host.snapshot("guest").tls.connections, 0);
+    expect(host.snapshot("guest")).toMatchObject({ accepted: 1, bytesIn: 6, bytesOut: 6, tls: { heldBytes: 0 } });
+    await host.close();
+    expect(await told.ending()).toEqual({ kind: "stopped", isGraceful: true });
+    // Those of the connections before this test may have been closed since.
+    const isMore = (): boolean => descriptors().length > before.descriptors.length || threads() > before.threads;
+    await eventually(isMore, false);
+  });
+
+  test("is told of the end of a peer that ends at once", async () => {
+    const { host, port } = await started(run);
+    for (let time = 0; time < 20; time++) {
+      const client = await TlsClient.connect(port);
+      expect(await client.end()).toBe("end");
+    }
+    await eventually(() => host.snapshot("guest").tls, { ...host.snapshot("guest").tls, connections: 0 });
+    expect(host.snapshot("guest").tls).toMatchObject({ handshakes: 20, failures: 0 });
+  });
+
+  test("sees the addresses of the connection outside", async () => {
+    const { port } = await started(run, { connect: ["192.0.2.1:1"] }, knowing);
+    const client = await TlsClient.connect(port);
+    expect(await client.ask("peer")).toBe(`0 ${client.socket.localPort} 0 ${port}`);
+  });
+
+  test("has the protocol that was agreed on, and refuses others", async () => {
+    const tls = { ...SERVER_TLS, alpn: ["two", "one"] };
+    const { host, port, told } = await started(run, { listen: [{ address: "127.0.0.1:0", tls }] });
+    const client = await TlsClient.connect(port, { ALPNProtocols: ["one", "two"] });
+    expect(client.socket.alpnProtocol).toBe("two");
+    await expect(TlsClient.connect(port, { ALPNProtocols: ["three"] })).rejects.toThrow();
+    expect(await told.until("tls")).toMatchObject({ plugin: "guest", field: "listen[0].tls", kind: "handshake" });
+    expect(host.snapshot("guest").tls).toMatchObject({ handshakes: 1, failures: 1 });
+  });
+
+  test("asks clients for certificates where its policy says so", async () => {
+    const tls = { ...SERVER_TLS, ca: pathOf("ca"), requestCert: true };
+    const { host, port } = await started(run, { listen: [{ address: "127.0.0.1:0", tls }] });
+    const pair = (name: string) => ({ cert: readFileSync(pathOf(name)), key: readFileSync(pathOf(`${name}-key`)) });
+    const client = await TlsClient.connect(port, pair("client"));
+    expect(await client.ask("hello")).toBe("hello");
+    for (const options of [pair("stranger"), {}]) {
+      // With TLS 1.3 the client learns of the refusal after its own part of the handshake.
+      const refused = await TlsClient.connect(port, { ...options, allowHalfOpen: false } as object);
+      expect(await refused.ask("hello")).toBe("");
+      await refused.closed;
+    }
+    expect(host.snapshot("guest")).toMatchObject({ accepted: 1, tls: { handshakes: 1, failures: 2 } });
+  });
+
+  test("ends its half, and goes on receiving until the peer ends", async () => {
+    const { host, port, told } = await started(run, { stdio: "lines" });
+    const client = await TlsClient.connect(port);
+    client.socket.write("half\n");
+    expect(await client.line()).toBe("half");
+    if (!client.socket.readableEnded) await once(client.socket, "end");
+    client.socket.end("rest");
+    expect(await client.closed).toBe("end");
+    expect((await told.until("line"))["line"]).toBe("close rest");
+    await eventually(() => host.snapshot("guest").tls.connections, 0);
+  });
+
+  test("is told of the peer's end, and answers after it", async () => {
+    const { port } = await started(run);
+    const client = await TlsClient.connect(port);
+    client.socket.end(`count\n${"x".repeat(300_000)}`);
+    expect(await client.line()).toBe("300000");
+    expect(await client.closed).toBe("end");
+  });
+
+  test("closes, and its peer gets everything and close_notify", async () => {
+    const { host, port } = await started(run);
+    const client = await TlsClient.connect(port, { allowHalfOpen: false } as object);
+    expect(await client.ask("bye")).toBe("bye");
+    expect(await client.closed).toBe("end");
+    await eventually(() => host.snapshot("guest").tls.connections, 0);
+  });
+
+  test("is not told of handshakes that fail, and serves others meanwhile", async () => {
+    const { host, port, told } = await started(run);
+    const silent = await tcp(port);
+    const garbage = await tcp(port);
+    garbage.write("GET / HTTP/1.1\r\n\r\n");
+    await once(garbage, "close");
+    expect(await told.until("tls")).toMatchObject({ kind: "handshake", code: "ERR_SSL_HTTP_REQUEST", count: 1 });
+    expect(await askSecurely(port, "hello")).toBe("hello");
+    expect(host.snapshot("guest")).toMatchObject({ accepted: 1, tls: { failures: 1, handshaking: 1 } });
+    silent.destroy();
+    await eventually(() => host.snapshot("guest").tls, {
+      ...host.snapshot("guest").tls,
+      ...{ failures: 2, handshaking: 0 },
+    });
+  });
+
+  test("does not wait for 1,000 peers that never finish their handshake", async () => {
+    const tls = { ...SERVER_TLS, handshakeTimeoutMs: 2000 };
+    const { host, port } = await started(run, { listen: [{ address: "127.0.0.1:0", tls }] });
+    const before = descriptors().length;
+    const silent = await Promise.all(Array.from({ length: 1000 }, () => tcp(port)));
+    expect(await askSecurely(port, "hello")).toBe("hello");
+    expect(host.snapshot("guest").tls.handshaking).toBeLessThanOrEqual(256);
+    await Promise.all(silent.map((socket) => (socket.closed ? undefined : once(socket, "close"))));
+    await eventually(() => host.snapshot("guest").tls.handshaking, 0);
+    expect(host.snapshot("guest").tls.failures).toBe(1000);
+    await eventually(() => descriptors().length <= before, true);
+  });
+
+  test("that traps resets its connections, which is no end to their peers", async () => {
+    const { host, port, told } = await started(run, { restart: { minDelayMs: 0, maxDelayMs: 0 } });
+    const clients = await Promise.all(Array.from({ length: 20 }, () => TlsClient.connect(port)));
+    for (const client of clients) expect(await client.ask("hello")).toBe("hello");
+    clients[0]?.socket.write("trap\n");
+    expect(await Promise.all(clients.map(({ closed }) => closed))).toEqual(clients.map(() => "ECONNRESET"));
+    await told.until("up", 2);
+    expect(await askSecurely(port, "hello")).toBe("hello");
+    await eventually(() => host.snapshot("guest").tls.connections, 0);
+  });
+
+  test("is told of a reset", async () => {
+    const { port, told } = await started(run, { stdio: "lines" });
+    const raw = await tcp(port);
+    const client = await TlsClient.connect(port, { socket: raw });
+    expect(await client.ask("hello")).toBe("hello");
+    raw.resetAndDestroy();
+    expect((await told.until("line"))["line"]).toMatch(/^(?:error ECONNRESET|close )$/);
+  });
+
+  test("that is ended at the end of its time resets its connections", async () => {
+    const { host, port } = await started(run);
+    const client = await TlsClient.connect(port);
+    await client.ask("hello");
+    await host.stop("guest", { timeoutMs: 1 });
+    expect(await client.closed).toBe("ECONNRESET");
+  });
+
+  test("is stopped gracefully: what it has sent arrives before", async () => {
+    const { host, port } = await started(run);
+    const client = await TlsClient.connect(port);
+    client.socket.pause();
+    client.socket.write("flood\nbye\n");
+    await eventually(() => host.snapshot("guest").bytesOut > 100_000, true);
+    const stopped = host.stop("guest", { timeoutMs: 60_000 });
+    let length = 0;
+    client.socket.on("data", (data: Buffer) => (length += data.length));
+    client.socket.resume();
+    client.socket.on("end", () => client.socket.end());
+    expect(await client.closed).toBe("end");
+    expect(length).toBe(10 * 2 ** 20 + 4);
+    await stopped;
+  });
+
+  test("sends no faster than its peer reads, and the host holds little", async () => {
+    const { host, port } = await started(run);
+    const client = await TlsClient.connect(port);
+    client.socket.pause();
+    client.socket.write("flood\nbye\n");
+    await eventually(() => host.snapshot("guest").tls.heldBytes > 0, true);
+    await pause(200);
+    expect(host.snapshot("guest").tls.heldBytes).toBeLessThan(512 * 1024);
+    expect(host.snapshot("guest").hostBytes).toBeGreaterThan(host.snapshot("guest").tls.heldBytes);
+    let length = 0;
+    client.socket.on("data", (data: Buffer) => (length += data.length));
+    client.socket.resume();
+    await once(client.socket, "end");
+    expect(length).toBe(10 * 2 ** 20 + 4);
+  });
+
+  test("is read no faster than it reads", async () => {
+    const { host, port } = await started(run, { limits: { bytesPerSecondIn: 100_000 } });
+    const client = await TlsClient.connect(port);
+    client.socket.write("count\n");
+    for (let at = 0; at < 200; at++) client.socket.write(Buffer.alloc(65_536));
+    await eventually(() => host.snapshot("guest").tls.heldBytes > 0, true);
+    expect(host.snapshot("guest").tls.heldBytes).toBeLessThan(512 * 1024);
+    expect(client.socket.writableLength).toBeGreaterThan(1_000_000);
+  });
+
+  test("keeps others out while it has as many connections as it may", async () => {
+    const { host, port } = await started(run, { limits: { maxConnections: 2 } });
+    const [one, two] = [await TlsClient.connect(port), await TlsClient.connect(port)];
+    expect([await one.ask("a"), await two.ask("b")]).toEqual(["a", "b"]);
+    const third = await TlsClient.connect(port);
+    third.socket.write("c\n");
+    await eventually(() => host.snapshot("guest").refused.maxConnections !== undefined, true);
+    expect(host.snapshot("guest").accepted).toBe(2);
+    await one.end();
+    expect(await third.line()).toBe("c");
+  });
+
+  test("is replaced under load without a refused handshake", async () => {
+    const { host, port } = await started(run, { stopTimeoutMs: 60_000 });
+    const old = await TlsClient.connect(port);
+    expect(await old.ask("who")).toBe("first");
+    const answers = new Map<string, number>();
+    let isOver = false;
+    const ask = async (): Promise<void> => {
+      while (!isOver) {
+        const answer = await askSecurely(port, "who");
+        answers.set(answer, (answers.get(answer) ?? 0) + 1);
+      }
+    };
+    const asking = Promise.all(Array.from({ length: 4 }, ask));
+    for (let time = 0; time < 3; time++) {
+      await host.replace("guest", second);
+      await host.replace("guest", first);
+    }
+    await host.replace("guest", second);
+    isOver = true;
+    await asking;
+    expect([...answers.keys()].filter((answer) => answer !== "first" && answer !== "second")).toEqual([]);
+    expect(await askSecurely(port, "who")).toBe("second");
+    expect(await old.ask("who")).toBe("first");
+    await old.end();
+  });
+
+  test("gets TLS, other certificates, and none, by being replaced", async () => {
+    const { host, told } = createHost();
+    const directory = temporary();
+    await host.start(first, { name: "guest", run, listen: ["127.0.0.1:0"], stopTimeoutMs: 0 });
+    const port = portOf(host, "guest");
+    const address = `127.0.0.1:${port}`;
+    const policy = { run, stopTimeoutMs: 0 } as const;
+    await host.replace("guest", second, { ...policy, listen: [{ address, tls: SERVER_TLS }] });
+    expect(await askSecurely(port, "who")).toBe("second");
+    const other = makeCertificate(directory, "other");
+    await host.replace("guest", first, { ...policy, listen: [{ address, tls: other }] });
+    const client = await TlsClient.connect(port, { rejectUnauthorized: false });
+    expect(nameIn(client.socket.getPeerCertificate())).toBe("other");
+    await client.end();
+    const broken = { ...policy, listen: [{ address, tls: { ...other, key: SERVER_TLS.key } }] };
+    await expect(host.replace("guest", second, broken)).rejects.toMatchObject({ code: "ERR_PLUGIN_TLS" });
+    const still = await TlsClient.connect(port, { rejectUnauthorized: false });
+    expect(await still.ask("who")).toBe("first");
+    await still.end();
+    await host.replace("guest", second, { ...policy, listen: [address] });
+    await told.until("exit", 3);
+    const plain = await tcp(port);
+    plain.write("who\n");
+    expect(String((await once(plain, "data"))[0])).toBe("second\n");
+  });
+
+  test("that exits ends its connections in order, and is started again on the same socket", async () => {
+    const { port, told } = await started(run, { restart: { when: "always", minDelayMs: 0, maxDelayMs: 0 } });
+    const client = await TlsClient.connect(port, { allowHalfOpen: false } as object);
+    client.socket.write("exit\n");
+    expect(await client.closed).toBe("end");
+    await told.until("up", 2);
+    expect(await askSecurely(port, "hello")).toBe("hello");
+  });
+
+  test("does not renegotiate: a client that wants to is refused, and nobody else notices", async () => {
+    const { host, port } = await started(run);
+    const neighbour = await TlsClient.connect(port);
+    for (let time = 0; time < 50; time++) {
+      const client = await TlsClient.connect(port, { maxVersion: "TLSv1.2", allowHalfOpen: false } as object);
+      expect(await client.ask("hello")).toBe("hello");
+      client.socket.renegotiate({}, () => undefined);
+      expect(await client.closed).not.toBe("end");
+    }
+    expect(await neighbour.ask("hello")).toBe("hello");
+    await eventually(() => host.snapshot("guest").tls.connections, 1);
+  });
+
+  test("that is down refuses connections", async () => {
+    const { port, told } = await started(run, { restart: "never" });
+    const client = await TlsClient.connect(port);
+    client.socket.write("trap\n");
+    await told.until("down");
+    await expect(tcp(port)).rejects.toThrow("ECONNREFUSED");
+  });
+});
+
+function nameIn(certificate: PeerCertificate): string {
+  return String(certificate.subject.CN);
+}
+
+describe("certificates", () => {
+  /** Of a new connection. */
+  async function servedName(port: number): Promise<string> {
+    const client = await TlsClient.connect(port, { rejectUnauthorized: false });
+    const name = nameIn(client.socket.getPeerCertificate());
+    await client.end();
+    return name;
+  }
+
+  test("are reloaded when they are replaced by others, and connections go on", async () => {
+    const directory = temporary();
+    const [one, two] = [makeCertificate(directory, "one"), makeCertificate(directory, "two")];
+    const files = { cert: join(directory, "cert.pem"), key: join(directory, "key.pem") };
+    for (const what of ["cert", "key"] as const) copyOf(one[what], files[what]);
+    const { port, told } = await started("isolated", { listen: [{ address: "127.0.0.1:0", tls: files }] });
+    const old = await TlsClient.connect(port, { rejectUnauthorized: false });
+    expect(await servedName(port)).toBe("one");
+    for (const what of ["cert", "key"] as const) {
+      copyOf(two[what], `${files[what]}.new`);
+      renameSync(`${files[what]}.new`, files[what]);
+    }
+    expect(await told.until("tls")).toMatchObject({ kind: "reload", field: "listen[0].tls" });
+    expect(await servedName(port)).toBe("two");
+    expect(await old.ask("hello")).toBe("hello");
+  });
+
+  test("are reloaded when links lead to other files, as certbot makes them", async () => {
+    const directory = temporary();
+    const files = { cert: join(directory, "live.pem"), key: join(directory, "live-key.pem") };
+    const link = (to: { readonly cert: string; readonly key: string }): void => {
+      for (const what of ["cert", "key"] as const) {
+        symlinkSync(to[what], `${files[what]}.new`);
+        renameSync(`${files[what]}.new`, files[what]);
+      }
+    };
+    link(makeCertificate(directory, "one"));
+    const { host, port, told } = await started("shared", { listen: [{ address: "127.0.0.1:0", tls: files }] });
+    link(makeCertificate(directory, "two"));
+    await told.until("tls");
+    expect(await servedName(port)).toBe("two");
+    expect(host.snapshot("guest").tls.reloads).toBe(1);
+  });
+
+  test("that cannot be used are reported, and those before stay", async () => {
+    const directory = temporary();
+    const one = makeCertificate(directory, "one");
+    const { port, told } = await started("shared", { listen: [{ address: "127.0.0.1:0", tls: one }] });
+    writeFileSync(one.cert, "no certificate");
+    const event = await told.until("tls");
+    expect(event).toMatchObject({ kind: "reload-failed", field: "listen[0].tls" });
+    expect(event["message"]).toContain(one.cert);
+    expect(await servedName(port)).toBe("one");
+    const two = makeCertificate(directory, "two");
+    for (const what of ["cert", "key"] as const) renameSync(two[what], one[what]);
+    expect(await told.until("tls", 2)).toMatchObject({ kind: "reload" });
+    expect(await servedName(port)).toBe("two");
+  });
+
+  test("that cannot be read or used at the start are an error that names the file", async () => {
+    const directory = temporary();
+    const before = descriptors();
+    const { host } = createHost();
+    const start = (tls: object): Promise<string> =>
+      host.start(first, { name: "guest", listen: [{ address: "127.0.0.1:0", tls: { ...SERVER_TLS, ...tls } }] });
+    const failure = (message: string): unknown =>
+      expect.objectContaining({ code: "ERR_PLUGIN_TLS", message: expect.stringContaining(message) as string });
+    await expect(start({ cert: join(directory, "none.pem") })).rejects.toThrow(failure(join(directory, "none.pem")));
+    writeFileSync(join(directory, "junk.pem"), "junk");
+    await expect(start({ key: join(directory, "junk.pem") })).rejects.toThrow(failure(join(directory, "junk.pem")));
+    await expect(start({ key: pathOf("other-key") })).rejects.toThrow(failure("together"));
+    await expect(start({ requestCert: true, ca: join(directory, "junk.pem") })).rejects.toThrow(failure("junk.pem"));
+    expect(host.names).toEqual([]);
+    await host.close();
+    await eventually(descriptors, before);
+  });
+
+  test("may be text", async () => {
+    const tls = { cert: readFileSync(SERVER_TLS.cert, "utf8"), key: readFileSync(SERVER_TLS.key, "utf8") };
+    const { port } = await started("shared", { listen: [{ address: "127.0.0.1:0", tls }] });
+    expect(await askSecurely(port, "hello")).toBe("hello");
+  });
+});
+
+test("a command in a thread waits for connections with TLS in its own loop", async () => {
+  const { port } = await started("isolated", {}, command);
+  expect(await Promise.all([1, 2, 3].map(() => askSecurely(port, "who")))).toEqual(["third", "third", "third"]);
+});
+
+test("a Unix socket may have TLS", async () => {
+  const path = join(temporary(), "socket");
+  const { host } = createHost();
+  await host.start(first, { name: "guest", listen: [{ address: path, tls: SERVER_TLS }] });
+  const socket = connectTcp({ path });
+  const client = await TlsClient.connect(0, { socket });
+  expect(await client.ask("hello")).toBe("hello");
+  await client.end();
+});
+
+describe("from outside", () => {
+  test("openssl s_client", async () => {
+    const { port } = await started("isolated");
+    const process = spawn("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, "-CAfile", pathOf("ca"), "-quiet"]);
+    let output = "";
+    process.stdout.on("data", (data: Buffer) => (output += data.toString()));
+    process.stdin.end("bye\n");
+    await once(process, "close");
+    expect(output).toBe("bye\n");
+  });
+
+  test.skipIf(spawnSync("curl", ["--version"]).status !== 0)("curl, with the certificate's authority", async () => {
+    const { port } = await started("shared");
+    const options = ["--http0.9", "-s", "--max-time", "10", "--cacert", pathOf("ca"), "-X", "bye\nx"];
+    const process = spawn("curl", [...options, `https://localhost:${port}/`]);
+    let output = "";
+    process.stdout.on("data", (data: Buffer) => (output += data.toString()));
+    const [status] = (await once(process, "close")) as [number];
+    expect([status, output]).toEqual([0, "bye\n"]);
+  });
+});
