@@ -42,9 +42,13 @@ export function runIsolated({ module, start, grant, controlMemory, commandFd }: 
   const backend = defaultBackend();
   const post = (message: IsolatedMessage): void => port.postMessage(message);
   let instance: Instance | undefined;
-  const lines = new LinePost(control, (posted) => post({ kind: "lines", ...posted }), (count) => {
-    granted.account.refuse("linesPerSecond", grant.policy.limits.linesPerSecond, count);
-  });
+  const lines = new LinePost(
+    control,
+    (posted) => post({ kind: "lines", ...posted }),
+    (count) => {
+      granted.account.refuse("linesPerSecond", grant.policy.limits.linesPerSecond, count);
+    },
+  );
   const granted = createGranted(backend, grant, control, {
     commandFd,
     onWait: () => {

@@ -78,6 +78,10 @@ export class Plugin {
     this.#listeners = new Listeners(backend);
   }
 
+  get state(): PluginState {
+    return this.#state;
+  }
+
   get policy(): Policy {
     return this.#policy;
   }
