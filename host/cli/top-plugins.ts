@@ -65,9 +65,10 @@ export function pluginLines(
   return lines;
 }
 
+/** The most important ones first: a narrow terminal cuts off the rest. */
 const HEADINGS = {
-  ...{ name: "PLUGIN", run: "RUN", state: "STATE", up: "UP", cpu: "CPU", memory: "MEMORY", fds: "FDS" },
-  ...{ connections: "CONNS", accepts: "ACCEPTS/S", input: "IN/S", output: "OUT/S", restarts: "RESTARTS" },
+  ...{ name: "PLUGIN", state: "STATE", up: "UP", cpu: "CPU", memory: "MEMORY", connections: "CONNS", input: "IN/S" },
+  ...{ output: "OUT/S", restarts: "RESTARTS", accepts: "ACCEPTS/S", fds: "FDS", run: "RUN" },
 };
 type Cells = typeof HEADINGS;
 
@@ -92,12 +93,11 @@ function cellsOf(before: ReportedPlugin | undefined, now: ReportedPlugin, second
 }
 
 function row(mark: string, cells: Cells): string {
-  const { name, run, state, up, cpu, memory, fds, connections, accepts, input, output, restarts } = cells;
-  const texts = [cell(name, 20), cell(run, 8), cell(state, 8), cellRight(up, 8)];
-  const numbers = [cpu, memory, fds, connections, accepts, input, output, restarts].map((text, index) =>
+  const { name, state, up, cpu, memory, connections, input, output, restarts, accepts, fds, run } = cells;
+  const numbers = [up, cpu, memory, connections, input, output, restarts, accepts, fds].map((text, index) =>
     cellRight(text, WIDTHS[index] ?? 8),
   );
-  return `${mark}${[...texts, ...numbers].join(" ")}`.trimEnd();
+  return `${mark}${[cell(name, 20), cell(state, 8), ...numbers, cell(run, 8)].join(" ")}`.trimEnd();
 }
 
-const WIDTHS = [5, 8, 6, 6, 9, 8, 8, 8];
+const WIDTHS = [7, 5, 8, 6, 8, 8, 8, 9, 5];
