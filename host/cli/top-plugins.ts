@@ -24,7 +24,7 @@ export function moved(plugins: ReportedPlugins, name: string | undefined, by: nu
 
 /** In an order that stays the same from report to report. */
 function byName({ busiest }: ReportedPlugins): ReportedPlugin[] {
-  return [...busiest].sort((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
+  return busiest.toSorted((a, b) => (a.name < b.name ? -1 : Number(a.name > b.name)));
 }
 
 /** @param rowsMax how many plugins at most; the selected one is among them */

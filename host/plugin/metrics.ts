@@ -61,10 +61,13 @@ export async function serveMetrics(host: PluginHost, address: MetricsAddress = 0
   if (host.isClosed) throw new PluginError("ERR_PLUGIN_HOST_CLOSED", "the plugin host is closed");
   const pages = new Pages(host);
   const server = createServer(
-    { maxHeaderSize: HEADER_BYTES, requestTimeout: IDLE_MS, headersTimeout: IDLE_MS, keepAliveTimeout: IDLE_MS },
+    { maxHeaderSize: HEADER_BYTES, requestTimeout: IDLE_MS, headersTimeout: IDLE_MS },
     (request, response) => pages.answer(request, response),
   );
   server.maxConnections = CONNECTIONS_MAX;
+  // Requests that are sent ahead would each cost a page, read or not.
+  server.maxRequestsPerSocket = 1;
+  server.on("dropRequest", (_request, socket) => socket.destroy());
   server.setTimeout(IDLE_MS, (socket) => socket.destroy());
   server.listen(requested.path === undefined ? requested : { path: requested.path });
   await once(server, "listening");
@@ -108,7 +111,7 @@ class HttpServer implements MetricsServer {
 /** What there is to read. */
 class Pages {
   readonly #host: PluginHost;
-  #metrics = "";
+  #metrics = Buffer.alloc(0);
   #madeMs = -Infinity;
 
   constructor(host: PluginHost) {
@@ -131,20 +134,21 @@ class Pages {
     send(response, failing.length === 0 ? 200 : 503, JSON_TYPE, `${body}\n`);
   }
 
-  #metricsPage(): string {
+  #metricsPage(): Buffer {
     const nowMs = performance.now();
     if (nowMs - this.#madeMs >= PAGE_MS) {
-      this.#metrics = metricsText(this.#host.snapshot());
+      this.#metrics = Buffer.from(metricsText(this.#host.snapshot()));
       this.#madeMs = nowMs;
     }
     return this.#metrics;
   }
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string): void {
+function send(response: ServerResponse, status: number, type: string, page: string | Buffer): void {
+  const body = typeof page === "string" ? Buffer.from(page) : page;
   response.writeHead(status, {
     "Content-Type": type,
-    "Content-Length": Buffer.byteLength(body),
+    "Content-Length": body.length,
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
   });

@@ -113,7 +113,7 @@ describe("a module that cannot be run", () => {
     ],
     ["a component", Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]), "it is a component"],
     ["of another version", Buffer.from([0, 0x61, 0x73, 0x6d, 9, 0, 0, 0]), "version"],
-    ["cut short", wat(`(module ${MEMORY})`).subarray(0, 12), "section"],
+    ["cut short", wat(`(module ${MEMORY})`).subarray(0, 12), "the module ends in the middle"],
   ])("%s", (_name, bytes, message) => {
     const preview1 = new Preview1(backend);
     onTestFinished(() => preview1.close());
