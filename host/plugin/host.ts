@@ -10,6 +10,7 @@ import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
 import { checkObject, checkString } from "../backend/check.js";
 import { logThrown } from "../backend/log.js";
+import { pluginSources } from "../backend/plugins-observed.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
 import { PluginError } from "./errors.js";
@@ -18,12 +19,13 @@ import { IsolatedRun } from "./isolated.js";
 import { Plugin } from "./plugin.js";
 import type { PolicyEvent } from "./policy/account.js";
 import { PolicyError, type PolicyProblem } from "./policy/errors.js";
+import { pluginSource } from "./reported.js";
 import { pinNames } from "./policy/names.js";
 import { parsePolicy } from "./policy/schema.js";
 import type { Policy, PolicyInput } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
 import { SharedRun, SharedThread } from "./shared.js";
-import type { PluginSnapshot } from "./snapshot.js";
+import type { PluginSnapshot, PluginState } from "./snapshot.js";
 import type { TlsEvent } from "./tls/use.js";
 
 /** Between two looks at the CPU time of threads. */
@@ -48,6 +50,8 @@ export interface PluginHostEvents {
   tls: [event: TlsEvent];
   /** It has written a line to a stream that its policy grants as "lines". */
   line: [event: { readonly plugin: string; readonly stream: OutputStream; readonly line: string }];
+  /** The host is closed, and nothing of its plugins is left. */
+  close: [];
 }
 
 /** A policy, and the plugin's name: by default the file name of its module. */
@@ -70,6 +74,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   readonly #backend: Backend = defaultBackend();
   readonly #plugins = new Map<string, Plugin>();
   readonly #isolated = new Set<IsolatedRun>();
+  readonly #source = pluginSource(this.#plugins, this.#backend);
   #shared: SharedThread | undefined;
   #nullFds: Grant["nullFds"] | undefined;
   #checkTimer: NodeJS.Timeout | undefined;
@@ -79,6 +84,16 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   /** The names of the plugins. */
   get names(): readonly string[] {
     return [...this.#plugins.keys()];
+  }
+
+  /** The state of each plugin: cheaper than {@link snapshot}. */
+  get states(): readonly { readonly name: string; readonly state: PluginState }[] {
+    return [...this.#plugins.values()].map(({ name, state }) => ({ name, state }));
+  }
+
+  /** Was {@link close} called? */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
   }
 
   /**
@@ -108,6 +123,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       launch: (compiled, grant, hooks) => this.#launch(compiled, grant, hooks),
     });
     this.#plugins.set(name, plugin);
+    pluginSources.add(this.#source);
     try {
       await plugin.start();
     } catch (error) {
@@ -180,10 +196,12 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     await Promise.resolve();
     await Promise.all([...this.#plugins.values()].map((plugin) => plugin.stop(plugin.policy.stopTimeoutMs)));
     this.#plugins.clear();
+    pluginSources.delete(this.#source);
     this.#shared?.close();
     this.#shared = undefined;
     for (const fd of this.#nullFds ?? []) closeSync(fd);
     this.#nullFds = undefined;
+    this.#tell("close");
   }
 
   #launch(compiled: CompiledCode, grant: Grant, hooks: RunHooks): Run {

@@ -98,6 +98,10 @@ export class IsolatedRun implements Run {
     return { memoryBytes: memoryPages * PAGE, cpuMs: this.#cpuNs / NS_PER_MS, turns };
   }
 
+  connections(): Iterable<number> {
+    return this.#control.openConnections();
+  }
+
   drain(): void {
     this.#command(Command.DRAIN);
   }
@@ -171,9 +175,11 @@ export class IsolatedRun implements Run {
       case "connect":
         this.#hooks.onConnect(message.announced);
         break;
-      case "line":
+      case "lines":
         this.#control.linesSeen(message.bytes);
-        this.#hooks.onLine(message.stream, message.line);
+        for (const { stream, lines } of message.groups) {
+          for (const line of lines) this.#hooks.onLine(stream, line);
+        }
         break;
     }
   };

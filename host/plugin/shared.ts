@@ -53,9 +53,13 @@ export class SharedRun implements Run {
     const allowance = { turnNs: cpuMsPerTurn * NS_PER_MS, totalNs: cpuMsTotal * NS_PER_MS };
     this.#meter = new Meter(allowance, () => Number(clock.threadCpuNs()), clock.monotonicNs);
     this.#granted = createGranted(thread.backend, grant, this.#control, {
-      ...hooks,
       commandFd: undefined,
-      onWait: () => undefined,
+      onPolicyEvent: hooks.onPolicyEvent,
+      onConnect: hooks.onConnect,
+      onLines: (stream, lines) => {
+        for (const line of lines) hooks.onLine(stream, line);
+      },
+      onWait: () => Infinity,
       onUp: () => this.#up.resolve(true),
       onDrained: () => this.kill({ kind: "stopped", isGraceful: true }),
     });
@@ -75,6 +79,10 @@ export class SharedRun implements Run {
   get usage(): RunUsage {
     const memoryBytes = this.#instance?.memoryBytes ?? 0;
     return { memoryBytes, cpuMs: this.#meter.usedNs / NS_PER_MS, turns: this.#control.turns };
+  }
+
+  connections(): Iterable<number> {
+    return this.#control.openConnections();
   }
 
   drain(): void {

@@ -34,6 +34,8 @@ test("an empty policy grants nothing, and has limits", () => {
       maxConnections: 1000,
       bytesPerSecondIn: Infinity,
       bytesPerSecondOut: Infinity,
+      linesPerSecond: 10_000,
+      lineBytesPerSecond: 4 * 0x10_0000,
       cpuMsPerTurn: 1000,
       cpuMsTotal: Infinity,
       lifetimeMs: Infinity,
