@@ -8,12 +8,14 @@ import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
-import { checkObject, checkString } from "../backend/check.js";
+import { checkInstance, checkObject, checkOneOf, checkOptions, checkString } from "../backend/check.js";
 import { logThrown } from "../backend/log.js";
 import { defaultBackend } from "../net/default-backend.js";
+import { checkBlocking } from "./check.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
 import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
+import { InheritedSockets } from "./inherited.js";
 import { IsolatedRun } from "./isolated.js";
 import { Plugin } from "./plugin.js";
 import type { PolicyEvent } from "./policy/account.js";
@@ -47,8 +49,23 @@ export interface PluginHostEvents {
   line: [event: { readonly plugin: string; readonly stream: OutputStream; readonly line: string }];
 }
 
-/** A policy, and the plugin's name: by default the file name of its module. */
-export type PluginOptions = PolicyInput & { readonly name?: string | undefined };
+/** A policy, and how the host treats the plugin. */
+export type PluginOptions = PolicyInput & {
+  /** Default: the file name of its module. */
+  readonly name?: string | undefined;
+  /**
+   * What becomes of a plugin that does not come up, because of its sockets, its names, its module, or because it ends before
+   * it waits for something. "throw": `start` rejects, and nothing is left of it. "restart": `start` resolves, and the plugin
+   * is started again as its `restart` says. Default "throw".
+   */
+  readonly onStartFailure?: "throw" | "restart" | undefined;
+};
+
+/** Options of {@link PluginHost}. */
+export interface PluginHostOptions {
+  /** Listening sockets that plugins get in place of opening their own. Default: none. */
+  readonly inherited?: InheritedSockets | undefined;
+}
 
 /**
  * Runs WASI modules as servers, each under a policy: what it may listen on, reach and use up. A plugin that traps, or takes
@@ -72,6 +89,14 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   #checkTimer: NodeJS.Timeout | undefined;
   #checkedAtMs = 0;
   #closing: Promise<void> | undefined;
+  readonly #inherited: InheritedSockets | undefined;
+
+  constructor(options: PluginHostOptions = {}) {
+    checkOptions("options", options, ["inherited"]);
+    super();
+    if (options.inherited !== undefined) checkInstance("options.inherited", options.inherited, InheritedSockets);
+    this.#inherited = options.inherited;
+  }
 
   /** The names of the plugins. */
   get names(): readonly string[] {
@@ -87,13 +112,12 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    */
   async start(module: PluginModule, options: PluginOptions = {}): Promise<string> {
     this.#checkOpen();
-    const { name: wanted, policy } = read(options);
+    const { name: wanted, onStartFailure, policy } = read(options);
     const code = await compilePlugin(module);
     const name = wanted ?? code.name;
-    const pinned = await pinNames(policy, this.#backend);
     this.#checkOpen();
     if (this.#plugins.has(name)) throw new PluginError("ERR_PLUGIN_NAME", `there is a plugin named ${name} already`);
-    const plugin = new Plugin(name, code, pinned, this.#backend, this.#openNull(), {
+    const plugin = new Plugin(name, code, policy, this.#backend, this.#openNull(), this.#inherited, {
       onUp: () => this.#tell("up", { plugin: name }),
       onExit: (ending) => this.#tell("exit", { plugin: name, ending }),
       onRestart: (delayMs, restarts) => this.#tell("restart", { plugin: name, delayMs, restarts }),
@@ -101,11 +125,12 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       onReplaced: () => this.#tell("replaced", { plugin: name }),
       onPolicyEvent: (event) => this.#tell("limit", event),
       onLine: (stream, line) => this.#tell("line", { plugin: name, stream, line }),
+      pin: (policy) => pinNames(policy, this.#backend),
       launch: (compiled, grant, hooks) => this.#launch(compiled, grant, hooks),
     });
     this.#plugins.set(name, plugin);
     try {
-      await plugin.start();
+      await plugin.start(onStartFailure === "restart");
     } catch (error) {
       if (this.#plugins.get(name) === plugin) this.#plugins.delete(name);
       throw error;
@@ -122,9 +147,8 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    */
   async replace(name: string, module: PluginModule, options?: PolicyInput): Promise<void> {
     const plugin = this.#find(name);
-    const policy =
-      options === undefined ? plugin.policy : await pinNames(checkServed(parsePolicy(options)), this.#backend);
-    await plugin.replace(await compilePlugin(module), policy);
+    const policy = options === undefined ? plugin.policy : checkServed(parsePolicy(options));
+    await plugin.replace(await compilePlugin(module), await pinNames(policy, this.#backend));
   }
 
   /**
@@ -184,10 +208,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
 
   #launch(compiled: CompiledCode, grant: Grant, hooks: RunHooks): Run {
     if (grant.policy.run === "shared") {
-      if (!compiled.isReactor) {
-        const message = `${grant.plugin} is a command, which would block the thread that it shares: run it isolated, or build it with --reactor`;
-        throw new PluginError("ERR_PLUGIN_BLOCKING", message);
-      }
+      checkBlocking(grant.plugin, compiled, grant.policy);
       this.#shared ??= new SharedThread(this.#backend);
       return new SharedRun(this.#shared, compiled, grant, hooks);
     }
@@ -247,8 +268,8 @@ function stopTimeoutOf(options: unknown): number | undefined {
   throw Object.assign(new TypeError(`"options.timeoutMs" must be a number`), { code: "ERR_INVALID_ARG_TYPE" });
 }
 
-/** Fields that a policy has, and that are not served yet. @throws PolicyError */
-function checkServed(policy: Policy): Policy {
+/** Fields that a policy has, and that are not served yet. @throws PolicyError @internal */
+export function checkServed(policy: Policy): Policy {
   const problems: PolicyProblem[] = [];
   for (const [index, { tls }] of policy.listen.entries()) {
     if (tls !== undefined) problems.push({ field: `listen[${index}].tls`, message: "is not served: leave it out" });
@@ -267,12 +288,17 @@ function isPlain(options: unknown): boolean {
   return typeof options === "object" && options !== null && !Array.isArray(options) && !(options instanceof Date);
 }
 
-function read(options: PluginOptions): { readonly name: string | undefined; readonly policy: Policy } {
+function read(options: PluginOptions): {
+  readonly name: string | undefined;
+  readonly onStartFailure: "throw" | "restart";
+  readonly policy: Policy;
+} {
   // A copy of an array or a date would be an object without fields.
-  if (!isPlain(options)) return { name: undefined, policy: parsePolicy(options) };
-  const { name, ...policy } = options;
+  if (!isPlain(options)) return { name: undefined, onStartFailure: "throw", policy: parsePolicy(options) };
+  const { name, onStartFailure = "throw", ...policy } = options;
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw Object.assign(new TypeError(`"name" must be a string, and not empty`), { code: "ERR_INVALID_ARG_TYPE" });
   }
-  return { name, policy: checkServed(parsePolicy(policy)) };
+  checkOneOf("onStartFailure", onStartFailure, ["throw", "restart"]);
+  return { name, onStartFailure, policy: checkServed(parsePolicy(policy)) };
 }

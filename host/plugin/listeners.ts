@@ -8,6 +8,7 @@ import { resolve } from "node:path";
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import { addressText, openListener } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
+import type { InheritedSockets } from "./inherited.js";
 import type { ListenGrant } from "./policy/types.js";
 
 /** What a run is lent. */
@@ -20,6 +21,8 @@ interface Open {
   /** The file of a Unix socket, which is removed with it: if it is still the same one. */
   readonly path: string | undefined;
   readonly file: Stats | undefined;
+  /** Was it open when the process started? It is given back then, and not closed. */
+  readonly isInherited: boolean;
 }
 
 /** A listening socket, as a snapshot shows it. */
@@ -32,10 +35,12 @@ export interface ListenerSnapshot {
 /** @internal */
 export class Listeners {
   readonly #backend: Backend;
+  readonly #inherited: InheritedSockets | undefined;
   #open: readonly Open[] = [];
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, inherited?: InheritedSockets) {
     this.#backend = backend;
+    this.#inherited = inherited;
   }
 
   get addresses(): readonly ListenerSnapshot[] {
@@ -57,7 +62,7 @@ export class Listeners {
     const opened: Open[] = [];
     const next: Open[] = [];
     const rollBack = (): void => {
-      for (const each of opened) close(each);
+      for (const each of opened) this.#close(each);
     };
     try {
       for (const { address, name, backlog } of grants) {
@@ -65,15 +70,18 @@ export class Listeners {
         // Port 0 is kept by what was requested, and can be named by what it has become.
         const index = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
         const [before] = index < 0 ? [] : kept.splice(index, 1);
-        const socket = before?.socket ?? openListener(address, this.#backend);
-        const isFile = address.path !== undefined && !address.path.startsWith("\0");
+        const given = before === undefined ? this.#inherited?.lend(address, name) : undefined;
+        const socket = before?.socket ?? given ?? openListener(address, this.#backend);
+        const isInherited = before?.isInherited ?? given !== undefined;
+        const isFile = !isInherited && address.path !== undefined && !address.path.startsWith("\0");
         // The working directory may change before the file is removed.
         const path = isFile ? resolve(address.path) : undefined;
         const file = before?.file ?? (path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false }));
-        const each = { key, socket, name, path, file };
+        const each = { key, socket, name, path, file, isInherited };
         if (before === undefined) opened.push(each);
         next.push(each);
-        socket.listen(backlog);
+        // Whoever has opened it has chosen its backlog.
+        if (!isInherited) socket.listen(backlog);
       }
     } catch (error) {
       rollBack();
@@ -85,7 +93,7 @@ export class Listeners {
       commit: () => {
         this.#open = next;
         return () => {
-          for (const each of kept) close(each);
+          for (const each of kept) this.#close(each);
         };
       },
     };
@@ -97,19 +105,20 @@ export class Listeners {
   }
 
   close(): void {
-    for (const each of this.#open) close(each);
+    for (const each of this.#open) this.#close(each);
     this.#open = [];
+  }
+
+  #close({ socket, path, file, isInherited }: Open): void {
+    if (isInherited) return this.#inherited?.giveBack(socket);
+    socket.close();
+    if (path === undefined || file === undefined) return;
+    // Somebody may have put another file there, or another directory on the way.
+    const now = lstatSync(path, { throwIfNoEntry: false });
+    if (now?.ino === file.ino && now.dev === file.dev) rmSync(path, { force: true });
   }
 }
 
 function lent(open: readonly Open[]): LentListeners {
   return open.map(({ socket, name }) => ({ fd: socket.fd, name }));
-}
-
-function close({ socket, path, file }: Open): void {
-  socket.close();
-  if (path === undefined || file === undefined) return;
-  // Somebody may have put another file there, or another directory on the way.
-  const now = lstatSync(path, { throwIfNoEntry: false });
-  if (now?.ino === file.ino && now.dev === file.dev) rmSync(path, { force: true });
 }
