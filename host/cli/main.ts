@@ -10,6 +10,8 @@ Commands:
   new DIR         makes a project: an echo server that builds and runs
   build APP.TS    compiles a program in AssemblyScript into one WASI module
   run APP.WASM    runs a WASI module on Node
+  serve FILE      runs the plugins that a file names, each under a policy
+  ctl COMMAND     lists, stops, restarts and replaces plugins of "wasyncore serve"
   top             shows what a running program does that serves its statistics
 
 Options:
@@ -25,6 +27,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["new", async () => (await import("./new.js")).newCommand],
   ["build", async () => (await import("./build.js")).buildCommand],
   ["top", async () => (await import("./top.js")).topCommand],
+  ["serve", async () => (await import("./serve.js")).serveCommand],
+  ["ctl", async () => (await import("./ctl.js")).ctlCommand],
   ["run", async () => (await import("./run.js")).runCommand],
 ]);
 

@@ -91,7 +91,9 @@ export function parseServeFile(text: string, shown: string, directory: string): 
     const { name: given, module, ...rest } = each;
     const before = typeof given === "string" ? names.get(given) : undefined;
     if (before !== undefined) {
-      problems.push(source.problem(["plugins", index, "name"], `is the name of plugins[${before}] as well: ${String(given)}`));
+      problems.push(
+        source.problem(["plugins", index, "name"], `is the name of plugins[${before}] as well: ${String(given)}`),
+      );
     } else if (typeof given === "string") names.set(given, index);
     const problem = (field: string, message: string): string =>
       source.problem(["plugins", index, ...keysOf(field)], message, typeof given === "string" ? given : undefined);

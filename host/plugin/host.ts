@@ -103,6 +103,11 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     return [...this.#plugins.keys()];
   }
 
+  /** Is there a plugin of this name? */
+  has(name: string): boolean {
+    return this.#plugins.has(name);
+  }
+
   /**
    * Starts a plugin. Resolves when it has come up: when it waits for something for the first time, or has exited with 0.
    * @param module the path of a file, its bytes, or what `compilePlugin` has returned
