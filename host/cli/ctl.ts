@@ -6,6 +6,7 @@
 import { rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import process from "node:process";
+import { withoutControls } from "../backend/log.js";
 import { socketsIn, statsDirectory } from "../stats/place.js";
 import {
   ANSWER_BYTES_MAX,
@@ -175,6 +176,6 @@ function isRunning(pid: number): boolean {
 }
 
 function complain(message: string, status: number): number {
-  process.stderr.write(`wasyncore: ${message}\n`);
+  for (const line of message.split("\n")) process.stderr.write(`wasyncore: ${withoutControls(line)}\n`);
   return status;
 }

@@ -9,7 +9,7 @@ import type { PluginEnding } from "../plugin/run.js";
 /** "web=127.0.0.1:8080" */
 export function listenerText({ name, address }: ListenerSnapshot): string {
   // An abstract name begins with a NUL.
-  const text = addressText(address).replace(/^\0/, "@");
+  const text = addressText(address).replace("\0", "@");
   return name === undefined ? text : `${name}=${text}`;
 }
 

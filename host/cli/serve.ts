@@ -6,6 +6,7 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
+import { withoutControls } from "../backend/log.js";
 import { FileWatch } from "../plugin/file-watch.js";
 import { PluginHost } from "../plugin/host.js";
 import { InheritedSockets } from "../plugin/inherited.js";
@@ -77,12 +78,7 @@ class Service implements ControlHandler {
     const onHangUp = (): void => void this.#reloadAndReport();
     process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onHangUp);
     try {
-      const first = this.#plugins.apply(loaded).then((changes) => {
-        for (const each of this.#inherited.list) if (!each.isTaken) this.#log.say(unusedText(each));
-        if (!this.#signalled) notifyManager("READY=1");
-        this.#log.say(startedText(changes));
-      });
-      this.#reloads = first;
+      this.#reloads = this.#begin(loaded);
       return await this.#over.promise;
     } finally {
       this.#watch.close();
@@ -90,6 +86,14 @@ class Service implements ControlHandler {
       await this.#host.close();
       process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onHangUp);
     }
+  }
+
+  async #begin(loaded: readonly LoadedPlugin[]): Promise<void> {
+    const changes = await this.#plugins.apply(loaded);
+    for (const each of this.#inherited.list) if (!each.isTaken) this.#log.say(unusedText(each));
+    if (this.#signalled) return;
+    notifyManager("READY=1");
+    this.#log.say(startedText(changes));
   }
 
   async carryOut(request: Exclude<ControlRequest, { command: "logs" }>): Promise<unknown> {
@@ -224,6 +228,6 @@ function firstLine(text: string): string {
 }
 
 function complain(message: string, status: number): number {
-  for (const line of message.split("\n")) process.stderr.write(`wasyncore: ${line}\n`);
+  for (const line of message.split("\n")) process.stderr.write(`wasyncore: ${withoutControls(line)}\n`);
   return status;
 }

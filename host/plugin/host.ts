@@ -8,7 +8,7 @@ import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
-import { checkInstance, checkObject, checkOneOf, checkOptions, checkString } from "../backend/check.js";
+import { checkBoolean, checkInstance, checkObject, checkOneOf, checkOptions, checkString } from "../backend/check.js";
 import { logThrown } from "../backend/log.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { checkBlocking } from "./check.js";
@@ -17,6 +17,7 @@ import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
 import { InheritedSockets } from "./inherited.js";
 import { IsolatedRun } from "./isolated.js";
+import { ModuleWatch } from "./module-watch.js";
 import { Plugin } from "./plugin.js";
 import type { PolicyEvent } from "./policy/account.js";
 import { PolicyError, type PolicyProblem } from "./policy/errors.js";
@@ -43,6 +44,8 @@ export interface PluginHostEvents {
   down: [event: { readonly plugin: string; readonly ending: PluginEnding }];
   /** A new run serves in the place of the old one, which ends with its connections. */
   replaced: [event: { readonly plugin: string }];
+  /** The file of its module has changed, and could not be put in its place: the old one goes on. */
+  notReplaced: [event: { readonly plugin: string; readonly error: Error }];
   /** A call of it was refused by its policy, or it was above a limit. At most once a second for each limit. */
   limit: [event: PolicyEvent];
   /** It has written a line to a stream that its policy grants as "lines". */
@@ -59,6 +62,8 @@ export type PluginOptions = PolicyInput & {
    * is started again as its `restart` says. Default "throw".
    */
   readonly onStartFailure?: "throw" | "restart" | undefined;
+  /** Is the plugin replaced when the file of its module changes? The module must be a path then. Default: false. */
+  readonly watch?: boolean | undefined;
 };
 
 /** Options of {@link PluginHost}. */
@@ -83,6 +88,7 @@ export interface PluginHostOptions {
 export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncDisposable {
   readonly #backend: Backend = defaultBackend();
   readonly #plugins = new Map<string, Plugin>();
+  readonly #watches = new Map<Plugin, ModuleWatch>();
   readonly #isolated = new Set<IsolatedRun>();
   #shared: SharedThread | undefined;
   #nullFds: Grant["nullFds"] | undefined;
@@ -117,7 +123,22 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    */
   async start(module: PluginModule, options: PluginOptions = {}): Promise<string> {
     this.#checkOpen();
-    const { name: wanted, onStartFailure, policy } = read(options);
+    const read = readOptions(options);
+    if (!read.watch) return (await this.#start(module, read)).name;
+    const watch = new ModuleWatch(module);
+    try {
+      // Before it is read: no change comes in between.
+      await watch.begin();
+      const plugin = await this.#start(module, read);
+      this.#follow(plugin, watch);
+      return plugin.name;
+    } catch (error) {
+      watch.close();
+      throw error;
+    }
+  }
+
+  async #start(module: PluginModule, { name: wanted, onStartFailure, policy }: ReadOptions): Promise<Plugin> {
     const code = await compilePlugin(module);
     const name = wanted ?? code.name;
     this.#checkOpen();
@@ -140,7 +161,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       if (this.#plugins.get(name) === plugin) this.#plugins.delete(name);
       throw error;
     }
-    return name;
+    return plugin;
   }
 
   /**
@@ -164,6 +185,8 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   async stop(name: string, options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
     const timeoutMs = stopTimeoutOf(options);
     const plugin = this.#find(name);
+    this.#watches.get(plugin)?.close();
+    this.#watches.delete(plugin);
     await plugin.stop(timeoutMs ?? plugin.policy.stopTimeoutMs);
     if (this.#plugins.get(name) === plugin) this.#plugins.delete(name);
   }
@@ -186,6 +209,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       return Promise.reject(error as Error);
     }
     this.#closing ??= this.#close();
+    for (const watch of this.#watches.values()) watch.close();
     for (const plugin of this.#plugins.values()) void plugin.stop(timeoutMs ?? plugin.policy.stopTimeoutMs);
     return this.#closing;
   }
@@ -209,6 +233,19 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     this.#shared = undefined;
     for (const fd of this.#nullFds ?? []) closeSync(fd);
     this.#nullFds = undefined;
+  }
+
+  #follow(plugin: Plugin, watch: ModuleWatch): void {
+    // It may have been stopped meanwhile.
+    if (this.#plugins.get(plugin.name) !== plugin || this.#closing !== undefined) return watch.close();
+    this.#watches.set(plugin, watch);
+    const { name } = plugin;
+    watch.follow(
+      async (code) => {
+        if (code !== plugin.code) await plugin.replace(code, await pinNames(plugin.policy, this.#backend));
+      },
+      (error) => this.#tell("notReplaced", { plugin: name, error }),
+    );
   }
 
   #launch(compiled: CompiledCode, grant: Grant, hooks: RunHooks): Run {
@@ -293,17 +330,22 @@ function isPlain(options: unknown): boolean {
   return typeof options === "object" && options !== null && !Array.isArray(options) && !(options instanceof Date);
 }
 
-function read(options: PluginOptions): {
+interface ReadOptions {
   readonly name: string | undefined;
   readonly onStartFailure: "throw" | "restart";
+  readonly watch: boolean;
   readonly policy: Policy;
-} {
+}
+
+function readOptions(options: PluginOptions): ReadOptions {
   // A copy of an array or a date would be an object without fields.
-  if (!isPlain(options)) return { name: undefined, onStartFailure: "throw", policy: parsePolicy(options) };
-  const { name, onStartFailure = "throw", ...policy } = options;
+  if (!isPlain(options))
+    return { name: undefined, onStartFailure: "throw", watch: false, policy: parsePolicy(options) };
+  const { name, onStartFailure = "throw", watch = false, ...policy } = options;
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw Object.assign(new TypeError(`"name" must be a string, and not empty`), { code: "ERR_INVALID_ARG_TYPE" });
   }
   checkOneOf("onStartFailure", onStartFailure, ["throw", "restart"]);
-  return { name, onStartFailure, policy: checkServed(parsePolicy(policy)) };
+  checkBoolean("watch", watch);
+  return { name, onStartFailure, watch, policy: checkServed(parsePolicy(policy)) };
 }

@@ -1,5 +1,5 @@
 /**
- * Owns `wasyncore run` as the tests start it: its standard input, its output by what has come of it, its end. Knows
+ * Owns `wasyncore run`, or another command that serves, as the tests start it: its standard input, its output by what has come of it, its end. Knows
  * nothing of guests.
  */
 
@@ -32,11 +32,12 @@ export class RunCommand {
   #over = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(parameters: readonly string[], cwd: string) {
+  constructor(parameters: readonly string[], cwd: string, command = "run", env: NodeJS.ProcessEnv = process.env) {
     requireBuild(MAIN);
     this.directory = cwd;
-    this.child = spawn(process.execPath, [join(ROOT, MAIN), "run", ...parameters], {
+    this.child = spawn(process.execPath, [join(ROOT, MAIN), command, ...parameters], {
       cwd,
+      env,
       stdio: ["pipe", "pipe", "pipe"],
     });
     this.child.stdout.setEncoding("utf8").on("data", (chunk: string) => this.#came(() => (this.#stdout += chunk)));
