@@ -7,7 +7,7 @@ import { copyFileSync, renameSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { RunCommand, temporary } from "../guest/command.js";
+import { type CommandOptions, RunCommand, temporary } from "../guest/command.js";
 import { buildPlugin } from "../plugin/support.js";
 import { type Ending, requireBuild, ROOT, start } from "../support/processes.js";
 
@@ -62,8 +62,8 @@ export class Directory {
 }
 
 export class Serve extends RunCommand {
-  constructor(cwd: string, parameters: readonly string[], env?: NodeJS.ProcessEnv) {
-    super(parameters, cwd, "serve", env);
+  constructor(cwd: string, parameters: readonly string[], options: CommandOptions = {}) {
+    super(parameters, cwd, { ...options, command: "serve" });
   }
 
   get control(): string {
