@@ -105,6 +105,8 @@ describe.skipIf(reason)("socket activation", { timeout: BUILD_TIMEOUT_MS }, () =
     directory.plugins({ ...ECHO, listen: ["web=127.0.0.1:0"] });
     const other = await parent.start({ LISTEN_FDS: "none" }).up();
     expect(await other.pluginPort("echo")).not.toBe(parent.port);
+    other.child.kill("SIGTERM");
+    await other.ended;
     const more = await parent.start({ LISTEN_FDS: "3", LISTEN_FDNAMES: "web:admin:more" }).up();
     await more.stderr(/descriptor 5 \(more\) is no listening socket: it is not used/);
   });
@@ -118,7 +120,7 @@ describe.skipIf(reason)("socket activation", { timeout: BUILD_TIMEOUT_MS }, () =
     const next = async (): Promise<string> => {
       while (true) {
         try {
-          return String(manager.recvFrom(4096).data);
+          return Buffer.from(manager.recvFrom(4096).data).toString();
         } catch (error) {
           if ((error as NodeJS.ErrnoException).code !== "EAGAIN") throw error;
           await nextIteration();
