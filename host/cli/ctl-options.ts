@@ -3,7 +3,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { ControlRequest } from "./control-protocol.js";
-import { UsageError } from "./run-options.js";
+import { UsageError } from "./run-errors.js";
 
 export const USAGE = `Usage: wasyncore ctl [options] COMMAND
 

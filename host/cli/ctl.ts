@@ -18,7 +18,7 @@ import {
 } from "./control-protocol.js";
 import { type CtlOptions, parseCtl, USAGE } from "./ctl-options.js";
 import { listText, logText } from "./ctl-view.js";
-import { UsageError } from "./run-options.js";
+import { UsageError } from "./run-errors.js";
 import { CONTROL_PREFIX } from "./serve-control.js";
 
 const EXIT_FAILED = 1;

@@ -7,7 +7,7 @@ import type { Backend, SocketAddress } from "../backend/backend.js";
 import { openListener as openSocket, parseAddress, splitName } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
 import { isListenerName } from "../guest/preview1.js";
-import { UsageError } from "./run-options.js";
+import { UsageError } from "./run-errors.js";
 
 export { addressText } from "../net/listen.js";
 

@@ -2,6 +2,11 @@
 
 import { parseArgs } from "node:util";
 import type { DirectoryGrant } from "../guest/run.js";
+import { UsageError } from "./run-errors.js";
+import type { PolicyValues } from "./run-policy.js";
+import { POLICY_OPTIONS, POLICY_USAGE } from "./run-policy-options.js";
+
+export { UsageError } from "./run-errors.js";
 
 export const USAGE = `Usage: wasyncore run APP.WASM [options] [-- ARGUMENTS...]
 
@@ -18,18 +23,14 @@ Options:
   --dir HOST::GUEST:ro    the same for reading only
   --env NAME=VALUE        sets a variable of its environment, which is empty otherwise. Repeatable
   --sockets               lets it open, bind and connect sockets of its own (WasmEdge's calls)
-  --unix PATH             with --sockets, lets it bind and connect the Unix socket PATH. Repeatable
+  --unix PATH             with --sockets, lets it bind and connect the Unix socket PATH. Repeatable. With a
+                          policy, --connect and --bind take the place of both
   --help                  prints this
 
-Exit status: the command's own (its low eight bits); 134 when it traps; 1 when it cannot be
-started; 2 when the command line is wrong. Ctrl-C ends it at once (130 in a shell).
+${POLICY_USAGE}
+Exit status: the command's own (its low eight bits); 134 when it traps; 137 when a limit of its policy has ended it; 1 when
+it cannot be started; 2 when the command line is wrong. Ctrl-C ends it at once (130 in a shell).
 `;
-
-/** The command line is wrong. */
-export class UsageError extends Error {
-  override name = "UsageError";
-  readonly code = "ERR_CLI_USAGE";
-}
 
 /** What `wasyncore run` is to do. */
 export interface RunOptions {
@@ -41,9 +42,14 @@ export interface RunOptions {
   readonly unixPaths: readonly string[];
   readonly directories: readonly DirectoryGrant[];
   readonly args: readonly string[];
+  /** Were arguments given, if only none after "--"? */
+  readonly hasArgs: boolean;
+  /** Options of a policy; undefined where there are none, and the guest is trusted. */
+  readonly policy: PolicyValues | undefined;
 }
 
 const OPTIONS = {
+  ...POLICY_OPTIONS,
   listen: { type: "string", multiple: true },
   env: { type: "string", multiple: true },
   sockets: { type: "boolean" },
@@ -61,8 +67,18 @@ export function parseRun(argv: readonly string[]): RunOptions {
   const [path = "", stray] = positionals;
   if (!help && path === "") throw new UsageError("which module is to be run?");
   if (stray !== undefined) throw new UsageError(`${stray}: the arguments of the command stand after --`);
+  const [policyOption] = Object.keys(POLICY_OPTIONS).filter(
+    (name) => (values as Record<string, unknown>)[name] !== undefined,
+  );
+  for (const name of ["sockets", "unix"] as const) {
+    if (policyOption === undefined || values[name] === undefined) continue;
+    throw new UsageError(
+      `--${name}: with --${policyOption} there is a policy, where --connect, --bind and --udp grant sockets one by one`,
+    );
+  }
   if (values.unix !== undefined && values.sockets !== true)
     throw new UsageError("--unix: a guest opens sockets of its own only with --sockets");
+  for (const unixPath of values.unix ?? []) checkUnixPath(unixPath);
   return {
     help,
     path,
@@ -72,6 +88,8 @@ export function parseRun(argv: readonly string[]): RunOptions {
     unixPaths: values.unix ?? [],
     directories: (values.dir ?? []).map(directory),
     args: end < 0 ? [] : argv.slice(end + 1),
+    hasArgs: end >= 0,
+    policy: policyOption === undefined ? undefined : values,
   };
 }
 
@@ -82,6 +100,18 @@ function parsed(argv: readonly string[]) {
     if (error instanceof TypeError) throw new UsageError(error.message);
     throw error;
   }
+}
+
+/** sun_path holds 108 bytes, the last of them a NUL. */
+const UNIX_PATH_MAX = 107;
+
+function checkUnixPath(path: string): void {
+  const length = Buffer.byteLength(path);
+  if (length === 0) throw new UsageError("--unix: the path of a Unix socket is missing");
+  if (length > UNIX_PATH_MAX)
+    throw new UsageError(
+      `--unix ${path}: the path of a Unix socket has at most ${UNIX_PATH_MAX} bytes, and this has ${length}`,
+    );
 }
 
 /** "HOST::GUEST" or "HOST", which is its path for the guest as well; with ":ro" at the end for reading only. */

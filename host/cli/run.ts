@@ -3,26 +3,23 @@
  * run-options, the sockets to run-listen, and all of WASI to host/wasi.
  */
 
-import { fstatSync, readFileSync, rmSync } from "node:fs";
+import { fstatSync, lstatSync, readFileSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { isatty } from "node:tty";
 import { defaultBackend } from "../net/default-backend.js";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { GuestError, type GuestStdio, GuestTrap, runGuest } from "../guest/run.js";
 import { PREVIEW1 } from "../guest/module.js";
-import { printable } from "../guest/printable.js";
 import { addressText, type Listener, openListener, parseListen } from "./run-listen.js";
-import { parseRun, type RunOptions, USAGE, UsageError } from "./run-options.js";
+import { RunError, UsageError } from "./run-errors.js";
+import { parseRun, type RunOptions, USAGE } from "./run-options.js";
+import type { PolicyValues } from "./run-policy.js";
+import { ADDRESS_TROUBLES, fileTrouble, pathText, trapText } from "./run-troubles.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
 /** 128 and SIGABRT, as other runtimes have it. */
 const EXIT_TRAPPED = 134;
-
-const PATH_MAX = 4096;
-
-/** What could not be done, in a sentence for the user. */
-class RunError extends Error {}
 
 /**
  * Runs `wasyncore run` with the arguments that follow it. Blocks until the guest has ended.
@@ -35,13 +32,24 @@ export async function runCommand(argv: string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
-    return run(options);
+    return options.policy === undefined ? run(options) : await runHeld(options, options.policy);
   } catch (error) {
     if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore run --help".`, EXIT_USAGE);
     if (error instanceof RunError || error instanceof UnsupportedPlatformError)
       return complain(error.message, EXIT_FAILED);
     throw error;
   }
+}
+
+/** Under a policy. What that takes is loaded only then. */
+async function runHeld(options: RunOptions, values: PolicyValues): Promise<number> {
+  const { policyOf } = await import("./run-policy.js");
+  const { path, listen, env, directories, args, hasArgs } = options;
+  for (const each of listen) parseListen(each);
+  const policy = policyOf(values, { listen, env, dir: directories, args: hasArgs ? args : undefined });
+  const bytes = read(path);
+  const { runUnderPolicy } = await import("./run-plugin.js");
+  return await runUnderPolicy(path, bytes, basename(path), policy);
 }
 
 function run(options: RunOptions): number {
@@ -55,6 +63,7 @@ function run(options: RunOptions): number {
       const listener = attempt(
         () => openListener(backend, request),
         `cannot listen on ${addressText(request.address)}`,
+        request.address.path,
       );
       listeners.push(listener);
       if (request.address.path !== undefined) paths.push(request.address.path);
@@ -83,7 +92,7 @@ function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly Liste
   } catch (error) {
     if (error instanceof GuestTrap) return complain(trapText(path, error), EXIT_TRAPPED);
     if (error instanceof GuestError)
-      throw new RunError(`cannot run ${printable(path, PATH_MAX)}: ${error.message}${hint(error, sockets)}`, {
+      throw new RunError(`cannot run ${pathText(path)}: ${error.message}${hint(error, sockets)}`, {
         cause: error,
       });
     throw error;
@@ -100,32 +109,23 @@ function read(path: string): Uint8Array {
   }
 }
 
-function fileTrouble(code: unknown): string {
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EISDIR") return "it is a directory";
-  return code === "EACCES" ? "permission denied" : String(code);
-}
-
-const TROUBLES: Readonly<Record<string, string>> = {
-  EADDRINUSE: "the address is in use",
-  EADDRNOTAVAIL: "this machine does not have the address",
-  EACCES: "permission denied",
-  ENOENT: "there is no such directory",
-  ENOTDIR: "there is no such directory",
-  ENAMETOOLONG: "the path is too long for a Unix socket",
-  ENOTFOUND: "the name is not known",
-};
-
-function attempt<T>(action: () => T, what: string): T {
+/** @param path of a Unix socket */
+function attempt<T>(action: () => T, what: string, path?: string): T {
   try {
     return action();
   } catch (error) {
     if (!(error instanceof OSError)) throw error;
-    const trouble = TROUBLES[error.code];
+    if (error.code === "EADDRINUSE" && path !== undefined && isOtherFile(path))
+      throw new RunError(`${what}: there is a file of that name, which is no socket (EADDRINUSE)`, { cause: error });
+    const trouble = ADDRESS_TROUBLES[error.code];
     throw new RunError(`${what}: ${trouble === undefined ? error.message : `${trouble} (${error.code})`}`, {
       cause: error,
     });
   }
+}
+
+function isOtherFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false;
 }
 
 function announce({ socket, name }: Listener): void {
@@ -141,14 +141,6 @@ function stdio(fd: number): GuestStdio {
 function hint({ missing }: GuestError, sockets: boolean): string {
   const extension = missing.some((name) => name.startsWith(`${PREVIEW1}.sock_`));
   return extension && !sockets ? "\nIt wants to open sockets of its own: --sockets lets it." : "";
-}
-
-function trapText(path: string, { message, frames }: GuestTrap): string {
-  const lines = frames.map(({ function: name, index, offset }) => {
-    const place = `function ${index}, at 0x${offset.toString(16)}`;
-    return name === "" ? `    in ${place}` : `    in ${printable(name)} (${place})`;
-  });
-  return [`${printable(path, PATH_MAX)} trapped: ${message}`, ...lines].join("\n");
 }
 
 function complain(message: string, status: number): number {

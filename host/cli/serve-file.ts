@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { isCollection, isMap, isNode, isPair, LineCounter, type Node, parseDocument } from "yaml";
+import { parseAddress } from "../net/listen.js";
 import { checkServed } from "../plugin/host.js";
 import { PolicyError, type PolicyProblem } from "../plugin/policy/errors.js";
 import { fields, listOf, must, plainString } from "../plugin/policy/fields.js";
@@ -28,6 +29,8 @@ export interface ServeFile {
   readonly plugins: readonly PluginEntry[];
   /** The path of the control socket, absolute. */
   readonly control: string | undefined;
+  /** Where the pages for Prometheus and for health checks are served: a path is absolute. */
+  readonly metrics: string | undefined;
 }
 
 /** A file that is wrong: a line for each mistake. */
@@ -48,12 +51,16 @@ const name = v.pipe(
   v.maxLength(NAME_MAX, `must have at most ${NAME_MAX} characters`),
 );
 const path = v.pipe(plainString, v.nonEmpty("must not be empty"));
+const address = v.pipe(
+  plainString,
+  v.check((text) => parseAddress(text) !== undefined, "must be HOST:PORT, [IPV6]:PORT or a path with a slash in it"),
+);
 /** What a policy is, is checked by its own schema. */
 const plugin = v.looseObject({ name, module: path }, ({ expected, received, path: at }) =>
   at === undefined ? must("an object with a name, a module and a policy")({ received }) : missing(expected),
 );
 const file = fields(
-  { plugins: listOf(plugin, "a list of plugins"), control: v.optional(path) },
+  { plugins: listOf(plugin, "a list of plugins"), control: v.optional(path), metrics: v.optional(address) },
   "an object with plugins",
 );
 
@@ -102,8 +109,12 @@ export function parseServeFile(text: string, shown: string, directory: string): 
     plugins.push({ name: given, module: resolve(directory, module), policy, problem });
   }
   if (!result.success || problems.length > 0) throw new ServeFileError(problems);
-  const { control } = result.output;
-  return { plugins, control: control === undefined ? undefined : resolve(directory, control) };
+  const { control, metrics } = result.output;
+  return {
+    plugins,
+    control: control === undefined ? undefined : resolve(directory, control),
+    metrics: metrics?.includes("/") === true ? resolve(directory, metrics) : metrics,
+  };
 }
 
 function policyOf(

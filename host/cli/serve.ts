@@ -8,11 +8,14 @@ import process from "node:process";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { withoutControls } from "../backend/log.js";
 import { FileWatch } from "../plugin/file-watch.js";
+import { addressText } from "../net/listen.js";
+import { PluginError } from "../plugin/errors.js";
 import { PluginHost } from "../plugin/host.js";
 import { InheritedSockets } from "../plugin/inherited.js";
+import { serveMetrics } from "../plugin/metrics.js";
 import { Deferred } from "../plugin/run.js";
 import type { ControlRequest, ListedLine } from "./control-protocol.js";
-import { UsageError } from "./run-options.js";
+import { UsageError } from "./run-errors.js";
 import { type ControlHandler, ControlServer } from "./serve-control.js";
 import { readServeFile, type ServeFile, ServeFileError } from "./serve-file.js";
 import { ServeLog } from "./serve-log.js";
@@ -78,6 +81,7 @@ class Service implements ControlHandler {
     const onHangUp = (): void => void this.#reloadAndReport();
     process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onHangUp);
     try {
+      await this.#openMetrics(this.#options.metrics ?? file.metrics);
       this.#reloads = this.#begin(loaded);
       return await this.#over.promise;
     } finally {
@@ -167,6 +171,19 @@ class Service implements ControlHandler {
       if (!(error instanceof OSError) && code !== "ERR_STATS_DIRECTORY") throw error;
       const trouble = code === "EADDRINUSE" ? "another process answers there" : message;
       throw new ServeError(`cannot open the control socket${path === undefined ? "" : ` ${path}`}: ${trouble}`);
+    }
+  }
+
+  /** They end with the host. @throws ServeError */
+  async #openMetrics(address: string | undefined): Promise<void> {
+    if (address === undefined) return;
+    try {
+      const metrics = await serveMetrics(this.#host, address);
+      this.#log.say(`metrics and health on ${addressText(metrics.address)}`);
+    } catch (error) {
+      if (this.#signalled) return;
+      if (error instanceof PluginError || !(error instanceof Error && "code" in error)) throw error;
+      throw new ServeError(`cannot serve metrics on ${address}: ${error.message}`, { cause: error });
     }
   }
 

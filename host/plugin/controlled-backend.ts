@@ -18,8 +18,8 @@ export interface ControlOptions {
   readonly outputs: ReadonlyMap<number, (data: Uint8Array) => void>;
   /** Descriptors of the process whose calls may block: standard streams that the guest shares with it. */
   readonly blocking: ReadonlySet<number>;
-  /** The guest is about to wait. */
-  readonly onWait: () => void;
+  /** The guest is about to wait. @returns after how many milliseconds it is to be called again if the wait has not ended */
+  readonly onWait: () => number;
   /** The guest waits for the first time. */
   readonly onUp: () => void;
   /** It drains, and its last connection has been closed. */
@@ -73,15 +73,21 @@ export class Controlled {
   }
 
   /** For its sets. @internal */
-  beforeWait(): void {
+  beforeWait(): number {
     const { control, onUp, onWait } = this.#options;
     this.obey();
     if (control.phase !== Phase.UP) {
       control.phase = Phase.UP;
       onUp();
     }
-    onWait();
+    const againMs = onWait();
     control.waitBegins();
+    return againMs;
+  }
+
+  /** For its sets: a wait goes on. @internal */
+  onWait(): number {
+    return this.#options.onWait();
   }
 
   /** For its sets. @internal */
@@ -221,8 +227,14 @@ class ControlledSet implements PollSet {
   }
 
   wait(timeoutMs: number): number {
-    this.#owner.beforeWait();
-    const count = this.#set.wait(timeoutMs);
+    let againMs = this.#owner.beforeWait();
+    let leftMs = timeoutMs;
+    let count = this.#set.wait(Math.min(leftMs, againMs));
+    while (count === 0 && againMs < leftMs) {
+      leftMs -= againMs;
+      againMs = this.#owner.onWait();
+      count = this.#set.wait(Math.min(leftMs, againMs));
+    }
     this.#owner.afterWait();
     return count > 0 && this.#commandFd >= 0 ? this.#withoutCommand(count) : count;
   }

@@ -8,7 +8,7 @@ import type { Backend } from "../backend/backend.js";
 import { openDirectories } from "../guest/directories.js";
 import { Preview1 } from "../guest/preview1.js";
 import type { Control } from "./control.js";
-import { Controlled, forwarding } from "./controlled-backend.js";
+import { Controlled, type ControlOptions, forwarding } from "./controlled-backend.js";
 import { LineSplitter } from "./lines.js";
 import type { OutputStream } from "./run.js";
 // One by one: a thread does not load the schema.
@@ -32,11 +32,12 @@ export interface Grant {
 
 export interface GrantedHooks {
   readonly commandFd: number | undefined;
-  readonly onWait: () => void;
+  readonly onWait: ControlOptions["onWait"];
   readonly onUp: () => void;
   readonly onDrained: () => void;
   readonly onPolicyEvent: (event: PolicyEvent) => void;
-  readonly onLine: (stream: OutputStream, line: string) => void;
+  /** What a call has completed: at least one line. */
+  readonly onLines: (stream: OutputStream, lines: readonly string[]) => void;
 }
 
 export interface Granted {
@@ -51,6 +52,13 @@ const STREAMS = ["stdin", "stdout", "stderr"] as const;
 
 export function createGranted(backend: Backend, grant: Grant, control: Control, hooks: GrantedHooks): Granted {
   const { policy, nullFds } = grant;
+  const { limits } = policy;
+  const account = new Account({
+    plugin: grant.plugin,
+    limits,
+    onEvent: hooks.onPolicyEvent,
+    memory: grant.accountMemory,
+  });
   const outputs = new Map<number, (data: Uint8Array) => void>();
   const splitters: LineSplitter[] = [];
   const blocking = new Set<number>();
@@ -62,7 +70,7 @@ export function createGranted(backend: Backend, grant: Grant, control: Control, 
     }
     const nullFd = nullFds[fd] ?? -1;
     if (how === "lines" && stream !== "stdin") {
-      const splitter = new LineSplitter((line) => hooks.onLine(stream, line));
+      const splitter = new LineSplitter(account, (lines) => hooks.onLines(stream, lines));
       splitters.push(splitter);
       outputs.set(nullFd, (data) => splitter.push(data));
     } else {
@@ -73,13 +81,6 @@ export function createGranted(backend: Backend, grant: Grant, control: Control, 
   const [stdin, stdout, stderr] = stdio;
   if (stdin === undefined || stdout === undefined || stderr === undefined) throw new Error("there are three streams");
 
-  const { limits } = policy;
-  const account = new Account({
-    plugin: grant.plugin,
-    limits,
-    onEvent: hooks.onPolicyEvent,
-    memory: grant.accountMemory,
-  });
   const listeners = new Set(grant.listeners.map(({ fd }) => fd));
   const { commandFd, onWait, onUp, onDrained } = hooks;
   const controlled = new Controlled(backend, {

@@ -26,7 +26,7 @@ import { parsePolicy } from "./policy/schema.js";
 import type { Policy, PolicyInput } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
 import { SharedRun, SharedThread } from "./shared.js";
-import type { PluginSnapshot } from "./snapshot.js";
+import type { PluginSnapshot, PluginState } from "./snapshot.js";
 
 /** Between two looks at the CPU time of threads. */
 const CHECK_MS = 20;
@@ -50,6 +50,8 @@ export interface PluginHostEvents {
   limit: [event: PolicyEvent];
   /** It has written a line to a stream that its policy grants as "lines". */
   line: [event: { readonly plugin: string; readonly stream: OutputStream; readonly line: string }];
+  /** The host is closed, and nothing of its plugins is left. */
+  close: [];
 }
 
 /** A policy, and how the host treats the plugin. */
@@ -112,6 +114,16 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   /** Is there a plugin of this name? */
   has(name: string): boolean {
     return this.#plugins.has(name);
+  }
+
+  /** The state of each plugin: cheaper than {@link snapshot}. */
+  get states(): readonly { readonly name: string; readonly state: PluginState }[] {
+    return [...this.#plugins.values()].map(({ name, state }) => ({ name, state }));
+  }
+
+  /** Was {@link close} called? */
+  get isClosed(): boolean {
+    return this.#closing !== undefined;
   }
 
   /**
@@ -233,6 +245,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     this.#shared = undefined;
     for (const fd of this.#nullFds ?? []) closeSync(fd);
     this.#nullFds = undefined;
+    this.#tell("close");
   }
 
   #follow(plugin: Plugin, watch: ModuleWatch): void {

@@ -10,6 +10,7 @@ export { PluginError, type PluginErrorCode } from "./errors.js";
 export { PluginHost, type PluginHostEvents, type PluginHostOptions, type PluginOptions } from "./host.js";
 export { InheritedSockets, type InheritedSocketInfo } from "./inherited.js";
 export type { ListenerSnapshot } from "./listeners.js";
+export { type MetricsAddress, type MetricsServer, serveMetrics } from "./metrics.js";
 export { ModuleError, type ModuleErrorCode } from "./metering/errors.js";
 export type { AccountSnapshot, LimitName, PolicyEvent } from "./policy/account.js";
 export { PolicyError, type PolicyProblem } from "./policy/errors.js";

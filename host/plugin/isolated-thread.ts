@@ -10,7 +10,7 @@ import { Control, Phase } from "./control.js";
 import { createGranted, type Grant } from "./grant.js";
 import { Instance } from "./instance.js";
 import type { PolicyEvent } from "./policy/account.js";
-import type { OutputStream } from "./run.js";
+import { LinePost, type PostedLines } from "./line-post.js";
 import { threadNumber } from "./thread-cpu.js";
 
 /** What a thread is started with. */
@@ -30,7 +30,7 @@ export type IsolatedMessage =
   | { readonly kind: "trap"; readonly message: string; readonly frames: readonly GuestFrame[]; readonly cpuNs: number }
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "policy"; readonly event: PolicyEvent }
-  | { readonly kind: "line"; readonly stream: OutputStream; readonly line: string; readonly bytes: number };
+  | ({ readonly kind: "lines" } & PostedLines);
 
 const FOREVER_NS = (1n << 63n) - 1n;
 const NS_PER_US = 1000;
@@ -42,17 +42,25 @@ export function runIsolated({ module, start, grant, controlMemory, commandFd }: 
   const backend = defaultBackend();
   const post = (message: IsolatedMessage): void => port.postMessage(message);
   let instance: Instance | undefined;
+  const lines = new LinePost(
+    control,
+    (posted) => post({ kind: "lines", ...posted }),
+    (count) => {
+      granted.account.refuse("linesPerSecond", grant.policy.limits.linesPerSecond, count);
+    },
+  );
   const granted = createGranted(backend, grant, control, {
     commandFd,
     onWait: () => {
       if (instance !== undefined) control.memoryPages = instance.memoryBytes >>> PAGE_SHIFT;
+      return lines.postSoon();
     },
     onUp: () => post({ kind: "up" }),
     onDrained: () => post({ kind: "drained" }),
     onPolicyEvent: (event) => post({ kind: "policy", event }),
-    onLine: (stream, line) => {
-      const bytes = 2 * line.length + 64;
-      if (control.postLines(bytes)) post({ kind: "line", stream, line, bytes });
+    onLines: (stream, written) => {
+      lines.add(stream, written);
+      lines.postSoon();
     },
   });
   const threadNs = (): number => Number(backend.clock.threadCpuNs());
@@ -66,9 +74,11 @@ export function runIsolated({ module, start, grant, controlMemory, commandFd }: 
     runToEnd(instance);
     isGraceful = true;
     granted.close(true);
+    lines.post();
     post({ kind: "exit", code: instance.exitCode ?? 0, cpuNs: cpuNs() });
   } catch (error) {
     if (!isGraceful) granted.close(false);
+    lines.post();
     if (error instanceof GuestTrap)
       post({ kind: "trap", message: error.message, frames: error.frames, cpuNs: cpuNs() });
     else if (error instanceof GuestError) post({ kind: "failed", code: error.code, message: error.message });

@@ -168,9 +168,11 @@ export class IsolatedRun implements Run {
       case "policy":
         this.#hooks.onPolicyEvent(message.event);
         break;
-      case "line":
+      case "lines":
         this.#control.linesSeen(message.bytes);
-        this.#hooks.onLine(message.stream, message.line);
+        for (const { stream, lines } of message.groups) {
+          for (const line of lines) this.#hooks.onLine(stream, line);
+        }
         break;
     }
   };

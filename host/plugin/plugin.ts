@@ -15,7 +15,10 @@ import type { Policy } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
 import { countsOf, PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
 
-/** A run comes up, which takes milliseconds, or has failed. A policy limits its CPU time meanwhile. */
+/**
+ * A run comes up, which takes milliseconds, or has failed. A policy limits its CPU time meanwhile; one that allows a turn to take
+ * longer than this allows the first turn to do so too.
+ */
 const UP_TIMEOUT_MS = 30_000;
 /** What a timer holds. */
 const TIMER_MAX_MS = 0x7fffffff;
@@ -84,6 +87,10 @@ export class Plugin {
     this.#listeners = new Listeners(backend, inherited);
   }
 
+  get state(): PluginState {
+    return this.#state;
+  }
+
   get policy(): Policy {
     return this.#policy;
   }
@@ -122,7 +129,7 @@ export class Plugin {
     this.#listeners.prepare(this.#policy.listen).commit()();
     const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend());
     this.#current = running;
-    await this.#waitUp(running);
+    await this.#waitUp(running, this.#policy);
     if (this.#lifetimeTimer === undefined) this.#armLifetime();
   }
 
@@ -146,7 +153,7 @@ export class Plugin {
       let running: Running;
       try {
         running = this.#launch(code.name, compiled, policy, listeners.lend());
-        await this.#waitUp(running);
+        await this.#waitUp(running, policy);
         // A command that has done its work is no replacement for one that serves.
         if (!this.#running.has(running)) {
           throw new PluginError("ERR_PLUGIN_START", `${this.name} was not replaced: the new module has exited already`);
@@ -249,19 +256,20 @@ export class Plugin {
   }
 
   /** @throws PluginError where it does not come up */
-  async #waitUp(running: Running): Promise<void> {
+  async #waitUp(running: Running, { limits: { cpuMsPerTurn } }: Policy): Promise<void> {
     const { run } = running;
     let isLate = false;
+    const timeoutMs = Math.min(TIMER_MAX_MS, Math.max(UP_TIMEOUT_MS, cpuMsPerTurn));
     const timer = setTimeout(() => {
       isLate = true;
       run.kill({ kind: "stopped", isGraceful: false });
-    }, UP_TIMEOUT_MS);
+    }, timeoutMs);
     const isUp = await run.up;
     clearTimeout(timer);
     if (!isUp) {
       const ending = await run.ended;
       if (this.#stopped !== undefined) this.#checkStopped();
-      const reason = isLate ? `it did not wait for anything within ${UP_TIMEOUT_MS} ms` : endingText(ending);
+      const reason = isLate ? `it did not wait for anything within ${timeoutMs} ms` : endingText(ending);
       const cause = ending.kind === "trap" || ending.kind === "failed" ? ending.error : undefined;
       throw new PluginError("ERR_PLUGIN_START", `${this.name} did not start: ${reason}`, { cause });
     }

@@ -53,9 +53,12 @@ export class SharedRun implements Run {
     const allowance = { turnNs: cpuMsPerTurn * NS_PER_MS, totalNs: cpuMsTotal * NS_PER_MS };
     this.#meter = new Meter(allowance, () => Number(clock.threadCpuNs()), clock.monotonicNs);
     this.#granted = createGranted(thread.backend, grant, this.#control, {
-      ...hooks,
       commandFd: undefined,
-      onWait: () => undefined,
+      onPolicyEvent: hooks.onPolicyEvent,
+      onLines: (stream, lines) => {
+        for (const line of lines) hooks.onLine(stream, line);
+      },
+      onWait: () => Infinity,
       onUp: () => this.#up.resolve(true),
       onDrained: () => this.kill({ kind: "stopped", isGraceful: true }),
     });

@@ -90,7 +90,7 @@ describe("addresses", () => {
       `./${"x".repeat(200)}`,
       `cannot listen on ./${"x".repeat(200)}: the path is too long for a Unix socket (ENAMETOOLONG)`,
     ],
-    ["./guest.wasm", "cannot listen on ./guest.wasm: the address is in use (EADDRINUSE)"],
+    ["./guest.wasm", "cannot listen on ./guest.wasm: there is a file of that name, which is no socket (EADDRINUSE)"],
   ])("%s", async (address, message) => {
     expect(await runModule(guest, "--listen", address, "--", "tell").ended).toEqual({
       code: 1,

@@ -25,7 +25,7 @@ export interface PolicyEvent {
   readonly limit: LimitName;
   /** What was refused: an address, a name, an option; or the number that would have been above the limit. */
   readonly value: string | number;
-  /** How many refusals by this limit the event reports: those before were within a second of another event. */
+  /** How many refusals, or dropped lines, the event reports: those before were within a second of another event. */
   readonly count: number;
 }
 
@@ -46,7 +46,7 @@ export interface AccountSnapshot {
   readonly bytesOut: number;
   /** Held by the host for the plugin now. */
   readonly hostBytes: number;
-  /** How many calls were refused, by limit; those that are not 0. */
+  /** How many calls were refused, or lines dropped, by limit; those that are not 0. */
   readonly refused: Readonly<Partial<Record<LimitName, number>>>;
 }
 
@@ -76,6 +76,8 @@ const LIMIT_NAMES: readonly LimitName[] = [
   "maxConnections",
   "bytesPerSecondIn",
   "bytesPerSecondOut",
+  "linesPerSecond",
+  "lineBytesPerSecond",
   "cpuMsPerTurn",
   "cpuMsTotal",
   "lifetimeMs",
@@ -114,6 +116,9 @@ export class Account {
   /** What sockets may receive and send. */
   readonly input: TokenBucket;
   readonly output: TokenBucket;
+  /** What may be written to standard streams that are read as lines. */
+  readonly lines: TokenBucket;
+  readonly lineBytes: TokenBucket;
   readonly #counters: Float64Array;
   readonly #onEvent: ((event: PolicyEvent) => void) | undefined;
   readonly #nowMs: () => number;
@@ -129,6 +134,8 @@ export class Account {
     this.#nowMs = nowMs;
     this.input = new TokenBucket(limits.bytesPerSecondIn, nowMs);
     this.output = new TokenBucket(limits.bytesPerSecondOut, nowMs);
+    this.lines = new TokenBucket(limits.linesPerSecond, nowMs);
+    this.lineBytes = new TokenBucket(limits.lineBytesPerSecond, nowMs);
   }
 
   /** The counters in `memory`, which may be another thread's. */
@@ -188,19 +195,19 @@ export class Account {
     this.#add(Slot[counter], amount);
   }
 
-  /** Counts a refusal, and reports it unless there was an event of the same limit within the last second. */
-  refuse(limit: LimitName, value: string | number): void {
-    this.#add(Slot.REFUSED + LIMIT_NAMES.indexOf(limit), 1);
+  /** Counts refusals, and reports them unless there was an event of the same limit within the last second. */
+  refuse(limit: LimitName, value: string | number, count = 1): void {
+    this.#add(Slot.REFUSED + LIMIT_NAMES.indexOf(limit), count);
     if (this.#onEvent === undefined) return;
     const nowMs = this.#nowMs();
     const report = this.#reports.get(limit);
     if (report !== undefined && nowMs - report.atMs < EVENT_INTERVAL_MS) {
-      report.suppressed++;
+      report.suppressed += count;
       return;
     }
     this.#reports.set(limit, { atMs: nowMs, suppressed: 0 });
     try {
-      this.#onEvent({ plugin: this.plugin, limit, value, count: 1 + (report?.suppressed ?? 0) });
+      this.#onEvent({ plugin: this.plugin, limit, value, count: count + (report?.suppressed ?? 0) });
     } catch (error) {
       logThrown(`uncaptured exception of a listener of the plugin ${this.plugin}`, error);
     }

@@ -1,4 +1,4 @@
-/** Owns a token bucket: how many bytes may be moved now, and when more may be. Knows no socket. */
+/** Owns a token bucket: how many bytes, or lines, may be moved now, and when more may be. Knows no socket. */
 
 /** A full bucket holds what comes in so long. */
 const BURST_MS = 250;

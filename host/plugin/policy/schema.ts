@@ -39,6 +39,8 @@ const limits = fields(
     maxConnections: v.optional(limit(0, DESCRIPTORS_MAX, "connections"), 1000),
     bytesPerSecondIn: v.optional(limit(1, Infinity, "bytes a second"), Infinity),
     bytesPerSecondOut: v.optional(limit(1, Infinity, "bytes a second"), Infinity),
+    linesPerSecond: v.optional(limit(1, Infinity, "lines a second"), 10_000),
+    lineBytesPerSecond: v.optional(limit(1, Infinity, "bytes a second"), 4 * MIB),
     cpuMsPerTurn: v.optional(limit(1, Infinity, "milliseconds", false), 1000),
     cpuMsTotal: v.optional(limit(1, Infinity, "milliseconds", false), Infinity),
     lifetimeMs: v.optional(limit(1, TIMER_MAX_MS, "milliseconds", false), Infinity),

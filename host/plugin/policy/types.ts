@@ -84,6 +84,10 @@ export interface Limits {
   readonly bytesPerSecondIn: number;
   /** Bytes a second that sockets send. Above it they are not ready to write. */
   readonly bytesPerSecondOut: number;
+  /** Lines a second that the plugin writes to standard streams which are granted as "lines". Further ones are dropped. */
+  readonly linesPerSecond: number;
+  /** Bytes a second of these lines. Further lines are dropped. */
+  readonly lineBytesPerSecond: number;
   /** CPU time that the plugin may use between two waits. Above it the plugin is ended. */
   readonly cpuMsPerTurn: number;
   /** CPU time that the plugin may use in all. Above it the plugin is ended. */
@@ -199,8 +203,8 @@ export interface PolicyInput {
   readonly udp?: readonly AddressRuleInput[] | undefined;
   readonly dirs?: readonly DirInput[] | undefined;
   /**
-   * Default: 256 MiB of memory, 1,024 descriptors, 1,000 connections, 1,000 ms of CPU time a turn, 16 MiB of host memory;
-   * no other limit.
+   * Default: 256 MiB of memory, 1,024 descriptors, 1,000 connections, 1,000 ms of CPU time a turn, 16 MiB of host memory,
+   * 10,000 lines and 4 MiB of them a second; no other limit.
    */
   readonly limits?: { readonly [L in keyof Limits]?: LimitInput | undefined } | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;

@@ -1,0 +1,35 @@
+/** Owns what `wasyncore run` says of a file or an address that it cannot use, and of a trap. Knows error codes; opens nothing. */
+
+import type { GuestTrap } from "../guest/run.js";
+import { printable } from "../guest/printable.js";
+
+const PATH_MAX = 4096;
+
+/** A path, without control characters. */
+export function pathText(path: string): string {
+  return printable(path, PATH_MAX);
+}
+
+export function fileTrouble(code: unknown): string {
+  if (code === "ENOENT") return "there is no such file";
+  if (code === "EISDIR") return "it is a directory";
+  return code === "EACCES" ? "permission denied" : String(code);
+}
+
+export const ADDRESS_TROUBLES: Readonly<Record<string, string>> = {
+  EADDRINUSE: "the address is in use",
+  EADDRNOTAVAIL: "this machine does not have the address",
+  EACCES: "permission denied",
+  ENOENT: "there is no such directory",
+  ENOTDIR: "there is no such directory",
+  ENAMETOOLONG: "the path is too long for a Unix socket",
+  ENOTFOUND: "the name is not known",
+};
+
+export function trapText(path: string, { message, frames }: GuestTrap): string {
+  const lines = frames.map(({ function: name, index, offset }) => {
+    const place = `function ${index}, at 0x${offset.toString(16)}`;
+    return name === "" ? `    in ${place}` : `    in ${printable(name)} (${place})`;
+  });
+  return [`${pathText(path)} trapped: ${message}`, ...lines].join("\n");
+}

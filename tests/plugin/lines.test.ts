@@ -1,0 +1,161 @@
+/** Lines that plugins write: how they are cut, what is dropped of a flood, and how they come. */
+
+import { beforeAll, describe, expect, test } from "vitest";
+import { Control } from "../../host/plugin/control.js";
+import { LinePost, type PostedLines } from "../../host/plugin/line-post.js";
+import { LineSplitter } from "../../host/plugin/lines.js";
+import { Account, type PolicyEvent } from "../../host/plugin/policy/account.js";
+import { parsePolicy } from "../../host/plugin/policy/schema.js";
+import { buildGuest } from "../assembly/programs.js";
+import { ask, createHost, portOf, WAYS } from "./support.js";
+
+function splitter(limits: object = {}) {
+  const events: PolicyEvent[] = [];
+  const lines: string[] = [];
+  const time = { ms: 0 };
+  const account = new Account({
+    plugin: "p",
+    limits: parsePolicy({ limits }).limits,
+    onEvent: (event) => events.push(event),
+    nowMs: () => time.ms,
+  });
+  const made = new LineSplitter(account, (more) => void lines.push(...more));
+  return { lines, events, time, account, made, write: (text: string) => made.push(Buffer.from(text)) };
+}
+
+describe("what is written becomes lines", () => {
+  test("whatever the calls were, with a rest at the end", () => {
+    const { lines, made, write } = splitter();
+    for (const text of ["a", "b\n\nc", "", "d\ne"]) write(text);
+    expect(lines).toEqual(["ab", "", "cd"]);
+    made.end();
+    made.end();
+    expect(lines).toEqual(["ab", "", "cd", "e"]);
+  });
+
+  test("characters that a call divides stay whole, and so do those where a long line is cut", () => {
+    const { lines, made } = splitter();
+    const text = `${"x".repeat(8190)}${"🦊".repeat(5000)}`;
+    for (const byte of Buffer.from(`${text}\nü\n`)) made.push(Uint8Array.of(byte));
+    expect(lines.at(-1)).toBe("ü");
+    expect(lines.slice(0, -1).join("")).toBe(text);
+    expect(lines.slice(0, -1).map((line) => Buffer.byteLength(line))).toEqual([8190, 8192, 8192, 3616]);
+  });
+
+  test("bytes that are no text are replaced, and none is lost", () => {
+    const { lines, made } = splitter();
+    made.push(Buffer.alloc(20_000, 0xbf));
+    made.end();
+    expect(lines.map((line) => line.length)).toEqual([8192, 8192, 3616]);
+  });
+});
+
+describe("lines above the limits are dropped and counted", () => {
+  test("by their number", () => {
+    const { lines, events, time, account, write } = splitter({ linesPerSecond: 100 });
+    write("one\n".repeat(1000));
+    expect(lines).toHaveLength(25);
+    for (let call = 0; call < 1000; call++) write("one\n");
+    expect(lines).toHaveLength(25);
+    expect(events).toEqual([{ plugin: "p", limit: "linesPerSecond", value: 100, count: 975 }]);
+    time.ms = 1000;
+    write("one\n".repeat(100));
+    expect(lines).toHaveLength(50);
+    expect(events[1]).toEqual({ plugin: "p", limit: "linesPerSecond", value: 100, count: 1075 });
+    expect(account.snapshot().refused).toEqual({ linesPerSecond: 2050 });
+  });
+
+  test("by their bytes: one that is begun is whole, and paid for afterwards", () => {
+    const { lines, events, time, write } = splitter({ lineBytesPerSecond: 4000 });
+    write(`${"x".repeat(5000)}\n`.repeat(3));
+    write("short\n");
+    expect(lines.map((line) => line.length)).toEqual([5000]);
+    expect(events).toEqual([{ plugin: "p", limit: "lineBytesPerSecond", value: 4000, count: 2 }]);
+    time.ms = 1500;
+    write("short\n");
+    expect(lines.at(-1)).toBe("short");
+  });
+
+  test("a line without an end is dropped in pieces", () => {
+    const { lines, account, write } = splitter({ linesPerSecond: 4 });
+    for (let call = 0; call < 100; call++) write("x".repeat(10_000));
+    expect(lines).toHaveLength(1);
+    expect(account.snapshot().refused).toEqual({ linesPerSecond: 121 });
+  });
+});
+
+test("messages to the supervisor are few, and no line of them is lost unless it does not read", () => {
+  const control = new Control();
+  const posted: PostedLines[] = [];
+  let dropped = 0;
+  const post = new LinePost(
+    control,
+    (lines) => posted.push(lines),
+    (count) => (dropped += count),
+  );
+  const linesIn = (): number => posted.flatMap(({ groups }) => groups.flatMap(({ lines }) => lines)).length;
+  for (let line = 0; line < 3000; line++) {
+    post.add(line % 2 === 0 ? "stdout" : "stderr", [String(line)]);
+    post.postSoon();
+  }
+  post.post();
+  expect(linesIn()).toBe(3000);
+  expect(posted[0]).toEqual({ groups: [{ stream: "stdout", lines: ["0"] }], bytes: 66 });
+  // 25 at once, those of the time that this takes, and full ones.
+  expect(posted.length).toBeLessThan(500);
+  for (const { bytes } of posted) control.linesSeen(bytes);
+  posted.length = 0;
+  for (let call = 0; call < 100; call++) post.add("stdout", ["x".repeat(30_000)]);
+  post.post();
+  expect(dropped).toBeGreaterThan(0);
+  expect(linesIn() + dropped).toBe(100);
+});
+
+const SOURCE = `
+import { Dispatcher, DispatcherWithSend, Socket, SocketAddress } from "wasyncore";
+import { takeListener } from "wasyncore/guest";
+@external("wasi_snapshot_preview1", "fd_write")
+declare function fd_write(fd: i32, vectors: usize, count: i32, result: usize): i32;
+
+class Handler extends DispatcherWithSend {
+  override handleRead(): void {
+    const data = this.recv(100);
+    if (data.length == 0) return;
+    const line = String.UTF8.encode("one line\\n");
+    const words = new StaticArray<u32>(3);
+    words[0] = <u32>changetype<usize>(line);
+    words[1] = line.byteLength;
+    const at = changetype<usize>(words);
+    let failed = 0;
+    for (let i = 0; i < 20000; i++) failed |= fd_write(1, at, 1, at + 8);
+    this.send(Uint8Array.wrap(String.UTF8.encode("errno " + failed.toString() + ", " + words[2].toString())));
+  }
+  override handleClose(): void { this.close(); }
+}
+class Server extends Dispatcher {
+  override handleAccepted(socket: Socket, _address: SocketAddress): void { new Handler(socket); }
+}
+new Server(takeListener());
+`;
+
+describe.each(WAYS)("a plugin that runs %s and floods", (run) => {
+  let code: Uint8Array;
+  beforeAll(async () => {
+    code = await buildGuest(SOURCE, "--reactor");
+  }, 60_000);
+
+  test("is not told: its writes succeed, and the host gets the number of what was dropped", async () => {
+    const { host, told } = createHost();
+    await host.start(code, {
+      ...{ name: "noisy", run, listen: ["127.0.0.1:0"], stdio: "lines" },
+      limits: { linesPerSecond: 100, cpuMsPerTurn: "unlimited" },
+    });
+    expect(await ask(portOf(host, "noisy"), "go")).toBe("errno 0, 9");
+    expect(await told.until("limit")).toMatchObject({ plugin: "noisy", limit: "linesPerSecond", value: 100 });
+    const lines = (): number => told.events.filter(({ name }) => name === "line").length;
+    const dropped = (): number => host.snapshot("noisy").refused.linesPerSecond ?? 0;
+    await expect.poll(() => lines() + dropped()).toBe(20_000);
+    expect(lines()).toBeGreaterThanOrEqual(25);
+    expect(told.events.filter(({ name }) => name === "limit").length).toBeLessThan(dropped() / 100);
+  });
+});
