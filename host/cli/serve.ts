@@ -65,6 +65,8 @@ class Service implements ControlHandler {
   readonly #watch = new FileWatch(() => void this.#reloadAndReport());
   readonly #over = new Deferred<number>();
   #reloads: Promise<unknown> = Promise.resolve();
+  /** Is one to begin that reads everything as it is then? */
+  #isReloadDue = false;
   #signalled = false;
 
   constructor(options: ServeOptions) {
@@ -136,7 +138,9 @@ class Service implements ControlHandler {
 
   /** One reload at a time. @throws ServeFileError: nothing has changed then */
   #reload(): Promise<Changes> {
+    this.#isReloadDue = true;
     const reload = this.#reloads.then(async () => {
+      this.#isReloadDue = false;
       if (this.#signalled) throw new ServeError("the plugins are being stopped");
       notifyManager("RELOADING=1");
       try {
@@ -154,6 +158,7 @@ class Service implements ControlHandler {
   }
 
   async #reloadAndReport(): Promise<void> {
+    if (this.#isReloadDue) return;
     try {
       await this.#reload();
     } catch (error) {

@@ -68,7 +68,10 @@ export class Listeners {
       for (const { address, name, backlog } of grants) {
         const key = addressText(address);
         // Port 0 is kept by what was requested, and can be named by what it has become.
-        const index = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
+        const same = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
+        // An inherited one is found by its name as well.
+        const isNamesake = (each: Open): boolean => each.isInherited && name !== undefined && each.name === name;
+        const index = same < 0 ? kept.findIndex(isNamesake) : same;
         const [before] = index < 0 ? [] : kept.splice(index, 1);
         const given = before === undefined ? this.#inherited?.lend(address, name) : undefined;
         const socket = before?.socket ?? given ?? openListener(address, this.#backend);

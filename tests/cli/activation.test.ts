@@ -54,6 +54,10 @@ describe.skipIf(reason)("socket activation", { timeout: BUILD_TIMEOUT_MS }, () =
     directory.plugins({ ...ECHO, listen: ["web=[::1]:9"] }, { ...ECHO, name: "admin", listen: ["./admin.sock"] });
     expect(await serve.ctl("reload")).toMatchObject({ stdout: "reloaded: 1 started, 1 unchanged\n" });
     await serve.stderr(/admin: up, listening on .*admin\.sock/);
+    // It keeps the socket where the address that it does not have changes.
+    directory.plugins({ ...ECHO, module: "two.wasm", listen: ["web=[::1]:10"] });
+    expect(await serve.ctl("reload")).toMatchObject({ stdout: "reloaded: 1 stopped, 1 replaced\n" });
+    expect(await ask(parent.port, "who")).toBe("two");
   });
 
   test("a restart of the process loses no connection", async () => {

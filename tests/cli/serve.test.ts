@@ -35,6 +35,29 @@ describe("serve", TIMEOUT, () => {
     expect(existsSync(serve.control)).toBe(false);
   });
 
+  test("serves metrics and health, and says where it cannot", async () => {
+    const directory = await Directory.create();
+    const file = { plugins: [ECHO], control: "./control.sock", metrics: "127.0.0.1:0" };
+    directory.write("plugins.json", JSON.stringify(file));
+    const serve = await directory.serve().up();
+    const [, port] = await serve.stderr(/metrics and health on 127\.0\.0\.1:(\d+)/);
+    const health = await fetch(`http://127.0.0.1:${port}/healthz`);
+    expect(health.status).toBe(200);
+    expect(await health.text()).toContain('"ok"');
+    const other = new Serve(directory.path, [
+      "plugins.json",
+      "--socket",
+      "other.sock",
+      "--metrics",
+      `127.0.0.1:${port}`,
+    ]);
+    expect(await other.ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/cannot serve metrics on 127\.0\.0\.1:\d+: .*EADDRINUSE/) as string,
+    });
+    expect(await start(process.execPath, [MAIN, "serve", "x", "--metrics", "80"]).ended).toMatchObject({ code: 2 });
+  });
+
   test("goes on where a plugin traps, and starts it again", async () => {
     const directory = await Directory.create();
     directory.plugins(ECHO, SECOND);
@@ -148,7 +171,7 @@ describe("serve", TIMEOUT, () => {
 
 /** (module (memory (export "memory") 1) (func (export "_start"))) */
 const DONE = Buffer.from(
-  "0061736d0100000001040160000003020100050301000107130206" + "6d656d6f72790200065f737461727400000a040102000b",
+  "0061736d01000000010401600000030201000503010001071302066d656d6f72790200065f737461727400000a040102000b",
   "hex",
 );
 
