@@ -4,12 +4,15 @@ import { parseArgs } from "node:util";
 
 export const USAGE = `Usage: wasyncore top [options]
 
-Shows what a running program does: turns and events a second, bytes, timers, the slowest callback, and its busiest
-channels. The program must call serveStats(). Ctrl-C ends it.
+Shows what a running program does: its plugins with their CPU time, memory and connections, turns and events a second,
+bytes, timers, the slowest callback, and its busiest channels. The program must call serveStats(); wasyncore serve does.
+
+Keys: up and down, or k and j, choose the plugin whose connections are shown; q or Ctrl-C ends.
 
 Options:
   --pid N          the process; without it, the only one that serves its statistics, or a list of them
   --socket PATH    the socket, for a program that calls serveStats({ path })
+  --plugin NAME    the plugin whose connections are shown first; by default the busiest
   --interval S     seconds between two reports, from 0.2 to 3600; default 1
   --once           shows one interval, and ends
   --json           prints each report as a line of JSON
@@ -19,6 +22,7 @@ Options:
 export interface TopOptions {
   readonly pid: number | undefined;
   readonly socket: string | undefined;
+  readonly plugin: string | undefined;
   readonly intervalMs: number;
   readonly once: boolean;
   readonly json: boolean;
@@ -37,6 +41,7 @@ export function parseTop(argv: readonly string[]): TopOptions {
   const options = {
     pid: { type: "string", short: "p" },
     socket: { type: "string" },
+    plugin: { type: "string" },
     interval: { type: "string" },
     once: { type: "boolean" },
     json: { type: "boolean" },
@@ -48,8 +53,11 @@ export function parseTop(argv: readonly string[]): TopOptions {
   } catch (error) {
     throw new UsageError((error as Error).message, { cause: error });
   }
-  const { pid, socket, interval = "1", once = false, json = false, help = false } = values;
+  const { pid, socket, plugin, interval = "1", once = false, json = false, help = false } = values;
   if (pid !== undefined && socket !== undefined) throw new UsageError("--pid and --socket exclude each other");
+  if (socket === "" || socket?.includes("\0") === true) {
+    throw new UsageError("--socket: it must be the path of a Unix socket, and is empty or has a NUL");
+  }
   if (pid !== undefined && !(/^[1-9]\d*$/.test(pid) && Number(pid) <= PID_MAX)) {
     throw new UsageError(`--pid ${pid}: a process id is a whole number, 1 or more`);
   }
@@ -57,5 +65,6 @@ export function parseTop(argv: readonly string[]): TopOptions {
   if (!(seconds >= INTERVAL_S_MIN && seconds <= INTERVAL_S_MAX)) {
     throw new UsageError(`--interval ${interval}: a number of seconds from ${INTERVAL_S_MIN} to ${INTERVAL_S_MAX}`);
   }
-  return { pid: pid === undefined ? undefined : Number(pid), socket, intervalMs: seconds * 1000, once, json, help };
+  const number = pid === undefined ? undefined : Number(pid);
+  return { pid: number, socket, plugin, intervalMs: seconds * 1000, once, json, help };
 }

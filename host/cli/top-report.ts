@@ -52,12 +52,22 @@ const isMap = having({
   channels: listOf(isChannel),
 });
 
+const isPlugin = having({
+  ...{ name: isText, run: isText, state: isText, listeners: listOf(isText) },
+  ...numbers("restarts", "replacements", "uptimeMs", "cpuMs", "turns", "memoryBytes", "hostBytes", "descriptors"),
+  ...numbers("connections", "accepted", "connected", "bytesIn", "bytesOut", "refused"),
+  open: listOf(having({ fd: isNumber, local: optional(isText), remote: optional(isText) })),
+});
+
+const isPlugins = having({ ...numbers("count", "running"), busiest: listOf(isPlugin) });
+
 const isReportShape = having({
   version: (value) => value === 1,
   program: isText,
   node: isText,
   ...numbers("pid", "atMs", "uptimeMs", "rssBytes", "cpuMs"),
   maps: listOf(isMap),
+  plugins: optional(isPlugins),
 });
 
 export function isReport(value: unknown): value is Report {

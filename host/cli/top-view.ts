@@ -4,6 +4,9 @@
  */
 
 import { withoutControls } from "../backend/log.js";
+import { cell, cellRight, fit } from "./text-width.js";
+import { pluginLines } from "./top-plugins.js";
+import { bytes, count, time } from "./top-units.js";
 import type { Report, ReportedChannel, ReportedMap } from "../stats/report.js";
 
 export interface ViewOptions {
@@ -11,22 +14,31 @@ export interface ViewOptions {
   /** Lines at most. */
   readonly rows: number;
   readonly colors: boolean;
+  /** The plugin whose connections are shown; by default the busiest. */
+  readonly plugin?: string | undefined;
 }
 
-const UNITS = ["B", "kB", "MB", "GB", "TB"] as const;
+/** On a terminal with few rows the table of plugins is that long. */
+const PLUGIN_ROWS_MIN = 3;
 /** Engine counters that make up "events", without timers. */
 const EVENTS = ["accepts", "connects", "reads", "writes", "exceptionals", "closes", "errors"] as const;
 
 /** `now`, with rates since `before`. */
-export function view(before: Report, now: Report, { columns, rows, colors }: ViewOptions): string {
+export function view(before: Report, now: Report, { columns, rows, colors, plugin }: ViewOptions): string {
   const bold = (text: string): string => (colors ? `\u001b[1m${text}\u001b[22m` : text);
   const seconds = Math.max((now.atMs - before.atMs) / 1000, 0.001);
   const cpu = ((now.cpuMs - before.cpuMs) / (seconds * 10)).toFixed(0);
   const lines: { readonly text: string; readonly isBold: boolean }[] = [];
   const add = (text: string, isBold = false): void =>
-    void lines.push({ text: Array.from(withoutControls(text)).slice(0, columns).join(""), isBold });
+    void lines.push({ text: fit(withoutControls(text), columns), isBold });
   add(`pid ${now.pid}  ${now.program}  node ${now.node}`, true);
   add(`up ${time(now.uptimeMs)}  CPU ${cpu}%  memory ${bytes(now.rssBytes)}`);
+  if (now.plugins !== undefined) {
+    add("");
+    const rowsMax = Math.max(PLUGIN_ROWS_MIN, Math.floor(rows / 2) - PLUGIN_ROWS_MIN);
+    for (const { text, isBold } of pluginLines(before.plugins, now.plugins, seconds, plugin, rowsMax))
+      add(text, isBold);
+  }
   now.maps.forEach((map, at) => {
     const earlier = before.maps[at];
     if (earlier === undefined) return;
@@ -74,29 +86,6 @@ function row(
   pending: string,
   addresses: string,
 ): string {
-  const numbers = [rate, input, output, pending].map((text) => text.padStart(9)).join(" ");
-  return `${name.slice(0, 20).padEnd(20)} ${fd.padStart(5)} ${state.padEnd(10)} ${numbers}  ${addresses}`.trimEnd();
-}
-
-/** "1.5 MB" */
-export function bytes(value: number): string {
-  let unit = 0;
-  let left = value;
-  while (left >= 999.5 && unit < UNITS.length - 1) {
-    left /= 1000;
-    unit += 1;
-  }
-  return `${unit === 0 || left >= 99.95 ? left.toFixed(0) : left.toFixed(1)} ${UNITS[unit]}`;
-}
-
-function count(value: number): string {
-  return value >= 10 || Number.isInteger(value) ? value.toFixed(0) : value.toFixed(1);
-}
-
-/** "1d 2h", "3h 4m", "5m 6s" */
-function time(ms: number): string {
-  const s = Math.floor(ms / 1000);
-  if (s >= 86_400) return `${Math.floor(s / 86_400)}d ${Math.floor((s % 86_400) / 3600)}h`;
-  if (s >= 3600) return `${Math.floor(s / 3600)}h ${Math.floor((s % 3600) / 60)}m`;
-  return `${Math.floor(s / 60)}m ${s % 60}s`;
+  const numbers = [rate, input, output, pending].map((text) => cellRight(text, 9)).join(" ");
+  return `${cell(name, 20)} ${cellRight(fd, 5)} ${cell(state, 10)} ${numbers}  ${addresses}`.trimEnd();
 }

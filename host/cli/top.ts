@@ -12,6 +12,8 @@ import { type FoundSocket, socketsIn, statsDirectory } from "../stats/place.js";
 import type { Report } from "../stats/report.js";
 import { parseTop, type TopOptions, USAGE, UsageError } from "./top-options.js";
 import { isReport } from "./top-report.js";
+import { moved } from "./top-plugins.js";
+import { Screen } from "./top-screen.js";
 import { view } from "./top-view.js";
 
 const EXIT_FAILED = 1;
@@ -24,11 +26,6 @@ const STARTING_MS = 100;
 const LINE_BYTES_MAX = 4_000_000;
 /** Of a `top` that is shown elsewhere than on a terminal. */
 const COLUMNS = 160;
-const HIDE_CURSOR = "\u001b[?25l";
-const SHOW_CURSOR = "\u001b[?25h";
-/** To the upper left, and clear what follows. */
-const HOME = "\u001b[H\u001b[J";
-
 const NO_REPORT = "the answer is not a report of this version of wasyncore";
 
 /** What could not be done, in a sentence for the user. */
@@ -58,12 +55,12 @@ async function top(options: TopOptions): Promise<number> {
   process.stdout.on("error", stop);
   const isLive = !options.once && !options.json && process.stdout.isTTY;
   const reports = new Reports(await find(options));
-  if (isLive) process.stdout.write(HIDE_CURSOR);
+  const display = new Display(options.plugin, isLive ? stop : undefined);
   try {
-    return await show(reports, options, isLive, stopping.signal);
+    return await show(reports, options, display, stopping.signal);
   } finally {
     reports.close();
-    if (isLive) process.stdout.write(SHOW_CURSOR);
+    display.close();
     process.off("SIGINT", stop).off("SIGTERM", stop);
   }
 }
@@ -71,7 +68,7 @@ async function top(options: TopOptions): Promise<number> {
 async function show(
   reports: Reports,
   { once, json, intervalMs }: TopOptions,
-  isLive: boolean,
+  display: Display,
   signal: AbortSignal,
 ): Promise<number> {
   let before: Report | undefined;
@@ -83,13 +80,43 @@ async function show(
       return complain(`the process ${why}`, EXIT_FAILED);
     }
     if (json && (before !== undefined || !once)) process.stdout.write(`${JSON.stringify(now)}\n`);
-    else if (!json && before !== undefined)
-      process.stdout.write((isLive ? HOME : "") + view(before, now, viewOptions(isLive)));
+    else if (!json && before !== undefined) display.show(before, now);
     if (once && before !== undefined) return 0;
     before = now;
     await sleep(intervalMs, undefined, { signal }).catch(() => undefined);
   }
   return 0;
+}
+
+/** Where reports are shown: printed one after the other, or drawn in place. */
+class Display {
+  readonly #screen: Screen | undefined;
+  #plugin: string | undefined;
+  #shown: { readonly before: Report; readonly now: Report } | undefined;
+
+  /** @param onQuit where it is live */
+  constructor(plugin: string | undefined, onQuit: (() => void) | undefined) {
+    this.#plugin = plugin;
+    if (onQuit !== undefined) this.#screen = new Screen({ onQuit, onMove: (by) => this.#move(by) });
+  }
+
+  show(before: Report, now: Report): void {
+    this.#shown = { before, now };
+    const text = view(before, now, { ...viewOptions(this.#screen !== undefined), plugin: this.#plugin });
+    if (this.#screen === undefined) process.stdout.write(text);
+    else this.#screen.draw(text);
+  }
+
+  close(): void {
+    this.#screen?.close();
+  }
+
+  #move(by: number): void {
+    const shown = this.#shown;
+    if (shown?.now.plugins === undefined) return;
+    this.#plugin = moved(shown.now.plugins, this.#plugin, by);
+    this.show(shown.before, shown.now);
+  }
 }
 
 function viewOptions(isLive: boolean): { columns: number; rows: number; colors: boolean } {
@@ -146,7 +173,8 @@ function optionsFor({ path, pid, isThread }: FoundSocket, given: number | undefi
 
 function open(path: string): Promise<Socket> {
   return new Promise((resolve, reject) => {
-    const socket = connect(path);
+    // As an option: a name such as "8080" would be a port.
+    const socket = connect({ path });
     socket.once("connect", () => resolve(socket));
     socket.once("error", reject);
   });

@@ -100,10 +100,33 @@ function compile(bytes: Uint8Array): object {
     return new WebAssembly.Module(bytes);
   } catch (error) {
     // RangeError: it is larger than V8 takes.
+    if (error instanceof WebAssembly.CompileError && endsInTheMiddle(bytes))
+      throw new GuestError("ERR_GUEST_FORMAT", `the module ends in the middle: ${bytes.length} bytes`);
     if (error instanceof WebAssembly.CompileError || error instanceof RangeError)
       throw new GuestError("ERR_GUEST_FORMAT", withoutPrefix(error));
     throw error;
   }
+}
+
+const HEADER_BYTES = 8;
+
+/** Is the header, or the last section, longer than what is there? A file that was cut off between two sections is not noticed. */
+function endsInTheMiddle(bytes: Uint8Array): boolean {
+  let at = HEADER_BYTES;
+  while (at < bytes.length) {
+    // The section's number, and its length as LEB128.
+    at++;
+    let length = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = bytes[at++];
+      if (byte === undefined) return true;
+      length += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) break;
+      if (shift === 28) return false;
+    }
+    at += length;
+  }
+  return at > bytes.length;
 }
 
 function read(bytes: Uint8Array): ModuleBinary {

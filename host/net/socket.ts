@@ -72,6 +72,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
   private constructor(backend: Backend, fd: number, family: F, type: SocketType) {
+    // JavaScript knows no private constructor.
+    if (typeof fd !== "number") throw illegalConstructor();
     super();
     this.#backend = backend;
     this.#fd = fd;
@@ -444,4 +446,10 @@ function known(ask: () => SocketAddress): SocketAddress | undefined {
   } catch {
     return undefined;
   }
+}
+
+function illegalConstructor(): TypeError {
+  const message =
+    "new Socket() makes no socket: call Socket.create(), or Socket.fromDescriptor() for an open descriptor";
+  return Object.assign(new TypeError(message), { code: "ERR_ILLEGAL_CONSTRUCTOR" });
 }

@@ -117,7 +117,7 @@ export class Control {
     if (this.#set(fd, false)) Atomics.sub(this.#words, Word.CONNECTIONS, 1);
   }
 
-  /** The connections, for the supervisor, after the run has ended. */
+  /** The connections, for the supervisor: for certain after the run has ended, and about so before. */
   *openConnections(): Iterable<number> {
     const words = this.#words;
     if (this.connections <= 0) return;

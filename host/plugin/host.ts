@@ -10,6 +10,7 @@ import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
 import { checkBoolean, checkInstance, checkObject, checkOneOf, checkOptions, checkString } from "../backend/check.js";
 import { logThrown } from "../backend/log.js";
+import { pluginSources } from "../backend/plugins-observed.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { checkBlocking } from "./check.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
@@ -21,6 +22,7 @@ import { ModuleWatch } from "./module-watch.js";
 import { Plugin } from "./plugin.js";
 import type { PolicyEvent } from "./policy/account.js";
 import { PolicyError, type PolicyProblem } from "./policy/errors.js";
+import { pluginSource } from "./reported.js";
 import { pinNames } from "./policy/names.js";
 import { parsePolicy } from "./policy/schema.js";
 import type { Policy, PolicyInput } from "./policy/types.js";
@@ -92,6 +94,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   readonly #plugins = new Map<string, Plugin>();
   readonly #watches = new Map<Plugin, ModuleWatch>();
   readonly #isolated = new Set<IsolatedRun>();
+  readonly #source = pluginSource(this.#plugins, this.#backend);
   #shared: SharedThread | undefined;
   #nullFds: Grant["nullFds"] | undefined;
   #checkTimer: NodeJS.Timeout | undefined;
@@ -167,6 +170,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       launch: (compiled, grant, hooks) => this.#launch(compiled, grant, hooks),
     });
     this.#plugins.set(name, plugin);
+    pluginSources.add(this.#source);
     try {
       await plugin.start(onStartFailure === "restart");
     } catch (error) {
@@ -241,6 +245,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     await Promise.resolve();
     await Promise.all([...this.#plugins.values()].map((plugin) => plugin.stop(plugin.policy.stopTimeoutMs)));
     this.#plugins.clear();
+    pluginSources.delete(this.#source);
     this.#shared?.close();
     this.#shared = undefined;
     for (const fd of this.#nullFds ?? []) closeSync(fd);

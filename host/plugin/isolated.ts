@@ -98,6 +98,10 @@ export class IsolatedRun implements Run {
     return { memoryBytes: memoryPages * PAGE, cpuMs: this.#cpuNs / NS_PER_MS, turns };
   }
 
+  connections(): Iterable<number> {
+    return this.#control.openConnections();
+  }
+
   drain(): void {
     this.#command(Command.DRAIN);
   }

@@ -230,6 +230,11 @@ export class Plugin {
     };
   }
 
+  /** Descriptors of the connections that are open now. */
+  *connections(): Iterable<number> {
+    for (const { run } of this.#running) yield* run.connections();
+  }
+
   async #stop(): Promise<void> {
     clearTimeout(this.#restartTimer);
     clearTimeout(this.#lifetimeTimer);

@@ -39,6 +39,8 @@ export interface Run {
   /** When nothing of it is left: no thread, descriptor or timer. Never rejects. */
   readonly ended: Promise<PluginEnding>;
   readonly usage: RunUsage;
+  /** Descriptors of the connections that are open now. */
+  connections(): Iterable<number>;
   /** No new connections; it ends when the last is closed. */
   drain(): void;
   /** Ends it at once. @param ending how it ends, unless it has ended already */

@@ -80,6 +80,10 @@ export class SharedRun implements Run {
     return { memoryBytes, cpuMs: this.#meter.usedNs / NS_PER_MS, turns: this.#control.turns };
   }
 
+  connections(): Iterable<number> {
+    return this.#control.openConnections();
+  }
+
   drain(): void {
     if (this.#isOver || this.#control.command >= Command.DRAIN) return;
     this.#control.command = Command.DRAIN;

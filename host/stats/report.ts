@@ -10,6 +10,7 @@ import { inspectAddress } from "../backend/inspect.js";
 import { nameForLog } from "../backend/log.js";
 import type { Channel } from "../loop/channel.js";
 import { type ChannelMap, type MapStatistics, schedulerOf } from "../loop/channel-map.js";
+import type { PluginReporter, ReportedPlugins } from "./plugins.js";
 import { type Observation, type SlowCallback, SlowestWatch } from "../loop/observation.js";
 
 /** How many channels of a map a report lists. */
@@ -55,6 +56,8 @@ export interface Report {
   /** CPU time of the process. */
   readonly cpuMs: number;
   readonly maps: readonly ReportedMap[];
+  /** Of the thread's plugin hosts; absent where there is none. */
+  readonly plugins?: ReportedPlugins | undefined;
 }
 
 interface Moved {
@@ -141,7 +144,7 @@ function describe(channel: Channel, moved: number): ReportedChannel {
 }
 
 /** A report of the process, with these maps. */
-export function reportOf(maps: readonly MapReporter[]): Report {
+export function reportOf(maps: readonly MapReporter[], plugins: PluginReporter): Report {
   const { user, system } = process.cpuUsage();
   return {
     version: 1,
@@ -153,5 +156,6 @@ export function reportOf(maps: readonly MapReporter[]): Report {
     rssBytes: process.memoryUsage.rss(),
     cpuMs: (user + system) / 1000,
     maps: maps.map((map) => map.report()),
+    plugins: plugins.report(),
   };
 }

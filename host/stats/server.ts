@@ -19,6 +19,7 @@ import { DispatcherWithSend } from "../handlers/dispatcher-with-send.js";
 import { openListener } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
 import { makeStatsDirectory, socketPath } from "./place.js";
+import { PluginReporter } from "./plugins.js";
 import { MapReporter, reportOf } from "./report.js";
 
 /** A report is repeated to everybody who asks within this time. */
@@ -81,6 +82,7 @@ class StatsListener extends Dispatcher implements StatsServer {
   readonly #maps: readonly ChannelMap[];
   readonly #clients = new Set<StatsClient>();
   #reporters: readonly MapReporter[] = [];
+  #plugins = new PluginReporter();
   #report = "";
   #reportedMs = -Infinity;
   #isOpen = false;
@@ -108,7 +110,7 @@ class StatsListener extends Dispatcher implements StatsServer {
   report(): string {
     const nowMs = performance.now();
     if (nowMs - this.#reportedMs >= REPORT_MS) {
-      this.#report = `${JSON.stringify(reportOf(this.#reporters))}\n`;
+      this.#report = `${JSON.stringify(reportOf(this.#reporters, this.#plugins))}\n`;
       this.#reportedMs = nowMs;
     }
     return this.#report;
@@ -119,6 +121,7 @@ class StatsListener extends Dispatcher implements StatsServer {
     if (!this.#clients.delete(client) || this.#clients.size > 0) return;
     for (const reporter of this.#reporters) reporter.close();
     this.#reporters = [];
+    this.#plugins = new PluginReporter();
     this.#report = "";
     this.#reportedMs = -Infinity;
   }

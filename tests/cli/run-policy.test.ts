@@ -213,7 +213,7 @@ describe("a command under a policy", () => {
       (func (export "_start")
         (i32.store (i32.const 16) (i32.const 1))
         (i64.store (i32.const 24) (i64.const 1000000))
-        (drop (call $poll (i32.const 0) (i32.const 100) (i32.const 1) (i32.const 200))) unreachable))`);
+        (drop (call $poll (i32.const 0) (i32.const 128) (i32.const 1) (i32.const 256))) unreachable))`);
     const { code, stderr } = await runModule(failing, "--policy", path).ended;
     expect(stderr.match(/it is started again in 0 ms/g)).toHaveLength(2);
     expect(code).toBe(134);

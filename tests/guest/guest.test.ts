@@ -100,6 +100,17 @@ describe("a module that cannot be run", () => {
   test.each([
     ["no WebAssembly", Buffer.from("#!/bin/sh\n"), "it is not WebAssembly"],
     ["nothing", Buffer.alloc(0), "it is not WebAssembly"],
+    ["a cut-off header", Buffer.from("\0asm\u0001\0"), "the module ends in the middle: 6 bytes"],
+    [
+      "a cut-off section",
+      Buffer.from("\0asm\u0001\0\0\0\u0001\u0020\u0001"),
+      "the module ends in the middle: 11 bytes",
+    ],
+    [
+      "a cut-off length",
+      Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 0x80]),
+      "the module ends in the middle: 10 bytes",
+    ],
     ["a component", Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]), "it is a component"],
     ["of another version", Buffer.from([0, 0x61, 0x73, 0x6d, 9, 0, 0, 0]), "version"],
     ["cut short", wat(`(module ${MEMORY})`).subarray(0, 12), "section"],

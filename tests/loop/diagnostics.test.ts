@@ -252,6 +252,37 @@ describe("NODE_DEBUG", () => {
     expect(printed).toHaveLength(6);
   });
 
+  test("prints names, addresses and messages without the control characters that they hold", async () => {
+    requireBuild("dist/index.js");
+    const odd = `
+      import { Dispatcher, loop } from "wasyncore";
+      const made = { ["A\\u001b[2J\\u0007"]: class extends Dispatcher {} }["A\\u001b[2J\\u0007"];
+      Object.defineProperty(made, "name", { value: "A\\u001b[2J\\n" });
+      made.prototype.handleTimer = function () {};
+      const channel = new made();
+      channel.createSocket();
+      channel.bind({ host: "127.0.0.1", port: 0 });
+      channel.listen(1);
+      const other = new Dispatcher();
+      other.handleConnect = () => { throw new TypeError("\\u009b31m\\r\\nFAKE"); };
+      other.handleError = () => { other.close(); channel.close(); };
+      other.createSocket();
+      other.connect(channel.socket.localAddress());
+      await loop();`;
+    const command = ['NODE_DEBUG=wasyncore exec "$0" --input-type=module --eval "$1"', process.execPath, odd];
+    const { code, stderr } = await startProcess("sh", ["-c", ...command], ROOT).ended;
+    expect(code).toBe(0);
+    const printed = stderr.split("\n").slice(0, -1);
+    expect(printed.length).toBeGreaterThan(2);
+    for (const line of printed) {
+      expect(line).toMatch(/^WASYNCORE \d+: /);
+      // oxlint-disable-next-line no-control-regex
+      expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
+    }
+    expect(stderr).toContain("A?[2J?");
+    expect(stderr).toContain("TypeError: ?31m??FAKE");
+  });
+
   test("its sections print turns, polls and handlers; a wildcard all of them", async () => {
     expect(await lines("wasyncore:turn")).toContainEqual(
       expect.stringMatching(/^WASYNCORE:TURN \d+: turn ready=\d+ callbacks=\d+ \d+\.\d+ ms$/),

@@ -174,3 +174,15 @@ test("detach gives the descriptor away, open", () => {
   again.send(bytes("alive"));
   expect([near.closed, text(far.recv(100))]).toEqual([true, "alive"]);
 });
+
+test("new Socket() in JavaScript is refused, and says what to call", () => {
+  for (const parameters of [[], [{ family: "IPv4" }], [undefined, "3"]]) {
+    expect(() => Reflect.construct(Socket, parameters)).toThrow(
+      expect.objectContaining({
+        name: "TypeError",
+        code: "ERR_ILLEGAL_CONSTRUCTOR",
+        message: expect.stringContaining("call Socket.create()") as string,
+      }),
+    );
+  }
+});

@@ -1,7 +1,7 @@
 /** Statistics that a program serves, and `wasyncore top`, which shows them. */
 
 import { once } from "node:events";
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -97,10 +97,23 @@ describe("serveStats", () => {
     const map = newMap();
     mkdirSync(join(runtime, "wasyncore"));
     chmodSync(join(runtime, "wasyncore"), 0o755);
-    expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY" }));
-    rmSync(join(runtime, "wasyncore"), { recursive: true });
-    writeFileSync(join(runtime, "wasyncore"), "a file");
-    expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY" }));
+    const directory = join(runtime, "wasyncore");
+    const advice = "remove it, set XDG_RUNTIME_DIR, or give serveStats a path";
+    const refuse = (problem: string, place = directory): void => {
+      const message = `${place} ${problem}: ${advice}`;
+      expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY", message }));
+    };
+    refuse("can be entered by other users");
+    rmSync(directory, { recursive: true });
+    writeFileSync(directory, "a file");
+    refuse("cannot be made (EEXIST)");
+    rmSync(directory);
+    writeFileSync(join(runtime, "elsewhere"), "a file");
+    symlinkSync(runtime, directory);
+    refuse("is not a directory");
+    vi.stubEnv("XDG_RUNTIME_DIR", join(runtime, "elsewhere"));
+    refuse("cannot be made (ENOTDIR)", join(runtime, "elsewhere", "wasyncore"));
+    vi.stubEnv("XDG_RUNTIME_DIR", runtime);
     expect(() => serveStats({ port: 80 } as object)).toThrow(/port/);
     expect(() => serveStats({ maps: [{}] as never, path: join(runtime, "s") })).toThrow(/"options.maps"/);
     expect(() => serveStats({ map, path: 5 as never })).toThrow(/"options.path"/);
