@@ -6,7 +6,7 @@
 import stringWidth from "string-width";
 import { withoutControls } from "../backend/log.js";
 import type { ControlAnswer, ListedLine } from "./control-protocol.js";
-import { bytes } from "./top-view.js";
+import { bytes } from "./top-units.js";
 
 const HEADER = ["NAME", "STATE", "LISTENING", "CONNECTIONS", "RESTARTS", "UP", "CPU", "MEMORY", "MODULE"];
 const NUMBERS = new Set(["CONNECTIONS", "RESTARTS", "UP", "CPU", "MEMORY"]);

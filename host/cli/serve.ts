@@ -14,6 +14,8 @@ import { PluginHost } from "../plugin/host.js";
 import { InheritedSockets } from "../plugin/inherited.js";
 import { serveMetrics } from "../plugin/metrics.js";
 import { Deferred } from "../plugin/run.js";
+import { serveStatsAlone } from "../stats/alone.js";
+import type { StatsServer } from "../stats/server.js";
 import type { ControlRequest, ListedLine } from "./control-protocol.js";
 import { UsageError } from "./run-errors.js";
 import { type ControlHandler, ControlServer } from "./serve-control.js";
@@ -79,6 +81,7 @@ class Service implements ControlHandler {
   async run(): Promise<number> {
     const { file, loaded } = await this.#load();
     const control = this.#openControl(this.#options.socket ?? file.control);
+    const statistics = this.#openStatistics();
     const onSignal = (signal: keyof typeof SIGNALS): void => this.#stop(signal);
     const onHangUp = (): void => void this.#reloadAndReport();
     process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onHangUp);
@@ -88,6 +91,7 @@ class Service implements ControlHandler {
       return await this.#over.promise;
     } finally {
       this.#watch.close();
+      statistics?.close();
       control.close();
       await this.#host.close();
       process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onHangUp);
@@ -176,6 +180,18 @@ class Service implements ControlHandler {
       if (!(error instanceof OSError) && code !== "ERR_STATS_DIRECTORY") throw error;
       const trouble = code === "EADDRINUSE" ? "another process answers there" : message;
       throw new ServeError(`cannot open the control socket${path === undefined ? "" : ` ${path}`}: ${trouble}`);
+    }
+  }
+
+  /** For `wasyncore top`. Without them everything else goes on. */
+  #openStatistics(): StatsServer | undefined {
+    try {
+      return serveStatsAlone();
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (!(error instanceof OSError) && code !== "ERR_STATS_DIRECTORY") throw error;
+      this.#log.say(`no statistics for wasyncore top: ${message}`);
+      return undefined;
     }
   }
 

@@ -35,12 +35,15 @@ describe("serve", TIMEOUT, () => {
     expect(existsSync(serve.control)).toBe(false);
   });
 
-  test("serves metrics and health, and says where it cannot", async () => {
+  test("serves metrics and health, says where it cannot, and is seen by wasyncore top", async () => {
     const directory = await Directory.create();
     const file = { plugins: [ECHO], control: "./control.sock", metrics: "127.0.0.1:0" };
     directory.write("plugins.json", JSON.stringify(file));
     const serve = await directory.serve().up();
     const [, port] = await serve.stderr(/metrics and health on 127\.0\.0\.1:(\d+)/);
+    const top = [MAIN, "top", "--pid", String(serve.child.pid), "--once", "--json", "--interval", "0.2"];
+    const { stdout } = await start(process.execPath, top).ended;
+    expect(JSON.parse(stdout)).toMatchObject({ plugins: { count: 1, running: 1, busiest: [{ name: "echo" }] } });
     const health = await fetch(`http://127.0.0.1:${port}/healthz`);
     expect(health.status).toBe(200);
     expect(await health.text()).toContain('"ok"');
@@ -183,8 +186,8 @@ describe("reload", TIMEOUT, () => {
     const serve = await directory.serve().up();
     const unchanged = await Client.connect(await serve.pluginPort("second"));
     const port = await serve.pluginPort("echo");
-    const before = await serve.list();
     expect(await unchanged.ask("who")).toBe("two");
+    const before = await serve.list();
 
     directory.plugins({ ...ECHO, module: "two.wasm" }, SECOND, { ...SECOND, name: "fourth" });
     serve.child.kill("SIGHUP");
