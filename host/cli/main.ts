@@ -10,6 +10,8 @@ Commands:
   new DIR         makes a project: an echo server that builds and runs
   build APP.TS    compiles a program in AssemblyScript into one WASI module
   run APP.WASM    runs a WASI module on Node
+  serve FILE      runs the plugins that a file names, each under a policy
+  ctl COMMAND     lists, stops, restarts and replaces plugins of "wasyncore serve"
   view RUN.WREC   makes a page that shows a recording
   replay RUN.WREC runs a program on what was recorded of it
   top             shows what a running program does that serves its statistics
@@ -29,6 +31,8 @@ const COMMANDS: ReadonlyMap<string, () => Promise<Command>> = new Map([
   ["view", async () => (await import("./view.js")).viewCommand],
   ["top", async () => (await import("./top.js")).topCommand],
   ["replay", async () => (await import("./replay.js")).replayCommand],
+  ["serve", async () => (await import("./serve.js")).serveCommand],
+  ["ctl", async () => (await import("./ctl.js")).ctlCommand],
   ["run", async () => (await import("./run.js")).runCommand],
 ]);
 

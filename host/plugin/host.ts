@@ -8,14 +8,17 @@ import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
-import { checkObject, checkString } from "../backend/check.js";
+import { checkBoolean, checkInstance, checkObject, checkOneOf, checkOptions, checkString } from "../backend/check.js";
 import { logThrown } from "../backend/log.js";
 import { pluginSources } from "../backend/plugins-observed.js";
 import { defaultBackend } from "../net/default-backend.js";
+import { checkBlocking } from "./check.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
 import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
+import { InheritedSockets } from "./inherited.js";
 import { IsolatedRun } from "./isolated.js";
+import { ModuleWatch } from "./module-watch.js";
 import { Plugin } from "./plugin.js";
 import type { PolicyEvent } from "./policy/account.js";
 import { PolicyError, type PolicyProblem } from "./policy/errors.js";
@@ -44,6 +47,8 @@ export interface PluginHostEvents {
   down: [event: { readonly plugin: string; readonly ending: PluginEnding }];
   /** A new run serves in the place of the old one, which ends with its connections. */
   replaced: [event: { readonly plugin: string }];
+  /** The file of its module has changed, and could not be put in its place: the old one goes on. */
+  notReplaced: [event: { readonly plugin: string; readonly error: Error }];
   /** A call of it was refused by its policy, or it was above a limit. At most once a second for each limit. */
   limit: [event: PolicyEvent];
   /** Handshakes that have failed, certificates that were reloaded: see {@link TlsEvent}. At most once a second for each kind. */
@@ -54,8 +59,25 @@ export interface PluginHostEvents {
   close: [];
 }
 
-/** A policy, and the plugin's name: by default the file name of its module. */
-export type PluginOptions = PolicyInput & { readonly name?: string | undefined };
+/** A policy, and how the host treats the plugin. */
+export type PluginOptions = PolicyInput & {
+  /** Default: the file name of its module. */
+  readonly name?: string | undefined;
+  /**
+   * What becomes of a plugin that does not come up, because of its sockets, its names, its module, or because it ends before
+   * it waits for something. "throw": `start` rejects, and nothing is left of it. "restart": `start` resolves, and the plugin
+   * is started again as its `restart` says. Default "throw".
+   */
+  readonly onStartFailure?: "throw" | "restart" | undefined;
+  /** Is the plugin replaced when the file of its module changes? The module must be a path then. Default: false. */
+  readonly watch?: boolean | undefined;
+};
+
+/** Options of {@link PluginHost}. */
+export interface PluginHostOptions {
+  /** Listening sockets that plugins get in place of opening their own. Default: none. */
+  readonly inherited?: InheritedSockets | undefined;
+}
 
 /**
  * Runs WASI modules as servers, each under a policy: what it may listen on, reach and use up. A plugin that traps, or takes
@@ -73,6 +95,7 @@ export type PluginOptions = PolicyInput & { readonly name?: string | undefined }
 export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncDisposable {
   readonly #backend: Backend = defaultBackend();
   readonly #plugins = new Map<string, Plugin>();
+  readonly #watches = new Map<Plugin, ModuleWatch>();
   readonly #isolated = new Set<IsolatedRun>();
   readonly #source = pluginSource(this.#plugins, this.#backend);
   #shared: SharedThread | undefined;
@@ -80,10 +103,23 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   #checkTimer: NodeJS.Timeout | undefined;
   #checkedAtMs = 0;
   #closing: Promise<void> | undefined;
+  readonly #inherited: InheritedSockets | undefined;
+
+  constructor(options: PluginHostOptions = {}) {
+    checkOptions("options", options, ["inherited"]);
+    super();
+    if (options.inherited !== undefined) checkInstance("options.inherited", options.inherited, InheritedSockets);
+    this.#inherited = options.inherited;
+  }
 
   /** The names of the plugins. */
   get names(): readonly string[] {
     return [...this.#plugins.keys()];
+  }
+
+  /** Is there a plugin of this name? */
+  has(name: string): boolean {
+    return this.#plugins.has(name);
   }
 
   /** The state of each plugin: cheaper than {@link snapshot}. */
@@ -105,13 +141,27 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    */
   async start(module: PluginModule, options: PluginOptions = {}): Promise<string> {
     this.#checkOpen();
-    const { name: wanted, policy } = read(options);
+    const read = readOptions(options);
+    if (!read.watch) return (await this.#start(module, read)).name;
+    const watch = new ModuleWatch(module);
+    try {
+      // Before it is read: no change comes in between.
+      await watch.begin();
+      const plugin = await this.#start(module, read);
+      this.#follow(plugin, watch);
+      return plugin.name;
+    } catch (error) {
+      watch.close();
+      throw error;
+    }
+  }
+
+  async #start(module: PluginModule, { name: wanted, onStartFailure, policy }: ReadOptions): Promise<Plugin> {
     const code = await compilePlugin(module);
     const name = wanted ?? code.name;
-    const pinned = await pinNames(policy, this.#backend);
     this.#checkOpen();
     if (this.#plugins.has(name)) throw new PluginError("ERR_PLUGIN_NAME", `there is a plugin named ${name} already`);
-    const plugin = new Plugin(name, code, pinned, this.#backend, this.#openNull(), {
+    const plugin = new Plugin(name, code, policy, this.#backend, this.#openNull(), this.#inherited, {
       onUp: () => this.#tell("up", { plugin: name }),
       onExit: (ending) => this.#tell("exit", { plugin: name, ending }),
       onRestart: (delayMs, restarts) => this.#tell("restart", { plugin: name, delayMs, restarts }),
@@ -120,17 +170,18 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       onPolicyEvent: (event) => this.#tell("limit", event),
       onTls: (event) => this.#tell("tls", event),
       onLine: (stream, line) => this.#tell("line", { plugin: name, stream, line }),
+      pin: (policy) => pinNames(policy, this.#backend),
       launch: (compiled, grant, hooks) => this.#launch(compiled, grant, hooks),
     });
     this.#plugins.set(name, plugin);
     pluginSources.add(this.#source);
     try {
-      await plugin.start();
+      await plugin.start(onStartFailure === "restart");
     } catch (error) {
       if (this.#plugins.get(name) === plugin) this.#plugins.delete(name);
       throw error;
     }
-    return name;
+    return plugin;
   }
 
   /**
@@ -142,9 +193,8 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    */
   async replace(name: string, module: PluginModule, options?: PolicyInput): Promise<void> {
     const plugin = this.#find(name);
-    const policy =
-      options === undefined ? plugin.policy : await pinNames(checkServed(parsePolicy(options)), this.#backend);
-    await plugin.replace(await compilePlugin(module), policy);
+    const policy = options === undefined ? plugin.policy : checkServed(parsePolicy(options));
+    await plugin.replace(await compilePlugin(module), await pinNames(policy, this.#backend));
   }
 
   /**
@@ -155,6 +205,8 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   async stop(name: string, options: { readonly timeoutMs?: number | undefined } = {}): Promise<void> {
     const timeoutMs = stopTimeoutOf(options);
     const plugin = this.#find(name);
+    this.#watches.get(plugin)?.close();
+    this.#watches.delete(plugin);
     await plugin.stop(timeoutMs ?? plugin.policy.stopTimeoutMs);
     if (this.#plugins.get(name) === plugin) this.#plugins.delete(name);
   }
@@ -177,6 +229,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       return Promise.reject(error as Error);
     }
     this.#closing ??= this.#close();
+    for (const watch of this.#watches.values()) watch.close();
     for (const plugin of this.#plugins.values()) void plugin.stop(timeoutMs ?? plugin.policy.stopTimeoutMs);
     return this.#closing;
   }
@@ -204,12 +257,22 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     this.#tell("close");
   }
 
+  #follow(plugin: Plugin, watch: ModuleWatch): void {
+    // It may have been stopped meanwhile.
+    if (this.#plugins.get(plugin.name) !== plugin || this.#closing !== undefined) return watch.close();
+    this.#watches.set(plugin, watch);
+    const { name } = plugin;
+    watch.follow(
+      async (code) => {
+        if (code !== plugin.code) await plugin.replace(code, await pinNames(plugin.policy, this.#backend));
+      },
+      (error) => this.#tell("notReplaced", { plugin: name, error }),
+    );
+  }
+
   #launch(compiled: CompiledCode, grant: Grant, hooks: RunHooks): Run {
     if (grant.policy.run === "shared") {
-      if (!compiled.isReactor) {
-        const message = `${grant.plugin} is a command, which would block the thread that it shares: run it isolated, or build it with --reactor`;
-        throw new PluginError("ERR_PLUGIN_BLOCKING", message);
-      }
+      checkBlocking(grant.plugin, compiled, grant.policy);
       this.#shared ??= new SharedThread(this.#backend);
       return new SharedRun(this.#shared, compiled, grant, hooks);
     }
@@ -269,8 +332,8 @@ function stopTimeoutOf(options: unknown): number | undefined {
   throw Object.assign(new TypeError(`"options.timeoutMs" must be a number`), { code: "ERR_INVALID_ARG_TYPE" });
 }
 
-/** Fields that a policy has, and that are not served yet. @throws PolicyError */
-function checkServed(policy: Policy): Policy {
+/** Fields that a policy has, and that are not served yet. @throws PolicyError @internal */
+export function checkServed(policy: Policy): Policy {
   const problems: PolicyProblem[] = [];
   if (policy.run === "shared" && policy.stdio.stdin === "inherit") {
     problems.push({
@@ -286,12 +349,22 @@ function isPlain(options: unknown): boolean {
   return typeof options === "object" && options !== null && !Array.isArray(options) && !(options instanceof Date);
 }
 
-function read(options: PluginOptions): { readonly name: string | undefined; readonly policy: Policy } {
+interface ReadOptions {
+  readonly name: string | undefined;
+  readonly onStartFailure: "throw" | "restart";
+  readonly watch: boolean;
+  readonly policy: Policy;
+}
+
+function readOptions(options: PluginOptions): ReadOptions {
   // A copy of an array or a date would be an object without fields.
-  if (!isPlain(options)) return { name: undefined, policy: parsePolicy(options) };
-  const { name, ...policy } = options;
+  if (!isPlain(options))
+    return { name: undefined, onStartFailure: "throw", watch: false, policy: parsePolicy(options) };
+  const { name, onStartFailure = "throw", watch = false, ...policy } = options;
   if (name !== undefined && (typeof name !== "string" || name === "")) {
     throw Object.assign(new TypeError(`"name" must be a string, and not empty`), { code: "ERR_INVALID_ARG_TYPE" });
   }
-  return { name, policy: checkServed(parsePolicy(policy)) };
+  checkOneOf("onStartFailure", onStartFailure, ["throw", "restart"]);
+  checkBoolean("watch", watch);
+  return { name, onStartFailure, watch, policy: checkServed(parsePolicy(policy)) };
 }

@@ -8,6 +8,7 @@ import { resolve } from "node:path";
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import { addressText, openListener } from "../net/listen.js";
 import type { Socket } from "../net/socket.js";
+import type { InheritedSockets } from "./inherited.js";
 import type { ListenGrant } from "./policy/types.js";
 import type { LentTls } from "./tls/guest-sockets.js";
 import { TlsListener, TlsSettings } from "./tls/listener.js";
@@ -29,6 +30,8 @@ interface Open {
   readonly file: Stats | undefined;
   readonly backlog: number;
   readonly tls: { readonly listener: TlsListener; readonly settings: TlsSettings } | undefined;
+  /** Was it open when the process started? It is given back then, and not closed. */
+  readonly isInherited: boolean;
 }
 
 /** A listening socket, as a snapshot shows it. */
@@ -44,11 +47,13 @@ export interface ListenerSnapshot {
 export class Listeners {
   readonly #backend: Backend;
   readonly #use: TlsUse;
+  readonly #inherited: InheritedSockets | undefined;
   #open: readonly Open[] = [];
 
-  constructor(backend: Backend, use: TlsUse) {
+  constructor(backend: Backend, use: TlsUse, inherited?: InheritedSockets) {
     this.#backend = backend;
     this.#use = use;
+    this.#inherited = inherited;
   }
 
   get addresses(): readonly ListenerSnapshot[] {
@@ -77,23 +82,28 @@ export class Listeners {
     const changed: (() => void)[] = [];
     const obsolete: TlsListener[] = [];
     const rollBack = (): void => {
-      for (const each of opened) close(each);
+      for (const each of opened) this.#close(each);
       for (const undo of changed) undo();
     };
     try {
       for (const [number, { address, name, backlog, tls: grant }] of grants.entries()) {
         const key = addressText(address);
         // Port 0 is kept by what was requested, and can be named by what it has become.
-        const index = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
+        const same = kept.findIndex((each) => each.key === key || addressText(each.socket.localAddress()) === key);
+        // An inherited one is found by its name as well.
+        const isNamesake = (each: Open): boolean => each.isInherited && name !== undefined && each.name === name;
+        const index = same < 0 ? kept.findIndex(isNamesake) : same;
         const [before] = index < 0 ? [] : kept.splice(index, 1);
         const settings = grant === undefined ? undefined : new TlsSettings(`listen[${number}].tls`, grant, this.#use);
         if (settings !== undefined) changed.push(() => settings.close());
-        const socket = before?.socket ?? openListener(address, this.#backend);
-        const isFile = address.path !== undefined && !address.path.startsWith("\0");
+        const given = before === undefined ? this.#inherited?.lend(address, name) : undefined;
+        const socket = before?.socket ?? given ?? openListener(address, this.#backend);
+        const isInherited = before?.isInherited ?? given !== undefined;
+        const isFile = !isInherited && address.path !== undefined && !address.path.startsWith("\0");
         // The working directory may change before the file is removed.
         const path = isFile ? resolve(address.path) : undefined;
         const file = before?.file ?? (path === undefined ? undefined : lstatSync(path, { throwIfNoEntry: false }));
-        const plain: Open = { key, socket, name, path, file, backlog, tls: undefined };
+        const plain: Open = { key, socket, name, path, file, backlog, isInherited, tls: undefined };
         if (before === undefined) opened.push(plain);
         let listener = settings === undefined ? undefined : before?.tls?.listener;
         if (settings !== undefined && listener === undefined) {
@@ -104,7 +114,8 @@ export class Listeners {
           obsolete.push(before.tls.listener);
         }
         next.push(settings === undefined || listener === undefined ? plain : { ...plain, tls: { settings, listener } });
-        socket.listen(backlog);
+        // Whoever has opened it has chosen its backlog.
+        if (!isInherited) socket.listen(backlog);
       }
     } catch (error) {
       rollBack();
@@ -118,7 +129,7 @@ export class Listeners {
         for (const each of obsolete) each.pause();
         for (const { tls, socket, backlog } of next) tls?.listener.open(socket, tls.settings, backlog);
         return () => {
-          for (const each of kept) close(each);
+          for (const each of kept) this.#close(each);
           for (const each of obsolete) each.close();
         };
       },
@@ -131,20 +142,20 @@ export class Listeners {
   }
 
   close(): void {
-    for (const each of this.#open) close(each);
+    for (const each of this.#open) this.#close(each);
     this.#open = [];
+  }
+
+  #close({ socket, path, file, isInherited }: Open): void {
+    if (isInherited) return this.#inherited?.giveBack(socket);
+    socket.close();
+    if (path === undefined || file === undefined) return;
+    // Somebody may have put another file there, or another directory on the way.
+    const now = lstatSync(path, { throwIfNoEntry: false });
+    if (now?.ino === file.ino && now.dev === file.dev) rmSync(path, { force: true });
   }
 }
 
 function lent(open: readonly Open[]): LentListeners {
   return open.map(({ socket, name, tls }) => ({ fd: socket.fd, name, ...tls?.listener.lent }));
-}
-
-function close({ socket, path, file, tls }: Open): void {
-  tls?.listener.close();
-  socket.close();
-  if (path === undefined || file === undefined) return;
-  // Somebody may have put another file there, or another directory on the way.
-  const now = lstatSync(path, { throwIfNoEntry: false });
-  if (now?.ino === file.ino && now.dev === file.dev) rmSync(path, { force: true });
 }

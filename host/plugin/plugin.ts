@@ -8,6 +8,7 @@ import type { Backend } from "../backend/backend.js";
 import type { CompiledCode, PluginCode } from "./code.js";
 import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
+import type { InheritedSockets } from "./inherited.js";
 import { Listeners, type LentListeners } from "./listeners.js";
 import { Account, type PolicyEvent } from "./policy/account.js";
 import type { Policy } from "./policy/types.js";
@@ -34,6 +35,8 @@ export interface PluginHooks {
   readonly onPolicyEvent: (event: PolicyEvent) => void;
   readonly onTls: (event: TlsEvent) => void;
   readonly onLine: (stream: OutputStream, line: string) => void;
+  /** The policy with the addresses of its names. */
+  readonly pin: (policy: Policy) => Promise<Policy>;
   /** Starts a run. */
   readonly launch: (code: CompiledCode, grant: Grant, hooks: RunHooks) => Run;
 }
@@ -67,6 +70,8 @@ export class Plugin {
   #restartedAtMs: number[] = [];
   #restartTimer: NodeJS.Timeout | undefined;
   #lifetimeTimer: NodeJS.Timeout | undefined;
+  /** Is a failure of its first run one of those after which it is started again? */
+  #isKept = false;
   #isReplacing = false;
   /** Has a restart become due during a replacement? */
   #restartIsDue = false;
@@ -79,6 +84,7 @@ export class Plugin {
     policy: Policy,
     backend: Backend,
     nullFds: Grant["nullFds"],
+    inherited: InheritedSockets | undefined,
     hooks: PluginHooks,
   ) {
     this.name = name;
@@ -88,7 +94,7 @@ export class Plugin {
     this.#backend = backend;
     this.#hooks = hooks;
     this.#tls = new TlsUse(name, policy.limits, hooks);
-    this.#listeners = new Listeners(backend, this.#tls);
+    this.#listeners = new Listeners(backend, this.#tls, inherited);
   }
 
   get state(): PluginState {
@@ -103,22 +109,48 @@ export class Plugin {
     return this.#code;
   }
 
-  /** @throws OSError for a listening socket, GuestError or ModuleError for the module, PluginError where it does not come up */
-  async start(): Promise<void> {
-    const compiled = await this.#code.compile(this.#policy);
-    this.#checkStopped();
-    const clients = (this.#clients = new TlsClients(this.#policy, this.#tls));
+  /**
+   * @param isKept is a failure one after which it is started again, as its policy says, and not thrown?
+   * @throws OSError for a listening socket or a name, GuestError or ModuleError for the module, PluginError where it does not
+   *   come up
+   */
+  async start(isKept: boolean): Promise<void> {
+    this.#isKept = isKept;
     try {
-      this.#listeners.prepare(this.#policy.listen).commit();
-      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend(), clients);
-      this.#current = running;
-      await this.#waitUp(running, this.#policy);
+      await this.#begin();
     } catch (error) {
+      if (isKept && this.#stopped === undefined) return this.#failedToBegin(error);
       this.#state = "down";
       this.#release();
       throw error;
     }
-    this.#armLifetime();
+  }
+
+  /** A run from its policy to its first wait. @throws as {@link start} */
+  async #begin(): Promise<void> {
+    const before = this.#policy;
+    const pinned = await this.#hooks.pin(before);
+    // A replacement may have given it another one meanwhile.
+    if (this.#policy === before) this.#policy = pinned;
+    const compiled = await this.#code.compile(this.#policy);
+    this.#checkStopped();
+    // A replacement has begun one meanwhile.
+    if (this.#current !== undefined) return;
+    this.#clients ??= new TlsClients(this.#policy, this.#tls);
+    this.#listeners.prepare(this.#policy.listen).commit()();
+    const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend(), this.#clients);
+    this.#current = running;
+    await this.#waitUp(running, this.#policy);
+    if (this.#lifetimeTimer === undefined) this.#armLifetime();
+  }
+
+  /** No run has begun, or it has ended before it came up. */
+  #failedToBegin(error: unknown): void {
+    // A run that has ended is reported by its end.
+    if (error instanceof PluginError) return;
+    this.#lastEnding = { kind: "failed", error: error instanceof Error ? error : new Error(String(error)) };
+    this.#hooks.onExit(this.#lastEnding);
+    this.#afterEnd(this.#lastEnding);
   }
 
   /** Puts a new run in the place of the current one once it has come up. @throws as {@link start}; the old one goes on then */
@@ -183,6 +215,7 @@ export class Plugin {
   /** From when it has come up, and anew from each replacement. */
   #armLifetime(): void {
     clearTimeout(this.#lifetimeTimer);
+    this.#lifetimeTimer = undefined;
     const { lifetimeMs } = this.#policy.limits;
     if (lifetimeMs === Infinity || this.#stopped !== undefined) return;
     this.#lifetimeTimer = setTimeout(this.#outlived, Math.min(lifetimeMs, TIMER_MAX_MS));
@@ -319,7 +352,7 @@ export class Plugin {
     if (!isCurrent) return;
     this.#current = undefined;
     // Its start, or whoever stops it, sees to the rest.
-    if (!wasUp && this.#state === "starting" && this.#restarts === 0) return;
+    if (!wasUp && this.#state === "starting" && this.#restarts === 0 && !this.#isKept) return;
     if (this.#stopped !== undefined || this.#isReplacing) return;
     this.#afterEnd(ending);
   }
@@ -358,16 +391,9 @@ export class Plugin {
     if (this.#current !== undefined) return;
     this.#state = "starting";
     try {
-      const compiled = await this.#code.compile(this.#policy);
-      if (this.#stopped !== undefined || this.#current !== undefined) return;
-      const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend(), this.#clients);
-      this.#current = running;
-      await this.#waitUp(running, this.#policy);
+      await this.#begin();
     } catch (error) {
-      // A run that has ended is reported by its end.
-      if (error instanceof PluginError || this.#stopped !== undefined) return;
-      this.#lastEnding = { kind: "failed", error: error instanceof Error ? error : new Error(String(error)) };
-      this.#afterEnd(this.#lastEnding);
+      if (this.#stopped === undefined) this.#failedToBegin(error);
     }
   }
 

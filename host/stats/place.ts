@@ -1,6 +1,6 @@
 /**
- * Owns where a process serves its statistics: a Unix socket for each process, in a directory that only its user may enter.
- * Shared by the server and by the command that reads them. Knows neither.
+ * Owns where a process serves its statistics, or is controlled: a Unix socket for each process, in a directory that only its
+ * user may enter. Shared by servers and by the commands that use them. Knows neither.
  */
 
 import { lstatSync, mkdirSync, readdirSync } from "node:fs";
@@ -34,7 +34,7 @@ export function makeStatsDirectory(): string {
     problem = `cannot be made (${(error as NodeJS.ErrnoException).code})`;
   }
   if (problem === undefined) return directory;
-  const message = `${directory} ${problem}: remove it, set XDG_RUNTIME_DIR, or give serveStats a path`;
+  const message = `${directory} ${problem}: remove it, set XDG_RUNTIME_DIR, or choose another path`;
   throw Object.assign(new Error(message, { cause }), { code: "ERR_STATS_DIRECTORY" });
 }
 
@@ -46,9 +46,12 @@ function problemOf(directory: string): string | undefined {
   return (found.mode & 0o077) === 0 ? undefined : "can be entered by other users";
 }
 
-/** The socket of a process, or of one of its worker threads; thread 0 is the main thread. */
-export function socketPath(directory: string, pid: number, threadId = 0): string {
-  return join(directory, threadId === 0 ? `${pid}${SUFFIX}` : `${pid}-${threadId}${SUFFIX}`);
+/**
+ * The socket of a process, or of one of its worker threads; thread 0 is the main thread.
+ * @param prefix what it is for, as part of its name; default: statistics
+ */
+export function socketPath(directory: string, pid: number, threadId = 0, prefix = ""): string {
+  return join(directory, prefix + (threadId === 0 ? `${pid}${SUFFIX}` : `${pid}-${threadId}${SUFFIX}`));
 }
 
 /** A socket, and who made it; its maker may have ended. */
@@ -59,7 +62,7 @@ export interface FoundSocket {
 }
 
 /** The sockets in the directory, unless others may change it. */
-export function socketsIn(directory: string): FoundSocket[] {
+export function socketsIn(directory: string, prefix = ""): FoundSocket[] {
   let names: string[];
   try {
     names = readdirSync(directory);
@@ -68,7 +71,8 @@ export function socketsIn(directory: string): FoundSocket[] {
     return [];
   }
   return names.flatMap((name) => {
-    const match = /^(\d+)(-\d+)?\.sock$/.exec(name);
+    if (!name.startsWith(prefix)) return [];
+    const match = /^(\d+)(-\d+)?\.sock$/.exec(name.slice(prefix.length));
     if (match === null) return [];
     return [{ path: join(directory, name), pid: Number(match[1]), isThread: match[2] !== undefined }];
   });

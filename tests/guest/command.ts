@@ -22,6 +22,14 @@ export interface Ending {
   readonly stderr: string;
 }
 
+export interface CommandOptions {
+  /** Default "run". */
+  readonly command?: string;
+  readonly env?: NodeJS.ProcessEnv;
+  /** Its descriptors from 3 on: LISTEN_PID says that they are for it. */
+  readonly descriptors?: readonly number[];
+}
+
 export class RunCommand {
   readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly ended: Promise<Ending>;
@@ -32,13 +40,18 @@ export class RunCommand {
   #over = false;
   readonly #waiting = new Set<() => void>();
 
-  constructor(parameters: readonly string[], cwd: string, command = "run") {
+  constructor(parameters: readonly string[], cwd: string, options: CommandOptions = {}) {
+    const { command = "run", env = process.env, descriptors = [] } = options;
     requireBuild(MAIN);
     this.directory = cwd;
-    this.child = spawn(process.execPath, [join(ROOT, MAIN), command, ...parameters], {
+    // Nobody else knows the number of the process before it is started.
+    const shell = ["sh", "-c", 'LISTEN_PID=$$ exec "$0" "$@"', process.execPath];
+    const [file = "", ...first] = descriptors.length > 0 ? shell : [process.execPath];
+    this.child = spawn(file, [...first, join(ROOT, MAIN), command, ...parameters], {
       cwd,
-      stdio: ["pipe", "pipe", "pipe"],
-    });
+      env,
+      stdio: ["pipe", "pipe", "pipe", ...descriptors],
+    }) as ChildProcessByStdio<Writable, Readable, Readable>;
     this.child.stdout.setEncoding("utf8").on("data", (chunk: string) => this.#came(() => (this.#stdout += chunk)));
     this.child.stderr.setEncoding("utf8").on("data", (chunk: string) => this.#came(() => (this.#stderr += chunk)));
     // It may end without reading all of its input.

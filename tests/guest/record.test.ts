@@ -17,7 +17,7 @@ const RECORD = ["--record", "run.wrec"] as const;
 
 /** Replays what was recorded in a directory by `runModule`. */
 function replay(directory: string, ...options: string[]): Promise<Ending> {
-  return new RunCommand(["run.wrec", ...options, "--", "guest.wasm"], directory, "replay").ended;
+  return new RunCommand(["run.wrec", ...options, "--", "guest.wasm"], directory, { command: "replay" }).ended;
 }
 
 const same = (stderr: string): Ending => ({ code: 0, signal: null, stdout: "", stderr: `wasyncore: ${stderr}\n` });
@@ -170,7 +170,7 @@ describe("the command line", () => {
     const run = runModule(guest, ...RECORD, "--", "tell");
     await run.ended;
     const with_ = (...parameters: string[]): Promise<Ending> =>
-      new RunCommand(["run.wrec", ...parameters], run.directory, "replay").ended;
+      new RunCommand(["run.wrec", ...parameters], run.directory, { command: "replay" }).ended;
     expect(await with_("--", "none.wasm")).toMatchObject({ code: 2, stdout: "" });
     expect(await with_("--changed", "--", "run.wrec")).toMatchObject({
       code: 2,

@@ -113,7 +113,7 @@ export class Told {
   readonly events: { readonly name: keyof PluginHostEvents; readonly details: Record<string, unknown> }[] = [];
 
   constructor(host: PluginHost) {
-    for (const name of ["up", "exit", "restart", "down", "replaced", "limit", "line", "tls"] as const) {
+    for (const name of ["up", "exit", "restart", "down", "replaced", "notReplaced", "limit", "line", "tls"] as const) {
       host.on(name, (details: object) => {
         this.events.push({ name, details: { ...details } });
         for (const wake of this.#waiting.splice(0)) wake();

@@ -1,0 +1,369 @@
+/** `wasyncore serve`: from its file to its end, with real clients. */
+
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
+import { ask, Client } from "../plugin/support.js";
+import { start } from "../support/processes.js";
+import { Directory, MAIN, Serve } from "./serve-support.js";
+
+const ECHO = { name: "echo", module: "one.wasm", listen: ["web=127.0.0.1:0"] };
+const SECOND = { name: "second", module: "two.wasm", listen: ["127.0.0.1:0"] };
+const TIMEOUT = { timeout: BUILD_TIMEOUT_MS };
+
+/** Asks again until there is another answer: a request that comes while the plugin is exchanged may go to either. */
+async function until(port: number, answer: string): Promise<void> {
+  while ((await ask(port, "who")) !== answer);
+}
+
+describe("serve", TIMEOUT, () => {
+  test("runs the plugins of a file, reports them, and shows their lines with their names", async () => {
+    const directory = await Directory.create();
+    directory.plugins(ECHO, SECOND);
+    const serve = await directory.serve().up();
+    await serve.stderr(/^wasyncore: 2 plugins up$/m);
+    const port = await serve.pluginPort("echo");
+    expect(await ask(port, "who")).toBe("one");
+    expect(await ask(await serve.pluginPort("second"), "who")).toBe("two");
+    expect(await ask(port, "say")).toBe("say");
+    await serve.stderr(/^echo \| one line$/m);
+    expect(statSync(serve.control).mode & 0o777).toBe(0o600);
+
+    serve.child.kill("SIGTERM");
+    expect(await serve.ended).toMatchObject({ code: 0, stdout: "" });
+    expect(existsSync(serve.control)).toBe(false);
+  });
+
+  test("serves metrics and health, says where it cannot, and is seen by wasyncore top", async () => {
+    const directory = await Directory.create();
+    const file = { plugins: [ECHO], control: "./control.sock", metrics: "127.0.0.1:0" };
+    directory.write("plugins.json", JSON.stringify(file));
+    const serve = await directory.serve().up();
+    const [, port] = await serve.stderr(/metrics and health on 127\.0\.0\.1:(\d+)/);
+    const top = [MAIN, "top", "--pid", String(serve.child.pid), "--once", "--json", "--interval", "0.2"];
+    const { stdout } = await start(process.execPath, top).ended;
+    expect(JSON.parse(stdout)).toMatchObject({ plugins: { count: 1, running: 1, busiest: [{ name: "echo" }] } });
+    const health = await fetch(`http://127.0.0.1:${port}/healthz`);
+    expect(health.status).toBe(200);
+    expect(await health.text()).toContain('"ok"');
+    const other = new Serve(directory.path, [
+      "plugins.json",
+      "--socket",
+      "other.sock",
+      "--metrics",
+      `127.0.0.1:${port}`,
+    ]);
+    expect(await other.ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/cannot serve metrics on 127\.0\.0\.1:\d+: .*EADDRINUSE/) as string,
+    });
+    expect(await start(process.execPath, [MAIN, "serve", "x", "--metrics", "80"]).ended).toMatchObject({ code: 2 });
+  });
+
+  test("goes on where a plugin traps, and starts it again", async () => {
+    const directory = await Directory.create();
+    directory.plugins(ECHO, SECOND);
+    const serve = await directory.serve().up();
+    const neighbour = await Client.connect(await serve.pluginPort("second"));
+    const port = await serve.pluginPort("echo");
+    await ask(port, "trap");
+    await serve.stderr(/^wasyncore: echo: trapped: unreachable\nwasyncore: {3}in breakDown/m);
+    await serve.stderr(/^wasyncore: echo: starts again in 100 ms \(restart 1\)$/m);
+    expect(await ask(port, "who")).toBe("one");
+    expect(await neighbour.ask("who")).toBe("two");
+  });
+
+  test("a plugin that does not come up leaves the others alone, and is tried again by its restart policy", async () => {
+    const directory = await Directory.create();
+    directory.plugins(
+      { ...ECHO, name: "broken", env: { AT_START: "trap" }, restart: { maxRestarts: 2, minDelayMs: 1 } },
+      SECOND,
+    );
+    const serve = directory.serve();
+    await serve.stderr(/^wasyncore: broken: down: it is not started again$/m);
+    expect(await ask(await serve.pluginPort("second"), "who")).toBe("two");
+    expect(await serve.list()).toMatchObject([
+      { name: "broken", state: "down", restarts: 2, lastEnding: "trapped: unreachable" },
+      { name: "second", state: "running" },
+    ]);
+  });
+
+  test("waits for an address that is in use", async () => {
+    const directory = await Directory.create();
+    directory.plugins(ECHO);
+    const first = await directory.serve().up();
+    const port = await first.pluginPort("echo");
+    const again = {
+      ...ECHO,
+      listen: [`127.0.0.1:${port}`],
+      restart: { minDelayMs: 1, factor: 1, maxRestarts: 1_000_000 },
+    };
+    directory.write("second.json", JSON.stringify({ plugins: [again], control: "./second.sock" }));
+    const second = new Serve(directory.path, ["second.json"]);
+    await second.stderr(/^wasyncore: echo: failed: .*EADDRINUSE/m);
+    first.child.kill("SIGTERM");
+    await first.ended;
+    await second.stderr(/^wasyncore: echo: up, listening on 127\.0\.0\.1/m);
+    expect(await ask(port, "who")).toBe("one");
+  });
+
+  test("ends with 1 when all plugins are down, and with 0 when each has ended as it should", async () => {
+    const directory = await Directory.create();
+    directory.plugins({ ...ECHO, env: { AT_START: "trap" }, restart: "never" });
+    expect(await directory.serve().ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("all plugins are down") as string,
+    });
+    // A command without listening socket has nothing to wait for: 3 is its exit code.
+    directory.plugins({ ...ECHO, env: { AT_START: "exit" }, restart: "never" });
+    expect(await directory.serve().ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("exited with 3") as string,
+    });
+    directory.write("done.wat.wasm", DONE);
+    directory.plugins({ name: "done", module: "done.wat.wasm" });
+    expect(await directory.serve().ended).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("exited with 0") as string,
+    });
+  });
+
+  test("stops gracefully on a signal: a connection goes on; a second signal ends at once", async () => {
+    const directory = await Directory.create();
+    directory.plugins({ ...ECHO, stopTimeoutMs: 600_000 });
+    const serve = await directory.serve().up();
+    const client = await Client.connect(await serve.pluginPort("echo"));
+    expect(await client.ask("who")).toBe("one");
+    serve.child.kill("SIGINT");
+    await serve.stderr(/^wasyncore: SIGINT: stopping$/m);
+    expect(await client.ask("who")).toBe("one");
+    serve.child.kill("SIGTERM");
+    expect(await serve.ended).toMatchObject({ code: 143 });
+    expect(await client.closed).toBe("ECONNRESET");
+  });
+
+  test("writes no control characters", async () => {
+    const directory = await Directory.create();
+    directory.plugins({ ...ECHO, args: ["\u001b[31m"], module: "\u001b[2J.wasm" });
+    const { stderr } = await directory.serve().ended;
+    expect(stderr).not.toContain("\u001b");
+    expect(stderr).toContain("there is no such file");
+  });
+
+  test.for(["a full disk", "a reader that has ended"])("goes on where nobody takes its lines: %s", async (what) => {
+    const directory = await Directory.create();
+    directory.plugins(ECHO);
+    const isFull = what === "a full disk";
+    const command = `exec "$0" "$@"${isFull ? " 2>/dev/full" : ""}`;
+    const serve = start("sh", ["-c", command, process.execPath, MAIN, "serve", "plugins.json"], directory.path);
+    if (!isFull) serve.child.stderr?.destroy();
+    const control = join(directory.path, "control.sock");
+    const list = async () => {
+      const { stdout } = await start(process.execPath, [MAIN, "ctl", "--socket", control, "list", "--json"]).ended;
+      return stdout === "" ? [] : (JSON.parse(stdout) as { state: string; listeners: string[] }[]);
+    };
+    let plugins = await list();
+    while (plugins[0]?.state !== "running") plugins = await list();
+    const port = Number(/:(\d+)$/.exec(plugins[0].listeners[0] ?? "")?.[1]);
+    for (let index = 0; index < 20; index++) expect(await ask(port, "say")).toBe("say");
+    expect(await ask(port, "who")).toBe("one");
+  });
+});
+
+/** (module (memory (export "memory") 1) (func (export "_start"))) */
+const DONE = Buffer.from(
+  "0061736d01000000010401600000030201000503010001071302066d656d6f72790200065f737461727400000a040102000b",
+  "hex",
+);
+
+describe("reload", TIMEOUT, () => {
+  test("starts what is new, stops what is gone, replaces what has changed, and leaves the rest alone", async () => {
+    const directory = await Directory.create();
+    const third = { ...SECOND, name: "third" };
+    directory.plugins(ECHO, SECOND, third);
+    const serve = await directory.serve().up();
+    const unchanged = await Client.connect(await serve.pluginPort("second"));
+    const port = await serve.pluginPort("echo");
+    expect(await unchanged.ask("who")).toBe("two");
+    const before = await serve.list();
+
+    directory.plugins({ ...ECHO, module: "two.wasm" }, SECOND, { ...SECOND, name: "fourth" });
+    serve.child.kill("SIGHUP");
+    await serve.stderr(/^wasyncore: reloaded: 1 started, 1 stopped, 1 replaced, 1 unchanged$/m);
+    expect(await ask(port, "who")).toBe("two");
+    expect(await unchanged.ask("who")).toBe("two");
+    const after = await serve.list();
+    expect(after.map(({ name }) => name).toSorted()).toEqual(["echo", "fourth", "second"]);
+    const second = (list: typeof after): unknown => list.find(({ name }) => name === "second");
+    expect(second(after)).toMatchObject({ restarts: 0, replacements: 0, connections: 1 });
+    expect(second(before)).toMatchObject({ connections: 1 });
+  });
+
+  test("of a file that is wrong changes nothing, and is reported", async () => {
+    const directory = await Directory.create();
+    directory.plugins(ECHO);
+    const serve = await directory.serve().up();
+    const port = await serve.pluginPort("echo");
+    const client = await Client.connect(port);
+    directory.write("plugins.json", '{ "plugins": [{ "name": "echo", "module": "none.wasm" }], "contrl": "x" }');
+    serve.child.kill("SIGHUP");
+    await serve.stderr(
+      /^wasyncore: not reloaded, nothing has changed: plugins\.json:1: .*"contrl" is no field: did you mean "control"\?$/m,
+    );
+    expect(await serve.ctl("reload")).toMatchObject({ code: 1, stderr: expect.stringContaining("contrl") as string });
+    expect(await client.ask("who")).toBe("one");
+    directory.plugins({ ...ECHO, limits: { maxConnections: 10 } });
+    expect(await serve.ctl("reload")).toMatchObject({ code: 0, stdout: "reloaded: 1 replaced\n" });
+  });
+
+  test("refuses no connection", async () => {
+    const directory = await Directory.create();
+    directory.plugins({ ...ECHO, env: { ROUND: "0" } });
+    const serve = await directory.serve().up();
+    const port = await serve.pluginPort("echo");
+    let answered = 0;
+    let isOver = false;
+    const client = (async () => {
+      while (!isOver) {
+        expect(await ask(port, "hello")).toBe("hello");
+        answered++;
+      }
+    })();
+    for (let round = 1; round <= 10; round++) {
+      directory.plugins({ ...ECHO, env: { ROUND: String(round) } });
+      expect(await serve.ctl("reload")).toMatchObject({ stdout: "reloaded: 1 replaced\n" });
+    }
+    isOver = true;
+    await client;
+    expect(answered).toBeGreaterThan(10);
+  });
+
+  test("follows a module that changes, and the file, with --watch", async () => {
+    const directory = await Directory.create();
+    directory.copy("one.wasm", "app.wasm");
+    directory.plugins({ ...ECHO, module: "app.wasm" });
+    const serve = await directory.serve("--watch").up();
+    const port = await serve.pluginPort("echo");
+    expect(await ask(port, "who")).toBe("one");
+    directory.copy("two.wasm", "app.wasm");
+    await until(port, "two");
+    directory.write("app.wasm", "not a module");
+    await serve.stderr(/not reloaded, nothing has changed: plugins\.json:5: echo: "module" .*app\.wasm cannot be run/);
+    expect(await ask(port, "who")).toBe("two");
+    directory.copy("one.wasm", "app.wasm");
+    await until(port, "one");
+    directory.plugins({ ...ECHO, module: "app.wasm" }, SECOND);
+    expect(await ask(await serve.pluginPort("second"), "who")).toBe("two");
+    rmSync(join(directory.path, "plugins.json"));
+    await serve.stderr(/nothing has changed: cannot read .*plugins\.json: there is no such file/);
+    expect(await ask(port, "who")).toBe("one");
+  });
+
+  test("keeps what ctl has replaced or stopped, until the file has something else for it", async () => {
+    const directory = await Directory.create();
+    directory.plugins(ECHO, SECOND);
+    const serve = await directory.serve().up();
+    const port = await serve.pluginPort("echo");
+    await serve.ctl("replace", "echo", "two.wasm");
+    await serve.ctl("stop", "second");
+    expect(await serve.ctl("reload")).toMatchObject({ stdout: "reloaded: 2 unchanged\n" });
+    expect(await ask(port, "who")).toBe("two");
+    directory.plugins({ ...ECHO, limits: { maxConnections: 7 } }, { ...SECOND, module: "one.wasm" });
+    expect(await serve.ctl("reload")).toMatchObject({ stdout: "reloaded: 2 replaced\n" });
+    expect(await ask(port, "who")).toBe("one");
+    expect(await serve.list()).toMatchObject([{ state: "running" }, { state: "stopped" }]);
+    expect(await serve.ctl("restart", "second")).toMatchObject({ code: 0 });
+    const [, second] = await serve.list();
+    expect(second).toMatchObject({ state: "running", module: join(directory.path, "one.wasm") });
+  });
+});
+
+describe("--check", TIMEOUT, () => {
+  test("says that a file is in order", async () => {
+    const directory = await Directory.create();
+    directory.plugins(ECHO, SECOND);
+    expect(await directory.check()).toEqual({
+      code: 0,
+      signal: null,
+      stdout: "plugins.json is in order: 2 plugins\n",
+      stderr: "",
+    });
+  });
+
+  test("prints every mistake at once, with its line", async () => {
+    const directory = await Directory.create();
+    directory.write("not.wasm", "text");
+    const pem = directory.write("cert.pem", "");
+    directory.write(
+      "plugins.yaml",
+      `plugins:
+  - name: echo
+    module: one.wasm
+    listen: [127.0.0.1:8080, "127.0.0.1:99999"]
+    limits:
+      maxMemoryByte: 1
+  - name: echo
+    module: one.wasm
+    env: { PORT: 80 }
+  - name: has spaces
+    modul: one.wasm
+  - not a plugin
+`,
+    );
+    const { code, stderr, stdout } = await directory.check("plugins.yaml");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    const lines = stderr
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.replace(/^wasyncore: /, ""))
+      .toSorted();
+    expect(lines.map((line) => /^plugins\.yaml:(\d+):/.exec(line)?.[1])).toEqual(
+      ["10", "10", "11", "12", "4", "6", "7", "9"].toSorted(),
+    );
+    expect(stderr).toContain(
+      'plugins.yaml:6: echo: "limits.maxMemoryByte" is no field: did you mean "maxMemoryBytes"?',
+    );
+    expect(stderr).toContain('plugins.yaml:9: echo: "env.PORT" must be a string, got 80');
+    expect(stderr).toContain('plugins.yaml:7: "plugins[1].name" is the name of plugins[0] as well: echo');
+
+    directory.write(
+      "modules.json",
+      JSON.stringify({
+        plugins: [
+          { name: "a", module: "none.wasm" },
+          { name: "b", module: "not.wasm", listen: ["127.0.0.1:8080"] },
+          { name: "c", module: "one.wasm", run: "shared", listen: ["127.0.0.1:8080"] },
+          { name: "d", module: "one.wasm", dirs: ["./none::/data"] },
+        ],
+      }),
+    );
+    const modules = await directory.check("modules.json");
+    expect(modules.code).toBe(2);
+    expect(modules.stderr).toMatch(/a: "module" .*none\.wasm cannot be run: there is no such file/);
+    expect(modules.stderr).toMatch(/b: "module" .*not\.wasm cannot be run: /);
+    expect(modules.stderr).toMatch(/c: "module" .* is a command, which would block the thread/);
+    expect(modules.stderr).toMatch(/c: "listen\[0\]" is an address that b listens on already: 127\.0\.0\.1:8080/);
+    expect(modules.stderr).toMatch(/d: "dirs\[0\]" .*\/none: there is no such file/);
+    expect(pem).toContain(directory.path);
+  });
+
+  test.for([
+    ["syntax.yaml", "plugins: [", /^wasyncore: syntax\.yaml:1: /],
+    ["twice.json", '{ "plugins": [],\n "plugins": [] }', /^wasyncore: twice\.json:2: Map keys must be unique$/m],
+    ["empty.yaml", "", /^wasyncore: empty\.yaml.*the file must be an object with plugins/],
+    ["list.yaml", "- a", /the file must be an object with plugins, got Array/],
+    ["tag.yaml", "plugins: !!js/function x", /tag\.yaml:1: Unresolved tag/],
+    [
+      "bomb.yaml",
+      `a: &a [x, x]\n${[..."bcdefghijklmnopqrstuvwxyz"].map((c, i) => `${c}: &${c} [*${"abcdefghijklmnopqrstuvwxyz"[i]}, *${"abcdefghijklmnopqrstuvwxyz"[i]}]`).join("\n")}\n`,
+      /bomb\.yaml: Excessive alias count/,
+    ],
+    ["none/plugins.yaml", undefined, /cannot read none\/plugins\.yaml: there is no such file/],
+  ] as const)("of %s", async ([name, text, expected]) => {
+    const directory = await Directory.create();
+    if (text !== undefined) writeFileSync(join(directory.path, name), text);
+    const { code, stderr } = await directory.check(name);
+    expect({ code, stderr }).toMatchObject({ code: 2, stderr: expect.stringMatching(expected) as string });
+  });
+});
