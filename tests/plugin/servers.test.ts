@@ -114,8 +114,8 @@ for (const { name, traps, missing, build } of FOREIGN_SERVERS) {
       // Somebody answers all the time.
       let answers = 0;
       let isReplaced = false;
-      const done = (): void => void (isReplaced = true);
-      replaced.then(done, done);
+      const settled = (): void => void (isReplaced = true);
+      replaced.then(settled, settled);
       do {
         expect((await request(port, "/who")).toString()).toMatch(/^(first|second)$/);
         answers++;
