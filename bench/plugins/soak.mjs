@@ -1,0 +1,130 @@
+// Owns the soak of the plugin host: requests to one plugin that is replaced and trapped again and again, and to a neighbour
+// that is left alone. No request may be lost or refused by a replacement; a trap may cost the connections of its own plugin.
+//
+//   node bench/plugins/soak.mjs [--run isolated|shared] [--server ours|c] [--requests N] [--replacements N] [--traps N]
+//
+// Ends with status 1 where a request was lost that may not have been. The figures are JSON on stdout.
+
+import { connect } from "node:net";
+import { parseArgs } from "node:util";
+import { compilePlugin, PluginHost } from "../../dist/plugin/index.js";
+import { buildClient, buildServer, nowMs, runClient } from "./programs.mjs";
+
+const { values } = parseArgs({
+  options: {
+    run: { type: "string", default: "isolated" },
+    server: { type: "string", default: "ours" },
+    requests: { type: "string", default: "1000000" },
+    replacements: { type: "string", default: "100" },
+    traps: { type: "string", default: "100" },
+    connections: { type: "string", default: "20" },
+    "limit-s": { type: "string", default: "1200" },
+  },
+});
+const { run, server } = values;
+const requests = Number(values.requests);
+const replacements = Number(values.replacements);
+const traps = Number(values.traps);
+const connections = Number(values.connections);
+const limitMs = 1000 * Number(values["limit-s"]);
+/** One connection for each request, and some requests on each; with their shares of the requests, so that both take as long. */
+const MODES = { close: { aConnection: 1, share: 0.35 }, "keep-alive": { aConnection: 50, share: 0.65 } };
+const modeCount = Object.keys(MODES).length;
+/** Of the requests to the plugin that changes: what its neighbour gets beside them. */
+const CALM_SHARE = 0.25;
+/** What a client takes to see a reset, after the plugin has ended. */
+const SEEN_MS = 200;
+
+buildClient();
+const code = await compilePlugin(buildServer(server, run));
+const host = new PluginHost();
+const policy = {
+  run,
+  listen: ["127.0.0.1:0"],
+  limits: { maxConnections: 4 * modeCount * connections, maxDescriptors: "unlimited", cpuMsPerTurn: 10_000 },
+  restart: { when: "always", minDelayMs: 10, maxDelayMs: 10, maxRestarts: traps + 1 },
+  stopTimeoutMs: 60_000,
+};
+let forced = 0;
+/** Monotonic times from a request that traps to the next time that the plugin is up. */
+const outages = [];
+const endings = new Map();
+host.on("exit", ({ plugin, ending }) => {
+  const kind = ending.kind === "stopped" ? `stopped${ending.isGraceful ? "" : " by force"}` : ending.kind;
+  endings.set(`${plugin} ${kind}`, (endings.get(`${plugin} ${kind}`) ?? 0) + 1);
+  if (ending.kind === "stopped" && !ending.isGraceful) forced++;
+});
+for (const name of ["changing", "calm"]) await host.start(code, { ...policy, name });
+const portOf = (name) => host.snapshot(name).listeners[0].address.port;
+
+async function trap() {
+  const fromMs = nowMs();
+  const up = new Promise((resolve) => {
+    host.on("up", function onUp({ plugin }) {
+      if (plugin !== "changing") return;
+      host.off("up", onUp);
+      resolve();
+    });
+  });
+  const socket = connect(portOf("changing"), "127.0.0.1").on("error", () => undefined);
+  socket.end("GET /trap HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  await new Promise((resolve) => socket.resume().once("close", resolve));
+  await up;
+  outages.push({ fromMs, toMs: nowMs() + SEEN_MS });
+}
+
+/** One change after the other: those that are due wait for those before. */
+let changes = Promise.resolve();
+let replaced = 0;
+let trapped = 0;
+const then = (change) => (changes = changes.then(change));
+const steps = Math.max(replacements, traps, 1);
+function onPart(part) {
+  if (part <= replacements) then(() => host.replace("changing", code)).then(() => replaced++);
+  if (part <= traps) then(trap).then(() => trapped++);
+}
+
+const begunMs = nowMs();
+const loads = Object.entries(MODES).flatMap(([mode, { aConnection, share }], index) =>
+  ["changing", "calm"].map(async (name) => {
+    const isChanging = name === "changing";
+    // The changes are made as the first client proceeds.
+    const options = isChanging && index === 0 ? { parts: steps + 1, onPart } : {};
+    const wanted = Math.ceil(requests * share * (isChanging ? 1 : CALM_SHARE));
+    const figures = await runClient(portOf(name), {
+      ...{ connections, aConnection, limitMs, ...options },
+      requests: wanted,
+    });
+    return { name, mode, wanted, ...figures };
+  }),
+);
+const results = await Promise.all(loads);
+await changes;
+const left = host.snapshot().map(({ name, connections: open, restarts, replacements: count }) => ({
+  ...{ name, connections: open, restarts, replacements: count },
+}));
+await host.close();
+
+let lost = 0;
+const figures = results.map(({ failures, failed, ...result }) => {
+  const byTraps = failures.filter(
+    ({ kind, atMs }) =>
+      result.name === "changing" &&
+      kind === "reset" &&
+      outages.some(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs),
+  ).length;
+  lost += failures.length - byTraps;
+  return { ...result, failed, byTraps, lost: failures.length - byTraps };
+});
+const incomplete = results.some(({ begun, wanted }) => begun < wanted);
+console.log(
+  JSON.stringify(
+    {
+      ...{ run, server, seconds: (nowMs() - begunMs) / 1000, replaced, trapped, lost, forced },
+      ...{ endings: Object.fromEntries(endings), left, figures },
+    },
+    undefined,
+    1,
+  ),
+);
+if (lost > 0 || replaced < replacements || trapped < traps || incomplete) process.exitCode = 1;
