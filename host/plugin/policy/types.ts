@@ -84,7 +84,10 @@ export interface Limits {
   readonly bytesPerSecondIn: number;
   /** Bytes a second that sockets send. Above it they are not ready to write. */
   readonly bytesPerSecondOut: number;
-  /** CPU time that the plugin may use between two waits. Above it the plugin is ended. */
+  /**
+   * CPU time that the plugin may use between two waits. Above it the plugin is ended. By default 1,000, and 100 where `run` is
+   * "shared", because the others wait meanwhile.
+   */
   readonly cpuMsPerTurn: number;
   /** CPU time that the plugin may use in all. Above it the plugin is ended. */
   readonly cpuMsTotal: number;
