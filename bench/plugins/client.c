@@ -2,10 +2,10 @@
  * Owns an HTTP client that counts: it keeps CONNECTIONS connections with one request outstanding each, closes a connection
  * after so many requests, and accounts for every request: answered, or how it failed. Knows nothing of who serves.
  *
- *   client PORT CONNECTIONS REQUESTS A_CONNECTION LIMIT_MS [PROGRESS]
+ *   client PORT CONNECTIONS REQUESTS A_CONNECTION LIMIT_MS
  *
  * REQUESTS 0: until LIMIT_MS is over. A_CONNECTION 1: HTTP/1.1 with "Connection: close". On stdout a line for each failure,
- * "failed KIND MONOTONIC_MS", and a line "progress N" for each of PROGRESS equal parts of the requests; in the end JSON.
+ * "failed KIND MONOTONIC_MS"; in the end JSON.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -182,14 +182,13 @@ static double percentile(double share) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 6) die("PORT CONNECTIONS REQUESTS A_CONNECTION LIMIT_MS [PROGRESS]");
+  if (argc < 6) die("PORT CONNECTIONS REQUESTS A_CONNECTION LIMIT_MS");
   address.sin_port = htons((unsigned short)parse_number("PORT", argv[1], 1, 65535));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   count = (int)parse_number("CONNECTIONS", argv[2], 1, CONNECTIONS_MAX);
   requests = parse_number("REQUESTS", argv[3], 0, 100000000);
   a_connection = (int)parse_number("A_CONNECTION", argv[4], 1, 1000000);
   long limit_us = 1000 * parse_number("LIMIT_MS", argv[5], 1, 3600000);
-  long parts = argc > 6 ? parse_number("PROGRESS", argv[6], 0, 100000) : 0, part = 0;
   setvbuf(stdout, NULL, _IOLBF, 0);
   raise_open_files();
   for (int closes = 0; closes < 2; closes++) {
@@ -212,7 +211,6 @@ int main(int argc, char **argv) {
     if (ready < 0 && errno != EINTR) die("epoll_wait: %s", strerror(errno));
     for (int i = 0; i < ready; i++) work(events[i].data.ptr, events[i].events);
     look_for_late();
-    while (parts > 0 && part < parts && begun >= (part + 1) * (requests / parts)) printf("progress %ld\n", ++part);
   }
   double seconds = (double)(now_us() - began) / 1e6;
   printf("{\"begun\":%ld,\"answered\":%ld,\"connections\":%ld,\"seconds\":%.3f,\"aSecond\":%.1f,", begun, answered, opened,

@@ -38,11 +38,11 @@ export function buildServer(language, run) {
 
 /**
  * Starts a client.
- * @param options `requests`, or until `limitMs`; `aConnection`: requests on a connection; `parts`, and `onPart` after each
+ * @param options `requests`, or until `limitMs`; `aConnection`: requests on a connection
  * @returns its figures, with `failures`: how each failed request did, and when, on the clock of process.hrtime
  */
-export async function runClient(port, { connections, requests = 0, aConnection, limitMs, parts = 0, onPart }) {
-  const parameters = [port, connections, requests, aConnection, Math.ceil(limitMs), parts].map(String);
+export async function runClient(port, { connections, requests = 0, aConnection, limitMs }) {
+  const parameters = [port, connections, requests, aConnection, Math.ceil(limitMs)].map(String);
   const child = spawn(CLIENT, parameters, { stdio: ["ignore", "pipe", "inherit"] });
   clients.add(child);
   const failures = [];
@@ -50,7 +50,6 @@ export async function runClient(port, { connections, requests = 0, aConnection, 
   for await (const line of createInterface({ input: child.stdout })) {
     const [word, what, atMs] = line.split(" ");
     if (word === "failed") failures.push({ kind: what, atMs: Number(atMs) });
-    else if (word === "progress") onPart?.(Number(what));
     else figures = JSON.parse(line);
   }
   clients.delete(child);

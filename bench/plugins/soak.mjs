@@ -19,6 +19,7 @@ const { values } = parseArgs({
     traps: { type: "string", default: "100" },
     connections: { type: "string", default: "20" },
     "limit-s": { type: "string", default: "1200" },
+    verbose: { type: "boolean", default: false },
   },
 });
 const { run, server } = values;
@@ -73,48 +74,65 @@ async function trap() {
   outages.push({ fromMs, toMs: nowMs() + SEEN_MS });
 }
 
-/** One change after the other: those that are due wait for those before. */
-let changes = Promise.resolve();
 let replaced = 0;
 let trapped = 0;
-const then = (change) => (changes = changes.then(change));
+const begunMs = nowMs();
 const steps = Math.max(replacements, traps, 1);
-function onPart(part) {
-  if (part <= replacements) then(() => host.replace("changing", code)).then(() => replaced++);
-  if (part <= traps) then(trap).then(() => trapped++);
+/** Monotonic time at which the clients give up. */
+const limitAtMs = begunMs + limitMs;
+
+/** The step that is under way: the clients go on until it is over. */
+async function change(step) {
+  if (step < replacements) {
+    await host.replace("changing", code);
+    replaced++;
+  }
+  if (step < traps) {
+    await trap();
+    trapped++;
+  }
+  if (values.verbose) console.error(`${nowMs() - begunMs} ms: ${replaced} replaced, ${trapped} trapped`);
 }
 
-const begunMs = nowMs();
-const loads = Object.entries(MODES).flatMap(([mode, { aConnection, share }], index) =>
-  ["changing", "calm"].map(async (name) => {
-    const isChanging = name === "changing";
-    // The changes are made as the first client proceeds.
-    const options = isChanging && index === 0 ? { parts: steps + 1, onPart } : {};
-    const wanted = Math.ceil(requests * share * (isChanging ? 1 : CALM_SHARE));
+/** Load without a pause, in rounds, until all has been requested and `isOver`. */
+async function load(name, mode, { aConnection, share }, isOver) {
+  const wanted = Math.ceil(requests * share * (name === "changing" ? 1 : CALM_SHARE));
+  const round = Math.max(connections, Math.ceil(wanted / steps));
+  const sum = { begun: 0, answered: 0, opened: 0, failures: [] };
+  while ((sum.begun < wanted || !isOver()) && nowMs() < limitAtMs) {
     const figures = await runClient(portOf(name), {
-      ...{ connections, aConnection, limitMs, ...options },
-      requests: wanted,
+      ...{ connections, aConnection, requests: round, limitMs: Math.max(1, limitAtMs - nowMs()) },
     });
-    return { name, mode, wanted, ...figures };
-  }),
+    sum.begun += figures.begun;
+    sum.answered += figures.answered;
+    sum.opened += figures.connections;
+    sum.failures.push(...figures.failures);
+  }
+  return { name, mode, wanted, ...sum };
+}
+
+let areChanged = false;
+const loads = Object.entries(MODES).flatMap(([mode, how]) =>
+  ["changing", "calm"].map((name) => load(name, mode, how, () => areChanged)),
 );
+for (let step = 0; step < steps; step++) await change(step);
+areChanged = true;
 const results = await Promise.all(loads);
-await changes;
 const left = host.snapshot().map(({ name, connections: open, restarts, replacements: count }) => ({
   ...{ name, connections: open, restarts, replacements: count },
 }));
 await host.close();
 
 let lost = 0;
-const figures = results.map(({ failures, failed, ...result }) => {
+const figures = results.map(({ failures, ...result }) => {
   const byTraps = failures.filter(
     ({ kind, atMs }) =>
       result.name === "changing" &&
       kind === "reset" &&
       outages.some(({ fromMs, toMs }) => atMs >= fromMs && atMs <= toMs),
-  ).length;
-  lost += failures.length - byTraps;
-  return { ...result, failed, byTraps, lost: failures.length - byTraps };
+  );
+  lost += failures.length - byTraps.length;
+  return { ...result, byTraps: byTraps.length, lost: failures.filter((each) => !byTraps.includes(each)) };
 });
 const incomplete = results.some(({ begun, wanted }) => begun < wanted);
 console.log(
