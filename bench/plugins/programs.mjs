@@ -2,7 +2,8 @@
 // figure.
 
 import { execFileSync, spawn } from "node:child_process";
-import { mkdirSync } from "node:fs";
+import { once } from "node:events";
+import { mkdirSync, renameSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { bench, output, root } from "../paths.mjs";
@@ -17,7 +18,10 @@ const clients = new Set();
 
 export function buildClient() {
   mkdirSync(output, { recursive: true });
-  execFileSync("cc", [...CC, "-o", CLIENT, join(bench, "plugins", "client.c")], { stdio: "inherit" });
+  // Another run may be starting it.
+  const built = `${CLIENT}.${process.pid}`;
+  execFileSync("cc", [...CC, "-o", built, join(bench, "plugins", "client.c")], { stdio: "inherit" });
+  renameSync(built, CLIENT);
 }
 
 /**
@@ -45,8 +49,10 @@ export async function runClient(port, { connections, requests = 0, aConnection, 
   const parameters = [port, connections, requests, aConnection, Math.ceil(limitMs)].map(String);
   const child = spawn(CLIENT, parameters, { stdio: ["ignore", "pipe", "inherit"] });
   clients.add(child);
+  const started = once(child, "spawn");
   const failures = [];
   let figures;
+  await started;
   for await (const line of createInterface({ input: child.stdout })) {
     const [word, what, atMs] = line.split(" ");
     if (word === "failed") failures.push({ kind: what, atMs: Number(atMs) });

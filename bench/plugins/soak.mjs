@@ -6,6 +6,7 @@
 // Ends with status 1 where a request was lost that may not have been. The figures are JSON on stdout.
 
 import { connect } from "node:net";
+import { setTimeout as pause } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { compilePlugin, PluginHost } from "../../dist/plugin/index.js";
 import { buildClient, buildServer, nowMs, runClient } from "./programs.mjs";
@@ -35,6 +36,7 @@ const modeCount = Object.keys(MODES).length;
 const CALM_SHARE = 0.25;
 /** What a client takes to see a reset, after the plugin has ended. */
 const SEEN_MS = 200;
+const SETTLE_MS = 10_000;
 
 buildClient();
 const code = await compilePlugin(buildServer(server, run));
@@ -118,6 +120,9 @@ const loads = Object.entries(MODES).flatMap(([mode, how]) =>
 for (let step = 0; step < steps; step++) await change(step);
 areChanged = true;
 const results = await Promise.all(loads);
+// The plugins see that the clients have closed their connections a moment later.
+const deadlineMs = nowMs() + SETTLE_MS;
+while (nowMs() < deadlineMs && host.snapshot().some((plugin) => plugin.connections > 0)) await pause(20);
 const left = host.snapshot().map(({ name, connections: open, restarts, replacements: count }) => ({
   ...{ name, connections: open, restarts, replacements: count },
 }));
