@@ -63,11 +63,17 @@ const portOf = (name) => host.snapshot(name).listeners[0].address.port;
 async function trap() {
   const fromMs = nowMs();
   const up = new Promise((resolve) => {
-    host.on("up", function onUp({ plugin }) {
-      if (plugin !== "changing") return;
-      host.off("up", onUp);
+    const done = () => {
+      host.off("up", onUp).off("exit", onExit);
       resolve();
-    });
+    };
+    const onUp = ({ plugin }) => plugin === "changing" && done();
+    // The run that was replaced may still accept the connection before it notices: then it is the one that traps.
+    const onExit = ({ plugin, ending }) => {
+      if (plugin !== "changing" || ending.kind !== "trap") return;
+      setImmediate(() => host.snapshot("changing").state === "running" && done());
+    };
+    host.on("up", onUp).on("exit", onExit);
   });
   const socket = connect(portOf("changing"), "127.0.0.1").on("error", () => undefined);
   socket.end("GET /trap HTTP/1.1\r\nHost: localhost\r\n\r\n");
