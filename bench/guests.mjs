@@ -35,6 +35,18 @@ export const guestBuilds = {
   "guest-component": build("guest-component", "--profile", "component"),
 };
 
+// The HTTP servers that the tests run as plugins.
+const httpServers = join(root, "tests", "plugin", "servers");
+const clangHttp = [...clang, "-D_GNU_SOURCE", "-o", module("guest-http-c"), join(httpServers, "c", "server.c")];
+const goHttp = ["env", "GOOS=wasip1", "GOARCH=wasm", "GOWORK=off", "go", "build", "-C", join(httpServers, "go")];
+
+guestBuilds["guest-http-c"] = clangHttp;
+guestBuilds["guest-http-go"] = [...goHttp, "-o", module("guest-http-go"), "."];
+guestBuilds["guest-http"] = [
+  ...[process.execPath, main, "build", join("examples", "portable", "http-hello-guest.ts")],
+  ...["-o", module("guest-http")],
+];
+
 /** What the build of a component finds jco by. */
 export const jcoModules = dirname(dirname(runtimes.get("jco")));
 
@@ -61,11 +73,27 @@ const guest = (what, name, run, needs) => ({
   server: (_, { port }) => run(name, port),
 });
 
+/** A guest that serves HTTP, on the Node host and on wasmtime. */
+function http(key, what, name, needs) {
+  const both = { roles: ["http"] };
+  return {
+    [`guest-${key}-node`]: { ...guest(`${what} on the Node host`, name, onNode, ["package", ...needs]), ...both },
+    [`guest-${key}-wasmtime`]: {
+      ...guest(`${what} on wasmtime`, name, onWasmtime, ["wasmtime-lts", ...needs]),
+      ...both,
+    },
+  };
+}
+
 export const guestPeers = {
   "guest-c": guest("C guest on wasmtime, preview 1", "guest-c", onWasmtime, ["wasmtime-lts", "clang"]),
   "guest-node": guest("guest on the Node host", "guest", onNode, ["package"]),
   "guest-wasmtime": guest("guest on wasmtime, preview 1", "guest", onWasmtime, ["wasmtime-lts", "package"]),
   "guest-speed": guest("the same, built with --speed", "guest-speed", onWasmtime, ["wasmtime-lts", "package"]),
+  "guest-c-node": guest("C guest on the Node host", "guest-c", onNode, ["package", "clang"]),
+  ...http("http-c", "HTTP in C", "guest-http-c", ["clang"]),
+  ...http("http-go", "Go's net/http", "guest-http-go", []),
+  ...http("http-as", "HTTP hello of the examples", "guest-http", []),
   "guest-component": guest("guest on wasmtime, component", "guest-component", asComponent, [
     ...["wasmtime", "jco", "package"],
   ]),

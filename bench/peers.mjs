@@ -11,7 +11,7 @@ const TLS_ROLES = ["tls-echo", "tls-handshake"];
 /** CPU time before a measurement: code that is compiled while it runs needs more, the compiler's threads included. */
 const WARMUP_MS_COMPILED = 100;
 const RUN_TIME_COMPILED =
-  /^(node|node-tls|loop-tls|against-tls|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|record|ring|guest-node)$/;
+  /^(node|node-tls|loop-tls|against-tls|floor|loop|loopSync|recvInto|lean|alone|against|againstSync|record|ring|guest-.*node)$/;
 
 /** How long a peer is warmed up, of what was asked for. */
 export const warmupMsOf = (name, warmupMs) =>

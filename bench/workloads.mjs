@@ -170,7 +170,14 @@ export const workloads = [
   echo("guests", "64 B echo of a guest, 50 connections", {
     group: "guests",
     connections: 50,
-    peers: ["c", "loop", "guest-c", "guest-node", "guest-wasmtime", "guest-speed", "guest-component"],
+    peers: ["c", "loop", "guest-c", "guest-c-node", "guest-node", "guest-wasmtime", "guest-speed", "guest-component"],
+  }),
+  server("guests-http", "guests", "HTTP of a guest, 50 connections", {
+    role: "http",
+    mode: "http",
+    connections: 50,
+    unit: "request",
+    peers: ["c", ...["c", "go", "as"].flatMap((each) => [`guest-http-${each}-node`, `guest-http-${each}-wasmtime`])],
   }),
 ].map((workload) => ({ size: 64, idle: 0, readSize: READ_SIZE_LEAST, baseline: "c", ...workload }));
 

@@ -3,6 +3,9 @@
  *
  * Addresses and lengths come from the guest as they are: i32, so perhaps negative in JavaScript, where they mean the
  * upper half of the address space. A caller asks {@link GuestMemory.has} before it touches a thing.
+ *
+ * A guest's memory is not shared, so a buffer that it had before it grew is detached, and an array over it is empty. Asking
+ * the memory for its buffer each time instead would be a call out of compiled code.
  */
 
 import type { LinearMemory } from "../wasi/poll-oneoff.js";
@@ -21,23 +24,24 @@ export class GuestMemory {
 
   attach(memory: LinearMemory): void {
     this.#memory = memory;
+    this.#renew();
   }
 
   /** Good until the guest runs again: its memory may have grown then. */
   get view(): DataView {
-    this.#follow();
+    if (this.#bytes.length === 0) this.#renew();
     return this.#view;
   }
 
   /** All of it, as long as {@link view}. */
   get bytes(): Uint8Array {
-    this.#follow();
+    if (this.#bytes.length === 0) this.#renew();
     return this.#bytes;
   }
 
   /** Are there `length` bytes at `at`? */
   has(at: number, length: number): boolean {
-    return (at >>> 0) + (length >>> 0) <= this.#memory.buffer.byteLength;
+    return (at >>> 0) + (length >>> 0) <= this.bytes.length;
   }
 
   /** A part of it, which {@link has} has found to be there. */
@@ -49,9 +53,8 @@ export class GuestMemory {
     this.view.setUint32(at >>> 0, value, true);
   }
 
-  #follow(): void {
+  #renew(): void {
     const { buffer } = this.#memory;
-    if (this.#view.buffer === buffer) return;
     this.#view = new DataView(buffer);
     this.#bytes = new Uint8Array(buffer);
   }

@@ -14,6 +14,7 @@ import type { Grant } from "./grant.js";
 import type { IsolatedData, IsolatedMessage } from "./isolated-thread.js";
 import { Deferred, type PluginEnding, type Run, type RunHooks, type RunUsage } from "./run.js";
 import { threadCpuNs } from "./thread-cpu.js";
+import { ThreadPriority } from "./thread-priority.js";
 
 const NS_PER_MS = 1e6;
 const NS_PER_US = 1000;
@@ -24,6 +25,8 @@ const HEAP_MIB = 48;
 const YOUNG_MIB = 8;
 const STACK_MIB = 4;
 const BYTE = Uint8Array.of(1);
+/** A turn that computes for longer does so at a lower priority. */
+const LONG_TURN_NS = 40 * NS_PER_MS;
 
 const STOPPED: PluginEnding = { kind: "stopped", isGraceful: true };
 
@@ -33,6 +36,7 @@ export class IsolatedRun implements Run {
   readonly #grant: Grant;
   readonly #hooks: RunHooks;
   readonly #control = new Control();
+  readonly #priority = new ThreadPriority(() => this.#control.thread);
   readonly #up = new Deferred<boolean>();
   readonly #ended = new Deferred<PluginEnding>();
   readonly #worker: Worker;
@@ -108,6 +112,7 @@ export class IsolatedRun implements Run {
 
   kill(ending: PluginEnding): void {
     this.#ending ??= ending;
+    this.#priority.restore();
     this.#command(Command.KILL);
     void this.#worker.terminate();
   }
@@ -117,6 +122,7 @@ export class IsolatedRun implements Run {
     const control = this.#control;
     if (this.#ending !== undefined || control.phase === Phase.STARTING) return;
     const { turns, isWaiting } = control;
+    if (isWaiting || turns !== this.#seenTurns) this.#priority.restore();
     if (isWaiting && this.#seenWaiting && turns === this.#seenTurns) return;
     if (!isWaiting) this.#busyNs += elapsedNs;
     this.#look();
@@ -125,7 +131,7 @@ export class IsolatedRun implements Run {
     if (isWaiting || turns !== this.#seenTurns || this.#seenWaiting) this.#turnCpuNs = this.#cpuNs;
     else if (this.#cpuNs - this.#turnCpuNs > cpuMsPerTurn * NS_PER_MS) {
       return this.#exceed("cpuMsPerTurn", this.#cpuNs - this.#turnCpuNs);
-    }
+    } else if (this.#cpuNs - this.#turnCpuNs > LONG_TURN_NS) this.#priority.lower();
     this.#seenTurns = turns;
     this.#seenWaiting = isWaiting;
   }

@@ -4,7 +4,7 @@
  */
 
 import { Ready, type Clock } from "../backend/backend.js";
-import { ERRNO_BADF, ERRNO_INVAL, ERRNO_SUCCESS } from "./errno.js";
+import { ERRNO_BADF, ERRNO_INVAL, ERRNO_NOTSUP, ERRNO_SUCCESS } from "./errno.js";
 import { CLOCK_ABSTIME, ClockId, Event, EventType, Subscription } from "./layout.js";
 import { InterestTable } from "./interest-table.js";
 import type { Watched } from "./watched.js";
@@ -91,7 +91,10 @@ export class ArrayReader {
     if (clock === ClockId.MONOTONIC) deadlineNs = Number(timeout) + (absolute ? 0 : nowNs);
     else if (clock === ClockId.REALTIME) {
       deadlineNs = nowNs + Number(absolute ? timeout - this.#clock.realtimeNs() : timeout);
-    } else return this.#refuse(view, at, EventType.CLOCK, ERRNO_INVAL);
+    } else {
+      // POSIX, clock_nanosleep: ENOTSUP for a clock that cannot be waited for, such as one of CPU time.
+      return this.#refuse(view, at, EventType.CLOCK, clock <= ClockId.THREAD_CPUTIME ? ERRNO_NOTSUP : ERRNO_INVAL);
+    }
     this.#clocks.push({ userdata, type: EventType.CLOCK, error: ERRNO_SUCCESS, deadlineNs });
   }
 

@@ -48,6 +48,8 @@ export class PollOneoff {
   readonly #log: LogReader | undefined;
   readonly #array: ArrayReader;
   readonly #names: DescriptorNames | undefined;
+  /** What {@link #view} and {@link #words} were made of. */
+  #viewed: LinearMemory | undefined;
   #view = new DataView(new ArrayBuffer(0));
   /** The memory as words, for writing events: WASI is little-endian, and so is every host that runs this. */
   #words = new Int32Array(0);
@@ -124,14 +126,14 @@ export class PollOneoff {
   }
 
   #currentView(): DataView {
-    // Growing detaches the buffer, unless it is shared, which that of a caller with a change log is not. Asking for the
-    // buffer is a call out of compiled code.
-    if (this.#log !== undefined && this.#words.length > 0) return this.#view;
-    const { buffer } = this.#memory();
-    if (this.#view.buffer !== buffer) {
-      this.#view = new DataView(buffer);
-      this.#words = new Int32Array(buffer);
-    }
+    // Growing detaches the buffer, which is not a shared one, and an array over it is empty then. Asking for the buffer is a
+    // call out of compiled code.
+    const memory = this.#memory();
+    if (memory === this.#viewed && this.#words.length > 0) return this.#view;
+    const { buffer } = memory;
+    this.#viewed = memory;
+    this.#view = new DataView(buffer);
+    this.#words = new Int32Array(buffer);
     return this.#view;
   }
 

@@ -25,6 +25,7 @@ export const Errno = {
   INVAL: 28,
   IO: 29,
   NOMEM: 48,
+  NOTSUP: 58,
 } as const;
 
 export interface WasiSubscription {

@@ -180,6 +180,8 @@ test("memory that has grown is read and written where it is now, by every call",
   expect(caller.read(0)).toBe("one");
   const grown = new ArrayBuffer(2 * PAGE);
   new Uint8Array(grown).set(new Uint8Array(caller.memory.buffer));
+  // As memory.grow leaves it: detached.
+  structuredClone(caller.memory.buffer, { transfer: [caller.memory.buffer] });
   caller.memory.buffer = grown;
   backend.write(stdin, Buffer.from("two"));
   expect(caller.poll(subscription(0, FD_READ, 7n))).toEqual([event(7n, FD_READ)]);

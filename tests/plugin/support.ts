@@ -51,6 +51,13 @@ function contentOf(path: string, wantsToWrite: bool): string {
 
 function breakDown(): void { unreachable(); }
 
+/** Some tenths of a second of CPU time. */
+function compute(): u32 {
+  let sum: u32 = 1;
+  for (let i: u32 = 0; i < 400_000_000; i++) sum = (sum ^ i) * 16777619;
+  return sum;
+}
+
 class Handler extends DispatcherWithSend {
   override handleRead(): void {
     const data = this.recv(65536);
@@ -59,6 +66,8 @@ class Handler extends DispatcherWithSend {
     if (text == "spin") while (true) {}
     if (text == "trap") breakDown();
     if (text == "exit") proc_exit(7);
+    if (text == "compute") this.send(Uint8Array.wrap(String.UTF8.encode(compute().toString())));
+    else
     if (text == "grow") {
       while (memory.grow(1) >= 0) {}
       this.send(Uint8Array.wrap(String.UTF8.encode(memory.size().toString())));

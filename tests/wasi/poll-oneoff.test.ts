@@ -196,7 +196,13 @@ describe("clocks of a subscription array", () => {
 
   test("a clock that is not known has an event that says EINVAL, at once", () => {
     const { call, pollSet } = createCaller();
-    expect(call(clock(1n, 1_000n, { id: 2 }), clock(2n, 1_000_000_000n))).toEqual([failed(1n, CLOCK, Errno.INVAL)]);
+    expect(call(clock(1n, 1_000n, { id: 4 }), clock(2n, 1_000_000_000n))).toEqual([failed(1n, CLOCK, Errno.INVAL)]);
+    expect(pollSet.waits).toEqual([0]);
+  });
+
+  test.each([2, 3])("clock %i, of CPU time, has an event that says ENOTSUP, at once", (id) => {
+    const { call, pollSet } = createCaller();
+    expect(call(clock(1n, 1_000n, { id }), clock(2n, 1_000_000_000n))).toEqual([failed(1n, CLOCK, Errno.NOTSUP)]);
     expect(pollSet.waits).toEqual([0]);
   });
 
@@ -290,6 +296,8 @@ test("memory that has grown between two calls is read and written where it is no
   writeSubscription(memory.buffer, SUBSCRIPTIONS_AT, clock(1n, 1n));
   expect(poller.call(SUBSCRIPTIONS_AT, EVENTS_AT, 1, COUNT_AT)).toBe(Errno.SUCCESS);
 
+  // As memory.grow leaves it: detached.
+  structuredClone(memory.buffer, { transfer: [memory.buffer] });
   memory.buffer = new ArrayBuffer(2 * PAGE);
   pollSet.findings.push([{ fd: 7, bits: READ }]);
   writeSubscription(memory.buffer, PAGE, fd(7, FD_READ, 2n));

@@ -21,6 +21,7 @@ export interface GuestProcess {
 
 /** All clocks count in nanoseconds. */
 const RESOLUTION_NS = 1n;
+const TWO_32 = 0x1_0000_0000;
 
 /** Strings as a guest gets them: each ends with a NUL, and there is an array of their addresses. */
 class StringTable {
@@ -60,12 +61,12 @@ export function createProcessCalls({ clock }: Backend, memory: GuestMemory, give
   const cpuFromNs = clock.threadCpuNs();
 
   /** undefined for a clock that there is not. */
-  function timeOf(id: number): bigint | undefined {
+  function timeOf(id: number): bigint | number | undefined {
     switch (id) {
       case ClockId.REALTIME:
         return clock.realtimeNs();
       case ClockId.MONOTONIC:
-        return BigInt(clock.monotonicNs());
+        return clock.monotonicNs();
       // A guest has one thread. What its host has used before it came is none of its business.
       case ClockId.PROCESS_CPUTIME:
       case ClockId.THREAD_CPUTIME:
@@ -92,7 +93,13 @@ export function createProcessCalls({ clock }: Backend, memory: GuestMemory, give
       const now = timeOf(id);
       if (now === undefined) return ERRNO_INVAL;
       if (!memory.has(timeAt, 8)) return ERRNO_FAULT;
-      memory.view.setBigUint64(timeAt >>> 0, now, true);
+      if (typeof now === "bigint") memory.view.setBigUint64(timeAt >>> 0, now, true);
+      else {
+        // The clock that is read most often: no BigInt is made for it.
+        const { view } = memory;
+        view.setUint32(timeAt >>> 0, now % TWO_32, true);
+        view.setUint32((timeAt >>> 0) + 4, now / TWO_32, true);
+      }
       return ERRNO_SUCCESS;
     },
 

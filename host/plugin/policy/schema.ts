@@ -29,6 +29,8 @@ const MIB = 0x10_0000;
 const DESCRIPTORS_MAX = 0x10_0000;
 /** What a timer of the host holds. */
 const TIMER_MAX_MS = 0x7fffffff;
+/** The others on the thread wait for so long: less than an isolated plugin has. */
+const SHARED_TURN_MS = 100;
 const RESTARTS_MAX = 1_000_000;
 const CLOCK_RESOLUTION_MAX_MS = 1000;
 
@@ -150,7 +152,13 @@ export function parsePolicy(input: unknown): Policy {
   if (!result.success) throw new PolicyError(result.issues.map(problemOf));
   const problems = problemsAcross(result.output);
   if (problems.length > 0) throw new PolicyError(problems);
-  return result.output;
+  const { run, limits: given } = result.output;
+  if (run !== "shared" || limitsTurn(input)) return result.output;
+  return { ...result.output, limits: { ...given, cpuMsPerTurn: SHARED_TURN_MS } };
+}
+
+function limitsTurn(input: unknown): boolean {
+  return (input as { limits?: { cpuMsPerTurn?: unknown } } | undefined)?.limits?.cpuMsPerTurn !== undefined;
 }
 
 function problemOf({ path, message }: v.BaseIssue<unknown>): PolicyProblem {

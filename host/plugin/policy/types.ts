@@ -114,7 +114,10 @@ export interface Limits {
   readonly linesPerSecond: number;
   /** Bytes a second of these lines. Further lines are dropped. */
   readonly lineBytesPerSecond: number;
-  /** CPU time that the plugin may use between two waits. Above it the plugin is ended. */
+  /**
+   * CPU time that the plugin may use between two waits. Above it the plugin is ended. By default 1,000, and 100 where `run` is
+   * "shared", because the others wait meanwhile.
+   */
   readonly cpuMsPerTurn: number;
   /** CPU time that the plugin may use in all. Above it the plugin is ended. */
   readonly cpuMsTotal: number;

@@ -300,3 +300,14 @@ test("a socket that the guest could put a link in the way of is refused, by what
     parsePolicy({ dirs: [`${join(top, "real")}::/d`], connect: [join(top, "out/s"), "@name"] }),
   ).not.toThrow();
 });
+
+test.each([
+  [{}, 1000],
+  [{ run: "isolated" }, 1000],
+  [{ run: "shared" }, 100],
+  [{ run: "shared", limits: { maxConnections: 1 } }, 100],
+  [{ run: "shared", limits: { cpuMsPerTurn: 1000 } }, 1000],
+  [{ run: "shared", limits: { cpuMsPerTurn: "unlimited" } }, Infinity],
+] as const)("%j limits a turn to %d ms", (input, expected) => {
+  expect(parsePolicy(input).limits.cpuMsPerTurn).toBe(expected);
+});
