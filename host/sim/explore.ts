@@ -21,6 +21,8 @@ export interface ExploreOptions {
   /** Default 1. */
   readonly firstSeed?: number;
   readonly faults?: FaultTable;
+  /** From this time of the world on no fault comes. Default: never. */
+  readonly faultsUntilMs?: number;
   /** How many connections, messages or whatever the scenario makes; a failure is looked for with fewer. Default 1. */
   readonly size?: number;
   /** How many runs shrinking a failure may take. Default 500; 0 does not shrink. */
@@ -48,7 +50,7 @@ export interface Exploration {
   readonly failure: Failure | undefined;
 }
 
-const OPTIONS = ["scenario", "seeds", "firstSeed", "faults", "size", "shrinkRuns"] as const;
+const OPTIONS = ["scenario", "seeds", "firstSeed", "faults", "faultsUntilMs", "size", "shrinkRuns"] as const;
 const SEED_MAX = 0xffff_ffff;
 const SHRINK_RUNS = 500;
 
@@ -66,7 +68,7 @@ interface Run {
  */
 export async function explore(options: ExploreOptions): Promise<Exploration> {
   checkOptions("options", options as unknown, OPTIONS);
-  const { scenario, seeds, firstSeed = 1, faults = {}, size = 1, shrinkRuns = SHRINK_RUNS } = options;
+  const { scenario, seeds, firstSeed = 1, faults = {}, faultsUntilMs, size = 1, shrinkRuns = SHRINK_RUNS } = options;
   checkFunction("options.scenario", scenario);
   checkInteger("options.firstSeed", firstSeed, 0, SEED_MAX);
   checkInteger("options.seeds", seeds, 1, SEED_MAX - firstSeed + 1);
@@ -74,7 +76,7 @@ export async function explore(options: ExploreOptions): Promise<Exploration> {
   checkInteger("options.shrinkRuns", shrinkRuns, 0, Number.MAX_SAFE_INTEGER);
   for (let count = 0; count < seeds; count++) {
     const seed = firstSeed + count;
-    const run = await runOnce(scenario, { seed, faults }, size);
+    const run = await runOnce(scenario, { seed, faults, ...(faultsUntilMs !== undefined && { faultsUntilMs }) }, size);
     if (run.thrown === undefined) continue;
     writeLog("explore", `seed ${seed} fails after ${faultCount(run.world.injections)}: ${textOf(run)}`, "stdout");
     const shrinker = new Shrinker(scenario, run, shrinkRuns);
