@@ -3,6 +3,7 @@
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
+ *   testing/index.js  what tests of programs use of it
  *   plugin/           the plugin host, and the entry of its threads
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that the index.d.ts of each entry reach
@@ -23,8 +24,8 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts"];
+const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "sim/worker", "testing/index", "cli/main"];
+const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts", "testing/index.d.ts"];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
@@ -32,7 +33,7 @@ const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)
 const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
-const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
+const inWorld = (id) => ["sim", "testing"].some((room) => id.startsWith(join(MODULES, room) + sep));
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -78,6 +79,8 @@ async function bundle() {
         ? "cli/[name].js"
         : chunk.moduleIds.some(inPlugin)
           ? "plugin/[name].js"
+          : chunk.moduleIds.some(inWorld)
+            ? "sim/[name].js"
           : "[name].js",
     manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) ? undefined : "wasyncore"),
   });
@@ -91,7 +94,7 @@ async function bundle() {
 
 /** The simulated network is for tests, and large: its names stay for stack traces, its whitespace does not. */
 async function smaller(name, text) {
-  if (!name.startsWith("sim/")) return text;
+  if (!/^(?:sim|testing)\//.test(name)) return text;
   const { code } = await transform(text, {
     minifyWhitespace: true,
     minifySyntax: true,
@@ -103,7 +106,7 @@ async function smaller(name, text) {
 
 /** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
 const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
-const hasNoMap = (fileName) => /^(?:cli|plugin|sim)\//.test(fileName);
+const hasNoMap = (fileName) => /^(?:cli|plugin|sim|testing)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {

@@ -56,6 +56,8 @@ const HOST_OPTIONS = ["addresses", "names", "descriptorLimit"] as const;
 /** Hosts with a network between them, in memory, with a time of their own. */
 export class SimWorld {
   readonly seed: number;
+  /** The realtime at which it began, in milliseconds since 1970. */
+  readonly startMs: number;
   readonly #timeline = new Timeline();
   readonly #trace = new TraceHash();
   readonly #faults: Faults;
@@ -77,6 +79,7 @@ export class SimWorld {
     if (faultsUntilMs !== undefined) checkMs("options.faultsUntilMs", faultsUntilMs);
     if (leavesOut !== undefined) checkFunction("options.leavesOut", leavesOut);
     this.seed = seed;
+    this.startMs = startMs;
     const timeline = this.#timeline;
     const trace = this.#trace;
     this.#faults = new Faults(

@@ -237,14 +237,17 @@ export class Talker extends DispatcherWithSend {
     this.socket.shutdown("write");
   }
 
-  /** Once more, in the lines of what a model said. */
+  /** What it received is what the model says, or the beginning of it; all of it and then the end where `isWhole`. */
   expectAnswers(isWhole: boolean): void {
-    const { expected } = this;
-    const wanted = isWhole ? expected : expected.slice(0, this.received.length);
-    expect({ end: isWhole ? this.end : "", received: this.received }).toEqual({
-      end: isWhole ? "eof" : "",
-      received: wanted,
-    });
+    const { expected, received, end } = this;
+    let same = 0;
+    while (same < received.length && received[same] === expected[same]) same += 1;
+    const from = Math.max(0, same - 40);
+    const part = (text: string): string => text.slice(from, same + 80);
+    if (same < received.length) expect(part(received), `from byte ${from} on`).toBe(part(expected));
+    if (!isWhole) return;
+    const left = expected.slice(same, same + 80);
+    expect({ end, left }, `after ${same} of ${expected.length} bytes`).toEqual({ end: "eof", left: "" });
   }
 }
 
