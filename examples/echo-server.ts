@@ -7,7 +7,7 @@ import { isProgram, parsePort, run } from "./program.js";
 
 const USAGE = "usage: echo-server [--host HOST] [--port PORT]     default: 127.0.0.1, 7007; port 0 takes a free one";
 
-class EchoHandler extends DispatcherWithSend {
+export class EchoHandler extends DispatcherWithSend {
   #ended = false;
 
   override handleRead(): void {

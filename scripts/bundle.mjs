@@ -24,8 +24,23 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "sim/worker", "testing/index", "cli/main"];
-const TYPED_ENTRIES = ["index.d.ts", "portable/index.d.ts", "plugin/index.d.ts", "sim/index.d.ts", "testing/index.d.ts"];
+const ENTRIES = [
+  "index",
+  "portable/index",
+  "plugin/index",
+  "plugin/worker",
+  "sim/index",
+  "sim/worker",
+  "testing/index",
+  "cli/main",
+];
+const TYPED_ENTRIES = [
+  "index.d.ts",
+  "portable/index.d.ts",
+  "plugin/index.d.ts",
+  "sim/index.d.ts",
+  "testing/index.d.ts",
+];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
@@ -81,7 +96,7 @@ async function bundle() {
           ? "plugin/[name].js"
           : chunk.moduleIds.some(inWorld)
             ? "sim/[name].js"
-          : "[name].js",
+            : "[name].js",
     manualChunks: (id) => (inCommand(id) || inPlugin(id) || inWorld(id) ? undefined : "wasyncore"),
   });
   await made.close();

@@ -29,9 +29,11 @@ class Member extends AsyncChat {
       return;
     }
     this.name = line.length > 0 ? line : `guest ${room.arrivals}`;
-    this.push(`Hello ${this.name}. Here: ${room.members.length}\n`);
+    const others = room.members.length;
     room.members.push(this);
     room.tell(`${this.name} has come\n`, this);
+    // Last: where the connection has been reset, the member has gone after this.
+    this.push(`Hello ${this.name}. Here: ${others}\n`);
   }
 
   override handleLineTooLong(): void {

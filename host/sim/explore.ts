@@ -7,7 +7,14 @@ import { checkInteger, checkMs, checkOptions } from "../backend/check.js";
 import { writeLog } from "../backend/log.js";
 import { checkFaults, type FaultTable, type Injection } from "./fault-table.js";
 import { Progress } from "./progress.js";
-import { checkScenarioModule, importScenario, type Run, runOnce, type Scenario, type ScenarioModule } from "./scenario.js";
+import {
+  checkScenarioModule,
+  importScenario,
+  type Run,
+  runOnce,
+  type Scenario,
+  type ScenarioModule,
+} from "./scenario.js";
 import { Shrinker } from "./shrink.js";
 import { defaultThreads, lowestFailure } from "./threads.js";
 import type { WorldOptions } from "./world.js";
@@ -54,16 +61,7 @@ export interface Exploration {
   readonly failure: Failure | undefined;
 }
 
-const OPTIONS = [
-  "scenario",
-  "seeds",
-  "firstSeed",
-  "faults",
-  "faultsUntilMs",
-  "size",
-  "shrinkRuns",
-  "threads",
-] as const;
+const OPTIONS = ["scenario", "seeds", "firstSeed", "faults", "faultsUntilMs", "size", "shrinkRuns", "threads"] as const;
 const SEED_MAX = 0xffff_ffff;
 const SEEDS_MAX = 0x7fff_ffff;
 const THREADS_MAX = 1024;

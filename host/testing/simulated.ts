@@ -25,10 +25,7 @@ const SEED_VARIABLE = "WASYNCORE_SEED";
  * test("every line arrives", simulated(async (world) => { ... }, { seeds: 100, faults: { loss: 0.1 } }));
  * @throws TypeError, RangeError
  */
-export function simulated(
-  scenario: (world: SimWorld) => unknown,
-  options: SimulatedOptions = {},
-): () => Promise<void> {
+export function simulated(scenario: (world: SimWorld) => unknown, options: SimulatedOptions = {}): () => Promise<void> {
   checkFunction("scenario", scenario);
   checkOptions("options", options as unknown, OPTIONS);
   const { seeds: count = 1, seed: first = 1, clock = false, ...worldOptions } = options;

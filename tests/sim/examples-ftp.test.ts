@@ -250,6 +250,8 @@ function converse(world: SimWorld, client: Client, address: string, count: numbe
     })();
     let isDone = false;
     const done = task.finally(() => (isDone = true));
+    // It is awaited at the end, and may fail before.
+    done.catch(() => undefined);
     while (!isDone) {
       try {
         await loop();

@@ -15,6 +15,8 @@ export const CALM_MS = 20_000;
 export const SETTLED_MS = 2_000_000;
 /** Seeds for each table of faults; more of them for a longer search. */
 const SEEDS = Number(process.env["WASYNCORE_SEEDS"] ?? 15);
+const LOOK_MS = 1000;
+const TURNS_MAX = 100_000;
 const SHRINK_RUNS = 100;
 const FIRST_SEED = Number(process.env["WASYNCORE_FIRST_SEED"] ?? 1);
 
@@ -74,13 +76,11 @@ export async function underFaults(
         faultsUntilMs: CALM_MS,
         size,
         shrinkRuns: SHRINK_RUNS,
-        scenario: (world, size) =>
-          check(
-            world,
-            size,
-            { isGentle: name !== "ROUGH", bytesMax: name === "NARROW" ? 300 : 40_000 },
-            randomOf(world),
-          ),
+        scenario: (world, size) => {
+          refuseSpinning(world);
+          const conditions = { isGentle: name !== "ROUGH", bytesMax: name === "NARROW" ? 300 : 40_000 };
+          return check(world, size, conditions, randomOf(world));
+        },
       });
       if (failure === undefined) continue;
       const { seed, error, injections } = failure;
@@ -93,6 +93,18 @@ export async function underFaults(
   } finally {
     restore();
   }
+}
+
+/** Fails a run in which loops take turn after turn. */
+function refuseSpinning(world: SimWorld): void {
+  let before = 0;
+  const look = (): void => {
+    const { turns } = world;
+    if (turns - before > TURNS_MAX) throw new Error(`${turns - before} turns in ${LOOK_MS} ms: a loop spins`);
+    before = turns;
+    if (world.nowMs < SETTLED_MS) world.at(world.nowMs + LOOK_MS, look);
+  };
+  world.at(LOOK_MS, look);
 }
 
 /** What a scenario draws: not what faults draw. */
@@ -153,7 +165,7 @@ export interface TalkOptions {
 /** Sends its steps, with at most so many of them ahead, and collects what comes. Latin-1. */
 export class Talker extends DispatcherWithSend {
   received = "";
-  /** "open", "eof" when the server has closed, or the code of an error. */
+  /** "open", "eof" when the server has closed, "reset", or the code of an error. */
   end = "open";
   sentSteps = 0;
   isConnected = false;
@@ -205,8 +217,14 @@ export class Talker extends DispatcherWithSend {
     if (data.length > 0) this.#goOn();
   }
 
+  override handleEof(): void {
+    this.end = "eof";
+    this.close();
+  }
+
+  /** A reset: as asyncore does, recv takes it for the end. */
   override handleClose(): void {
-    if (this.end === "open") this.end = "eof";
+    if (this.end === "open") this.end = "reset";
     this.close();
   }
 

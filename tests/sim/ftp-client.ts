@@ -36,8 +36,13 @@ export class Data extends DispatcherWithSend {
     this.received += Buffer.from(this.recv(4096)).toString("latin1");
   }
 
-  override handleClose(): void {
+  override handleEof(): void {
     this.#finish("eof");
+  }
+
+  /** A reset: as asyncore does, recv takes it for the end. */
+  override handleClose(): void {
+    this.#finish("reset");
   }
 
   override handleError(error: unknown): void {
