@@ -3,7 +3,7 @@
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { expectTrace, simulated, until, useWorldClock } from "../../host/testing/index.js";
 import { SimWorld } from "../../host/sim/index.js";
-import { Dispatcher, loop, Socket } from "../../host/index.js";
+import { Dispatcher, loop, type Socket } from "../../host/index.js";
 import { echoWorld, texts } from "../sim/chat.js";
 
 afterEach(() => vi.unstubAllEnvs());
@@ -140,7 +140,7 @@ test("programs of a host use the default map of their host", async () => {
                 this.close();
               }
             })(socket);
-            expect(reader.map).toBe(server.map);
+            return expect(reader.map).toBe(server.map);
           });
         }
       })();
