@@ -30,6 +30,8 @@ export default defineConfig({
   resolve: {
     alias: {
       // What is built: its threads are started from files.
+      "wasyncore/sim": new URL("./dist/sim/index.js", import.meta.url).pathname,
+      "wasyncore/testing": new URL("./dist/testing/index.js", import.meta.url).pathname,
       "wasyncore/plugin": new URL("./dist/plugin/index.js", import.meta.url).pathname,
       wasyncore: new URL("./host/index.ts", import.meta.url).pathname,
     },

@@ -3,15 +3,22 @@
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
 import { Dispatcher, DispatcherWithSend, loop, type Socket } from "wasyncore";
-import { parsePort, run } from "./program.js";
+import { isProgram, parsePort, run } from "./program.js";
 
 const USAGE = "usage: broadcast [--host HOST] [--port PORT]     default: 127.0.0.1, 7007; port 0 takes a free one";
-const clients = new Set<Client>();
 
 class Client extends DispatcherWithSend {
+  readonly #clients: Set<Client>;
+
+  constructor(socket: Socket, clients: Set<Client>) {
+    super(socket);
+    this.#clients = clients;
+    clients.add(this);
+  }
+
   override handleRead(): void {
     const data = this.recv(65536);
-    for (const other of clients) if (other !== this) other.deliver(data);
+    for (const other of this.#clients) if (other !== this) other.deliver(data);
   }
 
   deliver(data: Uint8Array): void {
@@ -24,12 +31,14 @@ class Client extends DispatcherWithSend {
   }
 
   override close(): void {
-    clients.delete(this);
+    this.#clients.delete(this);
     super.close();
   }
 }
 
-class BroadcastServer extends Dispatcher {
+export class BroadcastServer extends Dispatcher {
+  readonly #clients = new Set<Client>();
+
   constructor(host: string, port: number) {
     super();
     this.createSocket({ family: isIPv6(host) ? "IPv6" : "IPv4" });
@@ -39,11 +48,11 @@ class BroadcastServer extends Dispatcher {
   }
 
   override handleAccepted(socket: Socket): void {
-    clients.add(new Client(socket));
+    new Client(socket, this.#clients);
   }
 }
 
-await run("broadcast", async () => {
+async function main(): Promise<void> {
   const options = {
     host: { type: "string", default: "127.0.0.1" },
     port: { type: "string", default: "7007" },
@@ -54,4 +63,6 @@ await run("broadcast", async () => {
   const { host, port } = new BroadcastServer(values.host, parsePort(values.port)).socket.localAddress();
   console.log(`listening on ${host}:${port}`);
   await loop();
-});
+}
+
+if (isProgram(import.meta.url)) await run("broadcast", main);

@@ -3,11 +3,11 @@
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
 import { Dispatcher, DispatcherWithSend, loop, type Socket, type SocketAddress } from "wasyncore";
-import { parsePort, run } from "./program.js";
+import { isProgram, parsePort, run } from "./program.js";
 
 const USAGE = "usage: echo-server [--host HOST] [--port PORT]     default: 127.0.0.1, 7007; port 0 takes a free one";
 
-class EchoHandler extends DispatcherWithSend {
+export class EchoHandler extends DispatcherWithSend {
   #ended = false;
 
   override handleRead(): void {
@@ -27,7 +27,7 @@ class EchoHandler extends DispatcherWithSend {
   }
 }
 
-class EchoServer extends Dispatcher {
+export class EchoServer extends Dispatcher {
   constructor(host: string, port: number) {
     super();
     this.createSocket({ family: isIPv6(host) ? "IPv6" : "IPv4" });
@@ -42,7 +42,7 @@ class EchoServer extends Dispatcher {
   }
 }
 
-await run("echo-server", async () => {
+async function main(): Promise<void> {
   const options = {
     host: { type: "string", default: "127.0.0.1" },
     port: { type: "string", default: "7007" },
@@ -53,4 +53,6 @@ await run("echo-server", async () => {
   const { host, port } = new EchoServer(values.host, parsePort(values.port)).socket.localAddress();
   console.log(`listening on ${host}:${port}`);
   await loop();
-});
+}
+
+if (isProgram(import.meta.url)) await run("echo-server", main);

@@ -3,11 +3,11 @@
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
 import { Dispatcher, loop } from "wasyncore";
-import { parsePort, run } from "./program.js";
+import { isProgram, parsePort, run } from "./program.js";
 
 const USAGE = "usage: http-client [--port PORT] HOST [PATH]     default: 80, /";
 
-class HttpClient extends Dispatcher {
+export class HttpClient extends Dispatcher {
   #request: Uint8Array;
 
   constructor(host: string, port: number, path: string) {
@@ -40,8 +40,7 @@ class HttpClient extends Dispatcher {
   }
 }
 
-process.stdout.once("error", () => process.exit(1)); // its reader is gone
-await run("http-client", async () => {
+async function main(): Promise<void> {
   const options = {
     port: { type: "string", default: "80" },
     help: { type: "boolean", short: "h", default: false },
@@ -53,4 +52,9 @@ await run("http-client", async () => {
   if (!/^\/[!-~]*$/.test(path)) throw new Error(`the path must begin with "/" and have no spaces, got "${path}"`);
   new HttpClient(host, parsePort(values.port), path);
   await loop();
-});
+}
+
+if (isProgram(import.meta.url)) {
+  process.stdout.once("error", () => process.exit(1)); // its reader is gone
+  await run("http-client", main);
+}

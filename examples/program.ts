@@ -1,5 +1,7 @@
 /** Owns what the example programs share on the command line: numbers, the message of a failure, the exit status. */
 
+import { realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { OSError } from "wasyncore";
 
 export const PORT_MAX = 65_535;
@@ -14,6 +16,12 @@ export function parseNumber(option: string, text: string, min = 0, max = Number.
 
 export function parsePort(text: string): number {
   return parseNumber("port", text, 0, PORT_MAX);
+}
+
+/** Is the module with this address the program that was started? Not where another module, such as a test, imports it. */
+export function isProgram(url: string): boolean {
+  const script = process.argv[1];
+  return script !== undefined && realpathSync(script) === fileURLToPath(url);
 }
 
 /** Runs a program. An error that it throws is printed to standard error in one line, and the exit status is 1. */

@@ -3,7 +3,7 @@
 import { isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
 import { AsyncChat, Dispatcher, loop, type Socket, type SocketAddress } from "wasyncore";
-import { PORT_MAX, run } from "./program.js";
+import { isProgram, PORT_MAX, run } from "./program.js";
 
 const USAGE = `usage: proxy --to HOST:PORT [--listen HOST:PORT] [--verbose]
 default: listens on 127.0.0.1:7007; port 0 takes a free one; write an IPv6 address in brackets: [::1]:7007
@@ -67,7 +67,7 @@ class Side extends AsyncChat {
   }
 }
 
-class Proxy extends Dispatcher {
+export class Proxy extends Dispatcher {
   constructor(
     listen: SocketAddress,
     readonly to: SocketAddress,
@@ -106,7 +106,7 @@ function parseAddress(option: string, text: string): SocketAddress {
   return { host: match[1] ?? match[2] ?? "", port };
 }
 
-await run("proxy", async () => {
+async function main(): Promise<void> {
   const options = {
     listen: { type: "string", default: "127.0.0.1:7007" },
     to: { type: "string" },
@@ -120,4 +120,6 @@ await run("proxy", async () => {
   const { host, port } = proxy.socket.localAddress();
   console.log(`listening on ${host}:${port}`);
   await loop();
-});
+}
+
+if (isProgram(import.meta.url)) await run("proxy", main);

@@ -6,7 +6,8 @@ import { Dispatcher, loop, type Socket, type SocketAddress } from "wasyncore";
 /** Begins a session on a connection that was accepted. The socket cannot tell `address` once the client has reset it. */
 export type Begin = (socket: Socket, address: SocketAddress) => void;
 
-class Listener extends Dispatcher {
+/** Listens on the default map. */
+export class Listener extends Dispatcher {
   readonly #begin: Begin;
 
   constructor(host: string, port: number, begin: Begin) {

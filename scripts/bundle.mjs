@@ -5,6 +5,7 @@
  *   record/index.js   recording and replaying, in a file of its own for the same reason as the next
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   guest/record/     replaying guests, for browsers as well: a file that shares nothing with the others
+ *   testing/index.js  what tests of programs use of it
  *   plugin/           the plugin host, and the entry of its threads
  *   view/page.html    the page of `wasyncore view`, with its script and its style, without a run
  *   cli/main.js       the command, and a file for each of its commands
@@ -26,7 +27,17 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
 const TYPES = join(ROOT, "build/types");
 const DIST = join(ROOT, "dist");
-const ENTRIES = ["index", "portable/index", "plugin/index", "plugin/worker", "sim/index", "record/index", "cli/main"];
+const ENTRIES = [
+  "index",
+  "portable/index",
+  "plugin/index",
+  "plugin/worker",
+  "sim/index",
+  "sim/worker",
+  "testing/index",
+  "record/index",
+  "cli/main",
+];
 /** For browsers too: a file of its own, which shares nothing with the others. */
 const STANDALONE = "guest/record/index";
 const TYPED_ENTRIES = [
@@ -36,6 +47,7 @@ const TYPED_ENTRIES = [
   "sim/index.d.ts",
   "record/index.d.ts",
   `${STANDALONE}.d.ts`,
+  "testing/index.d.ts",
 ];
 
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
@@ -44,7 +56,7 @@ const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)
 const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
-const inWorld = (id) => id.startsWith(join(MODULES, "sim") + sep);
+const inWorld = (id) => ["sim", "testing"].some((room) => id.startsWith(join(MODULES, room) + sep));
 const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
 /** Of the command alone. */
 const inGuestReplay = (id) => /^(?:expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
@@ -94,9 +106,11 @@ async function bundle() {
         ? "cli/[name].js"
         : chunk.moduleIds.some(inPlugin)
           ? "plugin/[name].js"
-          : chunk.moduleIds.every(inRecord)
-            ? "record/[name].js"
-            : "[name].js",
+          : chunk.moduleIds.some(inWorld)
+            ? "sim/[name].js"
+            : chunk.moduleIds.every(inRecord)
+              ? "record/[name].js"
+              : "[name].js",
     manualChunks: (id) =>
       inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) || inView(id)
         ? undefined
@@ -145,7 +159,7 @@ async function smaller(name, text) {
 
 /** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
 const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
-const hasNoMap = (fileName) => /^(?:cli|plugin|record|sim)\//.test(fileName);
+const hasNoMap = (fileName) => /^(?:cli|plugin|record|sim|testing)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {

@@ -22,6 +22,20 @@ const readFile = promisify(read);
 const writeFile = promisify(write);
 const closeFile = promisify(close);
 
+/** What is used of a file's status. */
+export type FileStatus = Pick<
+  Stats,
+  "isFile" | "isDirectory" | "isSymbolicLink" | "mode" | "nlink" | "uid" | "gid" | "size" | "mtime"
+>;
+
+/** A file that is open, wherever it is. */
+export interface FileHandle {
+  readonly stats: FileStatus;
+  read(target: Uint8Array, position: number): Promise<number>;
+  write(data: Uint8Array, position: number | null): Promise<void>;
+  close(): Promise<void>;
+}
+
 /** A directory, and a path by which node:fs reaches what is in it; good until `close`. */
 export interface Place {
   readonly fd: number;
@@ -156,7 +170,7 @@ export class Walking extends Beneath {
 }
 
 /** A file that is open: a descriptor, with the calls that take their time. One call at a time. */
-export class OpenFile {
+export class OpenFile implements FileHandle {
   readonly #fd: number;
   #underWay: Promise<unknown> = Promise.resolve();
 

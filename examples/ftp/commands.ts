@@ -7,7 +7,7 @@ import { isIPv4 } from "node:net";
 import type { Socket, WrapTlsOptions } from "wasyncore";
 import type { Tls } from "../tls-files.js";
 import { ActiveOpening, type DataChannel, type Opening, PassiveOpening } from "./data.js";
-import type { Root, WriteAt } from "./root.js";
+import type { Files, WriteAt } from "./root.js";
 import { fitsInLine, listLine, timeStamp, withCrlf, WithoutCr } from "./text.js";
 
 const READ_BYTES = 65_536;
@@ -26,7 +26,7 @@ export class Refusal extends Error {
 
 /** The part of a conversation that commands use. */
 export interface Conversation {
-  readonly settings: { readonly root: Root; readonly idleMs: number; readonly tls: Tls | undefined };
+  readonly settings: { readonly root: Files; readonly idleMs: number; readonly tls: Tls | undefined };
   readonly socket: Socket;
   /** The address of the client. */
   readonly client: string;

@@ -6,7 +6,7 @@
 import { closeSync, constants, promises as fs, type Stats } from "node:fs";
 import { posix } from "node:path";
 import { OSError } from "wasyncore";
-import { Beneath, OpenFile } from "./beneath.js";
+import { Beneath, type FileHandle, type FileStatus, OpenFile } from "./beneath.js";
 
 const TEXTS: Readonly<Record<string, string>> = {
   ENOENT: "no such file or directory",
@@ -47,7 +47,21 @@ export class FileError extends Error {
 /** Where in a file writing begins. */
 export type WriteAt = { readonly append: true } | { readonly append: false; readonly offset: number };
 
-export class Root {
+/** The files of a server, wherever they are. */
+export interface Files {
+  resolve(cwd: string, path: string): string;
+  stat(path: string): Promise<FileStatus>;
+  checkDirectory(path: string): Promise<void>;
+  list(path: string): AsyncIterable<{ readonly name: string; readonly stats: FileStatus }>;
+  openToRead(path: string): Promise<FileHandle>;
+  openToWrite(path: string, at: WriteAt): Promise<FileHandle>;
+  remove(path: string): Promise<void>;
+  makeDirectory(path: string): Promise<void>;
+  removeDirectory(path: string): Promise<void>;
+  rename(from: string, to: string): Promise<void>;
+}
+
+export class Root implements Files {
   readonly #beneath: Beneath;
 
   constructor(beneath: Beneath) {

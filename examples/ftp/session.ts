@@ -11,12 +11,12 @@ import { AsyncChat, OSError, type Socket, startTls, type WrapTlsOptions } from "
 import { type Tls, withTls } from "../tls-files.js";
 import { COMMANDS, type Conversation, Refusal } from "./commands.js";
 import { type DataChannel, type Opening, TransferError } from "./data.js";
-import { FileError, type Root } from "./root.js";
+import { FileError, type Files } from "./root.js";
 import { fitsInLine } from "./text.js";
 
 /** What the server was started with. */
 export interface Settings {
-  readonly root: Root;
+  readonly root: Files;
   /** Without one, anybody may log in as "anonymous". */
   readonly account: { readonly user: string; readonly password: string } | undefined;
   readonly mayWrite: boolean;

@@ -1,6 +1,6 @@
 /** Owns text formats: the lines of listings, and line ends under TYPE A. Knows no connection. */
 
-import type { Stats } from "node:fs";
+import type { FileStatus } from "./beneath.js";
 
 const CR = 13;
 const LF = 10;
@@ -8,7 +8,7 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 const HALF_A_YEAR_MS = 182 * 24 * 3600 * 1000;
 
 /** A line of LIST, as `ls -l` writes them; times are UTC. */
-export function listLine(name: string, stats: Stats): string {
+export function listLine(name: string, stats: FileStatus): string {
   const kind = stats.isDirectory() ? "d" : stats.isSymbolicLink() ? "l" : "-";
   const bits = Array.from("rwxrwxrwx", (letter, at) => ((stats.mode >> (8 - at)) & 1 ? letter : "-")).join("");
   const { mtime } = stats;

@@ -2,20 +2,18 @@
 
 import { AsyncChat, Dispatcher, type Socket, type SocketAddress } from "wasyncore";
 
-/** The members present, in order of arrival. */
-const members: Member[] = [];
-let arrivals: i32 = 0;
-
 /** A line is a message. The first is the name. */
 class Member extends AsyncChat {
   name: string = "";
+  private room: ChatRoom;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, room: ChatRoom) {
     super(socket);
+    this.room = room;
     this.setTerminator("\n");
     this.maxLineLength = 1000;
     this.idleTimeoutMs = 600_000;
-    arrivals += 1;
+    room.arrivals += 1;
     this.push("Welcome. What is your name?\n");
   }
 
@@ -25,14 +23,17 @@ class Member extends AsyncChat {
 
   override foundTerminator(): void {
     const line = textOf(this._getData());
+    const room = this.room;
     if (this.name.length > 0) {
-      tell(`${this.name}: ${line}\n`, this);
+      room.tell(`${this.name}: ${line}\n`, this);
       return;
     }
-    this.name = line.length > 0 ? line : `guest ${arrivals}`;
-    this.push(`Hello ${this.name}. Here: ${members.length}\n`);
-    members.push(this);
-    tell(`${this.name} has come\n`, this);
+    this.name = line.length > 0 ? line : `guest ${room.arrivals}`;
+    const others = room.members.length;
+    room.members.push(this);
+    room.tell(`${this.name} has come\n`, this);
+    // Last: where the connection has been reset, the member has gone after this.
+    this.push(`Hello ${this.name}. Here: ${others}\n`);
   }
 
   override handleLineTooLong(): void {
@@ -41,28 +42,33 @@ class Member extends AsyncChat {
   }
 
   override handleClose(): void {
-    const index = members.indexOf(this);
+    const room = this.room;
+    const index = room.members.indexOf(this);
     if (index >= 0) {
-      members.splice(index, 1);
-      tell(`${this.name} has gone\n`, this);
+      room.members.splice(index, 1);
+      room.tell(`${this.name} has gone\n`, this);
     }
     super.handleClose();
   }
 }
 
 export class ChatRoom extends Dispatcher {
-  override handleAccepted(socket: Socket, _address: SocketAddress): void {
-    new Member(socket);
-  }
-}
+  /** Those present, in order of arrival. */
+  readonly members: Member[] = [];
+  arrivals: i32 = 0;
 
-/** Sends a text to all members but one. A member whose queue is long misses it. */
-function tell(text: string, except: Member): void {
-  // A member may leave while this is sent.
-  const receivers = members.slice();
-  for (let i = 0; i < receivers.length; i++) {
-    const member = receivers[i] as Member;
-    if (member !== except && member.outBufferLength < 1_000_000) member.push(text);
+  override handleAccepted(socket: Socket, _address: SocketAddress): void {
+    new Member(socket, this);
+  }
+
+  /** Sends a text to all members but one. A member whose queue is long misses it. */
+  tell(text: string, except: Member): void {
+    // A member may leave while this is sent.
+    const receivers = this.members.slice();
+    for (let i = 0; i < receivers.length; i++) {
+      const member = receivers[i] as Member;
+      if (member !== except && member.outBufferLength < 1_000_000) member.push(text);
+    }
   }
 }
 

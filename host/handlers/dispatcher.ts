@@ -8,7 +8,7 @@ import type { Family, SocketAddress, SocketType } from "../backend/backend.js";
 import { checkAddress, checkInstance, checkInteger } from "../backend/check.js";
 import { OSError } from "../backend/errors.js";
 import { handleThrown } from "../loop/channel.js";
-import { type ChannelMap, backendOf, socketMap } from "../loop/channel-map.js";
+import { type ChannelMap, backendOf, defaultMap } from "../loop/channel-map.js";
 import { accepts } from "../loop/diagnostics.js";
 import { State } from "../loop/engine.js";
 import type { Opening } from "../loop/opening.js";
@@ -57,7 +57,7 @@ export class Dispatcher extends EndpointChannel {
    * @param socket a connected or listening socket to take over
    * @param map the map to be in; default {@link socketMap}
    */
-  constructor(socket?: Socket, map: ChannelMap = socketMap) {
+  constructor(socket?: Socket, map: ChannelMap = defaultMap()) {
     super(map);
     if (socket !== undefined) this.setSocket(socket);
   }

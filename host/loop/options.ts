@@ -1,7 +1,7 @@
 /** Owns the options of the loops: their meaning, their defaults and their checks. Knows the map; knows no loop. */
 
 import { checkBoolean, checkInstance, checkInteger, checkMs, checkOptions, checkSignal } from "../backend/check.js";
-import { ChannelMap, schedulerOf, socketMap } from "./channel-map.js";
+import { ChannelMap, schedulerOf, defaultMap } from "./channel-map.js";
 import type { Scheduler } from "./scheduler.js";
 
 /** Options of `loop` and `loopSync`: asyncore's, and a signal. Any other name is refused. */
@@ -57,7 +57,7 @@ export function planLoop(options: LoopOptions): LoopPlan {
   if (timeoutMs !== undefined) checkMs("timeoutMs", timeoutMs, true);
   if (count !== undefined) checkInteger("count", count, 0, Number.MAX_SAFE_INTEGER);
   return {
-    scheduler: schedulerOf(map ?? socketMap),
+    scheduler: schedulerOf(map ?? defaultMap()),
     timeoutMs: timeoutMs ?? TIMEOUT_MS,
     byChannel: usePoll === true,
     count: count ?? Infinity,
@@ -75,7 +75,7 @@ export function turnOptions(options: PollOptions): LoopOptions {
 /** @throws TypeError */
 export function planClose(options: CloseAllOptions): { readonly map: ChannelMap; readonly ignoreAll: boolean } {
   checkNamed(options, CLOSE_OPTIONS);
-  const { map = socketMap, ignoreAll = false } = options;
+  const { map = defaultMap(), ignoreAll = false } = options;
   checkInstance("map", map, ChannelMap);
   checkBoolean("ignoreAll", ignoreAll);
   return { map, ignoreAll };

@@ -1,11 +1,13 @@
 /**
- * Owns the choice of the default backend: the operating system; or what records it or replays it, where the environment asks
- * for that. Touches the platform on first use only, so that importing the package is harmless everywhere.
+ * Owns the choice of the default backend: the operating system; the simulated host that runs the program; or what records or
+ * replays it, where the environment asks for that. Touches the platform on first use only, so that importing the package is
+ * harmless everywhere.
  */
 
 import { createRequire } from "node:module";
 import { isMainThread } from "node:worker_threads";
 import type { Backend } from "../backend/backend.js";
+import { placeBackend } from "../backend/place.js";
 import { createNodeBackend } from "./backend.js";
 
 export { isNodeBackend } from "./backend.js";
@@ -20,6 +22,8 @@ let backend: Backend | undefined;
 
 /** @throws UnsupportedPlatformError where there is none */
 export function defaultBackend(): Backend {
+  const place = placeBackend();
+  if (place !== undefined) return place;
   backend ??= chosenBackend();
   return backend;
 }

@@ -1,6 +1,6 @@
 /** Owns what guests' loops have beside `loop`, on Node and for the default map. Knows the loop; knows no handler class. */
 
-import { socketMap } from "../loop/channel-map.js";
+import { defaultMap } from "../loop/channel-map.js";
 import { ExitNow } from "../backend/errors.js";
 import { runTurns } from "../loop/loop.js";
 
@@ -17,7 +17,7 @@ export function exitNow(): void {
 
 /** How many channels and timers there are: at 0 there is nothing left to wait for. */
 export function pending(): number {
-  const { channelsNow, timersNow } = socketMap.stats();
+  const { channelsNow, timersNow } = defaultMap().stats();
   return channelsNow + timersNow;
 }
 

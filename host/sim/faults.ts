@@ -62,6 +62,7 @@ export class Faults {
   readonly injections: Injection[] = [];
   count = 0;
   readonly #chances = new Map<FaultName, Chance>();
+  readonly #untilNs: number;
   readonly #leavesOut: FaultFilter | undefined;
   readonly #nowNs: () => number;
   readonly #onInjection: (name: FaultName, host: string) => void;
@@ -69,6 +70,7 @@ export class Faults {
   constructor(
     table: FaultTable,
     seed: number,
+    untilNs: number,
     leavesOut: FaultFilter | undefined,
     nowNs: () => number,
     onInjection: (name: FaultName, host: string) => void,
@@ -77,6 +79,7 @@ export class Faults {
       this.#chances.set(name, new Chance(setting, seed, 1 + FAULT_NAMES.indexOf(name)));
     }
     this.any = this.#chances.size > 0;
+    this.#untilNs = untilNs;
     this.#leavesOut = leavesOut;
     this.#nowNs = nowNs;
     this.#onInjection = onInjection;
@@ -96,7 +99,7 @@ export class Faults {
 
   /** Is this a case of the fault? One that comes has to be listed: {@link list}. */
   comes(name: FaultName): boolean {
-    if (!this.any) return false;
+    if (!this.any || this.#nowNs() >= this.#untilNs) return false;
     const chance = this.#chances.get(name);
     if (chance === undefined) return false;
     const occurrence = chance.draw();
@@ -105,6 +108,7 @@ export class Faults {
 
   /** A fault of a schedule is about to come. @returns whether it does */
   occurs(name: FaultName): boolean {
+    if (this.#nowNs() >= this.#untilNs) return false;
     const chance = this.#chances.get(name);
     return chance !== undefined && this.#leavesOut?.(name, chance.occur()) !== true;
   }

@@ -21,6 +21,7 @@ import type { Surroundings } from "./surroundings.js";
 import { Trace, type TraceHash } from "./trace.js";
 import { FileTree } from "./tree.js";
 import { UnixNames } from "./unix-names.js";
+import { runAt } from "./whereabouts.js";
 
 const PID_FIRST = 1000;
 /** What reading the clock of CPU time takes of it: who waits for that clock sees it go on. */
@@ -227,7 +228,7 @@ export class Machine implements SimHost, Surroundings, Place {
     const fail = (error: unknown): void => this.#around.failed(error);
     const life = this.#life;
     try {
-      const result: unknown = program(this);
+      const result: unknown = runAt(life, () => program(this));
       if (result instanceof Promise) {
         result.catch((error: unknown) => {
           // What a crash has ended has no more to say.

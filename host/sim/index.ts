@@ -1,6 +1,13 @@
 /** Owns the public API of "wasyncore/sim": re-exports only. */
 
-export { explore, type Exploration, type ExploreOptions, type Failure, type Scenario } from "./explore.js";
+export {
+  explore,
+  type Exploration,
+  type ExploreOptions,
+  type Failure,
+  type Scenario,
+  type ScenarioModule,
+} from "./explore.js";
 export {
   type FaultFilter,
   type FaultMoment,

@@ -6,6 +6,7 @@
 import type { Turns, Watch } from "../backend/backend.js";
 import type { Planned, Timeline } from "./timeline.js";
 import { Trace, type TraceHash } from "./trace.js";
+import { here, runAt } from "./whereabouts.js";
 
 const NS_PER_MS = 1e6;
 /** A turn keeps its host busy for so long: time moves, however much there is to do. */
@@ -37,6 +38,8 @@ export class LoopRun {
   readonly #course: Course;
   readonly #turns: Turns;
   readonly #signal: AbortSignal | undefined;
+  /** Its turns run where the loop was started. */
+  readonly #where = here();
   #watch: Watch | undefined;
   #turn: Planned | undefined;
   #timer: Planned | undefined;
@@ -132,7 +135,7 @@ export class LoopRun {
     this.#attempt(() => {
       this.#isInTurn = true;
       try {
-        const ready = this.#turns.run();
+        const ready = runAt(this.#where, this.#run);
         trace.add(Trace.TURN, timeline.nowNs, machine.index, ready);
       } finally {
         this.#isInTurn = false;
@@ -144,6 +147,8 @@ export class LoopRun {
       this.#wait(isAborted || this.#settle === undefined ? undefined : this.#turns.prepare(0));
     });
   };
+
+  readonly #run = (): number => this.#turns.run();
 
   readonly #abort = (): void => {
     // Inside a turn, the loop ends after the turn.

@@ -42,18 +42,22 @@ export interface WorldOptions {
   /** The realtime at which it begins: a Date, or milliseconds since 1970. Default 2000-01-01T00:00:00Z. */
   readonly start?: Date | number;
   readonly faults?: FaultTable;
+  /** From this time on no fault comes; one that has begun ends as planned. For asking whether all recovers. Default: never. */
+  readonly faultsUntilMs?: number;
   /** Leaves some of the faults out: for looking for those that matter. */
   readonly leavesOut?: FaultFilter;
   /** A wait that blocks fails with EDEADLK at this time. Default: a year. */
   readonly limitMs?: number;
 }
 
-const WORLD_OPTIONS = ["seed", "start", "faults", "leavesOut", "limitMs"] as const;
+const WORLD_OPTIONS = ["seed", "start", "faults", "faultsUntilMs", "leavesOut", "limitMs"] as const;
 const HOST_OPTIONS = ["addresses", "names", "descriptorLimit"] as const;
 
 /** Hosts with a network between them, in memory, with a time of their own. */
 export class SimWorld {
   readonly seed: number;
+  /** The realtime at which it began, in milliseconds since 1970. */
+  readonly startMs: number;
   readonly #timeline = new Timeline();
   readonly #trace = new TraceHash();
   readonly #faults: Faults;
@@ -67,18 +71,21 @@ export class SimWorld {
 
   constructor(options: WorldOptions = {}) {
     checkOptions("options", options as unknown, WORLD_OPTIONS);
-    const { seed = 1, start = START_MS, faults = {}, leavesOut, limitMs = LIMIT_MS } = options;
+    const { seed = 1, start = START_MS, faults = {}, faultsUntilMs, leavesOut, limitMs = LIMIT_MS } = options;
     checkInteger("options.seed", seed, 0, 0xffff_ffff);
     const startMs: unknown = typeof start === "object" ? start.getTime() : start;
     checkMs("options.start", startMs);
     checkMs("options.limitMs", limitMs);
+    if (faultsUntilMs !== undefined) checkMs("options.faultsUntilMs", faultsUntilMs);
     if (leavesOut !== undefined) checkFunction("options.leavesOut", leavesOut);
     this.seed = seed;
+    this.startMs = startMs;
     const timeline = this.#timeline;
     const trace = this.#trace;
     this.#faults = new Faults(
       faults,
       seed,
+      (faultsUntilMs ?? Infinity) * NS_PER_MS,
       leavesOut,
       () => timeline.nowNs,
       (name, host) => {

@@ -12,7 +12,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { threadId } from "node:worker_threads";
 import { checkArray, checkInstance, checkOptions, checkString } from "../backend/check.js";
-import { ChannelMap, backendOf, schedulerOf, socketMap } from "../loop/channel-map.js";
+import { ChannelMap, backendOf, schedulerOf, defaultMap } from "../loop/channel-map.js";
 import type { Channel } from "../loop/channel.js";
 import { Dispatcher } from "../handlers/dispatcher.js";
 import { DispatcherWithSend } from "../handlers/dispatcher-with-send.js";
@@ -59,7 +59,7 @@ export interface StatsServer {
  */
 export function serveStats(options: ServeStatsOptions = {}): StatsServer {
   checkOptions("options", options, ["map", "maps", "path"]);
-  const { map = socketMap, maps = [map], path = defaultPath() }: ServeStatsOptions = options;
+  const { map = defaultMap(), maps = [map], path = defaultPath() }: ServeStatsOptions = options;
   checkInstance("options.map", map, ChannelMap);
   checkArray("options.maps", maps);
   for (const each of maps) checkInstance("options.maps", each, ChannelMap);

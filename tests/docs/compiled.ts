@@ -25,6 +25,7 @@ const COMPILER_OPTIONS = {
     "wasyncore/plugin": [join(ROOT, "dist/plugin/index.d.ts")],
     "wasyncore/guest": [join(ROOT, "dist/portable/index.d.ts")],
     "wasyncore/sim": [join(ROOT, "dist/sim/index.d.ts")],
+    "wasyncore/testing": [join(ROOT, "dist/testing/index.d.ts")],
   },
 };
 

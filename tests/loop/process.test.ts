@@ -91,7 +91,9 @@ describe("loop", () => {
   });
 
   test("channels without a loop keep no process alive", async () => {
-    expect((await endOf(`new Dispatcher((globalThis.pair = Socket.pair())[0]); console.log("made");`)).stdout).toBe("made\n");
+    expect((await endOf(`new Dispatcher((globalThis.pair = Socket.pair())[0]); console.log("made");`)).stdout).toBe(
+      "made\n",
+    );
   });
 
   test.each([

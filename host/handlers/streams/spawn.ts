@@ -14,7 +14,7 @@ import {
   checkOptions,
   checkString,
 } from "../../backend/check.js";
-import { backendOf, ChannelMap, socketMap } from "../../loop/channel-map.js";
+import { backendOf, ChannelMap, defaultMap } from "../../loop/channel-map.js";
 import { pipe } from "../../net/pipe.js";
 import { AsyncChat } from "../chat/async-chat.js";
 import { Dispatcher } from "../dispatcher.js";
@@ -161,7 +161,7 @@ export function spawn(command: string, parameters: readonly string[] = [], optio
   checkArray("parameters", parameters);
   for (const [index, parameter] of parameters.entries()) checkString(`parameters[${index}]`, parameter);
   checkOptions("options", options, ["map", ...NAMES, ...NODE_OPTIONS]);
-  const { map = socketMap, stdin, stdout, stderr, ...nodeOptions }: SpawnOptions = options;
+  const { map = defaultMap(), stdin, stdout, stderr, ...nodeOptions }: SpawnOptions = options;
   checkInstance("map", map, ChannelMap);
   checkNodeOptions(nodeOptions);
   const wanted: Readonly<Record<Name, ChildStream>> = {

@@ -1,0 +1,55 @@
+/**
+ * Owns what a scenario is, how one is run once, and how one is found in a module. Knows worlds by their public API alone.
+ */
+
+import { checkOptions, checkString } from "../backend/check.js";
+import { SimWorld, type WorldOptions } from "./world.js";
+
+/**
+ * Makes hosts in a world, runs it, and throws, or rejects, where something is not as it should be.
+ * @param size how much the scenario does: see `ExploreOptions.size`
+ */
+export type Scenario = (world: SimWorld, size: number) => unknown;
+
+/** A scenario that a module exports: each thread imports it. */
+export interface ScenarioModule {
+  /** The URL of the module: `new URL("./scenario.js", import.meta.url)`, or `import.meta.url` itself. */
+  readonly module: string | URL;
+  /** The name by which it exports the scenario. Default "default". */
+  readonly export?: string;
+}
+
+export interface Run {
+  readonly world: SimWorld;
+  readonly options: WorldOptions;
+  readonly size: number;
+  readonly thrown: { readonly error: unknown } | undefined;
+}
+
+export async function runOnce(scenario: Scenario, options: WorldOptions, size: number): Promise<Run> {
+  const world = new SimWorld(options);
+  try {
+    await scenario(world, size);
+    return { world, options, size, thrown: undefined };
+  } catch (error) {
+    return { world, options, size, thrown: { error } };
+  }
+}
+
+/** @throws TypeError */
+export function checkScenarioModule(name: string, value: unknown): { readonly url: string; readonly name: string } {
+  checkOptions(name, value, ["module", "export"]);
+  const { module, export: exported = "default" } = value;
+  const url: unknown = module instanceof URL ? module.href : module;
+  checkString(`${name}.module`, url);
+  checkString(`${name}.export`, exported);
+  return { url, name: exported };
+}
+
+/** @throws TypeError where the module has no such function, and what importing it throws */
+export async function importScenario(url: string, name: string): Promise<Scenario> {
+  const exports = (await import(url)) as Readonly<Record<string, unknown>>;
+  const scenario = exports[name];
+  if (typeof scenario === "function") return scenario as Scenario;
+  throw Object.assign(new TypeError(`${url} exports no function "${name}"`), { code: "ERR_INVALID_ARG_VALUE" });
+}
