@@ -39,6 +39,25 @@ export class AsyncResource {
     return call.apply(self, [...args]);
   }
 }
+/** Without what follows a promise: what runs there names its host itself. */
+export class AsyncLocalStorage<T> {
+  #store: T | undefined;
+
+  run<R>(store: T, call: () => R): R {
+    const before = this.#store;
+    this.#store = store;
+    try {
+      return call();
+    } finally {
+      this.#store = before;
+    }
+  }
+
+  getStore(): T | undefined {
+    return this.#store;
+  }
+}
+
 export function Duplex(): void {}
 export function EventEmitter(): void {}
 export function Socket(): void {}
