@@ -19,8 +19,12 @@ const registry = new FinalizationRegistry<Descriptor | number>((descriptor) => {
   else descriptor.backend.close(descriptor.fd);
 });
 
-/** Closes `fd` when `owner` is garbage. */
+/**
+ * Closes `fd` when `owner` is garbage. Not where time is simulated: what happens there must not depend on the garbage
+ * collector, and nothing of a world that is garbage itself needs to be closed. The registry would keep all of it.
+ */
 export function closeWhenUnreachable(owner: object, backend: Backend, fd: number): void {
+  if (backend.clock.turnTaker !== undefined) return;
   first ??= backend;
   registry.register(owner, backend === first ? fd : { backend, fd }, owner);
 }

@@ -1,5 +1,7 @@
 /** A world: its time, its hosts, what runs on them, and that the same seed gives the same run. */
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import {
   ChannelMap,
@@ -231,4 +233,28 @@ describe("the same seed", () => {
     }
     expect(hashes.size).toBe(50);
   });
+});
+
+test("a world that nothing refers to is garbage, whatever still runs in it", async () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const maps: WeakRef<ChannelMap>[] = [];
+  for (let index = 0; index < 10; index++) {
+    const world = new SimWorld();
+    world.host("10.0.0.1").start((host) => {
+      const map = new ChannelMap({ backend: host.backend });
+      maps.push(new WeakRef(map));
+      const listener = new Dispatcher(undefined, map);
+      listener.createSocket();
+      listener.bind({ host: "0.0.0.0", port: 7 });
+      listener.listen(1);
+      return loop({ map, timeoutMs: Infinity });
+    });
+    await world.run({ untilMs: 1000 });
+  }
+  // A reference that was made in a task is kept until its end.
+  await new Promise((resolve) => setImmediate(resolve));
+  collect();
+  // The last one may still be on the stack of what has run it.
+  expect(maps.filter((map) => map.deref() !== undefined).length).toBeLessThan(3);
 });
