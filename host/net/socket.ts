@@ -14,7 +14,7 @@ import type {
   SocketType,
   UnixAddress,
 } from "../backend/backend.js";
-import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf, codedTypeError } from "../backend/check.js";
+import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
 import { defaultBackend, isNodeBackend } from "../node/default.js";
 import { INSPECT, inspectAddress, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
@@ -75,9 +75,6 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     // JavaScript knows no private constructor.
     if (typeof fd !== "number") throw illegalConstructor();
     super();
-    if (typeof fd !== "number") {
-      throw codedTypeError("Socket is not constructed: use Socket.create(), Socket.pair() or Socket.fromDescriptor()");
-    }
     this.#backend = backend;
     this.#fd = fd;
     this.family = family;

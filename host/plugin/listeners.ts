@@ -146,7 +146,8 @@ export class Listeners {
     this.#open = [];
   }
 
-  #close({ socket, path, file, isInherited }: Open): void {
+  #close({ socket, path, file, isInherited, tls }: Open): void {
+    tls?.listener.close();
     if (isInherited) return this.#inherited?.giveBack(socket);
     socket.close();
     if (path === undefined || file === undefined) return;

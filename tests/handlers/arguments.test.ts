@@ -133,7 +133,6 @@ describe("a value of the wrong kind: the message says what it is, and what would
     ["new Dispatcher, of a stream", () => new Dispatcher(new PassThrough() as never), "fromDuplex()"],
     ["new Dispatcher, of a descriptor", () => new Dispatcher(3 as never), "Socket.fromDescriptor()"],
     ["new FileDispatcher", () => new FileDispatcher("/etc/hosts" as never), "openSync() opens a file, got string"],
-    ["new Socket", () => new (Socket as unknown as new () => Socket)(), "use Socket.create(), Socket.pair()"],
     ["toDuplex", () => toDuplex(undefined as never), `"source" must be ${both}, got undefined`],
     ["wrapTls", () => wrapTls({} as never, {}), `"target" must be ${both}, got object`],
   ])("%s", (_, call, message) => {

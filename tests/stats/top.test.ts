@@ -98,7 +98,7 @@ describe("serveStats", () => {
     mkdirSync(join(runtime, "wasyncore"));
     chmodSync(join(runtime, "wasyncore"), 0o755);
     const directory = join(runtime, "wasyncore");
-    const advice = "remove it, set XDG_RUNTIME_DIR, or give serveStats a path";
+    const advice = "remove it, set XDG_RUNTIME_DIR, or choose another path";
     const refuse = (problem: string, place = directory): void => {
       const message = `${place} ${problem}: ${advice}`;
       expect(() => serveStats({ map })).toThrow(expect.objectContaining({ code: "ERR_STATS_DIRECTORY", message }));
