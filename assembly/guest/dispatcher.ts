@@ -22,8 +22,8 @@ import { Socket, SocketOptions } from "./socket";
 export class Dispatcher extends Channel {
   /** Did the default handleAccept take a connection just now? */
   private _mayHaveMore: bool = false;
-  /** How many read events nobody has handled since it came into the map. */
-  private _unread: i32 = 0;
+  /** Was there a read event that nobody has handled? */
+  private _unread: bool = false;
 
   /** @param socket a connected or listening socket to take over */
   constructor(socket: Socket | null = null) {
@@ -73,8 +73,6 @@ export class Dispatcher extends Channel {
       return;
     }
     this._handlesWrite = this.managesWriting || this.overridesHandleWrite;
-    if (this._unread > 1) this._interest |= Ready.READ;
-    this._unread = 0;
     removeChannel(this);
     addChannel(this, this._state, this._interest, this.overridesInterest, endpoint.isStream);
   }
@@ -181,9 +179,10 @@ export class Dispatcher extends Channel {
    * channel for input until {@link addChannel} is called.
    */
   override handleRead(): void {
-    this._unread += 1;
-    if (this._unread == 1) super.handleRead();
-    else this.setReadInterest(false);
+    // In the engine alone: addChannel watches it again.
+    if (this._unread) channelSetInterest(this._slot, this._generation, this._interest & ~Ready.READ);
+    else super.handleRead();
+    this._unread = true;
   }
 
   // The callbacks of a listener; the others are those of Channel.
@@ -204,7 +203,7 @@ export class Dispatcher extends Channel {
     this._mayHaveMore = false;
     this.handleAccept();
     // One that limits its connections by `readable` is asked again after each one.
-    return this._mayHaveMore && this.fd >= 0 && this.readable();
+    return this._mayHaveMore && this.readable();
   }
 
   override get className(): string {

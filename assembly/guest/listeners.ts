@@ -121,10 +121,10 @@ function explain(name: string): string {
     if (type == Filetype.DIRECTORY) text += ascii(" (a directory)");
   }
   text += ascii(
-    ".\nPass one:\n  wasyncore run app.wasm --listen 127.0.0.1:8080\n  wasmtime run -S preview2=n -S tcplisten=127.0.0.1:8080 app.wasm    (36 to 46)\n  wazero run -listen=127.0.0.1:8080 app.wasm\n  wasmi app.wasm --tcplisten 127.0.0.1:8080\n",
+    ". Pass:\n  wasyncore run APP --listen ADDRESS\n  wasmtime run -S preview2=n -S tcplisten=ADDRESS APP (36-46)\n  wazero run -listen=ADDRESS APP\n",
   );
   if (PROFILE == Profile.PREVIEW1) {
-    return text + ascii("Or build --profile component (wasmtime 47) or preview1+sockets (WasmEdge)");
+    return text + ascii("Or build --profile component (wasmtime 47), preview1+sockets (WasmEdge)");
   } else {
     return text + ascii("or open one in the program: createSocket, bind, listen");
   }

@@ -47,7 +47,7 @@ setPoll(pollChannels);
  */
 export function loop(options: LoopOptions = new LoopOptions()): void {
   if (looping || isTurning()) {
-    raise(new OSError(ERRNO_ALREADY, ascii("loop"), ascii("a loop is running already")));
+    raise(new OSError(ERRNO_ALREADY, ascii("loop"), ascii("a loop is running")));
     return;
   }
   looping = true;
