@@ -14,7 +14,7 @@ const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [AR
 
 Runs a program on what was recorded of it with WASYNCORE_RECORD=RUN.WREC. It opens no socket: what it
 receives, and the time, are the recording's, and what it sends is compared with what it sent then.
-The first difference is told, with the turn, the descriptor, the call and the program's stack.
+The first difference is reported, with the turn, the descriptor, the call and the program's stack.
 
 Options:
   --until TURN          ends before the first call of this turn; with node --inspect, stops there

@@ -85,7 +85,7 @@ const FACTORS: Readonly<Record<Unit, Readonly<Record<string, number>>>> = {
   time: { "": 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 },
 };
 
-/** A number; what is none stays as it is, so that the schema says what would be right. */
+/** A number; other text is passed on unchanged, so that the schema says what would be right. */
 function numberOf(text: string, unit: Unit): number | string {
   const [, digits, suffix = ""] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text) ?? [];
   const factor = Object.hasOwn(FACTORS[unit], suffix.toLowerCase()) ? FACTORS[unit][suffix.toLowerCase()] : undefined;

@@ -95,7 +95,7 @@ class ControlClient {
     socket.on("error", () => undefined);
     socket.on("close", () => this.#unfollow?.());
     socket.on("data", (data: Buffer) => this.#take(data));
-    socket.on("drain", () => this.#drained());
+    socket.on("drain", () => this.#resume());
   }
 
   refuse(message: string): void {
@@ -152,7 +152,7 @@ class ControlClient {
     this.#socket.resume();
   }
 
-  #drained(): void {
+  #resume(): void {
     if (this.#leftOut > 0) {
       const text = `${this.#leftOut} lines were left out: they were not read in time`;
       this.#leftOut = 0;

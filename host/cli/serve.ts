@@ -67,7 +67,7 @@ class Service implements ControlHandler {
   readonly #watch = new FileWatch(() => void this.#reloadAndReport());
   readonly #over = new Deferred<number>();
   #reloads: Promise<unknown> = Promise.resolve();
-  /** Is one to begin that reads everything as it is then? */
+  /** Has another reload been requested meanwhile? It reads all files again. */
   #isReloadDue = false;
   #signalled = false;
 

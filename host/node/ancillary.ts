@@ -15,12 +15,11 @@
 import { isIP, isIPv4 } from "node:net";
 import { isMainThread, threadId } from "node:worker_threads";
 import type { AncillaryCalls, NetworkInterface, PassedDescriptors } from "../backend/backend.js";
-import { copyOf, copyTo } from "../backend/bytes.js";
+import { copyOf, copyTo, isLength, lengthOf } from "../backend/bytes.js";
 import { AddressBuffer } from "./addresses.js";
 import { AF_INET, errnos, type PlatformConstants, socketLevel } from "./constants.js";
 import type { Libc } from "./libc.js";
 import { ledger } from "./threads/records.js";
-import { isLength, lengthOf } from "./views.js";
 
 const TEXT_BYTES = 64;
 const MREQN_BYTES = 12;

@@ -5,12 +5,11 @@
 
 import { forgetDescriptor, recordDescriptor } from "./threads/records.js";
 import type { FileCalls } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
+import { copyOf, isLength, lengthOf, roomOf } from "../backend/bytes.js";
 import { errnos, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, type PlatformConstants, SOCK_CLOEXEC } from "./constants.js";
 import type { PositionedCalls } from "./files.js";
 import type { Libc } from "./libc.js";
 import type { Scratch } from "./scratch.js";
-import { isLength, lengthOf, roomOf } from "./views.js";
 
 /** Sets or clears FD_CLOEXEC. 0 or -errno. */
 export function setCloseOnExec(libc: Libc, fd: number, on: boolean): number {

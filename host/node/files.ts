@@ -9,7 +9,7 @@ import { ENTRY_BYTES_MAX, readEntries, readStatus, STATX_BASIC, STATX_BYTES, wri
 import type { FileLibc } from "./libc-files.js";
 import type { Libc } from "./libc.js";
 import type { Scratch } from "./scratch.js";
-import { lengthOf } from "./views.js";
+import { lengthOf } from "../backend/bytes.js";
 
 /** The part of {@link Backend} that this file answers for. */
 export type PositionedCalls = Pick<

@@ -14,7 +14,7 @@ import type {
   SocketCalls,
   SocketType,
 } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
+import { copyOf, isLength, lengthOf, roomOf } from "../backend/bytes.js";
 import { AddressBuffer } from "./addresses.js";
 import {
   AF_INET,
@@ -34,7 +34,6 @@ import { setCloseOnExec, setNonBlocking } from "./descriptors.js";
 import type { Libc } from "./libc.js";
 import type { Scratch } from "./scratch.js";
 import { createVectorSend } from "./vector.js";
-import { isLength, lengthOf, roomOf } from "./views.js";
 
 const TYPES = { stream: SOCK_STREAM, dgram: SOCK_DGRAM } as const;
 /** Options whose value on BSD is a bit of its own where Linux has 1. */

@@ -14,9 +14,8 @@
  */
 
 import { errnos, IOV_MAX, type PlatformConstants, SOCK_STREAM, socketLevel } from "./constants.js";
-import { copyTo } from "../backend/bytes.js";
+import { copyTo, lengthOf } from "../backend/bytes.js";
 import type { Libc } from "./libc.js";
-import { lengthOf } from "./views.js";
 
 /** Pieces up to this size are copied. */
 const COPIED_BYTES = 1024;

@@ -13,14 +13,8 @@ function getterOf<T>(name: string): (this: Uint8Array) => T {
   return get;
 }
 
-const length = getterOf<number>("length");
 const buffer = getterOf<ArrayBufferLike>("buffer");
 const byteOffset = getterOf<number>("byteOffset");
-
-/** How many bytes a view really has. */
-export function lengthOf(view: Uint8Array): number {
-  return length.call(view);
-}
 
 /** The buffer of a view. For a view of up to 64 bytes this is slow: V8 has to move it out of its heap first. */
 export function bufferOf(view: Uint8Array): ArrayBufferLike {
@@ -30,16 +24,4 @@ export function bufferOf(view: Uint8Array): ArrayBufferLike {
 /** Where in its memory a view begins. */
 export function offsetOf(view: Uint8Array): number {
   return byteOffset.call(view);
-}
-
-/** How many bytes of `view` a call for `wanted` bytes may use; negative where `wanted` is not a valid length. */
-export function roomOf(view: Uint8Array, wanted: number | undefined): number {
-  const room = length.call(view);
-  if (wanted === undefined || wanted >= room) return room;
-  return isLength(wanted) ? wanted : -1;
-}
-
-/** Is it a valid length for libc? Not a negative number, which libc would take for a very large one, nor NaN. */
-export function isLength(wanted: number): boolean {
-  return wanted >= 0 && wanted <= 0x7fffffff;
 }

@@ -108,7 +108,7 @@ class HttpServer implements MetricsServer {
   readonly #onClose = (): void => void this.close();
 }
 
-/** What there is to read. */
+/** The pages. */
 class Pages {
   readonly #host: PluginHost;
   #metrics = Buffer.alloc(0);

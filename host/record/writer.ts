@@ -228,7 +228,7 @@ export class RecordingWriter extends RecordBuffer {
   }
 }
 
-/** The header as it is in the file. @throws RangeError where the details are too long */
+/** The bytes of the header. @throws RangeError where the details are too long */
 export function headerBytes(header: RecordingHeader): Uint8Array<ArrayBuffer> {
   const details = utf8.encode(JSON.stringify(header.details));
   if (details.length > DETAILS_MAX) throw new RangeError("the details of a recording are too long");

@@ -2,7 +2,7 @@
 
 import type { AncillaryCalls, IntegerOption, NetworkInterface } from "../backend/backend.js";
 import { ipOf, isMulticast } from "./addresses.js";
-import { isLength, lengthOf } from "./bytes.js";
+import { isLength, lengthOf } from "../backend/bytes.js";
 import type { Descriptors } from "./descriptors.js";
 import { E, type SimFile } from "./file.js";
 import { optionOf, TYPE_NUMBER } from "./options.js";

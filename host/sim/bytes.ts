@@ -1,26 +1,8 @@
 /** Owns bytes on their way: queues of chunks, and the lengths that views really have. Knows no socket. */
 
-import { copyOf, copyTo } from "../backend/bytes.js";
+import { copyOf, copyTo, lengthOf } from "../backend/bytes.js";
 
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const length = Object.getOwnPropertyDescriptor(typedArray, "length")?.get as (this: unknown) => number;
 const { subarray } = Uint8Array.prototype;
-
-/** How many bytes a view really has: `length` may be an own property of it. Throws for what is no typed array. */
-export function lengthOf(view: Uint8Array): number {
-  return length.call(view);
-}
-
-/** How many bytes of `view` a call for `wanted` bytes may use; negative where `wanted` is not a length. */
-export function roomOf(view: Uint8Array, wanted: number | undefined): number {
-  const room = length.call(view);
-  if (wanted === undefined || wanted >= room) return room;
-  return isLength(wanted) ? wanted : -1;
-}
-
-export function isLength(wanted: number): boolean {
-  return wanted >= 0 && wanted <= 0x7fffffff;
-}
 
 /** All of several views, in one array of its own. */
 export function joined(pieces: readonly Uint8Array[], most = Infinity): Uint8Array {

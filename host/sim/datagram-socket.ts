@@ -1,8 +1,8 @@
 /** Owns what UDP and Unix datagram sockets have in common: the queue of what has arrived. Knows no address. */
 
 import { type Family, Ready, type SocketAddress } from "../backend/backend.js";
-import { copyOf, copyTo } from "../backend/bytes.js";
-import { joined, lengthOf } from "./bytes.js";
+import { copyOf, copyTo, lengthOf } from "../backend/bytes.js";
+import { joined } from "./bytes.js";
 import { E, SimFile } from "./file.js";
 import { Options } from "./options.js";
 import type { Found, Message, SimSocket } from "./socket.js";

@@ -1,7 +1,7 @@
 /** Owns the calls of the seam on descriptors of any kind for one simulated host. Knows every kind of file; knows no address and no path. */
 
 import type { FileCalls } from "../backend/backend.js";
-import { isLength, lengthOf, roomOf } from "./bytes.js";
+import { isLength, lengthOf, roomOf } from "../backend/bytes.js";
 import type { Descriptors } from "./descriptors.js";
 import { E, type SimFile } from "./file.js";
 import { OpenDirectory, OpenFile, OpenPath } from "./files.js";

@@ -2,8 +2,7 @@
 
 import { constants } from "node:fs";
 import type { DirectoryEntry, SeekFrom } from "../backend/backend.js";
-import { copyTo } from "../backend/bytes.js";
-import { lengthOf } from "./bytes.js";
+import { copyTo, lengthOf } from "../backend/bytes.js";
 import { ALWAYS, E, SimFile } from "./file.js";
 import type { Inode } from "./inode.js";
 import { type DirectoryInode, type FileInode, PARENT_END, SELF_END } from "./nodes.js";

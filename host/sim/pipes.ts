@@ -1,8 +1,8 @@
 /** Owns pipes. They never block: a read of an empty one says EAGAIN. Knows no descriptor. */
 
 import { Ready } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
-import { ByteQueue, lengthOf } from "./bytes.js";
+import { copyOf, lengthOf } from "../backend/bytes.js";
+import { ByteQueue } from "./bytes.js";
 import { E, SimFile } from "./file.js";
 import type { Faults } from "./faults.js";
 

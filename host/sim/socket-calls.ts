@@ -12,9 +12,8 @@ import type {
   SocketCalls,
   SocketType,
 } from "../backend/backend.js";
-import { copyTo } from "../backend/bytes.js";
+import { copyTo, isLength, lengthOf, roomOf } from "../backend/bytes.js";
 import { createAncillaryCalls } from "./ancillary.js";
-import { isLength, lengthOf, roomOf } from "./bytes.js";
 import type { Descriptors } from "./descriptors.js";
 import { E } from "./file.js";
 import type { SimSocket } from "./socket.js";

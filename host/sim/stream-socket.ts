@@ -1,8 +1,8 @@
 /** Owns what TCP and Unix stream sockets have in common: listening, accepting, sending and receiving. Knows no address. */
 
 import { type Family, Ready, type SocketAddress } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
-import { joined, lengthOf } from "./bytes.js";
+import { copyOf, lengthOf } from "../backend/bytes.js";
+import { joined } from "./bytes.js";
 import { E, type SimFile } from "./file.js";
 import { Options } from "./options.js";
 import type { Found, SimSocket } from "./socket.js";

@@ -32,7 +32,7 @@ export class TcpSocket extends StreamSocket implements Bound {
   bound: Endpoint | undefined;
   #isBoundToPort = false;
   remote: Endpoint | undefined;
-  /** Counts connects: an answer to an earlier one is nobody's. */
+  /** Counts connects: an answer to an earlier one is dropped. */
   #attempt = 0;
 
   get isDual(): boolean {

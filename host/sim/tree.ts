@@ -4,7 +4,7 @@
  */
 
 import type { FileStatus, FileTime } from "../backend/backend.js";
-import { lengthOf } from "./bytes.js";
+import { lengthOf } from "../backend/bytes.js";
 import { E, type SimFile } from "./file.js";
 import { Open, OpenDirectory, OpenFile, OpenPath } from "./files.js";
 import { type Inode, Permission, type Volume } from "./inode.js";

@@ -1,7 +1,7 @@
 /** Owns UDP: who gets a datagram, groups, and what a lost or refused one means. Knows no descriptor. */
 
 import type { SocketAddress } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
+import { copyOf, lengthOf } from "../backend/bytes.js";
 import {
   ANY_4,
   ANY_6,
@@ -15,7 +15,6 @@ import {
   shown,
   textOf,
 } from "./addresses.js";
-import { lengthOf } from "./bytes.js";
 import { DatagramSocket } from "./datagram-socket.js";
 import { E } from "./file.js";
 import type { Bound } from "./ports.js";

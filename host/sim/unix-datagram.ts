@@ -1,8 +1,7 @@
 /** Owns Unix datagram sockets: paths, pairs, and the descriptors that they pass along. Nothing of theirs is lost. */
 
 import type { SocketAddress } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
-import { lengthOf } from "./bytes.js";
+import { copyOf, lengthOf } from "../backend/bytes.js";
 import { DatagramSocket } from "./datagram-socket.js";
 import { E, type SimFile } from "./file.js";
 import { pathOf } from "./paths.js";

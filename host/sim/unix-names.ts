@@ -45,7 +45,7 @@ export class UnixNames {
     return typeof inode === "number" ? inode : (inode?.socket ?? -E.ECONNREFUSED);
   }
 
-  /** The host crashed: files stay, sockets are nobody's. */
+  /** The host crashed: files stay, and sockets have no owner. */
   forgetAll(): void {
     this.#abstract.clear();
     for (const inode of this.#bound.values()) inode.socket = undefined;

@@ -1,8 +1,7 @@
 /** Owns Unix stream sockets: paths, pairs, and the descriptors that they pass along. Knows streams; knows no network. */
 
 import type { SocketAddress } from "../backend/backend.js";
-import { copyOf } from "../backend/bytes.js";
-import { lengthOf } from "./bytes.js";
+import { copyOf, lengthOf } from "../backend/bytes.js";
 import { E, type SimFile } from "./file.js";
 import { pathOf } from "./paths.js";
 import type { Found } from "./socket.js";

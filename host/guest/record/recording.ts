@@ -21,7 +21,7 @@ export interface RecordingInit {
   readonly name: string;
 }
 
-/** The SHA-256 of a module, as it is in the header of a recording. */
+/** The SHA-256 of a module, as the header of a recording has it. */
 export function moduleHash(module: Uint8Array): string {
   return createHash("sha256").update(module).digest("hex");
 }

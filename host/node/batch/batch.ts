@@ -4,10 +4,9 @@
  * time, whichever map's turn it belongs to.
  */
 
-import { copyOf, copyTo } from "../../backend/bytes.js";
+import { copyOf, copyTo, lengthOf } from "../../backend/bytes.js";
 import { errnos, type PlatformConstants } from "../constants.js";
 import type { Libc } from "../libc.js";
-import { lengthOf } from "../views.js";
 import { ConnectionFacts, costOf } from "./connection-facts.js";
 import { isLater, type OutputCalls, PendingOutput, RETRY_MS } from "./pending-output.js";
 import { AHEAD_BYTES, Batching, type DescriptorRecord, type Records } from "./record.js";

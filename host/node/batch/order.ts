@@ -8,10 +8,9 @@
  */
 
 import type { Backend } from "../../backend/backend.js";
-import { copyTo } from "../../backend/bytes.js";
+import { copyTo, isLength, lengthOf, roomOf } from "../../backend/bytes.js";
 import { errnos } from "../constants.js";
 import type { Slab } from "../slab.js";
-import { isLength, lengthOf, roomOf } from "../views.js";
 import type { Batch } from "./batch.js";
 import { Batching, type DescriptorRecord } from "./record.js";
 

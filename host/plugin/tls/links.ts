@@ -2,7 +2,7 @@
  * Owns what the host and a guest's thread tell each other of the connections between them whose TLS the host terminates: a
  * word of shared memory for each, and the record by which a connection is handed over. Knows no socket and no thread.
  *
- * Such a connection is a pair of Unix sockets. They carry bytes and half-closes; a reset, either way, is told here.
+ * Such a connection is a pair of Unix sockets. They carry bytes and half-closes; a reset, either way, passes here.
  *
  * ```
  * Int32Array  TAKEN | a word a connection: bits of Link
