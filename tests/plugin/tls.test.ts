@@ -161,7 +161,10 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     const garbage = await tcp(port);
     garbage.write("GET / HTTP/1.1\r\n\r\n");
     await once(garbage, "close");
-    expect(await told.until("tls")).toMatchObject({ kind: "handshake", code: "ERR_SSL_HTTP_REQUEST", count: 1 });
+    const event = await told.until("tls");
+    expect(event).toMatchObject({ kind: "handshake", code: "ERR_SSL_HTTP_REQUEST", count: 1 });
+    // An operator's log has a line for it.
+    expect(event["message"]).toMatch(/^\S[^\n]*\S$/);
     expect(await askSecurely(port, "hello")).toBe("hello");
     expect(host.snapshot("guest")).toMatchObject({ accepted: 1, tls: { failures: 1, handshaking: 1 } });
     silent.destroy();

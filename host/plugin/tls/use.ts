@@ -172,7 +172,8 @@ export class TlsUse {
     this.#hooks.onTls({
       ...{ plugin: this.#plugin, field, kind, address, count },
       code: typeof code === "string" ? code : undefined,
-      message: typeof message === "string" ? message : "",
+      // OpenSSL's text ends with a newline.
+      message: typeof message === "string" ? message.trim() : "",
     });
   }
 
