@@ -119,7 +119,7 @@ async function bundle() {
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
   const texts = await Promise.all(
-    files.map(async (file) => [file.fileName, await smaller(file.fileName, textOf(file))]),
+    files.map(async (file) => [file.fileName, hasNoMap(file.fileName) ? await minified(textOf(file)) : textOf(file)]),
   );
   return new Map(texts);
 }
@@ -136,24 +136,12 @@ async function standalone() {
   const { output } = await made.generate({ format: "es", sourcemap: false });
   await made.close();
   const [{ code }] = output;
-  const minified = await transform(code, {
-    minifyWhitespace: true,
-    minifySyntax: true,
-    format: "esm",
-    target: "es2022",
-  });
-  return [`${STANDALONE}.js`, minified.code];
+  return [`${STANDALONE}.js`, await minified(code)];
 }
 
-/** Without a source map lines mean nothing: the names stay for stack traces, the whitespace does not. */
-async function smaller(name, text) {
-  if (!hasNoMap(name)) return text;
-  const { code } = await transform(text, {
-    minifyWhitespace: true,
-    minifySyntax: true,
-    format: "esm",
-    target: "es2022",
-  });
+/** The names of functions and classes stay, for stack traces; those of variables, and lines, mean nothing without a source map. */
+async function minified(text) {
+  const { code } = await transform(text, { minify: true, keepNames: true, format: "esm", target: "es2022" });
   return code;
 }
 

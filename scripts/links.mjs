@@ -4,7 +4,7 @@
  *   node scripts/links.mjs         prints dead links, and fails if there are any
  *   node scripts/links.mjs --fix   turns relative links of the files that are in the package into links to the repository
  *
- * README.md and CHANGELOG.md are in the package without the rest, so their links go to the repository by URL. Such a link is
+ * README.md is in the package without the rest, so its links go to the repository by URL. Such a link is
  * checked against the file of this checkout. Links to other sites are not followed.
  */
 
@@ -17,7 +17,7 @@ const { repository } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8
 const SITE = repository.url.replace(/^git\+/, "").replace(/\.git$/, "");
 /** Of a file and of a directory, as the site has them. */
 const IN_REPOSITORY = new RegExp(`^${SITE}/(?:blob|tree)/main/`);
-const PACKED = ["README.md", "CHANGELOG.md"];
+const PACKED = ["README.md"];
 
 const LINK = /(\]\()([^)\s]+)(\))/g;
 const FENCE = /^ *(```|~~~)[^]*?^ *\1/gm;

@@ -164,7 +164,7 @@ test("the package is small, and has what it needs and no more", async () => {
     names.map((name) => name.split("/").slice(1, -1).join("/").split("/")[0] || name.split("/")[1]),
   );
   expect([...folders].toSorted()).toEqual(
-    ["CHANGELOG.md", "LICENSE", "README.md", "assembly", "build", "dist", "package.json"].toSorted(),
+    ["LICENSE", "README.md", "assembly", "build", "dist", "package.json"].toSorted(),
   );
   const maps = names.filter((name) => name.endsWith(".js.map")).map((name) => name.slice(0, -".map".length));
   const library = names.filter((name) => name.endsWith(".js") && !/\/(?:cli|plugin|record|sim|testing)\//.test(name));
