@@ -117,14 +117,14 @@ function explain(name: string): string {
     const type = descriptorType(fd);
     if (type < 0) continue;
     text += " " + decimal(fd);
-    if (isSocket(fd)) text += ascii(" (a socket)");
-    if (type == Filetype.DIRECTORY) text += ascii(" (a directory)");
+    if (isSocket(fd)) text += ascii(" (socket)");
+    if (type == Filetype.DIRECTORY) text += ascii(" (directory)");
   }
   text += ascii(
-    ". Pass:\n  wasyncore run APP --listen ADDRESS\n  wasmtime run -S preview2=n -S tcplisten=ADDRESS APP (36-46)\n  wazero run -listen=ADDRESS APP\n",
+    ". Pass:\nwasyncore run APP --listen ADDR\nwasmtime run -S preview2=n -S tcplisten=ADDR APP (36-46)\nwazero run -listen=ADDR APP\nwasmi APP --tcplisten ADDR\n",
   );
   if (PROFILE == Profile.PREVIEW1) {
-    return text + ascii("Or build --profile component (wasmtime 47), preview1+sockets (WasmEdge)");
+    return text + ascii("Or --profile component (wasmtime 47), preview1+sockets (WasmEdge)");
   } else {
     return text + ascii("or open one in the program: createSocket, bind, listen");
   }

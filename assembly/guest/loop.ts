@@ -58,10 +58,7 @@ export function loop(options: LoopOptions = new LoopOptions()): void {
     collectBetweenTurns();
   }
   releaseExisting();
-  if (hasError()) {
-    reportUncaught();
-    exitProcess(1);
-  }
+  if (reportUncaught() < 0) exitProcess(1);
   looping = false;
 }
 
