@@ -40,6 +40,8 @@ export default defineConfig({
     // Real sockets and real processes: a hang is ended and named instead of stopping the run.
     testTimeout: 20_000,
     hookTimeout: 20_000,
+    // Most tests wait for a process or a peer: one worker less than there are processors would leave half of two idle.
+    maxWorkers: "100%",
     globalSetup: ["tests/support/left-out.ts"],
     projects: [
       { extends: true, test: { name: "tests", include: ["tests/**/*.test.ts"] } },

@@ -8,11 +8,12 @@
  */
 
 import type { Backend } from "../../backend/backend.js";
-import { copyTo, isLength, lengthOf, roomOf } from "../../backend/bytes.js";
+import { lengthOf } from "../../backend/bytes.js";
 import { errnos } from "../constants.js";
 import type { Slab } from "../slab.js";
 import type { Batch } from "./batch.js";
-import { Batching, type DescriptorRecord } from "./record.js";
+import { orderReads } from "./order-reads.js";
+import { Batching, isDescriptor } from "./record.js";
 
 /**
  * Members whose order no peer and no handler can observe: values; a look-up, which begins after this turn's calls; and
@@ -28,13 +29,8 @@ type CallOn<A extends readonly unknown[], R> = (fd: number, ...rest: A) => R;
 /** @param slab the memory in which unread input is returned */
 export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): OrderedCalls {
   const { records, pendingOutput } = batch;
-  const [EBADF, EAGAIN, EBUSY, EINVAL, EPIPE] = [
-    -errnos.EBADF,
-    -errnos.EAGAIN,
-    -errnos.EBUSY,
-    -errnos.EINVAL,
-    -errnos.EPIPE,
-  ];
+  const [EBADF, EAGAIN, EBUSY, EPIPE] = [-errnos.EBADF, -errnos.EAGAIN, -errnos.EBUSY, -errnos.EPIPE];
+  const { readInto, readOwn, peek, hasUnread, takeFailure } = orderReads(direct, batch, slab);
 
   /** Wraps a call: sends everything in the batch first. */
   function inOrder<A extends readonly unknown[], R>(call: CallOn<A, R>): CallOn<A, R | number> {
@@ -98,90 +94,6 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
     return pendingOutput.send(fd) ? 0 : hasEnded ? EPIPE : EAGAIN;
   }
 
-  /** Takes up to `most` bytes of unread input. @returns where they begin in the record's bytes */
-  function advance(record: DescriptorRecord, most: number): number {
-    const from = record.unreadFrom;
-    record.unreadFrom = Math.min(from + most, record.unreadTo);
-    return from;
-  }
-
-  /** The failure of a batched call, which comes where input ends. */
-  function takeFailure(record: DescriptorRecord): number {
-    const { failure } = record;
-    record.failure = 0;
-    return failure;
-  }
-
-  /** The bytes of a read that continued unread input. If it failed, -errno is kept for the next read. */
-  function taken(fd: number, count: number): number {
-    if (count < 0 && count !== EAGAIN) batch.fail(fd, count);
-    return Math.max(count, 0);
-  }
-
-  /** Reads into `target`: first unread input, then through `call`. */
-  function readInto(
-    call: OrderedCalls["recv"],
-    fd: number,
-    target: Uint8Array,
-    wanted: number | undefined,
-    isNoted: boolean,
-  ): number {
-    if (!isDescriptor(fd)) return EBADF;
-    const record = records.get(fd);
-    if (record === undefined) {
-      batch.flush();
-      const count = call(fd, target, wanted);
-      if (isNoted) records.noteRead(fd, count, wanted ?? lengthOf(target));
-      return count;
-    }
-    const most = roomOf(target, wanted);
-    if (most < 0) return EINVAL;
-    if (record.unreadFrom < record.unreadTo) {
-      const from = advance(record, most);
-      const count = record.unreadFrom - from;
-      copyTo(target, record.unread.subarray(from, record.unreadFrom));
-      if (count === most || !record.hasFilledBuffer) return count;
-      batch.flush();
-      const more = call(fd, target.subarray(count, most));
-      return count + taken(fd, more);
-    }
-    batch.flush();
-    const count = call(fd, target, most);
-    if (isNoted) record.noteRead(count, most);
-    return (count > 0 ? 0 : takeFailure(record)) || count;
-  }
-
-  /** The same, into a new array. */
-  function readOwn(call: OrderedCalls["receive"], fd: number, most: number, isNoted: boolean): Uint8Array | number {
-    if (!isDescriptor(fd)) return EBADF;
-    const record = records.get(fd);
-    if (record === undefined) {
-      batch.flush();
-      const data = call(fd, most);
-      if (isNoted) records.noteRead(fd, typeof data === "number" ? data : data.length, most);
-      return data;
-    }
-    if (record.unreadFrom < record.unreadTo) {
-      if (!isLength(most)) return EINVAL;
-      const from = advance(record, most);
-      const count = record.unreadFrom - from;
-      const data = slab.copyOf(record.unread, count, from);
-      if (count === most || !record.hasFilledBuffer) return data;
-      batch.flush();
-      const more = call(fd, most - count);
-      return taken(fd, typeof more === "number" ? more : more.length) > 0 ? joined(data, more as Uint8Array) : data;
-    }
-    batch.flush();
-    const data = call(fd, most);
-    const count = typeof data === "number" ? data : data.length;
-    if (isNoted) record.noteRead(count, most);
-    return (count > 0 ? 0 : takeFailure(record)) || data;
-  }
-
-  function hasUnread(fd: number): boolean {
-    return (records.get(fd)?.unreadBytes ?? 0) > 0;
-  }
-
   /** Does the backend hold bytes of `fd`, which code that does not use this backend would miss? */
   function isHeld(fd: number): boolean {
     return hasUnread(fd) || blockedOutput(fd) !== 0;
@@ -196,20 +108,7 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
   return {
     // These return unread input from the record, or are made after everything in the batch is sent.
     recv: (fd, target, length) => readInto(direct.recv, fd, target, length, true),
-    peek(fd, target, wanted) {
-      if (!isDescriptor(fd)) return EBADF;
-      const record = records.get(fd);
-      if (record !== undefined && record.unreadFrom < record.unreadTo) {
-        const most = roomOf(target, wanted);
-        if (most < 0) return EINVAL;
-        const to = Math.min(record.unreadFrom + most, record.unreadTo);
-        copyTo(target, record.unread.subarray(record.unreadFrom, to));
-        return to - record.unreadFrom;
-      }
-      batch.flush();
-      const failure = record === undefined ? 0 : takeFailure(record);
-      return failure || direct.peek(fd, target, wanted);
-    },
+    peek,
     receive: (fd, maxBytes) => readOwn(direct.receive, fd, maxBytes, true),
     read: (fd, target, length) => readInto(direct.read, fd, target, length, false),
     readBytes: (fd, maxBytes) => readOwn(direct.readBytes, fd, maxBytes, false),
@@ -389,15 +288,4 @@ export function orderCalls(direct: OrderedCalls, batch: Batch, slab: Slab): Orde
       return direct.lookupSync(host, family);
     },
   };
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  copyTo(both, first);
-  copyTo(both, second, first.length);
-  return both;
-}
-
-function isDescriptor(fd: number): boolean {
-  return (fd | 0) === fd && fd >= 0;
 }

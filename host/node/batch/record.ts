@@ -183,3 +183,8 @@ function grown(table: Uint16Array<ArrayBuffer>, fd: number): Uint16Array<ArrayBu
   larger.set(table);
   return larger;
 }
+
+/** Can `fd` be a descriptor at all? */
+export function isDescriptor(fd: number): boolean {
+  return (fd | 0) === fd && fd >= 0;
+}
