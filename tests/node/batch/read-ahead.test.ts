@@ -34,7 +34,8 @@ describe("what is read ahead", () => {
       }),
       { numRuns: 25 },
     );
-  });
+    // Up to 8,600 turns a run: how many there are is up to the seed.
+  }, 120_000);
 
   test("is reported again in the next turn where a handler has left some of it", () => {
     const { tell, turn, handlers } = served(3, recorder);
