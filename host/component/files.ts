@@ -5,7 +5,7 @@
 
 import { constants } from "node:fs";
 import type { Backend, FileStatus } from "../backend/backend.js";
-import { Failed } from "./abi.js";
+import type { Failed } from "./abi.js";
 import { Resource } from "./resources.js";
 import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamError } from "./streams.js";
 

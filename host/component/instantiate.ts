@@ -212,10 +212,9 @@ class Scope {
   }
 
   #outerOf(levels: number): Scope {
-    let scope: Scope | undefined = this;
-    for (let level = levels; level > 0 && scope !== undefined; level--) scope = scope.#outer;
-    if (scope === undefined) throw new GuestError("ERR_GUEST_FORMAT", "an alias leads out of the component");
-    return scope;
+    if (levels === 0) return this;
+    if (this.#outer === undefined) throw new GuestError("ERR_GUEST_FORMAT", "an alias leads out of the component");
+    return this.#outer.#outerOf(levels - 1);
   }
 
   #named(list: readonly Named[]): Exports {

@@ -59,7 +59,7 @@ export function resolveAddresses(world: SocketWorld, name: string): AddressStrea
 
 /** A name as it is looked up; undefined for what cannot be one. */
 function asciiOf(name: string): string | undefined {
-  if (name === "" || /[\s/?#@:[\]\\%\0]/.test(name)) return undefined;
+  if (name === "" || name.includes("\0") || /[\s/?#@:[\]\\%]/.test(name)) return undefined;
   try {
     const { hostname } = new URL(`http://${name}`);
     return hostname === "" || hostname.length > NAME_MAX ? undefined : hostname;

@@ -5,8 +5,9 @@
  */
 
 import { type Backend, Ready } from "../backend/backend.js";
-import { Failed } from "./abi.js";
-import { type Poller, Watch } from "./polling.js";
+import type { Failed } from "./abi.js";
+import type { Watch } from "./polling.js";
+import { type Poller } from "./polling.js";
 import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamError } from "./streams.js";
 
 /** A pipe that is ready takes so many bytes without waiting: PIPE_BUF. */

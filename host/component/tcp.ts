@@ -5,7 +5,7 @@
 
 import type { Backend, InetAddress } from "../backend/backend.js";
 import { Ready } from "../backend/backend.js";
-import { Failed } from "./abi.js";
+import type { Failed } from "./abi.js";
 import {
   type AddressFamily,
   CONCURRENCY_CONFLICT,
