@@ -86,6 +86,23 @@ export function command(
   return [paths.get("wasmtime") ?? "", "run", ...options, component, ...parameters];
 }
 
+/** What runs components, each with the network, an environment and arguments. */
+export const HOSTS = [
+  { host: "wasmtime", run: command },
+  { host: "the Node host", run: commandOnNode },
+] as const;
+
+/** The same as {@link command} for `wasyncore run`. */
+export function commandOnNode(
+  component: string,
+  environment: Readonly<Record<string, string>> = {},
+  ...parameters: readonly string[]
+): readonly [string, ...string[]] {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const options = ["--sockets", ...variables.flatMap((one) => ["--env", one])];
+  return [process.execPath, join(ROOT, MAIN), "run", component, ...options, "--", ...parameters];
+}
+
 const HEAD = `
 import { Dispatcher, DispatcherWithSend, FileDispatcher, loop, OSError, Socket, SocketAddress, SocketOptions, socketMap } from "wasyncore";
 import { environmentVariable, programArguments, takeListener } from "wasyncore/guest";
