@@ -4,12 +4,12 @@
  */
 
 import { basename } from "node:path";
-import { compileComponent, ComponentHost } from "../component/index.js";
+import { compileComponent, ComponentHost, withListeners } from "../component/index.js";
 import { openDirectories } from "../guest/directories.js";
 import type { GuestStdio } from "../guest/run.js";
 import { defaultBackend } from "../net/default-backend.js";
-import { addressText, type Listener } from "./run-listen.js";
-import { RunError, UsageError } from "./run-errors.js";
+import type { Listener } from "./run-listen.js";
+import { UsageError } from "./run-errors.js";
 import type { RunOptions } from "./run-options.js";
 import { pathText } from "./run-troubles.js";
 
@@ -25,16 +25,17 @@ export function serveComponent(
   if (unixPaths.length > 0) throw new UsageError(`--unix: ${path} is a component, and WASI 0.2 has no Unix sockets`);
   const backend = defaultBackend();
   const compiled = compileComponent(bytes);
+  const granted = listeners.map(({ socket: { fd }, name }) => ({ fd, name }));
   const directories = openDirectories(backend, options.directories);
   let host: ComponentHost | undefined;
   try {
     host = new ComponentHost(backend, {
       args: [basename(path), ...args],
-      env: Object.entries(withListeners(env, listeners, path)),
+      env: Object.entries(withListeners(backend, env, granted)),
       stdio: [standard(stdio[0]), standard(stdio[1]), standard(stdio[2])],
       random: (target) => void globalThis.crypto.getRandomValues(target as Uint8Array<ArrayBuffer>),
       sockets: {
-        listeners: listeners.map(({ socket: { fd }, name }) => ({ fd, name })),
+        listeners: granted,
         mayOpen: sockets,
         onRefused: onceOnly((what) => {
           const text = `${pathText(path)} may not ${what}: --sockets lets it open sockets of its own`;
@@ -60,20 +61,4 @@ function onceOnly(say: (what: string) => void): (what: string) => void {
     if (!hasSaid) say(what);
     hasSaid = true;
   };
-}
-
-/** A component opens its own sockets: LISTEN tells it where, and it gets those that are there already. */
-function withListeners(
-  env: Readonly<Record<string, string>>,
-  listeners: readonly Listener[],
-  path: string,
-): Readonly<Record<string, string>> {
-  if (listeners.length === 0 || env["LISTEN"] !== undefined) return env;
-  const texts = listeners.map(({ socket, name }) => {
-    const address = socket.localAddress();
-    if (address.path !== undefined)
-      throw new RunError(`${pathText(path)} is a component, and WASI 0.2 has no Unix sockets: --listen HOST:PORT`);
-    return name === undefined ? addressText(address) : `${name}=${addressText(address)}`;
-  });
-  return { ...env, LISTEN: texts.join(",") };
 }

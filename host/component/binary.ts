@@ -66,14 +66,7 @@ const CORE_SORTS: Readonly<Record<number, CoreSort>> = {
   0x11: "core module",
   0x12: "core instance",
 };
-const EXTERN_SORTS: readonly (Sort | undefined)[] = [
-  "core module",
-  "func",
-  undefined,
-  "type",
-  "component",
-  "instance",
-];
+const EXTERN_SORTS: readonly (Sort | undefined)[] = ["core module", "func", undefined, "type", "component", "instance"];
 const ENCODINGS: readonly Encoding[] = ["utf8", "utf16", "latin1+utf16"];
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 

@@ -47,19 +47,20 @@ export function func<const P extends readonly Type<never>[] | readonly Type<unkn
   };
   const lifted = call as unknown as (...given: unknown[]) => R;
   const resultAt = isFlat ? flat : 1;
-  return (memory) => (...given) => {
-    try {
-      const value = lifted(...values(memory, given));
-      if (returned === undefined) return undefined;
-      if (returned.flat === 1) return flatOf(memory, returned, value);
-      const at = Number(given[resultAt]) >>> 0;
-      memory.slice(at, returned.size);
-      returned.store(memory, at, value);
-      return undefined;
-    } catch (error) {
-      throw trapOf(error);
-    }
-  };
+  return (memory) =>
+    (...given) => {
+      try {
+        const value = lifted(...values(memory, given));
+        if (returned === undefined) return undefined;
+        if (returned.flat === 1) return flatOf(memory, returned, value);
+        const at = Number(given[resultAt]) >>> 0;
+        memory.slice(at, returned.size);
+        returned.store(memory, at, value);
+        return undefined;
+      } catch (error) {
+        throw trapOf(error);
+      }
+    };
 }
 
 const scratch = new DataView(new ArrayBuffer(8));

@@ -12,7 +12,14 @@ import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamErr
 const FILE_MODE = 0o666;
 const WRITE_MAX = 65_536;
 
-export const DescriptorFlags = { READ: 1, WRITE: 2, FILE_SYNC: 4, DATA_SYNC: 8, REQUESTED_SYNC: 16, MUTATE: 32 } as const;
+export const DescriptorFlags = {
+  READ: 1,
+  WRITE: 2,
+  FILE_SYNC: 4,
+  DATA_SYNC: 8,
+  REQUESTED_SYNC: 16,
+  MUTATE: 32,
+} as const;
 export const OpenFlags = { CREATE: 1, DIRECTORY: 2, EXCLUSIVE: 4, TRUNCATE: 8 } as const;
 
 /** A file that is open: closed when nothing uses it any more. */
@@ -183,7 +190,7 @@ class FileOutput extends OutputStream {
 
   override put(data: Uint8Array): Failed<StreamError> | undefined {
     const { backend, fd } = this.#file;
-    for (let from = 0; from < data.length && this.#end === undefined; ) {
+    for (let from = 0; from < data.length && this.#end === undefined;) {
       const at = this.#at ?? this.#size();
       const result = at < 0n ? Number(at) : backend.writeTo(fd, data.subarray(from), at);
       if (result < 0) {

@@ -16,11 +16,12 @@ import { ioInterfaces } from "./interfaces/io.js";
 import { socketInterfaces } from "./interfaces/sockets.js";
 import { cliInterfaces, clockInterfaces, type ComponentProcess, randomInterfaces } from "./interfaces/system.js";
 import { Poller } from "./polling.js";
-import { HandleTable } from "./resources.js";
+import { HandleTable, type HostBytes, UNCOUNTED } from "./resources.js";
 import { type SocketGrants, SocketWorld } from "./socket-world.js";
 import { trapMessage } from "./trap.js";
 
 export { type CompiledComponent, compileComponent } from "./instantiate.js";
+export { withListeners } from "./listen-variable.js";
 
 /** What a component is given. */
 export interface ComponentOptions extends Omit<ComponentProcess, "onExit"> {
@@ -28,6 +29,10 @@ export interface ComponentOptions extends Omit<ComponentProcess, "onExit"> {
   readonly sockets: SocketGrants;
   /** The component's, to be closed with it. */
   readonly directories: readonly GuestDirectory[];
+  /** Default: its memory of the host's is not counted. */
+  readonly hostBytes?: HostBytes | undefined;
+  /** May a poll have so many pollables? Default: as many as it has. */
+  readonly mayPoll?: ((count: number) => boolean) | undefined;
 }
 
 /** Output that a component has written and not waited for is sent when it has ended; for so long. */
@@ -36,7 +41,7 @@ const MESSAGE_MAX = 300;
 
 /** What answers a component's calls, and what they hold. */
 export class ComponentHost {
-  readonly #handles = new HandleTable();
+  readonly #handles: HandleTable;
   readonly #poller: Poller;
   readonly #packages: Readonly<Record<string, Readonly<Record<string, Interface>>>>;
   readonly #memories: { readonly buffer: ArrayBuffer }[] = [];
@@ -46,15 +51,17 @@ export class ComponentHost {
   constructor(backend: Backend, options: ComponentOptions) {
     const poller = new Poller(backend);
     const files = fileInterfaces(backend, options.directories);
+    const { hostBytes = UNCOUNTED, mayPoll = () => true } = options;
     const onExit = (exit: GuestExit): void => void (this.#exit ??= exit);
+    this.#handles = new HandleTable(hostBytes);
     this.#poller = poller;
     this.#close = files.close;
     this.#packages = {
-      io: ioInterfaces(poller),
+      io: ioInterfaces(poller, mayPoll),
       cli: cliInterfaces(backend, poller, { ...options, onExit }),
       clocks: clockInterfaces(backend.clock),
       random: randomInterfaces(options.random),
-      sockets: socketInterfaces(new SocketWorld(backend, poller, options.sockets)),
+      sockets: socketInterfaces(new SocketWorld(backend, poller, hostBytes, options.sockets)),
       filesystem: files.interfaces,
     };
   }

@@ -25,7 +25,19 @@ declare const WebAssembly: {
 export interface CompiledComponent {
   readonly steps: readonly Step[];
   /** Its core modules, and those of the components in it, by the bytes that they were made of. */
-  readonly modules: ReadonlyMap<Uint8Array, object>;
+  readonly modules: ReadonlyMap<Uint8Array, CompiledModule>;
+}
+
+interface CompiledModule {
+  readonly module: object;
+  /** An export that is called when the module is instantiated. */
+  readonly start: string | undefined;
+}
+
+/** Other bytes for a core module, and what they export in place of a start function. */
+export interface PreparedModule {
+  readonly bytes: Uint8Array;
+  readonly start: string | undefined;
 }
 
 /**
@@ -34,14 +46,16 @@ export interface CompiledComponent {
  */
 export function compileComponent(
   bytes: Uint8Array,
-  prepare: (module: Uint8Array) => Uint8Array = (module) => module,
+  prepare: (module: Uint8Array) => PreparedModule = (module) => ({ bytes: module, start: undefined }),
 ): CompiledComponent {
   const steps = readComponent(bytes);
-  const modules = new Map<Uint8Array, object>();
+  const modules = new Map<Uint8Array, CompiledModule>();
   const compile = (list: readonly Step[]): void => {
     for (const step of list) {
-      if (step.kind === "module") modules.set(step.bytes, compileModule(prepare(step.bytes)));
-      else if (step.kind === "component") compile(step.steps);
+      if (step.kind === "module") {
+        const prepared = prepare(step.bytes);
+        modules.set(step.bytes, { module: compileModule(prepared.bytes), start: prepared.start });
+      } else if (step.kind === "component") compile(step.steps);
     }
   };
   compile(steps);
@@ -224,8 +238,10 @@ class Scope {
   #coreInstance(module: number, parameters: readonly Named[]): Record<string, unknown> {
     const imports = Object.fromEntries(parameters.map(({ name, index }) => [name, this.#get("core instance", index)]));
     try {
-      const { exports } = new WebAssembly.Instance(this.#get("core module", module) as object, imports);
+      const compiled = this.#get("core module", module) as CompiledModule;
+      const { exports } = new WebAssembly.Instance(compiled.module, imports);
       for (const value of Object.values(exports)) if (isMemory(value)) this.#shared.onMemory(value);
+      if (compiled.start !== undefined) (exports[compiled.start] as () => void)();
       return exports;
     } catch (error) {
       if (error instanceof WebAssembly.LinkError || error instanceof TypeError)
@@ -265,7 +281,10 @@ class Scope {
     const target = this.#get("func", func) as HostFunction | Lifted | Missing;
     if (typeof target !== "function") {
       if ("missing" in target) throw missingImports([target.missing]);
-      throw new GuestError("ERR_GUEST_FORMAT", "it is composed of components that call each other, which is not known here");
+      throw new GuestError(
+        "ERR_GUEST_FORMAT",
+        "it is composed of components that call each other, which is not known here",
+      );
     }
     const called = new CallMemory(
       this.#shared.handles,
@@ -279,7 +298,8 @@ class Scope {
   #drop(type: number): CoreFunction {
     const resource = this.#get("type", type);
     const { handles } = this.#shared;
-    if (resource === NO_RESOURCE) throw new GuestError("ERR_GUEST_FORMAT", `its type ${type} is no resource of the host's`);
+    if (resource === NO_RESOURCE)
+      throw new GuestError("ERR_GUEST_FORMAT", `its type ${type} is no resource of the host's`);
     return (handle) => {
       try {
         handles.drop(Number(handle) >>> 0, resource as ResourceClass);

@@ -16,11 +16,11 @@ export class Network extends Resource {
 }
 
 export const errorCode = enumeration(
-  ...["unknown", "access-denied", "not-supported", "invalid-argument", "out-of-memory", "timeout"] as const,
-  ...["concurrency-conflict", "not-in-progress", "would-block", "invalid-state", "new-socket-limit"] as const,
-  ...["address-not-bindable", "address-in-use", "remote-unreachable", "connection-refused"] as const,
-  ...["connection-reset", "connection-aborted", "datagram-too-large", "name-unresolvable"] as const,
-  ...["temporary-resolver-failure", "permanent-resolver-failure"] as const,
+  ...(["unknown", "access-denied", "not-supported", "invalid-argument", "out-of-memory", "timeout"] as const),
+  ...(["concurrency-conflict", "not-in-progress", "would-block", "invalid-state", "new-socket-limit"] as const),
+  ...(["address-not-bindable", "address-in-use", "remote-unreachable", "connection-refused"] as const),
+  ...(["connection-reset", "connection-aborted", "datagram-too-large", "name-unresolvable"] as const),
+  ...(["temporary-resolver-failure", "permanent-resolver-failure"] as const),
 );
 
 export type ErrorCode = typeof errorCode extends Type<infer T> ? T : never;

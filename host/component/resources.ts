@@ -22,13 +22,30 @@ export abstract class Resource {
 /** A class of resources, by which the type of a handle is checked. */
 export type ResourceClass<T extends Resource = Resource> = abstract new (...parameters: never[]) => T;
 
-/** What a component may have at most; the host's memory for it is bounded. */
+/** Memory of the host's that a component takes up, where it is counted. */
+export interface HostBytes {
+  /** @returns may it have so many more? */
+  take(count: number): boolean;
+  give(count: number): void;
+}
+
+/** Not counted. */
+export const UNCOUNTED: HostBytes = { take: () => true, give: () => undefined };
+
+/** What a component may have at most, whether they are counted or not. */
 const HANDLES_MAX = 1_000_000;
+/** What the host keeps of a handle, and of what it is for. */
+const HANDLE_BYTES = 256;
 
 export class HandleTable {
   /** No handle is 0. */
   readonly #values: (Resource | undefined)[] = [undefined];
   readonly #free: number[] = [];
+  readonly #bytes: HostBytes;
+
+  constructor(bytes: HostBytes) {
+    this.#bytes = bytes;
+  }
 
   get size(): number {
     return this.#values.length - 1 - this.#free.length;
@@ -40,9 +57,9 @@ export class HandleTable {
       this.#values[free] = value;
       return free;
     }
-    if (this.#values.length > HANDLES_MAX) {
+    if (this.#values.length > HANDLES_MAX || !this.#bytes.take(HANDLE_BYTES)) {
       value.release();
-      throw new Trap(`it has more than ${HANDLES_MAX} handles`);
+      throw new Trap(`it has more handles than it may: ${this.#values.length - 1}`);
     }
     return this.#values.push(value) - 1;
   }

@@ -6,6 +6,7 @@
 import type { Backend, InetAddress } from "../backend/backend.js";
 import { ACCESS_DENIED, failureOf, inetOf, type SocketFailure } from "./network.js";
 import type { Poller } from "./polling.js";
+import type { HostBytes } from "./resources.js";
 
 /** A listening socket that the host has opened for the component: binding to its address takes it. */
 export interface GrantedListener {
@@ -24,12 +25,14 @@ export interface SocketGrants {
 export class SocketWorld {
   readonly backend: Backend;
   readonly poller: Poller;
+  readonly bytes: HostBytes;
   readonly #grants: SocketGrants;
   /** By address; those that are not taken. */
   readonly #listeners = new Map<string, number>();
 
-  constructor(backend: Backend, poller: Poller, grants: SocketGrants) {
+  constructor(backend: Backend, poller: Poller, bytes: HostBytes, grants: SocketGrants) {
     this.backend = backend;
+    this.bytes = bytes;
     this.poller = poller;
     this.#grants = grants;
     for (const { fd } of grants.listeners) this.returnListener(fd);

@@ -93,7 +93,7 @@ export abstract class OutputStream extends Stream {
   /** @param name of the call, for the message of the trap */
   blockingWrite(poller: Poller, data: Uint8Array, name: string): Failed<StreamError> | undefined {
     if (data.length > BLOCKING_WRITE_MAX) throw new Trap(`${name} takes at most ${BLOCKING_WRITE_MAX} bytes`);
-    for (let at = 0; at < data.length; ) {
+    for (let at = 0; at < data.length;) {
       const permitted = this.blockingCheck(poller);
       if (permitted instanceof Failed) return permitted;
       const failed = this.put(data.subarray(at, at + permitted));

@@ -22,7 +22,7 @@ import {
   WOULD_BLOCK,
 } from "./network.js";
 import { type Poller, type Source, type Unsent, Watch } from "./polling.js";
-import { Resource } from "./resources.js";
+import { type HostBytes, Resource } from "./resources.js";
 import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamError } from "./streams.js";
 import type { SocketWorld } from "./socket-world.js";
 import { Trap } from "./trap.js";
@@ -59,7 +59,7 @@ export class TcpSocket extends Resource implements Source {
     super(undefined);
     this.family = family;
     this.#world = world;
-    this.#connection = new Connection(world.backend, world.poller, fd);
+    this.#connection = new Connection(world, fd);
     this.#state = state;
   }
 
@@ -209,14 +209,18 @@ class Connection implements Unsent {
   /** Why nothing can be written any more; undefined while it can. */
   outputEnd: Failed<StreamError> | undefined;
   #unsent: Uint8Array | undefined;
+  /** As many as the host counts for it. */
+  #unsentBytes = 0;
   #shutsDown = false;
   #isClosing = false;
   readonly #backend: Backend;
   readonly #poller: Poller;
+  readonly #bytes: HostBytes;
 
-  constructor(backend: Backend, poller: Poller, fd: number) {
+  constructor({ backend, poller, bytes }: SocketWorld, fd: number) {
     this.#backend = backend;
     this.#poller = poller;
+    this.#bytes = bytes;
     this.fd = fd;
     this.watch = new Watch(fd);
   }
@@ -258,7 +262,13 @@ class Connection implements Unsent {
     const sent = this.#backend.send(this.fd, data);
     if (sent === data.length) return undefined;
     if (sent < 0 && !this.#isAgain(sent)) return this.#fail(sent);
-    this.#unsent = data.slice(Math.max(0, sent));
+    const rest = data.slice(Math.max(0, sent));
+    if (!this.#bytes.take(rest.length)) {
+      this.outputEnd = CLOSED;
+      return failedWith("ENOBUFS");
+    }
+    this.#unsentBytes = rest.length;
+    this.#unsent = rest;
     this.#poller.addUnsent(this);
     return undefined;
   }
@@ -272,6 +282,8 @@ class Connection implements Unsent {
         this.#unsent = undefined;
       } else this.#unsent = sent === this.#unsent.length ? undefined : this.#unsent.subarray(sent);
     }
+    this.#bytes.give(this.#unsentBytes);
+    this.#unsentBytes = 0;
     if (this.#shutsDown) this.#backend.shutdown(this.fd, "write");
     if (this.#isClosing) this.#close();
     return true;

@@ -27,12 +27,12 @@ import { DescriptorFlags, EntryStream, FileDescriptor, OpenFlags } from "../file
 import { InputStream, OutputStream, StreamFailure } from "../streams.js";
 
 const errorCode = enumeration(
-  ...["access", "would-block", "already", "bad-descriptor", "busy", "deadlock", "quota", "exist"] as const,
-  ...["file-too-large", "illegal-byte-sequence", "in-progress", "interrupted", "invalid", "io"] as const,
-  ...["is-directory", "loop", "too-many-links", "message-size", "name-too-long", "no-device", "no-entry"] as const,
-  ...["no-lock", "insufficient-memory", "insufficient-space", "not-directory", "not-empty"] as const,
-  ...["not-recoverable", "unsupported", "no-tty", "no-such-device", "overflow", "not-permitted", "pipe"] as const,
-  ...["read-only", "invalid-seek", "text-file-busy", "cross-device"] as const,
+  ...(["access", "would-block", "already", "bad-descriptor", "busy", "deadlock", "quota", "exist"] as const),
+  ...(["file-too-large", "illegal-byte-sequence", "in-progress", "interrupted", "invalid", "io"] as const),
+  ...(["is-directory", "loop", "too-many-links", "message-size", "name-too-long", "no-device", "no-entry"] as const),
+  ...(["no-lock", "insufficient-memory", "insufficient-space", "not-directory", "not-empty"] as const),
+  ...(["not-recoverable", "unsupported", "no-tty", "no-such-device", "overflow", "not-permitted", "pipe"] as const),
+  ...(["read-only", "invalid-seek", "text-file-busy", "cross-device"] as const),
 );
 type ErrorCode = typeof errorCode extends Type<infer T> ? T : never;
 
@@ -42,14 +42,19 @@ const CODES: Readonly<Record<string, ErrorCode>> = {
   ...{ EILSEQ: "illegal-byte-sequence", EINTR: "interrupted", EINVAL: "invalid", EIO: "io", EISDIR: "is-directory" },
   ...{ ELOOP: "loop", EMLINK: "too-many-links", EMSGSIZE: "message-size", ENAMETOOLONG: "name-too-long" },
   ...{ ENODEV: "no-device", ENOENT: "no-entry", ENOLCK: "no-lock", ENOMEM: "insufficient-memory" },
-  ...{ ENOSPC: "insufficient-space", ENOTDIR: "not-directory", ENOTEMPTY: "not-empty", ENOTRECOVERABLE: "not-recoverable" },
+  ...{
+    ENOSPC: "insufficient-space",
+    ENOTDIR: "not-directory",
+    ENOTEMPTY: "not-empty",
+    ENOTRECOVERABLE: "not-recoverable",
+  },
   ...{ EOPNOTSUPP: "unsupported", ENOSYS: "unsupported", ENOTTY: "no-tty", ENXIO: "no-such-device" },
   ...{ EOVERFLOW: "overflow", EPERM: "not-permitted", EPIPE: "pipe", EROFS: "read-only", ESPIPE: "invalid-seek" },
   ...{ ETXTBSY: "text-file-busy", EXDEV: "cross-device" },
 } as const;
 
 const KINDS = enumeration(
-  ...["unknown", "block-device", "character-device", "directory", "fifo", "symbolic-link", "regular-file"] as const,
+  ...(["unknown", "block-device", "character-device", "directory", "fifo", "symbolic-link", "regular-file"] as const),
   "socket",
 );
 type Kind = typeof KINDS extends Type<infer T> ? T : never;
@@ -118,7 +123,8 @@ function statOf(status: FileStatus): Stat {
 
 /** The same for the same file, and of another one hardly ever. */
 function hashOf({ device, inode, modifiedNs, size }: FileStatus): { lower: bigint; upper: bigint } {
-  const mix = (a: bigint, b: bigint): bigint => BigInt.asUintN(64, (a ^ (b * 0x9e3779b97f4a7c15n)) * 0xbf58476d1ce4e5b9n);
+  const mix = (a: bigint, b: bigint): bigint =>
+    BigInt.asUintN(64, (a ^ (b * 0x9e3779b97f4a7c15n)) * 0xbf58476d1ce4e5b9n);
   return { lower: mix(mix(device, inode), size), upper: mix(mix(inode, device), modifiedNs) };
 }
 
@@ -142,7 +148,8 @@ export function fileInterfaces(backend: Backend, directories: readonly GuestDire
   );
   const outcome = (value: number): Failure | undefined =>
     value < 0 ? failure(CODES[backend.errorCode(value)] ?? "io") : undefined;
-  const valueOf = <T>(value: T | number): T | Failure => (typeof value === "number" ? (outcome(value) ?? failure("io")) : value);
+  const valueOf = <T>(value: T | number): T | Failure =>
+    typeof value === "number" ? (outcome(value) ?? failure("io")) : value;
 
   /** A call with a path beneath a directory; `changes` one that a read-only directory refuses. */
   const beneath = <T>(
@@ -254,9 +261,7 @@ export function fileInterfaces(backend: Backend, directories: readonly GuestDire
         done,
         (directory, how, path, accessed, modified) =>
           beneath(directory, path, true, () =>
-            outcome(
-              backend.setTimesBeneath(directory.fd, path, how !== 0, newTimeOf(accessed), newTimeOf(modified)),
-            ),
+            outcome(backend.setTimesBeneath(directory.fd, path, how !== 0, newTimeOf(accessed), newTimeOf(modified))),
           ),
       ),
       [method("link-at")]: func(
@@ -303,7 +308,9 @@ export function fileInterfaces(backend: Backend, directories: readonly GuestDire
       [method("symlink-at")]: func([descriptor, string, string], done, (directory, target, path) =>
         beneath(directory, path, true, () =>
           // No guest could follow it, and a program of the host that does would be led astray.
-          target.startsWith("/") ? failure("not-permitted") : outcome(backend.symlinkBeneath(directory.fd, path, target)),
+          target.startsWith("/")
+            ? failure("not-permitted")
+            : outcome(backend.symlinkBeneath(directory.fd, path, target)),
         ),
       ),
       [method("unlink-file-at")]: func([descriptor, string], done, (directory, path) =>

@@ -1,6 +1,17 @@
 /** Owns `wasi:io`: error, poll and streams, as functions of the canonical ABI. Leaves what they do to the streams and the poller. */
 
-import { bool as boolOf, borrow, type CallMemory, Failed, own, result, string, type Type, u64, variant } from "../abi.js";
+import {
+  bool as boolOf,
+  borrow,
+  type CallMemory,
+  Failed,
+  own,
+  result,
+  string,
+  type Type,
+  u64,
+  variant,
+} from "../abi.js";
 import { type CoreFunction, func, type Interface, raw } from "../calls.js";
 import { Pollable, type Poller, type Source } from "../polling.js";
 import { InputStream, OutputStream, type StreamError, StreamFailure } from "../streams.js";
@@ -87,7 +98,7 @@ const checking = raw((memory): CoreFunction => (handle, resultAt) => {
 });
 
 /** (address, length, result) */
-function polling(poller: Poller) {
+function polling(poller: Poller, mayPoll: (count: number) => boolean) {
   return raw((memory): CoreFunction => {
     const sources: Source[] = [];
     return (from, length, resultAt) => {
@@ -96,6 +107,7 @@ function polling(poller: Poller) {
       if (count === 0) throw new Trap("it polls an empty list");
       if (at % 4 !== 0) throw new Trap("a list is not aligned");
       memory.slice(at, count * 4);
+      if (!mayPoll(count)) throw new Trap(`it polls more than it may: ${count} pollables`);
       const { handles, view } = memory;
       sources.length = count;
       for (let index = 0; index < count; index++, at += 4)
@@ -121,7 +133,7 @@ function putZeros(stream: OutputStream, length: number): Failed<StreamError> | u
   return stream.put(new Uint8Array(length));
 }
 
-export function ioInterfaces(poller: Poller): Readonly<Record<string, Interface>> {
+export function ioInterfaces(poller: Poller, mayPoll: (count: number) => boolean): Readonly<Record<string, Interface>> {
   const subscribe = <T extends InputStream | OutputStream>(type: Type<T>) =>
     func([type], own(Pollable), (stream) => new Pollable(stream, stream));
   const pollable = borrow(Pollable);
@@ -135,17 +147,24 @@ export function ioInterfaces(poller: Poller): Readonly<Record<string, Interface>
     poll: {
       resources: { pollable: Pollable },
       functions: {
-        poll: polling(poller),
+        poll: polling(poller, mayPoll),
         "[method]pollable.ready": func([pollable], boolOf, ({ source }) => poller.isReady(source)),
         "[method]pollable.block": func([pollable], undefined, ({ source }) => poller.block(source)),
       },
     },
     streams: {
-      resources: { "input-stream": InputStream, "output-stream": OutputStream, error: StreamFailure, pollable: Pollable },
+      resources: {
+        "input-stream": InputStream,
+        "output-stream": OutputStream,
+        error: StreamFailure,
+        pollable: Pollable,
+      },
       functions: {
         "[method]input-stream.read": reading((stream, length) => stream.read(length)),
         "[method]input-stream.blocking-read": reading((stream, length) => stream.blockingRead(poller, length)),
-        "[method]input-stream.skip": func([input, u64], byteCount, (stream, length) => skipped(stream.read(lengthOf(length)))),
+        "[method]input-stream.skip": func([input, u64], byteCount, (stream, length) =>
+          skipped(stream.read(lengthOf(length))),
+        ),
         "[method]input-stream.blocking-skip": func([input, u64], byteCount, (stream, length) =>
           skipped(stream.blockingRead(poller, lengthOf(length))),
         ),
@@ -182,4 +201,3 @@ export function ioInterfaces(poller: Poller): Readonly<Record<string, Interface>
 function skipped(taken: Uint8Array | Failed<StreamError>): bigint | Failed<StreamError> {
   return taken instanceof Failed ? taken : BigInt(taken.length);
 }
-
