@@ -53,11 +53,15 @@ export class CallMemory {
   }
 
   /** @throws Trap for bytes that are not all in the memory */
+  check(at: number, length: number): void {
+    if (at + length > this.bytes.length) throw new Trap("an argument leads out of the component's memory");
+  }
+
+  /** @throws Trap as {@link check} */
   slice(at: number, length: number): Uint8Array {
-    const { bytes } = this;
     const start = at >>> 0;
-    if (start + length > bytes.length) throw new Trap("an argument leads out of the component's memory");
-    return bytes.subarray(start, start + length);
+    this.check(start, length);
+    return this.bytes.subarray(start, start + length);
   }
 
   /** Room for `length` bytes, by the component's own allocator. */

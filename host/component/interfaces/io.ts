@@ -106,7 +106,7 @@ function polling(poller: Poller, mayPoll: (count: number) => boolean) {
       let at = Number(from) >>> 0;
       if (count === 0) throw new Trap("it polls an empty list");
       if (at % 4 !== 0) throw new Trap("a list is not aligned");
-      memory.slice(at, count * 4);
+      memory.check(at, count * 4);
       if (!mayPoll(count)) throw new Trap(`it polls more than it may: ${count} pollables`);
       const { handles, view } = memory;
       sources.length = count;
