@@ -147,8 +147,11 @@ class FileInput extends InputStream {
     return true;
   }
 
-  override take(length: number): Uint8Array | Failed<StreamError> {
-    if (this.#isClosed) return CLOSED;
+  protected override get isEnded(): boolean {
+    return this.#isClosed;
+  }
+
+  protected override take(length: number): Uint8Array | Failed<StreamError> {
     const { backend, fd } = this.#file;
     const target = buffer.subarray(0, length);
     const result = backend.readFrom(fd, target, this.#at);

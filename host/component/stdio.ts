@@ -32,8 +32,11 @@ export class StandardInput extends InputStream {
     return this.#isClosed;
   }
 
-  override take(length: number): Uint8Array | Failed<StreamError> {
-    if (this.#isClosed) return CLOSED;
+  protected override get isEnded(): boolean {
+    return this.#isClosed;
+  }
+
+  protected override take(length: number): Uint8Array | Failed<StreamError> {
     if (!this.#poller.isReady(this)) return this.#buffer.subarray(0, 0);
     const result = this.#backend.read(this.watch.fd, this.#buffer, length);
     if (result > 0) return this.#buffer.subarray(0, result);

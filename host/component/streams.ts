@@ -47,15 +47,18 @@ export abstract class InputStream extends Stream {
    * Up to `length` bytes, in an array that the next call of any stream may write to; none where nothing has arrived. `length` is at
    * least 1, and at most {@link READ_MAX}.
    */
-  abstract take(length: number): Uint8Array | Failed<StreamError>;
+  protected abstract take(length: number): Uint8Array | Failed<StreamError>;
+  /** Is there nothing to come any more? */
+  protected abstract get isEnded(): boolean;
 
   read(length: number): Uint8Array | Failed<StreamError> {
+    if (this.isEnded) return CLOSED;
     return length === 0 ? NOTHING : this.take(Math.min(length, READ_MAX));
   }
 
   /** Waits until there is something. */
   blockingRead(poller: Poller, length: number): Uint8Array | Failed<StreamError> {
-    if (length === 0) return NOTHING;
+    if (length === 0) return this.read(0);
     while (true) {
       const taken = this.read(length);
       if (taken instanceof Failed || taken.length > 0) return taken;

@@ -247,7 +247,6 @@ class Connection implements Unsent {
   }
 
   receive(length: number): Uint8Array | Failed<StreamError> {
-    if (this.inputIsClosed) return CLOSED;
     const result = this.#backend.recv(this.fd, received, length);
     if (result > 0) return received.subarray(0, result);
     // At the end of input, what a wait has found says more.
@@ -347,7 +346,11 @@ export class TcpInput extends InputStream {
     return this.#connection.inputIsClosed;
   }
 
-  override take(length: number): Uint8Array | Failed<StreamError> {
+  protected override get isEnded(): boolean {
+    return this.#connection.inputIsClosed;
+  }
+
+  protected override take(length: number): Uint8Array | Failed<StreamError> {
     return this.#connection.receive(length);
   }
 
