@@ -50,12 +50,12 @@ export function func<const P extends readonly Type<never>[] | readonly Type<unkn
   return (memory) =>
     (...given) => {
       try {
-        const value = lifted(...values(memory, given));
-        if (returned === undefined) return undefined;
-        if (returned.flat === 1) return flatOf(memory, returned, value);
+        if (returned === undefined) return void lifted(...values(memory, given));
+        if (returned.flat === 1) return flatOf(memory, returned, lifted(...values(memory, given)));
         const at = Number(given[resultAt]) >>> 0;
-        memory.slice(at, returned.size);
-        returned.store(memory, at, value);
+        // Before anything is made that nobody would have.
+        memory.check(at, returned.size);
+        returned.store(memory, at, lifted(...values(memory, given)));
         return undefined;
       } catch (error) {
         throw trapOf(error);

@@ -59,6 +59,15 @@ export async function component(imports: readonly string[], body: string): Promi
   return await componentNew(embedded, []);
 }
 
+/** One that imports a function of an interface that is described here, and exports nothing. */
+export async function importing(interfaceName: string, functionName: string, wit: string): Promise<Uint8Array> {
+  const { componentEmbed, componentNew } = await wasmTools();
+  const binary = wat(`(module (import "${interfaceName}" "${functionName}" (func (param i32)))
+    (memory (export "memory") 1) (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0)))`);
+  const witSource = `package tests:importing;\nworld guest { import ${interfaceName}; }\n${wit}`;
+  return await componentNew(await componentEmbed({ binary, witSource, worldName: "guest" }), []);
+}
+
 /** Runs one in this process. @returns its status, and how many handles it has left */
 export function runHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): number {
   const backend = defaultBackend();
