@@ -3,13 +3,14 @@
  * Knows the canonical ABI; knows no interface.
  */
 
+import { setFlagsFromString } from "node:v8";
 import { GuestError, withoutPrefix } from "../guest/module.js";
 import { printable } from "../guest/printable.js";
 import { CallMemory } from "./abi.js";
 import { asynchronous, type CanonOptions, type Named, readComponent, type Sort, type Step } from "./binary.js";
 import type { HostFunction, Interface } from "./calls.js";
 import type { HandleTable, ResourceClass } from "./resources.js";
-import { trapOf } from "./trap.js";
+import { Trap, trapOf } from "./trap.js";
 
 type ErrorClass = abstract new (...parameters: never[]) => Error;
 
@@ -62,14 +63,33 @@ export function compileComponent(
   return { steps, modules };
 }
 
+/** Computed constants are part of WebAssembly 3; V8 has them on by default from 11.4 on, which is that of Node 22. */
+const EXTENDED_CONSTANTS = "--experimental-wasm-extended-const";
+
 function compileModule(bytes: Uint8Array): object {
   try {
     return new WebAssembly.Module(bytes);
   } catch (error) {
-    if (error instanceof WebAssembly.CompileError || error instanceof RangeError)
-      throw new GuestError("ERR_GUEST_FORMAT", `a module in the component: ${withoutPrefix(error)}`);
-    throw error;
+    if (/is not allowed in constant expressions/.test(String(error)) && process.versions.node.startsWith("20.")) {
+      setFlagsFromString(EXTENDED_CONSTANTS);
+      return newModule(bytes);
+    }
+    return failed(error);
   }
+}
+
+function newModule(bytes: Uint8Array): object {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function failed(error: unknown): never {
+  if (error instanceof WebAssembly.CompileError || error instanceof RangeError)
+    throw new GuestError("ERR_GUEST_FORMAT", `a module in the component: ${withoutPrefix(error)}`);
+  throw error;
 }
 
 /** An interface of the host's as an instance, by the name that the component gives it. */
@@ -281,10 +301,10 @@ class Scope {
     const target = this.#get("func", func) as HostFunction | Lifted | Missing;
     if (typeof target !== "function") {
       if ("missing" in target) throw missingImports([target.missing]);
-      throw new GuestError(
-        "ERR_GUEST_FORMAT",
-        "it is composed of components that call each other, which is not known here",
-      );
+      // Some tools add a component that is used while theirs is built, and never afterwards.
+      return () => {
+        throw trapOf(new Trap("a component in it calls another one, which is not known here"));
+      };
     }
     const called = new CallMemory(
       this.#shared.handles,
