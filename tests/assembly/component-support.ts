@@ -42,6 +42,8 @@ const jcoModules = dirname(dirname(paths.get("jco") ?? ""));
 export interface WasmTools {
   componentEmbed(options: { binary: Uint8Array; witSource: string; worldName: string }): Promise<Uint8Array>;
   componentNew(binary: Uint8Array, adapters: readonly never[]): Promise<Uint8Array>;
+  /** The bytes of a component, or of a module, that is written as text. */
+  parse(text: string): Promise<Uint8Array>;
 }
 
 export async function wasmTools(): Promise<WasmTools> {

@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { once } from "node:events";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { missing } from "../assembly/component-support.js";
+import { missing, wasmTools } from "../assembly/component-support.js";
 import { component, loopback, runHere } from "./support.js";
 
 /** A new socket in $a; `run` fails where there is none. */
@@ -170,6 +170,31 @@ describe.skipIf(missing !== "")("a component", () => {
     const body = `${SOCKET} ${NETWORK} ${bind(80)} ${expectAt(64, ACCESS_DENIED)} (i32.const 0)`;
     expect(runHere(await component(["network", "create", "start-bind"], body), { sockets })).toBe(0);
     expect(said).toEqual(["bind 127.0.0.1:80"]);
+  });
+
+  test("has others in it, and traps only where one of them calls another", async () => {
+    const { parse } = await wasmTools();
+    const composed = (body: string): Promise<Uint8Array> =>
+      parse(`(component
+        (component $inner
+          (core module $m (func (export "f")))
+          (core instance $i (instantiate $m))
+          (func (export "f") (canon lift (core func $i "f"))))
+        (instance $h (instantiate $inner))
+        (core func $f (canon lower (func $h "f")))
+        (core module $main
+          (import "h" "f" (func $f))
+          (global $started (mut i32) (i32.const 0))
+          (func $begin (global.set $started (i32.const 1)))
+          (start $begin)
+          (func (export "run") (result i32) ${body}))
+        (core instance $mi (instantiate $main (with "h" (instance (export "f" (func $f))))))
+        (func $run (result (result)) (canon lift (core func $mi "run")))
+        (instance $r (export "run" (func $run)))
+        (export "wasi:cli/run@0.2.7" (instance $r)))`);
+    expect(runHere(await composed("(i32.eqz (global.get $started))"))).toBe(0);
+    const calls = await composed("(call $f) (i32.const 0)");
+    expect(() => runHere(calls)).toThrow("a component in it calls another one, which is not known here");
   });
 
   test("waits for the first of several times", async () => {
