@@ -112,10 +112,10 @@ async function bundle() {
           : chunk.moduleIds.some(inComponent)
             ? "component/[name].js"
             : chunk.moduleIds.some(inWorld)
-            ? "sim/[name].js"
-            : chunk.moduleIds.every(inRecord)
-              ? "record/[name].js"
-              : "[name].js",
+              ? "sim/[name].js"
+              : chunk.moduleIds.every(inRecord)
+                ? "record/[name].js"
+                : "[name].js",
     manualChunks: (id) =>
       inCommand(id) || inPlugin(id) || inComponent(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) || inView(id)
         ? undefined
