@@ -97,6 +97,7 @@ export const guestPeers = {
   "guest-component": guest("guest on wasmtime, component", "guest-component", asComponent, [
     ...["wasmtime", "jco", "package"],
   ]),
+  "guest-component-node": guest("the same component on the Node host", "guest-component", onNode, ["jco", "package"]),
 };
 
 /** A port that is free just now. wasmtime cannot be asked for port 0: it does not report which it took. */

@@ -170,7 +170,17 @@ export const workloads = [
   echo("guests", "64 B echo of a guest, 50 connections", {
     group: "guests",
     connections: 50,
-    peers: ["c", "loop", "guest-c", "guest-c-node", "guest-node", "guest-wasmtime", "guest-speed", "guest-component"],
+    peers: [
+      "c",
+      "loop",
+      "guest-c",
+      "guest-c-node",
+      "guest-node",
+      "guest-wasmtime",
+      "guest-speed",
+      "guest-component",
+      "guest-component-node",
+    ],
   }),
   server("guests-http", "guests", "HTTP of a guest, 50 connections", {
     role: "http",

@@ -6,6 +6,7 @@
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   guest/record/     replaying guests, for browsers as well: a file that shares nothing with the others
  *   testing/index.js  what tests of programs use of it
+ *   component/        running components of WASI 0.2
  *   plugin/           the plugin host, and the entry of its threads
  *   view/page.html    the page of `wasyncore view`, with its script and its style, without a run
  *   cli/main.js       the command, and a file for each of its commands
@@ -55,6 +56,8 @@ const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)
 
 const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
+/** What runs components: loaded with the first of them. */
+const inComponent = (id) => id.startsWith(join(MODULES, "component") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 const inWorld = (id) => ["sim", "testing"].some((room) => id.startsWith(join(MODULES, room) + sep));
 const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
@@ -106,13 +109,15 @@ async function bundle() {
         ? "cli/[name].js"
         : chunk.moduleIds.some(inPlugin)
           ? "plugin/[name].js"
-          : chunk.moduleIds.some(inWorld)
-            ? "sim/[name].js"
-            : chunk.moduleIds.every(inRecord)
-              ? "record/[name].js"
-              : "[name].js",
+          : chunk.moduleIds.some(inComponent)
+            ? "component/[name].js"
+            : chunk.moduleIds.some(inWorld)
+              ? "sim/[name].js"
+              : chunk.moduleIds.every(inRecord)
+                ? "record/[name].js"
+                : "[name].js",
     manualChunks: (id) =>
-      inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) || inView(id)
+      inCommand(id) || inPlugin(id) || inComponent(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) || inView(id)
         ? undefined
         : "wasyncore",
   });
@@ -147,7 +152,7 @@ async function minified(text) {
 
 /** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
 const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
-const hasNoMap = (fileName) => /^(?:cli|plugin|record|sim|testing)\//.test(fileName);
+const hasNoMap = (fileName) => /^(?:cli|component|plugin|record|sim|testing)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {

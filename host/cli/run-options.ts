@@ -10,19 +10,22 @@ export { UsageError } from "./run-errors.js";
 
 export const USAGE = `Usage: wasyncore run APP.WASM [options] [-- ARGUMENTS...]
 
-Runs a WASI preview 1 command on Node. What stands after -- is the command's own.
+Runs a WASI preview 1 command, or a component of WASI 0.2 that is one, on Node. What stands after -- is
+the command's own.
 
 Options:
   --listen ADDRESS        gives it a listening socket: HOST:PORT, [IPV6]:PORT, or the path of a
                           Unix socket with a slash in it. May be given more than once: the sockets
                           are its descriptors 3, 4, ... in this order, as in LISTEN_FDS. Port 0
-                          takes a free one, and says on standard error which
+                          takes a free one, and says on standard error which. A component gets them when
+                          it binds to their addresses, which LISTEN tells it
   --listen NAME=ADDRESS   the same, with a name for LISTEN_FDNAMES
   --dir HOST::GUEST       lets it use the directory HOST, and all beneath it, by the path GUEST. It has no
                           files otherwise, and no way out of the directory. Repeatable. Linux 5.6
   --dir HOST::GUEST:ro    the same for reading only
   --env NAME=VALUE        sets a variable of its environment, which is empty otherwise. Repeatable
-  --sockets               lets it open, bind and connect sockets of its own (WasmEdge's calls)
+  --sockets               lets it open, bind and connect sockets of its own (WasmEdge's calls; of a component,
+                          wasi:sockets)
   --unix PATH             with --sockets, lets it bind and connect the Unix socket PATH. Repeatable. With a
                           policy, --connect and --bind take the place of both
   --record FILE           records every call of it into FILE: see wasyncore replay

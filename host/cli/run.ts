@@ -1,6 +1,6 @@
 /**
  * Owns `wasyncore run`: gives a guest its descriptors, runs it, and reports how it ended. Leaves the command line to
- * run-options, the sockets to run-listen, and all of WASI to host/wasi.
+ * run-options, the sockets to run-listen, and WASI to host/guest and host/component.
  */
 
 import { fstatSync, lstatSync, readFileSync, rmSync } from "node:fs";
@@ -9,7 +9,7 @@ import { isatty } from "node:tty";
 import { defaultBackend } from "../net/default-backend.js";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { GuestError, type GuestStdio, GuestTrap, runGuest } from "../guest/run.js";
-import { PREVIEW1 } from "../guest/module.js";
+import { isComponent, PREVIEW1 } from "../guest/module.js";
 import { addressText, type Listener, openListener, parseListen } from "./run-listen.js";
 import { RunError, UsageError } from "./run-errors.js";
 import { parseRun, type RunOptions, USAGE } from "./run-options.js";
@@ -32,7 +32,7 @@ export async function runCommand(argv: string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
-    return options.policy === undefined ? run(options) : await runHeld(options, options.policy);
+    return options.policy === undefined ? await run(options) : await runHeld(options, options.policy);
   } catch (error) {
     if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore run --help".`, EXIT_USAGE);
     if (error instanceof RunError || error instanceof UnsupportedPlatformError)
@@ -52,7 +52,7 @@ async function runHeld(options: RunOptions, values: PolicyValues): Promise<numbe
   return await runUnderPolicy(path, bytes, basename(path), policy);
 }
 
-function run(options: RunOptions): number {
+async function run(options: RunOptions): Promise<number> {
   const requests = options.listen.map(parseListen);
   const bytes = read(options.path);
   const backend = defaultBackend();
@@ -69,16 +69,21 @@ function run(options: RunOptions): number {
       if (request.address.path !== undefined) paths.push(request.address.path);
       if (request.address.port === 0) announce(listener);
     }
-    return serve(options, bytes, listeners);
+    return await serve(options, bytes, listeners);
   } finally {
     for (const { socket } of listeners) socket.close();
     for (const path of paths) rmSync(path, { force: true });
   }
 }
 
-function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly Listener[]): number {
+async function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly Listener[]): Promise<number> {
   const { path, args, directories, env, record, sockets, unixPaths } = options;
   try {
+    if (isComponent(bytes)) {
+      const { serveComponent } = await import("./run-component.js");
+      const stdioOfProcess = [stdio(0), stdio(1), stdio(2)] as const;
+      return serveComponent(options, bytes, listeners, stdioOfProcess) & 0xff;
+    }
     const status = runGuest(bytes, {
       args: [basename(path), ...args],
       env,

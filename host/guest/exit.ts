@@ -35,14 +35,20 @@ let trap: (() => void) | undefined;
 
 /** What proc_exit throws. */
 export function exitError(exit: GuestExit): unknown {
+  const error = trapError();
+  exits.set(error, exit);
+  return error;
+}
+
+/** The error of a trap, which no handler of a guest catches. */
+export function trapError(): Error {
   trap ??= new WebAssembly.Instance(new WebAssembly.Module(TRAP)).exports["t"] as () => void;
   try {
     trap();
   } catch (error) {
-    exits.set(error as object, exit);
-    return error;
+    return error as Error;
   }
-  return exit;
+  return new Error("unreachable");
 }
 
 /** The exit that an error out of a guest stands for; undefined for any other. */

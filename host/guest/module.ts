@@ -71,10 +71,15 @@ const START_NAME = "wasyncore:start";
 /** How many of the missing imports a message names. */
 const NAMED_MAX = 10;
 
+/** Is it a component, and not a core module? */
+export function isComponent(bytes: Uint8Array): boolean {
+  return has(bytes, 0, MAGIC) && has(bytes, 4, COMPONENT);
+}
+
 /** @throws GuestError ERR_GUEST_FORMAT, ERR_GUEST_EXPORTS, ERR_GUEST_MEMORY */
 export function compileGuest(bytes: Uint8Array): GuestModule {
   if (!has(bytes, 0, MAGIC)) throw new GuestError("ERR_GUEST_FORMAT", "it is not WebAssembly");
-  if (has(bytes, 4, COMPONENT)) {
+  if (isComponent(bytes)) {
     throw new GuestError(
       "ERR_GUEST_FORMAT",
       "it is a component (WASI 0.2): a core module for WASI preview 1 is needed",

@@ -16,6 +16,7 @@ import type { Policy } from "./policy/types.js";
 export async function checkCode(code: PluginCode, policy: Policy): Promise<void> {
   const compiled = await code.compile(policy);
   checkBlocking(code.name, compiled, policy);
+  if (compiled.component !== undefined) return;
   const preview1 = new Preview1(defaultBackend(), processOptions(policy));
   try {
     const binary = new ModuleBinary(code.bytes);
@@ -26,8 +27,12 @@ export async function checkCode(code: PluginCode, policy: Policy): Promise<void>
 }
 
 /** @throws PluginError ERR_PLUGIN_BLOCKING */
-export function checkBlocking(plugin: string, { isReactor }: CompiledCode, { run }: Policy): void {
+export function checkBlocking(plugin: string, { component, isReactor }: CompiledCode, { run }: Policy): void {
   if (run !== "shared" || isReactor) return;
+  if (component !== undefined) {
+    const text = `${plugin} is a component, which would block the thread that it shares: run it isolated`;
+    throw new PluginError("ERR_PLUGIN_BLOCKING", text);
+  }
   const message = `${plugin} is a command, which would block the thread that it shares: run it isolated, or build it with --reactor`;
   throw new PluginError("ERR_PLUGIN_BLOCKING", message);
 }

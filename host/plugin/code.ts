@@ -6,9 +6,10 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import type { CompiledComponent } from "../component/index.js";
 import { ModuleBinary } from "../guest/binary.js";
 import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
-import { PREVIEW1, withoutPrefix } from "../guest/module.js";
+import { isComponent, PREVIEW1, withoutPrefix } from "../guest/module.js";
 import { signatureFault } from "../guest/signatures.js";
 import { originalOffset, type Prepared, prepareModule, type PrepareOptions } from "./metering/prepare.js";
 import type { Policy } from "./policy/types.js";
@@ -55,6 +56,8 @@ export class PluginCode {
 
 /** @internal */
 export interface CompiledCode {
+  /** A component has several modules, and no {@link module} that is its own. */
+  readonly component?: CompiledComponent | undefined;
   readonly module: object;
   readonly prepared: Prepared;
   /** Can it take turns? */
@@ -64,6 +67,7 @@ export interface CompiledCode {
 }
 
 async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<CompiledCode> {
+  if (isComponent(bytes)) return await compileParts(bytes, options);
   const prepared = prepareModule(bytes, options);
   let module: object;
   try {
@@ -88,6 +92,14 @@ async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<Comp
   };
   // The bytes are in the module now.
   return { module, prepared: { ...prepared, bytes: new Uint8Array(0) }, isReactor, locate };
+}
+
+/** Of a component. The limit of memory is one for each of its modules; it runs in a thread of its own, and is not metered. */
+async function compileParts(bytes: Uint8Array, options: PrepareOptions): Promise<CompiledCode> {
+  const { compileComponent } = await import("../component/index.js");
+  const component = compileComponent(bytes, (module) => prepareModule(module, { ...options, metered: false }));
+  const none = { bytes: new Uint8Array(0), fuel: undefined, refill: undefined, start: undefined, check: -1 };
+  return { component, module: {}, prepared: none, isReactor: false, locate: (trap) => trap };
 }
 
 /** @throws GuestError where a function that is imported, or called, has another type */

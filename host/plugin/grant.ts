@@ -6,7 +6,7 @@
 import { isatty } from "node:tty";
 import type { Backend } from "../backend/backend.js";
 import { openDirectories } from "../guest/directories.js";
-import { Preview1 } from "../guest/preview1.js";
+import { type GuestDirectory, type GuestStdio, Preview1 } from "../guest/preview1.js";
 import type { Control } from "./control.js";
 import { Controlled, type ControlOptions, forwarding } from "./controlled-backend.js";
 import { LineSplitter } from "./lines.js";
@@ -15,7 +15,7 @@ import type { OutputStream } from "./run.js";
 import type { LentListeners } from "./listeners.js";
 import { Account, type PolicyEvent } from "./policy/account.js";
 import { guardBackend } from "./policy/guard.js";
-import { processOptions } from "./policy/process-options.js";
+import { type ProcessOptions, processOptions } from "./policy/process-options.js";
 import type { Policy } from "./policy/types.js";
 import type { Announced, LentConnector } from "./tls/connector.js";
 import { GuestSockets } from "./tls/guest-sockets.js";
@@ -46,8 +46,24 @@ export interface GrantedHooks {
   readonly onLines: (stream: OutputStream, lines: readonly string[]) => void;
 }
 
-export interface Granted {
-  readonly preview1: Preview1;
+/** What answers a guest's calls, made of what it is granted. */
+interface Answering {
+  close(): void;
+}
+
+/** What it is made of. */
+export interface GrantedParts {
+  readonly backend: Backend;
+  readonly process: ProcessOptions;
+  readonly args: readonly string[];
+  readonly stdio: readonly [GuestStdio, GuestStdio, GuestStdio];
+  readonly listeners: LentListeners;
+  readonly directories: readonly GuestDirectory[];
+  readonly account: Account;
+}
+
+export interface Granted<T = Preview1> {
+  readonly answering: T;
   readonly controlled: Controlled;
   readonly account: Account;
   /** Ends the run: closes what it has open, which resets its connections unless `isGraceful`. */
@@ -63,7 +79,25 @@ function withoutTls(backend: Backend, grant: Grant, { onConnect }: GrantedHooks)
   return new GuestSockets(backend, { listeners, connect: policy.connect, connector, onConnect });
 }
 
+/** For a module of preview 1. */
 export function createGranted(system: Backend, grant: Grant, control: Control, hooks: GrantedHooks): Granted {
+  return createGrantedWith(
+    system,
+    grant,
+    control,
+    hooks,
+    ({ backend, process, args, stdio, listeners, directories }) =>
+      new Preview1(backend, { ...process, args, stdio, listeners, directories }),
+  );
+}
+
+export function createGrantedWith<T extends Answering>(
+  system: Backend,
+  grant: Grant,
+  control: Control,
+  hooks: GrantedHooks,
+  make: (parts: GrantedParts) => T,
+): Granted<T> {
   const { policy, nullFds } = grant;
   const { limits } = policy;
   const account = new Account({
@@ -110,27 +144,29 @@ export function createGranted(system: Backend, grant: Grant, control: Control, h
     policy.dirs.map(({ host, guest, readOnly }) => ({ hostPath: host, guestPath: guest, readOnly })),
   );
   for (const { fd } of directories) guarded.adopt(fd);
-  let preview1: Preview1;
+  let answering: T;
   try {
-    preview1 = new Preview1(guarded, {
-      ...options,
+    answering = make({
+      backend: guarded,
+      process: options,
       args: [grant.program, ...options.args],
       stdio: [stdin, stdout, stderr],
       listeners: grant.listeners,
       directories,
+      account,
     });
   } catch (error) {
     for (const { fd } of directories) guarded.close(fd);
     throw error;
   }
   return {
-    preview1,
+    answering,
     controlled,
     account,
     close(isGraceful) {
       for (const splitter of splitters) splitter.end();
       if (!isGraceful) controlled.resetConnections();
-      preview1.close();
+      answering.close();
       controlled.close();
     },
   };

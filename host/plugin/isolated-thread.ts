@@ -4,10 +4,13 @@
  */
 
 import type { MessagePort } from "node:worker_threads";
+import type { Backend } from "../backend/backend.js";
+import type { CompiledComponent } from "../component/index.js";
 import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
+import type { Preview1 } from "../guest/preview1.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { Control, Phase } from "./control.js";
-import { createGranted, type Grant } from "./grant.js";
+import { createGranted, type Grant, type Granted, type GrantedHooks } from "./grant.js";
 import { Instance } from "./instance.js";
 import type { PolicyEvent } from "./policy/account.js";
 import { LinePost, type PostedLines } from "./line-post.js";
@@ -16,6 +19,8 @@ import { threadNumber } from "./thread-cpu.js";
 
 /** What a thread is started with. */
 export interface IsolatedData {
+  /** In place of {@link module}. */
+  readonly component: CompiledComponent | undefined;
   readonly module: object;
   readonly start: string | undefined;
   readonly grant: Grant;
@@ -38,12 +43,49 @@ const FOREVER_NS = (1n << 63n) - 1n;
 const NS_PER_US = 1000;
 const PAGE_SHIFT = 16;
 
-export function runIsolated({ module, start, grant, controlMemory, commandFd }: IsolatedData, port: MessagePort): void {
+/** A guest in its thread. */
+interface Program {
+  readonly memoryBytes: number;
+  /** Runs it to its end. @returns its exit status */
+  run(): number;
+}
+
+/** How a guest is made: what answers its calls from what it is granted, and then the guest itself. */
+export interface ProgramKind<T> {
+  grant(system: Backend, grant: Grant, control: Control, hooks: GrantedHooks): Granted<T>;
+  make(answering: T, data: IsolatedData): Program;
+}
+
+const MODULE: ProgramKind<Preview1> = {
+  grant: createGranted,
+  make(answering, { module, start }) {
+    const instance = new Instance(module, answering, { start });
+    return {
+      get memoryBytes() {
+        return instance.memoryBytes;
+      },
+      run() {
+        instance.begin();
+        runToEnd(instance);
+        return instance.exitCode ?? 0;
+      },
+    };
+  },
+};
+
+export function runIsolated(data: IsolatedData, port: MessagePort): void {
+  if (data.component === undefined) runThread(data, port, MODULE);
+  // What it throws ends the thread, as it does above.
+  else void import("./isolated-component.js").then(({ COMPONENT }) => runThread(data, port, COMPONENT));
+}
+
+function runThread<T>(data: IsolatedData, port: MessagePort, kind: ProgramKind<T>): void {
+  const { grant, controlMemory, commandFd } = data;
   const control = new Control(controlMemory);
   control.thread = threadNumber();
   const backend = defaultBackend();
   const post = (message: IsolatedMessage): void => port.postMessage(message);
-  let instance: Instance | undefined;
+  let program: Program | undefined;
   const lines = new LinePost(
     control,
     (posted) => post({ kind: "lines", ...posted }),
@@ -51,10 +93,10 @@ export function runIsolated({ module, start, grant, controlMemory, commandFd }: 
       granted.account.refuse("linesPerSecond", grant.policy.limits.linesPerSecond, count);
     },
   );
-  const granted = createGranted(backend, grant, control, {
+  const granted = kind.grant(backend, grant, control, {
     commandFd,
     onWait: () => {
-      if (instance !== undefined) control.memoryPages = instance.memoryBytes >>> PAGE_SHIFT;
+      if (program !== undefined) control.memoryPages = program.memoryBytes >>> PAGE_SHIFT;
       return lines.postSoon();
     },
     onUp: () => post({ kind: "up" }),
@@ -70,15 +112,14 @@ export function runIsolated({ module, start, grant, controlMemory, commandFd }: 
   const cpuNs = (): number => threadNs() - control.ownCpuUs * NS_PER_US;
   let isGraceful = false;
   try {
-    instance = new Instance(module, granted.preview1, { start });
+    program = kind.make(granted.answering, data);
     control.ownCpuUs = Math.round(threadNs() / NS_PER_US);
     control.phase = Phase.RUNNING;
-    instance.begin();
-    runToEnd(instance);
+    const code = program.run();
     isGraceful = true;
     granted.close(true);
     lines.post();
-    post({ kind: "exit", code: instance.exitCode ?? 0, cpuNs: cpuNs() });
+    post({ kind: "exit", code, cpuNs: cpuNs() });
   } catch (error) {
     if (!isGraceful) granted.close(false);
     lines.post();

@@ -59,6 +59,7 @@ export class IsolatedRun implements Run {
     this.#commandFds = commandPipe(backend);
     const workerData: IsolatedData = {
       module: code.module,
+      component: code.component,
       start: code.prepared.start,
       grant,
       controlMemory: this.#control.memory,

@@ -63,7 +63,7 @@ export class SharedRun implements Run {
       onUp: () => this.#up.resolve(true),
       onDrained: () => this.kill({ kind: "stopped", isGraceful: true }),
     });
-    this.#granted.preview1.poller.waits = false;
+    this.#granted.answering.poller.waits = false;
     // Not in the call that starts it: whoever starts it has it before anything happens.
     setImmediate(() => void this.#run());
   }
@@ -114,7 +114,7 @@ export class SharedRun implements Run {
   }
 
   async #turns(): Promise<PluginEnding> {
-    const { preview1 } = this.#granted;
+    const { answering: preview1 } = this.#granted;
     const { module, prepared } = this.#code;
     const meter = this.#meter;
     const instance = new Instance(module, preview1, {

@@ -8,7 +8,9 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { leaveOut } from "../support/missing.js";
 import { requireBuild, ROOT } from "../support/processes.js";
 
@@ -35,6 +37,19 @@ function reasonFor(name: string): string {
 
 /** `node_modules`, with jco in it: `.../node_modules/@bytecodealliance/jco`. */
 const jcoModules = dirname(dirname(paths.get("jco") ?? ""));
+
+/** The part of jco that makes components of modules. */
+export interface WasmTools {
+  componentEmbed(options: { binary: Uint8Array; witSource: string; worldName: string }): Promise<Uint8Array>;
+  componentNew(binary: Uint8Array, adapters: readonly never[]): Promise<Uint8Array>;
+  /** The bytes of a component, or of a module, that is written as text. */
+  parse(text: string): Promise<Uint8Array>;
+}
+
+export async function wasmTools(): Promise<WasmTools> {
+  const path = createRequire(join(jcoModules, "package.json")).resolve("@bytecodealliance/jco-transpile/wasm-tools");
+  return (await import(pathToFileURL(path).href)) as WasmTools;
+}
 
 /** How `wasyncore build` ended, with `modules` for where it finds jco. */
 export async function runBuild(
@@ -84,6 +99,23 @@ export function command(
     ...variables.flatMap((one) => ["--env", one]),
   ];
   return [paths.get("wasmtime") ?? "", "run", ...options, component, ...parameters];
+}
+
+/** What runs components, each with the network, an environment and arguments. */
+export const HOSTS = [
+  { host: "wasmtime", run: command },
+  { host: "the Node host", run: commandOnNode },
+] as const;
+
+/** The same as {@link command} for `wasyncore run`. */
+export function commandOnNode(
+  component: string,
+  environment: Readonly<Record<string, string>> = {},
+  ...parameters: readonly string[]
+): readonly [string, ...string[]] {
+  const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
+  const options = ["--sockets", ...variables.flatMap((one) => ["--env", one])];
+  return [process.execPath, join(ROOT, MAIN), "run", component, ...options, "--", ...parameters];
 }
 
 const HEAD = `

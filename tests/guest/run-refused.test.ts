@@ -34,11 +34,6 @@ describe("what it cannot run", () => {
       "it exports no function _start: it is a library, not a command\n",
     ],
     ["that is none", Buffer.from("hello"), "it is not WebAssembly\n"],
-    [
-      "that is a component",
-      Buffer.from([0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0]),
-      "it is a component (WASI 0.2): a core module for WASI preview 1 is needed\n",
-    ],
   ])("a module %s", async (_name, bytes, message) => {
     expect(await runModule(bytes).ended).toEqual({
       code: 1,

@@ -167,7 +167,9 @@ test("the package is small, and has what it needs and no more", async () => {
     ["LICENSE", "README.md", "assembly", "build", "dist", "package.json"].toSorted(),
   );
   const maps = names.filter((name) => name.endsWith(".js.map")).map((name) => name.slice(0, -".map".length));
-  const library = names.filter((name) => name.endsWith(".js") && !/\/(?:cli|plugin|record|sim|testing)\//.test(name));
+  const library = names.filter(
+    (name) => name.endsWith(".js") && !/\/(?:cli|component|plugin|record|sim|testing)\//.test(name),
+  );
   expect(maps.toSorted()).toEqual(library.toSorted());
 });
 

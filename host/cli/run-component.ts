@@ -1,0 +1,64 @@
+/**
+ * Owns `wasyncore run` for a component of WASI 0.2: what of the options it is given, and what is said of sockets that it may not
+ * open. Leaves the component to host/component.
+ */
+
+import { basename } from "node:path";
+import { compileComponent, ComponentHost, withListeners } from "../component/index.js";
+import { openDirectories } from "../guest/directories.js";
+import type { GuestStdio } from "../guest/run.js";
+import { defaultBackend } from "../net/default-backend.js";
+import type { Listener } from "./run-listen.js";
+import { UsageError } from "./run-errors.js";
+import type { RunOptions } from "./run-options.js";
+import { pathText } from "./run-troubles.js";
+
+/** Runs the component to its end, and blocks the thread meanwhile. @returns its exit status */
+export function serveComponent(
+  options: RunOptions,
+  bytes: Uint8Array,
+  listeners: readonly Listener[],
+  stdio: readonly [GuestStdio, GuestStdio, GuestStdio],
+): number {
+  const { path, args, env, sockets, record, unixPaths } = options;
+  if (record !== undefined) throw new UsageError(`--record: ${path} is a component, of which no calls are recorded`);
+  if (unixPaths.length > 0) throw new UsageError(`--unix: ${path} is a component, and WASI 0.2 has no Unix sockets`);
+  const backend = defaultBackend();
+  const compiled = compileComponent(bytes);
+  const granted = listeners.map(({ socket: { fd }, name }) => ({ fd, name }));
+  const directories = openDirectories(backend, options.directories);
+  let host: ComponentHost | undefined;
+  try {
+    host = new ComponentHost(backend, {
+      args: [basename(path), ...args],
+      env: Object.entries(withListeners(backend, env, granted)),
+      stdio: [standard(stdio[0]), standard(stdio[1]), standard(stdio[2])],
+      random: (target) => void globalThis.crypto.getRandomValues(target as Uint8Array<ArrayBuffer>),
+      sockets: {
+        listeners: granted,
+        mayOpen: sockets,
+        onRefused: onceOnly((what) => {
+          const text = `${pathText(path)} may not ${what}: --sockets lets it open sockets of its own`;
+          process.stderr.write(`wasyncore: ${text}\n`);
+        }),
+      },
+      directories,
+    });
+    const status = host.run(compiled);
+    host.flush();
+    return status;
+  } finally {
+    if (host === undefined) for (const { fd } of directories) backend.close(fd);
+    else host.close();
+  }
+}
+
+const standard = ({ fd, kind }: GuestStdio) => ({ fd, isTerminal: kind === "terminal" });
+
+function onceOnly(say: (what: string) => void): (what: string) => void {
+  let hasSaid = false;
+  return (what) => {
+    if (!hasSaid) say(what);
+    hasSaid = true;
+  };
+}

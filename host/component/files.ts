@@ -1,0 +1,265 @@
+/**
+ * Owns a component's files and directories: descriptors as `wasi:filesystem` has them, and the streams of files. Knows the backend
+ * seam, which keeps every path beneath its directory; knows no layout.
+ */
+
+import { constants } from "node:fs";
+import type { Backend, FileStatus } from "../backend/backend.js";
+import type { Failed } from "./abi.js";
+import { Resource } from "./resources.js";
+import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamError } from "./streams.js";
+
+const FILE_MODE = 0o666;
+const WRITE_MAX = 65_536;
+
+export const DescriptorFlags = {
+  READ: 1,
+  WRITE: 2,
+  FILE_SYNC: 4,
+  DATA_SYNC: 8,
+  REQUESTED_SYNC: 16,
+  MUTATE: 32,
+} as const;
+export const OpenFlags = { CREATE: 1, DIRECTORY: 2, EXCLUSIVE: 4, TRUNCATE: 8 } as const;
+
+/** A file that is open: closed when nothing uses it any more. */
+class OpenFile {
+  readonly backend: Backend;
+  readonly fd: number;
+  #users = 0;
+
+  constructor(backend: Backend, fd: number) {
+    this.backend = backend;
+    this.fd = fd;
+  }
+
+  use(): this {
+    this.#users += 1;
+    return this;
+  }
+
+  leave(): void {
+    this.#users -= 1;
+    if (this.#users === 0) this.backend.close(this.fd);
+  }
+}
+
+/** `descriptor`. */
+export class FileDescriptor extends Resource {
+  readonly flags: number;
+  readonly isReadOnly: boolean;
+  readonly isDirectory: boolean;
+  readonly #file: OpenFile;
+
+  constructor(file: OpenFile, flags: number, isReadOnly: boolean, isDirectory: boolean) {
+    super(undefined);
+    this.#file = file.use();
+    this.flags = flags;
+    this.isReadOnly = isReadOnly;
+    this.isDirectory = isDirectory;
+  }
+
+  /** A directory that the host has opened; the component gets it as often as it asks. */
+  static directory(backend: Backend, fd: number, isReadOnly: boolean): () => FileDescriptor {
+    // The host's own use of it keeps it open.
+    const file = new OpenFile(backend, fd).use();
+    const flags = DescriptorFlags.READ | (isReadOnly ? 0 : DescriptorFlags.MUTATE);
+    return () => new FileDescriptor(file, flags, isReadOnly, true);
+  }
+
+  get fd(): number {
+    return this.#file.fd;
+  }
+
+  get backend(): Backend {
+    return this.#file.backend;
+  }
+
+  get isReadable(): boolean {
+    return (this.flags & DescriptorFlags.READ) !== 0;
+  }
+
+  get isWritable(): boolean {
+    return (this.flags & DescriptorFlags.WRITE) !== 0;
+  }
+
+  /** Opens what is beneath it. @returns the descriptor, or -errno of the platform */
+  open(path: string, follow: boolean, how: number, flags: number): FileDescriptor | number {
+    const { backend } = this;
+    const fd = backend.openBeneath(this.fd, path, systemFlags(follow, how, flags), FILE_MODE);
+    if (fd < 0) return fd;
+    const status = backend.status(fd);
+    if (typeof status === "number") {
+      backend.close(fd);
+      return status;
+    }
+    return new FileDescriptor(new OpenFile(backend, fd), flags, this.isReadOnly, status.kind === "directory");
+  }
+
+  input(offset: bigint): FileInput {
+    return new FileInput(this.#file, offset);
+  }
+
+  /** @param offset undefined: at the end of the file, whatever others append */
+  output(offset: bigint | undefined): FileOutput {
+    return new FileOutput(this.#file, offset);
+  }
+
+  status(): FileStatus | number {
+    return this.backend.status(this.fd);
+  }
+
+  override release(): void {
+    this.#file.leave();
+  }
+}
+
+/** Never waits for the other end of a named pipe, and makes no terminal the process's own. */
+function systemFlags(follow: boolean, how: number, flags: number): number {
+  const has = (bits: number, bit: number): boolean => (bits & bit) !== 0;
+  let system = constants.O_NONBLOCK | constants.O_NOCTTY;
+  if (!follow) system |= constants.O_NOFOLLOW;
+  if (has(flags, DescriptorFlags.WRITE))
+    system |= has(flags, DescriptorFlags.READ) ? constants.O_RDWR : constants.O_WRONLY;
+  if (has(how, OpenFlags.CREATE)) system |= constants.O_CREAT;
+  if (has(how, OpenFlags.DIRECTORY)) system |= constants.O_DIRECTORY;
+  if (has(how, OpenFlags.EXCLUSIVE)) system |= constants.O_EXCL;
+  if (has(how, OpenFlags.TRUNCATE)) system |= constants.O_TRUNC;
+  if (has(flags, DescriptorFlags.FILE_SYNC) || has(flags, DescriptorFlags.REQUESTED_SYNC)) system |= constants.O_SYNC;
+  else if (has(flags, DescriptorFlags.DATA_SYNC)) system |= constants.O_DSYNC;
+  return system;
+}
+
+class FileInput extends InputStream {
+  readonly watch = undefined;
+  readonly interest = 0;
+  readonly #file: OpenFile;
+  #at: bigint;
+  #isClosed = false;
+
+  constructor(file: OpenFile, at: bigint) {
+    super(undefined);
+    this.#file = file.use();
+    this.#at = at;
+  }
+
+  isImmediate(): boolean {
+    return true;
+  }
+
+  protected override get isEnded(): boolean {
+    return this.#isClosed;
+  }
+
+  protected override take(length: number): Uint8Array | Failed<StreamError> {
+    const { backend, fd } = this.#file;
+    const target = buffer.subarray(0, length);
+    const result = backend.readFrom(fd, target, this.#at);
+    if (result > 0) {
+      this.#at += BigInt(result);
+      return target.subarray(0, result);
+    }
+    this.#isClosed = true;
+    return result === 0 ? CLOSED : failedWith(backend.errorCode(result));
+  }
+
+  override release(): void {
+    this.#file.leave();
+  }
+}
+
+const buffer = new Uint8Array(READ_MAX);
+
+class FileOutput extends OutputStream {
+  readonly watch = undefined;
+  readonly interest = 0;
+  readonly #file: OpenFile;
+  #at: bigint | undefined;
+  #end: Failed<StreamError> | undefined;
+
+  constructor(file: OpenFile, at: bigint | undefined) {
+    super(undefined);
+    this.#file = file.use();
+    this.#at = at;
+  }
+
+  isImmediate(): boolean {
+    return true;
+  }
+
+  override check(): number | Failed<StreamError> {
+    return this.#end ?? WRITE_MAX;
+  }
+
+  override put(data: Uint8Array): Failed<StreamError> | undefined {
+    const { backend, fd } = this.#file;
+    for (let from = 0; from < data.length && this.#end === undefined;) {
+      const at = this.#at ?? this.#size();
+      const result = at < 0n ? Number(at) : backend.writeTo(fd, data.subarray(from), at);
+      if (result < 0) {
+        this.#end = CLOSED;
+        return failedWith(backend.errorCode(result));
+      }
+      from += result;
+      if (this.#at !== undefined) this.#at += BigInt(result);
+    }
+    return this.#end;
+  }
+
+  override flush(): Failed<StreamError> | undefined {
+    return this.#end;
+  }
+
+  override release(): void {
+    this.#file.leave();
+  }
+
+  /** Where an append goes to; negative: -errno. */
+  #size(): bigint {
+    const { backend, fd } = this.#file;
+    const status = backend.status(fd);
+    return typeof status === "number" ? BigInt(status) : status.size;
+  }
+}
+
+/** `directory-entry-stream`. */
+export class EntryStream extends Resource {
+  readonly #entries: Iterator<{ readonly name: string; readonly kind: FileStatus["kind"] } | number>;
+  readonly #file: FileDescriptor;
+
+  constructor(directory: FileDescriptor) {
+    super(directory);
+    this.#file = directory;
+    this.#entries = this.#read();
+  }
+
+  /** undefined at the end; a number is -errno. */
+  next(): { readonly name: string; readonly kind: FileStatus["kind"] } | number | undefined {
+    const { value } = this.#entries.next() as IteratorResult<never, undefined>;
+    return value;
+  }
+
+  override release(): void {
+    // The directory is its parent's.
+  }
+
+  *#read(): Generator<{ readonly name: string; readonly kind: FileStatus["kind"] } | number, undefined> {
+    const { backend, fd } = this.#file;
+    let position = 0n;
+    while (true) {
+      const entries = backend.readDirectory(fd, position, ENTRIES_BYTES);
+      if (typeof entries === "number") {
+        yield entries;
+        return undefined;
+      }
+      if (entries.length === 0) return undefined;
+      for (const { name, kind, next } of entries) {
+        position = next;
+        const text = Buffer.from(name).toString();
+        if (text !== "." && text !== "..") yield { name: text, kind };
+      }
+    }
+  }
+}
+
+const ENTRIES_BYTES = 32_768;

@@ -1,0 +1,126 @@
+/**
+ * Owns running a component for WASI 0.2: gives it the interfaces of the host, runs it to its end, and reports how that ended.
+ * Knows the backend seam; knows no command line and no policy.
+ */
+
+import type { Backend } from "../backend/backend.js";
+import { exitOf, type GuestExit } from "../guest/exit.js";
+import { framesOf } from "../guest/frames.js";
+import { GuestError, guestFailure, GuestTrap } from "../guest/instance.js";
+import type { GuestDirectory } from "../guest/preview1.js";
+import { printable } from "../guest/printable.js";
+import type { Interface } from "./calls.js";
+import { type CompiledComponent, instantiateCommand } from "./instantiate.js";
+import { fileInterfaces } from "./interfaces/filesystem.js";
+import { ioInterfaces } from "./interfaces/io.js";
+import { socketInterfaces } from "./interfaces/sockets.js";
+import { cliInterfaces, clockInterfaces, type ComponentProcess, randomInterfaces } from "./interfaces/system.js";
+import { Poller } from "./polling.js";
+import { HandleTable, type HostBytes, UNCOUNTED } from "./resources.js";
+import { type SocketGrants, SocketWorld } from "./socket-world.js";
+import { trapMessage } from "./trap.js";
+
+export { type CompiledComponent, compileComponent } from "./instantiate.js";
+export { withListeners } from "./listen-variable.js";
+
+/** What a component is given. */
+export interface ComponentOptions extends Omit<ComponentProcess, "onExit"> {
+  /** Its sockets. The listening ones stay the host's. */
+  readonly sockets: SocketGrants;
+  /** The component's, to be closed with it. */
+  readonly directories: readonly GuestDirectory[];
+  /** Default: its memory of the host's is not counted. */
+  readonly hostBytes?: HostBytes | undefined;
+  /** May a poll have so many pollables? Default: as many as it has. */
+  readonly mayPoll?: ((count: number) => boolean) | undefined;
+}
+
+/** Output that a component has written and not waited for is sent when it has ended; for so long. */
+const FLUSH_TIMEOUT_MS = 60_000;
+const MESSAGE_MAX = 300;
+
+/** What answers a component's calls, and what they hold. */
+export class ComponentHost {
+  readonly #handles: HandleTable;
+  readonly #poller: Poller;
+  readonly #packages: Readonly<Record<string, Readonly<Record<string, Interface>>>>;
+  readonly #memories: { readonly buffer: ArrayBuffer }[] = [];
+  readonly #close: () => void;
+  #exit: GuestExit | undefined;
+
+  constructor(backend: Backend, options: ComponentOptions) {
+    const poller = new Poller(backend);
+    const files = fileInterfaces(backend, options.directories);
+    const { hostBytes = UNCOUNTED, mayPoll = () => true } = options;
+    const onExit = (exit: GuestExit): void => void (this.#exit ??= exit);
+    this.#handles = new HandleTable(hostBytes);
+    this.#poller = poller;
+    this.#close = files.close;
+    this.#packages = {
+      io: ioInterfaces(poller, mayPoll),
+      cli: cliInterfaces(backend, poller, { ...options, onExit }),
+      clocks: clockInterfaces(backend.clock),
+      random: randomInterfaces(options.random),
+      sockets: socketInterfaces(new SocketWorld(backend, poller, hostBytes, options.sockets)),
+      filesystem: files.interfaces,
+    };
+  }
+
+  get memoryBytes(): number {
+    return this.#memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
+  }
+
+  /** How many handles it has. */
+  get handles(): number {
+    return this.#handles.size;
+  }
+
+  /**
+   * Runs a command to its end.
+   * @returns its exit status: 0 or 1, or what it gave exit-with-code
+   * @throws GuestError for a component that cannot be run, GuestTrap when it traps
+   */
+  run(compiled: CompiledComponent): number {
+    try {
+      const link = (name: string): Interface | undefined => this.#interfaceOf(name);
+      const run = instantiateCommand(compiled, link, this.#handles, (memory) => this.#memories.push(memory));
+      const hasSucceeded = run();
+      if (this.#exit === undefined) return hasSucceeded ? 0 : 1;
+    } catch (error) {
+      const exit = exitOf(error) ?? this.#exit;
+      if (exit === undefined) throw failureOf(error);
+      return exit.code;
+    } finally {
+      this.#handles.close();
+    }
+    return this.#exit.code;
+  }
+
+  /** Waits until what was written is sent. */
+  flush(): void {
+    this.#poller.flush(FLUSH_TIMEOUT_MS);
+  }
+
+  close(): void {
+    this.#handles.close();
+    this.#poller.close();
+    this.#close();
+  }
+
+  #interfaceOf(name: string): Interface | undefined {
+    const [, group = "", part = ""] = /^wasi:([a-z-]+)\/([a-z0-9-]+)@0\.2\.\d+$/.exec(name) ?? [];
+    const found = Object.hasOwn(this.#packages, group) ? this.#packages[group] : undefined;
+    return found !== undefined && Object.hasOwn(found, part) ? found[part] : undefined;
+  }
+}
+
+function failureOf(error: unknown): unknown {
+  const message = trapMessage(error);
+  if (message !== undefined)
+    return new GuestTrap(printable(message, MESSAGE_MAX), framesOf(error as Error, 0).slice(1), { cause: error });
+  const failure = guestFailure(error, 0);
+  if (failure instanceof GuestTrap || failure instanceof GuestError) return failure;
+  // Whatever a call into it throws is its own failure.
+  const text = error instanceof Error ? error.message : "a value that is no error was thrown";
+  return new GuestTrap(printable(text, MESSAGE_MAX), [], { cause: error });
+}

@@ -1,0 +1,338 @@
+/**
+ * Owns an instance of a component: takes the steps of its definition, and links what it imports with the interfaces of the host.
+ * Knows the canonical ABI; knows no interface.
+ */
+
+import { setFlagsFromString } from "node:v8";
+import { GuestError, withoutPrefix } from "../guest/module.js";
+import { printable } from "../guest/printable.js";
+import { CallMemory } from "./abi.js";
+import { asynchronous, type CanonOptions, type Named, readComponent, type Sort, type Step } from "./binary.js";
+import type { HostFunction, Interface } from "./calls.js";
+import type { HandleTable, ResourceClass } from "./resources.js";
+import { Trap, trapOf } from "./trap.js";
+
+type ErrorClass = abstract new (...parameters: never[]) => Error;
+
+/** The part of the global that is used here: TypeScript declares it only together with the DOM. */
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object;
+  Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
+  CompileError: ErrorClass;
+  LinkError: ErrorClass;
+};
+
+/** A component that can be instantiated. It can be sent to a thread. */
+export interface CompiledComponent {
+  readonly steps: readonly Step[];
+  /** Its core modules, and those of the components in it, by the bytes that they were made of. */
+  readonly modules: ReadonlyMap<Uint8Array, CompiledModule>;
+}
+
+interface CompiledModule {
+  readonly module: object;
+  /** An export that is called when the module is instantiated. */
+  readonly start: string | undefined;
+}
+
+/** Other bytes for a core module, and what they export in place of a start function. */
+export interface PreparedModule {
+  readonly bytes: Uint8Array;
+  readonly start: string | undefined;
+}
+
+/**
+ * @param prepare makes other bytes of those of a core module
+ * @throws GuestError ERR_GUEST_FORMAT
+ */
+export function compileComponent(
+  bytes: Uint8Array,
+  prepare: (module: Uint8Array) => PreparedModule = (module) => ({ bytes: module, start: undefined }),
+): CompiledComponent {
+  const steps = readComponent(bytes);
+  const modules = new Map<Uint8Array, CompiledModule>();
+  const compile = (list: readonly Step[]): void => {
+    for (const step of list) {
+      if (step.kind === "module") {
+        const prepared = prepare(step.bytes);
+        modules.set(step.bytes, { module: compileModule(prepared.bytes), start: prepared.start });
+      } else if (step.kind === "component") compile(step.steps);
+    }
+  };
+  compile(steps);
+  return { steps, modules };
+}
+
+/** Computed constants are part of WebAssembly 3; V8 has them on by default from 11.4 on, which is that of Node 22. */
+const EXTENDED_CONSTANTS = "--experimental-wasm-extended-const";
+
+function compileModule(bytes: Uint8Array): object {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    if (/is not allowed in constant expressions/.test(String(error)) && process.versions.node.startsWith("20.")) {
+      setFlagsFromString(EXTENDED_CONSTANTS);
+      return newModule(bytes);
+    }
+    return failed(error);
+  }
+}
+
+function newModule(bytes: Uint8Array): object {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function failed(error: unknown): never {
+  if (error instanceof WebAssembly.CompileError || error instanceof RangeError)
+    throw new GuestError("ERR_GUEST_FORMAT", `a module in the component: ${withoutPrefix(error)}`);
+  throw error;
+}
+
+/** An interface of the host's as an instance, by the name that the component gives it. */
+class HostInstance {
+  readonly name: string;
+  readonly interface: Interface;
+
+  constructor(name: string, served: Interface) {
+    this.name = name;
+    this.interface = served;
+  }
+}
+
+type Exports = Map<string, unknown>;
+type CoreFunction = (...values: unknown[]) => unknown;
+
+/** A function of the component. */
+interface Lifted {
+  readonly call: CoreFunction;
+  readonly postReturn: CoreFunction | undefined;
+}
+
+/** A function of the host's that there is not. */
+interface Missing {
+  readonly missing: string;
+}
+
+/** Interfaces of the host's, by the names in imports; undefined for one that is not served. */
+export type Linker = (name: string) => Interface | undefined;
+
+interface Shared {
+  readonly compiled: CompiledComponent;
+  readonly handles: HandleTable;
+  readonly onMemory: (memory: { readonly buffer: ArrayBuffer }) => void;
+}
+
+/**
+ * Instantiates a command.
+ * @param onMemory is given each memory of its core modules
+ * @returns its `run`, which returns whether it has succeeded
+ * @throws GuestError ERR_GUEST_IMPORTS, ERR_GUEST_EXPORTS, ERR_GUEST_FORMAT; and what its start functions throw
+ */
+export function instantiateCommand(
+  compiled: CompiledComponent,
+  linker: Linker,
+  handles: HandleTable,
+  onMemory: (memory: { readonly buffer: ArrayBuffer }) => void,
+): () => boolean {
+  const missing: string[] = [];
+  const imported = new Map<string, HostInstance>();
+  for (const step of compiled.steps) {
+    if (step.kind !== "import") continue;
+    if (/^wasi:.*@0\.3\./.test(step.name)) throw asynchronous();
+    const served = step.sort === "instance" ? linker(step.name) : undefined;
+    if (served === undefined) missing.push(step.name);
+    else imported.set(step.name, new HostInstance(step.name, served));
+  }
+  if (missing.length > 0) throw missingImports(missing);
+  const scope = new Scope({ compiled, handles, onMemory }, undefined, (name) => imported.get(name));
+  const exports = scope.run(compiled.steps);
+  for (const [name, instance] of exports) {
+    if (!/^wasi:cli\/run@0\.2\.\d+/.test(name) || !(instance instanceof Map)) continue;
+    const run = instance.get("run") as Lifted;
+    return () => {
+      const failed = run.call();
+      run.postReturn?.(failed);
+      return failed === 0;
+    };
+  }
+  throw new GuestError("ERR_GUEST_EXPORTS", "it exports no wasi:cli/run@0.2: it is no command");
+}
+
+const NAMED_MAX = 10;
+
+function missingImports(missing: readonly string[]): GuestError {
+  const named = missing.slice(0, NAMED_MAX).map((name) => printable(name));
+  const rest = missing.length - named.length;
+  const text = rest > 0 ? `${named.join(", ")} and ${rest} more` : named.join(", ");
+  return new GuestError("ERR_GUEST_IMPORTS", `it imports what is not there: ${text}`, missing);
+}
+
+/** One component while its steps are taken: its index spaces. */
+class Scope {
+  readonly #shared: Shared;
+  readonly #outer: Scope | undefined;
+  readonly #imports: (name: string) => unknown;
+  readonly #spaces = new Map<Sort, unknown[]>();
+  readonly #exports: Exports = new Map();
+
+  constructor(shared: Shared, outer: Scope | undefined, imports: (name: string) => unknown) {
+    this.#shared = shared;
+    this.#outer = outer;
+    this.#imports = imports;
+  }
+
+  run(steps: readonly Step[]): Exports {
+    for (const step of steps) this.#take(step);
+    return this.#exports;
+  }
+
+  #take(step: Step): void {
+    switch (step.kind) {
+      case "module":
+        return this.#define("core module", this.#shared.compiled.modules.get(step.bytes));
+      case "core-instance":
+        return this.#define("core instance", this.#coreInstance(step.module, step.parameters));
+      case "core-exports":
+        return this.#define(
+          "core instance",
+          Object.fromEntries(step.exports.map(({ name, sort, index }) => [name, this.#get(sort, index)])),
+        );
+      case "component":
+        return this.#define("component", { steps: step.steps, scope: this });
+      case "instance":
+        return this.#define("instance", this.#instance(step.component, step.parameters));
+      case "exports":
+        return this.#define("instance", this.#named(step.exports));
+      case "alias":
+        return this.#define(step.sort, this.#exported(step.instance, step.name, step.sort));
+      case "core-alias":
+        return this.#define(step.sort, this.#coreExport(step.instance, step.name));
+      case "outer":
+        return this.#define(step.sort, this.#outerOf(step.levels).#get(step.sort, step.index));
+      case "types":
+        for (let count = step.count; count > 0; count--) this.#define("type", NO_RESOURCE);
+        return;
+      case "lift":
+        return this.#define("func", this.#lift(step.func, step.options));
+      case "lower":
+        return this.#define("core func", this.#lower(step.func, step.options));
+      case "drop":
+        return this.#define("core func", this.#drop(step.type));
+      case "import":
+        return this.#define(step.sort, this.#imports(step.name));
+      case "export": {
+        const { name, sort, index } = step.exported;
+        const value = this.#get(sort, index);
+        this.#exports.set(name, value);
+        return this.#define(sort, value);
+      }
+    }
+  }
+
+  #define(sort: Sort, value: unknown): void {
+    const space = this.#spaces.get(sort);
+    if (space === undefined) this.#spaces.set(sort, [value]);
+    else space.push(value);
+  }
+
+  #get(sort: Sort, index: number): unknown {
+    const value = this.#spaces.get(sort)?.[index];
+    if (value === undefined) throw new GuestError("ERR_GUEST_FORMAT", `the component has no ${sort} ${index}`);
+    return value;
+  }
+
+  #outerOf(levels: number): Scope {
+    if (levels === 0) return this;
+    if (this.#outer === undefined) throw new GuestError("ERR_GUEST_FORMAT", "an alias leads out of the component");
+    return this.#outer.#outerOf(levels - 1);
+  }
+
+  #named(list: readonly Named[]): Exports {
+    return new Map(list.map(({ name, sort, index }) => [name, this.#get(sort, index)]));
+  }
+
+  #coreInstance(module: number, parameters: readonly Named[]): Record<string, unknown> {
+    const imports = Object.fromEntries(parameters.map(({ name, index }) => [name, this.#get("core instance", index)]));
+    try {
+      const compiled = this.#get("core module", module) as CompiledModule;
+      const { exports } = new WebAssembly.Instance(compiled.module, imports);
+      for (const value of Object.values(exports)) if (isMemory(value)) this.#shared.onMemory(value);
+      if (compiled.start !== undefined) (exports[compiled.start] as () => void)();
+      return exports;
+    } catch (error) {
+      if (error instanceof WebAssembly.LinkError || error instanceof TypeError)
+        throw new GuestError("ERR_GUEST_FORMAT", `its modules do not fit together: ${withoutPrefix(error)}`);
+      throw error;
+    }
+  }
+
+  #instance(component: number, parameters: readonly Named[]): Exports {
+    const given = this.#named(parameters);
+    const { steps, scope } = this.#get("component", component) as { steps: readonly Step[]; scope: Scope };
+    return new Scope(this.#shared, scope, (name) => given.get(name)).run(steps);
+  }
+
+  #exported(instance: number, name: string, sort: Sort): unknown {
+    const from = this.#get("instance", instance);
+    if (!(from instanceof HostInstance)) return (from as Exports).get(name);
+    const { functions, resources } = from.interface;
+    if (sort === "type") return Object.hasOwn(resources, name) ? resources[name] : NO_RESOURCE;
+    if (Object.hasOwn(functions, name)) return functions[name];
+    return { missing: `${from.name}.${name}` } satisfies Missing;
+  }
+
+  #coreExport(instance: number, name: string): unknown {
+    const from = this.#get("core instance", instance) as Record<string, unknown>;
+    return Object.hasOwn(from, name) ? from[name] : undefined;
+  }
+
+  #lift(func: number, { postReturn }: CanonOptions): Lifted {
+    return {
+      call: this.#get("core func", func) as CoreFunction,
+      postReturn: postReturn === undefined ? undefined : (this.#get("core func", postReturn) as CoreFunction),
+    };
+  }
+
+  #lower(func: number, { encoding, memory, realloc }: CanonOptions): CoreFunction {
+    const target = this.#get("func", func) as HostFunction | Lifted | Missing;
+    if (typeof target !== "function") {
+      if ("missing" in target) throw missingImports([target.missing]);
+      // Some tools add a component that is used while theirs is built, and never afterwards.
+      return () => {
+        throw trapOf(new Trap("a component in it calls another one, which is not known here"));
+      };
+    }
+    const called = new CallMemory(
+      this.#shared.handles,
+      memory === undefined ? undefined : (this.#get("core memory", memory) as { readonly buffer: ArrayBuffer }),
+      realloc === undefined ? undefined : (this.#get("core func", realloc) as () => number),
+      encoding,
+    );
+    return target(called) as CoreFunction;
+  }
+
+  #drop(type: number): CoreFunction {
+    const resource = this.#get("type", type);
+    const { handles } = this.#shared;
+    if (resource === NO_RESOURCE)
+      throw new GuestError("ERR_GUEST_FORMAT", `its type ${type} is no resource of the host's`);
+    return (handle) => {
+      try {
+        handles.drop(Number(handle) >>> 0, resource as ResourceClass);
+      } catch (error) {
+        throw trapOf(error);
+      }
+    };
+  }
+}
+
+/** A type that is no resource. */
+const NO_RESOURCE = Symbol("no resource");
+
+function isMemory(value: unknown): value is { readonly buffer: ArrayBuffer } {
+  return (value as { buffer?: unknown } | undefined)?.buffer instanceof ArrayBuffer;
+}

@@ -1,0 +1,210 @@
+/**
+ * Owns waiting for a component: its pollables, `wasi:io/poll`, and the calls that block. Knows the backend seam; knows no stream
+ * and no socket.
+ *
+ * A wait watches what it was asked for, and nothing else: interest that the last wait did not have is added, and what this one
+ * does not ask for is removed, so that the backend's set changes only where the component's list does.
+ */
+
+import { type Backend, type PollSet, Ready, ReadyRow } from "../backend/backend.js";
+import { Resource } from "./resources.js";
+import { Trap } from "./trap.js";
+
+const NS_PER_MS = 1e6;
+
+/** A descriptor that is waited for, and what the waits have found. */
+export class Watch {
+  readonly fd: number;
+  /** What the backend's set watches it for. */
+  registered = 0;
+  /** What this wait watches it for, if {@link epoch} is its own. */
+  wanted = 0;
+  epoch = 0;
+  /** Of the last wait that has found it ready. */
+  ready = 0;
+  readyEpoch = -1;
+  /** A pending error that a wait has taken from the socket: -errno, or 0. */
+  error = 0;
+  /** It cannot be watched: every call on it says more. */
+  isBroken = false;
+
+  constructor(fd: number) {
+    this.fd = fd;
+  }
+
+  takeError(): number {
+    const { error } = this;
+    this.error = 0;
+    return error;
+  }
+}
+
+/** What a pollable waits for. */
+export interface Source {
+  /** The descriptor, with {@link interest}; undefined where it waits for none. */
+  readonly watch: Watch | undefined;
+  readonly interest: number;
+  /** On the monotonic clock; Infinity where it waits for no time. */
+  readonly deadlineNs: number;
+  /** Is it ready whatever the operating system says? */
+  isImmediate(): boolean;
+}
+
+export class Pollable extends Resource {
+  readonly source: Source;
+
+  constructor(source: Source, parent: Resource | undefined) {
+    super(parent);
+    this.source = source;
+  }
+
+  override release(): void {
+    // What it waits for is its parent's.
+  }
+}
+
+/** Output that the kernel has not taken yet, which every wait goes on with. */
+export interface Unsent {
+  readonly watch: Watch;
+  /** Sends what can be sent. @returns is nothing left? */
+  flush(): boolean;
+}
+
+export class Poller {
+  readonly #backend: Backend;
+  readonly #set: PollSet;
+  readonly #unsent = new Set<Unsent>();
+  readonly #byFd = new Map<number, Watch>();
+  #registered: Watch[] = [];
+  #touched: Watch[] = [];
+  #epoch = 0;
+
+  constructor(backend: Backend) {
+    this.#backend = backend;
+    this.#set = backend.createPollSet();
+  }
+
+  get nowNs(): number {
+    return this.#backend.clock.monotonicNs();
+  }
+
+  /** Each wait sends of it, until it says that nothing is left. */
+  addUnsent(unsent: Unsent): void {
+    this.#unsent.add(unsent);
+  }
+
+  /** The descriptor is about to be closed. */
+  forget(watch: Watch): void {
+    if (watch.registered !== 0) this.#set.update(watch.fd, 0);
+    watch.registered = 0;
+    if (this.#byFd.get(watch.fd) === watch) this.#byFd.delete(watch.fd);
+  }
+
+  /** Waits until one of them is ready. @returns the indices of those that are, at least one */
+  poll(sources: readonly Source[]): number[] {
+    while (true) {
+      this.#wait(sources, Infinity);
+      const nowNs = this.nowNs;
+      const found: number[] = [];
+      for (let index = 0; index < sources.length; index++) {
+        if (this.#isReady(sources[index] as Source, nowNs)) found.push(index);
+      }
+      if (found.length > 0) return found;
+    }
+  }
+
+  /** Does not wait. */
+  isReady(source: Source): boolean {
+    if (source.isImmediate()) return true;
+    this.#wait([source], 0);
+    return this.#isReady(source, this.nowNs);
+  }
+
+  block(source: Source): void {
+    this.poll([source]);
+  }
+
+  /** Waits until everything is sent, or `timeoutMs` is over. */
+  flush(timeoutMs: number): void {
+    const untilNs = this.nowNs + timeoutMs * NS_PER_MS;
+    while (this.#unsent.size > 0) {
+      const leftMs = (untilNs - this.nowNs) / NS_PER_MS;
+      if (leftMs <= 0) return;
+      this.#wait([], leftMs);
+    }
+  }
+
+  close(): void {
+    this.#set.close();
+  }
+
+  #isReady(source: Source, nowNs: number): boolean {
+    const { watch } = source;
+    if (watch !== undefined) {
+      const asked = source.interest | Ready.HANGUP | Ready.ERROR;
+      if (watch.isBroken || (watch.readyEpoch === this.#epoch && (watch.ready & asked) !== 0)) return true;
+    }
+    return nowNs >= source.deadlineNs || source.isImmediate();
+  }
+
+  #wait(sources: readonly Source[], timeoutMs: number): void {
+    this.#epoch += 1;
+    let isImmediate = timeoutMs === 0;
+    let deadlineNs = Infinity;
+    for (let index = 0; index < sources.length; index++) {
+      const source = sources[index] as Source;
+      if (source.isImmediate()) isImmediate = true;
+      else if (source.watch !== undefined) this.#want(source.watch, source.interest);
+      if (source.deadlineNs < deadlineNs) deadlineNs = source.deadlineNs;
+    }
+    for (const { watch } of this.#unsent) this.#want(watch, Ready.WRITE);
+    if (this.#register()) isImmediate = true;
+    const untilMs = deadlineNs === Infinity ? Infinity : Math.max(0, (deadlineNs - this.nowNs) / NS_PER_MS);
+    const count = this.#set.wait(isImmediate ? 0 : Math.min(timeoutMs, untilMs));
+    if (count < 0) throw new Trap(`it cannot wait: ${this.#backend.errorCode(count)}`);
+    const { ready } = this.#set;
+    for (let row = 0, at = 0; row < count; row++, at += ReadyRow.STRIDE) {
+      const watch = this.#byFd.get(ready[at + ReadyRow.FD] ?? -1);
+      if (watch === undefined) continue;
+      watch.ready = ready[at + ReadyRow.BITS] ?? 0;
+      watch.readyEpoch = this.#epoch;
+      const error = ready[at + ReadyRow.ERROR] ?? 0;
+      if (error !== 0) watch.error = error;
+    }
+    if (this.#unsent.size === 0) return;
+    for (const unsent of this.#unsent) if (unsent.flush()) this.#unsent.delete(unsent);
+  }
+
+  #want(watch: Watch, interest: number): void {
+    if (watch.epoch !== this.#epoch) {
+      watch.epoch = this.#epoch;
+      watch.wanted = 0;
+      this.#touched.push(watch);
+    }
+    watch.wanted |= interest;
+  }
+
+  /** Has the set watch what this wait wants. @returns is there one that cannot be watched? */
+  #register(): boolean {
+    for (const watch of this.#registered) {
+      if (watch.epoch === this.#epoch || watch.registered === 0) continue;
+      this.#set.update(watch.fd, 0);
+      watch.registered = 0;
+      this.#byFd.delete(watch.fd);
+    }
+    let isBroken = false;
+    for (const watch of this.#touched) {
+      if (watch.wanted !== watch.registered) {
+        watch.isBroken = this.#set.update(watch.fd, watch.wanted) < 0;
+        watch.registered = watch.isBroken ? 0 : watch.wanted;
+        if (!watch.isBroken) this.#byFd.set(watch.fd, watch);
+      }
+      isBroken ||= watch.isBroken;
+    }
+    const before = this.#registered;
+    this.#registered = this.#touched;
+    before.length = 0;
+    this.#touched = before;
+    return isBroken;
+  }
+}

@@ -1,0 +1,58 @@
+/**
+ * Owns a component as an isolated plugin, from inside its thread: what answers its calls is made of what it is granted. Knows host/component;
+ * loaded for components alone.
+ */
+
+import { ComponentHost, withListeners } from "../component/index.js";
+import { createGrantedWith } from "./grant.js";
+import type { ProgramKind } from "./isolated-thread.js";
+import type { LimitName } from "./policy/account.js";
+
+const HOST_BYTES: LimitName = "maxHostBytes";
+
+export const COMPONENT: ProgramKind<ComponentHost> = {
+  grant: (system, grant, control, hooks) =>
+    createGrantedWith(
+      system,
+      grant,
+      control,
+      hooks,
+      ({ backend, process, args, stdio, listeners, directories, account }) => {
+        const [stdin, stdout, stderr] = stdio;
+        return new ComponentHost(backend, {
+          args,
+          env: Object.entries(withListeners(backend, process.env, listeners)),
+          stdio: [standard(stdin), standard(stdout), standard(stderr)],
+          random: process.random ?? systemRandom,
+          // What it may bind and connect is held to the policy by the backend.
+          sockets: { listeners, mayOpen: true, onRefused: () => undefined },
+          directories,
+          hostBytes: {
+            take: (count) => account.take(HOST_BYTES, count),
+            give: (count) => account.give(HOST_BYTES, count),
+          },
+          mayPoll: process.maySubscribe,
+        });
+      },
+    ),
+  make: (host, { component }) => ({
+    get memoryBytes() {
+      return host.memoryBytes;
+    },
+    run() {
+      if (component === undefined) throw new Error("there is no component");
+      const code = host.run(component);
+      host.flush();
+      return code;
+    },
+  }),
+};
+
+const standard = ({ fd, kind }: { readonly fd: number; readonly kind?: string | undefined }) => ({
+  fd,
+  isTerminal: kind === "terminal",
+});
+
+function systemRandom(target: Uint8Array): void {
+  globalThis.crypto.getRandomValues(target as Uint8Array<ArrayBuffer>);
+}
