@@ -12,8 +12,11 @@ import type { TlsUse } from "./use.js";
 
 /** Unfinished handshakes of a listening socket. Each takes some 60 KiB. */
 const HANDSHAKES_MAX = 256;
-/** When there are so many, those that have taken longer than this make room. */
+/** When there are so many, some of those that have taken longer than this make room. */
 const PATIENCE_MS = 1000;
+/** How often, and how many at a time. */
+const EVICTION_MS = 100;
+const EVICTED_MAX = 32;
 
 /** A connection after its handshake. */
 export interface Secured {
@@ -32,6 +35,9 @@ export interface HandshakeOptions {
 
 interface Pending {
   readonly sinceMs: number;
+  readonly raw: Socket;
+  /** The peer's address without its port. */
+  readonly host: string;
   readonly fail: (error: Error, resets?: boolean) => void;
 }
 
@@ -58,7 +64,7 @@ export class Handshakes {
   /** May one more begin? If not, `onRoom` is called when it may. */
   get hasRoom(): boolean {
     if (this.#pending.size < HANDSHAKES_MAX) return true;
-    this.#evicting ??= setTimeout(this.#evict, PATIENCE_MS / 10).unref();
+    this.#evicting ??= setTimeout(this.#evict, EVICTION_MS).unref();
     return false;
   }
 
@@ -112,7 +118,8 @@ export class Handshakes {
       options.timeoutMs,
     );
     timer.unref();
-    const pending: Pending = { sinceMs: performance.now(), fail };
+    const host = address.path ?? address.host;
+    const pending: Pending = { sinceMs: performance.now(), raw, host, fail };
     this.#pending.add(pending);
     this.#use.handshaking++;
     tls.on("error", failed).on("_tlsError", failed).on("close", closed).on("end", closed).on("secure", secure);
@@ -126,16 +133,28 @@ export class Handshakes {
     }
   }
 
-  /** Those that take long give way to others: whoever opens connections and says nothing does not keep others out for long. */
+  /**
+   * Some of those that take long give way to others: whoever opens connections and does not go on keeps nobody else out for
+   * long. Those of the address with the most unfinished handshakes go first, then those that have sent nothing, then the oldest:
+   * a client that is only slow is the last.
+   */
   readonly #evict = (): void => {
     this.#evicting = undefined;
     const limitMs = performance.now() - PATIENCE_MS;
-    for (const { sinceMs, fail } of [...this.#pending]) {
-      if (sinceMs > limitMs) break;
+    const late: Pending[] = [];
+    const counts = new Map<string, number>();
+    for (const pending of this.#pending) {
+      counts.set(pending.host, (counts.get(pending.host) ?? 0) + 1);
+      if (pending.sinceMs <= limitMs) late.push(pending);
+    }
+    const countOf = ({ host }: Pending): number => counts.get(host) ?? 0;
+    const hasSent = ({ raw }: Pending): number => Math.min(1, raw.bytesRead);
+    // Stable: they are in the order of their beginning.
+    late.sort((a, b) => countOf(b) - countOf(a) || hasSent(a) - hasSent(b));
+    for (const { fail } of late.slice(0, EVICTED_MAX)) {
       fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "too many unfinished handshakes"), true);
     }
-    if (!this.hasRoom) return;
-    this.#onRoom();
+    if (this.hasRoom) this.#onRoom();
   };
 }
 
