@@ -64,7 +64,7 @@ export class Handshakes {
   /** May one more begin? If not, `onRoom` is called when it may. */
   get hasRoom(): boolean {
     if (this.#pending.size < HANDSHAKES_MAX) return true;
-    this.#evicting ??= setTimeout(this.#evict, EVICTION_MS).unref();
+    this.#evicting ??= setTimeout(this.#beforeEviction, EVICTION_MS).unref();
     return false;
   }
 
@@ -133,24 +133,24 @@ export class Handshakes {
     }
   }
 
+  /** What has arrived while the host was busy is read first: the host's own delay is not the clients'. */
+  readonly #beforeEviction = (): void => void setImmediate(this.#evict);
+
   /**
    * Some of those that take long give way to others: whoever opens connections and does not go on keeps nobody else out for
-   * long. Those of the address with the most unfinished handshakes go first, then those that have sent nothing, then the oldest:
-   * a client that is only slow is the last.
+   * long. Those of the address with the most unfinished handshakes go first, then those that have sent least, then the oldest:
+   * a client that is only slow, or waits for a busy host, is the last.
    */
   readonly #evict = (): void => {
     this.#evicting = undefined;
     const limitMs = performance.now() - PATIENCE_MS;
-    const late: Pending[] = [];
     const counts = new Map<string, number>();
-    for (const pending of this.#pending) {
-      counts.set(pending.host, (counts.get(pending.host) ?? 0) + 1);
-      if (pending.sinceMs <= limitMs) late.push(pending);
-    }
+    for (const { host } of this.#pending) counts.set(host, (counts.get(host) ?? 0) + 1);
     const countOf = ({ host }: Pending): number => counts.get(host) ?? 0;
-    const hasSent = ({ raw }: Pending): number => Math.min(1, raw.bytesRead);
     // Stable: they are in the order of their beginning.
-    late.sort((a, b) => countOf(b) - countOf(a) || hasSent(a) - hasSent(b));
+    const ranked = [...this.#pending].sort((a, b) => countOf(b) - countOf(a) || a.raw.bytesRead - b.raw.bytesRead);
+    // The better half stays, even where nobody else has taken long yet.
+    const late = ranked.slice(0, HANDSHAKES_MAX / 2).filter(({ sinceMs }) => sinceMs <= limitMs);
     for (const { fail } of late.slice(0, EVICTED_MAX)) {
       fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "too many unfinished handshakes"), true);
     }
