@@ -8,7 +8,15 @@ import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
-import { checkBoolean, checkInstance, checkObject, checkOneOf, checkOptions, checkString } from "../backend/check.js";
+import {
+  checkBoolean,
+  checkInstance,
+  checkInteger,
+  checkObject,
+  checkOneOf,
+  checkOptions,
+  checkString,
+} from "../backend/check.js";
 import { logThrown } from "../backend/log.js";
 import { pluginSources } from "../backend/plugins-observed.js";
 import { defaultBackend } from "../net/default-backend.js";
@@ -16,10 +24,11 @@ import { checkBlocking } from "./check.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
 import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
+import { createHostLines, DEFAULT_HOST_LINES, type HostLineLimits, type LentHostLines } from "./host-lines.js";
 import { InheritedSockets } from "./inherited.js";
 import { IsolatedRun } from "./isolated.js";
 import { ModuleWatch } from "./module-watch.js";
-import { Plugin } from "./plugin.js";
+import { type HostLent, Plugin } from "./plugin.js";
 import type { PolicyEvent } from "./policy/account.js";
 import { PolicyError, type PolicyProblem } from "./policy/errors.js";
 import { pluginSource } from "./reported.js";
@@ -77,6 +86,13 @@ export type PluginOptions = PolicyInput & {
 export interface PluginHostOptions {
   /** Listening sockets that plugins get in place of opening their own. Default: none. */
   readonly inherited?: InheritedSockets | undefined;
+  /**
+   * How many lines all plugins may write a second together, because each costs the host's thread: those that write have equal
+   * shares, and further lines are dropped and counted. Default: 50,000.
+   */
+  readonly linesPerSecond?: number | "unlimited" | undefined;
+  /** The same in bytes. Default: 16 MiB. */
+  readonly lineBytesPerSecond?: number | "unlimited" | undefined;
 }
 
 /**
@@ -104,12 +120,17 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   #checkedAtMs = 0;
   #closing: Promise<void> | undefined;
   readonly #inherited: InheritedSockets | undefined;
+  readonly #lines: LentHostLines;
 
   constructor(options: PluginHostOptions = {}) {
-    checkOptions("options", options, ["inherited"]);
+    checkOptions("options", options, ["inherited", "linesPerSecond", "lineBytesPerSecond"]);
     super();
     if (options.inherited !== undefined) checkInstance("options.inherited", options.inherited, InheritedSockets);
     this.#inherited = options.inherited;
+    this.#lines = createHostLines({
+      linesPerSecond: rateOf(options, "linesPerSecond"),
+      lineBytesPerSecond: rateOf(options, "lineBytesPerSecond"),
+    });
   }
 
   /** The names of the plugins. */
@@ -161,7 +182,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     const name = wanted ?? code.name;
     this.#checkOpen();
     if (this.#plugins.has(name)) throw new PluginError("ERR_PLUGIN_NAME", `there is a plugin named ${name} already`);
-    const plugin = new Plugin(name, code, policy, this.#backend, this.#openNull(), this.#inherited, {
+    const plugin = new Plugin(name, code, policy, this.#backend, this.#lent(), this.#inherited, {
       onUp: () => this.#tell("up", { plugin: name }),
       onExit: (ending) => this.#tell("exit", { plugin: name, ending }),
       onRestart: (delayMs, restarts) => this.#tell("restart", { plugin: name, delayMs, restarts }),
@@ -298,9 +319,9 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     for (const run of this.#isolated) run.check(elapsedNs);
   };
 
-  #openNull(): Grant["nullFds"] {
+  #lent(): HostLent {
     this.#nullFds ??= [openSync(devNull, "r"), openSync(devNull, "w"), openSync(devNull, "w")];
-    return this.#nullFds;
+    return { nullFds: this.#nullFds, hostLines: this.#lines };
   }
 
   #find(name: string): Plugin {
@@ -322,6 +343,15 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       logThrown(`uncaptured exception of a listener of "${event}"`, error);
     }
   }
+}
+
+/** @throws TypeError, RangeError for a rate that is none */
+function rateOf(options: PluginHostOptions, name: keyof HostLineLimits): number {
+  const rate = options[name];
+  if (rate === undefined) return DEFAULT_HOST_LINES[name];
+  if (rate === "unlimited") return Infinity;
+  checkInteger(`options.${name}`, rate, 1, 2 ** 31 - 1);
+  return rate;
 }
 
 /** @throws TypeError where the options of `stop` or `close` are something else */

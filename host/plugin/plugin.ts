@@ -41,6 +41,9 @@ export interface PluginHooks {
   readonly launch: (code: CompiledCode, grant: Grant, hooks: RunHooks) => Run;
 }
 
+/** What all plugins of a host are given. */
+export type HostLent = Pick<Grant, "nullFds" | "hostLines">;
+
 interface Running {
   readonly run: Run;
   readonly accountMemory: SharedArrayBuffer;
@@ -51,7 +54,7 @@ interface Running {
 export class Plugin {
   readonly name: string;
   readonly #hooks: PluginHooks;
-  readonly #nullFds: Grant["nullFds"];
+  readonly #lent: HostLent;
   readonly #backend: Backend;
   readonly #listeners: Listeners;
   readonly #tls: TlsUse;
@@ -83,14 +86,14 @@ export class Plugin {
     code: PluginCode,
     policy: Policy,
     backend: Backend,
-    nullFds: Grant["nullFds"],
+    lent: HostLent,
     inherited: InheritedSockets | undefined,
     hooks: PluginHooks,
   ) {
     this.name = name;
     this.#code = code;
     this.#policy = policy;
-    this.#nullFds = nullFds;
+    this.#lent = lent;
     this.#backend = backend;
     this.#hooks = hooks;
     this.#tls = new TlsUse(name, policy.limits, hooks);
@@ -288,7 +291,7 @@ export class Plugin {
       program,
       policy,
       listeners: lent,
-      nullFds: this.#nullFds,
+      ...this.#lent,
       accountMemory,
       connector: connector?.lent,
     };

@@ -148,7 +148,7 @@ export class Handshakes {
     for (const { host } of this.#pending) counts.set(host, (counts.get(host) ?? 0) + 1);
     const countOf = ({ host }: Pending): number => counts.get(host) ?? 0;
     // Stable: they are in the order of their beginning.
-    const ranked = [...this.#pending].sort((a, b) => countOf(b) - countOf(a) || a.raw.bytesRead - b.raw.bytesRead);
+    const ranked = [...this.#pending].toSorted((a, b) => countOf(b) - countOf(a) || a.raw.bytesRead - b.raw.bytesRead);
     // The better half stays, even where nobody else has taken long yet.
     const late = ranked.slice(0, HANDSHAKES_MAX / 2).filter(({ sinceMs }) => sinceMs <= limitMs);
     for (const { fail } of late.slice(0, EVICTED_MAX)) {
