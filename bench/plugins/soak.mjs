@@ -37,6 +37,8 @@ const CALM_SHARE = 0.25;
 /** What a client takes to see a reset, after the plugin has ended. */
 const SEEN_MS = 200;
 const SETTLE_MS = 10_000;
+/** A change that takes longer than this does not come to an end. */
+const STALL_MS = 60_000;
 
 buildClient();
 const code = await compilePlugin(buildServer(server, run));
@@ -123,7 +125,21 @@ let areChanged = false;
 const loads = Object.entries(MODES).flatMap(([mode, how]) =>
   ["changing", "calm"].map((name) => load(name, mode, how, () => areChanged)),
 );
-for (let step = 0; step < steps; step++) await change(step);
+for (let step = 0; step < steps; step++) {
+  const isChanged = await Promise.race([change(step).then(() => true), pause(STALL_MS, false, { ref: false })]);
+  if (isChanged) continue;
+  const [{ state, connections: open, listeners, lastEnding }] = host.snapshot();
+  console.error(`stalled at change ${step}:`, {
+    replaced,
+    trapped,
+    state,
+    open,
+    listeners,
+    lastEnding,
+    outages: outages.at(-1),
+  });
+  process.exit(1);
+}
 areChanged = true;
 const results = await Promise.all(loads);
 // The plugins see that the clients have closed their connections a moment later.

@@ -8,7 +8,7 @@ import { basename, dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { isCollection, isMap, isNode, isPair, LineCounter, type Node, parseDocument } from "yaml";
 import { parseAddress } from "../net/listen.js";
-import { checkServed } from "../plugin/host.js";
+import { checkServed } from "../plugin/host-options.js";
 import { PolicyError, type PolicyProblem } from "../plugin/policy/errors.js";
 import { fields, listOf, must, plainString } from "../plugin/policy/fields.js";
 import { parsePolicy } from "../plugin/policy/schema.js";

@@ -1,9 +1,9 @@
 /**
- * Owns the way out of a guest that has called proc_exit: an error that no handler of the guest catches. Knows WebAssembly's
- * exceptions; knows no call.
+ * Owns the way out of a guest that a call ends, by proc_exit or because it is refused: an error that no handler of the guest
+ * catches. Knows WebAssembly's exceptions; knows no call.
  *
  * A guest may catch whatever JavaScript throws (catch_all), and would run on. It cannot catch a trap, and what traps in
- * another module, below a call of JavaScript, is a trap for it as well. So proc_exit traps, on purpose.
+ * another module, below a call of JavaScript, is a trap for it as well. So such a call traps, on purpose.
  */
 
 declare const WebAssembly: {
@@ -30,13 +30,13 @@ const TRAP = Uint8Array.of(
   ...[10, 5, 1, 3, 0, 0, 0x0b],
 );
 
-const exits = new WeakMap<object, GuestExit>();
+const reasons = new WeakMap<object, object>();
 let trap: (() => void) | undefined;
 
-/** What proc_exit throws. */
-export function exitError(exit: GuestExit): unknown {
+/** What a call throws to end its guest, because of `reason`. */
+export function endingError(reason: object): Error {
   const error = trapError();
-  exits.set(error, exit);
+  reasons.set(error, reason);
   return error;
 }
 
@@ -53,6 +53,11 @@ export function trapError(): Error {
 
 /** The exit that an error out of a guest stands for; undefined for any other. */
 export function exitOf(error: unknown): GuestExit | undefined {
-  if (error instanceof GuestExit) return error;
-  return typeof error === "object" && error !== null ? exits.get(error) : undefined;
+  const reason = endingReason(error);
+  return reason instanceof GuestExit ? reason : undefined;
+}
+
+/** Why a call has ended its guest; for any other error the error itself. */
+export function endingReason(error: unknown): unknown {
+  return typeof error === "object" && error !== null ? (reasons.get(error) ?? error) : error;
 }

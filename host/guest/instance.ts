@@ -5,7 +5,7 @@
 
 import { checkString } from "../backend/check.js";
 import type { LinearMemory } from "../wasi/poll-oneoff.js";
-import { exitOf, type GuestExit } from "./exit.js";
+import { endingReason, exitOf, type GuestExit } from "./exit.js";
 import { framesOf, type GuestFrame } from "./frames.js";
 import { checkImports, compileGuest, GuestError, type GuestModule, PREVIEW1, withoutPrefix } from "./module.js";
 import { printable } from "./printable.js";
@@ -164,6 +164,8 @@ const NO_RESULT = "() -> ()";
  * @param shift by how many bytes code is further back than in the guest's own bytes
  */
 export function guestFailure(error: unknown, shift: number): unknown {
+  const reason = endingReason(error);
+  if (reason instanceof GuestError) return reason;
   if (error instanceof WebAssembly.RuntimeError)
     return new GuestTrap(printable(error.message, MESSAGE_MAX), framesOf(error, shift), { cause: error });
   if (error instanceof WebAssembly.Exception)

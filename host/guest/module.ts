@@ -30,7 +30,12 @@ declare const WebAssembly: {
 };
 
 export type GuestErrorCode =
-  "ERR_GUEST_FORMAT" | "ERR_GUEST_IMPORTS" | "ERR_GUEST_EXPORTS" | "ERR_GUEST_MEMORY" | "ERR_GUEST_DIRECTORY";
+  | "ERR_GUEST_FORMAT"
+  | "ERR_GUEST_IMPORTS"
+  | "ERR_GUEST_EXPORTS"
+  | "ERR_GUEST_MEMORY"
+  | "ERR_GUEST_DIRECTORY"
+  | "ERR_GUEST_BLOCKING";
 
 /** A module that cannot be run here. */
 export class GuestError extends Error {
@@ -39,7 +44,8 @@ export class GuestError extends Error {
    * ERR_GUEST_FORMAT: no core WebAssembly module. ERR_GUEST_IMPORTS: it imports what is not served, see
    * {@link missing}, or imports it with another signature. ERR_GUEST_EXPORTS: it lacks an export, or has it with another
    * signature. ERR_GUEST_MEMORY: there is no memory as large as it wants, or it is not one that preview 1 takes.
-   * ERR_GUEST_DIRECTORY: a directory cannot be granted.
+   * ERR_GUEST_DIRECTORY: a directory cannot be granted. ERR_GUEST_BLOCKING: it takes turns on a thread that it shares, and
+   * waits in the middle of one, as a callback does that calls `loop()`.
    */
   readonly code: GuestErrorCode;
   /** "module.name" of each import that is not served, as the module spells it. */

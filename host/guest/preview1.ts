@@ -12,9 +12,10 @@ import { ERRNO_INVAL, ErrnoTranslator } from "../wasi/errno.js";
 import type { GuestContext } from "./calls/context.js";
 import { Descriptor, DescriptorTable } from "./descriptors.js";
 import { descriptorImports } from "./calls/descriptors.js";
-import type { GuestExit } from "./exit.js";
+import { endingError, type GuestExit } from "./exit.js";
 import { Iovecs } from "./iovecs.js";
 import { GuestMemory } from "./memory.js";
+import { GuestError } from "./module.js";
 import { createDirectoryCalls } from "./calls/directories.js";
 import { createFileCalls } from "./calls/files.js";
 import { createOpenCall } from "./calls/open.js";
@@ -96,6 +97,11 @@ const MAX_DESCRIPTORS = 65_536;
 /** What the Web Crypto API fills at once. */
 const RANDOM_BYTES = 65_536;
 
+const WAITS_IN_TURN =
+  "it calls poll_oneoff again and again within one turn, to wait for what comes only when the turn is over. " +
+  "A reactor and its callbacks must return, and not call loop(): what follows belongs in another callback or a timer. " +
+  "A program that has to wait is built without --reactor, and runs in a thread of its own";
+
 export type Preview1Imports = ReturnType<typeof createStreamCalls> &
   ReturnType<typeof descriptorImports> &
   ReturnType<typeof createFileCalls> &
@@ -170,10 +176,12 @@ export class Preview1 {
       ...createStreamCalls(context, transfer),
       ...socketImports(context),
       ...(options.socketExtension === true ? createSocketExtension(context, transfer, options.unixPaths ?? []) : {}),
-      poll_oneoff: (subscriptionsAt, eventsAt, count, countAt) =>
-        options.maySubscribe?.(count >>> 0) === false
-          ? ERRNO_INVAL
-          : this.#poller.call(subscriptionsAt, eventsAt, count, countAt),
+      poll_oneoff: (subscriptionsAt, eventsAt, count, countAt) => {
+        if (options.maySubscribe?.(count >>> 0) === false) return ERRNO_INVAL;
+        const errno = this.#poller.call(subscriptionsAt, eventsAt, count, countAt);
+        if (this.#poller.isBlocked) throw endingError(new GuestError("ERR_GUEST_BLOCKING", WAITS_IN_TURN));
+        return errno;
+      },
     };
 
     for (let number = 0; number < STDIO_DESCRIPTORS; number++) {

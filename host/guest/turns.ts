@@ -50,6 +50,7 @@ class GuestTurns implements Turns {
 
   run(): number {
     this.#hasBegun = true;
+    this.#poller.turnBegins();
     const ready = this.#guest.turn(FOREVER_NS);
     this.#isSettled = ready <= 0;
     return ready;

@@ -9,6 +9,7 @@ import { openDirectories } from "../guest/directories.js";
 import { type GuestDirectory, type GuestStdio, Preview1 } from "../guest/preview1.js";
 import type { Control } from "./control.js";
 import { Controlled, type ControlOptions, forwarding } from "./controlled-backend.js";
+import { HostLinesShare, type LentHostLines } from "./host-lines.js";
 import { LineSplitter } from "./lines.js";
 import type { OutputStream } from "./run.js";
 // One by one: a thread does not load the schema.
@@ -30,6 +31,8 @@ export interface Grant {
   readonly listeners: LentListeners;
   /** A descriptor of the null device for each standard stream, in place of one that is not granted. */
   readonly nullFds: readonly [stdin: number, stdout: number, stderr: number];
+  /** What all plugins of the host may write as lines. */
+  readonly hostLines: LentHostLines;
   readonly accountMemory: SharedArrayBuffer;
   /** Where rules of its policy have TLS. */
   readonly connector: LentConnector | undefined;
@@ -107,6 +110,7 @@ export function createGrantedWith<T extends Answering>(
     memory: grant.accountMemory,
   });
   const outputs = new Map<number, (data: Uint8Array) => void>();
+  const hostLines = new HostLinesShare(grant.hostLines);
   const splitters: LineSplitter[] = [];
   const blocking = new Set<number>();
   const stdio = STREAMS.map((stream, fd) => {
@@ -117,7 +121,7 @@ export function createGrantedWith<T extends Answering>(
     }
     const nullFd = nullFds[fd] ?? -1;
     if (how === "lines" && stream !== "stdin") {
-      const splitter = new LineSplitter(account, (lines) => hooks.onLines(stream, lines));
+      const splitter = new LineSplitter(account, hostLines, (lines) => hooks.onLines(stream, lines));
       splitters.push(splitter);
       outputs.set(nullFd, (data) => splitter.push(data));
     } else {

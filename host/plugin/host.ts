@@ -8,7 +8,7 @@ import { closeSync, openSync } from "node:fs";
 import { devNull } from "node:os";
 import { performance } from "node:perf_hooks";
 import type { Backend } from "../backend/backend.js";
-import { checkBoolean, checkInstance, checkObject, checkOneOf, checkOptions, checkString } from "../backend/check.js";
+import { checkInstance, checkOptions, checkString } from "../backend/check.js";
 import { logThrown } from "../backend/log.js";
 import { pluginSources } from "../backend/plugins-observed.js";
 import { defaultBackend } from "../net/default-backend.js";
@@ -16,68 +16,32 @@ import { checkBlocking } from "./check.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
 import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
+import { createHostLines, type LentHostLines } from "./host-lines.js";
+import {
+  checkServed,
+  type PluginHostEvents,
+  type PluginHostOptions,
+  type PluginOptions,
+  rateOf,
+  type ReadOptions,
+  readOptions,
+  stopTimeoutOf,
+} from "./host-options.js";
 import { InheritedSockets } from "./inherited.js";
 import { IsolatedRun } from "./isolated.js";
 import { ModuleWatch } from "./module-watch.js";
-import { Plugin } from "./plugin.js";
-import type { PolicyEvent } from "./policy/account.js";
-import { PolicyError, type PolicyProblem } from "./policy/errors.js";
+import { type HostLent, Plugin } from "./plugin.js";
 import { pluginSource } from "./reported.js";
 import { pinNames } from "./policy/names.js";
 import { parsePolicy } from "./policy/schema.js";
-import type { Policy, PolicyInput } from "./policy/types.js";
-import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
+import type { PolicyInput } from "./policy/types.js";
+import type { Run, RunHooks } from "./run.js";
 import { SharedRun, SharedThread } from "./shared.js";
 import type { PluginSnapshot, PluginState } from "./snapshot.js";
-import type { TlsEvent } from "./tls/use.js";
 
 /** Between two looks at the CPU time of threads. */
 const CHECK_MS = 20;
 const NS_PER_MS = 1e6;
-
-/** What a {@link PluginHost} emits. Each event has the name of the plugin. */
-export interface PluginHostEvents {
-  /** A run of it has come up: after its start, a restart or a replacement. */
-  up: [event: { readonly plugin: string }];
-  /** A run of it has ended, and nothing of that run is left. */
-  exit: [event: { readonly plugin: string; readonly ending: PluginEnding }];
-  /** It is started again after `delayMs`, for the `restarts`th time. */
-  restart: [event: { readonly plugin: string; readonly delayMs: number; readonly restarts: number }];
-  /** It has ended and is not started again. Its listening sockets are closed. */
-  down: [event: { readonly plugin: string; readonly ending: PluginEnding }];
-  /** A new run serves in the place of the old one, which ends with its connections. */
-  replaced: [event: { readonly plugin: string }];
-  /** The file of its module has changed, and could not be put in its place: the old one goes on. */
-  notReplaced: [event: { readonly plugin: string; readonly error: Error }];
-  /** A call of it was refused by its policy, or it was above a limit. At most once a second for each limit. */
-  limit: [event: PolicyEvent];
-  /** Handshakes that have failed, certificates that were reloaded: see {@link TlsEvent}. At most once a second for each kind. */
-  tls: [event: TlsEvent];
-  /** It has written a line to a stream that its policy grants as "lines". */
-  line: [event: { readonly plugin: string; readonly stream: OutputStream; readonly line: string }];
-  /** The host is closed, and nothing of its plugins is left. */
-  close: [];
-}
-
-/** A policy, and how the host treats the plugin. */
-export type PluginOptions = PolicyInput & {
-  /** Default: the file name of its module. */
-  readonly name?: string | undefined;
-  /**
-   * What becomes of a plugin that does not come up, because of its sockets, its names, its module, or because it ends before
-   * it waits for something. "throw": `start` rejects, and nothing is left of it. "restart": `start` resolves, and the plugin
-   * is started again as its `restart` says. Default "throw".
-   */
-  readonly onStartFailure?: "throw" | "restart" | undefined;
-  /** Is the plugin replaced when the file of its module changes? The module must be a path then. Default: false. */
-  readonly watch?: boolean | undefined;
-};
-
-/** Options of {@link PluginHost}. */
-export interface PluginHostOptions {
-  /** Listening sockets that plugins get in place of opening their own. Default: none. */
-  readonly inherited?: InheritedSockets | undefined;
-}
 
 /**
  * Runs WASI modules as servers, each under a policy: what it may listen on, reach and use up. A plugin that traps, or takes
@@ -104,12 +68,17 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   #checkedAtMs = 0;
   #closing: Promise<void> | undefined;
   readonly #inherited: InheritedSockets | undefined;
+  readonly #lines: LentHostLines;
 
   constructor(options: PluginHostOptions = {}) {
-    checkOptions("options", options, ["inherited"]);
+    checkOptions("options", options, ["inherited", "linesPerSecond", "lineBytesPerSecond"]);
     super();
     if (options.inherited !== undefined) checkInstance("options.inherited", options.inherited, InheritedSockets);
     this.#inherited = options.inherited;
+    this.#lines = createHostLines({
+      linesPerSecond: rateOf(options, "linesPerSecond"),
+      lineBytesPerSecond: rateOf(options, "lineBytesPerSecond"),
+    });
   }
 
   /** The names of the plugins. */
@@ -161,7 +130,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     const name = wanted ?? code.name;
     this.#checkOpen();
     if (this.#plugins.has(name)) throw new PluginError("ERR_PLUGIN_NAME", `there is a plugin named ${name} already`);
-    const plugin = new Plugin(name, code, policy, this.#backend, this.#openNull(), this.#inherited, {
+    const plugin = new Plugin(name, code, policy, this.#backend, this.#lent(), this.#inherited, {
       onUp: () => this.#tell("up", { plugin: name }),
       onExit: (ending) => this.#tell("exit", { plugin: name, ending }),
       onRestart: (delayMs, restarts) => this.#tell("restart", { plugin: name, delayMs, restarts }),
@@ -298,9 +267,9 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     for (const run of this.#isolated) run.check(elapsedNs);
   };
 
-  #openNull(): Grant["nullFds"] {
+  #lent(): HostLent {
     this.#nullFds ??= [openSync(devNull, "r"), openSync(devNull, "w"), openSync(devNull, "w")];
-    return this.#nullFds;
+    return { nullFds: this.#nullFds, hostLines: this.#lines };
   }
 
   #find(name: string): Plugin {
@@ -322,49 +291,4 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       logThrown(`uncaptured exception of a listener of "${event}"`, error);
     }
   }
-}
-
-/** @throws TypeError where the options of `stop` or `close` are something else */
-function stopTimeoutOf(options: unknown): number | undefined {
-  checkObject("options", options);
-  const { timeoutMs } = options;
-  if (timeoutMs === undefined || (typeof timeoutMs === "number" && !Number.isNaN(timeoutMs))) return timeoutMs;
-  throw Object.assign(new TypeError(`"options.timeoutMs" must be a number`), { code: "ERR_INVALID_ARG_TYPE" });
-}
-
-/** Fields that a policy has, and that are not served yet. @throws PolicyError @internal */
-export function checkServed(policy: Policy): Policy {
-  const problems: PolicyProblem[] = [];
-  if (policy.run === "shared" && policy.stdio.stdin === "inherit") {
-    problems.push({
-      field: "stdio.stdin",
-      message: `must be "none" where "run" is "shared": a read would block the others`,
-    });
-  }
-  if (problems.length > 0) throw new PolicyError(problems);
-  return policy;
-}
-
-function isPlain(options: unknown): boolean {
-  return typeof options === "object" && options !== null && !Array.isArray(options) && !(options instanceof Date);
-}
-
-interface ReadOptions {
-  readonly name: string | undefined;
-  readonly onStartFailure: "throw" | "restart";
-  readonly watch: boolean;
-  readonly policy: Policy;
-}
-
-function readOptions(options: PluginOptions): ReadOptions {
-  // A copy of an array or a date would be an object without fields.
-  if (!isPlain(options))
-    return { name: undefined, onStartFailure: "throw", watch: false, policy: parsePolicy(options) };
-  const { name, onStartFailure = "throw", watch = false, ...policy } = options;
-  if (name !== undefined && (typeof name !== "string" || name === "")) {
-    throw Object.assign(new TypeError(`"name" must be a string, and not empty`), { code: "ERR_INVALID_ARG_TYPE" });
-  }
-  checkOneOf("onStartFailure", onStartFailure, ["throw", "restart"]);
-  checkBoolean("watch", watch);
-  return { name, onStartFailure, watch, policy: checkServed(parsePolicy(policy)) };
 }

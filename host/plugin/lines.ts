@@ -1,8 +1,9 @@
 /**
- * Owns turning what a plugin writes to its standard output and error into lines, and dropping those above its limits. Knows the
- * account; knows no descriptor.
+ * Owns turning what a plugin writes to its standard output and error into lines, and dropping those above its limits, or
+ * above its share of what all plugins of the host may write. Knows the account; knows no descriptor.
  */
 
+import type { HostLinesShare } from "./host-lines.js";
 import type { Account } from "./policy/account.js";
 
 /** A longer line is cut into several. In bytes. */
@@ -11,6 +12,7 @@ const NEWLINE = 0x0a;
 
 export class LineSplitter {
   readonly #account: Account;
+  readonly #host: HostLinesShare;
   readonly #onLines: (lines: readonly string[]) => void;
   /** The beginning of a line. */
   #rest: Buffer = Buffer.alloc(0);
@@ -21,10 +23,14 @@ export class LineSplitter {
   #dropped = 0;
   #lineRoom = 0;
   #byteRoom = 0;
+  /** Are these its own limits, and not what all may write together? */
+  #areLinesOwn = true;
+  #areBytesOwn = true;
 
   /** @param onLines is called at most once a call, with at least one line */
-  constructor(account: Account, onLines: (lines: readonly string[]) => void) {
+  constructor(account: Account, host: HostLinesShare, onLines: (lines: readonly string[]) => void) {
     this.#account = account;
+    this.#host = host;
     this.#onLines = onLines;
   }
 
@@ -55,8 +61,14 @@ export class LineSplitter {
 
   #begin(): void {
     const { lines, lineBytes } = this.#account;
-    this.#lineRoom = lines.allowed;
-    this.#byteRoom = lineBytes.allowed;
+    const host = this.#host;
+    host.begin();
+    const own = lines.allowed;
+    const ownBytes = lineBytes.allowed;
+    this.#lineRoom = Math.min(own, host.lines);
+    this.#byteRoom = Math.min(ownBytes, host.bytes);
+    this.#areLinesOwn = this.#lineRoom === own;
+    this.#areBytesOwn = this.#byteRoom === ownBytes;
   }
 
   /** Counts the whole lines from there on as dropped. @returns where the last of them ends */
@@ -116,14 +128,25 @@ export class LineSplitter {
     const taken = this.#taken;
     const dropped = this.#dropped;
     const account = this.#account;
-    const limit = taken.length < this.#lineRoom ? "lineBytesPerSecond" : "linesPerSecond";
     account.lines.spend(taken.length);
     account.lineBytes.spend(this.#takenBytes);
+    this.#host.spend(taken.length, this.#takenBytes);
     this.#taken = [];
     this.#takenBytes = 0;
     this.#dropped = 0;
     if (taken.length > 0) this.#onLines(taken);
-    if (dropped > 0) account.refuse(limit, account.limits[limit], dropped);
+    if (dropped > 0) this.#refuse(taken.length < this.#lineRoom, dropped);
+  }
+
+  #refuse(isBytes: boolean, dropped: number): void {
+    const account = this.#account;
+    const { limits } = account;
+    const { linesPerSecond, lineBytesPerSecond } = this.#host.limits;
+    if (isBytes) {
+      if (this.#areBytesOwn) account.refuse("lineBytesPerSecond", limits.lineBytesPerSecond, dropped);
+      else account.refuse("hostLineBytesPerSecond", lineBytesPerSecond, dropped);
+    } else if (this.#areLinesOwn) account.refuse("linesPerSecond", limits.linesPerSecond, dropped);
+    else account.refuse("hostLinesPerSecond", linesPerSecond, dropped);
   }
 }
 

@@ -13,15 +13,12 @@ import { Listeners, type LentListeners } from "./listeners.js";
 import { Account, type PolicyEvent } from "./policy/account.js";
 import type { Policy } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
+import { whyNotUp } from "./start-up.js";
 import { type Announced, TlsClients, type TlsConnector } from "./tls/connector.js";
 import { type TlsEvent, TlsUse } from "./tls/use.js";
+import { Restarts } from "./restarts.js";
 import { countsOf, PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
 
-/**
- * A run comes up, which takes milliseconds, or has failed. A policy limits its CPU time meanwhile; one that allows a turn to take
- * longer than this allows the first turn to do so too.
- */
-const UP_TIMEOUT_MS = 30_000;
 /** What a timer holds. */
 const TIMER_MAX_MS = 0x7fffffff;
 
@@ -41,6 +38,9 @@ export interface PluginHooks {
   readonly launch: (code: CompiledCode, grant: Grant, hooks: RunHooks) => Run;
 }
 
+/** What all plugins of a host are given. */
+export type HostLent = Pick<Grant, "nullFds" | "hostLines">;
+
 interface Running {
   readonly run: Run;
   readonly accountMemory: SharedArrayBuffer;
@@ -51,23 +51,21 @@ interface Running {
 export class Plugin {
   readonly name: string;
   readonly #hooks: PluginHooks;
-  readonly #nullFds: Grant["nullFds"];
+  readonly #lent: HostLent;
   readonly #backend: Backend;
   readonly #listeners: Listeners;
   readonly #tls: TlsUse;
   #clients: TlsClients | undefined;
   readonly #past = new PastCounts();
+  readonly #restarts = new Restarts();
   /** The current one, and those that drain. */
   readonly #running = new Set<Running>();
   #code: PluginCode;
   #policy: Policy;
   #current: Running | undefined;
   #state: PluginState = "starting";
-  #restarts = 0;
   #replacements = 0;
   #lastEnding: PluginEnding | undefined;
-  /** When it was started again, within the window of its policy. */
-  #restartedAtMs: number[] = [];
   #restartTimer: NodeJS.Timeout | undefined;
   #lifetimeTimer: NodeJS.Timeout | undefined;
   /** Is a failure of its first run one of those after which it is started again? */
@@ -83,14 +81,14 @@ export class Plugin {
     code: PluginCode,
     policy: Policy,
     backend: Backend,
-    nullFds: Grant["nullFds"],
+    lent: HostLent,
     inherited: InheritedSockets | undefined,
     hooks: PluginHooks,
   ) {
     this.name = name;
     this.#code = code;
     this.#policy = policy;
-    this.#nullFds = nullFds;
+    this.#lent = lent;
     this.#backend = backend;
     this.#hooks = hooks;
     this.#tls = new TlsUse(name, policy.limits, hooks);
@@ -188,7 +186,7 @@ export class Plugin {
       this.#state = "running";
       this.#armLifetime();
       this.#replacements++;
-      this.#restartedAtMs = [];
+      this.#restarts.forget();
       if (old === undefined) closeFormer();
       else {
         this.#drain(old, policy.stopTimeoutMs);
@@ -245,7 +243,7 @@ export class Plugin {
       run: this.#policy.run,
       state: this.#state,
       listeners: this.#listeners.addresses,
-      restarts: this.#restarts,
+      restarts: this.#restarts.count,
       replacements: this.#replacements,
       uptimeMs: upAtMs === undefined ? 0 : performance.now() - upAtMs,
       lastEnding: this.#lastEnding,
@@ -288,7 +286,7 @@ export class Plugin {
       program,
       policy,
       listeners: lent,
-      nullFds: this.#nullFds,
+      ...this.#lent,
       accountMemory,
       connector: connector?.lent,
     };
@@ -309,22 +307,13 @@ export class Plugin {
   }
 
   /** @throws PluginError where it does not come up */
-  async #waitUp(running: Running, { limits: { cpuMsPerTurn } }: Policy): Promise<void> {
-    const { run } = running;
-    let isLate = false;
-    const timeoutMs = Math.min(TIMER_MAX_MS, Math.max(UP_TIMEOUT_MS, cpuMsPerTurn));
-    const timer = setTimeout(() => {
-      isLate = true;
-      run.kill({ kind: "stopped", isGraceful: false });
-    }, timeoutMs);
-    const isUp = await run.up;
-    clearTimeout(timer);
-    if (!isUp) {
-      const ending = await run.ended;
-      if (this.#stopped !== undefined) this.#checkStopped();
-      const reason = isLate ? `it did not wait for anything within ${timeoutMs} ms` : endingText(ending);
-      const cause = ending.kind === "trap" || ending.kind === "failed" ? ending.error : undefined;
-      throw new PluginError("ERR_PLUGIN_START", `${this.name} did not start: ${reason}`, { cause });
+  async #waitUp(running: Running, policy: Policy): Promise<void> {
+    const failure = await whyNotUp(running.run, policy);
+    if (failure !== undefined) {
+      this.#checkStopped();
+      throw new PluginError("ERR_PLUGIN_START", `${this.name} did not start: ${failure.reason}`, {
+        cause: failure.cause,
+      });
     }
     running.upAtMs = performance.now();
     if (this.#stopped === undefined) {
@@ -352,33 +341,22 @@ export class Plugin {
     if (!isCurrent) return;
     this.#current = undefined;
     // Its start, or whoever stops it, sees to the rest.
-    if (!wasUp && this.#state === "starting" && this.#restarts === 0 && !this.#isKept) return;
+    if (!wasUp && this.#state === "starting" && this.#restarts.count === 0 && !this.#isKept) return;
     if (this.#stopped !== undefined || this.#isReplacing) return;
     this.#afterEnd(ending);
   }
 
   #afterEnd(ending: PluginEnding): void {
-    const { restart } = this.#policy;
-    const isFailure = !(ending.kind === "exit" && ending.code === 0);
-    const nowMs = performance.now();
-    this.#restartedAtMs = this.#restartedAtMs.filter((atMs) => nowMs - atMs < restart.windowMs);
-    const before = this.#restartedAtMs.length;
-    const isWanted = restart.when === "always" || (restart.when === "failure" && isFailure);
-    if (!isWanted || before >= restart.maxRestarts) {
+    const delayMs = this.#restarts.next(this.#policy.restart, ending);
+    if (delayMs === undefined) {
       this.#state = "down";
       clearTimeout(this.#lifetimeTimer);
       // Whoever connects is refused, instead of waiting for a plugin that does not come back.
       this.#release();
       return this.#hooks.onDown(ending);
     }
-    const delayMs = Math.min(
-      restart.maxDelayMs,
-      restart.minDelayMs === 0 ? 0 : restart.minDelayMs * restart.factor ** before,
-    );
     this.#state = "waiting";
-    this.#restartedAtMs.push(nowMs);
-    this.#restarts++;
-    this.#hooks.onRestart(delayMs, this.#restarts);
+    this.#hooks.onRestart(delayMs, this.#restarts.count);
     // A listener of the event may have stopped it.
     if (this.#stopped === undefined) this.#restartTimer = setTimeout(() => void this.#restart(), delayMs);
   }
@@ -407,20 +385,5 @@ export class Plugin {
 
   #checkStopped(): void {
     if (this.#stopped !== undefined) throw new PluginError("ERR_PLUGIN_STOPPED", `${this.name} was stopped meanwhile`);
-  }
-}
-
-function endingText(ending: PluginEnding): string {
-  switch (ending.kind) {
-    case "exit":
-      return `it exited with ${ending.code}`;
-    case "trap":
-      return `it trapped: ${ending.error.message}`;
-    case "limit":
-      return `it was above ${ending.limit}, with ${ending.value}`;
-    case "failed":
-      return ending.error.message;
-    default:
-      return "it was stopped";
   }
 }

@@ -43,6 +43,7 @@ export class SharedRun implements Run {
   readonly #meter: Meter;
   #instance: Instance | undefined;
   #pending = 0;
+  #hasWaited = false;
   #ending: PluginEnding | undefined;
   #isOver = false;
 
@@ -60,7 +61,7 @@ export class SharedRun implements Run {
         for (const line of lines) hooks.onLine(stream, line);
       },
       onWait: () => Infinity,
-      onUp: () => this.#up.resolve(true),
+      onUp: () => (this.#hasWaited = true),
       onDrained: () => this.kill({ kind: "stopped", isGraceful: true }),
     });
     this.#granted.answering.poller.waits = false;
@@ -152,6 +153,8 @@ export class SharedRun implements Run {
       return turn();
     } finally {
       this.#meter.endTurn();
+      // One that waits in the middle of its first turn has not come up.
+      if (this.#hasWaited && !this.#granted.preview1.poller.isBlocked) this.#up.resolve(true);
     }
   }
 

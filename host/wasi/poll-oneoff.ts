@@ -19,6 +19,9 @@ const TWO_32 = 0x1_0000_0000;
 /** More than any process can use. The limit keeps a call from growing the host's tables to the size of a module's memory. */
 const SUBSCRIPTIONS_MAX = 0x40000;
 
+/** A turn ends when nothing is ready. A sleep that ends at once, or some, are no harm; a loop of its own never ends. */
+const EMPTY_POLLS_MAX = 100;
+
 /** A module's linear memory. When it grows, its buffer is replaced. */
 export interface LinearMemory {
   readonly buffer: ArrayBuffer;
@@ -54,6 +57,8 @@ export class PollOneoff {
   /** The memory as words, for writing events: WASI is little-endian, and so is every host that runs this. */
   #words = new Int32Array(0);
   #eventAt = 0;
+  /** Calls of this turn that would have waited. */
+  #emptyPolls = 0;
 
   /**
    * @param memory the module's memory, which exists only once the module is instantiated
@@ -73,6 +78,16 @@ export class PollOneoff {
   /** Would a call return at once, regardless of the operating system? */
   get isImmediate(): boolean {
     return this.#watched.failures.length > 0 || this.pollSet.alwaysReady;
+  }
+
+  /** Where calls do not wait: does the caller want to wait without leaving its turn, again and again? */
+  get isBlocked(): boolean {
+    return this.#emptyPolls >= EMPTY_POLLS_MAX;
+  }
+
+  /** A turn of a caller whose calls do not wait begins. */
+  turnBegins(): void {
+    this.#emptyPolls = 0;
   }
 
   /** Updates the poll set with the change log, before the host waits on its own event loop. */
@@ -106,6 +121,7 @@ export class PollOneoff {
         if (errno !== ERRNO_SUCCESS) return errno;
         this.#eventAt = this.#array.writePending(view, this.#eventAt);
       } while (this.waits && this.#eventAt === events);
+      if (this.#eventAt === events && this.wantedMs > 0) this.#emptyPolls++;
     } else {
       this.#log.read(view);
       const errno = this.#poll(relativeTimeoutMs(view, subscriptions));

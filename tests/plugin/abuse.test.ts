@@ -155,6 +155,51 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
       expect(told.events.some(({ name }) => name === "line")).toBe(true);
     }));
 
+  test("and gives calls nonsense gets errors, and goes on", () =>
+    beside(run, { name: "bad" }, async ({ host, told }) => {
+      // At 0 a vector that is longer than the memory; each call that succeeds is counted, and the count is the exit status.
+      const calls = [
+        ...["-1", "4000", "2147483647"].map(
+          (fd) => `(call $write (i32.const ${fd}) (i32.const 32) (i32.const 1) (i32.const 8))`,
+        ),
+        `(call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8))`,
+        `(call $write (i32.const 1) (i32.const 0) (i32.const -1) (i32.const 8))`,
+        `(call $write (i32.const 1) (i32.const -8) (i32.const 1) (i32.const 8))`,
+        `(call $write (i32.const 1) (i32.const 32) (i32.const 1) (i32.const -4))`,
+        `(call $poll (i32.const 65536) (i32.const 65536) (i32.const -1) (i32.const 8))`,
+        `(call $poll (i32.const -48) (i32.const 65536) (i32.const 1) (i32.const 8))`,
+        `(call $accept (i32.const -1) (i32.const 0) (i32.const 8))`,
+        `(call $accept (i32.const 3) (i32.const 0) (i32.const -1))`,
+      ];
+      const module = wat(`(module
+        (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "sock_accept" (func $accept (param i32 i32 i32) (result i32)))
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 128)
+        (data (i32.const 0) "\\40\\00\\00\\00\\ff\\ff\\ff\\ff")
+        (data (i32.const 32) "\\40\\00\\00\\00\\04\\00\\00\\00")
+        (func (export "_initialize"))
+        (func (export "pending") (result i32) (i32.const 1))
+        (func (export "turn") (param i64) (result i32) (local $left i32) (local $taken i32)
+          (local.set $left (i32.const 1000))
+          (loop $l
+            ${calls.map((call) => `(local.set $taken (i32.add (local.get $taken) (i32.eqz ${call})))`).join("\n")}
+            (br_if $l (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))
+          ;; 100,000 subscriptions: clocks that are due.
+          (drop (call $poll (i32.const 65536) (i32.const 65536) (i32.const 100000) (i32.const 8)))
+          (call $exit (local.get $taken))
+          (i32.const 0)))`);
+      await host.start(module, {
+        name: "nonsense",
+        run,
+        listen: LISTEN,
+        restart: "never",
+        limits: { cpuMsPerTurn: 10_000 },
+      });
+      expect(await told.ending("nonsense")).toEqual({ kind: "exit", code: 0 });
+    }));
+
   test("and is stopped while it computes is ended in the end", () =>
     beside(run, { limits: { cpuMsPerTurn: 1000 }, restart: "never" }, async ({ host, port }) => {
       const client = await Client.connect(port);
@@ -191,9 +236,10 @@ describe.each([
   });
 });
 
-test("many peers that send a byte at a time do not keep others waiting", async () => {
-  await beside("isolated", {}, async ({ port }) => {
-    const clients = await Promise.all(Array.from({ length: 200 }, () => Client.connect(port)));
+test(`${CONNECTIONS} peers that send a byte at a time do not keep others waiting`, async () => {
+  const limits = { maxConnections: "unlimited", maxDescriptors: "unlimited" } as const;
+  await beside("isolated", { limits }, async ({ port }) => {
+    const clients = await Promise.all(Array.from({ length: CONNECTIONS }, () => Client.connect(port)));
     for (let round = 0; round < 3; round++) {
       for (const client of clients) client.socket.write("x");
       expect(await ask(port, "hello")).toBe("hello");

@@ -3,23 +3,27 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { Control } from "../../host/plugin/control.js";
 import { LinePost, type PostedLines } from "../../host/plugin/line-post.js";
+import { createHostLines, HostLinesShare } from "../../host/plugin/host-lines.js";
 import { LineSplitter } from "../../host/plugin/lines.js";
 import { Account, type PolicyEvent } from "../../host/plugin/policy/account.js";
 import { parsePolicy } from "../../host/plugin/policy/schema.js";
+import { PluginHost } from "wasyncore/plugin";
 import { buildGuest } from "../assembly/programs.js";
 import { ask, createHost, portOf, WAYS } from "./support.js";
 
-function splitter(limits: object = {}) {
+const UNLIMITED = { linesPerSecond: Infinity, lineBytesPerSecond: Infinity };
+
+function splitter(limits: object = {}, all = createHostLines(UNLIMITED), time = { ms: 0 }) {
   const events: PolicyEvent[] = [];
   const lines: string[] = [];
-  const time = { ms: 0 };
   const account = new Account({
     plugin: "p",
     limits: parsePolicy({ limits }).limits,
     onEvent: (event) => events.push(event),
     nowMs: () => time.ms,
   });
-  const made = new LineSplitter(account, (more) => void lines.push(...more));
+  const share = new HostLinesShare(all, () => time.ms);
+  const made = new LineSplitter(account, share, (more) => void lines.push(...more));
   return { lines, events, time, account, made, write: (text: string) => made.push(Buffer.from(text)) };
 }
 
@@ -111,6 +115,47 @@ test("messages to the supervisor are few, and no line of them is lost unless it 
   expect(linesIn() + dropped).toBe(100);
 });
 
+describe("plugins of one host have equal shares of what they may write together", () => {
+  /** Each writes so many lines ten times a second. @returns how many of each came in the last second, of two */
+  function flood(limits: object, counts: readonly number[], line: string) {
+    const time = { ms: 1_000_000 };
+    const all = createHostLines({ ...UNLIMITED, ...limits });
+    const plugins = counts.map((count) => ({ count, ...splitter({}, all, time) }));
+    for (let window = 0; window < 20; window++) {
+      if (window === 10) for (const { lines } of plugins) lines.length = 0;
+      for (const { write, count } of plugins) write(line.repeat(count));
+      time.ms += 100;
+    }
+    return { plugins, came: plugins.map(({ lines }) => lines.length) };
+  }
+
+  test("by the number of lines", () => {
+    const { plugins, came } = flood({ linesPerSecond: 1000 }, [500, 500, 500, 3], "one\n");
+    expect(came).toEqual([250, 250, 250, 30]);
+    expect(plugins[0]?.events[0]).toMatchObject({ limit: "hostLinesPerSecond", value: 1000 });
+    const dropped = plugins.map(({ account }) => account.snapshot().refused.hostLinesPerSecond ?? 0);
+    expect(dropped[1]).toBeGreaterThanOrEqual(4500);
+    expect(dropped[3]).toBeLessThanOrEqual(30);
+  });
+
+  test("by their bytes", () => {
+    const { plugins, came } = flood({ lineBytesPerSecond: 100_000 }, [500, 500], `${"x".repeat(99)}\n`);
+    expect(came).toEqual([500, 500]);
+    expect(plugins[0]?.events.at(-1)).toMatchObject({ limit: "hostLineBytesPerSecond", value: 100_000 });
+  });
+
+  test("and one that is alone has all of it", () => {
+    expect(flood({ linesPerSecond: 1000 }, [500], "one\n").came).toEqual([1000]);
+  });
+
+  test("a hundred that begin at once write no more than that together", () => {
+    const all = createHostLines({ ...UNLIMITED, linesPerSecond: 1000 });
+    const plugins = Array.from({ length: 100 }, () => splitter({}, all));
+    for (const { write } of plugins) write("one\n".repeat(1000));
+    expect(plugins.reduce((sum, { lines }) => sum + lines.length, 0)).toBe(100);
+  });
+});
+
 const SOURCE = `
 import { Dispatcher, DispatcherWithSend, Socket, SocketAddress } from "wasyncore";
 import { takeListener } from "wasyncore/guest";
@@ -158,4 +203,30 @@ describe.each(WAYS)("a plugin that runs %s and floods", (run) => {
     expect(lines()).toBeGreaterThanOrEqual(25);
     expect(told.events.filter(({ name }) => name === "limit").length).toBeLessThan(dropped() / 100);
   });
+
+  test("beside another that does is held to what the host takes from both", async () => {
+    const { host, told } = createHost({ linesPerSecond: 500 });
+    for (const name of ["one", "two"]) {
+      const limits = {
+        linesPerSecond: "unlimited",
+        lineBytesPerSecond: "unlimited",
+        cpuMsPerTurn: "unlimited",
+      } as const;
+      await host.start(code, { name, run, listen: ["127.0.0.1:0"], stdio: "lines", limits });
+    }
+    await Promise.all(["one", "two"].map((name) => ask(portOf(host, name), "go")));
+    for (const plugin of ["one", "two"]) {
+      const lines = (): number =>
+        told.events.filter(({ name, details }) => name === "line" && details["plugin"] === plugin).length;
+      const dropped = (): number => host.snapshot(plugin).refused.hostLinesPerSecond ?? 0;
+      await expect.poll(() => lines() + dropped()).toBe(20_000);
+      expect(lines()).toBeGreaterThan(0);
+      expect(dropped()).toBeGreaterThan(0);
+    }
+  });
+});
+
+test("what all plugins of a host may write is a number of at least 1", () => {
+  expect(() => new PluginHost({ linesPerSecond: 0 })).toThrow(/options\.linesPerSecond/);
+  expect(() => new PluginHost({ lineBytesPerSecond: "none" as never })).toThrow(/options\.lineBytesPerSecond/);
 });

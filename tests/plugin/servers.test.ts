@@ -6,6 +6,7 @@
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { Agent, get, type IncomingMessage } from "node:http";
+import { Agent as SecureAgent, get as getSecurely } from "node:https";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { compilePlugin, type PluginCode, PluginHost, type PluginOptions, type PolicyInput } from "wasyncore/plugin";
@@ -13,6 +14,7 @@ import { eventually } from "../support/descriptors.js";
 import { leaveOut, missingTools } from "../support/missing.js";
 import { FOREIGN_SERVERS } from "./servers.js";
 import { Client, createHost, descriptors, portOf, threads } from "./support.js";
+import { CA, LISTEN, tcp } from "./tls-support.js";
 
 /** Go's standard library and tokio, on a busy machine, the first time. */
 const COMPILE_TIMEOUT_MS = 600_000;
@@ -34,7 +36,8 @@ const optionsOf = (version: string): PluginOptions => ({ name: "server", ...poli
 
 /** A whole response by Node's client. */
 async function request(port: number, path: string, agent?: Agent): Promise<Buffer> {
-  const [response] = (await once(get({ port, host: "127.0.0.1", path, agent: agent ?? false }), "response")) as [
+  const ask = agent instanceof SecureAgent ? getSecurely : get;
+  const [response] = (await once(ask({ port, host: "127.0.0.1", path, agent: agent ?? false }), "response")) as [
     IncomingMessage,
   ];
   const parts: Buffer[] = [];
@@ -128,6 +131,29 @@ for (const { name, traps, missing, build } of FOREIGN_SERVERS) {
       await kept.end();
       expect(await told.ending("server")).toEqual({ kind: "stopped", isGraceful: true });
     }, 60_000);
+
+    test("serves HTTPS without knowing of it, and outlives clients that fail in their handshake", async () => {
+      const { host, told } = createHost();
+      await host.start(code, { ...optionsOf("first"), listen: LISTEN });
+      const port = portOf(host, "server");
+      const agent = new SecureAgent({ keepAlive: true, maxSockets: 1, ca: CA, servername: "localhost" });
+      onTestFinished(() => agent.destroy());
+      for (let count = 0; count < 20; count++) {
+        const garbage = await tcp(port);
+        garbage.write("GET / HTTP/1.1\r\n\r\n");
+        const reset = await tcp(port);
+        reset.resetAndDestroy();
+        expect((await request(port, "/who", agent)).toString()).toBe("first");
+        garbage.destroy();
+      }
+      expect((await request(port, `/bytes/${4 * MIB}`, agent)).equals(Buffer.alloc(4 * MIB))).toBe(true);
+      expect(host.snapshot("server")).toMatchObject({ accepted: 1, tls: { handshakes: 1 } });
+      await host.replace("server", code, { ...policyOf("second"), listen: LISTEN });
+      const fresh = new SecureAgent({ ca: CA, servername: "localhost" });
+      while ((await request(port, "/who", fresh)).toString() !== "second");
+      agent.destroy();
+      expect(await told.ending("server")).toEqual({ kind: "stopped", isGraceful: true });
+    });
 
     test("is stopped at once while it waits", async () => {
       const { host, told } = createHost();

@@ -6,7 +6,7 @@
 import { readdirSync, readlinkSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
-import { type PluginEnding, PluginHost, type PluginHostEvents } from "wasyncore/plugin";
+import { type PluginEnding, PluginHost, type PluginHostEvents, type PluginHostOptions } from "wasyncore/plugin";
 import { buildGuest } from "../assembly/programs.js";
 import { requireBuild } from "../support/processes.js";
 
@@ -110,9 +110,9 @@ export function buildPlugin(version: string, isCommand = false): Promise<Uint8Ar
 }
 
 /** A host that is closed when the test ends, and what it has told. */
-export function createHost(): { host: PluginHost; told: Told } {
+export function createHost(options: PluginHostOptions = {}): { host: PluginHost; told: Told } {
   requireBuild("dist/plugin/index.js");
-  const host = new PluginHost();
+  const host = new PluginHost(options);
   onTestFinished(() => host.close({ timeoutMs: 0 }));
   return { host, told: new Told(host) };
 }

@@ -6,13 +6,14 @@
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect as connectTcp, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { connect, type ConnectionOptions, type TLSSocket } from "node:tls";
+import { connect, type ConnectionOptions, type PeerCertificate, type TLSSocket } from "node:tls";
 import { onTestFinished } from "vitest";
-import type { PluginHost } from "wasyncore/plugin";
+import { PluginHost, type PolicyInput } from "wasyncore/plugin";
 import { buildGuest } from "../assembly/programs.js";
-import { portOf } from "./support.js";
+import { createHost, portOf, type Told, type Way } from "./support.js";
 
 const SERVER = `
 import { AsyncChat, Dispatcher, loop, OSError, Socket, SocketAddress } from "wasyncore";
@@ -174,6 +175,41 @@ export function copyOf(from: string, to: string): void {
   writeFileSync(to, readFileSync(from));
 }
 
+export const LISTEN = [{ address: "127.0.0.1:0", tls: SERVER_TLS }];
+
+/** Node keeps some descriptors from the first thread, and the first connection with TLS, on. */
+export async function warmUp(module: Uint8Array): Promise<void> {
+  await using host = new PluginHost();
+  await host.start(module, { name: "guest", listen: LISTEN });
+  const socket = connect({ port: portOf(host, "guest"), host: "127.0.0.1", rejectUnauthorized: false });
+  await once(socket, "secureConnect");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.destroy();
+  await closed;
+}
+
+export interface Started {
+  readonly host: PluginHost;
+  readonly told: Told;
+  readonly port: number;
+}
+
+/** A host with one plugin, named "guest". */
+export async function startGuest(module: Uint8Array, run: Way, policy: PolicyInput): Promise<Started> {
+  const made = createHost();
+  await made.host.start(module, { name: "guest", run, listen: LISTEN, ...policy });
+  return { ...made, port: portOf(made.host, "guest") };
+}
+
+/** A TCP connection, destroyed when the test ends. */
+export async function tcp(port: number, localAddress = "127.0.0.1"): Promise<Socket> {
+  const socket = connectTcp({ port, host: "127.0.0.1", localAddress });
+  socket.on("error", () => undefined);
+  onTestFinished(() => void socket.destroy());
+  await once(socket, "connect");
+  return socket;
+}
+
 /** A client of node:tls, destroyed when the test ends. */
 export class TlsClient {
   readonly socket: TLSSocket;
@@ -244,4 +280,9 @@ export async function askSecurely(port: number, line: string): Promise<string> {
   const answer = await client.ask(line);
   await client.end();
   return answer;
+}
+
+/** The common name in a certificate. */
+export function nameIn(certificate: PeerCertificate): string {
+  return String(certificate.subject.CN);
 }

@@ -1,29 +1,28 @@
-/** TLS that the plugin host has in a guest's place: handshakes, ends, resets, limits, certificates, replacements. */
+/** TLS that the plugin host has in a guest's place: ends, resets, limits, replacements. */
 
-import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, renameSync, symlinkSync, writeFileSync } from "node:fs";
-import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTcp } from "node:net";
 import { join } from "node:path";
-import { connect, type PeerCertificate } from "node:tls";
 import { setTimeout as pause } from "node:timers/promises";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { type PluginHost, PluginHost as Host, type PolicyInput } from "wasyncore/plugin";
+import { beforeAll, describe, expect, test } from "vitest";
+import type { PolicyInput } from "wasyncore/plugin";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { eventually } from "../support/descriptors.js";
-import { createHost, descriptors, portOf, threads, type Told, WAYS, type Way } from "./support.js";
+import { createHost, descriptors, portOf, threads, WAYS, type Way } from "./support.js";
 import {
   askSecurely,
   buildServer,
-  copyOf,
   makeCertificate,
-  pathOf,
+  nameIn,
   SERVER_TLS,
+  startGuest,
+  type Started,
+  tcp,
   temporary,
   TlsClient,
+  warmUp,
 } from "./tls-support.js";
 
-const LISTEN = [{ address: "127.0.0.1:0", tls: SERVER_TLS }];
 let first: Uint8Array;
 let second: Uint8Array;
 let command: Uint8Array;
@@ -36,35 +35,12 @@ beforeAll(async () => {
     buildServer("third", true),
     buildServer("fourth", false, true),
   ]);
-  // Node keeps some descriptors from the first thread, and the first connection with TLS, on.
-  await using host = new Host();
-  await host.start(first, { name: "guest", listen: LISTEN });
-  const socket = connect({ port: portOf(host, "guest"), host: "127.0.0.1", rejectUnauthorized: false });
-  await once(socket, "secureConnect");
-  const closed = new Promise((resolve) => socket.once("close", resolve));
-  socket.destroy();
-  await closed;
+  await warmUp(first);
 }, 2 * BUILD_TIMEOUT_MS);
 
 /** A host with one plugin, named "guest". */
-async function started(
-  run: Way,
-  policy: PolicyInput = {},
-  module = first,
-): Promise<{ host: PluginHost; told: Told; port: number }> {
-  const made = createHost();
-  await made.host.start(module, { name: "guest", run, listen: LISTEN, ...policy });
-  return { ...made, port: portOf(made.host, "guest") };
-}
-
-/** A TCP connection, destroyed when the test ends. */
-async function tcp(port: number): Promise<Socket> {
-  const socket = connectTcp({ port, host: "127.0.0.1" });
-  socket.on("error", () => undefined);
-  onTestFinished(() => void socket.destroy());
-  await once(socket, "connect");
-  return socket;
-}
+const started = (run: Way, policy: PolicyInput = {}, module = first): Promise<Started> =>
+  startGuest(module, run, policy);
 
 describe.each(WAYS)("a plugin that runs %s", (run) => {
   test("speaks plain text, and its peers TLS; nothing is left", async () => {
@@ -102,31 +78,6 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     expect(await client.ask("peer")).toBe(`0 ${client.socket.localPort} 0 ${port}`);
   });
 
-  test("has the protocol that was agreed on, and refuses others", async () => {
-    const tls = { ...SERVER_TLS, alpn: ["two", "one"] };
-    const { host, port, told } = await started(run, { listen: [{ address: "127.0.0.1:0", tls }] });
-    const client = await TlsClient.connect(port, { ALPNProtocols: ["one", "two"] });
-    expect(client.socket.alpnProtocol).toBe("two");
-    await expect(TlsClient.connect(port, { ALPNProtocols: ["three"] })).rejects.toThrow();
-    expect(await told.until("tls")).toMatchObject({ plugin: "guest", field: "listen[0].tls", kind: "handshake" });
-    expect(host.snapshot("guest").tls).toMatchObject({ handshakes: 1, failures: 1 });
-  });
-
-  test("asks clients for certificates where its policy says so", async () => {
-    const tls = { ...SERVER_TLS, ca: pathOf("ca"), requestCert: true };
-    const { host, port } = await started(run, { listen: [{ address: "127.0.0.1:0", tls }] });
-    const pair = (name: string) => ({ cert: readFileSync(pathOf(name)), key: readFileSync(pathOf(`${name}-key`)) });
-    const client = await TlsClient.connect(port, pair("client"));
-    expect(await client.ask("hello")).toBe("hello");
-    for (const options of [pair("stranger"), {}]) {
-      // With TLS 1.3 the client learns of the refusal after its own part of the handshake.
-      const refused = await TlsClient.connect(port, { ...options, allowHalfOpen: false } as object);
-      expect(await refused.ask("hello")).toBe("");
-      await refused.closed;
-    }
-    expect(host.snapshot("guest")).toMatchObject({ accepted: 1, tls: { handshakes: 1, failures: 2 } });
-  });
-
   test("ends its half, and goes on receiving until the peer ends", async () => {
     const { host, port, told } = await started(run, { stdio: "lines" });
     const client = await TlsClient.connect(port);
@@ -153,38 +104,6 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     expect(await client.ask("bye")).toBe("bye");
     expect(await client.closed).toBe("end");
     await eventually(() => host.snapshot("guest").tls.connections, 0);
-  });
-
-  test("is not told of handshakes that fail, and serves others meanwhile", async () => {
-    const { host, port, told } = await started(run);
-    const silent = await tcp(port);
-    const garbage = await tcp(port);
-    garbage.write("GET / HTTP/1.1\r\n\r\n");
-    await once(garbage, "close");
-    const event = await told.until("tls");
-    expect(event).toMatchObject({ kind: "handshake", code: "ERR_SSL_HTTP_REQUEST", count: 1 });
-    // An operator's log has a line for it.
-    expect(event["message"]).toMatch(/^\S[^\n]*\S$/);
-    expect(await askSecurely(port, "hello")).toBe("hello");
-    expect(host.snapshot("guest")).toMatchObject({ accepted: 1, tls: { failures: 1, handshaking: 1 } });
-    silent.destroy();
-    await eventually(() => host.snapshot("guest").tls, {
-      ...host.snapshot("guest").tls,
-      ...{ failures: 2, handshaking: 0 },
-    });
-  });
-
-  test("does not wait for 1,000 peers that never finish their handshake", async () => {
-    const tls = { ...SERVER_TLS, handshakeTimeoutMs: 2000 };
-    const { host, port } = await started(run, { listen: [{ address: "127.0.0.1:0", tls }] });
-    const before = descriptors().length;
-    const silent = await Promise.all(Array.from({ length: 1000 }, () => tcp(port)));
-    expect(await askSecurely(port, "hello")).toBe("hello");
-    expect(host.snapshot("guest").tls.handshaking).toBeLessThanOrEqual(256);
-    await Promise.all(silent.map((socket) => (socket.closed ? undefined : once(socket, "close"))));
-    await eventually(() => host.snapshot("guest").tls.handshaking, 0);
-    expect(host.snapshot("guest").tls.failures).toBe(1000);
-    await eventually(() => descriptors().length <= before, true);
   });
 
   test("that traps resets its connections, which is no end to their peers", async () => {
@@ -330,112 +249,12 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     expect(await askSecurely(port, "hello")).toBe("hello");
   });
 
-  test("does not renegotiate: a client that wants to is refused, and nobody else notices", async () => {
-    const { host, port } = await started(run);
-    const neighbour = await TlsClient.connect(port);
-    for (let time = 0; time < 50; time++) {
-      const client = await TlsClient.connect(port, { maxVersion: "TLSv1.2", allowHalfOpen: false } as object);
-      expect(await client.ask("hello")).toBe("hello");
-      client.socket.renegotiate({}, () => undefined);
-      expect(await client.closed).not.toBe("end");
-    }
-    expect(await neighbour.ask("hello")).toBe("hello");
-    await eventually(() => host.snapshot("guest").tls.connections, 1);
-  });
-
   test("that is down refuses connections", async () => {
     const { port, told } = await started(run, { restart: "never" });
     const client = await TlsClient.connect(port);
     client.socket.write("trap\n");
     await told.until("down");
     await expect(tcp(port)).rejects.toThrow("ECONNREFUSED");
-  });
-});
-
-function nameIn(certificate: PeerCertificate): string {
-  return String(certificate.subject.CN);
-}
-
-describe("certificates", () => {
-  /** Of a new connection. */
-  async function servedName(port: number): Promise<string> {
-    const client = await TlsClient.connect(port, { rejectUnauthorized: false });
-    const name = nameIn(client.socket.getPeerCertificate());
-    await client.end();
-    return name;
-  }
-
-  test("are reloaded when they are replaced by others, and connections go on", async () => {
-    const directory = temporary();
-    const [one, two] = [makeCertificate(directory, "one"), makeCertificate(directory, "two")];
-    const files = { cert: join(directory, "cert.pem"), key: join(directory, "key.pem") };
-    for (const what of ["cert", "key"] as const) copyOf(one[what], files[what]);
-    const { port, told } = await started("isolated", { listen: [{ address: "127.0.0.1:0", tls: files }] });
-    const old = await TlsClient.connect(port, { rejectUnauthorized: false });
-    expect(await servedName(port)).toBe("one");
-    for (const what of ["cert", "key"] as const) {
-      copyOf(two[what], `${files[what]}.new`);
-      renameSync(`${files[what]}.new`, files[what]);
-    }
-    expect(await told.until("tls")).toMatchObject({ kind: "reload", field: "listen[0].tls" });
-    expect(await servedName(port)).toBe("two");
-    expect(await old.ask("hello")).toBe("hello");
-  });
-
-  test("are reloaded when links lead to other files, as certbot makes them", async () => {
-    const directory = temporary();
-    const files = { cert: join(directory, "live.pem"), key: join(directory, "live-key.pem") };
-    const link = (to: { readonly cert: string; readonly key: string }): void => {
-      for (const what of ["cert", "key"] as const) {
-        symlinkSync(to[what], `${files[what]}.new`);
-        renameSync(`${files[what]}.new`, files[what]);
-      }
-    };
-    link(makeCertificate(directory, "one"));
-    const { host, port, told } = await started("shared", { listen: [{ address: "127.0.0.1:0", tls: files }] });
-    link(makeCertificate(directory, "two"));
-    await told.until("tls");
-    expect(await servedName(port)).toBe("two");
-    expect(host.snapshot("guest").tls.reloads).toBe(1);
-  });
-
-  test("that cannot be used are reported, and those before stay", async () => {
-    const directory = temporary();
-    const one = makeCertificate(directory, "one");
-    const { port, told } = await started("shared", { listen: [{ address: "127.0.0.1:0", tls: one }] });
-    writeFileSync(one.cert, "no certificate");
-    const event = await told.until("tls");
-    expect(event).toMatchObject({ kind: "reload-failed", field: "listen[0].tls" });
-    expect(event["message"]).toContain(one.cert);
-    expect(await servedName(port)).toBe("one");
-    const two = makeCertificate(directory, "two");
-    for (const what of ["cert", "key"] as const) renameSync(two[what], one[what]);
-    expect(await told.until("tls", 2)).toMatchObject({ kind: "reload" });
-    expect(await servedName(port)).toBe("two");
-  });
-
-  test("that cannot be read or used at the start are an error that names the file", async () => {
-    const directory = temporary();
-    const before = descriptors();
-    const { host } = createHost();
-    const start = (tls: object): Promise<string> =>
-      host.start(first, { name: "guest", listen: [{ address: "127.0.0.1:0", tls: { ...SERVER_TLS, ...tls } }] });
-    const failure = (message: string): unknown =>
-      expect.objectContaining({ code: "ERR_PLUGIN_TLS", message: expect.stringContaining(message) as string });
-    await expect(start({ cert: join(directory, "none.pem") })).rejects.toThrow(failure(join(directory, "none.pem")));
-    writeFileSync(join(directory, "junk.pem"), "junk");
-    await expect(start({ key: join(directory, "junk.pem") })).rejects.toThrow(failure(join(directory, "junk.pem")));
-    await expect(start({ key: pathOf("other-key") })).rejects.toThrow(failure("together"));
-    await expect(start({ requestCert: true, ca: join(directory, "junk.pem") })).rejects.toThrow(failure("junk.pem"));
-    expect(host.names).toEqual([]);
-    await host.close();
-    await eventually(descriptors, before);
-  });
-
-  test("may be text", async () => {
-    const tls = { cert: readFileSync(SERVER_TLS.cert, "utf8"), key: readFileSync(SERVER_TLS.key, "utf8") };
-    const { port } = await started("shared", { listen: [{ address: "127.0.0.1:0", tls }] });
-    expect(await askSecurely(port, "hello")).toBe("hello");
   });
 });
 
@@ -452,26 +271,4 @@ test("a Unix socket may have TLS", async () => {
   const client = await TlsClient.connect(0, { socket });
   expect(await client.ask("hello")).toBe("hello");
   await client.end();
-});
-
-describe("from outside", () => {
-  test("openssl s_client", async () => {
-    const { port } = await started("isolated");
-    const process = spawn("openssl", ["s_client", "-connect", `127.0.0.1:${port}`, "-CAfile", pathOf("ca"), "-quiet"]);
-    let output = "";
-    process.stdout.on("data", (data: Buffer) => (output += data.toString()));
-    process.stdin.end("bye\n");
-    await once(process, "close");
-    expect(output).toBe("bye\n");
-  });
-
-  test.skipIf(spawnSync("curl", ["--version"]).status !== 0)("curl, with the certificate's authority", async () => {
-    const { port } = await started("shared");
-    const options = ["--http0.9", "-s", "--max-time", "10", "--cacert", pathOf("ca"), "-X", "bye\nx"];
-    const process = spawn("curl", [...options, `https://localhost:${port}/`]);
-    let output = "";
-    process.stdout.on("data", (data: Buffer) => (output += data.toString()));
-    const [status] = (await once(process, "close")) as [number];
-    expect([status, output]).toEqual([0, "bye\n"]);
-  });
 });

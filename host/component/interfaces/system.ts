@@ -1,7 +1,7 @@
 /** Owns what a component has as a process: `wasi:cli`, `wasi:clocks` and `wasi:random`. Knows no socket and no file. */
 
 import type { Backend, Clock } from "../../backend/backend.js";
-import { exitError, GuestExit } from "../../guest/exit.js";
+import { endingError, GuestExit } from "../../guest/exit.js";
 import { Failed, list, option, own, record, result, string, tuple, u32, u64, u8 } from "../abi.js";
 import { type CoreFunction, func, type HostFunction, type Interface, raw } from "../calls.js";
 import { Pollable, type Poller, type Source, Watch } from "../polling.js";
@@ -48,7 +48,7 @@ export function cliInterfaces(
   const exit = (code: number): never => {
     const ending = new GuestExit(code);
     onExit(ending);
-    throw exitError(ending);
+    throw endingError(ending);
   };
   const output = (name: string, watch: Watch): Interface => ({
     resources: { "output-stream": OutputStream },

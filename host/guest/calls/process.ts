@@ -6,7 +6,7 @@
 import type { Backend } from "../../backend/backend.js";
 import { ERRNO_FAULT, ERRNO_INVAL, ERRNO_NOTSUP, ERRNO_SUCCESS } from "../../wasi/errno.js";
 import type { GuestMemory } from "../memory.js";
-import { exitError, GuestExit } from "../exit.js";
+import { endingError, GuestExit } from "../exit.js";
 import { ClockId } from "../../wasi/layout.js";
 
 /** What a guest is given as a process. */
@@ -112,7 +112,7 @@ export function createProcessCalls({ clock }: Backend, memory: GuestMemory, give
     proc_exit(code: number): never {
       const exit = new GuestExit(code >>> 0);
       given.onExit(exit);
-      throw exitError(exit);
+      throw endingError(exit);
     },
 
     // There are no signals in a guest.

@@ -8,7 +8,7 @@ import { Event, Subscription } from "../../wasi/layout.js";
 import type { LinearMemory } from "../../wasi/poll-oneoff.js";
 import { RecordingError } from "../../record/format.js";
 import type { Fields, RecordingReader } from "../../record/reader.js";
-import { exitError, GuestExit } from "../exit.js";
+import { endingError, GuestExit } from "../exit.js";
 import { framesOf } from "../frames.js";
 import type { GuestCalls } from "../instance.js";
 import { GuestMemory } from "../memory.js";
@@ -133,10 +133,10 @@ export class Replayer implements GuestCalls {
       if (this.stopped !== undefined) throw new Stop(this.stopped);
       return this.#answer(name, parameters);
     } catch (error) {
-      if (this.exit !== undefined) throw exitError(this.exit);
+      if (this.exit !== undefined) throw endingError(this.exit);
       this.stopped ??= error instanceof Stop ? error.reason : { kind: "failed", error };
       // A guest may catch what JavaScript throws; it cannot catch this.
-      throw exitError(new GuestExit(0));
+      throw endingError(new GuestExit(0));
     }
   }
 

@@ -15,9 +15,19 @@ export type Resource = "maxDescriptors" | "maxConnections" | "maxHostBytes";
 
 /**
  * The field of the policy because of which a call was refused. "options" and "descriptors" have no field: options that
- * would lead around the policy, and descriptors sent over Unix sockets, are never granted.
+ * would lead around the policy, and descriptors sent over Unix sockets, are never granted. "hostLinesPerSecond" and
+ * "hostLineBytesPerSecond" are options of the host: what all of its plugins may write together.
  */
-export type LimitName = keyof Limits | "connect" | "bind" | "udp" | "dirs" | "options" | "descriptors";
+export type LimitName =
+  | keyof Limits
+  | "connect"
+  | "bind"
+  | "udp"
+  | "dirs"
+  | "options"
+  | "descriptors"
+  | "hostLinesPerSecond"
+  | "hostLineBytesPerSecond";
 
 /** A plugin has met a limit of its policy. */
 export interface PolicyEvent {
@@ -78,6 +88,8 @@ const LIMIT_NAMES: readonly LimitName[] = [
   "bytesPerSecondOut",
   "linesPerSecond",
   "lineBytesPerSecond",
+  "hostLinesPerSecond",
+  "hostLineBytesPerSecond",
   "cpuMsPerTurn",
   "cpuMsTotal",
   "lifetimeMs",

@@ -6,8 +6,8 @@
 import type { Backend, SocketAddress } from "../../backend/backend.js";
 import { ReadWatch } from "./read-watch.js";
 
-/** So many connections are taken before the event loop goes on. */
-const ACCEPT_MAX = 64;
+/** So many connections are taken before the event loop goes on: to the handshakes of those that were taken before. */
+const ACCEPT_MAX = 16;
 /** For how long nothing is taken when the process has no descriptor left. */
 const RETRY_MS = 100;
 

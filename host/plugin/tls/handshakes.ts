@@ -12,8 +12,11 @@ import type { TlsUse } from "./use.js";
 
 /** Unfinished handshakes of a listening socket. Each takes some 60 KiB. */
 const HANDSHAKES_MAX = 256;
-/** When there are so many, those that have taken longer than this make room. */
+/** When there are so many, some of those that have taken longer than this make room. */
 const PATIENCE_MS = 1000;
+/** How often, and how many at a time. */
+const EVICTION_MS = 100;
+const EVICTED_MAX = 32;
 
 /** A connection after its handshake. */
 export interface Secured {
@@ -32,6 +35,9 @@ export interface HandshakeOptions {
 
 interface Pending {
   readonly sinceMs: number;
+  readonly raw: Socket;
+  /** The peer's address without its port. */
+  readonly host: string;
   readonly fail: (error: Error, resets?: boolean) => void;
 }
 
@@ -58,7 +64,7 @@ export class Handshakes {
   /** May one more begin? If not, `onRoom` is called when it may. */
   get hasRoom(): boolean {
     if (this.#pending.size < HANDSHAKES_MAX) return true;
-    this.#evicting ??= setTimeout(this.#evict, PATIENCE_MS / 10).unref();
+    this.#evicting ??= setTimeout(this.#beforeEviction, EVICTION_MS).unref();
     return false;
   }
 
@@ -112,7 +118,8 @@ export class Handshakes {
       options.timeoutMs,
     );
     timer.unref();
-    const pending: Pending = { sinceMs: performance.now(), fail };
+    const host = address.path ?? address.host;
+    const pending: Pending = { sinceMs: performance.now(), raw, host, fail };
     this.#pending.add(pending);
     this.#use.handshaking++;
     tls.on("error", failed).on("_tlsError", failed).on("close", closed).on("end", closed).on("secure", secure);
@@ -126,16 +133,28 @@ export class Handshakes {
     }
   }
 
-  /** Those that take long give way to others: whoever opens connections and says nothing does not keep others out for long. */
+  /** What has arrived while the host was busy is read first: the host's own delay is not the clients'. */
+  readonly #beforeEviction = (): void => void setImmediate(this.#evict);
+
+  /**
+   * Some of those that take long give way to others: whoever opens connections and does not go on keeps nobody else out for
+   * long. Those of the address with the most unfinished handshakes go first, then those that have sent least, then the oldest:
+   * a client that is only slow, or waits for a busy host, is the last.
+   */
   readonly #evict = (): void => {
     this.#evicting = undefined;
     const limitMs = performance.now() - PATIENCE_MS;
-    for (const { sinceMs, fail } of [...this.#pending]) {
-      if (sinceMs > limitMs) break;
+    const counts = new Map<string, number>();
+    for (const { host } of this.#pending) counts.set(host, (counts.get(host) ?? 0) + 1);
+    const countOf = ({ host }: Pending): number => counts.get(host) ?? 0;
+    // Stable: they are in the order of their beginning.
+    const ranked = [...this.#pending].toSorted((a, b) => countOf(b) - countOf(a) || a.raw.bytesRead - b.raw.bytesRead);
+    // The better half stays, even where nobody else has taken long yet.
+    const late = ranked.slice(0, HANDSHAKES_MAX / 2).filter(({ sinceMs }) => sinceMs <= limitMs);
+    for (const { fail } of late.slice(0, EVICTED_MAX)) {
       fail(coded("ERR_TLS_HANDSHAKE_TIMEOUT", "too many unfinished handshakes"), true);
     }
-    if (!this.hasRoom) return;
-    this.#onRoom();
+    if (this.hasRoom) this.#onRoom();
   };
 }
 
