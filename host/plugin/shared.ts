@@ -154,7 +154,7 @@ export class SharedRun implements Run {
     } finally {
       this.#meter.endTurn();
       // One that waits in the middle of its first turn has not come up.
-      if (this.#hasWaited && !this.#granted.preview1.poller.isBlocked) this.#up.resolve(true);
+      if (this.#hasWaited && !this.#granted.answering.poller.isBlocked) this.#up.resolve(true);
     }
   }
 
