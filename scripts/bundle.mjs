@@ -35,6 +35,7 @@ const ENTRIES = [
   "plugin/worker",
   "sim/index",
   "sim/worker",
+  "sim/guest-thread",
   "testing/index",
   "record/index",
   "record/hooks",

@@ -4,6 +4,7 @@
  */
 
 import fs from "node:fs";
+import { callbackify } from "node:util";
 
 /** Node's own object; or, in a replay, what it was. */
 export interface DirectoryLike {
@@ -23,6 +24,12 @@ function real(of: object, name: string, args: readonly unknown[]): unknown {
   return Reflect.apply((of as Record<string, unknown>)[name] as AnyCall, of, args);
 }
 
+/** `callbackify` calls back outside of the promise, where what is thrown is not one's rejection. */
+function passOn(result: Promise<unknown>, callback: (error: unknown, entry?: unknown) => void): undefined {
+  callbackify(() => result)(callback);
+  return undefined;
+}
+
 /** `fs.Dir`. */
 export class Directory {
   readonly path: string;
@@ -37,16 +44,12 @@ export class Directory {
 
   read(callback?: (error: unknown, entry?: unknown) => void): Promise<unknown> | undefined {
     const result = this.#call("directory.read", [this.path], () => real(this.#real, "read", []));
-    if (callback === undefined) return result;
-    result.then((entry) => callback(null, entry), callback);
-    return undefined;
+    return callback === undefined ? result : passOn(result, callback);
   }
 
   close(callback?: (error: unknown) => void): Promise<unknown> | undefined {
     const result = this.#call("directory.close", [this.path], () => real(this.#real, "close", []));
-    if (callback === undefined) return result;
-    result.then(() => callback(null), callback);
-    return undefined;
+    return callback === undefined ? result : passOn(result, callback);
   }
 
   async *entries(): AsyncGenerator<unknown> {
