@@ -26,14 +26,16 @@ interface Hooks {
 }
 
 let backend: Backend | undefined;
+let inside = <T>(call: () => T): T => call();
 
 const { WASYNCORE_RECORD: path, WASYNCORE_REPLAY: request, WASYNCORE_RECORD_OPTIONS: options } = process.env;
 
 // Modules that are evaluated after this one find what they use of Node recorded, or replayed.
 if (isMainThread && (request || path)) {
-  const { inside, installOutside } = hooks();
+  const hooked = hooks();
+  inside = hooked.inside;
   keepOwn(inside);
-  installOutside(() => void usual());
+  hooked.installOutside(() => void usual());
 }
 
 /** @throws UnsupportedPlatformError where there is none */
@@ -44,7 +46,8 @@ export function defaultBackend(): Backend {
 }
 
 function usual(): Backend {
-  backend ??= chosenBackend();
+  // What is loaded for it is not the program's, and must not ask for a backend in turn.
+  backend ??= inside(chosenBackend);
   return backend;
 }
 

@@ -70,8 +70,9 @@ export function attachLater(call: () => void): void {
 
 /** Who answers, for a call of the program. The first call of all asks for somebody. */
 export function answering(): Outside | undefined {
+  if (depth > 0 || within.getStore() === true) return undefined;
   if (attach !== undefined) begin(attach);
-  return depth > 0 || within.getStore() === true ? undefined : answer;
+  return answer;
 }
 
 /** Who answers at all. */
