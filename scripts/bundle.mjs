@@ -3,6 +3,7 @@
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
  *   record/index.js   recording and replaying, in a file of its own for the same reason as the next
+ *   record/hooks.js   what is recorded of Node itself: loaded before the library, and shares nothing with it
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   guest/record/     replaying guests, for browsers as well: a file that shares nothing with the others
  *   testing/index.js  what tests of programs use of it
@@ -35,10 +36,14 @@ const ENTRIES = [
   "plugin/worker",
   "sim/index",
   "sim/worker",
+  "sim/guest-thread",
   "testing/index",
   "record/index",
+  "record/hooks",
   "cli/main",
 ];
+/** Entries that are elsewhere than their modules. */
+const MODULE_OF = { "record/hooks": "record/outside/hooks" };
 /** For browsers too: a file of its own, which shares nothing with the others. */
 const STANDALONE = "guest/record/index";
 const TYPED_ENTRIES = [
@@ -90,7 +95,7 @@ function byLine(mappings) {
 
 async function bundle() {
   const made = await rollup({
-    input: Object.fromEntries(ENTRIES.map((name) => [name, join(MODULES, `${name}.js`)])),
+    input: Object.fromEntries(ENTRIES.map((name) => [name, join(MODULES, `${MODULE_OF[name] ?? name}.js`)])),
     external: isExternal,
     plugins: [modules],
     onLog(_level, log) {

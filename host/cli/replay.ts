@@ -19,6 +19,8 @@ The first difference is reported, with the turn, the descriptor, the call and th
 Options:
   --until TURN          ends before the first call of this turn; with node --inspect, stops there
   --break channel=FD    stops in the debugger before each call on this descriptor. Repeatable
+  --strict              refuses a recording without files, timers, dates and random numbers of Node, and
+                        takes calls between turns in their order alone
   --patience MS         how long to wait for a call that the program makes between turns. Default 10000
   --help                prints this
 
@@ -37,6 +39,7 @@ const OPTIONS = {
   until: { type: "string" },
   break: { type: "string", multiple: true },
   patience: { type: "string" },
+  strict: { type: "boolean" },
   hash: { type: "boolean" },
   changed: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -76,6 +79,7 @@ export async function replayCommand(argv: string[]): Promise<number> {
       path: resolve(path),
       until: number("--until", values.until),
       patienceMs: number("--patience", values.patience),
+      strict: values.strict === true,
       breakAt: (values.break ?? []).map(descriptor),
     };
     const { WASYNCORE_RECORD: _record, ...rest } = process.env;

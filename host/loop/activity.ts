@@ -10,6 +10,7 @@
 
 import { createHook, executionAsyncResource } from "node:async_hooks";
 import { callbackObservers } from "../backend/observed.js";
+import { timers } from "../backend/unhooked.js";
 
 /** After so many calls without a {@link Activity.reset} in between, the next ones are {@link REST_MS} apart. */
 const CALLS_MAX = 64;
@@ -60,7 +61,7 @@ export class Activity {
       callbackObservers.count += 1;
       if (watching.size === 1) hook.enable();
     }
-    this.#immediate ??= setImmediate(this.#run).unref();
+    this.#immediate ??= timers.setImmediate(this.#run).unref();
     if (this.#isReset) {
       // Promise reactions run after this, and the hook does not notice an `await` that began before it was enabled.
       this.#isReset = false;
@@ -93,13 +94,13 @@ export class Activity {
   /** Calls back later. Clears the immediate, which would mistake the timer's own iteration for activity. */
   #rest(): void {
     if (this.#immediate === undefined) return;
-    clearImmediate(this.#immediate);
+    timers.clearImmediate(this.#immediate);
     this.#immediate = undefined;
     this.#startTimer(REST_MS);
   }
 
   #startTimer(delayMs: number): void {
-    this.#timer ??= setTimeout(this.#call, delayMs);
+    this.#timer ??= timers.setTimeout(this.#call, delayMs);
     if (!this.keepsAlive) this.#timer.unref();
   }
 
@@ -115,8 +116,8 @@ export class Activity {
   };
 
   #clear(): void {
-    clearImmediate(this.#immediate);
-    clearTimeout(this.#timer);
+    timers.clearImmediate(this.#immediate);
+    timers.clearTimeout(this.#timer);
     this.#immediate = undefined;
     this.#timer = undefined;
   }

@@ -7,6 +7,7 @@
 import { performance } from "node:perf_hooks";
 import type { Clock, Turns, Watch } from "../backend/backend.js";
 import { Activity } from "./activity.js";
+import { timers } from "../backend/unhooked.js";
 
 /**
  * How long turns may follow each other before the rest of the process runs; counted from the end of the first where the
@@ -77,7 +78,7 @@ export class Driver {
   readonly #wake = (): void => {
     if (this.#settle === undefined) return;
     this.#turns.onChange = undefined;
-    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
+    if (this.#immediate !== undefined) timers.clearImmediate(this.#immediate);
     this.#immediate = undefined;
     this.#attempt(this.#takeTurns);
   };
@@ -122,7 +123,7 @@ export class Driver {
   }
 
   readonly #runSoon = (): void => {
-    this.#immediate ??= setImmediate(this.#wake);
+    this.#immediate ??= timers.setImmediate(this.#wake);
   };
 
   readonly #abort = (): void => {
@@ -138,9 +139,9 @@ export class Driver {
   }
 
   #setTimer(waitMs: number): void {
-    clearTimeout(this.#timer);
+    timers.clearTimeout(this.#timer);
     this.#timerAtMs = performance.now() + waitMs;
-    this.#timer = setTimeout(this.#timeout, Math.min(Math.ceil(waitMs), TIMER_MS_MAX));
+    this.#timer = timers.setTimeout(this.#timeout, Math.min(Math.ceil(waitMs), TIMER_MS_MAX));
     if (!this.#keepsAlive) this.#timer.unref();
   }
 
@@ -167,8 +168,8 @@ export class Driver {
     this.#signal?.removeEventListener("abort", this.#abort);
     this.#watch?.stop();
     this.#activity.stop();
-    clearTimeout(this.#timer);
-    clearImmediate(this.#immediate);
+    timers.clearTimeout(this.#timer);
+    timers.clearImmediate(this.#immediate);
     if (thrown === undefined) settle.resolve();
     else settle.reject(thrown.error);
   }

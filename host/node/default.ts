@@ -5,9 +5,11 @@
  */
 
 import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import type { Backend } from "../backend/backend.js";
 import { placeBackend } from "../backend/place.js";
+import { keepOwn } from "../backend/unhooked.js";
 import { createNodeBackend } from "./backend.js";
 
 export { isNodeBackend } from "./backend.js";
@@ -18,21 +20,47 @@ interface Recording {
   replayedProgram(request: string, files: Backend): Backend;
 }
 
+interface Hooks {
+  inside<T>(call: () => T): T;
+  installOutside(attach: () => void): void;
+}
+
 let backend: Backend | undefined;
+let inside = <T>(call: () => T): T => call();
+
+const { WASYNCORE_RECORD: path, WASYNCORE_REPLAY: request, WASYNCORE_RECORD_OPTIONS: options } = process.env;
+
+// Modules that are evaluated after this one find what they use of Node recorded, or replayed.
+if (isMainThread && (request || path)) {
+  const hooked = hooks();
+  inside = hooked.inside;
+  keepOwn(inside);
+  hooked.installOutside(() => void usual());
+}
 
 /** @throws UnsupportedPlatformError where there is none */
 export function defaultBackend(): Backend {
   const place = placeBackend();
   if (place !== undefined) return place;
-  backend ??= chosenBackend();
+  return usual();
+}
+
+function usual(): Backend {
+  // What is loaded for it is not the program's, and must not ask for a backend in turn.
+  backend ??= inside(chosenBackend);
   return backend;
 }
 
 function chosenBackend(): Backend {
-  const { WASYNCORE_RECORD: path, WASYNCORE_REPLAY: request, WASYNCORE_RECORD_OPTIONS: options } = process.env;
   if (isMainThread && request) return recording().replayedProgram(request, createNodeBackend());
   if (isMainThread && path) return recording().recordedProgram(createNodeBackend(), path, options);
   return createNodeBackend();
+}
+
+/** A file that needs nothing of the package, which is being loaded. */
+function hooks(): Hooks {
+  const require = createRequire(import.meta.url);
+  return require(fileURLToPath(new URL("hooks.js", pathToFileURL(require.resolve("wasyncore/record"))))) as Hooks;
 }
 
 function recording(): Recording {

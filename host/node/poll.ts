@@ -5,7 +5,6 @@
  * While Node's own loop watches it (uv_poll), out-of-band data alone does not wake it: libuv has no event for that.
  */
 
-import { fstatSync } from "node:fs";
 import { isatty } from "node:tty";
 import { type PollSet, Ready, ReadyRow, type Watch } from "../backend/backend.js";
 import { LoopError } from "../backend/errors.js";
@@ -19,6 +18,7 @@ import { eventsOf, INTEREST, interestOf, POLLIN, POLLNVAL, POLLOUT, type RowWrit
 import { watchOne } from "./waiting/descriptors.js";
 import { waitInSlices } from "./waiting/slices.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
+import { files, timers } from "../backend/unhooked.js";
 
 /** How often descriptors that the event loop could not be given are polled, and given to it again. */
 const RETRY_MS = 10;
@@ -28,7 +28,7 @@ type Kind = "file" | "stream" | "other";
 /** "file" never blocks; "stream" is one that libuv can certainly watch. */
 function kindOf(fd: number): Kind {
   try {
-    const stat = fstatSync(fd);
+    const stat = files.fstatSync(fd);
     if (stat.isFile() || stat.isDirectory()) return "file";
     const terminal = process.platform === "linux" && isatty(fd);
     return stat.isSocket() || stat.isFIFO() || terminal ? "stream" : "other";
@@ -141,7 +141,7 @@ export class PollPollSet implements PollSet, Watcher {
         this.#followed.clear();
         this.#unwatchable.clear();
         this.#postponed.clear();
-        clearTimeout(this.#retryTimer);
+        timers.clearTimeout(this.#retryTimer);
         this.#retryTimer = undefined;
         this.#watch = undefined;
       },
@@ -246,7 +246,7 @@ export class PollPollSet implements PollSet, Watcher {
   }
 
   #retryLater(watch: LoopWatch): NodeJS.Timeout {
-    const timer = setTimeout(this.#retry, RETRY_MS);
+    const timer = timers.setTimeout(this.#retry, RETRY_MS);
     return watch.isReferenced ? timer : timer.unref();
   }
 

@@ -39,6 +39,15 @@ export const Kind = {
   SEND_VECTOR: 21,
   WRITE: 22,
   CLOSE: 23,
+
+  /** A call of node:fs that returned, or that was refused before it began. */
+  FILE: 100,
+  /** One that went on has ended: its callback comes now. */
+  FILE_DONE: 101,
+  /** A timer or an immediate of Node fires. */
+  TIMER: 102,
+  /** `Date.now`, where it is not what it was. */
+  DATE: 103,
 } as const;
 
 /** Calls whose records have a form of their own as long as their arguments are what they should be. */

@@ -1,9 +1,12 @@
 /** Owns recordings in files. Knows the container's sink and source; knows no record. */
 
-import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
+import { files } from "../backend/unhooked.js";
 import { RecordingError } from "./format.js";
 import type { RecordingSource } from "./reader.js";
 import type { ChunkSink } from "./writer.js";
+
+/** The file of a recording is not a file of the program that is recorded. */
+const { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } = files;
 
 /** A file that a recording is written to. */
 export interface RecordingFile {

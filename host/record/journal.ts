@@ -163,6 +163,41 @@ export class Journal {
     this.#add(kind);
   }
 
+  /** A call of node:fs. @param filled what was put into a buffer of the program; a number where that was so before */
+  outside(
+    kind: number,
+    id: number,
+    name: string,
+    args: readonly unknown[],
+    outcome: unknown,
+    filled: Uint8Array | number | undefined,
+  ): void {
+    const values = this.#values;
+    values.clear();
+    values.put(id, this.#keepSent);
+    values.put(name, this.#keepSent);
+    values.put(args, this.#keepSent);
+    values.put(outcome, this.#keepReceived);
+    values.put(filled, this.#keepReceived);
+    this.#add(kind);
+  }
+
+  timer(id: number): void {
+    const { writer } = this;
+    writer.open(Kind.TIMER, 8);
+    writer.varint(id);
+    writer.close();
+  }
+
+  /** @param asked how often it was asked for since the record before */
+  date(asked: number, changeMs: number): void {
+    const { writer } = this;
+    writer.open(Kind.DATE, 16);
+    writer.varint(asked);
+    writer.signed(changeMs);
+    writer.close();
+  }
+
   /** A record of another kind: numbers, texts, addresses, results. */
   note(kind: number, ...parts: readonly unknown[]): void {
     const values = this.#values;

@@ -3,14 +3,15 @@
  * process; knows no call.
  */
 
-import { writeSync } from "node:fs";
 import { constants } from "node:os";
 import type { Backend } from "../backend/backend.js";
 import { rangeError } from "../backend/check.js";
 import type { RecordOptions } from "./options.js";
-import { record, type Recorder } from "./recorder.js";
+import { answerOutside, original } from "./outside/answer.js";
+import { OutsideRecorder } from "./outside/recorder.js";
+import { type Recorder, startRecording } from "./recorder.js";
 import { ReplayDifference } from "./replay/difference.js";
-import { type Replay, replay } from "./replay/replay.js";
+import { type Replay, startReplay } from "./replay/replay.js";
 import { endedEarly } from "./replay/testing.js";
 
 /** What `wasyncore replay` asks of the program, as JSON in WASYNCORE_REPLAY. */
@@ -21,9 +22,12 @@ export interface ReplayRequest {
   /** Stops in the debugger before calls on these descriptors. */
   readonly breakAt?: readonly number[] | undefined;
   readonly patienceMs?: number | undefined;
+  /** Does the recording have to have files, timers and dates of Node, and all calls their order? */
+  readonly strict?: boolean | undefined;
 }
 
 const EXIT_DIFFERENCE = 1;
+const SEED_WORDS = 3;
 
 /**
  * The backend of a program that is recorded. Signals that the program listens for are recorded as well.
@@ -31,16 +35,25 @@ const EXIT_DIFFERENCE = 1;
  * @param options JSON; WASYNCORE_RECORD_OPTIONS
  */
 export function recordedProgram(backend: Backend, path: string, options = "{}"): Backend {
-  const recorder = record(backend, path.replaceAll("%p", String(process.pid)), optionsOf(options));
+  const { outside = true, ...plan } = optionsOf(options);
+  const seed = [...crypto.getRandomValues(new Uint32Array(SEED_WORDS))];
+  const file = path.replaceAll("%p", String(process.pid));
+  const { recorder, journal, rest } = startRecording(backend, file, plan, outside ? { outside: seed } : {});
+  if (outside) answerOutside(new OutsideRecorder(journal, seed, rest));
   // Child processes would write over the file.
   delete process.env["WASYNCORE_RECORD"];
   recordSignals(recorder);
   return recorder.backend;
 }
 
-function optionsOf(text: string): RecordOptions {
+/** Is what the program uses of Node besides its backend recorded? Default true. */
+interface ProgramOptions extends RecordOptions {
+  readonly outside?: boolean;
+}
+
+function optionsOf(text: string): ProgramOptions {
   try {
-    return JSON.parse(text) as RecordOptions;
+    return JSON.parse(text) as ProgramOptions;
   } catch {
     throw rangeError("WASYNCORE_RECORD_OPTIONS", `JSON, as {"payloads":false}`, text);
   }
@@ -58,12 +71,14 @@ function recordSignals(recorder: Recorder): void {
 
 /** The backend of a program that is replayed. The process exits at the first difference, and when the recording is over. */
 export function replayedProgram(request: string, files: Backend): Backend {
-  const { path, until, breakAt = [], patienceMs } = JSON.parse(request) as ReplayRequest;
+  const { path, until, breakAt = [], patienceMs, strict } = JSON.parse(request) as ReplayRequest;
   delete process.env["WASYNCORE_REPLAY"];
   const stops = new Set(breakAt);
-  const played = replay(path, {
+  const played = startReplay(path, {
+    strict,
     patienceMs,
     files,
+    outside: true,
     differs: (difference) => end(difference),
     over: () => succeed(),
     turn(turn) {
@@ -96,7 +111,7 @@ export function replayedProgram(request: string, files: Backend): Backend {
   function leave(code: number, message: string): never {
     // What the program does at its exit is not in the recording.
     process.removeAllListeners("exit");
-    writeSync(2, `wasyncore: ${message}\n`);
+    original.fs.writeSync(2, `wasyncore: ${message}\n`);
     // oxlint-disable-next-line unicorn/no-process-exit
     return process.exit(code);
   }

@@ -12,6 +12,7 @@ import { createRecordingFile } from "./files.js";
 import { Flag, type RecordingHeader, RecordingKind } from "./format.js";
 import { Journal } from "./journal.js";
 import { planRecord, type RecordOptions, type RecordPlan } from "./options.js";
+import { original } from "./outside/answer.js";
 import { wrapBackend } from "./wrap.js";
 import { type ChunkSink, RecordingWriter } from "./writer.js";
 
@@ -50,11 +51,30 @@ export interface Recorder {
  * const map = new ChannelMap({ backend: recorder.backend });
  */
 export function record(backend: Backend, sink: RecordSink, options: RecordOptions = {}): Recorder {
+  return startRecording(backend, sink, options).recorder;
+}
+
+/** A recording, with what else than calls of its backend is recorded in it. */
+export interface StartedRecording {
+  readonly recorder: Recorder;
+  readonly journal: Journal;
+  /** To be called after each record. */
+  readonly rest: () => void;
+}
+
+/** @param details further ones for the header */
+export function startRecording(
+  backend: Backend,
+  sink: RecordSink,
+  options: RecordOptions,
+  details: Readonly<Record<string, unknown>> = {},
+): StartedRecording {
   checkBackend("backend", backend);
   if (typeof sink !== "string") checkFunction("sink", sink);
   const plan = planRecord(options);
   const file = typeof sink === "string" ? createRecordingFile(sink) : undefined;
-  const header = headerOf(backend, plan);
+  const made = headerOf(backend, plan);
+  const header = { ...made, details: { ...made.details, ...details } };
   const writer = new RecordingWriter(file?.sink ?? (sink as ChunkSink), header);
   const journal = new Journal(writer, plan, Number(header.monotonicNs));
   let flushedNs = journal.nowNs;
@@ -63,7 +83,7 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
   let isEnded = false;
 
   function flush(): void {
-    clearTimeout(timer);
+    original.clearTimeout(timer);
     timer = undefined;
     writer.flush();
     flushedNs = journal.nowNs;
@@ -91,14 +111,14 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
   process.on("exit", exits);
   // Not even the header could be written.
   if (writer.failure !== undefined) flush();
-  return {
-    backend: wrapBackend(backend, journal, {
-      rest() {
-        if (writer.isFull || journal.nowNs - flushedNs > FLUSH_MS * NS_PER_MS) return flush();
-        // Where the program waits, nothing else would write it.
-        if (timer === undefined && !writer.isOver) timer = setTimeout(flush, FLUSH_MS).unref();
-      },
-    }),
+  function rest(): void {
+    if (writer.isFull || journal.nowNs - flushedNs > FLUSH_MS * NS_PER_MS) return flush();
+    // Where the program waits, nothing else would write it.
+    if (timer === undefined && !writer.isOver) timer = original.setTimeout(flush, FLUSH_MS).unref();
+  }
+
+  const recorder: Recorder = {
+    backend: wrapBackend(backend, journal, { rest }),
     get calls() {
       return journal.calls;
     },
@@ -115,6 +135,7 @@ export function record(backend: Backend, sink: RecordSink, options: RecordOption
     flush,
     end,
   };
+  return { recorder, journal, rest };
 }
 
 /** What a recording of `backend` that begins now says of itself. */

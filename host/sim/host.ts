@@ -10,6 +10,8 @@ import { type Ip, isLoopback, isMulticast, isSame, LOOPBACK_4, LOOPBACK_6 } from
 import { createBackend } from "./backend.js";
 import { Descriptors, type OpenCount } from "./descriptors.js";
 import type { Faults } from "./faults.js";
+import { type SimGuest, type SimGuestOptions, startGuest } from "./guests.js";
+import type { GuestTurns } from "./guest-turns.js";
 import { Volume } from "./inode.js";
 import { type Course, LoopRun, type Place } from "./loops.js";
 import type { Program, SimHost } from "./public-host.js";
@@ -23,6 +25,10 @@ import { FileTree } from "./tree.js";
 import { UnixNames } from "./unix-names.js";
 import { runAt } from "./whereabouts.js";
 
+/** Generators of guests are behind those of faults, whatever their number. */
+const GUEST_STREAM = 0x4000_0000;
+/** Guests of a host that have random bytes of their own. */
+const GUESTS_MAX = 1024;
 const PID_FIRST = 1000;
 /** What reading the clock of CPU time takes of it: who waits for that clock sees it go on. */
 const CLOCK_READ_NS = 100;
@@ -35,6 +41,7 @@ export interface Around {
   readonly names: Names;
   readonly open: OpenCount;
   readonly hosts: readonly Machine[];
+  readonly seed: number;
   /** Nanoseconds since 1970 at which the world began. */
   readonly startNs: bigint;
   hostAt(ip: Ip): Machine | undefined;
@@ -49,6 +56,7 @@ interface Life {
   readonly descriptors: Descriptors;
   readonly backend: Backend;
   readonly loops: Set<LoopRun>;
+  readonly guests: Set<GuestTurns>;
 }
 
 export class Machine implements SimHost, Surroundings, Place {
@@ -67,6 +75,7 @@ export class Machine implements SimHost, Surroundings, Place {
   readonly #programs: Program[] = [];
   #life: Life;
   #isUp = true;
+  #guests = 0;
   #pauses = 0;
   #clockShiftNs = 0n;
 
@@ -107,6 +116,23 @@ export class Machine implements SimHost, Surroundings, Place {
     this.#programs.push(program);
     if (this.#isUp) this.#call(program);
     return this;
+  }
+
+  guest(module: Uint8Array, options?: SimGuestOptions): SimGuest {
+    const stream = GUEST_STREAM + this.index * GUESTS_MAX + this.#guests++;
+    const ground = {
+      host: this,
+      seed: this.#around.seed,
+      stream,
+      began: (turns: GuestTurns) => void this.#life.guests.add(turns),
+    };
+    return startGuest(ground, module, options);
+  }
+
+  /** Ends its guests' threads. */
+  close(): void {
+    for (const guest of this.#life.guests) guest.end();
+    this.#life.guests.clear();
   }
 
   writeFile(path: string, data: string | Uint8Array): void {
@@ -158,6 +184,7 @@ export class Machine implements SimHost, Surroundings, Place {
     this.#note("crash");
     const { descriptors, loops } = this.#life;
     for (const loop of loops) loop.abandon();
+    this.close();
     loops.clear();
     descriptors.abandon();
     this.streams.clear();
@@ -289,6 +316,6 @@ export class Machine implements SimHost, Surroundings, Place {
         });
       },
     });
-    return { descriptors, backend, loops };
+    return { descriptors, backend, loops, guests: new Set() };
   }
 }

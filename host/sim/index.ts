@@ -17,6 +17,7 @@ export {
   type FaultTable,
   type Injection,
 } from "./fault-table.js";
+export type { SimGuest, SimGuestOptions } from "./guests.js";
 export type { HostOptions, Program, SimHost } from "./public-host.js";
 export type { RunEnd, RunOptions } from "./runner.js";
 export { SimWorld, type WorldOptions } from "./world.js";

@@ -1,6 +1,7 @@
 /** Owns what a program sees of a simulated host. Knows nothing of how it is made. */
 
 import type { Backend } from "../backend/backend.js";
+import type { SimGuest, SimGuestOptions } from "./guests.js";
 
 /** What runs on a host: called when it starts, and again when the host is back after a crash. */
 export type Program = (host: SimHost) => unknown;
@@ -34,6 +35,13 @@ export interface SimHost {
    * rejects with, leaves `world.run`.
    */
   start(program: Program): this;
+  /**
+   * Runs a WASI preview 1 command on the host, now and each time that the host is back after a crash: its sockets, names and
+   * clocks are the host's, and its random bytes come from the seed. It has a thread of its own, for which the world stands
+   * still until the guest waits; so the module needs no change, and a guest that never waits stops the world.
+   * @throws TypeError, GuestError for what is no module
+   */
+  guest(module: Uint8Array, options?: SimGuestOptions): SimGuest;
   /** Writes a file, and makes its directories. Files outlive a crash. @throws OSError */
   writeFile(path: string, data: string | Uint8Array): void;
   /** Makes a directory, and those above it; one that is there already is no error. @throws OSError */

@@ -105,6 +105,7 @@ export class SimWorld {
       names: this.#names,
       open,
       hosts: this.#hosts,
+      seed,
       startNs: BigInt(Math.round(startMs * 1000)) * 1000n,
       hostAt: (ip) => this.#byIp.get(ip.text),
       block: (timeoutMs, isReady) => this.#runner.block(timeoutMs, isReady),
@@ -192,6 +193,11 @@ export class SimWorld {
   /** The same, but blocks: no promise goes on meanwhile, as in `loopSync`. */
   runSync(options: RunOptions = {}): RunEnd {
     return this.#runner.runSync(options);
+  }
+
+  /** Ends the threads of guests that have not ended by themselves; they also end with the process. For `using`. */
+  [Symbol.dispose](): void {
+    for (const host of this.#hosts) host.close();
   }
 
   /** 16 hexadecimal digits, made of all that has happened so far. */

@@ -7,7 +7,6 @@
  * ```
  */
 
-import { readFileSync } from "node:fs";
 import {
   F_GETFL,
   IPPROTO_TCP,
@@ -20,6 +19,7 @@ import {
 } from "../constants.js";
 import type { Libc, LinuxCalls } from "../libc.js";
 import { Batching } from "./record.js";
+import { files } from "../../backend/unhooked.js";
 
 /** Values of `tcpi_state`, the first byte of struct tcp_info. */
 const TCP_ESTABLISHED = 1;
@@ -40,7 +40,7 @@ export function costOf(length: number): number {
 /** The default of TCP_NOTSENT_LOWAT, which getsockopt(2) does not return; Infinity where there is no limit. */
 function defaultNotSentLimit(): number {
   try {
-    const limit = Number(readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1"));
+    const limit = Number(files.readFileSync("/proc/sys/net/ipv4/tcp_notsent_lowat", "latin1"));
     return limit >= 0x7fffffff ? Infinity : limit;
   } catch {
     return Infinity;

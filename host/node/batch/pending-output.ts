@@ -11,6 +11,7 @@
 import type { Backend, ShutdownHow } from "../../backend/backend.js";
 import { errnos } from "../constants.js";
 import type { Records } from "./record.js";
+import { timers } from "../../backend/unhooked.js";
 
 /** The calls of the kernel that pending output needs. */
 export type OutputCalls = Pick<Backend, "send" | "shutdown" | "duplicate" | "close">;
@@ -53,7 +54,7 @@ export class PendingOutput {
     this.#records.of(fd).pendingOutput = bytes;
     this.#fds.add(fd);
     // Keeps Node's event loop alive, as a net.Socket with output does.
-    this.#timer ??= setInterval(this.retry, RETRY_MS);
+    this.#timer ??= timers.setInterval(this.retry, RETRY_MS);
   }
 
   /** Tries to send all pending output. */
@@ -120,7 +121,7 @@ export class PendingOutput {
       record.shutdownAfter = undefined;
     }
     if (!this.#fds.delete(fd) || this.#fds.size > 0) return;
-    clearInterval(this.#timer);
+    timers.clearInterval(this.#timer);
     this.#timer = undefined;
   }
 }

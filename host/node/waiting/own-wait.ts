@@ -25,6 +25,7 @@ import type { EmbeddedLoop, Libc } from "../libc.js";
 import { POLLIN } from "../readiness.js";
 import { LoopDescriptor } from "./loop-poll.js";
 import type { LoopWatch, Wakeable, WatchedDescriptor } from "./watch.js";
+import { timers } from "../../backend/unhooked.js";
 
 /** Bits of what {@link OwnSet.waitAhead} found. SEVERAL: enough descriptors of our set for a batch. */
 export const Found = { OWN: 1, HOST: 2, SEVERAL: 4 } as const;
@@ -70,7 +71,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   readonly #watch: LoopWatch;
   readonly #set: OwnSet;
   readonly #epollFd: number;
-  readonly #keepAlive = setInterval(ignore, KEEP_ALIVE_MS);
+  readonly #keepAlive = timers.setInterval(ignore, KEEP_ALIVE_MS);
   /** The steps that were queued last, and which of them comes next. */
   readonly #steps: NodeJS.Immediate[] = [];
   #next = 0;
@@ -113,7 +114,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     if (this.#closed) return;
     this.#closed = true;
     watching.delete(this);
-    clearInterval(this.#keepAlive);
+    timers.clearInterval(this.#keepAlive);
     this.#clear();
     if (this.#hosted === undefined) this.#set.leave();
     else this.#hosted.close();
@@ -140,13 +141,13 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     const size = this.#hosted === undefined ? this.#size : 1;
     steps.length = 0;
     this.#next = 0;
-    steps.push(setImmediate(this.#step));
-    while (steps.length < size) steps.push(setImmediate(this.#step).unref());
+    steps.push(timers.setImmediate(this.#step));
+    while (steps.length < size) steps.push(timers.setImmediate(this.#step).unref());
   }
 
   #clear(): void {
     const steps = this.#steps;
-    while (this.#next < steps.length) clearImmediate(steps[this.#next++]);
+    while (this.#next < steps.length) timers.clearImmediate(steps[this.#next++]);
   }
 
   readonly #step = (): void => {
@@ -185,7 +186,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
    * this iteration have run, unless another one comes and goes: then it waits if no referenced one is left.
    */
   #timeoutMs(): number {
-    clearImmediate(setImmediate(ignore));
+    timers.clearImmediate(timers.setImmediate(ignore));
     return this.#loop.timeoutMs();
   }
 

@@ -8,6 +8,7 @@
  */
 
 import type { Watch } from "../../backend/backend.js";
+import { timers } from "../../backend/unhooked.js";
 
 /** A descriptor that a thread's event loop waits for, and which keeps that event loop alive. */
 export interface WatchedDescriptor {
@@ -50,7 +51,7 @@ export class LoopWatch implements Watch, Wakeable {
 
   /** Calls `onReady` soon. */
   wake(): void {
-    if (!this.#stopped) this.#immediate ??= setImmediate(this.#run);
+    if (!this.#stopped) this.#immediate ??= timers.setImmediate(this.#run);
   }
 
   /** `descriptor` is ready and no longer waited for: it is rearmed after `onReady`. */
@@ -68,7 +69,7 @@ export class LoopWatch implements Watch, Wakeable {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
-    clearImmediate(this.#immediate);
+    timers.clearImmediate(this.#immediate);
     this.#immediate = undefined;
     this.#fired.clear();
     this.#onStop();
@@ -77,7 +78,7 @@ export class LoopWatch implements Watch, Wakeable {
   /** Calls `onReady` now; the caller is an ordinary callback of the event loop. */
   run(): void {
     if (this.#stopped) return;
-    if (this.#immediate !== undefined) clearImmediate(this.#immediate);
+    if (this.#immediate !== undefined) timers.clearImmediate(this.#immediate);
     this.#run();
   }
 

@@ -13,6 +13,7 @@ import { RecordingError } from "../format.js";
 import { argumentsOf, joined, NO_BYTES, ROW_IS_LONG, TURN_FOLLOWS } from "../journal.js";
 import { Hashed, readValue, Thrown } from "../values.js";
 import { callText, contentsText } from "./describe.js";
+import { OutsidePlayer } from "../outside/player.js";
 import type { Player } from "./player.js";
 import { TurnPlayer } from "./turns.js";
 
@@ -25,14 +26,19 @@ const ALWAYS_REPORTED = Ready.HANGUP | Ready.ERROR;
 const ROWS_MAX = 0x10_0000;
 
 /** @throws RecordingError for a recording of another platform, whose numbers of errors are others */
-export function replayBackend(player: Player, patienceMs: number, files: FileOpener | undefined): Backend {
+export function replayBackend(
+  player: Player,
+  patienceMs: number,
+  files: FileOpener | OutsidePlayer | undefined,
+): Backend {
   const { details } = player.reader.header;
   if (details["platform"] !== process.platform) {
     throw new RecordingError(`recorded on ${String(details["platform"])}: replay it there`);
   }
   /** By number of the set: what it watches. */
   const watched: Map<number, number>[] = [];
-  const turnPlayer = new TurnPlayer(player, patienceMs);
+  const outside = files instanceof OutsidePlayer ? files : undefined;
+  const turnPlayer = new TurnPlayer(player, patienceMs, outside);
 
   function natural(value: unknown): value is number {
     return typeof value === "number" && (value | 0) === value && value >= 0;
@@ -171,7 +177,8 @@ export function replayBackend(player: Player, patienceMs: number, files: FileOpe
     ...short,
     openBeneath(directory, path, flags, mode) {
       const recorded = all.openBeneath(directory, path, flags, mode);
-      if (recorded < 0 || files === undefined) return recorded;
+      // What node:fs does with it is in the recording, or nothing is done with it.
+      if (recorded < 0 || files === undefined || files instanceof OutsidePlayer) return recorded;
       const fd = files.openBeneath(directory, path, flags, mode);
       if (fd < 0) {
         player.differ({

@@ -81,6 +81,15 @@ function textOf(kind: number, fields: Fields, hasPayloads: boolean, hasSent: boo
       return "the result of a lookup";
     case Kind.EXIT:
       return "the exit of the process";
+    case Kind.FILE:
+    case Kind.FILE_DONE: {
+      const id = readValue(fields);
+      const call = callText(`fs.${String(readValue(fields))}`, readValue(fields) as readonly unknown[]);
+      const outcome = valueText(readValue(fields));
+      return kind === Kind.FILE || id === 0 ? `${call} = ${outcome}` : `the end of ${call}: ${outcome}`;
+    }
+    case Kind.TIMER:
+      return `timer or immediate ${fields.varint()} of Node`;
     case Kind.SET:
       return "createPollSet()";
     case Kind.REALTIME:

@@ -10,13 +10,14 @@
  * refused descriptor and the end of a poll set are skipped where something else is asked for.
  */
 
-import { isShort, Kind, NAMES } from "../calls.js";
+import { Kind } from "../calls.js";
 import { Flag, RecordingError, RecordingKind } from "../format.js";
 import { type Blanker, blanker } from "../options.js";
 import { Fields, type RecordingReader } from "../reader.js";
 import { readValue } from "../values.js";
 import { recordText } from "./describe.js";
 import { type DifferenceDetails, ReplayDifference, ReplayOver } from "./difference.js";
+import { descriptorOf, isSending, isSkipped, type Queued } from "./queued.js";
 
 /** What a player reports. */
 export interface PlayerEvents {
@@ -32,14 +33,6 @@ export interface PlayerEvents {
 
 /** So many records are looked through for one that comes early. */
 const AHEAD_MAX = 50_000;
-
-/** A record that has been read and not used. */
-interface Queued {
-  readonly kind: number;
-  readonly bytes: Uint8Array;
-  readonly at: number;
-  readonly end: number;
-}
 
 export class Player {
   readonly reader: RecordingReader;
@@ -58,9 +51,14 @@ export class Player {
   difference: ReplayDifference | undefined;
   isOver = false;
   isInTurn = false;
+  /** Do calls between turns have to come in their order as well? */
+  isStrict = false;
   /** Does the program wait for files of node:fs? When they are there is not in the recording. */
   hasFiles = false;
   readonly #events: PlayerEvents;
+  /** What `Date.now` said last, and how often it was asked for since it changed. */
+  #dateMs = 0;
+  #asked = 0;
   /** What comes after the next record, as far as it was read. */
   readonly #queue: Queued[] = [];
   /** Of the next record. */
@@ -102,14 +100,43 @@ export class Player {
 
   /** The monotonic clock: as it was read at this point, or last. */
   readClock(): number {
-    if (this.#kind === Kind.TURN_END && !this.isInTurn) this.#advance();
+    while ((this.#kind === Kind.TURN_END && !this.isInTurn) || this.#kind === Kind.DATE) this.#pass();
     if (this.#kind === Kind.CLOCK) this.#pass();
     return this.nowNs;
   }
 
+  /** What `Date.now` says here: something new where the recording has it at this call, or else what it said last. */
+  readDate(): number {
+    this.#asked += 1;
+    // How often the host looks at the other clock between turns does not matter.
+    let index = -1;
+    let record = this.#head;
+    while (record?.kind === Kind.CLOCK) {
+      index += 1;
+      record = this.#queue[index] ?? this.#readAhead();
+    }
+    if (record?.kind !== Kind.DATE) return this.#dateMs;
+    const fields = new Fields();
+    fields.set(record.bytes, record.at, record.end);
+    if (fields.varint() !== this.#asked) return this.#dateMs;
+    if (index < 0) {
+      this.#pass();
+    } else {
+      this.#queue.splice(index, 1);
+      this.#date(fields.signed());
+    }
+    return this.#dateMs;
+  }
+
+  #date(changeMs: number): void {
+    this.#dateMs += changeMs;
+    this.#asked = 0;
+  }
+
   /** Was a descriptor refused here? @returns -errno, or 0 */
   refused(set: number, fd: number, interest: number): number {
-    while (this.#kind === Kind.CLOCK || (this.#kind === Kind.TURN_END && !this.isInTurn)) this.#pass();
+    while (this.#kind === Kind.CLOCK || this.#kind === Kind.DATE || (this.#kind === Kind.TURN_END && !this.isInTurn))
+      this.#pass();
     if (this.#kind !== Kind.UPDATE_FAILED) return 0;
     const { fields } = this;
     if (readValue(fields) === set && readValue(fields) === fd && readValue(fields) === interest) {
@@ -129,7 +156,7 @@ export class Player {
     this.rethrow();
     if (this.next !== kind || !this.#isOn(this.#head, fd)) {
       const isHeads = fd !== undefined && this.#head !== undefined && descriptorOf(this.#head) === fd;
-      const isStrict = this.isInTurn && !this.hasFiles;
+      const isStrict = this.isStrict || (this.isInTurn && !this.hasFiles);
       if (isStrict || isHeads || !this.#lookAhead(kind, fd)) this.#missing(name, fd, found);
     }
     this.#events.call?.(name, fd);
@@ -222,6 +249,10 @@ export class Player {
 
   #pass(): void {
     if (this.#kind === Kind.CLOCK) this.nowNs += this.fields.signed();
+    if (this.#kind === Kind.DATE) {
+      this.fields.varint();
+      this.#date(this.fields.signed());
+    }
     this.#advance();
   }
 
@@ -284,23 +315,4 @@ export class Player {
     if (read !== undefined) this.#queue.push(read);
     return read;
   }
-}
-
-function isSending(kind: number): boolean {
-  return kind >= Kind.SEND && kind <= Kind.WRITE;
-}
-
-/** The descriptor of a call's record; -1 for other records. */
-function descriptorOf({ kind, bytes, at, end }: Queued): number {
-  const fields = new Fields();
-  fields.set(bytes, at, end);
-  if (isShort(kind)) return fields.varint();
-  if (!NAMES.has(kind)) return -1;
-  const args = readValue(fields);
-  const [fd] = Array.isArray(args) ? args : [];
-  return typeof fd === "number" ? fd : -1;
-}
-
-function isSkipped(kind: number): boolean {
-  return kind === Kind.CLOCK || kind === Kind.TURN_END || kind === Kind.UPDATE_FAILED || kind === Kind.SET_CLOSED;
 }

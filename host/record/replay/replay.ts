@@ -2,6 +2,9 @@
 
 import type { Backend } from "../../backend/backend.js";
 import { openRecordingFile } from "../files.js";
+import { RecordingError } from "../format.js";
+import { answerOutside } from "../outside/answer.js";
+import { OutsidePlayer } from "../outside/player.js";
 import { RecordingReader, sourceOf } from "../reader.js";
 import { type FileOpener, replayBackend } from "./backend.js";
 import type { ReplayDifference } from "./difference.js";
@@ -24,6 +27,14 @@ export interface ReplayOptions extends PlayerEvents {
    * the operating system. By default no file is opened, and the program has the number that it had.
    */
   readonly files?: FileOpener | undefined;
+}
+
+/** For a replay of a program by its own process. */
+export interface ProgramReplayOptions extends ReplayOptions {
+  /** What the program uses of Node besides its backend comes from the recording, where that has it. */
+  readonly outside?: boolean | undefined;
+  /** It has to have it. */
+  readonly strict?: boolean | undefined;
 }
 
 /** A replay under way. */
@@ -52,10 +63,23 @@ export interface Replay {
  * @throws RecordingError for what cannot be replayed; an error of node:fs
  */
 export function replay(recording: string | Uint8Array, options: ReplayOptions = {}): Replay {
+  return startReplay(recording, options);
+}
+
+/** The same for a program. @throws RecordingError also where it is to be strict, and cannot */
+export function startReplay(recording: string | Uint8Array, options: ProgramReplayOptions): Replay {
   const source = typeof recording === "string" ? openRecordingFile(recording) : sourceOf(recording);
   const player = new Player(new RecordingReader(source), options, options.redact);
+  const seed = player.reader.header.details["outside"];
+  const isStrict = options.strict === true;
+  if (isStrict && !Array.isArray(seed)) {
+    throw new RecordingError("it has no files, timers and dates of Node: --strict needs a recording that has them");
+  }
+  const outside = options.outside === true && Array.isArray(seed) ? new OutsidePlayer(player, seed) : undefined;
+  if (outside !== undefined) answerOutside(outside);
+  player.isStrict = isStrict;
   return {
-    backend: replayBackend(player, options.patienceMs ?? PATIENCE_MS, options.files),
+    backend: replayBackend(player, options.patienceMs ?? PATIENCE_MS, outside ?? options.files),
     get turns() {
       return player.turn;
     },

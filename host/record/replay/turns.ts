@@ -11,6 +11,8 @@ import { Kind } from "../calls.js";
 import { RecordingError } from "../format.js";
 import { TURN_FOLLOWS } from "../journal.js";
 import { readValue, Thrown } from "../values.js";
+import { original } from "../outside/answer.js";
+import type { OutsidePlayer } from "../outside/player.js";
 import { ReplayOver } from "./difference.js";
 import type { Player } from "./player.js";
 
@@ -37,13 +39,18 @@ export class TurnPlayer implements TurnTaker {
   /** By the number of the poll set. */
   readonly #taken = new Map<number, Taken>();
   readonly #lookups = new Map<number, Lookup>();
+  readonly #outside: OutsidePlayer | undefined;
   #isPlaying = false;
+  #position = -1;
+  #sinceMs = 0;
   #isInTurn = false;
 
   /** @param patienceMs how long the program may take to make the next call */
-  constructor(player: Player, patienceMs: number) {
+  constructor(player: Player, patienceMs: number, outside: OutsidePlayer | undefined) {
     this.#player = player;
     this.#patienceMs = patienceMs;
+    this.#outside = outside;
+    if (outside !== undefined) outside.onBegin = () => this.#play();
   }
 
   add(set: PollSet, id: number): void {
@@ -53,7 +60,7 @@ export class TurnPlayer implements TurnTaker {
   lookup(id: number): Promise<Addresses> {
     return new Promise((resolve, reject) => {
       this.#lookups.set(id, { resolve, reject });
-      void this.#play();
+      this.#play();
     });
   }
 
@@ -68,7 +75,7 @@ export class TurnPlayer implements TurnTaker {
       signal?.addEventListener("abort", abort);
       if (signal?.aborted === true) this.#end(id);
       else this.#prepare(id);
-      void this.#play();
+      this.#play();
     });
   }
 
@@ -101,25 +108,31 @@ export class TurnPlayer implements TurnTaker {
     else taken.reject(thrown.error);
   }
 
-  async #play(): Promise<void> {
+  /** Goes on in callbacks of its own, so that what Node does after each of them comes where it came. */
+  #play(): void {
     if (this.#isPlaying) return;
     this.#isPlaying = true;
-    let position = -1;
-    let sinceMs = 0;
+    this.#later(0);
+  }
+
+  #later(delayMs: number): void {
+    if (delayMs === 0) original.setImmediate(this.#proceed);
+    else original.setTimeout(this.#proceed, delayMs);
+  }
+
+  readonly #proceed = (): void => {
+    const nowMs = performance.now();
+    const player = this.#player;
+    if (this.#position !== player.position) this.#sinceMs = nowMs;
+    this.#position = player.position;
     try {
-      while (this.#taken.size + this.#lookups.size > 0) {
-        await pause(position === this.#player.position ? PAUSE_MS : 0);
-        const nowMs = performance.now();
-        if (position !== this.#player.position) sinceMs = nowMs;
-        position = this.#player.position;
-        this.#step(nowMs - sinceMs);
-      }
+      this.#step(nowMs - this.#sinceMs);
     } catch (error) {
       this.#fail(error);
-    } finally {
-      this.#isPlaying = false;
     }
-  }
+    this.#isPlaying = this.#taken.size + this.#lookups.size + (this.#outside?.waiting ?? 0) > 0;
+    if (this.#isPlaying) this.#later(this.#position === player.position ? PAUSE_MS : 0);
+  };
 
   /** What comes next, where that is not the program's to do. */
   #step(waitedMs: number): void {
@@ -138,6 +151,10 @@ export class TurnPlayer implements TurnTaker {
         process.emit(name as NodeJS.Signals, name as NodeJS.Signals);
         return undefined;
       }
+      case Kind.FILE_DONE:
+      case Kind.TIMER:
+        if (this.#outside?.proceed() === true) return undefined;
+        return this.#await(waitedMs, "the program has not begun it");
       case Kind.EXIT:
       case 0:
         player.end();
@@ -149,6 +166,8 @@ export class TurnPlayer implements TurnTaker {
 
   /** Are calls of node:fs under way? */
   #awaitsFiles(): boolean {
+    // Their ends are in the recording.
+    if (this.#outside !== undefined) return false;
     const isWaiting = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
     this.#player.hasFiles ||= isWaiting;
     return isWaiting;
@@ -219,12 +238,4 @@ export class TurnPlayer implements TurnTaker {
     this.#lookups.clear();
     for (const lookup of lookups) lookup.reject(error);
   }
-}
-
-/** After all that can go on has gone on. */
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    if (ms === 0) setImmediate(resolve);
-    else setTimeout(resolve, ms);
-  });
 }

@@ -1,0 +1,107 @@
+/**
+ * Owns who answers the hooks, and what was there before them. Imports nothing of the package.
+ */
+
+import { AsyncLocalStorage } from "node:async_hooks";
+import fs from "node:fs";
+
+/** How an asynchronous call ended: with an error, or with what its callback is given after the error. */
+export interface Outcome {
+  readonly error?: unknown;
+  readonly values: readonly unknown[];
+}
+
+/** Answers the hooks. */
+export interface Outside {
+  /** Milliseconds since 1970: `Date.now`. */
+  now(): number;
+  random(): number;
+  /** A call that returns. */
+  call(name: string, args: readonly unknown[], perform: () => unknown): unknown;
+  /** A call that goes on. `settle` is called once, in a callback of its own. */
+  begin(
+    name: string,
+    args: readonly unknown[],
+    perform: (done: (outcome: Outcome) => void) => void,
+    settle: (outcome: Outcome) => void,
+  ): void;
+  /**
+   * A timer or an immediate.
+   * @param arm starts it: with the delay that was asked for; or, with `never`, one that only keeps the process alive
+   */
+  timer<T extends object>(fire: (self: unknown) => void, arm: (call: (self: unknown) => void, never: boolean) => T): T;
+  /** A timer or an immediate was cleared. */
+  cleared(handle: unknown): void;
+}
+
+export type AnyCall = (...args: unknown[]) => unknown;
+
+/** What was there before. */
+export const original = {
+  fs: { ...fs } as Pick<
+    typeof fs,
+    "closeSync" | "fstatSync" | "ftruncateSync" | "openSync" | "readSync" | "statSync" | "writeSync"
+  >,
+  setTimeout,
+  setInterval,
+  setImmediate,
+  clearTimeout,
+  clearInterval,
+  clearImmediate,
+  now: Date.now,
+};
+
+let answer: Outside | undefined;
+let attach: (() => void) | undefined;
+/** How deep it is in calls that were answered: what Node calls in them is not the program's. */
+let depth = 0;
+/** The same for what Node calls later. */
+const within = new AsyncLocalStorage<boolean>();
+
+/** Who answers from now on. */
+export function answerOutside(outside: Outside): void {
+  answer = outside;
+}
+
+/** The program's first call of a hook calls this, once; it may call {@link answerOutside}. */
+export function attachLater(call: () => void): void {
+  attach = call;
+}
+
+/** Who answers, for a call of the program. The first call of all asks for somebody. */
+export function answering(): Outside | undefined {
+  if (depth > 0 || within.getStore() === true) return undefined;
+  if (attach !== undefined) begin(attach);
+  return answer;
+}
+
+/** Who answers at all. */
+export function answerer(): Outside | undefined {
+  return answer;
+}
+
+function begin(call: () => void): void {
+  attach = undefined;
+  try {
+    call();
+  } catch (error) {
+    // The package is being loaded itself.
+    if ((error as NodeJS.ErrnoException).code !== "ERR_REQUIRE_CYCLE_MODULE") throw error;
+    attach = call;
+  }
+}
+
+/** Performs what was asked for: what Node calls in it is not the program's. */
+export function inside<T>(call: () => T): T {
+  depth += 1;
+  try {
+    return within.run(true, call);
+  } finally {
+    depth -= 1;
+  }
+}
+
+/** With the properties of what it replaces: `promisify` looks at some. */
+export function like<F extends AnyCall>(replaced: AnyCall, call: F): F {
+  return Object.defineProperties(call, Object.getOwnPropertyDescriptors(replaced)) as F;
+}

@@ -1,0 +1,151 @@
+/**
+ * Owns replaying what a program used of Node besides its backend: nothing is read or written, no timer runs. Knows the hooks
+ * and the player of the recording; knows no turn.
+ */
+
+import { AsyncResource } from "node:async_hooks";
+import { Kind } from "../calls.js";
+import { RecordingError } from "../format.js";
+import { callText } from "../replay/describe.js";
+import type { Player } from "../replay/player.js";
+import { readValue } from "../values.js";
+import { Contents } from "./contents.js";
+import type { Outcome, Outside } from "./answer.js";
+import { Random } from "./random.js";
+import { argumentValues, fill, isSameArgument, outcomeOf } from "./values.js";
+
+/** Made now where the recording does not have them: modules that are loaded, files that Node itself looks at. */
+const READS = /^(?:readFile|stat|lstat|exists|realpath|readdir|access|readlink|fstat)Sync$/;
+const PATH_CALLS = /^(?!f)/;
+
+interface Pending {
+  readonly name: string;
+  readonly args: readonly unknown[];
+  readonly given: readonly unknown[];
+  readonly settle: (outcome: Outcome) => void;
+}
+
+export class OutsidePlayer implements Outside {
+  readonly #player: Player;
+  readonly #random: Random;
+  readonly #contents = new Contents();
+  readonly #pending = new Map<number, Pending>();
+  readonly #timers = new Map<number, (self: unknown) => void>();
+  readonly #ids = new WeakMap<object, number>();
+  #calls = 0;
+  #started = 0;
+  /** Called when something begins that the recording will end. */
+  onBegin: (() => void) | undefined;
+
+  constructor(player: Player, seed: readonly number[]) {
+    this.#player = player;
+    this.#random = new Random(seed);
+  }
+
+  /** How many calls and timers the program waits for. */
+  get waiting(): number {
+    return this.#pending.size + this.#timers.size;
+  }
+
+  now(): number {
+    return this.#player.readDate();
+  }
+
+  random(): number {
+    return this.#random.next();
+  }
+
+  call(name: string, args: readonly unknown[], perform: () => unknown): unknown {
+    const given = argumentValues(name, args);
+    if (READS.test(name) && PATH_CALLS.test(name) && !this.#comes(name, given)) return perform();
+    const { error, values } = this.#take(Kind.FILE, 0, name, args, given);
+    if (error !== undefined) throw error;
+    return values[0];
+  }
+
+  begin(name: string, args: readonly unknown[], _perform: unknown, settle: (outcome: Outcome) => void): void {
+    const given = argumentValues(name, args);
+    const id = ++this.#calls;
+    if (this.#comes(name, given)) {
+      const { error } = this.#take(Kind.FILE, id, name, args, given);
+      throw error;
+    }
+    this.#pending.set(id, { name, args, given, settle });
+    this.onBegin?.();
+  }
+
+  timer<T extends object>(fire: (self: unknown) => void, arm: (call: (self: unknown) => void, never: boolean) => T): T {
+    const id = ++this.#started;
+    const handle = arm(() => undefined, true);
+    this.#timers.set(
+      id,
+      AsyncResource.bind((self: unknown) => fire(self ?? handle)),
+    );
+    this.#ids.set(handle, id);
+    this.onBegin?.();
+    return handle;
+  }
+
+  cleared(handle: unknown): void {
+    const id = typeof handle === "object" && handle !== null ? this.#ids.get(handle) : undefined;
+    if (id !== undefined) this.#timers.delete(id);
+  }
+
+  /** Does what comes next in the recording, where the program has begun it. @returns false where it has not */
+  proceed(): boolean {
+    const player = this.#player;
+    if (player.next === Kind.TIMER) {
+      const { fields } = player;
+      const { at } = fields;
+      const fire = this.#timers.get(fields.varint());
+      fields.at = at;
+      if (fire === undefined) return false;
+      player.passed();
+      fire(undefined);
+      return true;
+    }
+    const { fields } = player;
+    const { at } = fields;
+    const id = readValue(fields);
+    fields.at = at;
+    const pending = typeof id === "number" ? this.#pending.get(id) : undefined;
+    if (pending === undefined || typeof id !== "number") return false;
+    this.#pending.delete(id);
+    const outcome = this.#take(Kind.FILE_DONE, id, pending.name, pending.args, pending.given);
+    pending.settle(outcome);
+    return true;
+  }
+
+  #fill(args: readonly unknown[], filled: unknown): void {
+    if (filled === undefined) return;
+    const data = typeof filled === "number" ? this.#contents.at(filled) : filled;
+    if (!(data instanceof Uint8Array)) throw new RecordingError("damaged: a read has no contents");
+    if (typeof filled !== "number") this.#contents.keep(data);
+    fill(args, data);
+  }
+
+  /** Is this call what the recording has next? */
+  #comes(name: string, given: readonly unknown[]): boolean {
+    const player = this.#player;
+    if (player.next !== Kind.FILE) return false;
+    const { fields } = player;
+    const { at } = fields;
+    readValue(fields);
+    const isSame = readValue(fields) === name && isSameArgument(readValue(fields), given);
+    fields.at = at;
+    return isSame;
+  }
+
+  #take(kind: number, id: number, name: string, args: readonly unknown[], given: readonly unknown[]): Outcome {
+    const player = this.#player;
+    const call = `fs.${name}`;
+    const found = (): string => callText(call, given);
+    const fields = player.take(kind, call, undefined, found);
+    const isSame = readValue(fields) === id && readValue(fields) === name && isSameArgument(readValue(fields), given);
+    if (!isSame) player.differ({ call, fd: undefined, expected: player.expected, found: found() });
+    const outcome = outcomeOf(name, args, readValue(fields));
+    this.#fill(args, readValue(fields));
+    player.used();
+    return outcome;
+  }
+}

@@ -1,0 +1,102 @@
+/** Owns the hooks in the timers of Node, `Date` and `Math.random`. Knows who answers them. */
+
+import timersPromises from "node:timers/promises";
+import { answerer, answering, type AnyCall, like, original } from "./answer.js";
+
+type Calls = Record<string, AnyCall>;
+
+const NEVER_MS = 0x7fffffff;
+
+export function installTimers(): void {
+  const { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate } = original;
+  const global = globalThis as unknown as Calls;
+  const starts = (replaced: AnyCall): AnyCall =>
+    like(replaced, (call, delay, ...args) => {
+      const outside = typeof call === "function" ? answering() : undefined;
+      if (outside === undefined) return replaced(call, delay, ...args);
+      const fire = (self: unknown): unknown => Reflect.apply(call as AnyCall, self, args);
+      return outside.timer(
+        fire,
+        (fires, never) =>
+          replaced(
+            function (this: unknown) {
+              fires(this);
+            },
+            never ? NEVER_MS : delay,
+          ) as object,
+      );
+    });
+  global["setTimeout"] = starts(setTimeout as AnyCall);
+  global["setInterval"] = starts(setInterval as AnyCall);
+  global["setImmediate"] = like(setImmediate as AnyCall, (call, ...args) => {
+    const outside = typeof call === "function" ? answering() : undefined;
+    if (outside === undefined) return (setImmediate as AnyCall)(call, ...args);
+    const fire = (self: unknown): unknown => Reflect.apply(call as AnyCall, self, args);
+    return outside.timer(fire, (fires, never) => (never ? new HeldImmediate() : setImmediate(() => fires(undefined))));
+  });
+  for (const [name, replaced] of Object.entries({ clearTimeout, clearInterval, clearImmediate })) {
+    global[name] = like(replaced as AnyCall, (handle) => {
+      answerer()?.cleared(handle);
+      return handle instanceof HeldImmediate ? undefined : (replaced as AnyCall)(handle);
+    });
+  }
+  const promises = timersPromises as unknown as Calls;
+  for (const name of ["setTimeout", "setImmediate"]) {
+    const replaced = promises[name];
+    if (replaced !== undefined) promises[name] = timerPromise(name, replaced);
+  }
+}
+
+/** As a promise: one that a signal can end. */
+function timerPromise(name: string, replaced: AnyCall): AnyCall {
+  return like(replaced, (...args) => {
+    const outside = answering();
+    if (outside === undefined) return replaced(...args);
+    const [value, options] = name === "setTimeout" ? args.slice(1) : args;
+    return new Promise((resolve, reject) => {
+      const stop = new AbortController();
+      const { signal } = Object(options) as { signal?: AbortSignal };
+      const handle = outside.timer(
+        () => resolve(value),
+        (fires, never) => {
+          if (never && name === "setImmediate") return new HeldImmediate();
+          const delay = never ? [NEVER_MS] : name === "setTimeout" ? [args[0]] : [];
+          const ends = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
+          const real = replaced(...delay, undefined, { ...Object(options), signal: ends }) as Promise<unknown>;
+          real.then(() => fires(undefined), reject);
+          return stop;
+        },
+      );
+      signal?.addEventListener("abort", () => outside.cleared(handle), { once: true });
+    });
+  });
+}
+
+/** In a replay, an immediate that comes when the recording says so. */
+class HeldImmediate {
+  ref(): this {
+    return this;
+  }
+  unref(): this {
+    return this;
+  }
+  hasRef(): boolean {
+    return true;
+  }
+}
+
+export function installTime(): void {
+  const { random } = Math;
+  Math.random = () => answering()?.random() ?? random();
+  const Real = Date;
+  const now = (): number => answering()?.now() ?? Real.now();
+  const Recorded = function (this: unknown, ...args: readonly unknown[]): unknown {
+    if (new.target === undefined) return new Real(now()).toString();
+    return Reflect.construct(Real, args.length === 0 ? [now()] : args, new.target);
+  };
+  for (const [name, of] of Object.entries(Object.getOwnPropertyDescriptors(Real))) {
+    Object.defineProperty(Recorded, name, name === "now" ? { ...of, value: now } : of);
+  }
+  Real.prototype.constructor = Recorded as unknown as DateConstructor;
+  globalThis.Date = Recorded as unknown as DateConstructor;
+}

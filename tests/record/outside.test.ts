@@ -1,0 +1,222 @@
+/** Files, timers, dates and random numbers of Node are recorded with a program, and come from its recording again. */
+
+import { execFile } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { requireBuild, ROOT, Running } from "../support/processes.js";
+
+/** Each test starts several processes. */
+vi.setConfig({ testTimeout: 60_000 });
+
+const command = promisify(execFile);
+const CLI = `${ROOT}dist/cli/main.js`;
+
+beforeAll(() => {
+  requireBuild("build/examples/ftp/server.js");
+  requireBuild("dist/record/hooks.js");
+});
+
+function directory(): string {
+  const made = mkdtempSync(join(tmpdir(), "wasyncore-"));
+  onTestFinished(() => rmSync(made, { recursive: true }));
+  return made;
+}
+
+async function replayed(path: string, program: readonly string[], more: readonly string[] = [], env = {}) {
+  const args = [CLI, "replay", path, ...more, "--", process.execPath, ...program];
+  return new Running(process.execPath, args, ROOT, { env: { ...process.env, ...env } }).ended;
+}
+
+/** Prints what it gets from Node, in the order in which it comes. */
+const PROGRAM = `
+import { loop, socketMap } from ${JSON.stringify(`${ROOT}dist/index.js`)};
+import fs, { createReadStream, existsSync, promises, read, readFileSync } from "node:fs";
+import { promisify } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
+const at = process.argv[2];
+const readLater = promisify(read);
+console.log(Math.random(), Math.random(), Date.now(), new Date().toISOString(), new Date(0) instanceof Date);
+socketMap.callLater(100, () => console.log("map's timer", Date.now()));
+setTimeout((text) => console.log(text, Date.now()), 15, "timer");
+const interval = setInterval(() => console.log("interval", Date.now()), 20);
+const never = setTimeout(() => console.log("never"), 30);
+clearTimeout(never);
+setImmediate(() => console.log("immediate"));
+process.nextTick(() => console.log("tick"));
+const sleeping = new AbortController();
+const slept = sleep(10_000, undefined, { signal: sleeping.signal }).catch((error) => console.log(error.name));
+async function files() {
+  const found = [];
+  for await (const entry of await promises.opendir(at)) {
+    const { size, mtime, mode } = await promises.lstat(at + "/" + entry.name);
+    found.push([entry.name, entry.isFile(), entry.isDirectory(), size, mode, mtime.getTime()]);
+  }
+  console.log(JSON.stringify(found.sort()));
+  const handle = await promises.open(at + "/made", "w+");
+  await handle.write("hello, file");
+  const { bytesRead, buffer } = await handle.read(Buffer.alloc(20), 2, 10, 0);
+  console.log(bytesRead, buffer.toString("latin1"), (await handle.stat()).size);
+  await handle.close();
+  await promises.readFile(at + "/absent").catch(({ code, message }) => console.log(code, message.includes("absent")));
+  await promises.readFile(Symbol.iterator).catch(({ code }) => console.log(code));
+  const fd = fs.openSync(at + "/large", "r");
+  const parts = await Promise.all([1, 2, 3, 4].map((n) => readLater(fd, Buffer.alloc(3000), 0, 3000, n * 1000)));
+  console.log(parts.map(({ bytesRead, buffer }) => bytesRead + String(buffer.subarray(0, 8))).join());
+  fs.closeSync(fd);
+  let streamed = 0;
+  for await (const chunk of createReadStream(at + "/large")) streamed += chunk.length;
+  console.log("streamed", streamed, readFileSync(at + "/large").length, existsSync(at + "/absent"));
+  await promises.appendFile(at + "/made", process.env.CHANGED === "1" ? "other" : " again");
+  console.log((await promises.readdir(at, { withFileTypes: true })).map((each) => each.name + each.isFile()).sort().join());
+  fs.stat(at, { bigint: true }, (error, stats) => console.log(stats.isDirectory(), stats.mtimeNs, stats.mtime.getTime()));
+  sleeping.abort();
+  await slept;
+  await sleep(5);
+  clearInterval(interval);
+}
+const done = files();
+await loop();
+await done;
+console.log("end", Math.random(), Date.now());
+`;
+
+function prepared(): { readonly at: string; readonly program: string; readonly path: string; readonly data: string } {
+  const at = directory();
+  const data = join(at, "data");
+  const program = join(at, "program.mjs");
+  mkdirSync(join(data, "below"), { recursive: true });
+  writeFileSync(join(data, "large"), "0123456789".repeat(20_000));
+  writeFileSync(program, PROGRAM);
+  return { at, program, path: join(at, "run.wrec"), data };
+}
+
+test("a program that uses files and timers of Node replays when the files are gone", async () => {
+  const { data, path, program } = prepared();
+  const run = await command(process.execPath, [program, data], { env: { ...process.env, WASYNCORE_RECORD: path } });
+  expect(run.stdout).toContain("10 \0\0hello, fil");
+  expect(readFileSync(join(data, "made"), "utf8")).toBe("hello, file again");
+  rmSync(data, { recursive: true });
+
+  const again = await replayed(path, [program, data], ["--strict"]);
+  expect(again.stderr).toContain("no difference");
+  expect(again.stdout).toBe(run.stdout);
+  expect(again.code).toBe(0);
+  expect(existsSync(data)).toBe(false);
+
+  const changed = await replayed(path, [program, data], [], { CHANGED: "1" });
+  expect(changed.code).toBe(1);
+  expect(changed.stderr).toMatch(/expected: the end of fs\.appendFile\(.*" again"/);
+  expect(changed.stderr).toMatch(/found: {4}fs\.appendFile\(.*"other"/);
+});
+
+test("a recording without them is refused by --strict, and leaves Node's to the program", async () => {
+  const { data, path, program } = prepared();
+  const env = { ...process.env, WASYNCORE_RECORD: path, WASYNCORE_RECORD_OPTIONS: '{"outside":false}' };
+  await command(process.execPath, [program, data], { env });
+  rmSync(join(data, "made"));
+  const strict = await replayed(path, [program, data], ["--strict"]);
+  expect(strict.stderr).toContain("--strict needs a recording that has them");
+  expect(strict.code).not.toBe(0);
+  const again = await replayed(path, [program, data]);
+  expect(again.stderr).toContain("no difference");
+  expect(readFileSync(join(data, "made"), "utf8")).toBe("hello, file again");
+});
+
+/** A client of the FTP server, which leaves some of its transfers in the middle. */
+class Client {
+  readonly #socket: Socket;
+  #text = "";
+  #isClosed = false;
+  #waiting: (() => void) | undefined;
+
+  constructor(port: number) {
+    this.#socket = connect(port, "127.0.0.1");
+    this.#socket.on("error", () => undefined);
+    this.#socket.on("data", (data) => {
+      this.#text += String(data);
+      this.#waiting?.();
+    });
+    this.#socket.on("close", () => {
+      this.#isClosed = true;
+      this.#waiting?.();
+    });
+  }
+
+  /** @returns the next line of a reply that is none of several */
+  async reply(): Promise<string> {
+    while (true) {
+      const [whole, line] = /^(?:\d{3}-[^]*?\r\n(?=\d{3} ))?(\d{3} [^\r]*)\r\n/.exec(this.#text) ?? [];
+      if (whole !== undefined && line !== undefined) {
+        this.#text = this.#text.slice(whole.length);
+        return line;
+      }
+      if (this.#isClosed) return "closed";
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+    }
+  }
+
+  async ask(line: string): Promise<string> {
+    this.#socket.write(`${line}\r\n`);
+    return this.reply();
+  }
+
+  /** @param leavesAfter so many bytes */
+  async transfer(line: string, send: Uint8Array | undefined, leavesAfter: number): Promise<void> {
+    const [, port] = /\|(\d+)\|/.exec(await this.ask("EPSV")) ?? [];
+    if (port === undefined) return;
+    const socket = connect(Number(port), "127.0.0.1");
+    const closed = once(socket, "close");
+    let received = 0;
+    socket.on("error", () => undefined);
+    socket.on("data", (data) => {
+      received += data.length;
+      if (received > leavesAfter) socket.destroy();
+    });
+    const first = await this.ask(line);
+    if (!first.startsWith("1")) socket.destroy();
+    else if (send !== undefined) socket.end(send);
+    await closed;
+    if (first.startsWith("1")) await this.reply();
+  }
+
+  end(): void {
+    this.#socket.destroy();
+  }
+}
+
+async function session(port: number, number: number): Promise<void> {
+  const client = new Client(port);
+  await client.reply();
+  for (const line of ["USER anonymous", "PASS x", "TYPE I"]) await client.ask(line);
+  for (let round = 0; round < 6; round++) {
+    const name = `up-${(number + round) % 3}`;
+    await client.transfer("RETR large", undefined, (number + round) % 4 === 0 ? 30_000 : Infinity);
+    await client.transfer(`STOR ${name}`, Buffer.alloc(1000 * number + round, "u"), Infinity);
+    await client.transfer("LIST", undefined, Infinity);
+    await client.ask(round % 2 === 0 ? `SIZE ${name}` : `DELE ${name}`);
+  }
+  client.end();
+}
+
+test("an FTP server under load replays to the last call, from an empty directory", async () => {
+  const { data, path } = prepared();
+  const args = ["build/examples/ftp/server.js", "--port", "0", "--write", "--root", data];
+  const env = { ...process.env, WASYNCORE_RECORD: path };
+  const server = new Running(process.execPath, args, ROOT, { env });
+  const [, port] = await server.line(/(\d+)$/);
+  await Promise.all(Array.from({ length: 16 }, async (_, number) => session(Number(port), number)));
+  server.child.kill("SIGTERM");
+  await server.ended;
+  rmSync(data, { recursive: true });
+  mkdirSync(data);
+  const { code, stderr } = await replayed(path, args);
+  expect(stderr).toContain("no difference");
+  expect(code).toBe(0);
+});
