@@ -8,6 +8,7 @@
  *   testing/index.js  what tests of programs use of it
  *   plugin/           the plugin host, and the entry of its threads
  *   view/page.html    the page of `wasyncore view`, with its script and its style, without a run
+ *   wasi02/, typescript/ the backend on WASI 0.2, and the rest of what a program in TypeScript gets in a component
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that the index.d.ts of each entry reach
  *
@@ -22,6 +23,7 @@ import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { build, transform } from "esbuild";
 import { rollup } from "rollup";
+import { typescriptFiles } from "./typescript.mjs";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
@@ -36,6 +38,7 @@ const ENTRIES = [
   "sim/worker",
   "testing/index",
   "record/index",
+  "wasi02/index",
   "cli/main",
 ];
 /** For browsers too: a file of its own, which shares nothing with the others. */
@@ -53,10 +56,13 @@ const TYPED_ENTRIES = [
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
 
-const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
+const isExternal = (id) =>
+  id.startsWith("node:") ||
+  id.startsWith("wasi:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 const inWorld = (id) => ["sim", "testing"].some((room) => id.startsWith(join(MODULES, room) + sep));
+const inWasi02 = (id) => id.startsWith(join(MODULES, "wasi02") + sep);
 const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
 /** Of the command alone. */
 const inGuestReplay = (id) => /^(?:expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
@@ -112,7 +118,7 @@ async function bundle() {
               ? "record/[name].js"
               : "[name].js",
     manualChunks: (id) =>
-      inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) || inView(id)
+      inCommand(id) || inPlugin(id) || inWorld(id) || inRecord(id) || inWasi02(id) || inGuestReplay(id) || inView(id)
         ? undefined
         : "wasyncore",
   });
@@ -159,7 +165,7 @@ async function smaller(name, text) {
 
 /** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
 const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
-const hasNoMap = (fileName) => /^(?:cli|plugin|record|sim|testing)\//.test(fileName);
+const hasNoMap = (fileName) => /^(?:cli|plugin|record|sim|testing|wasi02)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {
@@ -223,6 +229,8 @@ const files = new Map([
   ["view/page.html", await page()],
   ...(await bundle()),
   await standalone(),
+  ["wasi02/world.wit", readFileSync(join(ROOT, "host/wasi02/world.wit"), "utf8")],
+  ...(await typescriptFiles()),
   ...reachedTypes(TYPED_ENTRIES),
 ]);
 for (const [name, text] of files) {

@@ -1,0 +1,85 @@
+/**
+ * Owns `wasyncore build --profile typescript`: a program in TypeScript becomes a component of WASI 0.2 that runs the program
+ * itself. Leaves the bundle to typescript-bundle, the tools to typescript-tools.
+ */
+
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join, relative, resolve } from "node:path";
+import { bundleOptions, type BundleOptions, DIST, failed, lowered, messagesOf } from "./typescript-bundle.js";
+import { type BuildResult, loadTypescriptTools, type Message, TypescriptError, type TypescriptTools } from "./typescript-tools.js";
+
+export interface TypescriptBuild {
+  readonly entry: string;
+  readonly out: string;
+  readonly minify: boolean;
+  readonly watch: boolean;
+}
+
+/** @throws TypescriptError */
+export async function buildTypescript({ entry, out, minify, watch }: TypescriptBuild): Promise<void> {
+  const tools = await loadTypescriptTools();
+  const path = resolve(entry);
+  const inside = !relative(process.cwd(), path).startsWith("..");
+  const options: BundleOptions = { entry: path, baseDir: inside ? process.cwd() : dirname(path), minify };
+  report(`bundling ${entry}`);
+  if (watch) return buildAgain(tools, options, entry, out);
+  let result: BuildResult;
+  try {
+    result = await tools.esbuild.build(bundleOptions(tools.esbuild, options));
+  } catch (error) {
+    const { errors } = error as { readonly errors?: readonly Message[] };
+    if (errors === undefined) throw error;
+    throw failed(await messagesOf(tools.esbuild, errors, "error"), entry);
+  }
+  await make(tools, options, result, out);
+}
+
+/** Builds whenever a file of the program changes. Ends with the process. */
+async function buildAgain(tools: TypescriptTools, options: BundleOptions, entry: string, out: string): Promise<void> {
+  const { plugins, ...others } = bundleOptions(tools.esbuild, options) as { readonly plugins: readonly object[] };
+  const onEnd = {
+    name: "component",
+    setup: (made: { onEnd(callback: (result: BuildResult) => Promise<void>): void }) =>
+      made.onEnd(async (result) => {
+        try {
+          if (result.errors.length > 0) throw failed(await messagesOf(tools.esbuild, result.errors, "error"), entry);
+          await make(tools, options, result, out);
+          process.stderr.write(`wasyncore build: ${out} is built; waiting for changes\n`);
+        } catch (error) {
+          if (!(error instanceof TypescriptError)) throw error;
+          process.stderr.write(`wasyncore build: ${error.message}\n`);
+        }
+      }),
+  };
+  const context = await tools.esbuild.context({ ...others, plugins: [...plugins, onEnd] });
+  await context.watch();
+  await new Promise(() => {});
+}
+
+async function make(tools: TypescriptTools, options: BundleOptions, result: BuildResult, out: string): Promise<void> {
+  process.stderr.write(await messagesOf(tools.esbuild, result.warnings, "warning"));
+  const jsSource = await lowered(tools.esbuild, result, options);
+  report("making the component");
+  const { component } = await componentized(tools, jsSource);
+  try {
+    await mkdir(dirname(resolve(out)), { recursive: true });
+    await writeFile(resolve(out), component);
+  } catch (error) {
+    throw new TypescriptError("ERR_BUILD", `${out} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+  }
+  report(`${out}: ${component.length.toLocaleString("en")} bytes`);
+}
+
+async function componentized(tools: TypescriptTools, jsSource: string): Promise<{ readonly component: Uint8Array }> {
+  try {
+    const witPath = join(DIST, "wasi02/world.wit");
+    return await tools.componentizer.componentize({ witPath, jsSource, world: "program", sync: true });
+  } catch (error) {
+    throw new TypescriptError("ERR_BUILD", `no component can be made of the program: ${(error as Error).message}`);
+  }
+}
+
+/** Says what goes on, to somebody who watches: each step takes seconds. */
+function report(step: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`wasyncore build: ${step}\n`);
+}

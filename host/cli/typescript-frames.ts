@@ -1,0 +1,4 @@
+/** placeholder */
+export function frameMap(_map: string, _baseDir: string, _dist: string): string {
+  return "";
+}
