@@ -3,9 +3,10 @@
  * itself. Leaves the bundle to typescript-bundle, the tools to typescript-tools.
  */
 
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
-import { bundleOptions, type BundleOptions, DIST, failed, lowered, messagesOf } from "./typescript-bundle.js";
+import { bundleOptions, type BundleOptions, DIST, failed, messagesOf, type Script, scriptOf } from "./typescript-bundle.js";
 import { type BuildResult, loadTypescriptTools, type Message, TypescriptError, type TypescriptTools } from "./typescript-tools.js";
 
 export interface TypescriptBuild {
@@ -58,9 +59,9 @@ async function buildAgain(tools: TypescriptTools, options: BundleOptions, entry:
 
 async function make(tools: TypescriptTools, options: BundleOptions, result: BuildResult, out: string): Promise<void> {
   process.stderr.write(await messagesOf(tools.esbuild, result.warnings, "warning"));
-  const jsSource = await lowered(tools.esbuild, result, options);
+  const script = await scriptOf(tools.esbuild, result, options);
   report("making the component");
-  const { component } = await componentized(tools, jsSource);
+  const component = await componentOf(tools, script);
   try {
     await mkdir(dirname(resolve(out)), { recursive: true });
     await writeFile(resolve(out), component);
@@ -70,13 +71,50 @@ async function make(tools: TypescriptTools, options: BundleOptions, result: Buil
   report(`${out}: ${component.length.toLocaleString("en")} bytes`);
 }
 
-async function componentized(tools: TypescriptTools, jsSource: string): Promise<{ readonly component: Uint8Array }> {
+/**
+ * The component holds the script as text, and compiles it when it starts: compiled already it would be six times as large. The
+ * text has a file of its own, so that what loading it leaves behind in memory is overwritten before the memory is saved.
+ */
+async function componentOf({ componentizer }: TypescriptTools, { code, imports }: Script): Promise<Uint8Array> {
+  const directory = await mkdtemp(join(tmpdir(), "wasyncore-build-"));
   try {
-    const witPath = join(DIST, "wasi02/world.wit");
-    return await tools.componentizer.componentize({ witPath, jsSource, world: "program", sync: true });
+    const main = join(directory, "main.js");
+    const jsSource = mainModule(imports);
+    await writeFile(join(directory, "script.js"), `globalThis.wasyncoreScript = ${JSON.stringify(code)};\n`);
+    await writeFile(main, jsSource);
+    const { component } = await componentizer.componentize({
+      witPath: join(DIST, "wasi02/world.wit"),
+      jsSource,
+      jsPath: main,
+      moduleRoot: directory,
+      world: "program",
+      sync: true,
+    });
+    return component;
   } catch (error) {
     throw new TypescriptError("ERR_BUILD", `no component can be made of the program: ${(error as Error).message}`);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
   }
+}
+
+function mainModule(imports: readonly string[]): string {
+  return `${imports.map((name, index) => `import * as wasi${index} from ${JSON.stringify(name)};`).join("\n")}
+import "./script.js";
+
+const modules = { ${imports.map((name, index) => `${JSON.stringify(name)}: wasi${index}`).join(", ")} };
+const overwritten = Array.from({ length: 8 }, () => new ArrayBuffer(globalThis.wasyncoreScript.length + 4096));
+overwritten.length = 0;
+
+export const run = {
+  run() {
+    const script = new Function("require", "module", "exports", globalThis.wasyncoreScript);
+    delete globalThis.wasyncoreScript;
+    const module = { exports: {} };
+    script((name) => modules[name], module, module.exports);
+  },
+};
+`;
 }
 
 /** Says what goes on, to somebody who watches: each step takes seconds. */

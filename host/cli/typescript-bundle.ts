@@ -10,7 +10,8 @@ import { readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { isAbsolute, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
-import { frameMap } from "./typescript-frames.js";
+import { framesOf } from "./typescript-frames.js";
+import { libraryCode } from "./typescript-library.js";
 import { type BuildResult, type Esbuild, type Message, TypescriptError } from "./typescript-tools.js";
 
 /** This file is in `dist/cli` or `host/cli`. */
@@ -43,6 +44,8 @@ const LIBRARY: ReadonlyMap<string, string> = new Map([
 /** Where a program believes it is: the paths of the machine that builds are nobody's business. */
 const ROOT = "/app";
 const ENTRY = "wasyncore:entry";
+/** Its place is taken by the positions of the program, which are known last. */
+const FRAMES = "wasyncore:frames";
 
 export interface BundleOptions {
   /** An absolute path. */
@@ -81,10 +84,8 @@ export function bundleOptions(esbuild: Esbuild, options: BundleOptions): object 
     mainFields: ["module", "main"],
     conditions: ["module"],
     target: "es2022",
-    // Whitespace of the library is nobody's; names stay for stack traces.
-    minifySyntax: minify,
-    minifyWhitespace: minify,
     minifyIdentifiers: minify,
+    // The names of classes are shown by the log.
     keepNames: minify,
     sourcemap: "inline",
     sourcesContent: false,
@@ -97,16 +98,14 @@ export function bundleOptions(esbuild: Esbuild, options: BundleOptions): object 
   };
 }
 
-/** The global scope first, then the library, which is there before the program starts; the program when it is run. */
+/** The global scope first, then the library, then the program. */
 function entryModule(entry: string, baseDir: string): string {
   const text = JSON.stringify;
   return `import { eventLoop, program } from ${text(join(DIST, "typescript/globals.js"))};
+import { traceErrors } from ${text(join(DIST, "typescript/globals.js"))};
 import { start } from ${text(join(DIST, "wasi02/index.js"))};
-export const run = {
-  run() {
-    start(eventLoop, program, ${text(virtualPath(entry, baseDir))}, () => void import(${text(entry)}));
-  },
-};
+traceErrors(${text(FRAMES)});
+start(eventLoop, program, ${text(virtualPath(entry, baseDir))}, () => void import(${text(entry)}));
 `;
 }
 
@@ -142,8 +141,7 @@ function plugin(made: PluginBuild, esbuild: Esbuild, { baseDir }: BundleOptions)
     resolveDir: DIST,
   }));
   made.onLoad({ filter: /\.[cm]?[jt]sx?$/ }, async ({ path }) => {
-    if (path === join(DIST, "wasyncore.js")) return { contents: withoutEngine(readFileSync(path, "utf8")), loader: "js" };
-    if (path.startsWith(DIST)) return undefined;
+    if (path.startsWith(DIST)) return { contents: await libraryCode(esbuild, path), loader: "js" };
     const contents = readFileSync(path, "utf8");
     if (!contents.includes("import.meta")) return undefined;
     const url = JSON.stringify(`file://${virtualPath(path, baseDir)}`);
@@ -162,25 +160,33 @@ function refused(text: string): object {
   return { errors: [{ text }] };
 }
 
-/** The library without the bytes of engine.wasm, which is JavaScript here. */
-function withoutEngine(code: string): string {
-  return code.replace(/(function engineBytes\(\) \{)[^}]*\}/, "$1 return new Uint8Array(0); }");
+/** The script of a component, and what it needs beside it. */
+export interface Script {
+  /** The body of a function of `require`, `module` and `exports`. */
+  readonly code: string;
+  /** The modules of WASI that it requires. */
+  readonly imports: readonly string[];
 }
 
-/** The second pass. @returns the script, in which errors have the positions of the program's own files */
-export async function lowered(esbuild: Esbuild, { outputFiles }: BuildResult, options: BundleOptions): Promise<string> {
-  const text = outputFiles?.[0]?.text ?? "";
-  const { code, map } = await esbuild.transform(text, {
-    format: "esm",
+/** The second pass. */
+export async function scriptOf(esbuild: Esbuild, { outputFiles }: BuildResult, options: BundleOptions): Promise<Script> {
+  const { code, map } = await esbuild.transform(outputFiles?.[0]?.text ?? "", {
+    format: "cjs",
     target: "es2022",
     supported: { "async-await": false, "async-generator": false, "for-await": false },
-    minifyWhitespace: options.minify,
+    // Each kilobyte is compiled when the component starts.
+    minifyWhitespace: true,
+    minifySyntax: true,
+    minifyIdentifiers: options.minify,
+    charset: "utf8",
     sourcemap: "external",
-    sourcefile: "program.js",
+    sourcefile: join(options.baseDir, "program.js"),
     sourcesContent: false,
     legalComments: "none",
   });
-  return code + frameMap(map, options.baseDir, DIST);
+  const imports = [...new Set([...code.matchAll(/\brequire\("(wasi:[^"]+)"\)/g)].map(([, name = ""]) => name))];
+  const frames = JSON.stringify(framesOf(map, options.baseDir, options.baseDir, DIST));
+  return { code: code.replace(JSON.stringify(FRAMES), () => frames), imports };
 }
 
 /** What esbuild says, as text; an error where there are errors. */

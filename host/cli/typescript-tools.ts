@@ -32,6 +32,8 @@ export interface Componentizer {
   componentize(options: {
     readonly witPath: string;
     readonly jsSource: string;
+    readonly jsPath: string;
+    readonly moduleRoot: string;
     readonly world: string;
     readonly sync: boolean;
   }): Promise<{ readonly component: Uint8Array }>;

@@ -11,6 +11,7 @@ import { makeProcess } from "./process.js";
 import { JobPromise } from "./promise.js";
 import { TextDecoder, TextEncoder } from "./text.js";
 
+export { traceErrors } from "./stack.js";
 export const eventLoop = new EventLoop();
 const { timers } = eventLoop;
 export const program = makeProcess();

@@ -64,6 +64,9 @@ export function listenTcp(descriptor: Descriptor, backlog: number): number {
 export function acceptTcp(descriptors: Descriptors, { tcp, stage, family }: Descriptor): Accepted | number {
   if (tcp === undefined) return -ERRNO.EOPNOTSUPP;
   if (stage !== Stage.LISTENING) return -ERRNO.EINVAL;
+  // Most often there is none, which is thrown: without a stack trace that costs little.
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
   try {
     const [socket, input, output] = tcp.accept();
     const descriptor = new Descriptor(family, Stage.OPEN, socket, undefined);
@@ -72,6 +75,8 @@ export function acceptTcp(descriptors: Descriptors, { tcp, stage, family }: Desc
     return { fd: descriptors.add(descriptor), address: peerOf(descriptor) };
   } catch (thrown) {
     return errnoOf(thrown);
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 
