@@ -101,11 +101,10 @@ export function bundleOptions(esbuild: Esbuild, options: BundleOptions): object 
 /** The global scope first, then the library, then the program. */
 function entryModule(entry: string, baseDir: string): string {
   const text = JSON.stringify;
-  return `import { eventLoop, program } from ${text(join(DIST, "typescript/globals.js"))};
-import { traceErrors } from ${text(join(DIST, "typescript/globals.js"))};
+  return `import { eventLoop, program, traceErrors } from ${text(join(DIST, "typescript/globals.js"))};
 import { start } from ${text(join(DIST, "wasi02/index.js"))};
 traceErrors(${text(FRAMES)});
-start(eventLoop, program, ${text(virtualPath(entry, baseDir))}, () => void import(${text(entry)}));
+start(eventLoop, program, ${text(virtualPath(entry, baseDir))}, () => void Promise.resolve().then(() => import(${text(entry)})));
 `;
 }
 

@@ -35,14 +35,15 @@ export function traceErrors({ sources, mappings }: Frames): void {
       lines ??= decodedLines(mappings);
       const name = site.getFunctionName() ?? "";
       const at = positionIn(lines[row - 1 - LINES_BEFORE], site.getColumnNumber() ?? 1);
-      // What stands between the program and its start.
-      if (at === undefined && name === "") continue;
-      const place = at === undefined ? "wasyncore:1:1" : `${sources[at.source] ?? ""}:${at.line}:${at.column}`;
+      // The library's own calls, whose names are short here, tell nothing.
+      if (at === undefined) continue;
+      const place = `${sources[at.source] ?? ""}:${at.line}:${at.column}`;
       shown.push(`\n    at ${name === "" ? place : `${name} (${place})`}`);
     }
     return `${headOf(error)}${shown.join("")}`;
   };
-  Object.defineProperty(Error, "prepareStackTrace", { value: prepare, writable: true, configurable: true });
+  // An accessor of the JavaScript runtime: it is set, not defined anew.
+  (Error as { prepareStackTrace?: unknown }).prepareStackTrace = prepare;
 }
 
 function headOf(error: unknown): string {
