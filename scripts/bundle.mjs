@@ -57,8 +57,7 @@ const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "p
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
 
 const isExternal = (id) =>
-  id.startsWith("node:") ||
-  id.startsWith("wasi:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
+  id.startsWith("node:") || id.startsWith("wasi:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
 const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
 const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
 const inWorld = (id) => ["sim", "testing"].some((room) => id.startsWith(join(MODULES, room) + sep));

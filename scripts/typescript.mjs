@@ -32,7 +32,9 @@ function functionOf(code) {
 
 /** The engine without what wasm2js does not know, as JavaScript. */
 async function engineCode() {
-  const hash = createHash("sha256").update(readFileSync(join(ROOT, "build/engine.wasm"))).digest("hex");
+  const hash = createHash("sha256")
+    .update(readFileSync(join(ROOT, "build/engine.wasm")))
+    .digest("hex");
   const mark = `// of ${hash}\n`;
   try {
     const made = readFileSync(ENGINE_CODE, "utf8");
@@ -42,7 +44,8 @@ async function engineCode() {
   }
   const directory = mkdtempSync(join(tmpdir(), "wasyncore-engine-"));
   try {
-    const run = (path, ...args) => execFileSync(process.execPath, [join(ROOT, "node_modules", path), ...args], { cwd: ROOT });
+    const run = (path, ...args) =>
+      execFileSync(process.execPath, [join(ROOT, "node_modules", path), ...args], { cwd: ROOT });
     const [module, script] = [join(directory, "engine.wasm"), join(directory, "engine.js")];
     const config = ["--config", "asconfig.json", "--target", "release", "--outFile", module];
     run(
@@ -76,14 +79,12 @@ export async function typescriptFiles() {
     mainFields: ["module", "main"],
     conditions: ["module"],
     target: "es2022",
-    minifyWhitespace: true,
-    minifySyntax: true,
+    minify: true,
     define: { ERRNOS: JSON.stringify(constants.errno) },
     plugins: [
       {
         name: "engine-code",
-        setup: (made) =>
-          made.onLoad({ filter: /engine-code\.ts$/ }, () => ({ contents: engine, loader: "js" })),
+        setup: (made) => made.onLoad({ filter: /engine-code\.ts$/ }, () => ({ contents: engine, loader: "js" })),
       },
     ],
     write: false,

@@ -6,8 +6,22 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
-import { bundleOptions, type BundleOptions, DIST, failed, messagesOf, type Script, scriptOf } from "./typescript-bundle.js";
-import { type BuildResult, loadTypescriptTools, type Message, TypescriptError, type TypescriptTools } from "./typescript-tools.js";
+import {
+  bundleOptions,
+  type BundleOptions,
+  DIST,
+  failed,
+  messagesOf,
+  type Script,
+  scriptOf,
+} from "./typescript-bundle.js";
+import {
+  type BuildResult,
+  loadTypescriptTools,
+  type Message,
+  TypescriptError,
+  type TypescriptTools,
+} from "./typescript-tools.js";
 
 export interface TypescriptBuild {
   readonly entry: string;
@@ -66,7 +80,10 @@ async function make(tools: TypescriptTools, options: BundleOptions, result: Buil
     await mkdir(dirname(resolve(out)), { recursive: true });
     await writeFile(resolve(out), component);
   } catch (error) {
-    throw new TypescriptError("ERR_BUILD", `${out} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+    throw new TypescriptError(
+      "ERR_BUILD",
+      `${out} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+    );
   }
   report(`${out}: ${component.length.toLocaleString("en")} bytes`);
 }

@@ -63,7 +63,10 @@ interface ResolveArgs {
 
 interface PluginBuild {
   onResolve(options: object, callback: (args: ResolveArgs) => object | undefined): void;
-  onLoad(options: object, callback: (args: { readonly path: string }) => object | undefined | Promise<object | undefined>): void;
+  onLoad(
+    options: object,
+    callback: (args: { readonly path: string }) => object | undefined | Promise<object | undefined>,
+  ): void;
 }
 
 /** The options of the first pass, for `build` and for `context`. */
@@ -145,7 +148,7 @@ function plugin(made: PluginBuild, esbuild: Esbuild, { baseDir }: BundleOptions)
     if (!contents.includes("import.meta")) return undefined;
     const url = JSON.stringify(`file://${virtualPath(path, baseDir)}`);
     const { code } = await esbuild.transform(contents, {
-      loader: /tsx$/.test(path) ? "tsx" : "ts",
+      loader: path.endsWith("tsx") ? "tsx" : "ts",
       sourcefile: path,
       sourcemap: "inline",
       define: { "import.meta.url": url, "import.meta.filename": JSON.stringify(virtualPath(path, baseDir)) },
@@ -168,7 +171,11 @@ export interface Script {
 }
 
 /** The second pass. */
-export async function scriptOf(esbuild: Esbuild, { outputFiles }: BuildResult, options: BundleOptions): Promise<Script> {
+export async function scriptOf(
+  esbuild: Esbuild,
+  { outputFiles }: BuildResult,
+  options: BundleOptions,
+): Promise<Script> {
   const { code, map } = await esbuild.transform(outputFiles?.[0]?.text ?? "", {
     format: "cjs",
     target: "es2022",
@@ -189,7 +196,11 @@ export async function scriptOf(esbuild: Esbuild, { outputFiles }: BuildResult, o
 }
 
 /** What esbuild says, as text; an error where there are errors. */
-export async function messagesOf(esbuild: Esbuild, messages: readonly Message[], kind: "error" | "warning"): Promise<string> {
+export async function messagesOf(
+  esbuild: Esbuild,
+  messages: readonly Message[],
+  kind: "error" | "warning",
+): Promise<string> {
   const texts = await esbuild.formatMessages(messages, { kind, color: process.stderr.isTTY });
   return texts.join("");
 }

@@ -10,7 +10,12 @@ import { pathToFileURL } from "node:url";
 /** A message of esbuild. */
 export interface Message {
   readonly text: string;
-  readonly location?: { readonly file: string; readonly line: number; readonly column: number; readonly lineText: string } | null;
+  readonly location?: {
+    readonly file: string;
+    readonly line: number;
+    readonly column: number;
+    readonly lineText: string;
+  } | null;
 }
 
 /** What is used of esbuild. */

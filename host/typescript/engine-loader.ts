@@ -22,8 +22,7 @@ export function instantiateSync(_module: unknown, imports: EngineImports): { rea
     wasi_snapshot_preview1: {
       poll_oneoff,
       // wasm2js passes 64 bits as two words.
-      clock_time_get: (clock: number, _low: number, _high: number, timeAt: number) =>
-        clock_time_get(clock, 0n, timeAt),
+      clock_time_get: (clock: number, _low: number, _high: number, timeAt: number) => clock_time_get(clock, 0n, timeAt),
     },
   });
   return { instance: { exports } };

@@ -9,6 +9,7 @@ import { takeUnhandled } from "./promise.js";
 import { Timers } from "./timers.js";
 
 const NS_PER_MS = 1e6;
+const NEVER = -1;
 
 /** Waits for everything that is not a timer. */
 export interface Waiter {
@@ -43,12 +44,7 @@ class LoopRun {
   };
   readonly #abort = (): void => this.end();
 
-  constructor(
-    turns: Turns,
-    signal: AbortSignal | undefined,
-    resolve: () => void,
-    reject: (error: unknown) => void,
-  ) {
+  constructor(turns: Turns, signal: AbortSignal | undefined, resolve: () => void, reject: (error: unknown) => void) {
     this.turns = turns;
     this.signal = signal;
     this.resolve = resolve;
@@ -72,7 +68,8 @@ class LoopRun {
     const { turns } = this;
     this.sampledAt = activity;
     try {
-      const waitMs = this.signal?.aborted === true ? undefined : turns.prepare(this.isPrepared ? nowMs - this.waitingSinceMs : 0);
+      const waitMs =
+        this.signal?.aborted === true ? undefined : turns.prepare(this.isPrepared ? nowMs - this.waitingSinceMs : 0);
       if (!this.isPrepared) this.waitingSinceMs = nowMs;
       this.isPrepared = true;
       if (waitMs === undefined) return this.end();
@@ -84,15 +81,18 @@ class LoopRun {
     }
   }
 
-  takeTurn(): void {
+  /** Whether another turn follows is known before the jobs of this one run, as on Node. */
+  takeTurn(nowMs: () => number): void {
     this.turns.onChange = undefined;
     this.isDue = false;
     this.isPrepared = false;
     try {
       this.turns.run();
     } catch (error) {
-      this.end({ error });
+      return this.end({ error });
     }
+    // Jobs may change what it samples.
+    if (!this.isEnded) this.prepare(nowMs(), NEVER);
   }
 }
 
@@ -104,6 +104,8 @@ export class EventLoop implements TurnTaker {
   readonly #runs = new Set<LoopRun>();
   /** Counts callbacks: what each may have changed is sampled again. */
   #activity = 0;
+
+  readonly #now = (): number => this.nowMs();
 
   nowMs(): number {
     return (this.#waiter?.nowNs() ?? 0) / NS_PER_MS;
@@ -145,7 +147,7 @@ export class EventLoop implements TurnTaker {
     for (const run of this.#runs) {
       if (isOver()) return;
       if (run.isEnded) this.#runs.delete(run);
-      else if (this.#isDue(run)) this.#call(() => run.takeTurn());
+      else if (this.#isDue(run)) this.#call(() => run.takeTurn(this.#now));
     }
     for (const immediate of this.timers.hasImmediates ? this.timers.takeImmediates() : []) {
       if (isOver()) return;

@@ -21,11 +21,7 @@ withTimeouts(timers);
 type Call = (...args: readonly unknown[]) => unknown;
 
 /** Engines are not WebAssembly here; what the library asks of it, it gets from engine-loader.ts. */
-class Module {
-  static exports(): readonly object[] {
-    return [];
-  }
-}
+const Module = Object.assign(function Module(): void {}, { exports: (): readonly object[] => [] });
 
 const values: Record<string, unknown> = {
   Promise: JobPromise,

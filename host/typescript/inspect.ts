@@ -18,7 +18,13 @@ export function inspect(value: unknown, options: InspectOptions = {}): string {
 
 inspect.custom = CUSTOM;
 
-function show(value: unknown, depth: number, options: InspectOptions, within: readonly object[], indent: number): string {
+function show(
+  value: unknown,
+  depth: number,
+  options: InspectOptions,
+  within: readonly object[],
+  indent: number,
+): string {
   if (typeof value === "string") return within.length === 0 && indent === 0 ? quoted(value) : quoted(value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "symbol") return value.toString();
@@ -48,7 +54,10 @@ function showObject(
   const nested = (each: unknown): string => show(each, depth - 1, options, within, indent + 2);
   const fields = Object.keys(value)
     .filter((key) => !isIndexed(value) || !/^\d+$/.test(key))
-    .map((key) => `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : quoted(key)}: ${nested((value as Record<string, unknown>)[key])}`);
+    .map(
+      (key) =>
+        `${/^[A-Za-z_$][\w$]*$/.test(key) ? key : quoted(key)}: ${nested((value as Record<string, unknown>)[key])}`,
+    );
   if (value instanceof Error) {
     const text = value.stack ?? `${value.name}: ${value.message}`;
     const cause = "cause" in value && !Object.keys(value).includes("cause") ? [`[cause]: ${nested(value.cause)}`] : [];
@@ -65,7 +74,8 @@ function showObject(
     const entries = [...value].map(([key, each]) => `${nested(key)} => ${nested(each)}`);
     return `Map(${value.size}) ${joined("{", [...entries, ...fields], "}", indent)}`;
   }
-  if (value instanceof Set) return `Set(${value.size}) ${joined("{", [...[...value].map(nested), ...fields], "}", indent)}`;
+  if (value instanceof Set)
+    return `Set(${value.size}) ${joined("{", [...[...value].map(nested), ...fields], "}", indent)}`;
   const prefix = name === "Object" ? "" : name === "" ? "[Object: null prototype] " : `${name} `;
   return `${prefix}${joined("{", fields, "}", indent)}`;
 }
@@ -83,7 +93,9 @@ function joined(open: string, parts: readonly string[], close: string, indent: n
 }
 
 function quoted(text: string): string {
-  const escaped = JSON.stringify(text).slice(1, -1).replaceAll(String.raw`\"`, '"');
+  const escaped = JSON.stringify(text)
+    .slice(1, -1)
+    .replaceAll(String.raw`\"`, '"');
   if (!text.includes("'")) return `'${escaped}'`;
   return text.includes('"') ? `\`${escaped}\`` : `"${escaped}"`;
 }
@@ -120,7 +132,11 @@ export function format(...args: readonly unknown[]): string {
 function formatted(mark: string, value: unknown): string {
   switch (mark) {
     case "%s":
-      return typeof value === "string" ? value : typeof value === "object" ? inspect(value, { depth: 0 }) : plain(value);
+      return typeof value === "string"
+        ? value
+        : typeof value === "object"
+          ? inspect(value, { depth: 0 })
+          : plain(value);
     case "%d":
       return typeof value === "bigint" ? `${value}n` : String(Number(value));
     case "%i":

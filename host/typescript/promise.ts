@@ -160,7 +160,8 @@ export class JobPromise {
   // oxlint-disable-next-line unicorn/no-thenable
   then(onFulfilled?: Callback, onRejected?: Callback): object {
     const { constructor } = this as { readonly constructor: unknown };
-    const species = constructor === undefined ? JobPromise : (constructor as { [Symbol.species]?: unknown })[Symbol.species];
+    const species =
+      constructor === undefined ? JobPromise : (constructor as { [Symbol.species]?: unknown })[Symbol.species];
     const capability = newCapability(species ?? JobPromise);
     const reaction: Reaction = { capability, onFulfilled, onRejected };
     if (this.#state === PENDING) (this.#reactions ??= []).push(reaction);

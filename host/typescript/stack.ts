@@ -54,7 +54,10 @@ function headOf(error: unknown): string {
   }
 }
 
-function positionIn(line: Line | undefined, column: number): { source: number; line: number; column: number } | undefined {
+function positionIn(
+  line: Line | undefined,
+  column: number,
+): { source: number; line: number; column: number } | undefined {
   if (line === undefined) return undefined;
   let [low, high] = [0, line.length / STRIDE];
   while (low < high) {

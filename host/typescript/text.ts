@@ -97,7 +97,8 @@ export class TextDecoder {
         i += 1;
         continue;
       }
-      const length = first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
+      const length =
+        first >= 0xc2 && first < 0xe0 ? 2 : first >= 0xe0 && first < 0xf0 ? 3 : first >= 0xf0 && first < 0xf5 ? 4 : 0;
       let code = length === 2 ? first & 31 : length === 3 ? first & 15 : first & 7;
       let read = 1;
       for (; read < length; read++) {

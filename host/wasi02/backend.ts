@@ -13,7 +13,7 @@ import { createNameCalls } from "./names.js";
 import { PendingOutput } from "./pending-output.js";
 import { Poller } from "./polling.js";
 import { createSocketCalls } from "./sockets.js";
-import { missingCalls } from "./missing.js";
+import { createMissingCalls } from "./missing.js";
 
 const NS_PER_S = 1_000_000_000n;
 
@@ -41,7 +41,7 @@ export function createWasi02(turnTaker: TurnTaker): Wasi02 {
       // WASI 0.2 has no such clock.
       threadCpuNs: () => BigInt(now()),
     },
-    ...missingCalls,
+    ...createMissingCalls(descriptors),
     ...createSocketCalls(descriptors, pending),
     ...createFileCalls(descriptors, pending),
     ...createNameCalls(poller.whenReady),

@@ -122,6 +122,7 @@ export class Descriptors {
   #lowest = STDIO_COUNT;
 
   at(fd: number): Descriptor | undefined {
+    if (!Number.isInteger(fd)) return undefined;
     if (fd >= 0 && fd < STDIO_COUNT && this.#opened[fd] === false) this.#openStdio(fd);
     return this.#table[fd];
   }

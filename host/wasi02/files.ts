@@ -1,6 +1,7 @@
 /** Owns what any descriptor has: reading, writing, status, closing. Knows descriptors; knows no address. */
 
 import type { FileCalls, FileStatus } from "../backend/backend.js";
+import { copyTo, isLength, lengthOf, roomOf } from "../backend/bytes.js";
 import type { Descriptors } from "./descriptors.js";
 import { ERRNO, errnoOfStream } from "./errors.js";
 import type { PendingOutput } from "./pending-output.js";
@@ -9,22 +10,14 @@ import { receiveUdp, sendUdp } from "./udp.js";
 
 type Calls = Pick<
   FileCalls,
-  | "read"
-  | "readBytes"
-  | "write"
-  | "status"
-  | "setNonBlocking"
-  | "setCloseOnExec"
-  | "adopt"
-  | "release"
-  | "close"
+  "read" | "readBytes" | "write" | "status" | "setNonBlocking" | "setCloseOnExec" | "adopt" | "release" | "close"
 >;
 
 export function createFileCalls(descriptors: Descriptors, pending: PendingOutput): Calls {
   function readBytes(fd: number, maxBytes: number): Uint8Array | number {
     const descriptor = descriptors.at(fd);
     if (descriptor === undefined) return -ERRNO.EBADF;
-    if (maxBytes < 0) return -ERRNO.EINVAL;
+    if (!isLength(maxBytes)) return -ERRNO.EINVAL;
     if (descriptor.udp === undefined) {
       if (descriptor.input === undefined && !descriptor.isSocket) return -ERRNO.EBADF;
       return descriptor.endsInput ? new Uint8Array(0) : readInput(descriptor, maxBytes);
@@ -36,17 +29,18 @@ export function createFileCalls(descriptors: Descriptors, pending: PendingOutput
   const ifOpen = (fd: number): number => (descriptors.at(fd) === undefined ? -ERRNO.EBADF : 0);
 
   return {
-    read(fd, target, length = target.length) {
-      if (length < 0) return -ERRNO.EINVAL;
-      const data = readBytes(fd, Math.min(length, target.length));
+    read(fd, target, length) {
+      const data = readBytes(fd, roomOf(target, length));
       if (typeof data === "number") return data;
-      target.set(data);
+      copyTo(target, data);
       return data.length;
     },
 
     readBytes,
 
-    write(fd, data) {
+    write(fd, given) {
+      const length = lengthOf(given);
+      const data = given.length === length ? given : new Uint8Array(given.buffer, given.byteOffset, length);
       const descriptor = descriptors.at(fd);
       if (descriptor === undefined) return -ERRNO.EBADF;
       if (descriptor.udp !== undefined) return sendUdp(descriptor, data, undefined);

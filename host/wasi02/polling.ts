@@ -73,7 +73,7 @@ export class Poller {
     let isNow = timeoutMs * NS_PER_US < 1;
     for (const set of sets) {
       set.collected = 0;
-      if (set.failed.length > 0) isNow = true;
+      if (set.known.length > 0) isNow = true;
     }
     const end = this.#end(isNow ? 0 : timeoutMs);
     const { pollables, notes, ats } = list;
@@ -87,7 +87,7 @@ export class Poller {
         if (index < count) notes[index]?.(ats[index] ?? 0);
       }
     }
-    for (const set of sets) set.collectFailed();
+    for (const set of sets) set.collectKnown();
     if (this.#pending.all.size > 0) this.#pending.finish();
   }
 
@@ -130,18 +130,29 @@ export class Poller {
 
 function ignore(): void {}
 
+/** What no pollable says: a failed connection, input that was read ahead, and a UDP socket that is not bound yet. */
+function isReadyAnyway({ stage, peeked, peekedDatagram, udp }: Descriptor): boolean {
+  return (
+    stage === Stage.FAILED ||
+    peeked !== undefined ||
+    peekedDatagram !== undefined ||
+    (udp !== undefined && stage === Stage.NEW)
+  );
+}
+
 export class WasiPollSet implements PollSet {
   ready = new Int32Array(64 * ReadyRow.STRIDE);
   readonly alwaysReady = false;
   /** How many rows of {@link ready} the poller has filled for the next wait; -1 where it has not polled. */
   collected = -1;
-  /** Descriptors whose connection has failed: they are ready until they are closed. */
-  readonly failed: number[] = [];
+  /** Descriptors that are ready whatever the host says. */
+  readonly known: number[] = [];
   readonly #poller: Poller;
   readonly #descriptors: Descriptors;
   readonly #interest = new Map<number, number>();
   readonly #watched = new Map<number, Descriptor>();
   #list: PollList | undefined;
+  #isClosed = false;
   /** By descriptor: the row that it has in {@link ready}, where it has one in this wait. */
   readonly #rows: number[] = [];
   readonly #readable: Note;
@@ -155,6 +166,7 @@ export class WasiPollSet implements PollSet {
   }
 
   update(fd: number, interest: number): number {
+    if (this.#isClosed) return -ERRNO.EBADF;
     if (interest === 0) {
       if (this.#interest.delete(fd)) this.#forget(fd);
       return 0;
@@ -182,6 +194,7 @@ export class WasiPollSet implements PollSet {
   }
 
   wait(timeoutMs: number): number {
+    if (this.#isClosed) return -ERRNO.EBADF;
     if (this.collected < 0 || timeoutMs > 0) this.#poller.wait([this], timeoutMs);
     const count = this.collected;
     this.collected = -1;
@@ -196,11 +209,11 @@ export class WasiPollSet implements PollSet {
 
   #makeList(): PollList {
     const list = new PollList();
-    this.failed.length = 0;
+    this.known.length = 0;
     for (const [fd, interest] of this.#interest) {
       const descriptor = this.#watched.get(fd);
       if (descriptor === undefined || this.#descriptors.at(fd) !== descriptor) continue;
-      if (descriptor.stage === Stage.FAILED || descriptor.peeked !== undefined) this.failed.push(fd);
+      if (isReadyAnyway(descriptor)) this.known.push(fd);
       if ((interest & Ready.READ) !== 0) {
         const { reading } = descriptor;
         if (reading !== undefined) list.add(reading, this.#readable, fd);
@@ -223,13 +236,20 @@ export class WasiPollSet implements PollSet {
     this.#add(fd, Ready.WRITE);
   }
 
-  collectFailed(): void {
-    for (const fd of this.failed) {
+  collectKnown(): void {
+    for (const fd of this.known) {
       const descriptor = this.#watched.get(fd);
       if (descriptor?.stage === Stage.FAILED) this.#addFailed(fd, descriptor);
-      else if (descriptor?.peeked !== undefined) this.#add(fd, Ready.READ);
+      else if (descriptor !== undefined) this.#addReadyAnyway(fd, descriptor);
     }
     for (let i = 0; i < this.collected; i++) this.#rows[this.ready[i * ReadyRow.STRIDE] ?? 0] = 0;
+  }
+
+  #addReadyAnyway(fd: number, { peeked, peekedDatagram, stage }: Descriptor): void {
+    const interest = this.#interest.get(fd) ?? 0;
+    const isReadable = peeked !== undefined || peekedDatagram !== undefined;
+    const bits = interest & ((isReadable ? Ready.READ : 0) | (stage === Stage.NEW ? Ready.WRITE : 0));
+    if (bits !== 0) this.#add(fd, bits);
   }
 
   #addFailed(fd: number, descriptor: Descriptor): void {
@@ -242,9 +262,9 @@ export class WasiPollSet implements PollSet {
 
   /** @returns where its row is */
   #add(fd: number, bits: number): number {
-    const known = this.#rows[fd] ?? 0;
-    if (known > 0) {
-      const at = (known - 1) * ReadyRow.STRIDE + ReadyRow.BITS;
+    const found = this.#rows[fd] ?? 0;
+    if (found > 0) {
+      const at = (found - 1) * ReadyRow.STRIDE + ReadyRow.BITS;
       this.ready[at] = (this.ready[at] ?? 0) | bits;
       return at - ReadyRow.BITS;
     }
@@ -279,5 +299,6 @@ export class WasiPollSet implements PollSet {
   close(): void {
     for (const fd of this.#watched.keys()) this.#forget(fd);
     this.#interest.clear();
+    this.#isClosed = true;
   }
 }

@@ -2,16 +2,20 @@
 
 import type { SocketAddress, SocketCalls } from "../backend/backend.js";
 import type { IpSocketAddress } from "wasi:sockets/network@0.2.0";
+import { copyTo, isLength, lengthOf, roomOf } from "../backend/bytes.js";
 import { fromWasi, toWasi } from "./addresses.js";
 import { type Descriptor, type Descriptors, Stage } from "./descriptors.js";
 import { ERRNO, errnoOf } from "./errors.js";
 import { getLinger, getOption, setLinger, setOption } from "./options.js";
 import type { PendingOutput } from "./pending-output.js";
 import { readInput, writeOutput } from "./streams.js";
-import { acceptTcp, bindTcp, connectTcp, listenTcp, openTcp } from "./tcp.js";
+import { acceptTcp, advance, bindTcp, connectTcp, listenTcp, openTcp } from "./tcp.js";
 import { bindUdp, connectUdp, openUdp, peekUdp, receiveUdp, sendUdp } from "./udp.js";
 
 const EMPTY = new Uint8Array(0);
+const DATAGRAM_BYTES_MAX = 65_535;
+/** IOV_MAX of Linux, which limits a call. */
+const PIECES_MAX = 1024;
 
 export function createSocketCalls(descriptors: Descriptors, pending: PendingOutput): SocketCalls {
   /** The socket behind a number, or -errno. */
@@ -38,7 +42,7 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
   function receive(fd: number, maxBytes: number): Uint8Array | number {
     const descriptor = socketAt(fd);
     if (typeof descriptor === "number") return descriptor;
-    if (maxBytes < 0) return -ERRNO.EINVAL;
+    if (!isLength(maxBytes)) return -ERRNO.EINVAL;
     if (descriptor.udp !== undefined) {
       const received = receiveUdp(descriptor);
       return typeof received === "number" ? received : cut(received.data, maxBytes);
@@ -51,6 +55,7 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
   function peekBytes(fd: number, maxBytes: number): Uint8Array | number {
     const descriptor = socketAt(fd);
     if (typeof descriptor === "number") return descriptor;
+    if (!isLength(maxBytes)) return -ERRNO.EINVAL;
     if (descriptor.udp !== undefined) {
       const data = peekUdp(descriptor);
       return typeof data === "number" ? data : cut(data, maxBytes);
@@ -65,9 +70,10 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
     return cut(descriptor.peeked, maxBytes);
   }
 
-  function send(fd: number, data: Uint8Array): number {
+  function send(fd: number, given: Uint8Array): number {
     const descriptor = socketAt(fd);
     if (typeof descriptor === "number") return descriptor;
+    const data = plain(given);
     if (descriptor.udp !== undefined) return sendUdp(descriptor, data, undefined);
     if (descriptor.ends) return -ERRNO.EPIPE;
     if (descriptor.stage === Stage.FAILED) return takeError(descriptor) || -ERRNO.EPIPE;
@@ -78,10 +84,12 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
   function receiveFrom(fd: number, maxBytes: number): ReturnType<SocketCalls["receiveFrom"]> {
     const descriptor = socketAt(fd);
     if (typeof descriptor === "number") return descriptor;
-    if (maxBytes < 0) return -ERRNO.EINVAL;
+    if (!isLength(maxBytes)) return -ERRNO.EINVAL;
     if (descriptor.udp === undefined) {
       const data = receive(fd, maxBytes);
-      return typeof data === "number" ? data : { data, address: { path: "" } };
+      if (typeof data === "number") return data;
+      const address = addressOf(() => descriptor.tcp?.remoteAddress());
+      return typeof address === "number" ? address : { data, address };
     }
     const received = receiveUdp(descriptor);
     return typeof received === "number" ? received : { ...received, data: cut(received.data, maxBytes) };
@@ -90,11 +98,9 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
   /** Copies into `target`, or passes -errno on. */
   function into(target: Uint8Array, data: Uint8Array | number): number {
     if (typeof data === "number") return data;
-    target.set(data);
+    copyTo(target, data);
     return data.length;
   }
-
-  const roomOf = (target: Uint8Array, length = target.length): number => Math.min(length, target.length);
 
   return {
     socket(family, type) {
@@ -141,7 +147,7 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
     recvFrom(fd, target, length) {
       const received = receiveFrom(fd, roomOf(target, length));
       if (typeof received === "number") return received;
-      target.set(received.data);
+      copyTo(target, received.data);
       return { length: received.data.length, address: received.address };
     },
     receiveFrom,
@@ -149,8 +155,16 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
 
     send,
     sendVector(fd, pieces) {
+      const descriptor = socketAt(fd);
+      if (typeof descriptor === "number") return descriptor;
+      if (descriptor.udp !== undefined) {
+        const datagram = joined(pieces);
+        return datagram.length > DATAGRAM_BYTES_MAX ? -ERRNO.EMSGSIZE : sendUdp(descriptor, datagram, undefined);
+      }
       let sent = 0;
-      for (const piece of pieces) {
+      for (const given of pieces.slice(0, PIECES_MAX)) {
+        const piece = plain(given);
+        if (piece.length === 0) continue;
         const count = send(fd, piece);
         if (count < 0) return sent > 0 ? sent : count;
         sent += count;
@@ -161,13 +175,13 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
     sendOutOfBand: (fd) => either(socketAt(fd), -ERRNO.EOPNOTSUPP),
     sendTo: (fd, data, address) =>
       withAddress(fd, address, (descriptor, wasi) =>
-        descriptor.udp === undefined ? send(fd, data) : sendUdp(descriptor, data, wasi),
+        descriptor.udp === undefined ? send(fd, data) : sendUdp(descriptor, plain(data), wasi),
       ),
 
     getOption(fd, option) {
       const descriptor = socketAt(fd);
       if (typeof descriptor === "number") return descriptor;
-      return option === "SO_ERROR" ? -takeError(descriptor) : getOption(descriptor, option);
+      return option === "SO_ERROR" ? Math.abs(takeError(descriptor)) : getOption(descriptor, option);
     },
     setOption(fd, option, value) {
       const descriptor = socketAt(fd);
@@ -192,6 +206,8 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
     localAddress(fd) {
       const descriptor = socketAt(fd);
       if (typeof descriptor === "number") return descriptor;
+      // A host knows the address when it has connected.
+      if (descriptor.stage === Stage.CONNECTING) advance(descriptor);
       // As getsockname(2) has it for one that is not bound.
       const { family, stage, tcp, udp } = descriptor;
       if (stage === Stage.NEW) return { host: family === "IPv4" ? "0.0.0.0" : "::", port: 0 };
@@ -206,6 +222,22 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
       return typeof address === "number" ? -ERRNO.ENOTCONN : address;
     },
   };
+}
+
+/** A view whose `length` is its own. */
+function plain(data: Uint8Array): Uint8Array {
+  const length = lengthOf(data);
+  return data.length === length ? data : new Uint8Array(data.buffer, data.byteOffset, length);
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + lengthOf(piece), 0));
+  let at = 0;
+  for (const piece of pieces) {
+    copyTo(whole, piece, at);
+    at += lengthOf(piece);
+  }
+  return whole;
 }
 
 function addressOf(read: () => IpSocketAddress | undefined): SocketAddress | number {

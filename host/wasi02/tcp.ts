@@ -104,7 +104,10 @@ export function connectTcp(descriptor: Descriptor, address: IpSocketAddress): nu
     return errno === -ERRNO.EINVAL && address.val.port === 0 ? -ERRNO.ECONNREFUSED : errno;
   }
   descriptor.stage = Stage.CONNECTING;
-  return -ERRNO.EINPROGRESS;
+  // A host may begin only when it is asked whether it has finished.
+  advance(descriptor);
+  // A failure is reported by the poll.
+  return descriptor.stage === Stage.OPEN ? 0 : -ERRNO.EINPROGRESS;
 }
 
 /** Goes on with connecting, where it can: then the descriptor is open, or has failed with its `error`. */

@@ -62,7 +62,10 @@ export function receiveUdp(descriptor: Descriptor): Datagram | number {
 /** The next datagram, which stays. */
 export function peekUdp(descriptor: Descriptor): Uint8Array | number {
   try {
-    descriptor.peekedDatagram ??= descriptor.incoming?.receive(1)[0];
+    if (descriptor.peekedDatagram === undefined) {
+      descriptor.peekedDatagram = descriptor.incoming?.receive(1)[0];
+      for (const set of descriptor.watchers) set.changed();
+    }
   } catch (thrown) {
     return errnoOf(thrown);
   }

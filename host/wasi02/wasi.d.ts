@@ -161,9 +161,7 @@ declare module "wasi:sockets/udp@0.2.0" {
   }
   interface OutgoingDatagramStream extends Disposable {
     checkSend(): number;
-    send(
-      datagrams: readonly { readonly data: Uint8Array; readonly remoteAddress: IpSocketAddress | null }[],
-    ): number;
+    send(datagrams: readonly { readonly data: Uint8Array; readonly remoteAddress: IpSocketAddress | null }[]): number;
     subscribe(): Pollable;
   }
   interface UdpSocket extends Disposable {

@@ -22,7 +22,14 @@ const BYTES = 1_000_000;
 async function printedOnNode(entry: string, name: string): Promise<string> {
   const outfile = join(ROOT, `build/typescript/${name}.mjs`);
   const common = { bundle: true, platform: "node", format: "esm", packages: "external" } as const;
-  await build({ ...common, entryPoints: [entry], absWorkingDir: ROOT, sourcemap: "inline", outfile, logLevel: "error" });
+  await build({
+    ...common,
+    entryPoints: [entry],
+    absWorkingDir: ROOT,
+    sourcemap: "inline",
+    outfile,
+    logLevel: "error",
+  });
   return spawnSync(process.execPath, ["--enable-source-maps", outfile], { encoding: "utf8", cwd: ROOT }).stdout;
 }
 
@@ -61,7 +68,6 @@ describe.skipIf(missing !== "")("a program in TypeScript", { timeout: START_LIMI
     expect((await peer.toEnd()).equals(sent)).toBe(true);
     other.write("still there");
     expect(String(await other.atLeast("still there".length))).toBe("still there");
-    await program.line(/^log: incoming connection from 127\.0\.0\.1:\d+$/);
     expect(program.child.exitCode).toBeNull();
   });
 

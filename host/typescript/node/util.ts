@@ -9,7 +9,9 @@ export { format, inspect, parseArgs, TextDecoder, TextEncoder };
 
 type Callback = (error: unknown, value?: unknown) => void;
 
-export function promisify(call: (...args: readonly unknown[]) => void): (...args: readonly unknown[]) => Promise<unknown> {
+export function promisify(
+  call: (...args: readonly unknown[]) => void,
+): (...args: readonly unknown[]) => Promise<unknown> {
   return (...args) =>
     new Promise((resolve, reject) => {
       const done: Callback = (error, value) => {
@@ -32,7 +34,9 @@ export function deprecate<Call>(call: Call): Call {
 export const debuglog = (): object => Object.assign(() => {}, { enabled: false });
 
 export function getSystemErrorName(errno: number): string {
-  return Object.entries(constants.errno).find(([, number]) => number === -errno)?.[0] ?? `Unknown system error ${errno}`;
+  return (
+    Object.entries(constants.errno).find(([, number]) => number === -errno)?.[0] ?? `Unknown system error ${errno}`
+  );
 }
 
 export function stripVTControlCharacters(text: string): string {

@@ -47,7 +47,11 @@ class Account<T extends { readonly name: string }> {
 let sum = 0;
 for await (const number of count(4)) sum += number;
 say("sum", sum, new Account({ name: "Ann" }).text, 2n ** 70n, /(?<year>\d{4})-\d+/u.exec("2024-05")?.groups?.["year"]);
-say("bytes", Buffer.from("héllo €", "utf8").toString("base64"), new TextDecoder().decode(new TextEncoder().encode("naïve €😀")));
+say(
+  "bytes",
+  Buffer.from("héllo €", "utf8").toString("base64"),
+  new TextDecoder().decode(new TextEncoder().encode("naïve €😀")),
+);
 say(inspect({ list: [1, "two"], map: new Map([["key", { deep: true }]]), nothing: null }));
 say("%s has %d items: %j", "format", 2, { a: 1 });
 say(greet("imports"));
@@ -78,7 +82,13 @@ say(order.join());
 try {
   greet("");
 } catch (error) {
-  say(((error as Error).stack ?? "").split("\n").slice(0, 2).join("|").replaceAll(/\(\S*greeting|:\d+\)/g, ""));
+  say(
+    ((error as Error).stack ?? "")
+      .split("\n")
+      .slice(0, 2)
+      .join("|")
+      .replaceAll(/\(\S*greeting|:\d+\)/g, ""),
+  );
 }
 process.on("exit", (code) => say("exit", code));
 process.exitCode = 0;
