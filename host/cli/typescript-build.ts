@@ -120,7 +120,10 @@ function mainModule(imports: readonly string[]): string {
 import "./script.js";
 
 const modules = { ${imports.map((name, index) => `${JSON.stringify(name)}: wasi${index}`).join(", ")} };
-const overwritten = Array.from({ length: 8 }, () => new ArrayBuffer(globalThis.wasyncoreScript.length + 4096));
+const overwritten = [];
+for (let size = 2 * globalThis.wasyncoreScript.length; size > 2048; size >>= 1) {
+  for (let i = 0; i < 12; i++) overwritten.push(new ArrayBuffer(size));
+}
 overwritten.length = 0;
 
 export const run = {

@@ -184,7 +184,8 @@ export async function scriptOf(
     minifyWhitespace: true,
     minifySyntax: true,
     minifyIdentifiers: options.minify,
-    charset: "utf8",
+    // With other characters the text would take two bytes for each.
+    charset: "ascii",
     sourcemap: "external",
     sourcefile: join(options.baseDir, "program.js"),
     sourcesContent: false,

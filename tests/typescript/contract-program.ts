@@ -20,8 +20,27 @@ const listener = real.socket("IPv4", "stream");
 real.bind(listener, { host: "127.0.0.1", port: 0 });
 real.listen(listener, 1);
 
+/** A host notices what has arrived when it waits, and not in a wait of no time. */
+const SETTLE_MS = 3;
+const nothing = real.createPollSet();
+
+function settled<Arguments extends unknown[], Result>(
+  call: (...values: Arguments) => Result,
+): (...values: Arguments) => Result {
+  return (...values) => {
+    const result = call(...values);
+    nothing.wait(SETTLE_MS);
+    return result;
+  };
+}
+
 const backend: Backend = {
   ...real,
+  send: settled(real.send),
+  sendTo: settled(real.sendTo),
+  sendVector: settled(real.sendVector),
+  write: settled(real.write),
+  shutdown: settled(real.shutdown),
   socketPair(type) {
     const one = real.socket("IPv4", type);
     if (type === "dgram") {
