@@ -1,7 +1,9 @@
 /** Owns the files of a starting project. Knows no command line. */
 
 /** The packages that a project is made with, and their versions. */
-export type ProjectPackages = Readonly<Record<"@types/node" | "assemblyscript" | "componentize-qjs" | "esbuild" | "typescript" | "wasyncore", string>>;
+export type ProjectPackages = Readonly<
+  Record<"@types/node" | "assemblyscript" | "componentize-qjs" | "esbuild" | "typescript" | "wasyncore", string>
+>;
 
 /** What is written, by path in the project. */
 export function projectFiles(

@@ -80,7 +80,13 @@ function projectPackages(): ProjectPackages {
     version: string;
     devDependencies: Omit<ProjectPackages, "wasyncore">;
   };
-  const { "@types/node": node, assemblyscript, "componentize-qjs": componentizer, esbuild, typescript } = devDependencies;
+  const {
+    "@types/node": node,
+    assemblyscript,
+    "componentize-qjs": componentizer,
+    esbuild,
+    typescript,
+  } = devDependencies;
   return {
     "@types/node": node,
     assemblyscript,
