@@ -218,7 +218,9 @@ export class WasiPollSet implements PollSet {
         const { reading } = descriptor;
         if (reading !== undefined) list.add(reading, this.#readable, fd);
       }
-      if ((interest & Ready.WRITE) !== 0 && !descriptor.ends) {
+      // A connection goes on to be made whatever it is watched for.
+      const isConnecting = descriptor.stage === Stage.CONNECTING;
+      if (isConnecting || ((interest & Ready.WRITE) !== 0 && !descriptor.ends)) {
         const { writing } = descriptor;
         if (writing !== undefined) list.add(writing, this.#writable, fd);
       }
@@ -233,6 +235,7 @@ export class WasiPollSet implements PollSet {
       if (descriptor.stage === Stage.CONNECTING) return;
       if (descriptor.stage === Stage.FAILED) return this.#addFailed(fd, descriptor);
     }
+    if (((this.#interest.get(fd) ?? 0) & Ready.WRITE) === 0) return;
     this.#add(fd, Ready.WRITE);
   }
 
