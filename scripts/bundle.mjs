@@ -10,6 +10,7 @@
  *   component/        running components of WASI 0.2
  *   plugin/           the plugin host, and the entry of its threads
  *   view/page.html    the page of `wasyncore view`, with its script and its style, without a run
+ *   wasi02/, typescript/ the backend on WASI 0.2, and the rest of what a program in TypeScript gets in a component
  *   cli/main.js       the command, and a file for each of its commands
  *   **.d.ts           the types that the index.d.ts of each entry reach
  *
@@ -24,6 +25,7 @@ import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { build, transform } from "esbuild";
 import { rollup } from "rollup";
+import { typescriptFiles } from "./typescript.mjs";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULES = join(ROOT, "build/host");
@@ -40,6 +42,7 @@ const ENTRIES = [
   "testing/index",
   "record/index",
   "record/hooks",
+  "wasi02/index",
   "cli/main",
 ];
 /** Entries that are elsewhere than their modules. */
@@ -59,16 +62,30 @@ const TYPED_ENTRIES = [
 const { dependencies, peerDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
 const packages = [...Object.keys(dependencies), ...Object.keys(peerDependencies)];
 
-const isExternal = (id) => id.startsWith("node:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
-const inCommand = (id) => id.startsWith(join(MODULES, "cli") + sep);
-/** What runs components: loaded with the first of them. */
-const inComponent = (id) => id.startsWith(join(MODULES, "component") + sep);
-const inPlugin = (id) => id.startsWith(join(MODULES, "plugin") + sep);
-const inWorld = (id) => ["sim", "testing"].some((room) => id.startsWith(join(MODULES, room) + sep));
-const inRecord = (id) => id.startsWith(join(MODULES, "record") + sep);
+const isExternal = (id) =>
+  id.startsWith("node:") || id.startsWith("wasi:") || packages.some((name) => id === name || id.startsWith(`${name}/`));
+const isIn =
+  (...rooms) =>
+  (id) =>
+    rooms.some((room) => id.startsWith(join(MODULES, room) + sep));
+const inRecord = isIn("record");
+/** The folders of dist/ for what only some programs load, and what is in them. */
+const FOLDERS = new Map([
+  ["cli", isIn("cli")],
+  ["plugin", isIn("plugin")],
+  ["component", isIn("component")],
+  ["sim", isIn("sim", "testing")],
+  ["wasi02", isIn("wasi02")],
+]);
 /** Of the command alone. */
 const inGuestReplay = (id) => /^(?:expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
-const inView = (id) => id.startsWith(join(MODULES, "view") + sep);
+const isApart = (id) => [...FOLDERS.values(), inRecord, inGuestReplay, isIn("view")].some((isInside) => isInside(id));
+
+/** The command's files are where its modules were in host/: from there it finds the rest of the package. */
+function folderOf({ moduleIds }) {
+  for (const [folder, isInside] of FOLDERS) if (moduleIds.some(isInside)) return `${folder}/`;
+  return moduleIds.every(inRecord) ? "record/" : "";
+}
 
 /** Gives rollup the source maps of tsc, and the engine as text in place of the module that reads it from its file. */
 const modules = {
@@ -108,23 +125,8 @@ async function bundle() {
     sourcemap: true,
     minifyInternalExports: false,
     hoistTransitiveImports: false,
-    // The command's files are where its modules were in host/: from there it finds the rest of the package.
-    chunkFileNames: (chunk) =>
-      chunk.moduleIds.some(inCommand)
-        ? "cli/[name].js"
-        : chunk.moduleIds.some(inPlugin)
-          ? "plugin/[name].js"
-          : chunk.moduleIds.some(inComponent)
-            ? "component/[name].js"
-            : chunk.moduleIds.some(inWorld)
-              ? "sim/[name].js"
-              : chunk.moduleIds.every(inRecord)
-                ? "record/[name].js"
-                : "[name].js",
-    manualChunks: (id) =>
-      inCommand(id) || inPlugin(id) || inComponent(id) || inWorld(id) || inRecord(id) || inGuestReplay(id) || inView(id)
-        ? undefined
-        : "wasyncore",
+    chunkFileNames: (chunk) => `${folderOf(chunk)}[name].js`,
+    manualChunks: (id) => (isApart(id) ? undefined : "wasyncore"),
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
@@ -157,7 +159,7 @@ async function minified(text) {
 
 /** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
 const isLeftOut = (fileName) => hasNoMap(fileName) && fileName.endsWith(".map");
-const hasNoMap = (fileName) => /^(?:cli|component|plugin|record|sim|testing)\//.test(fileName);
+const hasNoMap = (fileName) => /^(?:cli|component|plugin|record|sim|testing|wasi02)\//.test(fileName);
 
 function textOf(file) {
   if (file.type === "chunk") {
@@ -221,6 +223,8 @@ const files = new Map([
   ["view/page.html", await page()],
   ...(await bundle()),
   await standalone(),
+  ["wasi02/world.wit", readFileSync(join(ROOT, "host/wasi02/world.wit"), "utf8")],
+  ...(await typescriptFiles()),
   ...reachedTypes(TYPED_ENTRIES),
 ]);
 for (const [name, text] of files) {

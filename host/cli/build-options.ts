@@ -7,6 +7,7 @@ export const BUILD_USAGE = `Usage: wasyncore build APP.TS [options] [-- ASC-OPTI
 
 Compiles a program in AssemblyScript, with the library, into one WASI module. It needs the package
 "assemblyscript": npm install --save-dev assemblyscript
+With --profile typescript the program is in TypeScript, all of it, and becomes a component.
 
 Options:
   -o, --out FILE       where to write the module; default: APP.wasm beside APP.TS
@@ -15,11 +16,15 @@ Options:
                          preview1+sockets  the same, and WasmEdge's calls to open sockets
                          component         WASI 0.2, and a component of it; needs the package
                                            "@bytecodealliance/jco" as well
+                         typescript        TypeScript on a JavaScript engine in a component of WASI
+                                           0.2: npm i -D esbuild componentize-qjs
   --reactor            exports _initialize in place of _start: for a host that calls turn()
   --runtime RUNTIME    AssemblyScript's: minimal (default) collects memory between turns of the loop;
                        incremental collects at any time, for a program that runs a loop of its own
                        around poll(). It makes modules half as large again
   --speed              optimizes for speed; otherwise for size
+  --minify             with --profile typescript: a smaller component, with shorter names
+  --watch              with --profile typescript: builds again whenever a file changes
   --debug              keeps the names of all functions, the library's as well, and its assertions
   --help               prints this
 
@@ -27,7 +32,7 @@ What stands after -- is handed to asc. Exit status: 0; 1 when it does not compil
 command line is wrong.
 `;
 
-const PROFILES = ["preview1", "preview1+sockets", "component"] as const;
+const PROFILES = ["preview1", "preview1+sockets", "component", "typescript"] as const;
 const RUNTIMES = ["minimal", "incremental"] as const;
 
 /** What a module asks of its host. */
@@ -43,6 +48,8 @@ export interface BuildOptions {
   readonly runtime: (typeof RUNTIMES)[number];
   readonly speed: boolean;
   readonly debug: boolean;
+  readonly minify: boolean;
+  readonly watch: boolean;
   readonly ascOptions: readonly string[];
 }
 
@@ -53,6 +60,8 @@ const OPTIONS = {
   runtime: { type: "string" },
   speed: { type: "boolean" },
   debug: { type: "boolean" },
+  minify: { type: "boolean" },
+  watch: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -69,6 +78,8 @@ export function parseBuild(argv: readonly string[]): BuildOptions {
   if (profile === "component" && values.reactor === true) {
     throw new UsageError("--reactor is for modules: a component runs by itself");
   }
+  if (profile === "typescript") refuseFor(profile, values, OF_ASSEMBLYSCRIPT);
+  else refuseFor(profile, values, OF_TYPESCRIPT);
   return {
     help,
     entry,
@@ -78,8 +89,19 @@ export function parseBuild(argv: readonly string[]): BuildOptions {
     runtime: oneOf("--runtime", values.runtime ?? "minimal", RUNTIMES),
     speed: values.speed === true,
     debug: values.debug === true,
+    minify: values.minify === true,
+    watch: values.watch === true,
     ascOptions: end < 0 ? [] : argv.slice(end + 1),
   };
+}
+
+/** Options that only some profiles have. */
+const OF_ASSEMBLYSCRIPT = ["reactor", "runtime", "speed", "debug"] as const;
+const OF_TYPESCRIPT = ["minify", "watch"] as const;
+
+function refuseFor(profile: Profile, values: Readonly<Record<string, unknown>>, names: readonly string[]): void {
+  const given = names.find((name) => values[name] !== undefined);
+  if (given !== undefined) throw new UsageError(`--${given} is for other profiles than ${profile}`);
 }
 
 function parsed(args: readonly string[]) {

@@ -13,6 +13,8 @@ import { EXPORTS_PATH, sourceReader } from "./guest-sources.js";
 import { type Compiler, guestTransform } from "./guest-transform.js";
 import { keepOwnNames } from "./name-section.js";
 import { UsageError } from "./run-options.js";
+import { buildTypescript } from "./typescript-build.js";
+import { TypescriptError } from "./typescript-tools.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -20,8 +22,13 @@ const EXIT_USAGE = 2;
 /** How asc calls the module; it is written elsewhere, and with fewer names. */
 const MODULE = "guest.wasm";
 
-/** The constant that assembly/wasi/profile.ts is answered with. */
-const PROFILE_NUMBERS: Readonly<Record<Profile, number>> = { preview1: 1, "preview1+sockets": 2, component: 3 };
+/** The constant that assembly/wasi/profile.ts is answered with; 0 for a profile that is not compiled here. */
+const PROFILE_NUMBERS: Readonly<Record<Profile, number>> = {
+  preview1: 1,
+  "preview1+sockets": 2,
+  component: 3,
+  typescript: 0,
+};
 
 const GLOBALS = "~lib/wasyncore/assembly/guest/globals/";
 
@@ -57,11 +64,14 @@ export async function buildCommand(argv: string[]): Promise<number> {
   try {
     const options = parseBuild(argv);
     if (options.help) process.stdout.write(BUILD_USAGE);
+    else if (options.profile === "typescript") await buildTypescript(options);
     else await build(options);
     return 0;
   } catch (error) {
     if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore build --help".`, EXIT_USAGE);
-    if (error instanceof BuildError || error instanceof ComponentError) return complain(error.message, EXIT_FAILED);
+    if (error instanceof BuildError || error instanceof ComponentError || error instanceof TypescriptError) {
+      return complain(error.message, EXIT_FAILED);
+    }
     throw error;
   }
 }

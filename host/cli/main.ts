@@ -8,7 +8,7 @@ const USAGE = `Usage: wasyncore COMMAND [options]
 
 Commands:
   new DIR         makes a project: an echo server that builds and runs
-  build APP.TS    compiles a program in AssemblyScript into one WASI module
+  build APP.TS    compiles a program into one WASI module or component
   run APP.WASM    runs a WASI module on Node
   serve FILE      runs the plugins that a file names, each under a policy
   ctl COMMAND     lists, stops, restarts and replaces plugins of "wasyncore serve"

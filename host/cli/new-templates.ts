@@ -1,10 +1,15 @@
 /** Owns the files of a starting project. Knows no command line. */
 
 /** The packages that a project is made with, and their versions. */
-export type ProjectPackages = Readonly<Record<"@types/node" | "assemblyscript" | "typescript" | "wasyncore", string>>;
+export type ProjectPackages = Readonly<
+  Record<"@types/node" | "assemblyscript" | "componentize-qjs" | "esbuild" | "typescript" | "wasyncore", string>
+>;
 
 /** What is written, by path in the project. */
-export function projectFiles(name: string, packages: ProjectPackages): ReadonlyMap<string, string> {
+export function projectFiles(
+  name: string,
+  { "@types/node": node, assemblyscript, typescript, wasyncore }: ProjectPackages,
+): ReadonlyMap<string, string> {
   const manifest = {
     name,
     version: "0.1.0",
@@ -16,7 +21,7 @@ export function projectFiles(name: string, packages: ProjectPackages): ReadonlyM
       check: "tsc --noEmit",
       "start:node": "tsc && node build/server.js",
     },
-    devDependencies: packages,
+    devDependencies: { "@types/node": node, assemblyscript, typescript, wasyncore },
   };
   return new Map([
     ["package.json", `${JSON.stringify(manifest, null, 2)}\n`],

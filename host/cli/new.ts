@@ -4,11 +4,20 @@ import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type ProjectPackages, projectFiles } from "./new-templates.js";
+import { typescriptFiles } from "./new-typescript.js";
 
-const USAGE = `Usage: wasyncore new DIR
+const USAGE = `Usage: wasyncore new DIR [--template assemblyscript|typescript]
 
 Makes a project in DIR, which must be empty or not there: an echo server, for WASI and for Node.
+
+Options:
+  --template TEMPLATE  assemblyscript (default): compiled by asc, small and fast;
+                       typescript: all of TypeScript, as a component for wasmtime
 `;
+
+const TEMPLATES = ["assemblyscript", "typescript"] as const;
+
+type Template = (typeof TEMPLATES)[number];
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -16,10 +25,11 @@ const EXIT_USAGE = 2;
 /** Runs `wasyncore new` with the arguments that follow it. @returns the exit status */
 export async function newCommand(argv: string[]): Promise<number> {
   let directory: string;
+  let template: Template | undefined;
   try {
     const { values, positionals } = parseArgs({
       args: argv,
-      options: { help: { type: "boolean", short: "h" } },
+      options: { help: { type: "boolean", short: "h" }, template: { type: "string", default: "assemblyscript" } },
       allowPositionals: true,
     });
     if (values.help === true) {
@@ -28,11 +38,13 @@ export async function newCommand(argv: string[]): Promise<number> {
     }
     if (positionals.length !== 1) throw new Error("it takes one directory");
     directory = positionals[0] ?? "";
+    template = TEMPLATES.find((each) => each === values.template);
+    if (template === undefined) throw new Error(`--template ${values.template}: there are ${TEMPLATES.join(", ")}`);
   } catch (error) {
     return complain(`${(error as Error).message}\nTry "wasyncore new --help".`, EXIT_USAGE);
   }
   try {
-    make(directory);
+    make(directory, template);
   } catch (error) {
     return complain((error as Error).message, EXIT_FAILED);
   }
@@ -42,11 +54,12 @@ export async function newCommand(argv: string[]): Promise<number> {
   return 0;
 }
 
-function make(directory: string): void {
+function make(directory: string, template: Template): void {
   const path = resolve(directory);
   mkdirSync(path, { recursive: true });
   if (readdirSync(path).length > 0) throw new Error(`${directory} is not empty`);
-  for (const [name, text] of projectFiles(packageName(basename(path)), projectPackages())) {
+  const filesOf = template === "typescript" ? typescriptFiles : projectFiles;
+  for (const [name, text] of filesOf(packageName(basename(path)), projectPackages())) {
     writeFileSync(join(path, name), text, { flag: "wx" });
   }
 }
@@ -67,8 +80,21 @@ function projectPackages(): ProjectPackages {
     version: string;
     devDependencies: Omit<ProjectPackages, "wasyncore">;
   };
-  const { "@types/node": node, assemblyscript, typescript } = devDependencies;
-  return { "@types/node": node, assemblyscript, typescript, wasyncore: `^${version}` };
+  const {
+    "@types/node": node,
+    assemblyscript,
+    "componentize-qjs": componentizer,
+    esbuild,
+    typescript,
+  } = devDependencies;
+  return {
+    "@types/node": node,
+    assemblyscript,
+    "componentize-qjs": componentizer,
+    esbuild,
+    typescript,
+    wasyncore: `^${version}`,
+  };
 }
 
 function complain(message: string, status: number): number {

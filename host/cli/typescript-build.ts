@@ -1,0 +1,143 @@
+/**
+ * Owns `wasyncore build --profile typescript`: a program in TypeScript becomes a component of WASI 0.2 that runs the program
+ * itself. Leaves the bundle to typescript-bundle, the tools to typescript-tools.
+ */
+
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative, resolve } from "node:path";
+import {
+  bundleOptions,
+  type BundleOptions,
+  DIST,
+  failed,
+  messagesOf,
+  type Script,
+  scriptOf,
+} from "./typescript-bundle.js";
+import {
+  type BuildResult,
+  loadTypescriptTools,
+  type Message,
+  TypescriptError,
+  type TypescriptTools,
+} from "./typescript-tools.js";
+
+export interface TypescriptBuild {
+  readonly entry: string;
+  readonly out: string;
+  readonly minify: boolean;
+  readonly watch: boolean;
+}
+
+/** @throws TypescriptError */
+export async function buildTypescript({ entry, out, minify, watch }: TypescriptBuild): Promise<void> {
+  const tools = await loadTypescriptTools();
+  const path = resolve(entry);
+  const inside = !relative(process.cwd(), path).startsWith("..");
+  const options: BundleOptions = { entry: path, baseDir: inside ? process.cwd() : dirname(path), minify };
+  report(`bundling ${entry}`);
+  if (watch) return buildAgain(tools, options, entry, out);
+  let result: BuildResult;
+  try {
+    result = await tools.esbuild.build(bundleOptions(tools.esbuild, options));
+  } catch (error) {
+    const { errors } = error as { readonly errors?: readonly Message[] };
+    if (errors === undefined) throw error;
+    throw failed(await messagesOf(tools.esbuild, errors, "error"), entry);
+  }
+  await make(tools, options, result, out);
+}
+
+/** Builds whenever a file of the program changes. Ends with the process. */
+async function buildAgain(tools: TypescriptTools, options: BundleOptions, entry: string, out: string): Promise<void> {
+  const { plugins, ...others } = bundleOptions(tools.esbuild, options) as { readonly plugins: readonly object[] };
+  const onEnd = {
+    name: "component",
+    setup: (made: { onEnd(callback: (result: BuildResult) => Promise<void>): void }) =>
+      made.onEnd(async (result) => {
+        try {
+          if (result.errors.length > 0) throw failed(await messagesOf(tools.esbuild, result.errors, "error"), entry);
+          await make(tools, options, result, out);
+          process.stderr.write(`wasyncore build: ${out} is built; waiting for changes\n`);
+        } catch (error) {
+          if (!(error instanceof TypescriptError)) throw error;
+          process.stderr.write(`wasyncore build: ${error.message}\n`);
+        }
+      }),
+  };
+  const context = await tools.esbuild.context({ ...others, plugins: [...plugins, onEnd] });
+  await context.watch();
+  await new Promise(() => {});
+}
+
+async function make(tools: TypescriptTools, options: BundleOptions, result: BuildResult, out: string): Promise<void> {
+  process.stderr.write(await messagesOf(tools.esbuild, result.warnings, "warning"));
+  const script = await scriptOf(tools.esbuild, result, options);
+  report("making the component");
+  const component = await componentOf(tools, script);
+  try {
+    await mkdir(dirname(resolve(out)), { recursive: true });
+    await writeFile(resolve(out), component);
+  } catch (error) {
+    throw new TypescriptError(
+      "ERR_BUILD",
+      `${out} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
+    );
+  }
+  report(`${out}: ${component.length.toLocaleString("en")} bytes`);
+}
+
+/**
+ * The component holds the script as text, and compiles it when it starts: compiled already it would be six times as large. The
+ * text has a file of its own, so that what loading it leaves behind in memory is overwritten before the memory is saved.
+ */
+async function componentOf({ componentizer }: TypescriptTools, { code, imports }: Script): Promise<Uint8Array> {
+  const directory = await mkdtemp(join(tmpdir(), "wasyncore-build-"));
+  try {
+    const main = join(directory, "main.js");
+    const jsSource = mainModule(imports);
+    await writeFile(join(directory, "script.js"), `globalThis.wasyncoreScript = ${JSON.stringify(code)};\n`);
+    await writeFile(main, jsSource);
+    const { component } = await componentizer.componentize({
+      witPath: join(DIST, "wasi02/world.wit"),
+      jsSource,
+      jsPath: main,
+      moduleRoot: directory,
+      world: "program",
+      sync: true,
+    });
+    return component;
+  } catch (error) {
+    throw new TypescriptError("ERR_BUILD", `no component can be made of the program: ${(error as Error).message}`);
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+function mainModule(imports: readonly string[]): string {
+  return `${imports.map((name, index) => `import * as wasi${index} from ${JSON.stringify(name)};`).join("\n")}
+import "./script.js";
+
+const modules = { ${imports.map((name, index) => `${JSON.stringify(name)}: wasi${index}`).join(", ")} };
+const overwritten = [];
+for (let size = 2 * globalThis.wasyncoreScript.length; size > 2048; size >>= 1) {
+  for (let i = 0; i < 12; i++) overwritten.push(new ArrayBuffer(size));
+}
+overwritten.length = 0;
+
+export const run = {
+  run() {
+    const script = new Function("require", "module", "exports", globalThis.wasyncoreScript);
+    delete globalThis.wasyncoreScript;
+    const module = { exports: {} };
+    script((name) => modules[name], module, module.exports);
+  },
+};
+`;
+}
+
+/** Says what goes on, to somebody who watches: each step takes seconds. */
+function report(step: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`wasyncore build: ${step}\n`);
+}

@@ -1,0 +1,3 @@
+/** Owns node:buffer: the package "buffer". */
+
+export { Buffer } from "buffer";

@@ -1,0 +1,3 @@
+/** Owns node:perf_hooks: the clock. */
+
+export const { performance } = globalThis;

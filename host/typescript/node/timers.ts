@@ -1,0 +1,5 @@
+/** Owns node:timers: the globals. */
+
+const { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = globalThis;
+
+export { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout };

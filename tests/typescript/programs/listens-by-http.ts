@@ -1,0 +1,5 @@
+/** A program that needs what a component has not. */
+
+import { createServer } from "node:http";
+
+createServer().listen(0);

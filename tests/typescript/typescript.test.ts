@@ -1,0 +1,108 @@
+/** Programs in TypeScript, built as components, run on wasmtime as they run on Node. */
+
+import { spawnSync } from "node:child_process";
+import { statSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { beforeAll, describe, expect, test } from "vitest";
+import { Peer } from "../support/peers.js";
+import { ROOT } from "../support/processes.js";
+import { pattern } from "../support/sockets.js";
+import { buildProgram, LTS, missing, NEWEST, run, runBuild, serve } from "./support.js";
+
+const BUILD_LIMIT_MS = 120_000;
+/** A runtime without a cache compiles the component first, for seconds. */
+const START_LIMIT_MS = 60_000;
+const SIZE_MAX = 2_200_000;
+const PROGRAMS = "tests/typescript/programs";
+/** More than the host takes in one call. */
+const BYTES = 1_000_000;
+
+/** What a program prints on Node. */
+async function printedOnNode(entry: string, name: string): Promise<string> {
+  const outfile = join(ROOT, `build/typescript/${name}.mjs`);
+  const common = { bundle: true, platform: "node", format: "esm", packages: "external" } as const;
+  await build({
+    ...common,
+    entryPoints: [entry],
+    absWorkingDir: ROOT,
+    sourcemap: "inline",
+    outfile,
+    logLevel: "error",
+  });
+  return spawnSync(process.execPath, ["--enable-source-maps", outfile], { encoding: "utf8", cwd: ROOT }).stdout;
+}
+
+test("an import of a module that a component cannot have is an error that names it", async () => {
+  const { code, stderr } = await runBuild(`${PROGRAMS}/listens-by-http.ts`, "-o", "build/typescript/none.wasm");
+  expect(stderr).toContain("node:http is not there in a component made of TypeScript");
+  expect(stderr).toContain("listens-by-http.ts:3");
+  expect(code).toBe(1);
+});
+
+test("options of other profiles are refused", async () => {
+  const { code, stderr } = await runBuild("examples/echo-server.ts", "--reactor");
+  expect(stderr).toContain("--reactor is for other profiles than typescript");
+  expect(code).toBe(2);
+});
+
+describe.skipIf(missing !== "")("a program in TypeScript", { timeout: START_LIMIT_MS }, () => {
+  const built = { echo: "", language: "", rejected: "" };
+
+  beforeAll(async () => {
+    built.echo = await buildProgram("examples/echo-server.ts", "echo");
+    built.language = await buildProgram(`${PROGRAMS}/language.ts`, "language", "--minify");
+    built.rejected = await buildProgram(`${PROGRAMS}/rejected.ts`, "rejected");
+  }, BUILD_LIMIT_MS);
+
+  test("is a component of a stated size", () => {
+    expect(statSync(built.echo).size).toBeLessThan(SIZE_MAX);
+  });
+
+  test.each([NEWEST, LTS].filter((each) => each.missing === ""))("serves on $name, unchanged", async (wasmtime) => {
+    const { program, port } = await serve(built.echo, [], wasmtime);
+    const sent = pattern(BYTES);
+    const peer = await Peer.connect(port);
+    const other = await Peer.connect(port);
+    peer.socket.end(sent);
+    expect((await peer.toEnd()).equals(sent)).toBe(true);
+    other.write("still there");
+    expect(String(await other.atLeast("still there".length))).toBe("still there");
+    expect(program.child.exitCode).toBeNull();
+  });
+
+  test("goes on after a connection that is reset", async () => {
+    const { port } = await serve(built.echo);
+    const peer = await Peer.connect(port);
+    peer.write("a");
+    await peer.atLeast(1);
+    peer.socket.resetAndDestroy();
+    const next = await Peer.connect(port);
+    next.write("b");
+    expect(String(await next.atLeast(1))).toBe("b");
+  });
+
+  test("has the language, its promises and timers, and positions of its own files", async () => {
+    const [expected, { stdout, stderr, code }] = await Promise.all([
+      printedOnNode(`${PROGRAMS}/language.ts`, "language"),
+      run(built.language).ended,
+    ]);
+    expect(stderr).toBe("");
+    expect(stdout).toBe(expected);
+    expect(code).toBe(0);
+  });
+
+  test("ends with status 1 when nobody handles a rejection, and says where it came from", async () => {
+    const { stdout, stderr, code } = await run(built.rejected).ended;
+    expect(stderr).toContain("RangeError: nobody handles this");
+    expect(stderr).toMatch(/at .*tests\/typescript\/programs\/rejected\.ts:5:\d+$/m);
+    expect(stdout).toBe("");
+    expect(code).toBe(1);
+  });
+
+  test("says what is wrong with its options, and ends with status 1", async () => {
+    const { stderr, code } = await run(built.echo, ["--port", "x"]).ended;
+    expect(stderr).toBe('echo-server: --port must be a whole number from 0 to 65535, got "x"\n');
+    expect(code).toBe(1);
+  });
+});
