@@ -15,6 +15,7 @@ Options:
                          preview1+sockets  the same, and WasmEdge's calls to open sockets
                          component         WASI 0.2, and a component of it; needs the package
                                            "@bytecodealliance/jco" as well
+                         wasi-0.3          WASI 0.3, and a component of it; needs the same
   --reactor            exports _initialize in place of _start: for a host that calls turn()
   --runtime RUNTIME    AssemblyScript's: minimal (default) collects memory between turns of the loop;
                        incremental collects at any time, for a program that runs a loop of its own
@@ -27,11 +28,19 @@ What stands after -- is handed to asc. Exit status: 0; 1 when it does not compil
 command line is wrong.
 `;
 
-const PROFILES = ["preview1", "preview1+sockets", "component"] as const;
+const PROFILES = ["preview1", "preview1+sockets", "component", "wasi-0.3"] as const;
 const RUNTIMES = ["minimal", "incremental"] as const;
 
 /** What a module asks of its host. */
 export type Profile = (typeof PROFILES)[number];
+
+/** The version of WASI that a component is made for: the directory of `assembly/wasi` that calls it. */
+export type ComponentWasi = "component" | "async";
+
+/** @returns undefined for a profile that makes a module */
+export function componentWasi(profile: Profile): ComponentWasi | undefined {
+  return profile === "component" ? "component" : profile === "wasi-0.3" ? "async" : undefined;
+}
 
 /** What `wasyncore build` is to do. */
 export interface BuildOptions {
@@ -66,7 +75,7 @@ export function parseBuild(argv: readonly string[]): BuildOptions {
   if (!help && !entry.endsWith(".ts")) throw new UsageError(`${entry}: a program is a file that ends with .ts`);
   if (stray !== undefined) throw new UsageError(`${stray}: one program at a time; it imports what else it needs`);
   const profile = oneOf("--profile", values.profile ?? "preview1", PROFILES);
-  if (profile === "component" && values.reactor === true) {
+  if (componentWasi(profile) !== undefined && values.reactor === true) {
     throw new UsageError("--reactor is for modules: a component runs by itself");
   }
   return {

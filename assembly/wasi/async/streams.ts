@@ -1,0 +1,184 @@
+/**
+ * Owns reading and writing TCP streams. Knows descriptors; knows no addresses and no poll. Nothing here waits, but for the
+ * end of a call that is cancelled.
+ *
+ * A read or a write of 0 bytes asks the host whether there is something to read, or room to write: it ends when there is.
+ * So no buffer is tied up while a connection is idle, and what is received goes where the program wants it. It is asked
+ * for by the poll, and by a read that finds nothing.
+ */
+
+import { ERRNO_AGAIN, ERRNO_PIPE, ERRNO_SUCCESS } from "../../shared/errno";
+import { BLOCKED, Status, countOf, statusOf } from "./canonical";
+import { Descriptor, NONE, Progress, Stage } from "./descriptors";
+import { errnoIn } from "./errors";
+import {
+  AREA_SIZE,
+  cancelReadBytes,
+  cancelReadConnections,
+  cancelReadResult,
+  cancelWriteBytes,
+  dropConnections,
+  dropReadable,
+  dropResult,
+  dropWritable,
+  newBytes,
+  readBytes,
+  readConnections,
+  readResult,
+  receiveTcp,
+  sendTcp,
+  writeBytes,
+} from "./sockets";
+import { unwatch, watch } from "./waitables";
+
+const result = memory.data(AREA_SIZE, 8);
+
+/** Gives a connection its streams. */
+export function openStreams(descriptor: Descriptor): void {
+  receiveTcp(descriptor.socket, result);
+  descriptor.input = load<i32>(result);
+  descriptor.inputResult = load<i32>(result, 4);
+  const ends = newBytes();
+  descriptor.outputResult = sendTcp(descriptor.socket, i32(ends));
+  descriptor.output = i32(ends >> 32);
+  watch(descriptor.input, descriptor);
+  watch(descriptor.output, descriptor);
+  descriptor.stage = Stage.OPEN;
+}
+
+/** Is there something to read, or to accept, or the end of input? If not, the host is asked to report it. */
+export function isReadable(descriptor: Descriptor): bool {
+  if (descriptor.reading != Progress.IDLE) return descriptor.reading == Progress.READY;
+  if (descriptor.inputEnded) return true;
+  if (descriptor.input == NONE) return false;
+  const isListener = descriptor.stage == Stage.LISTENING;
+  const code = isListener ? readConnections(descriptor.input, 0, 0) : readBytes(descriptor.input, 0, 0);
+  if (code == BLOCKED) {
+    descriptor.reading = Progress.PENDING;
+    return false;
+  }
+  noteRead(descriptor, code);
+  return true;
+}
+
+/** Is there room to write, or has writing failed? */
+export function isWritable(descriptor: Descriptor): bool {
+  if (descriptor.writing != Progress.IDLE) return descriptor.writing == Progress.READY;
+  if (descriptor.outputEnded) return true;
+  if (descriptor.output == NONE) return false;
+  const code = writeBytes(descriptor.output, 0, 0);
+  if (code == BLOCKED) {
+    descriptor.writing = Progress.PENDING;
+    return false;
+  }
+  noteWritten(descriptor, code);
+  return true;
+}
+
+/** A read has ended. */
+export function noteRead(descriptor: Descriptor, code: i32): void {
+  descriptor.reading = Progress.READY;
+  if (statusOf(code) == Status.DROPPED) descriptor.inputEnded = true;
+}
+
+/** A write has ended. */
+export function noteWritten(descriptor: Descriptor, code: i32): void {
+  descriptor.writing = Progress.READY;
+  if (statusOf(code) == Status.DROPPED) descriptor.outputEnded = true;
+}
+
+/** Reads to `at`. @returns bytes, 0 at the end of input, -errno */
+export function readInput(descriptor: Descriptor, at: usize, length: i32): i32 {
+  if (!isReadable(descriptor)) return -ERRNO_AGAIN;
+  if (descriptor.inputEnded) return -inputErrno(descriptor);
+  descriptor.reading = Progress.IDLE;
+  const count = readNow(descriptor, at, length);
+  if (count > 0) return count;
+  return descriptor.inputEnded ? -inputErrno(descriptor) : -ERRNO_AGAIN;
+}
+
+/** Writes what the host takes at once. @returns bytes, or -errno */
+export function writeOutput(descriptor: Descriptor, at: usize, length: i32): i32 {
+  if (descriptor.outputEnded) return -outputErrno(descriptor);
+  if (length == 0) return 0;
+  if (descriptor.writing == Progress.PENDING) return -ERRNO_AGAIN;
+  descriptor.writing = Progress.IDLE;
+  const output = descriptor.output;
+  let code = writeBytes(output, at, length);
+  if (code == BLOCKED) {
+    unwatch(output);
+    code = cancelWriteBytes(output);
+    watch(output, descriptor);
+  }
+  if (statusOf(code) == Status.DROPPED) descriptor.outputEnded = true;
+  const count = countOf(code);
+  if (count > 0) return count;
+  return descriptor.outputEnded ? -outputErrno(descriptor) : -ERRNO_AGAIN;
+}
+
+/** Reads bytes, or the handle of one connection, that the host has said are there. @returns how many */
+export function readNow(descriptor: Descriptor, at: usize, length: i32): i32 {
+  const input = descriptor.input;
+  const isListener = descriptor.stage == Stage.LISTENING;
+  let code = isListener ? readConnections(input, at, 1) : readBytes(input, at, length);
+  if (code == BLOCKED) {
+    unwatch(input);
+    code = isListener ? cancelReadConnections(input) : cancelReadBytes(input);
+    watch(input, descriptor);
+  }
+  if (statusOf(code) == Status.DROPPED) descriptor.inputEnded = true;
+  return countOf(code);
+}
+
+/** Ends the reading half. */
+export function dropInput(descriptor: Descriptor): void {
+  const input = descriptor.input;
+  if (input == NONE) return;
+  const isListener = descriptor.stage == Stage.LISTENING;
+  unwatch(input);
+  if (descriptor.reading == Progress.PENDING) {
+    if (isListener) cancelReadConnections(input);
+    else cancelReadBytes(input);
+  }
+  if (isListener) dropConnections(input);
+  else dropReadable(input);
+  if (descriptor.inputResult != NONE) dropResult(descriptor.inputResult);
+  descriptor.input = NONE;
+  descriptor.inputResult = NONE;
+  descriptor.reading = Progress.IDLE;
+}
+
+/** Ends the writing half: the host sends what it has, and then the end. */
+export function dropOutput(descriptor: Descriptor): void {
+  const output = descriptor.output;
+  if (output == NONE) return;
+  unwatch(output);
+  if (descriptor.writing == Progress.PENDING) cancelWriteBytes(output);
+  dropWritable(output);
+  dropResult(descriptor.outputResult);
+  descriptor.output = NONE;
+  descriptor.outputResult = NONE;
+  descriptor.writing = Progress.IDLE;
+}
+
+/** Why there is nothing more to read: 0 where the peer has ended its half. */
+function inputErrno(descriptor: Descriptor): i32 {
+  if (descriptor.inputErrno < 0) descriptor.inputErrno = resultOf(descriptor.inputResult);
+  return descriptor.inputErrno;
+}
+
+function outputErrno(descriptor: Descriptor): i32 {
+  if (descriptor.outputErrno < 0) {
+    const errno = resultOf(descriptor.outputResult);
+    descriptor.outputErrno = errno == ERRNO_SUCCESS ? ERRNO_PIPE : errno;
+  }
+  return descriptor.outputErrno;
+}
+
+/** The errno of a future whose stream has ended, which is known by then. */
+function resultOf(future: i32): i32 {
+  if (future == NONE) return ERRNO_SUCCESS;
+  if (readResult(future, result) != BLOCKED) return errnoIn(result);
+  cancelReadResult(future);
+  return ERRNO_SUCCESS;
+}
