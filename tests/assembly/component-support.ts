@@ -53,20 +53,24 @@ export async function runBuild(
   return { status, stderr };
 }
 
+/** Those that make components: of WASI 0.2, and of 0.3. */
+export type ComponentProfile = "component" | "wasi-0.3";
+
 /** @returns the path of the component */
-export async function buildComponent(entry: string, name: string): Promise<string> {
-  const out = join(DIRECTORY, `${name}.wasm`);
-  const { status, stderr } = await runBuild([entry, "--profile", "component", "-o", out]);
+export async function buildComponent(entry: string, name: string, profile: ComponentProfile): Promise<string> {
+  const out = join(DIRECTORY, profile, `${name}.wasm`);
+  if (process.env["PREBUILT"] !== undefined && existsSync(out)) return out;
+  const { status, stderr } = await runBuild([entry, "--profile", profile, "-o", out]);
   if (status !== 0) throw new Error(`${entry} was not built: ${stderr}`);
   return out;
 }
 
 /** The same from a source. */
-export function buildSource(source: string, name: string): Promise<string> {
-  const entry = join(DIRECTORY, `${name}.ts`);
-  mkdirSync(DIRECTORY, { recursive: true });
+export function buildSource(source: string, name: string, profile: ComponentProfile): Promise<string> {
+  const entry = join(DIRECTORY, profile, `${name}.ts`);
+  mkdirSync(dirname(entry), { recursive: true });
   writeFileSync(entry, source);
-  return buildComponent(entry, name);
+  return buildComponent(entry, name, profile);
 }
 
 /** The command that runs a component, with the network and an environment. */
@@ -81,6 +85,8 @@ export function command(
     "inherit-network",
     "-S",
     "allow-ip-name-lookup",
+    "-S",
+    "p3",
     ...variables.flatMap((one) => ["--env", one]),
   ];
   return [paths.get("wasmtime") ?? "", "run", ...options, component, ...parameters];
