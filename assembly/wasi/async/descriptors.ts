@@ -46,6 +46,8 @@ export class Descriptor {
   /** Has the host dropped its end of the stream? */
   inputEnded: bool;
   outputEnded: bool;
+  /** Did it bring more than a buffer when it was read last? */
+  isBulk: bool;
   socket: i32;
   /** A stream of bytes or, of a listener, of sockets; and the future of how it ended. */
   input: i32;
@@ -64,7 +66,7 @@ export class Descriptor {
   port: i32;
   /** Three areas: the result of `subtask`, the parameters of either, and the result of `sending`. 0 until one is needed. */
   area: usize;
-  /** Of standard input what has been read, of output what is to be written: where it is, how much, and where that begins. */
+  /** Of input what has been read ahead, of standard output what is to be written: where, how much, and how far it is used. */
   buffer: usize;
   length: i32;
   position: i32;

@@ -2,9 +2,10 @@
  * Owns reading and writing TCP streams. Knows descriptors; knows no addresses and no poll. Nothing here waits, but for the
  * end of a call that is cancelled.
  *
- * A read or a write of 0 bytes asks the host whether there is something to read, or room to write: it ends when there is.
- * So no buffer is tied up while a connection is idle, and what is received goes where the program wants it. It is asked
- * for by the poll, and by a read that finds nothing.
+ * A read that the host cannot serve at once is under way until there is something to read; its memory is the host's until
+ * then. So each connection that is watched has a small buffer for it, and what is read beyond that goes straight where the
+ * program wants it. While a connection brings more than that at a time, a read of 0 bytes takes its place, which ends when
+ * there is something to read. A write of 0 bytes asks in the same way whether there is room.
  */
 
 import { ERRNO_AGAIN, ERRNO_PIPE, ERRNO_SUCCESS } from "../../shared/errno";
@@ -31,6 +32,9 @@ import {
 } from "./sockets";
 import { unwatch, watch } from "./waitables";
 
+/** Enough for the messages of most protocols; each connection that is watched holds as much. */
+const BUFFER_SIZE: i32 = 1024;
+
 const result = memory.data(AREA_SIZE, 8);
 
 /** Gives a connection its streams. */
@@ -51,14 +55,20 @@ export function isReadable(descriptor: Descriptor): bool {
   if (descriptor.reading != Progress.IDLE) return descriptor.reading == Progress.READY;
   if (descriptor.inputEnded) return true;
   if (descriptor.input == NONE) return false;
-  const isListener = descriptor.stage == Stage.LISTENING;
-  const code = isListener ? readConnections(descriptor.input, 0, 0) : readBytes(descriptor.input, 0, 0);
+  const code = askForInput(descriptor);
   if (code == BLOCKED) {
     descriptor.reading = Progress.PENDING;
     return false;
   }
   noteRead(descriptor, code);
   return true;
+}
+
+function askForInput(descriptor: Descriptor): i32 {
+  if (descriptor.stage == Stage.LISTENING) return readConnections(descriptor.input, 0, 0);
+  if (descriptor.isBulk) return readBytes(descriptor.input, 0, 0);
+  if (descriptor.buffer == 0) descriptor.buffer = heap.alloc(BUFFER_SIZE);
+  return readBytes(descriptor.input, descriptor.buffer, BUFFER_SIZE);
 }
 
 /** Is there room to write, or has writing failed? */
@@ -78,6 +88,8 @@ export function isWritable(descriptor: Descriptor): bool {
 /** A read has ended. */
 export function noteRead(descriptor: Descriptor, code: i32): void {
   descriptor.reading = Progress.READY;
+  descriptor.position = 0;
+  descriptor.length = countOf(code);
   if (statusOf(code) == Status.DROPPED) descriptor.inputEnded = true;
 }
 
@@ -90,9 +102,20 @@ export function noteWritten(descriptor: Descriptor, code: i32): void {
 /** Reads to `at`. @returns bytes, 0 at the end of input, -errno */
 export function readInput(descriptor: Descriptor, at: usize, length: i32): i32 {
   if (!isReadable(descriptor)) return -ERRNO_AGAIN;
-  if (descriptor.inputEnded) return -inputErrno(descriptor);
+  const left = descriptor.length - descriptor.position;
+  let count = min(length, left);
+  if (count > 0) {
+    memory.copy(at, descriptor.buffer + descriptor.position, count);
+    descriptor.position += count;
+    if (count < left) return count;
+  }
   descriptor.reading = Progress.IDLE;
-  const count = readNow(descriptor, at, length);
+  // A buffer that was not filled was all there was.
+  const mayHaveMore = descriptor.length == BUFFER_SIZE || descriptor.isBulk;
+  descriptor.length = 0;
+  descriptor.position = 0;
+  if (mayHaveMore && count < length && !descriptor.inputEnded) count += readNow(descriptor, at + count, length - count);
+  descriptor.isBulk = count > BUFFER_SIZE;
   if (count > 0) return count;
   return descriptor.inputEnded ? -inputErrno(descriptor) : -ERRNO_AGAIN;
 }

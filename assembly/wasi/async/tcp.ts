@@ -4,7 +4,18 @@
  */
 
 import { toldHost } from "../address";
-import { ERRNO_AGAIN, ERRNO_INPROGRESS, ERRNO_INVAL, ERRNO_NOENT, ERRNO_SUCCESS } from "../../shared/errno";
+import {
+  ERRNO_AGAIN,
+  ERRNO_CONNABORTED,
+  ERRNO_CONNREFUSED,
+  ERRNO_CONNRESET,
+  ERRNO_HOSTUNREACH,
+  ERRNO_INPROGRESS,
+  ERRNO_INVAL,
+  ERRNO_NOENT,
+  ERRNO_SUCCESS,
+  ERRNO_TIMEDOUT,
+} from "../../shared/errno";
 import { flatten, takeHost, writeAddress } from "../component/addresses";
 import { callFlat } from "./addresses";
 import { CallState, countOf, statusOf } from "./canonical";
@@ -73,7 +84,21 @@ export function acceptTcp(descriptor: Descriptor): i32 {
 export function connectTcp(descriptor: Descriptor, at: usize, length: i32, port: i32): i32 {
   if (descriptor.stage > Stage.BOUND) return -ERRNO_INVAL;
   const errno = beginConnect(descriptor, at, length, port);
-  return errno == ERRNO_SUCCESS ? -ERRNO_INPROGRESS : -errno;
+  // A host may know at once that there is no connection. As on POSIX the poll reports it; what the call itself refuses is
+  // reported here.
+  if (isOfNetwork(errno)) descriptor.failure = errno;
+  else if (errno != ERRNO_SUCCESS) return -errno;
+  return -ERRNO_INPROGRESS;
+}
+
+function isOfNetwork(errno: i32): bool {
+  return (
+    errno == ERRNO_CONNREFUSED ||
+    errno == ERRNO_CONNRESET ||
+    errno == ERRNO_CONNABORTED ||
+    errno == ERRNO_TIMEDOUT ||
+    errno == ERRNO_HOSTUNREACH
+  );
 }
 
 /** Begins to look up the name of `length` bytes at `at`, to connect to it. @returns -EINPROGRESS, or another -errno */
