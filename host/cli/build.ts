@@ -82,7 +82,7 @@ async function build(options: BuildOptions): Promise<void> {
   let module: Uint8Array | undefined;
   report(`compiling ${options.entry}`);
   const { error, stdout, stderr } = await asc.main(argumentsOf(options, relative(baseDir, entry), baseDir), {
-    transforms: [guestTransform(compiler), ...(wasi !== undefined ? [componentTransform(wasi)] : [])],
+    transforms: [guestTransform(compiler, wasi === "async"), ...(wasi !== undefined ? [componentTransform(wasi)] : [])],
     readFile: sourceReader(wasi),
     writeFile: async (name: string, contents: Uint8Array | string) => {
       if (name === MODULE && typeof contents !== "string") module = contents;

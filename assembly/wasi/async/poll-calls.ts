@@ -9,6 +9,7 @@
  */
 
 import { ERRNO_BADF, ERRNO_SUCCESS } from "../../shared/errno";
+import { hasLastLoop } from "../last-loop";
 import { ClockId, EventType, SUBSCRIPTION_SIZE, Subscription, writeEvent } from "../poll";
 import { yieldToHost } from "./canonical";
 import { Descriptor, Kind, Progress, Stage } from "./descriptors";
@@ -28,10 +29,12 @@ export function poll_oneoff(subscriptionsAt: usize, eventsAt: usize, subscriptio
   let count = report(subscriptionsAt, eventsAt, subscriptions);
   // 1 ns is how a turn says "do not wait".
   if (count > 0 || timeoutNs <= 1) {
-    // Others have become ready meanwhile, and the host notes that only when it is let.
-    yieldToHost();
-    takeEvents();
-    count = report(subscriptionsAt, eventsAt, subscriptions);
+    // Others have become ready meanwhile, and the host notes that only when it is let: see program.ts as well.
+    if (!hasLastLoop()) {
+      yieldToHost();
+      takeEvents();
+      count = report(subscriptionsAt, eventsAt, subscriptions);
+    }
   } else {
     const deadlineNs = monotonicNow() + timeoutNs;
     let nowNs = deadlineNs - timeoutNs;
@@ -56,6 +59,19 @@ export function clock_time_get(id: u32, _precision: u64, timeAt: usize): i32 {
     store<i64>(timeAt, load<i64>(result) * NS_PER_S + load<u32>(result, 8));
   }
   return ERRNO_SUCCESS;
+}
+
+/** Is one of them ready? The host is asked about the others. */
+export function isAnyReady(subscriptionsAt: usize, subscriptions: u32): bool {
+  let isReady = false;
+  for (let i: u32 = 1; i < subscriptions; i++) {
+    const subscription = changetype<Subscription>(subscriptionsAt + i * SUBSCRIPTION_SIZE);
+    const descriptor = descriptorAt(subscription.id);
+    if (descriptor === null) isReady = true;
+    else if (subscription.tag == EventType.FD_READ) isReady = canRead(descriptor) || isReady;
+    else isReady = (descriptor.kind == Kind.TCP && descriptor.failure != 0) || canWrite(descriptor) || isReady;
+  }
+  return isReady;
 }
 
 /** Writes an event for each subscription that is ready, and asks the host about the others. @returns how many */
