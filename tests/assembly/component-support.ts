@@ -79,6 +79,16 @@ export function command(
   environment: Readonly<Record<string, string>> = {},
   ...parameters: readonly string[]
 ): readonly [string, ...string[]] {
+  return commandWith([], component, environment, ...parameters);
+}
+
+/** The same with further options of `wasmtime run`. */
+export function commandWith(
+  further: readonly string[],
+  component: string,
+  environment: Readonly<Record<string, string>>,
+  ...parameters: readonly string[]
+): readonly [string, ...string[]] {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const options = [
     "-S",
@@ -87,12 +97,14 @@ export function command(
     "allow-ip-name-lookup",
     "-S",
     "p3",
+    ...further,
     ...variables.flatMap((one) => ["--env", one]),
   ];
   return [paths.get("wasmtime") ?? "", "run", ...options, component, ...parameters];
 }
 
-const HEAD = `
+/** What each source begins with. */
+export const HEAD = `
 import { Dispatcher, DispatcherWithSend, FileDispatcher, loop, OSError, Socket, SocketAddress, SocketOptions, socketMap } from "wasyncore";
 import { environmentVariable, programArguments, takeListener } from "wasyncore/guest";
 

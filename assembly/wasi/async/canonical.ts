@@ -14,8 +14,6 @@
  * has returned, the handle of a subtask in the others; an event of a subtask has the state alone.
  */
 
-export const EVENT_SIZE: i32 = 8;
-
 export namespace EventKind {
   export const NONE: i32 = 0;
   export const SUBTASK: i32 = 1;

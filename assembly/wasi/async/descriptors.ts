@@ -3,7 +3,7 @@
  * and no bytes.
  */
 
-import { AREA_SIZE } from "./sockets";
+import { AREA_SIZE } from "./layouts";
 
 /** No handle. */
 export const NONE: i32 = -1;

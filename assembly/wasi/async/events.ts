@@ -6,6 +6,7 @@
 import { CallState, EventKind, countOf, dropSubtask, pollForEvent, statusOf, waitForEvent } from "./canonical";
 import { Descriptor, Kind, NONE, Progress } from "./descriptors";
 import { waitUntil } from "./io";
+import { EventLayout } from "./layouts";
 import { noteInput, noteOutput } from "./stdio";
 import { noteRead, noteWritten } from "./streams";
 import { advance } from "./tcp";
@@ -19,7 +20,7 @@ let clockNs: i64 = 0;
 /** Waits for an event, and takes it. */
 export function waitAndTake(): void {
   const kind = waitForEvent(mainSet(), event);
-  takeEvent(kind, load<i32>(event), load<i32>(event, 4));
+  takeEvent(kind, load<i32>(event, EventLayout.HANDLE), load<i32>(event, EventLayout.CODE));
 }
 
 /** Takes the events that there are. */
@@ -27,7 +28,7 @@ export function takeEvents(): void {
   while (true) {
     const kind = pollForEvent(mainSet(), event);
     if (kind == EventKind.NONE) return;
-    takeEvent(kind, load<i32>(event), load<i32>(event, 4));
+    takeEvent(kind, load<i32>(event, EventLayout.HANDLE), load<i32>(event, EventLayout.CODE));
   }
 }
 

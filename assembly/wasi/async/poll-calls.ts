@@ -15,11 +15,12 @@ import { yieldToHost } from "./canonical";
 import { Descriptor, Kind, Progress, Stage } from "./descriptors";
 import { startClock, takeEvents, waitAndTake } from "./events";
 import { monotonicNow, systemNow } from "./io";
+import { InstantLayout } from "./layouts";
 import { descriptorAt, hasInput } from "./stdio";
 import { isReadable, isWritable } from "./streams";
 import { hasDatagram } from "./udp";
 
-const result = memory.data(16, 8);
+const result = memory.data(InstantLayout.SIZE, 8);
 const NS_PER_S: i64 = 1_000_000_000;
 
 /** WASI preview 1, poll_oneoff. */
@@ -56,7 +57,7 @@ export function clock_time_get(id: u32, _precision: u64, timeAt: usize): i32 {
     store<i64>(timeAt, monotonicNow());
   } else {
     systemNow(result);
-    store<i64>(timeAt, load<i64>(result) * NS_PER_S + load<u32>(result, 8));
+    store<i64>(timeAt, load<i64>(result, InstantLayout.SECONDS) * NS_PER_S + load<u32>(result, InstantLayout.NANOSECONDS));
   }
   return ERRNO_SUCCESS;
 }

@@ -12,13 +12,10 @@
  *   |1: error|code    |text?   |pointer |length  |
  *   +--------+--------+--------+--------+--------+
  *
- * `0: good`, the code and `text?` are one byte each. An address without a port is 18 bytes: 0 or 1 for its family, and
+ * Offsets are in layouts.ts. `0: good`, the code and `text?` are one byte each. An address without a port is 18 bytes: 0 or 1 for its family, and
  * from 2 on its bytes or groups. Addresses as parameters are those of ../component/sockets.ts. A call with more than four
  * numbers takes them from memory if it is `[async-lower]`: of `connect` the socket at 0 and the address at 4, 36 bytes.
  */
-
-/** Room for any result in this directory, or the parameters of any call. */
-export const AREA_SIZE: i32 = 48;
 
 
 @external("wasi:sockets/types@0.3.0", "[static]tcp-socket.create")

@@ -22,6 +22,7 @@ import {
   readStdin,
   writeOutput,
 } from "./io";
+import { StreamLayout } from "./layouts";
 import { unwatch, waitAlone, watch } from "./waitables";
 
 const STDIO_COUNT: i32 = 3;
@@ -44,8 +45,8 @@ function open(fd: i32): void {
   putDescriptor(fd, descriptor);
   if (fd == 0) {
     openStdin(result);
-    descriptor.input = load<i32>(result);
-    descriptor.inputResult = load<i32>(result, 4);
+    descriptor.input = load<i32>(result, StreamLayout.STREAM);
+    descriptor.inputResult = load<i32>(result, StreamLayout.FUTURE);
     watch(descriptor.input, descriptor);
   } else {
     const ends = newOutput();

@@ -12,8 +12,8 @@ import { ERRNO_AGAIN, ERRNO_PIPE, ERRNO_SUCCESS } from "../../shared/errno";
 import { BLOCKED, Status, countOf, statusOf } from "./canonical";
 import { Descriptor, NONE, Progress, Stage } from "./descriptors";
 import { errnoIn } from "./errors";
+import { AREA_SIZE, StreamLayout } from "./layouts";
 import {
-  AREA_SIZE,
   cancelReadBytes,
   cancelReadConnections,
   cancelReadResult,
@@ -40,8 +40,8 @@ const result = memory.data(AREA_SIZE, 8);
 /** Gives a connection its streams. */
 export function openStreams(descriptor: Descriptor): void {
   receiveTcp(descriptor.socket, result);
-  descriptor.input = load<i32>(result);
-  descriptor.inputResult = load<i32>(result, 4);
+  descriptor.input = load<i32>(result, StreamLayout.STREAM);
+  descriptor.inputResult = load<i32>(result, StreamLayout.FUTURE);
   const ends = newBytes();
   descriptor.outputResult = sendTcp(descriptor.socket, i32(ends));
   descriptor.output = i32(ends >> 32);

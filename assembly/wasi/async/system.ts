@@ -21,7 +21,8 @@ import { Descriptor, Kind, NONE, Stage, removeDescriptor } from "./descriptors";
 import { errnoIn } from "./errors";
 import { exitWithCode, monotonicNow, randomU64, systemNow } from "./io";
 import { closeAll } from "./program";
-import { AREA_SIZE, localAddressTcp, remoteAddressTcp } from "./sockets";
+import { AREA_SIZE, InstantLayout, ResultLayout } from "./layouts";
+import { localAddressTcp, remoteAddressTcp } from "./sockets";
 import { descriptorAt, flushOutput, putOutput, takeInput } from "./stdio";
 import { dropInput, dropOutput, readInput, writeOutput } from "./streams";
 import { acceptTcp, bindTcp, connectTcp, connectTcpByName, listenTcp, openTcp } from "./tcp";
@@ -163,7 +164,7 @@ export function addressOf(fd: i32, isPeer: bool): i32 {
   askAddress(descriptor, isPeer);
   const errno = errnoIn(result);
   if (errno != ERRNO_SUCCESS) return isPeer ? -ERRNO_NOTCONN : -errno;
-  takeAddress(result + 4);
+  takeAddress(result + ResultLayout.VALUE);
   return ERRNO_SUCCESS;
 }
 
@@ -185,7 +186,7 @@ export function monotonicNs(): i64 {
 
 export function realtimeNs(): i64 {
   systemNow(result);
-  return load<i64>(result) * 1_000_000_000 + load<u32>(result, 8);
+  return load<i64>(result, InstantLayout.SECONDS) * 1_000_000_000 + load<u32>(result, InstantLayout.NANOSECONDS);
 }
 
 export function randomSeed(): u64 {

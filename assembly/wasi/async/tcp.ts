@@ -21,8 +21,8 @@ import { callFlat } from "./addresses";
 import { CallState, countOf, statusOf } from "./canonical";
 import { Descriptor, Kind, Progress, Stage, addDescriptor, newDescriptor, parametersOf, resultOf } from "./descriptors";
 import { errnoIn, lookupErrnoIn } from "./errors";
+import { AREA_SIZE, ConnectLayout, LookupLayout, ResultLayout } from "./layouts";
 import {
-  AREA_SIZE,
   bindTcpSocket,
   connectTcpSocket,
   createTcp,
@@ -33,17 +33,14 @@ import {
 import { isReadable, openStreams, readNow } from "./streams";
 import { watch } from "./waitables";
 
-/** Of an address without a port, in a list. */
-const HOST_SIZE: usize = 18;
-
 const result = memory.data(AREA_SIZE, 8);
 const accepted = memory.data(4, 4);
 
 /** @returns a descriptor, or -errno */
 export function openTcp(isIPv6: bool): i32 {
   createTcp(i32(isIPv6), result);
-  if (load<u8>(result) != 0) return -errnoIn(result);
-  return addDescriptor(newDescriptor(Kind.TCP, Stage.NEW, isIPv6, load<i32>(result, 4)));
+  if (load<u8>(result, ResultLayout.IS_ERROR) != 0) return -errnoIn(result);
+  return addDescriptor(newDescriptor(Kind.TCP, Stage.NEW, isIPv6, load<i32>(result, ResultLayout.VALUE)));
 }
 
 /** @returns 0, or -errno */
@@ -62,8 +59,8 @@ export function listenTcp(descriptor: Descriptor, backlog: i32): i32 {
   setBacklog(socket, max(1, backlog), result);
   errnoIn(result);
   listenTcpSocket(socket, result);
-  if (load<u8>(result) != 0) return -errnoIn(result);
-  descriptor.input = load<i32>(result, 4);
+  if (load<u8>(result, ResultLayout.IS_ERROR) != 0) return -errnoIn(result);
+  descriptor.input = load<i32>(result, ResultLayout.VALUE);
   descriptor.stage = Stage.LISTENING;
   watch(descriptor.input, descriptor);
   return 0;
@@ -133,8 +130,8 @@ export function advance(descriptor: Descriptor): void {
 function beginConnect(descriptor: Descriptor, at: usize, length: i32, port: i32): i32 {
   descriptor.stage = Stage.CONNECTING;
   const parameters = parametersOf(descriptor);
-  store<i32>(parameters, descriptor.socket);
-  writeAddress(parameters + 4, at, length, port);
+  store<i32>(parameters, descriptor.socket, ConnectLayout.SOCKET);
+  writeAddress(parameters + ConnectLayout.ADDRESS, at, length, port);
   const call = connectTcpSocket(parameters, resultOf(descriptor));
   if (statusOf(call) == CallState.RETURNED) {
     const errno = errnoIn(resultOf(descriptor));
@@ -152,13 +149,13 @@ function takeLookup(descriptor: Descriptor): i32 {
   const at = resultOf(descriptor);
   const failed = lookupErrnoIn(at);
   if (failed != ERRNO_SUCCESS) return failed;
-  const list = load<usize>(at, 4);
-  const count = load<i32>(at, 8);
+  const list = load<usize>(at, LookupLayout.LIST);
+  const count = load<i32>(at, LookupLayout.COUNT);
   const family = u8(descriptor.isIPv6);
   let length = 0;
   for (let i = 0; i < count && length == 0; i++) {
-    const host = list + <usize>i * HOST_SIZE;
-    if (load<u8>(host) == family) length = takeHost(descriptor.isIPv6, host + 2);
+    const host = list + <usize>i * LookupLayout.ADDRESS_SIZE;
+    if (load<u8>(host, LookupLayout.FAMILY) == family) length = takeHost(descriptor.isIPv6, host + LookupLayout.BYTES);
   }
   if (count > 0) heap.free(list);
   return length == 0 ? ERRNO_NOENT : beginConnect(descriptor, toldHost, length, descriptor.port);
@@ -167,6 +164,6 @@ function takeLookup(descriptor: Descriptor): i32 {
 /** What is left of a lookup that ended as it was cancelled. */
 export function freeLookup(descriptor: Descriptor): void {
   const at = resultOf(descriptor);
-  if (lookupErrnoIn(at) == ERRNO_SUCCESS && load<i32>(at, 8) > 0) heap.free(load<usize>(at, 4));
+  if (lookupErrnoIn(at) == ERRNO_SUCCESS && load<i32>(at, LookupLayout.COUNT) > 0) heap.free(load<usize>(at, LookupLayout.LIST));
 }
 

@@ -20,7 +20,7 @@ import {
   sendResultOf,
 } from "./descriptors";
 import { errnoIn } from "./errors";
-import { AREA_SIZE } from "./sockets";
+import { AREA_SIZE, ReceivedLayout, ResultLayout, SendLayout } from "./layouts";
 import { watch } from "./waitables";
 
 const result = memory.data(AREA_SIZE, 8);
@@ -28,8 +28,8 @@ const result = memory.data(AREA_SIZE, 8);
 /** @returns a descriptor, or -errno */
 export function openUdp(isIPv6: bool): i32 {
   createUdp(i32(isIPv6), result);
-  if (load<u8>(result) != 0) return -errnoIn(result);
-  return addDescriptor(newDescriptor(Kind.UDP, Stage.NEW, isIPv6, load<i32>(result, 4)));
+  if (load<u8>(result, ResultLayout.IS_ERROR) != 0) return -errnoIn(result);
+  return addDescriptor(newDescriptor(Kind.UDP, Stage.NEW, isIPv6, load<i32>(result, ResultLayout.VALUE)));
 }
 
 /** @returns 0, or -errno */
@@ -69,19 +69,19 @@ export function receiveUdp(descriptor: Descriptor, at: usize, length: i32): i32 
   const received = resultOf(descriptor);
   const errno = errnoIn(received);
   if (errno != ERRNO_SUCCESS) return -errno;
-  const data = load<usize>(received, 4);
-  const size = load<i32>(received, 8);
+  const data = load<usize>(received, ReceivedLayout.DATA);
+  const size = load<i32>(received, ReceivedLayout.LENGTH);
   const count = min(length, size);
   memory.copy(at, data, count);
   if (size > 0) heap.free(data);
-  takeAddress(received + 12);
+  takeAddress(received + ReceivedLayout.ADDRESS);
   return count;
 }
 
 /** Frees a datagram that nobody has read. */
 export function freeDatagram(descriptor: Descriptor): void {
   const received = resultOf(descriptor);
-  if (errnoIn(received) == ERRNO_SUCCESS && load<i32>(received, 8) > 0) heap.free(load<usize>(received, 4));
+  if (errnoIn(received) == ERRNO_SUCCESS && load<i32>(received, ReceivedLayout.LENGTH) > 0) heap.free(load<usize>(received, ReceivedLayout.DATA));
 }
 
 /** Sends one datagram, to the address of `hostLength` bytes at `hostAt`, or with 0 to whom it is connected. @returns bytes, or -errno */
@@ -99,11 +99,11 @@ export function sendUdp(
   if (descriptor.stage != Stage.OPEN && hostLength == 0) return -ERRNO_NOTCONN;
   if (descriptor.writing == Progress.PENDING) return -ERRNO_AGAIN;
   const parameters = parametersOf(descriptor);
-  store<i32>(parameters, descriptor.socket);
-  store<usize>(parameters, at, 4);
-  store<i32>(parameters, length, 8);
-  store<u32>(parameters, u32(hostLength > 0), 12);
-  if (hostLength > 0) writeAddress(parameters + 16, hostAt, hostLength, port);
+  store<i32>(parameters, descriptor.socket, SendLayout.SOCKET);
+  store<usize>(parameters, at, SendLayout.DATA);
+  store<i32>(parameters, length, SendLayout.LENGTH);
+  store<u32>(parameters, u32(hostLength > 0), SendLayout.HAS_ADDRESS);
+  if (hostLength > 0) writeAddress(parameters + SendLayout.ADDRESS, hostAt, hostLength, port);
   // The host copies the datagram before it returns.
   const call = sendDatagram(parameters, sendResultOf(descriptor));
   if (statusOf(call) == CallState.RETURNED) {

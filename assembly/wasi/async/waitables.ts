@@ -3,11 +3,12 @@
  * no socket.
  */
 
-import { EVENT_SIZE, cancelSubtask, dropSubtask, joinSet, newSet, waitForEvent } from "./canonical";
+import { cancelSubtask, dropSubtask, joinSet, newSet, waitForEvent } from "./canonical";
 import { Descriptor } from "./descriptors";
+import { EventLayout } from "./layouts";
 
 /** What the host writes of an event. */
-export const event: usize = memory.data(EVENT_SIZE, 4);
+export const event: usize = memory.data(EventLayout.SIZE, 4);
 
 /** Everything but what {@link waitAlone} waits for. */
 let set: i32 = -1;
@@ -46,7 +47,7 @@ export function waitAlone(handle: i32): i32 {
   joinSet(handle, single);
   waitForEvent(single, event);
   joinSet(handle, mainSet());
-  return load<i32>(event, 4);
+  return load<i32>(event, EventLayout.CODE);
 }
 
 /** Ends a call, if it has not ended by itself. @returns its state */
