@@ -44,16 +44,14 @@ export { cabi_realloc, ${FINISH}, ${RESUME} } from "wasyncore/assembly/wasi/asyn
 const REPLACED = /^assembly[\\/]wasi[\\/](system|poll-calls|portable-poll)\.ts$/;
 
 /** Makes what asc reads files with. */
-export function sourceReader(wasi: ComponentWasi | undefined): (name: string, baseDir: string) => Promise<string | null> {
+export function sourceReader(
+  wasi: ComponentWasi | undefined,
+): (name: string, baseDir: string) => Promise<string | null> {
   return (name, baseDir) => readSource(name, baseDir, wasi);
 }
 
 /** @returns null where there is no such file */
-async function readSource(
-  name: string,
-  baseDir: string,
-  wasi: ComponentWasi | undefined,
-): Promise<string | null> {
+async function readSource(name: string, baseDir: string, wasi: ComponentWasi | undefined): Promise<string | null> {
   if (name === EXPORTS_PATH) return wasi === undefined ? EXPORTS : COMPONENT_EXPORTS[wasi];
   // The options are the command's business alone.
   if (basename(name) === "asconfig.json") return null;

@@ -59,7 +59,6 @@ async function exchange(peer: Peer, text: string): Promise<string> {
 }
 
 export function componentScenarios(profile: ComponentProfile): void {
-
   const built = { echo: "", chatRoom: "", http: "", client: "", udp: "", udpConnected: "", stdio: "", parting: "" };
 
   beforeAll(async () => {

@@ -12,7 +12,6 @@
  *             +--------+--------+--------+--------+--------------------+
  */
 
-
 @external("wasi:sockets/types@0.3.0", "[static]udp-socket.create")
 export declare function createUdp(family: i32, resultAt: usize): void;
 

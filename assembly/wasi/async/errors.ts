@@ -12,12 +12,16 @@ const LOOKUP_ERRNOS: u32 = 5;
 
 /** The errno of a result: see sockets.ts. Frees the text of an error. */
 export function errnoIn(resultAt: usize): i32 {
-  return load<u8>(resultAt, ResultLayout.IS_ERROR) == 0 ? ERRNO_SUCCESS : errnoOf(resultAt + ResultLayout.VALUE, errnos, ERRNOS);
+  return load<u8>(resultAt, ResultLayout.IS_ERROR) == 0
+    ? ERRNO_SUCCESS
+    : errnoOf(resultAt + ResultLayout.VALUE, errnos, ERRNOS);
 }
 
 /** The same of a lookup. */
 export function lookupErrnoIn(resultAt: usize): i32 {
-  return load<u8>(resultAt, ResultLayout.IS_ERROR) == 0 ? ERRNO_SUCCESS : errnoOf(resultAt + ResultLayout.VALUE, lookupErrnos, LOOKUP_ERRNOS);
+  return load<u8>(resultAt, ResultLayout.IS_ERROR) == 0
+    ? ERRNO_SUCCESS
+    : errnoOf(resultAt + ResultLayout.VALUE, lookupErrnos, LOOKUP_ERRNOS);
 }
 
 function errnoOf(errorAt: usize, table: usize, count: u32): i32 {

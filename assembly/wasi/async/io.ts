@@ -9,7 +9,6 @@
  *                     +--------+--------+                +--------+--------+                  +--------+--------+
  */
 
-
 @external("wasi:clocks/monotonic-clock@0.3.0", "now")
 export declare function monotonicNow(): i64;
 

@@ -57,7 +57,10 @@ export function clock_time_get(id: u32, _precision: u64, timeAt: usize): i32 {
     store<i64>(timeAt, monotonicNow());
   } else {
     systemNow(result);
-    store<i64>(timeAt, load<i64>(result, InstantLayout.SECONDS) * NS_PER_S + load<u32>(result, InstantLayout.NANOSECONDS));
+    store<i64>(
+      timeAt,
+      load<i64>(result, InstantLayout.SECONDS) * NS_PER_S + load<u32>(result, InstantLayout.NANOSECONDS),
+    );
   }
   return ERRNO_SUCCESS;
 }

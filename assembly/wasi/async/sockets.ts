@@ -17,7 +17,6 @@
  * numbers takes them from memory if it is `[async-lower]`: of `connect` the socket at 0 and the address at 4, 36 bytes.
  */
 
-
 @external("wasi:sockets/types@0.3.0", "[static]tcp-socket.create")
 export declare function createTcp(family: i32, resultAt: usize): void;
 

@@ -22,14 +22,7 @@ import { CallState, countOf, statusOf } from "./canonical";
 import { Descriptor, Kind, Progress, Stage, addDescriptor, newDescriptor, parametersOf, resultOf } from "./descriptors";
 import { errnoIn, lookupErrnoIn } from "./errors";
 import { AREA_SIZE, ConnectLayout, LookupLayout, ResultLayout } from "./layouts";
-import {
-  bindTcpSocket,
-  connectTcpSocket,
-  createTcp,
-  listenTcpSocket,
-  resolveAddresses,
-  setBacklog,
-} from "./sockets";
+import { bindTcpSocket, connectTcpSocket, createTcp, listenTcpSocket, resolveAddresses, setBacklog } from "./sockets";
 import { isReadable, openStreams, readNow } from "./streams";
 import { watch } from "./waitables";
 
@@ -164,6 +157,6 @@ function takeLookup(descriptor: Descriptor): i32 {
 /** What is left of a lookup that ended as it was cancelled. */
 export function freeLookup(descriptor: Descriptor): void {
   const at = resultOf(descriptor);
-  if (lookupErrnoIn(at) == ERRNO_SUCCESS && load<i32>(at, LookupLayout.COUNT) > 0) heap.free(load<usize>(at, LookupLayout.LIST));
+  if (lookupErrnoIn(at) == ERRNO_SUCCESS && load<i32>(at, LookupLayout.COUNT) > 0)
+    heap.free(load<usize>(at, LookupLayout.LIST));
 }
-

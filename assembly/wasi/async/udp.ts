@@ -81,7 +81,8 @@ export function receiveUdp(descriptor: Descriptor, at: usize, length: i32): i32 
 /** Frees a datagram that nobody has read. */
 export function freeDatagram(descriptor: Descriptor): void {
   const received = resultOf(descriptor);
-  if (errnoIn(received) == ERRNO_SUCCESS && load<i32>(received, ReceivedLayout.LENGTH) > 0) heap.free(load<usize>(received, ReceivedLayout.DATA));
+  if (errnoIn(received) == ERRNO_SUCCESS && load<i32>(received, ReceivedLayout.LENGTH) > 0)
+    heap.free(load<usize>(received, ReceivedLayout.DATA));
 }
 
 /** Sends one datagram, to the address of `hostLength` bytes at `hostAt`, or with 0 to whom it is connected. @returns bytes, or -errno */
