@@ -25,30 +25,34 @@ const NS_PER_S: i64 = 1_000_000_000;
 
 /** WASI preview 1, poll_oneoff. */
 export function poll_oneoff(subscriptionsAt: usize, eventsAt: usize, subscriptions: u32, eventCountAt: usize): i32 {
-  const timeoutNs = i64(changetype<Subscription>(subscriptionsAt).timeout);
-  takeEvents();
-  let count = report(subscriptionsAt, eventsAt, subscriptions);
-  // 1 ns is how a turn says "do not wait".
-  if (count > 0 || timeoutNs <= 1) {
-    // Others have become ready meanwhile, and the host notes that only when it is let: see program.ts as well.
-    if (!hasLastLoop()) {
-      yieldToHost();
-      takeEvents();
-      count = report(subscriptionsAt, eventsAt, subscriptions);
-    }
-  } else {
-    const deadlineNs = monotonicNow() + timeoutNs;
-    let nowNs = deadlineNs - timeoutNs;
-    while (count == 0 && nowNs < deadlineNs) {
-      startClock(deadlineNs, nowNs);
-      waitAndTake();
-      takeEvents();
-      count = report(subscriptionsAt, eventsAt, subscriptions);
-      if (count == 0) nowNs = monotonicNow();
-    }
+  // A host that calls back has been asked, and waited for, before: see program.ts.
+  if (!hasLastLoop()) {
+    waitInside(subscriptionsAt, subscriptions, i64(changetype<Subscription>(subscriptionsAt).timeout));
   }
-  store<i32>(eventCountAt, count);
+  store<i32>(eventCountAt, report(subscriptionsAt, eventsAt, subscriptions));
   return ERRNO_SUCCESS;
+}
+
+/** Waits inside the program until one is ready, or until the time is over. */
+function waitInside(subscriptionsAt: usize, subscriptions: u32, timeoutNs: i64): void {
+  takeEvents();
+  // 1 ns is how a turn says "do not wait".
+  const isReady = isAnyReady(subscriptionsAt, subscriptions);
+  if (isReady || timeoutNs <= 1) {
+    // Others become ready as well, and the host notes that only when it is let.
+    yieldToHost();
+    takeEvents();
+    return;
+  }
+  let nowNs = monotonicNow();
+  const deadlineNs = nowNs + timeoutNs;
+  while (nowNs < deadlineNs) {
+    startClock(deadlineNs, nowNs);
+    waitAndTake();
+    takeEvents();
+    if (isAnyReady(subscriptionsAt, subscriptions)) return;
+    nowNs = monotonicNow();
+  }
 }
 
 /** WASI preview 1, clock_time_get, of the monotonic and of the realtime clock. */
