@@ -59,7 +59,6 @@ export type ComponentProfile = "component" | "wasi-0.3";
 /** @returns the path of the component */
 export async function buildComponent(entry: string, name: string, profile: ComponentProfile): Promise<string> {
   const out = join(DIRECTORY, profile, `${name}.wasm`);
-  if (process.env["PREBUILT"] !== undefined && existsSync(out)) return out;
   const { status, stderr } = await runBuild([entry, "--profile", profile, "-o", out]);
   if (status !== 0) throw new Error(`${entry} was not built: ${stderr}`);
   return out;

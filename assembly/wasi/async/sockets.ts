@@ -88,10 +88,6 @@ export declare function dropReadable(stream: i32): void;
 export declare function readResult(future: i32, resultAt: usize): i32;
 
 
-@external("wasi:sockets/types@0.3.0", "[future-cancel-read-1][method]tcp-socket.receive")
-export declare function cancelReadResult(future: i32): i32;
-
-
 @external("wasi:sockets/types@0.3.0", "[future-drop-readable-1][method]tcp-socket.receive")
 export declare function dropResult(future: i32): void;
 

@@ -1,6 +1,6 @@
 /**
  * Owns reading and writing TCP streams. Knows descriptors; knows no addresses and no poll. Nothing here waits, but for the
- * end of a call that is cancelled.
+ * end of a call that is cancelled, and for why a stream has ended.
  *
  * A read that the host cannot serve at once is under way until there is something to read; its memory is the host's until
  * then. So each connection that is watched has a small buffer for it, and what is read beyond that goes straight where the
@@ -16,7 +16,6 @@ import { AREA_SIZE, StreamLayout } from "./layouts";
 import {
   cancelReadBytes,
   cancelReadConnections,
-  cancelReadResult,
   cancelWriteBytes,
   dropConnections,
   dropReadable,
@@ -30,7 +29,7 @@ import {
   sendTcp,
   writeBytes,
 } from "./sockets";
-import { unwatch, watch } from "./waitables";
+import { unwatch, waitAlone, watch } from "./waitables";
 
 /** Enough for the messages of most protocols; each connection that is watched holds as much. */
 const BUFFER_SIZE: i32 = 1024;
@@ -198,10 +197,13 @@ function outputErrno(descriptor: Descriptor): i32 {
   return descriptor.outputErrno;
 }
 
-/** The errno of a future whose stream has ended, which is known by then. */
+/** The errno of a future whose stream has ended: it is known by then, or as soon as the host goes on. */
 function resultOf(future: i32): i32 {
   if (future == NONE) return ERRNO_SUCCESS;
-  if (readResult(future, result) != BLOCKED) return errnoIn(result);
-  cancelReadResult(future);
-  return ERRNO_SUCCESS;
+  if (readResult(future, result) == BLOCKED) {
+    watch(future, null);
+    waitAlone(future);
+    unwatch(future);
+  }
+  return errnoIn(result);
 }
