@@ -23,10 +23,12 @@ readonly JCO=1.34.0
 readonly RUST_LEAST=1.97
 readonly RUST_TOOLCHAIN=1.99.1
 readonly WASMTIME_FEATURES=run,cranelift,component-model,parallel-compilation
+# The newest one also has WASI 0.3.
+readonly WASMTIME_TARGET=$ROOT/wasmtime-$WASMTIME-async
 
 list() {
   echo "wasmtime-lts $ROOT/wasmtime-$WASMTIME_LTS/bin/wasmtime"
-  echo "wasmtime $ROOT/wasmtime-$WASMTIME/bin/wasmtime"
+  echo "wasmtime $WASMTIME_TARGET/bin/wasmtime"
   echo "wazero $ROOT/wazero-$WAZERO/bin/wazero"
   echo "jco $ROOT/jco-$JCO/node_modules/@bytecodealliance/jco"
 }
@@ -83,9 +85,9 @@ rust_toolchain() {
   echo "+$RUST_TOOLCHAIN"
 }
 
-# install_wasmtime VERSION LEAST_RUST
+# install_wasmtime VERSION LEAST_RUST TARGET FEATURES
 install_wasmtime() {
-  local version=$1 target=$ROOT/wasmtime-$1 toolchain
+  local version=$1 target=$3 toolchain
   if [ -x "$target/bin/wasmtime" ]; then return; fi
   if ! command -v cargo >/dev/null; then
     fail "wasmtime $version is missing, and there is no cargo to build it: install Rust (https://rustup.rs/) and a C compiler"
@@ -93,7 +95,7 @@ install_wasmtime() {
   toolchain=$(rust_toolchain "$2")
   say "wasmtime $version: building it into $target (about ten minutes)"
   run_long "wasmtime $version" cargo ${toolchain:+"$toolchain"} install wasmtime-cli --version "$version" --locked \
-    --no-default-features --features "$WASMTIME_FEATURES" --root "$target"
+    --no-default-features --features "$4" --root "$target"
 }
 
 install_wazero() {
@@ -140,8 +142,8 @@ case ${1-} in
     mkdir -p "$ROOT"
     install_wazero
     install_jco
-    install_wasmtime "$WASMTIME_LTS" 1.86
-    install_wasmtime "$WASMTIME" "$RUST_LEAST"
+    install_wasmtime "$WASMTIME_LTS" 1.86 "$ROOT/wasmtime-$WASMTIME_LTS" "$WASMTIME_FEATURES"
+    install_wasmtime "$WASMTIME" "$RUST_LEAST" "$WASMTIME_TARGET" "$WASMTIME_FEATURES,component-model-async"
     check
     list
     ;;

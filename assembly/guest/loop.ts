@@ -4,11 +4,13 @@
  */
 
 import { State, channelCount } from "../engine/channels";
+import { subscriptionCount, subscriptionsAt } from "../engine/interest";
 import { channelSetState } from "../engine/membership";
 import { timerCount } from "../engine/timers";
 import { isTurning, prepare, run, setPoll } from "../engine/turn";
 import { Kind, Verdict, setUpcalls } from "../engine/upcalls";
 import { ERRNO_ALREADY, ERRNO_BADF, ERRNO_IO, ERRNO_SUCCESS } from "../shared/errno";
+import { noteWatched, setLastLoop } from "../wasi/last-loop";
 import { EventType, Subscription, writeEvent } from "../wasi/poll";
 import { pollPortably } from "../wasi/portable-poll";
 import { connectError, exitProcess } from "../wasi/system";
@@ -65,6 +67,53 @@ export function loop(options: LoopOptions = new LoopOptions()): void {
 /** The same: in a guest there is no other loop to run on. */
 export function loopSync(options: LoopOptions = new LoopOptions()): void {
   loop(options);
+}
+
+let lastTimeoutNs: i64 = 0;
+let lastUsePoll: bool = false;
+let lastTurns: f64 = 0;
+
+/**
+ * What a build for WASI 0.3 makes of a call of {@link loop} that a program ends with: the program returns to its host,
+ * which calls back for each turn. See assembly/wasi/async/program.ts.
+ */
+@global
+export function wasyncoreLastLoop(options: LoopOptions = new LoopOptions()): void {
+  if (looping || isTurning()) {
+    raise(new OSError(ERRNO_ALREADY, ascii("loop"), ascii("a loop is running")));
+    return;
+  }
+  looping = true;
+  enterLoop();
+  lastTimeoutNs = toNs(options.timeoutMs);
+  lastUsePoll = options.usePoll;
+  lastTurns = options.count;
+  setLastLoop(beginLastTurn, endLastTurn);
+}
+
+function beginLastTurn(): i64 {
+  if (lastTurns <= 0 || isIdle() || isLeaving()) return leaveLastLoop();
+  byChannel = lastUsePoll;
+  if (hasError()) return leaveLastLoop();
+  const waitNs = prepare(max<i64>(0, lastTimeoutNs));
+  if (hasError() || isLeaving()) return leaveLastLoop();
+  noteWatched(subscriptionsAt(), subscriptionCount());
+  return isIdle() || keepingChannels() !== null ? 0 : waitNs;
+}
+
+function endLastTurn(): void {
+  lastTurns -= 1;
+  if (deliverTurn(0, lastUsePoll) < 0) exitProcess(1);
+  collectBetweenTurns();
+}
+
+function leaveLastLoop(): i64 {
+  if (hasError()) {
+    reportUncaught();
+    exitProcess(1);
+  }
+  looping = false;
+  return -1;
 }
 
 /** Options of {@link poll}. */
@@ -128,7 +177,12 @@ function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
   if (hasError()) return reportUncaught();
   // As on Node, where `readable` and `writable` leave the loop before the poll.
   if (isLeaving()) return 0;
-  const ready = run(isIdle() ? 0 : waitNs, usePoll);
+  return deliverTurn(isIdle() ? 0 : waitNs, usePoll);
+}
+
+/** The second half of a turn. */
+function deliverTurn(waitNs: i64, usePoll: bool): i32 {
+  const ready = run(waitNs, usePoll);
   if (hasError()) return reportUncaught();
   if (ready < 0) printError(ascii("poll_oneoff ") + errorCode(-ready) + ascii(": the host cannot wait"));
   return ready;

@@ -16,6 +16,7 @@ Options:
                          preview1+sockets  the same, and WasmEdge's calls to open sockets
                          component         WASI 0.2, and a component of it; needs the package
                                            "@bytecodealliance/jco" as well
+                         wasi-0.3          WASI 0.3, and a component of it; needs the same
                          typescript        TypeScript on a JavaScript engine in a component of WASI
                                            0.2: npm i -D esbuild componentize-qjs
   --reactor            exports _initialize in place of _start: for a host that calls turn()
@@ -32,11 +33,19 @@ What stands after -- is handed to asc. Exit status: 0; 1 when it does not compil
 command line is wrong.
 `;
 
-const PROFILES = ["preview1", "preview1+sockets", "component", "typescript"] as const;
+const PROFILES = ["preview1", "preview1+sockets", "component", "wasi-0.3", "typescript"] as const;
 const RUNTIMES = ["minimal", "incremental"] as const;
 
 /** What a module asks of its host. */
 export type Profile = (typeof PROFILES)[number];
+
+/** The version of WASI that a component is made for: the directory of `assembly/wasi` that calls it. */
+export type ComponentWasi = "component" | "async";
+
+/** @returns undefined for a profile that makes a module */
+export function componentWasi(profile: Profile): ComponentWasi | undefined {
+  return profile === "component" ? "component" : profile === "wasi-0.3" ? "async" : undefined;
+}
 
 /** What `wasyncore build` is to do. */
 export interface BuildOptions {
@@ -75,7 +84,7 @@ export function parseBuild(argv: readonly string[]): BuildOptions {
   if (!help && !entry.endsWith(".ts")) throw new UsageError(`${entry}: a program is a file that ends with .ts`);
   if (stray !== undefined) throw new UsageError(`${stray}: one program at a time; it imports what else it needs`);
   const profile = oneOf("--profile", values.profile ?? "preview1", PROFILES);
-  if (profile === "component" && values.reactor === true) {
+  if (componentWasi(profile) !== undefined && values.reactor === true) {
     throw new UsageError("--reactor is for modules: a component runs by itself");
   }
   if (profile === "typescript") refuseFor(profile, values, OF_ASSEMBLYSCRIPT);

@@ -6,7 +6,7 @@
 
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
-import { BUILD_USAGE, type BuildOptions, type Profile, parseBuild } from "./build-options.js";
+import { BUILD_USAGE, type BuildOptions, type Profile, componentWasi, parseBuild } from "./build-options.js";
 import { ComponentError, loadComponentTools, makeComponent } from "./component.js";
 import { componentTransform } from "./component-transform.js";
 import { EXPORTS_PATH, sourceReader } from "./guest-sources.js";
@@ -28,6 +28,7 @@ const PROFILE_NUMBERS: Readonly<Record<Profile, number>> = {
   "preview1+sockets": 2,
   component: 3,
   typescript: 0,
+  "wasi-0.3": 3,
 };
 
 const GLOBALS = "~lib/wasyncore/assembly/guest/globals/";
@@ -78,17 +79,17 @@ export async function buildCommand(argv: string[]): Promise<number> {
 
 async function build(options: BuildOptions): Promise<void> {
   const { asc, compiler } = await loadCompiler();
-  const isComponent = options.profile === "component";
+  const wasi = componentWasi(options.profile);
   // Before the compiler runs: what is missing is said at once.
-  const tools = isComponent ? await loadComponentTools() : undefined;
+  const tools = wasi !== undefined ? await loadComponentTools() : undefined;
   const entry = resolve(options.entry);
   const inside = !relative(process.cwd(), entry).startsWith("..");
   const baseDir = inside ? process.cwd() : dirname(entry);
   let module: Uint8Array | undefined;
   report(`compiling ${options.entry}`);
   const { error, stdout, stderr } = await asc.main(argumentsOf(options, relative(baseDir, entry), baseDir), {
-    transforms: [guestTransform(compiler), ...(isComponent ? [componentTransform()] : [])],
-    readFile: sourceReader(isComponent),
+    transforms: [guestTransform(compiler, wasi === "async"), ...(wasi !== undefined ? [componentTransform(wasi)] : [])],
+    readFile: sourceReader(wasi),
     writeFile: async (name: string, contents: Uint8Array | string) => {
       if (name === MODULE && typeof contents !== "string") module = contents;
       // What further options ask for: a text file, say.
@@ -102,7 +103,7 @@ async function build(options: BuildOptions): Promise<void> {
   if (module === undefined) return;
   const named = options.debug ? module : keepOwnNames(module);
   if (tools !== undefined) report("making the component");
-  const made = tools === undefined ? named : await makeComponent(tools, named);
+  const made = tools === undefined || wasi === undefined ? named : await makeComponent(tools, named, wasi);
   await write(resolve(options.out), made);
   report(`${options.out}: ${made.length.toLocaleString("en")} bytes`);
 }

@@ -6,15 +6,19 @@
  * is run by a function with both: it calls the program, then the library's `finish`, and returns what that does.
  */
 
-import { FINISH } from "./guest-sources.js";
+import type { ComponentWasi } from "./build-options.js";
+import { FINISH, RESUME } from "./guest-sources.js";
 
 /** What asc exports to start the program: see `--exportStart`. */
 const START = "_start";
 /** How it calls these two itself. */
 const PROGRAM = "~start";
-const FINISH_NAME = `~lib/wasyncore/assembly/wasi/component/program/${FINISH}`;
-/** The export of the world in assembly/wasi/component/world.wit. */
-const RUN = "wasi:cli/run@0.2.0#run";
+const LIBRARY = "~lib/wasyncore/assembly/wasi";
+/** The exports of the worlds in assembly/wasi. */
+const RUN: Readonly<Record<ComponentWasi, string>> = {
+  component: "wasi:cli/run@0.2.0#run",
+  async: "[async-lift]wasi:cli/run@0.3.0#run",
+};
 
 /** Binaryen's numbers of types. */
 const TYPE_NONE = 0;
@@ -33,12 +37,18 @@ interface ModuleBuilder {
 /** A transform, as asc takes it. */
 export type ComponentTransform = new () => { afterCompile(module: ModuleBuilder): void };
 
-export function componentTransform(): ComponentTransform {
+export function componentTransform(wasi: ComponentWasi): ComponentTransform {
+  const program = `${LIBRARY}/${wasi}/program`;
+  const run = RUN[wasi];
   return class {
     afterCompile(module: ModuleBuilder): void {
-      const calls = [module.call(PROGRAM, [], TYPE_NONE), module.call(FINISH_NAME, [], TYPE_I32)];
-      module.addFunction(RUN, TYPE_NONE, TYPE_I32, [], module.block(null, calls, TYPE_I32));
-      module.addFunctionExport(RUN, RUN);
+      const calls = [module.call(PROGRAM, [], TYPE_NONE), module.call(`${program}/${FINISH}`, [], TYPE_I32)];
+      module.addFunction(run, TYPE_NONE, TYPE_I32, [], module.block(null, calls, TYPE_I32));
+      module.addFunctionExport(run, run);
+      if (wasi === "async") {
+        module.addFunctionExport(`${program}/${RESUME}`, `[callback]${run}`);
+        module.removeExport(RESUME);
+      }
       module.removeExport(START);
       module.removeExport(FINISH);
     }

@@ -1,18 +1,19 @@
 /**
- * Owns the last step of `wasyncore build --profile component`: a core module becomes a component. Loads the tools for it,
+ * Owns the last step of building a component: a core module becomes one. Loads the tools for it,
  * which only this step needs, from the project; knows no compiler.
  */
 
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
+import type { ComponentWasi } from "./build-options.js";
 
 /** The packages that have them: jco, or the smaller part of it that it uses itself. Both export the same functions. */
 const PACKAGES = ["@bytecodealliance/jco", "@bytecodealliance/jco-transpile/wasm-tools"] as const;
 
 /** This file is in `dist/cli` or `host/cli`. */
-const WORLD = fileURLToPath(new URL("../../assembly/wasi/component/world.wit", import.meta.url));
+const WASI = new URL("../../assembly/wasi/", import.meta.url);
 const WORLD_NAME = "guest";
 
 /** What is used of them. */
@@ -40,8 +41,12 @@ export async function loadComponentTools(): Promise<ComponentTools> {
 }
 
 /** @throws ComponentError where the module is none for the guest's world */
-export async function makeComponent(tools: ComponentTools, module: Uint8Array): Promise<Uint8Array> {
-  const witSource = await readFile(WORLD, "utf8");
+export async function makeComponent(
+  tools: ComponentTools,
+  module: Uint8Array,
+  wasi: ComponentWasi,
+): Promise<Uint8Array> {
+  const witSource = await readFile(new URL(`${wasi}/world.wit`, WASI), "utf8");
   try {
     const embedded = await tools.componentEmbed({ binary: module, witSource, worldName: WORLD_NAME });
     return await tools.componentNew(embedded, []);

@@ -10,6 +10,7 @@
 import { readFile } from "node:fs/promises";
 import { basename, isAbsolute, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { ComponentWasi } from "./build-options.js";
 
 /** The package's directory, with the sources in `assembly/`. This file is in `dist/cli` or `host/cli`. */
 const PACKAGE = fileURLToPath(new URL("../../", import.meta.url));
@@ -29,28 +30,37 @@ const EXPORTS = `export { pending, turn } from "wasyncore/guest";\n`;
 
 /** The same for a component: the allocator that its host calls, and what is to be done when the program is over. */
 export const FINISH = "finish";
-const COMPONENT_EXPORTS = `import "wasyncore/guest";
+/** The callback of WASI 0.3's async export. */
+export const RESUME = "resume";
+const COMPONENT_EXPORTS: Readonly<Record<ComponentWasi, string>> = {
+  component: `import "wasyncore/guest";
 export { cabi_realloc, ${FINISH} } from "wasyncore/assembly/wasi/component/program";
-`;
-/** What calls WASI preview 1, and has a counterpart of the same name in `component/`, which calls WASI 0.2. */
+`,
+  async: `import "wasyncore/guest";
+export { cabi_realloc, ${FINISH}, ${RESUME} } from "wasyncore/assembly/wasi/async/program";
+`,
+};
+/** What calls WASI preview 1, and has counterparts of the same name: in `component/` for 0.2, in `async/` for 0.3. */
 const REPLACED = /^assembly[\\/]wasi[\\/](system|poll-calls|portable-poll)\.ts$/;
 
 /** Makes what asc reads files with. */
-export function sourceReader(isComponent: boolean): (name: string, baseDir: string) => Promise<string | null> {
-  return (name, baseDir) => readSource(name, baseDir, isComponent);
+export function sourceReader(
+  wasi: ComponentWasi | undefined,
+): (name: string, baseDir: string) => Promise<string | null> {
+  return (name, baseDir) => readSource(name, baseDir, wasi);
 }
 
 /** @returns null where there is no such file */
-async function readSource(name: string, baseDir: string, isComponent: boolean): Promise<string | null> {
-  if (name === EXPORTS_PATH) return isComponent ? COMPONENT_EXPORTS : EXPORTS;
+async function readSource(name: string, baseDir: string, wasi: ComponentWasi | undefined): Promise<string | null> {
+  if (name === EXPORTS_PATH) return wasi === undefined ? EXPORTS : COMPONENT_EXPORTS[wasi];
   // The options are the command's business alone.
   if (basename(name) === "asconfig.json") return null;
   const path = isAbsolute(name) ? name : resolve(baseDir, name);
   const library = LIBRARY.exec(path);
   try {
     if (library === null) return withoutTypeImports(await readFile(path, "utf8"));
-    const replaced = isComponent ? REPLACED.exec(library[1] ?? "") : null;
-    if (replaced !== null) return `export * from "./component/${replaced[1]}";\n`;
+    const replaced = wasi === undefined ? null : REPLACED.exec(library[1] ?? "");
+    if (replaced !== null) return `export * from "./${wasi}/${replaced[1]}";\n`;
     const own = library[1] ?? "";
     return ENTRIES.get(own) ?? packAscii(await withErrnoNames(await readFile(resolve(PACKAGE, own), "utf8")));
   } catch {

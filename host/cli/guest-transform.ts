@@ -14,6 +14,10 @@ const OVERRIDES: readonly (readonly [getter: string, methods: readonly string[]]
   ["overridesSend", ["send"]],
 ];
 
+/** Where programs import these from. */
+const IMPORTED_FROM: ReadonlySet<string> = new Set(["wasyncore", "wasyncore/guest"]);
+const LOOPS: ReadonlySet<string> = new Set(["loop", "loopSync"]);
+
 /** The library says of its own classes what is to be said. */
 const LIBRARY = "~lib/wasyncore/";
 
@@ -34,7 +38,19 @@ interface NamespaceDeclaration extends SyntaxNode {
   readonly members: readonly SyntaxNode[];
 }
 
+interface Identifier extends SyntaxNode {
+  text: string;
+}
+
+/** What is read of a statement, by its kind. */
+interface Statement extends SyntaxNode {
+  readonly expression?: SyntaxNode & { readonly expression?: Identifier };
+  readonly path?: { readonly value: string };
+  readonly declarations?: readonly { readonly name: Identifier; readonly foreignName: Identifier }[] | null;
+}
+
 interface Source {
+  readonly sourceKind: number;
   readonly normalizedPath: string;
   readonly internalPath: string;
   readonly statements: readonly SyntaxNode[];
@@ -52,6 +68,10 @@ export interface Compiler {
     readonly ClassDeclaration: number;
     readonly NamespaceDeclaration: number;
     readonly MethodDeclaration: number;
+    readonly Import: number;
+    readonly Expression: number;
+    readonly Call: number;
+    readonly Identifier: number;
   };
 }
 
@@ -65,8 +85,27 @@ export type GuestTransform = new () => {
   afterCompile(module: BinaryenModule): void;
 };
 
-/** Makes the transform for a compiler. */
-export function guestTransform({ Parser, NodeKind }: Compiler): GuestTransform {
+/** What a loop at the end of a program is made into: see assembly/guest/loop.ts. */
+const LAST_LOOP = "wasyncoreLastLoop";
+/** `SourceKind.UserEntry`. */
+const ENTRY = 1;
+
+/** Makes the transform for a compiler. With `returnsToHost` a loop at the end of a program is one that the host calls back for. */
+export function guestTransform({ Parser, NodeKind }: Compiler, returnsToHost = false): GuestTransform {
+  /** The name of `loop`, called by the last statement of a program that imports it. */
+  function lastLoop(statements: readonly Statement[]): Identifier | undefined {
+    const last = statements.at(-1);
+    const call = last?.kind === NodeKind.Expression ? last.expression : undefined;
+    const callee = call?.kind === NodeKind.Call ? call.expression : undefined;
+    if (callee?.kind !== NodeKind.Identifier) return undefined;
+    for (const { kind, path, declarations } of statements) {
+      if (kind !== NodeKind.Import || path === undefined || !IMPORTED_FROM.has(path.value)) continue;
+      const found = declarations?.find(({ name }) => name.text === callee.text);
+      if (found !== undefined && LOOPS.has(found.foreignName.text)) return callee;
+    }
+    return undefined;
+  }
+
   function classesIn(statements: readonly SyntaxNode[]): ClassDeclaration[] {
     return statements.flatMap((statement) => {
       if (statement.kind === NodeKind.ClassDeclaration) return [statement as ClassDeclaration];
@@ -94,7 +133,9 @@ export function guestTransform({ Parser, NodeKind }: Compiler): GuestTransform {
     readonly #own: string[] = [];
 
     afterParse(parser: Parser): void {
-      for (const { normalizedPath, internalPath, statements } of parser.sources) {
+      for (const { normalizedPath, internalPath, sourceKind, statements } of parser.sources) {
+        const loop = returnsToHost && sourceKind === ENTRY ? lastLoop(statements) : undefined;
+        if (loop !== undefined) loop.text = LAST_LOOP;
         if (!normalizedPath.startsWith("~lib/")) this.#own.push(internalPath);
         if (normalizedPath.startsWith(LIBRARY)) continue;
         for (const declaration of classesIn(statements)) {

@@ -68,20 +68,23 @@ export async function runBuild(
   return { status, stderr };
 }
 
+/** Those that make components: of WASI 0.2, and of 0.3. */
+export type ComponentProfile = "component" | "wasi-0.3";
+
 /** @returns the path of the component */
-export async function buildComponent(entry: string, name: string): Promise<string> {
-  const out = join(DIRECTORY, `${name}.wasm`);
-  const { status, stderr } = await runBuild([entry, "--profile", "component", "-o", out]);
+export async function buildComponent(entry: string, name: string, profile: ComponentProfile): Promise<string> {
+  const out = join(DIRECTORY, profile, `${name}.wasm`);
+  const { status, stderr } = await runBuild([entry, "--profile", profile, "-o", out]);
   if (status !== 0) throw new Error(`${entry} was not built: ${stderr}`);
   return out;
 }
 
 /** The same from a source. */
-export function buildSource(source: string, name: string): Promise<string> {
-  const entry = join(DIRECTORY, `${name}.ts`);
-  mkdirSync(DIRECTORY, { recursive: true });
+export function buildSource(source: string, name: string, profile: ComponentProfile): Promise<string> {
+  const entry = join(DIRECTORY, profile, `${name}.ts`);
+  mkdirSync(dirname(entry), { recursive: true });
   writeFileSync(entry, source);
-  return buildComponent(entry, name);
+  return buildComponent(entry, name, profile);
 }
 
 /** The command that runs a component, with the network and an environment. */
@@ -90,22 +93,34 @@ export function command(
   environment: Readonly<Record<string, string>> = {},
   ...parameters: readonly string[]
 ): readonly [string, ...string[]] {
+  return commandWith([], component, environment, ...parameters);
+}
+
+/** The same with further options of `wasmtime run`. */
+export function commandWith(
+  further: readonly string[],
+  component: string,
+  environment: Readonly<Record<string, string>>,
+  ...parameters: readonly string[]
+): readonly [string, ...string[]] {
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
   const options = [
     "-S",
     "inherit-network",
     "-S",
     "allow-ip-name-lookup",
+    "-S",
+    "p3",
+    ...further,
     ...variables.flatMap((one) => ["--env", one]),
   ];
   return [paths.get("wasmtime") ?? "", "run", ...options, component, ...parameters];
 }
 
 /** What runs components, each with the network, an environment and arguments. */
-export const HOSTS = [
-  { host: "wasmtime", run: command },
-  { host: "the Node host", run: commandOnNode },
-] as const;
+export const WASMTIME = { host: "wasmtime", run: command };
+export const NODE_HOST = { host: "the Node host", run: commandOnNode };
+export type ComponentHost = typeof WASMTIME;
 
 /** The same as {@link command} for `wasyncore run`. */
 export function commandOnNode(
@@ -118,7 +133,8 @@ export function commandOnNode(
   return [process.execPath, join(ROOT, MAIN), "run", component, ...options, "--", ...parameters];
 }
 
-const HEAD = `
+/** What each source begins with. */
+export const HEAD = `
 import { Dispatcher, DispatcherWithSend, FileDispatcher, loop, OSError, Socket, SocketAddress, SocketOptions, socketMap } from "wasyncore";
 import { environmentVariable, programArguments, takeListener } from "wasyncore/guest";
 

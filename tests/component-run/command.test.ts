@@ -26,7 +26,7 @@ test("the first bytes of a component alone are one that is no command", async ()
 describe.skipIf(missing !== "")("a component", () => {
   let echo: Uint8Array;
   beforeAll(async () => {
-    echo = readFileSync(await buildComponent("examples/portable/echo-guest.ts", "component-run-echo"));
+    echo = readFileSync(await buildComponent("examples/portable/echo-guest.ts", "component-run-echo", "component"));
   }, BUILD_LIMIT_MS);
 
   test.each([[[]], [["--max-memory", "32M"]]])("takes the listening socket of the host, with %j", async (policy) => {

@@ -19,6 +19,18 @@ import {
   Prestat,
   Subscription,
 } from "../../assembly/shared/preview1";
+import {
+  AREA_SIZE,
+  ConnectLayout,
+  ErrorLayout,
+  EventLayout,
+  InstantLayout,
+  LookupLayout,
+  ReceivedLayout,
+  ResultLayout,
+  SendLayout,
+  StreamLayout,
+} from "../../assembly/wasi/async/layouts";
 
 export const subscription_size: i32 = offsetof<Subscription>();
 export const subscription_userdata: i32 = offsetof<Subscription>("userdata");
@@ -125,3 +137,38 @@ export const clockid_thread_cputime: i32 = ClockId.THREAD_CPUTIME;
 export const errno_success: i32 = ERRNO_SUCCESS;
 export const errno_badf: i32 = ERRNO_BADF;
 export const errno_intr: i32 = ERRNO_INTR;
+
+export const wasi03_event_handle: i32 = EventLayout.HANDLE;
+export const wasi03_event_code: i32 = EventLayout.CODE;
+export const wasi03_event_size: i32 = EventLayout.SIZE;
+export const wasi03_result_is_error: i32 = ResultLayout.IS_ERROR;
+export const wasi03_result_value: i32 = ResultLayout.VALUE;
+export const wasi03_result_size: i32 = ResultLayout.SIZE;
+export const wasi03_error_code: i32 = ErrorLayout.CODE;
+export const wasi03_error_has_text: i32 = ErrorLayout.HAS_TEXT;
+export const wasi03_error_text: i32 = ErrorLayout.TEXT;
+export const wasi03_error_text_length: i32 = ErrorLayout.TEXT_LENGTH;
+export const wasi03_stream_stream: i32 = StreamLayout.STREAM;
+export const wasi03_stream_future: i32 = StreamLayout.FUTURE;
+export const wasi03_connect_socket: i32 = ConnectLayout.SOCKET;
+export const wasi03_connect_address: i32 = ConnectLayout.ADDRESS;
+export const wasi03_connect_size: i32 = ConnectLayout.SIZE;
+export const wasi03_send_socket: i32 = SendLayout.SOCKET;
+export const wasi03_send_data: i32 = SendLayout.DATA;
+export const wasi03_send_length: i32 = SendLayout.LENGTH;
+export const wasi03_send_has_address: i32 = SendLayout.HAS_ADDRESS;
+export const wasi03_send_address: i32 = SendLayout.ADDRESS;
+export const wasi03_send_size: i32 = SendLayout.SIZE;
+export const wasi03_received_data: i32 = ReceivedLayout.DATA;
+export const wasi03_received_length: i32 = ReceivedLayout.LENGTH;
+export const wasi03_received_address: i32 = ReceivedLayout.ADDRESS;
+export const wasi03_received_size: i32 = ReceivedLayout.SIZE;
+export const wasi03_lookup_list: i32 = LookupLayout.LIST;
+export const wasi03_lookup_count: i32 = LookupLayout.COUNT;
+export const wasi03_lookup_family: i32 = LookupLayout.FAMILY;
+export const wasi03_lookup_bytes: i32 = LookupLayout.BYTES;
+export const wasi03_lookup_address_size: i32 = LookupLayout.ADDRESS_SIZE;
+export const wasi03_instant_seconds: i32 = InstantLayout.SECONDS;
+export const wasi03_instant_nanoseconds: i32 = InstantLayout.NANOSECONDS;
+export const wasi03_instant_size: i32 = InstantLayout.SIZE;
+export const wasi03_area_size: i32 = AREA_SIZE;

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { Peer } from "../support/peers.js";
 import { ROOT } from "../support/processes.js";
-import { ALL_RUNTIMES, buildForAll, COMPONENTS } from "./component.js";
+import { ALL_RUNTIMES, ASYNC_COMPONENTS, buildForAll, COMPONENTS } from "./component.js";
 import { NODE_HOST, type Runtime, serveGuest, WASMTIME, WAZERO } from "./support.js";
 
 const LIMIT_MS = 120_000;
@@ -94,6 +94,7 @@ console.error(ask());
 const TOLD: ReadonlyMap<Runtime, readonly [string, string]> = new Map([
   [WASMTIME, ["errno 0: first second", "errno 0: first second"]],
   [COMPONENTS, ["errno 0: first second", "errno 0: first"]],
+  [ASYNC_COMPONENTS, ["errno 0: first", "errno 0: first"]],
   [WAZERO, ["errno 0: clock first second", "errno 0: clock first second"]],
   [NODE_HOST, ["errno 0: first", "errno 0: first"]],
 ]);

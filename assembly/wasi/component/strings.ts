@@ -1,54 +1,19 @@
-/** Owns the program's arguments and its environment, each fetched once. Knows nothing else. */
+/** Owns the program's arguments and its environment, each fetched once. Knows the imports. */
 
+import { hasVariables, keepVariables, takeStrings, variableNamed } from "../string-lists";
 import { getArguments, getEnvironment } from "./io";
 
 const result = memory.data(8, 4);
 
 export function readArguments(): string[] {
   getArguments(result);
-  const list = load<usize>(result);
-  const count = load<i32>(result, 4);
-  const strings = new Array<string>(count);
-  for (let i = 0; i < count; i++) {
-    const at = load<usize>(list + 8 * i);
-    const length = load<i32>(list + 8 * i, 4);
-    strings[i] = String.UTF8.decodeUnsafe(at, length);
-    if (length > 0) heap.free(at);
-  }
-  if (count > 0) heap.free(list);
-  return strings;
+  return takeStrings(result);
 }
-
-/** Pairs of a name and a value: 16 bytes, pointer and length of each. Kept; the values end with a zero. */
-let variables: usize = 0;
-let variableCount: i32 = -1;
 
 export function findVariable(name: string): usize {
-  if (variableCount < 0) readEnvironment();
-  for (let i = 0; i < variableCount; i++) {
-    const pair = variables + 16 * i;
-    if (isName(load<usize>(pair), load<i32>(pair, 4), name)) return load<usize>(pair, 8);
+  if (!hasVariables()) {
+    getEnvironment(result);
+    keepVariables(result);
   }
-  return 0;
-}
-
-function isName(at: usize, length: i32, name: string): bool {
-  if (length != name.length) return false;
-  for (let i = 0; i < length; i++) {
-    if (load<u8>(at + i) != name.charCodeAt(i)) return false;
-  }
-  return true;
-}
-
-function readEnvironment(): void {
-  getEnvironment(result);
-  variables = load<usize>(result);
-  variableCount = load<i32>(result, 4);
-  for (let i = 0; i < variableCount; i++) {
-    const pair = variables + 16 * i;
-    const length = load<i32>(pair, 12);
-    const value = length == 0 ? heap.alloc(1) : heap.realloc(load<usize>(pair, 8), length + 1);
-    store<u8>(value + length, 0);
-    store<usize>(pair, value, 8);
-  }
+  return variableNamed(name);
 }
