@@ -17,8 +17,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-/** Of the packed package. A test holds it as well. A program that imports "wasyncore" loads a quarter of it. */
-export const SIZE_MAX = 510_000;
+/** Of the packed package. A test holds it as well. A program that imports "wasyncore" loads a fifth of it. */
+export const SIZE_MAX = 620_000;
 
 /** What stands in the way of a release: sentences, none where nothing does. */
 export function obstacles({ version, changelog, changedFiles, tagsHere, environment, publishes }) {
