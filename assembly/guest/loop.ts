@@ -95,7 +95,7 @@ function beginLastTurn(): i64 {
   if (lastTurns <= 0 || isIdle() || isLeaving()) return leaveLastLoop();
   byChannel = lastUsePoll;
   if (hasError()) return leaveLastLoop();
-  const waitNs = prepare(max<i64>(0, lastTimeoutNs));
+  const waitNs = prepare(lastTimeoutNs);
   if (hasError() || isLeaving()) return leaveLastLoop();
   noteWatched(subscriptionsAt(), subscriptionCount());
   return isIdle() || keepingChannels() !== null ? 0 : waitNs;
@@ -108,10 +108,7 @@ function endLastTurn(): void {
 }
 
 function leaveLastLoop(): i64 {
-  if (hasError()) {
-    reportUncaught();
-    exitProcess(1);
-  }
+  if (reportUncaught() < 0) exitProcess(1);
   looping = false;
   return -1;
 }
@@ -173,7 +170,7 @@ function isIdle(): bool {
 function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
   byChannel = usePoll;
   if (hasError()) return reportUncaught();
-  const waitNs = prepare(max<i64>(0, timeoutNs));
+  const waitNs = prepare(timeoutNs);
   if (hasError()) return reportUncaught();
   // As on Node, where `readable` and `writable` leave the loop before the poll.
   if (isLeaving()) return 0;
@@ -181,6 +178,7 @@ function turnOnce(timeoutNs: i64, usePoll: bool): i32 {
 }
 
 /** The second half of a turn. */
+@inline
 function deliverTurn(waitNs: i64, usePoll: bool): i32 {
   const ready = run(waitNs, usePoll);
   if (hasError()) return reportUncaught();

@@ -3,9 +3,9 @@
  * and what is to be watched between them. Knows no channel and no host.
  */
 
-let begin: () => i64 = beginNone;
-let end: () => void = endNone;
-let isSet: bool = false;
+// Null and not functions that do nothing: those would be in every module.
+let begin: (() => i64) | null = null;
+let end: (() => void) | null = null;
 
 /** Where the subscriptions of the turn that has begun are, and how many: as `poll_oneoff` takes them. */
 export let watchedAt: usize = 0;
@@ -15,7 +15,6 @@ export let watchedCount: u32 = 0;
 export function setLastLoop(begun: () => i64, ended: () => void): void {
   begin = begun;
   end = ended;
-  isSet = true;
 }
 
 export function noteWatched(at: usize, count: u32): void {
@@ -26,19 +25,15 @@ export function noteWatched(at: usize, count: u32): void {
 
 @inline
 export function hasLastLoop(): bool {
-  return isSet;
+  return begin !== null;
 }
 
 export function beginTurn(): i64 {
-  return begin();
+  const turn = begin;
+  return turn === null ? -1 : turn();
 }
 
 export function endTurn(): void {
-  end();
+  const turn = end;
+  if (turn !== null) turn();
 }
-
-function beginNone(): i64 {
-  return -1;
-}
-
-function endNone(): void {}
