@@ -217,19 +217,25 @@ export async function ask(port: number, message: string): Promise<string> {
   return answer;
 }
 
-/** Descriptors of this process: what they lead to. Empty where that is not told. */
+/** Descriptors of this process: what kind of file they lead to. Empty where that is not told. */
 export function descriptors(): string[] {
+  return openFiles()
+    .map((target) => target.replace(/:\[\d+\]$/, ""))
+    .toSorted();
+}
+
+/** The same, with the numbers of sockets: "socket:[123]". */
+export function openFiles(): string[] {
   if (process.platform !== "linux") return [];
   return readdirSync("/proc/self/fd")
     .map((fd) => {
       try {
-        return readlinkSync(`/proc/self/fd/${fd}`).replace(/:\[\d+\]$/, "");
+        return readlinkSync(`/proc/self/fd/${fd}`);
       } catch {
         return "";
       }
     })
-    .filter((target) => target !== "")
-    .toSorted();
+    .filter((target) => target !== "");
 }
 
 /** Threads of this process. */

@@ -9,7 +9,7 @@ import { type PolicyInput } from "wasyncore/plugin";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { eventually } from "../support/descriptors.js";
 import { OTHER, SERVER } from "../support/tls.js";
-import { createHost, descriptors, type Told, WAYS } from "./support.js";
+import { createHost, descriptors, openFiles, type Told, WAYS } from "./support.js";
 import { buildClient, pathOf } from "./tls-support.js";
 
 const CA_PATH = pathOf("ca");
@@ -192,13 +192,18 @@ test("nobody else gets a connection through the host's port", async () => {
   await eventually(() => server.sockets.length, 1);
 });
 
-/** Ports of this machine on which somebody listens on 127.0.0.1. */
+/** Ports on which this process listens at 127.0.0.1. */
 function listening(): number[] {
   if (process.platform !== "linux") return [];
+  const own = new Set(openFiles());
   return readFileSync("/proc/self/net/tcp", "utf8")
     .split("\n")
     .flatMap((line) => {
-      const [, host, port] = /^\s*\d+: ([0-9A-F]{8}):([0-9A-F]{4}) \S+ 0A /.exec(line) ?? [];
-      return host === "0100007F" && port !== undefined ? [Number.parseInt(port, 16)] : [];
+      const fields = line.trim().split(/\s+/);
+      const [host, port] = fields[1]?.split(":") ?? [];
+      const isOurs = own.has(`socket:[${fields[9]}]`);
+      return host === "0100007F" && fields[3] === "0A" && port !== undefined && isOurs
+        ? [Number.parseInt(port, 16)]
+        : [];
     });
 }
