@@ -59,8 +59,9 @@ function chosenBackend(): Backend {
 
 /** A file that needs nothing of the package, which is being loaded. */
 function hooks(): Hooks {
-  const require = createRequire(import.meta.url);
-  return require(fileURLToPath(new URL("hooks.js", pathToFileURL(require.resolve("wasyncore/record"))))) as Hooks;
+  // A name that bundlers do not take for CommonJS's own.
+  const load = createRequire(import.meta.url);
+  return load(fileURLToPath(new URL("hooks.js", pathToFileURL(load.resolve("wasyncore/record"))))) as Hooks;
 }
 
 function recording(): Recording {
