@@ -4,7 +4,7 @@
  * harmless everywhere.
  */
 
-import { createRequire } from "node:module";
+import nodeModule from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import type { Backend } from "../backend/backend.js";
@@ -57,13 +57,12 @@ function chosenBackend(): Backend {
   return createNodeBackend();
 }
 
-/** A file that needs nothing of the package, which is being loaded. */
+/** A file that needs nothing of the package, which is being loaded. Called by this name, bundlers do not follow it. */
 function hooks(): Hooks {
-  // A name that bundlers do not take for CommonJS's own.
-  const load = createRequire(import.meta.url);
+  const load = nodeModule.createRequire(import.meta.url);
   return load(fileURLToPath(new URL("hooks.js", pathToFileURL(load.resolve("wasyncore/record"))))) as Hooks;
 }
 
 function recording(): Recording {
-  return createRequire(import.meta.url)("wasyncore/record") as Recording;
+  return nodeModule.createRequire(import.meta.url)("wasyncore/record") as Recording;
 }
