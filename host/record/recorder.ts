@@ -7,12 +7,12 @@ import type { Backend } from "../backend/backend.js";
 import { checkBackend, checkFunction } from "../backend/check.js";
 import { writeLog } from "../backend/log.js";
 import { textOf } from "../backend/traceback.js";
+import { timers } from "../backend/unhooked.js";
 import { Kind } from "./calls.js";
 import { createRecordingFile } from "./files.js";
 import { Flag, type RecordingHeader, RecordingKind } from "./format.js";
 import { Journal } from "./journal.js";
 import { planRecord, type RecordOptions, type RecordPlan } from "./options.js";
-import { original } from "./outside/answer.js";
 import { wrapBackend } from "./wrap.js";
 import { type ChunkSink, RecordingWriter } from "./writer.js";
 
@@ -83,7 +83,7 @@ export function startRecording(
   let isEnded = false;
 
   function flush(): void {
-    original.clearTimeout(timer);
+    timers.clearTimeout(timer);
     timer = undefined;
     writer.flush();
     flushedNs = journal.nowNs;
@@ -114,7 +114,7 @@ export function startRecording(
   function rest(): void {
     if (writer.isFull || journal.nowNs - flushedNs > FLUSH_MS * NS_PER_MS) return flush();
     // Where the program waits, nothing else would write it.
-    if (timer === undefined && !writer.isOver) timer = original.setTimeout(flush, FLUSH_MS).unref();
+    if (timer === undefined && !writer.isOver) timer = timers.setTimeout(flush, FLUSH_MS).unref();
   }
 
   const recorder: Recorder = {
