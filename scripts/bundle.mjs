@@ -78,7 +78,8 @@ const FOLDERS = new Map([
   ["wasi02", isIn("wasi02")],
 ]);
 /** Of the command alone. */
-const inGuestReplay = (id) => /^(?:expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
+const inGuestReplay = (id) =>
+  /^(?:compare|expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
 const isApart = (id) => [...FOLDERS.values(), inRecord, inGuestReplay, isIn("view")].some((isInside) => isInside(id));
 
 /** The command's files are where its modules were in host/: from there it finds the rest of the package. */
