@@ -71,7 +71,7 @@ const isIn =
 const inRecord = isIn("record");
 /** The folders of dist/ for what only some programs load, and what is in them. */
 const FOLDERS = new Map([
-  ["cli", isIn("cli")],
+  ["cli", isIn("cli", "view")],
   ["plugin", isIn("plugin")],
   ["component", isIn("component")],
   ["sim", isIn("sim", "testing")],

@@ -88,7 +88,7 @@ function checkNamed(options: object, known: readonly string[]): void {
       code: "ERR_INVALID_ARG_TYPE",
     });
   }
-  if ("record" in options && !known.includes("record")) {
+  if (Object.hasOwn(Object(options) as object, "record")) {
     throw Object.assign(
       new TypeError(
         `unknown option "record" in "options": the channels of the map have a backend already, and what is recorded is a ` +

@@ -16,29 +16,10 @@ import {
 import type { PeerScript, PeerStep } from "../record/peer-scripts.js";
 import { joined } from "./bytes.js";
 import { E } from "./file.js";
+import type { RecordedPeer } from "./recorded-world.js";
 import type { Timeline } from "./timeline.js";
 
 const RECEIVE_BYTES = 65_536;
-
-/** A peer of a recording, in a world. */
-export interface RecordedPeer {
-  /** "accepted": it connects to the program; "connected": the program connects to it; "datagrams". */
-  readonly kind: PeerScript["kind"];
-  /** Its address when it was recorded. */
-  readonly address: InetAddress;
-  /** Waiting for the program, in an exchange, or at its end. */
-  readonly state: "waiting" | "open" | "closed";
-  /** The code of the error that it ended with: "ECONNRESET". */
-  readonly failure: string | undefined;
-  /** How many of the bytes that it sent then it has sent now. */
-  readonly sentBytes: number;
-  /** What the program has sent to it, as one. */
-  readonly received: Uint8Array;
-  /** The same by datagram; by what one read has found otherwise. */
-  readonly messages: readonly Uint8Array[];
-  /** What the program sent to it when it was recorded; undefined where the recording has hashes of it. */
-  readonly recorded: Uint8Array | undefined;
-}
 
 /** What peers have in common: their script, and what has become of it. */
 abstract class Peer implements RecordedPeer {

@@ -11,30 +11,13 @@ import { readPeers } from "../record/peers.js";
 import { RecordingReader, sourceOf } from "../record/reader.js";
 import { type Endpoint, type Ip, ipOf, isAny, isLoopback, isMulticast } from "./addresses.js";
 import type { Machine } from "./host.js";
-import type { SimHost } from "./public-host.js";
-import { DatagramPeer, type RecordedPeer, StreamPeer } from "./recorded-peer.js";
+import { DatagramPeer, StreamPeer } from "./recorded-peer.js";
+import type { RecordedOptions, RecordedPeer, RecordedWorld } from "./recorded-world.js";
 import type { Timeline } from "./timeline.js";
-
-export type { RecordedPeer } from "./recorded-peer.js";
 
 const NS_PER_MS = 1e6;
 const BACKLOG = 4096;
 const DEFAULT_ADDRESS = "10.0.0.1";
-
-export interface RecordedOptions {
-  /** Of the host for the program. Default: one that the program listened on, or 10.0.0.1. */
-  readonly address?: string;
-}
-
-/** The peers of a recording, and the host for the program that they talk to. */
-export interface RecordedWorld {
-  /** Run the program here: `host.start(program)`. */
-  readonly host: SimHost;
-  /** In the order in which they began. */
-  readonly peers: readonly RecordedPeer[];
-  /** How long the recording is, in milliseconds. */
-  readonly durationMs: number;
-}
 
 /** What is needed of the world. */
 export interface Ground {
