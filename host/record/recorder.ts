@@ -19,8 +19,6 @@ import { type ChunkSink, RecordingWriter } from "./writer.js";
 /** What was recorded is written at the latest after this time: what a process that is killed may lose. */
 const FLUSH_MS = 500;
 const NS_PER_MS = 1e6;
-/** A browser's take no other object as `this`. */
-const { clearTimeout, setTimeout } = original;
 
 /** The path of a file; or a function that takes the next bytes, which are valid during the call alone. */
 export type RecordSink = string | ChunkSink;
@@ -85,7 +83,7 @@ export function startRecording(
   let isEnded = false;
 
   function flush(): void {
-    clearTimeout(timer);
+    original.clearTimeout(timer);
     timer = undefined;
     writer.flush();
     flushedNs = journal.nowNs;
@@ -116,7 +114,7 @@ export function startRecording(
   function rest(): void {
     if (writer.isFull || journal.nowNs - flushedNs > FLUSH_MS * NS_PER_MS) return flush();
     // Where the program waits, nothing else would write it.
-    if (timer === undefined && !writer.isOver) timer = setTimeout(flush, FLUSH_MS).unref();
+    if (timer === undefined && !writer.isOver) timer = original.setTimeout(flush, FLUSH_MS).unref();
   }
 
   const recorder: Recorder = {
