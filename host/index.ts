@@ -38,7 +38,7 @@ export {
 } from "./loop/channel-map.js";
 export { setEngine } from "./loop/engine.js";
 export { setLogSink, type LogEntry, type LogSink } from "./backend/log.js";
-export { defaultBackend } from "./node/default.js";
+export { defaultBackend, type MapRecorder } from "./node/default.js";
 export {
   BlockingIOError,
   ExitNow,

@@ -71,14 +71,15 @@ const isIn =
 const inRecord = isIn("record");
 /** The folders of dist/ for what only some programs load, and what is in them. */
 const FOLDERS = new Map([
-  ["cli", isIn("cli")],
+  ["cli", isIn("cli", "view")],
   ["plugin", isIn("plugin")],
   ["component", isIn("component")],
   ["sim", isIn("sim", "testing")],
   ["wasi02", isIn("wasi02")],
 ]);
 /** Of the command alone. */
-const inGuestReplay = (id) => /^(?:expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
+const inGuestReplay = (id) =>
+  /^(?:compare|expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
 const isApart = (id) => [...FOLDERS.values(), inRecord, inGuestReplay, isIn("view")].some((isInside) => isInside(id));
 
 /** The command's files are where its modules were in host/: from there it finds the rest of the package. */

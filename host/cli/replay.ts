@@ -1,6 +1,6 @@
 /**
  * Owns `wasyncore replay`: a program is started that is fed from a recording. Knows the command line; the program does the rest.
- * Leaves recordings of guests to replay-guest.
+ * Leaves recordings of guests to replay-guest, and the comparison of two recordings to compare.
  */
 
 import { spawn } from "node:child_process";
@@ -11,6 +11,7 @@ import { isGuestRecording, replayGuestCommand } from "./replay-guest.js";
 
 const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [ARGUMENTS...]
        wasyncore replay RUN.WREC [options] -- APP.WASM
+       wasyncore replay --compare RUN.WREC OTHER.WREC
 
 Runs a program on what was recorded of it with WASYNCORE_RECORD=RUN.WREC. It opens no socket: what it
 receives, and the time, are the recording's, and what it sends is compared with what it sent then.
@@ -29,8 +30,10 @@ A guest that was recorded with wasyncore run --record is run with its calls answ
   --hash                prints a hash of its memory for each turn
   --changed             takes another build of the module than the one that was recorded
 
-Exit status: 0 without a difference; 1 with one; 2 when the command line is wrong, or the recording
-cannot be replayed.
+  --compare             runs nothing: reports where two recordings differ first
+
+Exit status: 0 without a difference; 1 with one; 2 when the command line is wrong, or a recording
+cannot be replayed or compared.
 `;
 
 const EXIT_USAGE = 2;
@@ -42,6 +45,7 @@ const OPTIONS = {
   strict: { type: "boolean" },
   hash: { type: "boolean" },
   changed: { type: "boolean" },
+  compare: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const;
 
@@ -58,6 +62,7 @@ export async function replayCommand(argv: string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
+    if (values.compare === true) return await compare(values, positionals, end >= 0);
     const [path, stray] = positionals;
     const [program, ...args] = end < 0 ? [] : argv.slice(end + 1);
     if (path === undefined) return complain("which recording?");
@@ -88,6 +93,16 @@ export async function replayCommand(argv: string[]): Promise<number> {
   } catch (error) {
     return complain((error as Error).message);
   }
+}
+
+async function compare(values: object, paths: readonly string[], hasProgram: boolean): Promise<number> {
+  const [one, other, stray] = paths;
+  if (hasProgram) return complain("--compare runs no program");
+  const [option] = Object.keys(values).filter((name) => name !== "compare");
+  if (option !== undefined) return complain(`--compare takes no --${option}`);
+  if (one === undefined || other === undefined || stray !== undefined)
+    return complain("--compare takes two recordings");
+  return (await import("./compare.js")).compareCommand([one, other]);
 }
 
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {

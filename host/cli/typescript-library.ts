@@ -18,6 +18,7 @@ const ABSENT = [
   "isNodeBackend",
   "engineBytes",
   "NativeTransport",
+  "recordBackend",
   "RecordStream",
   "serveDescriptors",
 ] as const;
@@ -28,8 +29,12 @@ export function withoutNode(code: string): string {
   for (const name of ABSENT) {
     const declaration = new RegExp(`^(?:function ${name}\\(|class ${name} )[^]*?\\n}\\n`, "m");
     if (!declaration.test(left)) throw new Error(`the library has no ${name}`);
+    const body =
+      name === "recordBackend"
+        ? 'throw new UnsupportedPlatformError("a program in a component does not record itself");'
+        : "return new Uint8Array(0);";
     left = left.replace(declaration, (found) =>
-      found.startsWith("class") ? `class ${name} {}\n` : `function ${name}() { return new Uint8Array(0); }\n`,
+      found.startsWith("class") ? `class ${name} {}\n` : `function ${name}() { ${body} }\n`,
     );
   }
   return left;

@@ -5,10 +5,18 @@
 
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import type { Channel, ChannelDescription, Registrar } from "./channel.js";
-import { checkBackend, checkBoolean, checkCallback, checkFunction, checkMs, checkOptions } from "../backend/check.js";
+import {
+  checkBackend,
+  checkBoolean,
+  checkCallback,
+  checkFunction,
+  checkMs,
+  checkOptions,
+  checkString,
+} from "../backend/check.js";
 import { INSPECT, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
 import { placeBackend } from "../backend/place.js";
-import { defaultBackend } from "../node/default.js";
+import { defaultBackend, type MapRecorder, recordBackend } from "../node/default.js";
 import { Interest, readStatistics, type EngineStatistics } from "./engine.js";
 import { Scheduler } from "./scheduler.js";
 import type { Timer, TimerCallback } from "./timer.js";
@@ -43,6 +51,11 @@ export interface ChannelMapOptions {
   /** Polls and does socket operations; by default the operating system. */
   readonly backend?: Backend | undefined;
   /**
+   * The path of a file: all that happens in the map is recorded into it, from the map's first use on. In a program that is
+   * replayed it has no effect. See `record` of "wasyncore/record", which takes options as well.
+   */
+  readonly record?: string | undefined;
+  /**
    * Do callbacks run in the context of `AsyncLocalStorage` in which their channel joined the map, or their timer was
    * started? Default false: the context that a callback runs in is not specified, and costs nothing.
    * @example
@@ -52,7 +65,7 @@ export interface ChannelMapOptions {
   readonly asyncContext?: boolean | undefined;
 }
 
-const OPTIONS = ["backend", "asyncContext"] as const;
+const OPTIONS = ["backend", "record", "asyncContext"] as const;
 
 /** The scheduler behind a map, for the parts of this package that drive it. @internal */
 export let schedulerOf: (map: ChannelMap) => Scheduler;
@@ -64,17 +77,26 @@ export let schedulerOf: (map: ChannelMap) => Scheduler;
 export class ChannelMap {
   #scheduler: Scheduler | undefined;
   readonly #backend: Backend | undefined;
+  readonly #record: string | undefined;
   readonly #keepsContexts: boolean;
+  #recorder: MapRecorder | undefined;
   #warnSlowMs = Infinity;
 
   /** @throws TypeError for an option that does not exist, and for what is no backend */
   constructor(options: ChannelMapOptions = {}) {
     checkOptions("options", options, OPTIONS);
-    const { backend, asyncContext = false }: ChannelMapOptions = options;
+    const { backend, record, asyncContext = false }: ChannelMapOptions = options;
     if (backend !== undefined) checkBackend("options.backend", backend);
+    if (record !== undefined) checkString("options.record", record);
     checkBoolean("options.asyncContext", asyncContext);
     this.#backend = backend;
+    this.#record = record;
     this.#keepsContexts = asyncContext;
+  }
+
+  /** The recording that is made of the map: undefined before its first use, without `record`, and in a program that is replayed. */
+  get recorder(): MapRecorder | undefined {
+    return this.#recorder;
   }
 
   /** How many channels there are. */
@@ -262,7 +284,9 @@ export class ChannelMap {
   #use(): Scheduler {
     if (this.#scheduler === undefined) {
       const keepsContexts = this.#keepsContexts;
-      this.#scheduler = new Scheduler(this, this.#backend ?? defaultBackend(), { keepsContexts });
+      const backend = this.#backend ?? defaultBackend();
+      if (this.#record !== undefined) this.#recorder = recordBackend(backend, this.#record);
+      this.#scheduler = new Scheduler(this, this.#recorder?.backend ?? backend, { keepsContexts });
       if (this.#warnSlowMs < Infinity) this.#scheduler.observation.warnSlowMs = this.#warnSlowMs;
     }
     return this.#scheduler;

@@ -88,5 +88,14 @@ function checkNamed(options: object, known: readonly string[]): void {
       code: "ERR_INVALID_ARG_TYPE",
     });
   }
+  if (Object.hasOwn(Object(options) as object, "record")) {
+    throw Object.assign(
+      new TypeError(
+        `unknown option "record" in "options": the channels of the map have a backend already, and what is recorded is a ` +
+          `backend. Use new ChannelMap({ record: path }), or the variable WASYNCORE_RECORD`,
+      ),
+      { code: "ERR_UNKNOWN_OPTION" },
+    );
+  }
   checkOptions("options", options, known);
 }

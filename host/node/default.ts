@@ -14,8 +14,24 @@ import { createNodeBackend } from "./backend.js";
 
 export { isNodeBackend } from "./backend.js";
 
+/** A recording of a map that is being made: see `Recorder` of "wasyncore/record". */
+export interface MapRecorder {
+  readonly backend: Backend;
+  readonly calls: number;
+  readonly turns: number;
+  /** How many bytes have been written. */
+  readonly bytes: number;
+  /** Why nothing is recorded any more, while the program goes on: the disk is full. */
+  readonly failure: { readonly error: unknown } | undefined;
+  /** Writes what has been recorded so far. Done by itself: when there is 1 MiB of it, and twice a second. */
+  flush(): void;
+  /** Ends the recording; the map goes on without it. Done by itself when the process exits. */
+  end(): void;
+}
+
 /** What "wasyncore/record" has for programs. It is loaded where it is used alone. */
 interface Recording {
+  record(backend: Backend, path: string): MapRecorder;
   recordedProgram(backend: Backend, path: string, options: string | undefined): Backend;
   replayedProgram(request: string, files: Backend): Backend;
 }
@@ -43,6 +59,15 @@ export function defaultBackend(): Backend {
   const place = placeBackend();
   if (place !== undefined) return place;
   return usual();
+}
+
+/**
+ * Records a backend into a file; undefined where the program is replayed, which must not write over what it is replayed from.
+ * @throws an error of node:fs where the file cannot be made
+ */
+export function recordBackend(recorded: Backend, file: string): MapRecorder | undefined {
+  if (isMainThread && request) return undefined;
+  return inside(() => recording().record(recorded, file));
 }
 
 function usual(): Backend {

@@ -6,7 +6,7 @@
 import type { Backend, Clock } from "../backend/backend.js";
 import { checkFunction, checkString } from "../backend/check.js";
 import { OSError } from "../backend/errors.js";
-import { type Ip, isLoopback, isMulticast, isSame, LOOPBACK_4, LOOPBACK_6 } from "./addresses.js";
+import { type Endpoint, type Ip, isLoopback, isMulticast, isSame, LOOPBACK_4, LOOPBACK_6 } from "./addresses.js";
 import { createBackend } from "./backend.js";
 import { Descriptors, type OpenCount } from "./descriptors.js";
 import type { Faults } from "./faults.js";
@@ -73,6 +73,8 @@ export class Machine implements SimHost, Surroundings, Place {
   readonly #unixNames: UnixNames;
   readonly #descriptorLimit: number;
   readonly #programs: Program[] = [];
+  opened: Surroundings["opened"];
+  #routes: Map<string, Machine> | undefined;
   #life: Life;
   #isUp = true;
   #guests = 0;
@@ -230,8 +232,16 @@ export class Machine implements SimHost, Surroundings, Place {
     return isLoopback(ip) || this.#ips.some((own) => isSame(own, ip));
   }
 
-  hostAt(ip: Ip): Machine | undefined {
+  hostAt(ip: Ip, port: number): Machine | undefined {
+    const elsewhere = this.#routes?.get(routeOf(ip, port));
+    if (elsewhere !== undefined) return elsewhere;
     return this.owns(ip) ? this : this.#around.hostAt(ip);
+  }
+
+  /** What it sends to this address and port reaches another host, also where the address is one of its own. */
+  route({ ip, port }: Endpoint, to: Machine): void {
+    this.#routes ??= new Map();
+    this.#routes.set(routeOf(ip, port), to);
   }
 
   sourceFor(ip: Ip): Ip | undefined {
@@ -319,3 +329,5 @@ export class Machine implements SimHost, Surroundings, Place {
     return { descriptors, backend, loops, guests: new Set() };
   }
 }
+
+const routeOf = (ip: Ip, port: number): string => `${ip.text} ${port}`;

@@ -19,5 +19,6 @@ export {
 } from "./fault-table.js";
 export type { SimGuest, SimGuestOptions } from "./guests.js";
 export type { HostOptions, Program, SimHost } from "./public-host.js";
+export type { RecordedOptions, RecordedPeer, RecordedWorld } from "./recorded-world.js";
 export type { RunEnd, RunOptions } from "./runner.js";
 export { SimWorld, type WorldOptions } from "./world.js";

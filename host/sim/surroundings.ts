@@ -1,6 +1,6 @@
 /** Owns what a socket needs of the host that it is on and of the world around. Knows no socket. */
 
-import type { Ip } from "./addresses.js";
+import type { Endpoint, Ip } from "./addresses.js";
 import type { Faults } from "./faults.js";
 import type { Network, Place } from "./network.js";
 import type { PortTable } from "./ports.js";
@@ -18,8 +18,10 @@ export interface Surroundings extends Place {
   owns(ip: Ip): boolean;
   /** The address from which the host sends to `ip`; undefined where it has none of that kind. */
   sourceFor(ip: Ip): Ip | undefined;
-  /** The host with this address, which is this one for its own; undefined where no host has it. */
-  hostAt(ip: Ip): Surroundings | undefined;
+  /** The host that what is sent to this address reaches, which is this one for its own; undefined where no host has it. */
+  hostAt(ip: Ip, port: number): Surroundings | undefined;
+  /** Called when a socket listens, or is bound for datagrams. */
+  readonly opened: ((type: "stream" | "dgram", at: Endpoint) => void) | undefined;
   /** All hosts of the world, in the order in which they were made. */
   readonly all: readonly Surroundings[];
 }

@@ -82,6 +82,12 @@ export class TcpSocket extends StreamSocket implements Bound {
     return this.bind({ host: this.#any.text, port: 0 });
   }
 
+  override listen(backlog: number): number {
+    const result = super.listen(backlog);
+    if (result === 0 && this.bound !== undefined) this.around.opened?.("stream", this.bound);
+    return result;
+  }
+
   protected unbind(): void {
     if (this.#isBoundToPort) this.around.streams.unbind(this);
     this.#isBoundToPort = false;
@@ -133,7 +139,7 @@ export class TcpSocket extends StreamSocket implements Bound {
       return;
     }
     const isRefused = faults.hits("refuse", around.address, where);
-    const server = this.remote === undefined ? undefined : around.hostAt(this.remote.ip);
+    const server = this.remote === undefined ? undefined : around.hostAt(this.remote.ip, this.remote.port);
     if (server === undefined) {
       later(UNREACHABLE_S, () => this.#fail(-E.EHOSTUNREACH));
       return;

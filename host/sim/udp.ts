@@ -62,6 +62,7 @@ export class UdpSocket extends DatagramSocket implements Bound {
     const port = this.around.datagrams.bind(this, ip, wanted);
     if (port < 0) return port;
     this.bound = { ip, port };
+    this.around.opened?.("dgram", this.bound);
     return 0;
   }
 
@@ -122,7 +123,7 @@ export class UdpSocket extends DatagramSocket implements Bound {
     const to = { ip, port };
     if (isForMany) for (const host of around.all) this.#carry(data, from, to, host);
     else {
-      const host = around.hostAt(ip);
+      const host = around.hostAt(ip, port);
       if (host !== undefined) this.#carry(data, from, to, host);
     }
     return data.length;

@@ -22,6 +22,8 @@ import type { Course } from "./loops.js";
 import { Names } from "./names.js";
 import { type Cut, Network } from "./network.js";
 import type { HostOptions, SimHost } from "./public-host.js";
+import { peersIn } from "./recorded.js";
+import type { RecordedOptions, RecordedWorld } from "./recorded-world.js";
 import { type RunEnd, Runner, type RunOptions } from "./runner.js";
 import { planSchedules } from "./schedule.js";
 import { Timeline } from "./timeline.js";
@@ -32,6 +34,7 @@ const NS_PER_MS = 1e6;
 const START_MS = 946_684_800_000;
 const DESCRIPTOR_LIMIT = 65_536;
 const OPEN_MAX = 1_000_000;
+const FRESH_MAX = 0x2_0000;
 /** A year, within which the nanoseconds of a clock are exact to 2. */
 const LIMIT_MS = 365 * 24 * 3600 * 1000;
 
@@ -65,6 +68,7 @@ export class SimWorld {
   readonly #names: Names;
   readonly #hosts: Machine[] = [];
   readonly #byIp = new Map<string, Machine>();
+  #fresh = 0;
   readonly #around: Around;
   readonly #course: Course;
   readonly #runner: Runner;
@@ -133,6 +137,35 @@ export class SimWorld {
     for (const { text } of [ip, ...others]) this.#byIp.set(text, host);
     for (const name of names) for (const { text } of [ip, ...others]) this.#names.add(name, text);
     return host;
+  }
+
+  /**
+   * Plays the peers of a recording of a program, each on a host of its own: they connect to the program and send what they sent when
+   * they did, whatever it answers. Run the program on the `host` that is returned, changed or not.
+   * @param recording the path of a file, or its contents; with payloads, and from the program's beginning on
+   * @throws RecordingError for what cannot be played, an error of node:fs
+   */
+  from(recording: string | Uint8Array, options: RecordedOptions = {}): RecordedWorld {
+    return peersIn(
+      {
+        timeline: this.#timeline,
+        host: (address, addresses = []) => machine("host", this.host(address, { addresses })),
+        freshHost: () => machine("host", this.host(this.#unusedAddress())),
+        addName: (name, address) => this.#names.add(name, address),
+      },
+      recording,
+      options,
+    );
+  }
+
+  /** One of 198.18.0.0/15, which is for tests of networks. */
+  #unusedAddress(): string {
+    while (true) {
+      const number = ++this.#fresh;
+      if (number >= FRESH_MAX) throw new RangeError(`more than ${FRESH_MAX} hosts without an address of their own`);
+      const address = `198.${18 + (number >> 16)}.${(number >> 8) & 255}.${number & 255}`;
+      if (!this.#byIp.has(address)) return address;
+    }
   }
 
   /** In the order in which they were made. */

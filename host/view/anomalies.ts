@@ -86,7 +86,7 @@ function* leftOpen({ lanes, events, durationUs }: Timeline): Generator<Anomaly> 
   }
 }
 
-/** Where two runs differ first: the index of the event in both, or -1 where one is no more than the other's beginning. */
+/** Where two runs differ first: the index of the event in both, one past the last of the shorter run; -1 where they do not differ. */
 export function firstDifference(one: Timeline, other: Timeline): number {
   const length = Math.min(one.events.kind.length, other.events.kind.length);
   for (let index = 0; index < length; index++) if (signature(one, index) !== signature(other, index)) return index;
@@ -100,5 +100,5 @@ function signature({ events, texts, contents }: Timeline, index: number): string
   const at = events.contentAt[index] ?? 0;
   const content = contents.subarray(at, at + (events.contentLength[index] ?? 0));
   const text = kind === ERROR || kind === NOTE ? texts[events.text[index] ?? 0] : "";
-  return [lane, kind, events.bytes[index], text, content].join(" ");
+  return [lane, kind, events.bytes[index], text, events.digest[index], content].join(" ");
 }

@@ -7,9 +7,10 @@ import type { SocketAddress } from "../backend/addresses.js";
 import { inspectAddress } from "../backend/inspect.js";
 import { CALLS, Kind, NAMES, type RecordedCall } from "../record/calls.js";
 import { Flag, RecordingError, RecordingKind } from "../record/format.js";
+import { hashOf } from "../record/hash.js";
 import { ROW_IS_LONG } from "../record/journal.js";
 import type { Fields, RecordingReader } from "../record/reader.js";
-import { readValue, Thrown } from "../record/values.js";
+import { Hashed, readValue, Thrown } from "../record/values.js";
 import { type Timeline, TimelineBuilder } from "./timeline.js";
 
 const NS_PER_US = 1000;
@@ -25,6 +26,27 @@ export function timelineOf(reader: RecordingReader, title: string, errno: Readon
     throw new RecordingError("it is a recording of a guest: only those of programs can be viewed");
   }
   return new Reading(reader, title, Number(realtimeNs) / NS_PER_MS, errno).timeline();
+}
+
+/** The record that an event of a timeline is of. */
+export interface EventRecord {
+  /** Counted from 1; 0 before the first. */
+  readonly turn: number;
+  readonly kind: number;
+  /** Valid for as long as the reader is not used. */
+  readonly body: Uint8Array;
+}
+
+/**
+ * The record of event `index` of {@link timelineOf}; undefined where the recording has fewer.
+ * @param reader a new one of the same recording
+ */
+export function recordOfEvent(
+  reader: RecordingReader,
+  errno: Readonly<Record<string, number>>,
+  index: number,
+): EventRecord | undefined {
+  return new Reading(reader, "", 0, errno).recordOf(index);
 }
 
 class Reading {
@@ -63,6 +85,18 @@ class Reading {
     while (reader.next()) this.#record(reader.kind, reader.fields);
     if (reader.ending !== "whole") this.#built.incomplete = "the recording was cut off";
     return this.#built.timeline();
+  }
+
+  recordOf(index: number): EventRecord | undefined {
+    const { fields } = this.#reader;
+    for (let turn = 0; this.#reader.next();) {
+      const { kind } = this.#reader;
+      const body = fields.bytes.subarray(fields.at, fields.end);
+      if (kind === Kind.TURN) turn += 1;
+      this.#record(kind, fields);
+      if (this.#built.eventCount > index) return { turn, kind, body };
+    }
+    return undefined;
   }
 
   get #atUs(): number {
@@ -139,8 +173,8 @@ class Reading {
     const count = fields.signed();
     if (count < 0) return this.#failed(lane, count);
     if (count === 0) return this.#event(lane, "end of input");
-    const content = this.#hasReceived ? { content: fields.rest() } : undefined;
-    this.#built.add({ lane, atUs: this.#atUs, kind: "read", bytes: count, ...content });
+    const known = this.#hasReceived ? contentsOf(fields.rest()) : { digest: fields.uint32() };
+    this.#built.add({ lane, atUs: this.#atUs, kind: "read", bytes: count, ...known });
   }
 
   #sent(fields: Fields): void {
@@ -148,8 +182,11 @@ class Reading {
     const result = fields.signed();
     const length = fields.varint();
     if (result < 0) return this.#failed(lane, result, "blocked");
-    const content = this.#hasSent ? { content: fields.rest().subarray(0, result) } : undefined;
-    this.#built.add({ lane, atUs: this.#atUs, kind: "write", bytes: result, ...content });
+    const all = this.#hasSent ? fields.rest() : undefined;
+    // The hash is of all that was to be sent: of the part that was taken there is none where contents were left out.
+    const known =
+      all === undefined ? { digest: fields.uint32() } : { ...contentsOf(all), content: all.subarray(0, result) };
+    this.#built.add({ lane, atUs: this.#atUs, kind: "write", bytes: result, ...known });
     if (result < length) this.#event(lane, "blocked", `${length - result} bytes wait`);
   }
 
@@ -262,8 +299,7 @@ class Reading {
     if (typeof count !== "number") return;
     if (count < 0) return this.#failed(lane, count, kind === "write" ? "blocked" : undefined);
     const text = isAddress(address) ? textOf(address) : "";
-    const content = data instanceof Uint8Array ? { content: data } : {};
-    this.#built.add({ lane, atUs: this.#atUs, kind, bytes: count, text, ...content });
+    this.#built.add({ lane, atUs: this.#atUs, kind, bytes: count, text, ...contentsOf(data) });
   }
 
   #rename(fd: unknown, name: (known: string) => string): void {
@@ -287,6 +323,12 @@ class Reading {
   ): void {
     this.#built.add({ lane, atUs: this.#atUs, kind, text });
   }
+}
+
+/** What is known of contents, of which a recording may have the hash alone. */
+function contentsOf(data: unknown): { readonly content?: Uint8Array; readonly digest?: number } {
+  if (data instanceof Uint8Array) return { content: data, digest: hashOf(data) };
+  return data instanceof Hashed ? { digest: data.hash } : {};
 }
 
 function textOf(address: SocketAddress): string {

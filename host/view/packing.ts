@@ -20,6 +20,7 @@ const COLUMNS = {
   turn: Uint32Array,
   contentAt: Uint32Array,
   contentLength: Uint32Array,
+  digest: Uint32Array,
   beganUs: Float64Array,
   tookUs: Float64Array,
   ready: Uint32Array,
@@ -82,6 +83,7 @@ export function unpack(packed: Uint8Array<ArrayBuffer>): Timeline {
     turn: next(Uint32Array, "turn"),
     contentAt: next(Uint32Array, "contentAt"),
     contentLength: next(Uint32Array, "contentLength"),
+    digest: next(Uint32Array, "digest"),
   };
   const turns = {
     beganUs: next(Float64Array, "beganUs"),

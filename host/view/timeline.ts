@@ -46,6 +46,8 @@ export interface EventColumns {
   /** Where its contents begin in {@link Timeline.contents}, and how many of its bytes are there. */
   readonly contentAt: Uint32Array;
   readonly contentLength: Uint32Array;
+  /** A hash of all that was received or sent, also of what is not in {@link Timeline.contents}. */
+  readonly digest: Uint32Array;
 }
 
 /** By turn. */
@@ -80,6 +82,8 @@ export interface NewEvent {
   readonly bytes?: number;
   readonly text?: string;
   readonly content?: Uint8Array;
+  /** Default 0: not known. */
+  readonly digest?: number;
 }
 
 /** Of each event's contents. */
@@ -141,6 +145,7 @@ export class TimelineBuilder {
   readonly #turn = wholes();
   readonly #contentAt = wholes();
   readonly #contentLength = wholes();
+  readonly #digest = wholes();
   readonly #beganUs = times();
   readonly #tookUs = times();
   readonly #ready = wholes();
@@ -170,7 +175,7 @@ export class TimelineBuilder {
     return this.lanes.length - 1;
   }
 
-  add({ lane, atUs, kind, bytes = 0, text = "", content }: NewEvent): void {
+  add({ lane, atUs, kind, bytes = 0, text = "", content, digest = 0 }: NewEvent): void {
     this.durationUs = Math.max(this.durationUs, atUs);
     this.#lane.push(lane);
     this.#atUs.push(atUs);
@@ -181,6 +186,7 @@ export class TimelineBuilder {
     const kept = this.#keep(content);
     this.#contentAt.push(this.#contentsLength - kept);
     this.#contentLength.push(kept);
+    this.#digest.push(digest);
     const of = this.lanes[lane];
     if (of === undefined) return;
     if (kind === "read") of.bytesIn += bytes;
@@ -226,6 +232,7 @@ export class TimelineBuilder {
         turn: this.#turn.taken(),
         contentAt: this.#contentAt.taken(),
         contentLength: this.#contentLength.taken(),
+        digest: this.#digest.taken(),
       },
       turns: { beganUs: this.#beganUs.taken(), tookUs: this.#tookUs.taken(), ready: this.#ready.taken() },
       contents: this.#contents.subarray(0, this.#contentsLength),

@@ -197,3 +197,36 @@ async function untilRecorded(path: string): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
   }
 }
+
+describe("two recordings", () => {
+  const compare = (one: string, other: string): Promise<Ending> =>
+    new RunCommand(["--compare", join(one, "run.wrec"), join(other, "run.wrec")], one, { command: "replay" }).ended;
+
+  test("of the same calls do not differ; of others, the first is named", async () => {
+    const runs = [["a"], ["a"], ["b"]].map((words) => runModule(guest, ...RECORD, "--", "tell", ...words));
+    await Promise.all(runs.map(({ ended }) => ended));
+    const [one, same_, other] = runs.map(({ directory }) => directory) as [string, string, string];
+    expect(await compare(one, same_)).toEqual(same("no difference in 6 calls in 0 turns"));
+    expect(await compare(one, other)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^wasyncore: difference in turn 0, call 2, at args_get\n {2}expected: args_get\(.*a.*\n {2}found: {4}args_get\(.*b/,
+      ) as string,
+    });
+  });
+
+  test("whose times and random bytes are others do not differ", async () => {
+    const module = wat(`(module
+      (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+      (import "wasi_snapshot_preview1" "clock_time_get" (func $time (param i32 i64 i32) (result i32)))
+      (memory (export "memory") 1)
+      (func (export "_start")
+        (drop (call $random (i32.const 16) (i32.const 10)))
+        (drop (call $time (i32.const 0) (i64.const 0) (i32.const 64)))))`);
+    const runs = [0, 1].map(() => runModule(module, ...RECORD));
+    await Promise.all(runs.map(({ ended }) => ended));
+    const [one, other] = runs.map(({ directory }) => directory) as [string, string];
+    expect(readFileSync(join(one, "run.wrec")).equals(readFileSync(join(other, "run.wrec")))).toBe(false);
+    expect(await compare(one, other)).toEqual(same("no difference in 2 calls in 0 turns"));
+  });
+});

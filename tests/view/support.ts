@@ -2,15 +2,19 @@
 
 import { constants } from "node:os";
 import { ChannelMap, defaultBackend, Dispatcher, DispatcherWithSend, loop, type Socket } from "../../host/index.js";
-import { record } from "../../host/record/index.js";
+import { record, type RecordOptions } from "../../host/record/index.js";
 import { RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { timelineOf } from "../../host/view/from-recording.js";
 import type { Timeline } from "../../host/view/timeline.js";
 
 /** @param greeting what each client sends; the server answers with it, and closes */
-export async function recordedRun(greeting: string, clients: number): Promise<Uint8Array> {
+export async function recordedRun(
+  greeting: string,
+  clients: number,
+  options: RecordOptions = { sent: true },
+): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
-  const recorder = record(defaultBackend(), (chunk) => chunks.push(chunk.slice()), { sent: true });
+  const recorder = record(defaultBackend(), (chunk) => chunks.push(chunk.slice()), options);
   const map = new ChannelMap({ backend: recorder.backend });
 
   class Echo extends DispatcherWithSend {

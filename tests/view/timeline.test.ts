@@ -53,6 +53,17 @@ test("two runs differ from their first other event on, whatever their ports and 
   expect(EVENT_KINDS[one.events.kind[index] ?? 0]).toBe("write");
 });
 
+test.each([
+  ["contents that are not kept", { sent: false }, "hello", "hallo"],
+  ["payloads that are not kept", { payloads: false }, "hello", "hallo"],
+  ["contents behind the part that is shown", { sent: true }, `${"x".repeat(3000)}hello`, `${"x".repeat(3000)}hallo`],
+])("two runs differ in %s", async (_, options, greeting, otherGreeting) => {
+  const one = timelineIn(await recordedRun(greeting, 1, options));
+  expect(firstDifference(one, timelineIn(await recordedRun(greeting, 1, options)))).toBe(-1);
+  const index = firstDifference(one, timelineIn(await recordedRun(otherGreeting, 1, options)));
+  expect(EVENT_KINDS[one.events.kind[index] ?? 0]).toBe("write");
+});
+
 function built(): TimelineBuilder {
   const builder = new TimelineBuilder("made", 0);
   builder.open(5, 0, "one");
