@@ -262,6 +262,10 @@ await new Promise((resolve) => {
 });
 await tried(() => sleep(1, 1, 7));
 await tried(() => sleep(1, 1, { signal: 7 }));
+await tried(() => sleep("1"));
+await tried(() => sleep(1, 1, { ref: 7 }));
+await tried(() => promises.readFile(path, { signal: AbortSignal.abort() }));
+await tried(() => promises.readFile({}));
 await tried(() => sleep(1, 1, { signal: AbortSignal.abort() }));
 class Day extends Date {}
 const text = Function.prototype.toString;

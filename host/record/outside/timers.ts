@@ -59,9 +59,10 @@ function timerPromise(name: string, replaced: AnyCall): AnyCall {
     const outside = answering();
     if (outside === undefined) return replaced(...args);
     const [value, options] = name === "setTimeout" ? args.slice(1) : args;
-    const { signal } = Object(options) as { signal?: unknown };
+    const { signal, ref = true } = Object(options) as { signal?: unknown; ref?: unknown };
     // Node says what is wrong.
-    if (typeof options !== "object" && options !== undefined) return replaced(...args);
+    if ((typeof options !== "object" && options !== undefined) || typeof ref !== "boolean") return replaced(...args);
+    if (name === "setTimeout" && typeof (args[0] ?? 0) !== "number") return replaced(...args);
     if (signal !== undefined && !(signal instanceof AbortSignal)) return replaced(...args);
     return new Promise((resolve, reject) => {
       const stop = new AbortController();
