@@ -6,7 +6,6 @@
 import { EventEmitter } from "node:events";
 import fs from "node:fs";
 import { createInterface, type Interface } from "node:readline";
-import { type ReadableByteStreamController, ReadableStream } from "node:stream/web";
 import { callbackify } from "node:util";
 
 /** Node's own object; or, in a replay, what it was. */
