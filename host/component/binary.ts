@@ -115,7 +115,7 @@ class Reader {
       case 6:
         return this.#each(steps, () => this.#alias());
       case 7:
-        return void steps.push({ kind: "types", count: this.#number() });
+        return void steps.push({ kind: "types", count: this.#typeCount() });
       case 8:
         return this.#each(steps, () => this.#canon());
       case 10:
@@ -125,6 +125,13 @@ class Reader {
       default:
         throw unknown(id === 9 ? "a start function" : `a section ${id}`);
     }
+  }
+
+  /** Types are not read; each has a byte at least. */
+  #typeCount(): number {
+    const count = this.#number();
+    if (count > this.#end - this.#at) throw ended();
+    return count;
   }
 
   #nested(steps: Step[]): void {

@@ -42,6 +42,7 @@ export class Connection implements Unsent {
 
   /** Takes one of the host's sockets in the place of its own. */
   replace(fd: number): void {
+    this.#poller.forget(this.watch);
     this.#backend.close(this.fd);
     this.fd = fd;
     this.watch = new Watch(fd);

@@ -10,7 +10,8 @@ import { GuestError, guestFailure, GuestTrap } from "../guest/instance.js";
 import type { GuestDirectory } from "../guest/preview1.js";
 import { printable } from "../guest/printable.js";
 import type { Interface } from "./calls.js";
-import { type CompiledComponent, instantiateCommand } from "./instantiate.js";
+import type { CompiledComponent } from "./compile.js";
+import { instantiateCommand } from "./instantiate.js";
 import { fileInterfaces } from "./interfaces/filesystem.js";
 import { ioInterfaces } from "./interfaces/io.js";
 import { socketInterfaces } from "./interfaces/sockets.js";
@@ -20,7 +21,7 @@ import { HandleTable, type HostBytes, UNCOUNTED } from "./resources.js";
 import { type SocketGrants, SocketWorld } from "./socket-world.js";
 import { trapMessage } from "./trap.js";
 
-export { type CompiledComponent, compileComponent } from "./instantiate.js";
+export { type CompiledComponent, compileComponent } from "./compile.js";
 export { withListeners } from "./listen-variable.js";
 
 /** What a component is given. */

@@ -3,94 +3,24 @@
  * Knows the canonical ABI; knows no interface.
  */
 
-import { setFlagsFromString } from "node:v8";
 import { GuestError, withoutPrefix } from "../guest/module.js";
 import { printable } from "../guest/printable.js";
 import { CallMemory } from "./abi.js";
-import { asynchronous, type CanonOptions, type Named, readComponent, type Sort, type Step } from "./binary.js";
+import { asynchronous, type CanonOptions, type Named, type Sort, type Step } from "./binary.js";
 import type { HostFunction, Interface } from "./calls.js";
+import type { CompiledComponent, CompiledModule } from "./compile.js";
 import type { HandleTable, ResourceClass } from "./resources.js";
 import { Trap, trapOf } from "./trap.js";
 
-type ErrorClass = abstract new (...parameters: never[]) => Error;
-
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => object;
   Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
-  CompileError: ErrorClass;
-  LinkError: ErrorClass;
+  LinkError: abstract new (...parameters: never[]) => Error;
 };
 
-/** A component that can be instantiated. It can be sent to a thread. */
-export interface CompiledComponent {
-  readonly steps: readonly Step[];
-  /** Its core modules, and those of the components in it, by the bytes that they were made of. */
-  readonly modules: ReadonlyMap<Uint8Array, CompiledModule>;
-}
-
-interface CompiledModule {
-  readonly module: object;
-  /** An export that is called when the module is instantiated. */
-  readonly start: string | undefined;
-}
-
-/** Other bytes for a core module, and what they export in place of a start function. */
-export interface PreparedModule {
-  readonly bytes: Uint8Array;
-  readonly start: string | undefined;
-}
-
-/**
- * @param prepare makes other bytes of those of a core module
- * @throws GuestError ERR_GUEST_FORMAT
- */
-export function compileComponent(
-  bytes: Uint8Array,
-  prepare: (module: Uint8Array) => PreparedModule = (module) => ({ bytes: module, start: undefined }),
-): CompiledComponent {
-  const steps = readComponent(bytes);
-  const modules = new Map<Uint8Array, CompiledModule>();
-  const compile = (list: readonly Step[]): void => {
-    for (const step of list) {
-      if (step.kind === "module") {
-        const prepared = prepare(step.bytes);
-        modules.set(step.bytes, { module: compileModule(prepared.bytes), start: prepared.start });
-      } else if (step.kind === "component") compile(step.steps);
-    }
-  };
-  compile(steps);
-  return { steps, modules };
-}
-
-/** Computed constants are part of WebAssembly 3; V8 has them on by default from 11.4 on, which is that of Node 22. */
-const EXTENDED_CONSTANTS = "--experimental-wasm-extended-const";
-
-function compileModule(bytes: Uint8Array): object {
-  try {
-    return new WebAssembly.Module(bytes);
-  } catch (error) {
-    if (/is not allowed in constant expressions/.test(String(error)) && process.versions.node.startsWith("20.")) {
-      setFlagsFromString(EXTENDED_CONSTANTS);
-      return newModule(bytes);
-    }
-    return failed(error);
-  }
-}
-
-function newModule(bytes: Uint8Array): object {
-  try {
-    return new WebAssembly.Module(bytes);
-  } catch (error) {
-    return failed(error);
-  }
-}
-
-function failed(error: unknown): never {
-  if (error instanceof WebAssembly.CompileError || error instanceof RangeError)
-    throw new GuestError("ERR_GUEST_FORMAT", `a module in the component: ${withoutPrefix(error)}`);
-  throw error;
-}
+/** A component's steps, those of the components in it for each of their instances: they can be in one another. */
+const STEPS_MAX = 1_000_000;
+const CORE_INSTANCES_MAX = 1000;
 
 /** An interface of the host's as an instance, by the name that the component gives it. */
 class HostInstance {
@@ -103,7 +33,12 @@ class HostInstance {
   }
 }
 
-type Exports = Map<string, unknown>;
+interface Defined {
+  readonly sort: Sort;
+  readonly value: unknown;
+}
+
+type Exports = Map<string, Defined>;
 type CoreFunction = (...values: unknown[]) => unknown;
 
 /** A function of the component. */
@@ -124,6 +59,8 @@ interface Shared {
   readonly compiled: CompiledComponent;
   readonly handles: HandleTable;
   readonly onMemory: (memory: { readonly buffer: ArrayBuffer }) => void;
+  /** What was taken, and is defined so far. */
+  readonly used: { steps: number; coreInstances: number; memoryBytes: number; tables: number };
 }
 
 /**
@@ -139,20 +76,25 @@ export function instantiateCommand(
   onMemory: (memory: { readonly buffer: ArrayBuffer }) => void,
 ): () => boolean {
   const missing: string[] = [];
-  const imported = new Map<string, HostInstance>();
+  const imported: Exports = new Map();
   for (const step of compiled.steps) {
     if (step.kind !== "import") continue;
     if (/^wasi:.*@0\.3\./.test(step.name)) throw asynchronous();
     const served = step.sort === "instance" ? linker(step.name) : undefined;
     if (served === undefined) missing.push(step.name);
-    else imported.set(step.name, new HostInstance(step.name, served));
+    else imported.set(step.name, { sort: "instance", value: new HostInstance(step.name, served) });
   }
   if (missing.length > 0) throw missingImports(missing);
-  const scope = new Scope({ compiled, handles, onMemory }, undefined, (name) => imported.get(name));
+  const used = { steps: 0, coreInstances: 0, memoryBytes: 0, tables: 0 };
+  const scope = new Scope({ compiled, handles, onMemory, used }, undefined, imported);
   const exports = scope.run(compiled.steps);
-  for (const [name, instance] of exports) {
+  for (const [name, { value: instance }] of exports) {
     if (!/^wasi:cli\/run@0\.2\.\d+/.test(name) || !(instance instanceof Map)) continue;
-    const run = instance.get("run") as Lifted;
+    const found = (instance as Exports).get("run");
+    // A function of the host's is no lifted one.
+    if (found?.sort !== "func" || typeof found.value === "function") continue;
+    const run = found.value as Lifted | Missing;
+    if ("missing" in run) throw missingImports([run.missing]);
     return () => {
       const failed = run.call();
       run.postReturn?.(failed);
@@ -175,11 +117,11 @@ function missingImports(missing: readonly string[]): GuestError {
 class Scope {
   readonly #shared: Shared;
   readonly #outer: Scope | undefined;
-  readonly #imports: (name: string) => unknown;
+  readonly #imports: Exports;
   readonly #spaces = new Map<Sort, unknown[]>();
   readonly #exports: Exports = new Map();
 
-  constructor(shared: Shared, outer: Scope | undefined, imports: (name: string) => unknown) {
+  constructor(shared: Shared, outer: Scope | undefined, imports: Exports) {
     this.#shared = shared;
     this.#outer = outer;
     this.#imports = imports;
@@ -191,6 +133,7 @@ class Scope {
   }
 
   #take(step: Step): void {
+    if (++this.#shared.used.steps > STEPS_MAX) throw tooLarge(`more than ${STEPS_MAX} definitions`);
     switch (step.kind) {
       case "module":
         return this.#define("core module", this.#shared.compiled.modules.get(step.bytes));
@@ -210,10 +153,11 @@ class Scope {
       case "alias":
         return this.#define(step.sort, this.#exported(step.instance, step.name, step.sort));
       case "core-alias":
-        return this.#define(step.sort, this.#coreExport(step.instance, step.name));
+        return this.#define(step.sort, this.#coreExport(step.instance, step.name, step.sort));
       case "outer":
         return this.#define(step.sort, this.#outerOf(step.levels).#get(step.sort, step.index));
       case "types":
+        this.#shared.used.steps += step.count;
         for (let count = step.count; count > 0; count--) this.#define("type", NO_RESOURCE);
         return;
       case "lift":
@@ -223,11 +167,11 @@ class Scope {
       case "drop":
         return this.#define("core func", this.#drop(step.type));
       case "import":
-        return this.#define(step.sort, this.#imports(step.name));
+        return this.#define(step.sort, ofSort(step.sort, step.name, this.#imports.get(step.name)));
       case "export": {
         const { name, sort, index } = step.exported;
         const value = this.#get(sort, index);
-        this.#exports.set(name, value);
+        this.#exports.set(name, { sort, value });
         return this.#define(sort, value);
       }
     }
@@ -252,13 +196,14 @@ class Scope {
   }
 
   #named(list: readonly Named[]): Exports {
-    return new Map(list.map(({ name, sort, index }) => [name, this.#get(sort, index)]));
+    return new Map(list.map(({ name, sort, index }) => [name, { sort, value: this.#get(sort, index) }]));
   }
 
   #coreInstance(module: number, parameters: readonly Named[]): Record<string, unknown> {
     const imports = Object.fromEntries(parameters.map(({ name, index }) => [name, this.#get("core instance", index)]));
     try {
       const compiled = this.#get("core module", module) as CompiledModule;
+      this.#count(compiled);
       const { exports } = new WebAssembly.Instance(compiled.module, imports);
       for (const value of Object.values(exports)) if (isMemory(value)) this.#shared.onMemory(value);
       if (compiled.start !== undefined) (exports[compiled.start] as () => void)();
@@ -270,24 +215,38 @@ class Scope {
     }
   }
 
+  #count({ memoryBytes, tables }: CompiledModule): void {
+    const { used, compiled } = this.#shared;
+    const { limits } = compiled;
+    if (++used.coreInstances > CORE_INSTANCES_MAX) throw tooLarge(`more than ${CORE_INSTANCES_MAX} instances`);
+    used.memoryBytes += memoryBytes;
+    used.tables += tables;
+    if (used.memoryBytes > limits.memoryBytes)
+      throw tooLarge(`memories that may grow to ${used.memoryBytes} bytes, and is allowed ${limits.memoryBytes}`);
+    if (used.tables > limits.tables) throw tooLarge(`${used.tables} tables, and is allowed ${limits.tables}`);
+  }
+
   #instance(component: number, parameters: readonly Named[]): Exports {
     const given = this.#named(parameters);
     const { steps, scope } = this.#get("component", component) as { steps: readonly Step[]; scope: Scope };
-    return new Scope(this.#shared, scope, (name) => given.get(name)).run(steps);
+    return new Scope(this.#shared, scope, given).run(steps);
   }
 
   #exported(instance: number, name: string, sort: Sort): unknown {
     const from = this.#get("instance", instance);
-    if (!(from instanceof HostInstance)) return (from as Exports).get(name);
+    if (!(from instanceof HostInstance)) return ofSort(sort, name, (from as Exports).get(name));
+    if (sort !== "type" && sort !== "func") return undefined;
     const { functions, resources } = from.interface;
     if (sort === "type") return Object.hasOwn(resources, name) ? resources[name] : NO_RESOURCE;
     if (Object.hasOwn(functions, name)) return functions[name];
     return { missing: `${from.name}.${name}` } satisfies Missing;
   }
 
-  #coreExport(instance: number, name: string): unknown {
+  #coreExport(instance: number, name: string, sort: Sort): unknown {
     const from = this.#get("core instance", instance) as Record<string, unknown>;
-    return Object.hasOwn(from, name) ? from[name] : undefined;
+    const value = Object.hasOwn(from, name) ? from[name] : undefined;
+    if (sort === "core func" ? typeof value === "function" : typeof value === "object") return value;
+    throw new GuestError("ERR_GUEST_FORMAT", `its modules have no ${sort} ${printable(name)}`);
   }
 
   #lift(func: number, { postReturn }: CanonOptions): Lifted {
@@ -328,6 +287,15 @@ class Scope {
       }
     };
   }
+}
+
+function ofSort(sort: Sort, name: string, found: Defined | undefined): unknown {
+  if (found?.sort === sort) return found.value;
+  throw new GuestError("ERR_GUEST_FORMAT", `the component has no ${sort} ${printable(name)}`);
+}
+
+function tooLarge(what: string): GuestError {
+  return new GuestError("ERR_GUEST_FORMAT", `the component has ${what}`);
 }
 
 /** A type that is no resource. */

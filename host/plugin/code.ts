@@ -94,12 +94,26 @@ async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<Comp
   return { module, prepared: { ...prepared, bytes: new Uint8Array(0) }, isReactor, locate };
 }
 
-/** Of a component. The limit of memory is one for each of its modules; it runs in a thread of its own, and is not metered. */
+/** How many tables the modules of a component may define, in each of their instances. The limit of entries is divided among them. */
+const COMPONENT_TABLES_MAX = 16;
+
+/** Of a component: all its memories together are held to the limit. It runs in a thread of its own, and is not metered. */
 async function compileParts(bytes: Uint8Array, options: PrepareOptions): Promise<CompiledCode> {
   const { compileComponent } = await import("../component/index.js");
-  const component = compileComponent(bytes, (module) => prepareModule(module, { ...options, metered: false }));
-  const none = { bytes: new Uint8Array(0), fuel: undefined, refill: undefined, start: undefined, check: -1 };
-  return { component, module: {}, prepared: none, isReactor: false, locate: (trap) => trap };
+  const { maxMemoryBytes } = options;
+  const maxTableEntries = Math.floor(options.maxTableEntries / COMPONENT_TABLES_MAX);
+  const prepare = (module: Uint8Array): Prepared =>
+    prepareModule(module, { metered: false, maxMemoryBytes, maxTableEntries });
+  const limits = { memoryBytes: maxMemoryBytes, tables: COMPONENT_TABLES_MAX };
+  const component = compileComponent(bytes, prepare, limits);
+  const none = { fuel: undefined, refill: undefined, start: undefined, check: -1, memoryBytes: 0, tables: 0 };
+  return {
+    component,
+    module: {},
+    prepared: { ...none, bytes: new Uint8Array(0) },
+    isReactor: false,
+    locate: (trap) => trap,
+  };
 }
 
 /** @throws GuestError where a function that is imported, or called, has another type */

@@ -39,6 +39,7 @@ export class GuestTurns implements Turns {
   readonly pollSet: PollSet;
   readonly #backend: Backend;
   readonly #work: Omit<GuestWork, "words" | "port" | "backend" | "calls">;
+  readonly #patienceMs: number;
   readonly #baton = new Baton();
   readonly #sets: PollSet[] = [];
   #port: MessagePort | undefined;
@@ -49,7 +50,8 @@ export class GuestTurns implements Turns {
   #readings = 0;
   #hasBegun = false;
 
-  constructor(backend: Backend, work: Omit<GuestWork, "words" | "port" | "backend" | "calls">) {
+  constructor(backend: Backend, work: Omit<GuestWork, "words" | "port" | "backend" | "calls">, patienceMs: number) {
+    this.#patienceMs = patienceMs;
     this.#backend = backend;
     this.#work = work;
     const nothing = (): number => 0;
@@ -135,8 +137,7 @@ export class GuestTurns implements Turns {
 
   /** One request of the thread. */
   #answer(): void {
-    if (!this.#baton.await(WORLD, this.#hasBegun ? Infinity : BEGIN_MS))
-      throw new Error("a guest's thread does not begin");
+    if (!this.#baton.await(WORLD, this.#hasBegun ? this.#patienceMs : BEGIN_MS)) throw this.#stalled();
     this.#hasBegun = true;
     const request = receiveMessageOnPort(this.#port as MessagePort)?.message as Request;
     switch (request.kind) {
@@ -158,6 +159,13 @@ export class GuestTurns implements Turns {
       default:
         this.#reply(this.#try(() => this.#do(request)));
     }
+  }
+
+  #stalled(): Error {
+    this.end();
+    if (!this.#hasBegun) return new Error("a guest's thread does not begin");
+    const message = `a guest has computed for ${this.#patienceMs} ms without a call: the world cannot go on`;
+    return Object.assign(new Error(message), { code: "ERR_GUEST_STALLED" });
   }
 
   #clock(name: "monotonicNs" | "realtimeNs" | "threadCpuNs"): Reply {

@@ -3,7 +3,7 @@
  * random bytes, all by the host's own means. Knows how a guest is run by the public API of host/guest.
  */
 
-import { checkArray, checkBytes, checkObject, checkOptions } from "../backend/check.js";
+import { checkArray, checkBytes, checkMs, checkObject, checkOptions } from "../backend/check.js";
 import { compileGuest } from "../guest/module.js";
 import type { GuestOptions } from "../guest/run.js";
 import { GuestTurns } from "./guest-turns.js";
@@ -16,6 +16,8 @@ export interface SimGuestOptions extends Pick<
 > {
   /** Addresses that it listens on, its descriptors from 3 on in this order. `name` goes into LISTEN_FDNAMES. */
   readonly listen?: readonly { readonly host: string; readonly port: number; readonly name?: string }[];
+  /** Milliseconds of real time that it may compute without a call, while the world stands still. Default: 60,000. */
+  readonly patienceMs?: number;
 }
 
 /** A guest on a simulated host. */
@@ -27,8 +29,9 @@ export interface SimGuest {
   readonly stderr: string;
 }
 
-const OPTIONS = ["args", "env", "socketExtension", "maxDescriptors", "unixPaths", "listen"] as const;
+const OPTIONS = ["args", "env", "socketExtension", "maxDescriptors", "unixPaths", "listen", "patienceMs"] as const;
 const STREAMS = ["stdin", "stdout", "stderr"] as const;
+const PATIENCE_MS = 60_000;
 /** Linux's O_WRONLY and O_APPEND, as everywhere in a world. */
 const APPEND = 0o2001;
 
@@ -46,7 +49,8 @@ export interface GuestGround {
 export function startGuest(ground: GuestGround, module: Uint8Array, options: SimGuestOptions = {}): SimGuest {
   checkBytes("module", module);
   checkOptions("options", options as unknown, OPTIONS);
-  const { listen = [], ...given } = options;
+  const { listen = [], patienceMs = PATIENCE_MS, ...given } = options;
+  checkMs("options.patienceMs", patienceMs);
   checkArray("options.listen", listen);
   compileGuest(module);
   for (const [index, each] of listen.entries()) checkObject(`options.listen[${index}]`, each);
@@ -67,7 +71,7 @@ export function startGuest(ground: GuestGround, module: Uint8Array, options: Sim
 
   async function run(stdio: readonly number[]): Promise<number> {
     const { backend } = host;
-    const turns = new GuestTurns(backend, { module, options: given, listen, stdio, seed, stream });
+    const turns = new GuestTurns(backend, { module, options: given, listen, stdio, seed, stream }, patienceMs);
     ground.began(turns);
     await backend.clock.turnTaker?.take(turns, undefined);
     return turns.exitCode ?? 0;

@@ -220,3 +220,71 @@ test("an FTP server under load replays to the last call, from an empty directory
   expect(stderr).toContain("no difference");
   expect(code).toBe(0);
 });
+
+/** Looks closely at what it gets from Node. Its one argument is a directory. */
+const CURIOUS = `
+import ${JSON.stringify(`${ROOT}dist/index.js`)};
+import fs, { promises } from "node:fs";
+import { once } from "node:events";
+import { setTimeout as sleep } from "node:timers/promises";
+import { inspect } from "node:util";
+const path = process.argv[2] + "/curious";
+const tried = async (call) => call().catch(({ name, code, message }) => console.log(name, code, message));
+fs.writeFileSync(path, "one\\ntwo\\nthree");
+const lines = [];
+for await (const line of (await promises.open(path)).readLines()) lines.push(line);
+const reading = await promises.open(path, "r+");
+const closed = once(reading, "close");
+const chunks = [];
+for await (const chunk of reading.createReadStream({ start: 2, highWaterMark: 4, encoding: "utf8" })) chunks.push(chunk);
+await closed;
+const writing = (await promises.open(path, "r+")).createWriteStream({ start: 1 });
+writing.write("1");
+writing.write("2");
+writing.end("3");
+await once(writing, "close");
+const handle = await promises.open(path);
+let bytes = 0;
+for await (const chunk of handle.readableWebStream()) bytes += chunk.byteLength;
+await handle.close();
+console.log(lines, chunks, reading.fd, fs.readFileSync(path, "utf8"), writing.bytesWritten, bytes);
+const directory = fs.opendirSync(process.argv[2]);
+console.log(directory.readSync().name, directory.readSync(), directory.closeSync());
+try {
+  directory.readSync();
+} catch ({ code }) {
+  console.log(code);
+}
+await new Promise((resolve) => {
+  const immediate = setImmediate(function () {
+    resolve(console.log(this === immediate));
+  });
+});
+await tried(() => sleep(1, 1, 7));
+await tried(() => sleep(1, 1, { signal: 7 }));
+await tried(() => sleep("1"));
+await tried(() => sleep(1, 1, { ref: 7 }));
+await tried(() => promises.readFile(path, { signal: AbortSignal.abort() }));
+await tried(() => promises.readFile({}));
+await tried(() => sleep(1, 1, { signal: AbortSignal.abort() }));
+class Day extends Date {}
+const text = Function.prototype.toString;
+console.log(text.call(Date).includes("[native code]"), inspect(Date), Date.length, Math.random.name, new Day(5).getTime());
+console.log(new Day() instanceof Date, new Day().constructor === Day, new Date().constructor === Date, typeof Date());
+`;
+
+test("a program that looks closely gets the same, recorded, replayed or neither", async () => {
+  const at = directory();
+  const files = join(at, "files");
+  const program = join(at, "curious.mjs");
+  mkdirSync(files);
+  writeFileSync(program, CURIOUS);
+  const plain = await command(process.execPath, [program, files]);
+  const path = join(at, "run.wrec");
+  const env = { ...process.env, WASYNCORE_RECORD: path };
+  expect(await command(process.execPath, [program, files], { env })).toEqual(plain);
+  expect(plain.stdout).toContain("three");
+  expect(plain.stderr).toBe("");
+  rmSync(files, { recursive: true });
+  expect(await replayed(path, [program, files])).toMatchObject({ code: 0, stdout: plain.stdout });
+});

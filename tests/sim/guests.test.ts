@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { ChannelMap, DispatcherWithSend, loop } from "wasyncore";
 import { type FaultTable, SimWorld } from "wasyncore/sim";
 import { BUILD_TIMEOUT_MS, buildGuest } from "../assembly/programs.js";
+import { wat } from "../guest/modules.js";
 import { leaveOut, leaveOutSlow } from "../support/missing.js";
 
 const SERVER = "10.0.0.1";
@@ -211,6 +212,18 @@ test.skipIf(withoutClang !== "")(
   },
   60_000,
 );
+
+test("a guest that computes without end fails the run, and others that have ended do not", async () => {
+  const world = worldOf(1);
+  const module = wat(`(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))`);
+  const ended = world.host("10.0.0.2").guest(wat(`(module (memory (export "memory") 1) (func (export "_start")))`));
+  world.at(1000, () => world.host(SERVER).guest(module, { patienceMs: 500 }));
+  await expect(world.run()).rejects.toMatchObject({
+    code: "ERR_GUEST_STALLED",
+    message: "a guest has computed for 500 ms without a call: the world cannot go on",
+  });
+  expect(ended.exits).toEqual([0]);
+});
 
 const GO_SOURCE = `package main
 

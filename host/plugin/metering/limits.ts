@@ -35,12 +35,16 @@ function writeLimits(writer: Writer, { flags, minimum, maximum }: Limits, limit:
   writer.u32(Math.min(maximum, limit));
 }
 
-/** Writes the contents of a memory section, for up to `maxBytes`. @throws ModuleError where the module needs more */
-export function limitMemory(reader: Reader, maxBytes: number, writer: Writer): void {
+/**
+ * Writes the contents of a memory section, for up to `maxBytes`.
+ * @returns the bytes that its memory may grow to
+ * @throws ModuleError where the module needs more
+ */
+export function limitMemory(reader: Reader, maxBytes: number, writer: Writer): number {
   const count = reader.count();
   if (count > 1) throw unsupported("several memories");
   writer.u32(count);
-  if (count === 0) return;
+  if (count === 0) return 0;
   const limits = readLimits(reader, "memory");
   const pages = Math.min(PAGES_MAX, Math.floor(maxBytes / PAGE));
   if (limits.minimum > pages) {
@@ -48,6 +52,7 @@ export function limitMemory(reader: Reader, maxBytes: number, writer: Writer): v
     throw new ModuleError("ERR_PLUGIN_MEMORY", message);
   }
   writeLimits(writer, limits, pages);
+  return Math.min(limits.maximum, pages) * PAGE;
 }
 
 /**

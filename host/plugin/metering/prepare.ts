@@ -45,6 +45,10 @@ export interface Prepared {
   readonly start: string | undefined;
   /** The function that the pass has added: a trap of the meter is in it. No function has the index where none was added. */
   readonly check: number;
+  /** What the memory that it defines may grow to, where that is limited; 0 where it defines none. */
+  readonly memoryBytes: number;
+  /** How many tables it defines, where those are limited. */
+  readonly tables: number;
 }
 
 const FUNC = 0x60;
@@ -97,10 +101,11 @@ class Pass {
     this.#readImports();
     this.#readFunctions();
     this.#limitTables();
+    let memoryBytes = 0;
     const memory = this.#sections.find(SectionId.MEMORY);
     if (memory !== undefined && maxMemoryBytes !== Infinity) {
       const writer = new Writer(16);
-      limitMemory(memory, maxMemoryBytes, writer);
+      memoryBytes = limitMemory(memory, maxMemoryBytes, writer);
       this.#replaced.set(SectionId.MEMORY, writer.written);
     }
     if (metered) {
@@ -122,7 +127,7 @@ class Pass {
       if (from !== undefined) marks.push(at, from);
       else for (const [index, mark] of (codeMarks ?? []).entries()) marks.push(index % 2 === 0 ? mark + at : mark);
     });
-    return { bytes, ...names, check: this.#check };
+    return { bytes, ...names, check: this.#check, memoryBytes, tables: this.#tables };
   }
 
   /** The index of the function that is added. */

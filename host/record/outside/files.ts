@@ -105,10 +105,16 @@ function onHandle(name: string, args: readonly unknown[], perform: () => unknown
   return promised(outside, name, args, () => inside(perform) as Promise<unknown>);
 }
 
+function onHandleSync(name: string, args: readonly unknown[], perform: () => unknown): unknown {
+  const outside = answering();
+  return outside === undefined ? perform() : outside.call(name, args, () => inside(perform));
+}
+
 /** In place of what Node gives for an open directory or file, something whose calls come here. */
 function wrapped(value: unknown): unknown {
-  if (value instanceof fs.Dir && !(value instanceof Directory)) return new Directory(value as DirectoryLike, onHandle);
-  if (isDirectory(value)) return new Directory(value, onHandle);
+  if (value instanceof fs.Dir && !(value instanceof Directory))
+    return new Directory(value as DirectoryLike, onHandle, onHandleSync);
+  if (isDirectory(value)) return new Directory(value, onHandle, onHandleSync);
   if (isHandle(value)) return new FileHandle(value, onHandle);
   return value;
 }

@@ -3,7 +3,9 @@
  * Node's own. Imports nothing of the package.
  */
 
+import { EventEmitter } from "node:events";
 import fs from "node:fs";
+import { createInterface, type Interface } from "node:readline";
 import { callbackify } from "node:util";
 
 /** Node's own object; or, in a replay, what it was. */
@@ -17,6 +19,8 @@ export interface HandleLike {
 
 /** How a call of one is made. @param args the first says which directory or file */
 export type HandleCall = (name: string, args: readonly unknown[], perform: () => unknown) => Promise<unknown>;
+/** The same for one that returns. */
+export type SyncCall = (name: string, args: readonly unknown[], perform: () => unknown) => unknown;
 
 type AnyCall = (...args: readonly unknown[]) => unknown;
 
@@ -35,11 +39,21 @@ export class Directory {
   readonly path: string;
   readonly #real: DirectoryLike;
   readonly #call: HandleCall;
+  readonly #callSync: SyncCall;
 
-  constructor(of: DirectoryLike, call: HandleCall) {
+  constructor(of: DirectoryLike, call: HandleCall, callSync: SyncCall) {
     this.path = of.path;
     this.#real = of;
     this.#call = call;
+    this.#callSync = callSync;
+  }
+
+  readSync(): unknown {
+    return this.#callSync("directory.readSync", [this.path], () => real(this.#real, "readSync", []));
+  }
+
+  closeSync(): unknown {
+    return this.#callSync("directory.closeSync", [this.path], () => real(this.#real, "closeSync", []));
   }
 
   read(callback?: (error: unknown, entry?: unknown) => void): Promise<unknown> | undefined {
@@ -65,16 +79,41 @@ export class Directory {
   }
 }
 Object.setPrototypeOf(Directory.prototype, fs.Dir.prototype as object);
+const { asyncDispose, dispose } = Symbol as { asyncDispose?: symbol; dispose?: symbol };
+if (dispose !== undefined && dispose in fs.Dir.prototype) {
+  Object.defineProperty(Directory.prototype, dispose, {
+    value(this: Directory) {
+      this.closeSync();
+    },
+  });
+}
+if (asyncDispose !== undefined && asyncDispose in fs.Dir.prototype) {
+  Object.defineProperty(Directory.prototype, asyncDispose, {
+    value(this: Directory) {
+      return this.close();
+    },
+  });
+}
 
-const PLAIN = "appendFile chmod chown datasync readFile stat sync truncate utimes writeFile close".split(" ");
+const PLAIN = "appendFile chmod chown datasync readFile stat sync truncate utimes writeFile".split(" ");
 
-/** `FileHandle` of node:fs/promises, without its streams. */
-export class FileHandle {
+/** A part of node:fs whose calls are made on a handle, for the streams of one. */
+interface HandleCalls {
+  read(fd: number, to: Uint8Array, offset: number, length: number, position: unknown, done: Done): void;
+  write(fd: number, data: Uint8Array, offset: number, length: number, position: unknown, done: Done): void;
+  writev(fd: number, data: readonly Uint8Array[], position: unknown, done: Done): void;
+  close(fd: number, done: Done): void;
+}
+type Done = (error: unknown, count?: unknown, buffer?: unknown) => void;
+
+/** `FileHandle` of node:fs/promises. */
+export class FileHandle extends EventEmitter {
   readonly real: HandleLike;
   #fd: number;
   readonly #call: HandleCall;
 
   constructor(of: HandleLike, call: HandleCall) {
+    super();
     this.real = of;
     this.#fd = of.fd;
     this.#call = call;
@@ -123,9 +162,70 @@ export class FileHandle {
 
   /** The others, which take and give plain values. */
   plain(name: string, args: readonly unknown[]): Promise<unknown> {
-    const result = this.#call(`handle.${name}`, [this.#fd, ...args], () => real(this.real, name, args));
-    if (name === "close") this.#fd = -1;
+    return this.#call(`handle.${name}`, [this.#fd, ...args], () => real(this.real, name, args));
+  }
+
+  close(): Promise<unknown> {
+    const isOpen = this.#fd !== -1;
+    const result = this.plain("close", []);
+    this.#fd = -1;
+    if (isOpen) this.emit("close");
     return result;
+  }
+
+  createReadStream(options?: object): fs.ReadStream {
+    return this.#stream((more) => fs.createReadStream("", { ...options, ...more } as object));
+  }
+
+  createWriteStream(options?: object): fs.WriteStream {
+    return this.#stream((more) => fs.createWriteStream("", { ...options, ...more } as object));
+  }
+
+  readLines(options?: object): Interface {
+    return createInterface({ input: this.createReadStream(options), crlfDelay: Infinity });
+  }
+
+  readableWebStream({ autoClose = false }: { autoClose?: boolean } = {}): ReadableStream {
+    return new ReadableStream({
+      type: "bytes",
+      autoAllocateChunkSize: 16_384,
+      pull: async (controller) => {
+        const { byobRequest } = controller as ReadableByteStreamController;
+        if (byobRequest?.view === null || byobRequest?.view === undefined) return;
+        const { bytesRead } = (await this.read(byobRequest.view)) as { bytesRead: number };
+        if (bytesRead === 0) {
+          controller.close();
+          if (autoClose) await this.close();
+        }
+        byobRequest.respond(bytesRead);
+      },
+      cancel: async () => {
+        if (autoClose) await this.close();
+      },
+    });
+  }
+
+  /** Its calls are those of this handle, and so recorded. */
+  #stream<T extends fs.ReadStream | fs.WriteStream>(create: (options: { fd: number; fs: HandleCalls }) => T): T {
+    const counted = (result: Promise<unknown>, name: string, done: Done): undefined =>
+      passOn(result, (error, given) => {
+        if (error) return done(error);
+        const { buffer, [name]: count } = given as Record<string, unknown>;
+        done(null, count, buffer);
+      });
+    const calls: HandleCalls = {
+      read: (_fd, to, offset, length, position, done) =>
+        counted(this.read(to, offset, length, position), "bytesRead", done),
+      write: (_fd, data, offset, length, position, done) =>
+        counted(this.write(data, offset, length, position), "bytesWritten", done),
+      writev: (_fd, data, position, done) => counted(this.writev(data, position), "bytesWritten", done),
+      close: (_fd, done) => passOn(this.#fd === -1 ? Promise.resolve() : this.close(), done),
+    };
+    const stream = create({ fd: this.#fd, fs: calls });
+    const onClose = (): void => void stream.close();
+    this.once("close", onClose);
+    (stream as EventEmitter).once("close", () => this.off("close", onClose));
+    return stream;
   }
 }
 
@@ -136,11 +236,10 @@ for (const name of PLAIN) {
     },
   });
 }
-const asyncDispose = (Symbol as { asyncDispose?: symbol }).asyncDispose;
 if (asyncDispose !== undefined) {
   Object.defineProperty(FileHandle.prototype, asyncDispose, {
     value(this: FileHandle) {
-      return this.plain("close", []);
+      return this.close();
     },
   });
 }

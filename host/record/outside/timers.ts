@@ -32,7 +32,13 @@ export function installTimers(): void {
     const outside = typeof call === "function" ? answering() : undefined;
     if (outside === undefined) return (setImmediate as AnyCall)(call, ...args);
     const fire = (self: unknown): unknown => Reflect.apply(call as AnyCall, self, args);
-    return outside.timer(fire, (fires, never) => (never ? new HeldImmediate() : setImmediate(() => fires(undefined))));
+    return outside.timer(fire, (fires, never) =>
+      never
+        ? new HeldImmediate()
+        : setImmediate(function (this: unknown) {
+            fires(this);
+          }),
+    );
   });
   for (const [name, replaced] of Object.entries({ clearTimeout, clearInterval, clearImmediate })) {
     global[name] = like(replaced as AnyCall, (handle) => {
@@ -53,11 +59,19 @@ function timerPromise(name: string, replaced: AnyCall): AnyCall {
     const outside = answering();
     if (outside === undefined) return replaced(...args);
     const [value, options] = name === "setTimeout" ? args.slice(1) : args;
+    const { signal, ref = true } = Object(options) as { signal?: unknown; ref?: unknown };
+    // Node says what is wrong.
+    if ((typeof options !== "object" && options !== undefined) || typeof ref !== "boolean") return replaced(...args);
+    if (name === "setTimeout" && typeof (args[0] ?? 0) !== "number") return replaced(...args);
+    if (signal !== undefined && !(signal instanceof AbortSignal)) return replaced(...args);
     return new Promise((resolve, reject) => {
       const stop = new AbortController();
-      const { signal } = Object(options) as { signal?: AbortSignal };
-      const handle = outside.timer(
-        () => resolve(value),
+      const onAbort = (): void => outside.cleared(handle);
+      const handle: object = outside.timer(
+        () => {
+          signal?.removeEventListener("abort", onAbort);
+          resolve(value);
+        },
         (fires, never) => {
           if (never && name === "setImmediate") return new HeldImmediate();
           const delay = never ? [NEVER_MS] : name === "setTimeout" ? [args[0]] : [];
@@ -67,7 +81,7 @@ function timerPromise(name: string, replaced: AnyCall): AnyCall {
           return stop;
         },
       );
-      signal?.addEventListener("abort", () => outside.cleared(handle), { once: true });
+      signal?.addEventListener("abort", onAbort, { once: true });
     });
   });
 }
@@ -87,16 +101,20 @@ class HeldImmediate {
 
 export function installTime(): void {
   const { random } = Math;
-  Math.random = () => answering()?.random() ?? random();
+  Math.random = like(random, () => answering()?.random() ?? random());
   const Real = Date;
-  const now = (): number => answering()?.now() ?? Real.now();
-  const Recorded = function (this: unknown, ...args: readonly unknown[]): unknown {
+  const realNow = Real.now.bind(Real);
+  const now = (): number => answering()?.now() ?? realNow();
+  Real.now = like(Real.now, now);
+  const Made = function (this: unknown, ...args: readonly unknown[]): unknown {
     if (new.target === undefined) return new Real(now()).toString();
-    return Reflect.construct(Real, args.length === 0 ? [now()] : args, new.target);
+    const target = new.target === Made ? Real : new.target;
+    return Reflect.construct(Real, args.length === 0 ? [now()] : args, target);
   };
-  for (const [name, of] of Object.entries(Object.getOwnPropertyDescriptors(Real))) {
-    Object.defineProperty(Recorded, name, name === "now" ? { ...of, value: now } : of);
-  }
-  Real.prototype.constructor = Recorded as unknown as DateConstructor;
-  globalThis.Date = Recorded as unknown as DateConstructor;
+  // `instanceof` looks at it.
+  Made.prototype = Real.prototype;
+  // One that is bound has the text of a native function, by which some programs know what was replaced.
+  const Recorded = like(Real as unknown as AnyCall, Made.bind(undefined)) as unknown as DateConstructor;
+  Real.prototype.constructor = Recorded;
+  globalThis.Date = Recorded;
 }

@@ -104,15 +104,28 @@ export function outcomeOf(name: string, args: readonly unknown[], recorded: unkn
 }
 
 function errorValue(error: unknown): Record<string, unknown> {
-  const { message, code, errno, syscall, path, dest } = Object(error) as Record<string, unknown>;
-  return { message: String(message ?? error), code, errno, syscall, path: textOf(path), dest: textOf(dest) };
+  const { name, message, code, errno, syscall, path, dest } = Object(error) as Record<string, unknown>;
+  return {
+    name: name === "Error" ? undefined : name,
+    message: String(message ?? error),
+    code,
+    errno,
+    syscall,
+    path: textOf(path),
+    dest: textOf(dest),
+  };
 }
 
 const textOf = (value: unknown): unknown => (value instanceof Uint8Array ? Buffer.from(value).toString() : value);
 
+const CLASSES: Readonly<Record<string, ErrorConstructor>> = { TypeError, RangeError };
+
 function errorOf(recorded: unknown): Error {
-  const { $: _kind, message, ...rest } = Object(recorded) as Record<string, unknown>;
-  return Object.assign(new Error(String(message)), rest);
+  const { $: _kind, name, message, ...rest } = Object(recorded) as Record<string, unknown>;
+  const error = new (CLASSES[String(name)] ?? Error)(String(message));
+  if (typeof name === "string" && error.name !== name)
+    Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
+  return Object.assign(error, rest);
 }
 
 function resultValue(value: unknown): unknown {

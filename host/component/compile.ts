@@ -1,0 +1,101 @@
+/** Owns a component's modules compiled, with what each takes up. Knows the binary format; knows no interface and no instance. */
+
+import { setFlagsFromString } from "node:v8";
+import { GuestError, withoutPrefix } from "../guest/module.js";
+import { readComponent, type Step } from "./binary.js";
+
+type ErrorClass = abstract new (...parameters: never[]) => Error;
+
+/** The part of the global that is used here: TypeScript declares it only together with the DOM. */
+declare const WebAssembly: {
+  Module: new (bytes: Uint8Array) => object;
+  CompileError: ErrorClass;
+};
+
+/** A component that can be instantiated. It can be sent to a thread. */
+export interface CompiledComponent {
+  readonly steps: readonly Step[];
+  readonly limits: ComponentLimits;
+  /** Its core modules, and those of the components in it, by the bytes that they were made of. */
+  readonly modules: ReadonlyMap<Uint8Array, CompiledModule>;
+}
+
+export interface CompiledModule {
+  readonly module: object;
+  /** An export that is called when the module is instantiated. */
+  readonly start: string | undefined;
+  readonly memoryBytes: number;
+  readonly tables: number;
+}
+
+/** Other bytes for a core module, and what they export in place of a start function. */
+export interface PreparedModule {
+  readonly bytes: Uint8Array;
+  readonly start: string | undefined;
+  /** What the memory that it defines may grow to; 0 where it defines none. */
+  readonly memoryBytes: number;
+  /** How many tables it defines. */
+  readonly tables: number;
+}
+
+/** Of all core instances together, each counted with what its module defines. */
+export interface ComponentLimits {
+  readonly memoryBytes: number;
+  readonly tables: number;
+}
+
+const UNLIMITED: ComponentLimits = { memoryBytes: Infinity, tables: Infinity };
+
+/**
+ * @param prepare makes other bytes of those of a core module
+ * @throws GuestError ERR_GUEST_FORMAT
+ */
+export function compileComponent(
+  bytes: Uint8Array,
+  prepare: (module: Uint8Array) => PreparedModule = (module) => ({ ...UNPREPARED, bytes: module }),
+  limits = UNLIMITED,
+): CompiledComponent {
+  const steps = readComponent(bytes);
+  const modules = new Map<Uint8Array, CompiledModule>();
+  const compile = (list: readonly Step[]): void => {
+    for (const step of list) {
+      if (step.kind === "module") {
+        const { bytes: prepared, start, memoryBytes, tables } = prepare(step.bytes);
+        modules.set(step.bytes, { module: compileModule(prepared), start, memoryBytes, tables });
+      } else if (step.kind === "component") compile(step.steps);
+    }
+  };
+  compile(steps);
+  return { steps, modules, limits };
+}
+
+const UNPREPARED = { start: undefined, memoryBytes: 0, tables: 0 };
+
+/** Computed constants are part of WebAssembly 3; V8 has them on by default from 11.4 on, which is that of Node 22. */
+const EXTENDED_CONSTANTS = "--experimental-wasm-extended-const";
+
+function compileModule(bytes: Uint8Array): object {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    if (/is not allowed in constant expressions/.test(String(error)) && process.versions.node.startsWith("20.")) {
+      setFlagsFromString(EXTENDED_CONSTANTS);
+      return newModule(bytes);
+    }
+    return failed(error);
+  }
+}
+
+function newModule(bytes: Uint8Array): object {
+  try {
+    return new WebAssembly.Module(bytes);
+  } catch (error) {
+    return failed(error);
+  }
+}
+
+function failed(error: unknown): never {
+  if (error instanceof WebAssembly.CompileError || error instanceof RangeError)
+    throw new GuestError("ERR_GUEST_FORMAT", `a module in the component: ${withoutPrefix(error)}`);
+  throw error;
+}

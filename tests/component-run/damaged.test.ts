@@ -1,0 +1,113 @@
+/** Components that are damaged, or were made to harm: each is refused in a sentence, before it takes up time or memory. */
+
+import { expect, onTestFinished, describe, test } from "vitest";
+import { PluginHost } from "wasyncore/plugin";
+import { missing, wasmTools } from "../assembly/component-support.js";
+import { component, runHere } from "./support.js";
+
+const HEADER = [0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0];
+const FORMAT = { code: "ERR_GUEST_FORMAT" };
+
+function outcome(bytes: Uint8Array): unknown {
+  try {
+    return runHere(bytes);
+  } catch (error) {
+    return error;
+  }
+}
+
+test("that claims to have four thousand million types is refused", () => {
+  const TYPES = 7;
+  expect(outcome(Uint8Array.from([...HEADER, TYPES, 5, 0xff, 0xff, 0xff, 0xff, 0x0f]))).toMatchObject({
+    ...FORMAT,
+    message: "the component ends in the middle, or is damaged",
+  });
+});
+
+describe.skipIf(missing !== "")("a component", () => {
+  const parsed = async (text: string): Promise<Uint8Array> => (await wasmTools()).parse(`(component ${text})`);
+
+  test("whose instances multiply is refused", async () => {
+    let text = `(core module $m) (core instance (instantiate $m))`;
+    for (let depth = 0; depth < 12; depth++)
+      text = `(component $c ${text}) ${"(instance (instantiate $c))".repeat(20)}`;
+    expect(outcome(await parsed(text))).toMatchObject({
+      ...FORMAT,
+      message: "the component has more than 1000 instances",
+    });
+    expect(outcome(await parsed(text.replace("(core instance (instantiate $m))", "")))).toMatchObject({
+      ...FORMAT,
+      message: "the component has more than 1000000 definitions",
+    });
+  });
+
+  test.each([
+    [
+      "an instance that is a component",
+      `(component $c) (component $d (import "i" (instance $i)) (alias export $i "f" (func)))
+        (instance (instantiate $d (with "i" (component $c))))`,
+      "the component has no instance i",
+    ],
+    [
+      "a function that is an instance",
+      `(component $c) (instance $e (instantiate $c)) (instance $i (export "f" (instance $e))) (alias export $i "f" (func))`,
+      "the component has no func f",
+    ],
+    [
+      "a function that is a memory",
+      `(core module $m (memory (export "f") 1)) (core instance $i (instantiate $m))
+        (alias core export $i "f" (core func $f)) (func (canon lift (core func $f)))`,
+      "its modules have no core func f",
+    ],
+    [
+      "a run that is no function",
+      `(instance $r) (export "wasi:cli/run@0.2.0" (instance $r))`,
+      "it exports no wasi:cli/run",
+    ],
+    [
+      "a run that is the host's",
+      `(import "wasi:cli/run@0.2.0" (instance $i)) (export "wasi:cli/run@0.2.0" (instance $i))`,
+      "it imports what is not there",
+    ],
+  ])("with %s is refused", async (_name, text, message) => {
+    expect(outcome(await parsed(text))).toMatchObject({
+      name: "GuestError",
+      message: expect.stringContaining(message) as string,
+    });
+  });
+
+  test("that is cut off, or has a bit turned, is refused in a sentence, or ends", async () => {
+    const whole = await component(["network", "drop-network"], `(call $drop-network (call $network)) (i32.const 0)`);
+    const internal: unknown[] = [];
+    const attempt = (bytes: Uint8Array): void => {
+      const ended = outcome(bytes);
+      const isKnown = typeof ended === "number" || ["GuestError", "GuestTrap"].includes((ended as Error).name);
+      if (!isKnown || (ended as Error).cause instanceof TypeError) internal.push(ended);
+    };
+    for (let at = 0; at < whole.length; at += 3) attempt(whole.slice(0, at));
+    for (let at = 0; at < whole.length; at++) {
+      const bytes = whole.slice();
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
+      attempt(bytes);
+    }
+    expect(internal).toEqual([]);
+  });
+
+  test("has all its memories together under a policy's limit", async () => {
+    const host = new PluginHost();
+    onTestFinished(() => host.close());
+    const limits = { maxMemoryBytes: 64 * 2 ** 20 };
+    const failure = async (memories: number): Promise<unknown> => {
+      const bytes = await parsed(
+        `(core module $m (memory 1 256)) ${"(core instance (instantiate $m))".repeat(memories)}`,
+      );
+      return await host
+        .start(bytes.slice(), { name: `of-${memories}`, run: "isolated", limits })
+        .catch((error: unknown) => error);
+    };
+    expect(await failure(4)).toMatchObject({ message: expect.stringContaining("no wasi:cli/run") as string });
+    expect(await failure(5)).toMatchObject({
+      message: expect.stringContaining("memories that may grow to 83886080 bytes, and is allowed 67108864") as string,
+    });
+  });
+});
