@@ -57,7 +57,8 @@ function bordersOf(bytes: Uint8Array): Uint32Array {
 function searching(name: Direction): (...values: unknown[]) => number {
   const original = prototype[name] as (...values: unknown[]) => number;
   return function (this: Uint8Array, value: unknown, offset?: unknown, encoding?: unknown): number {
-    if (name === "lastIndexOf" || typeof value === "number") return original.call(this, asBuffer(value), offset, encoding);
+    if (name === "lastIndexOf" || typeof value === "number")
+      return original.call(this, asBuffer(value), offset, encoding);
     const [start, how] = typeof offset === "string" ? [0, offset] : [startOf(this.length, offset), encoding];
     // The package compares those two bytes at a time.
     if (/^(?:ucs-?2|utf-?16le)$/i.test(String(how))) return original.call(this, asBuffer(value), start, how);

@@ -14,7 +14,7 @@ import type { EventLoop } from "../typescript/event-loop.js";
 import type { ProgramProcess } from "../typescript/process.js";
 import { createWasi02 } from "./backend.js";
 import { errnoOfStream } from "./errors.js";
-import type { WasiPollSet } from "./polling.js";
+import type { WasiPollSet } from "./poll-set.js";
 
 /** What wasi:io writes in one call. */
 const WRITE_BYTES_MAX = 4096;

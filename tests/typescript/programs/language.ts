@@ -69,7 +69,12 @@ function describeBytes(): string {
   const found = Array.from({ length: 400 }, (_, index) => {
     const [text, part] = [Buffer.from(letters(index % 50, 2)), letters(index % 7, 2)];
     const start = (index % 60) - 30;
-    return [text.indexOf(part, start), text.indexOf(part), text.includes(part), text.lastIndexOf(letters(1, 2))].join();
+    return [
+      text.indexOf(part, start),
+      text.indexOf(part),
+      text.includes(Buffer.from(part)),
+      text.lastIndexOf(letters(1, 2)),
+    ].join();
   });
   const text = Buffer.from("a?b>c~ÿ€ aab aab");
   const target = new Uint8Array(4);
