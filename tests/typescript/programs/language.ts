@@ -2,7 +2,7 @@
 
 import { EventEmitter } from "node:events";
 import { inspect } from "node:util";
-import { ChannelMap, loop } from "wasyncore";
+import { ChannelMap, loop, socketMap } from "wasyncore";
 import { greet } from "./greeting.js";
 
 const say = (...words: readonly unknown[]): void => console.log(...words);
@@ -114,6 +114,10 @@ order.push("setTimeout");
 await ended;
 order.sort();
 say(order.join());
+
+// The map that is used where none is given.
+socketMap.callLater(2, () => say("timer of socketMap"));
+await loop();
 
 try {
   greet("");
