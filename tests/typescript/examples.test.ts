@@ -53,13 +53,15 @@ describe.each([NEWEST, NODE_HOST])("on $name", { timeout: START_LIMIT_MS }, (hos
 
     test("proxy, which connects", async () => {
       const to = `127.0.0.1:${await echoOfNode()}`;
-      const { port } = await serve(component, ["proxy", "--listen", "127.0.0.1:0", "--to", to], host);
+      const { program, port } = await serve(component, ["proxy", "--listen", "127.0.0.1:0", "--to", to], host);
       await use("proxy", port);
+      expect(program.child.exitCode).toBeNull();
     });
   });
 });
 
 test.skipIf(LTS.missing !== "")("ftp is served on wasmtime 36 as well", { timeout: START_LIMIT_MS }, async () => {
-  const { port } = await serve(component, ["ftp"], LTS);
+  const { program, port } = await serve(component, ["ftp"], LTS);
   await use("ftp", port);
+  expect(program.child.exitCode).toBeNull();
 });

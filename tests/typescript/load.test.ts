@@ -30,7 +30,7 @@ async function echo(peer: Peer, text: string): Promise<void> {
 describe.each([NEWEST, NODE_HOST])("on $name", { timeout: LIMIT_MS }, (host) => {
   describe.skipIf(host.missing !== "")("an echo server", () => {
     test("answers 1,000 connections that all send at once, several times", async () => {
-      const { port } = await serve(component, undefined, host);
+      const { program, port } = await serve(component, undefined, host);
       const peers: Peer[] = [];
       while (peers.length < AT_ONCE) {
         const group = await Promise.all(Array.from({ length: GROUP }, () => Peer.connect(port)));
@@ -40,6 +40,7 @@ describe.each([NEWEST, NODE_HOST])("on $name", { timeout: LIMIT_MS }, (host) => 
       for (let round = 0; round < ROUNDS; round++) {
         await Promise.all(peers.map((peer, index) => echo(peer, `round ${round} of ${index}`)));
       }
+      expect(program.child.exitCode).toBeNull();
     });
 
     test.skipIf(missingLinux() !== "")("keeps nothing of connections that ended or were reset", async () => {
