@@ -61,8 +61,7 @@ export class Session extends AsyncChat implements Conversation {
     this.isDataSecure = this.isSecure;
     this.idleTimeoutMs = settings.idleMs;
     this.maxLineLength = LINE_BYTES_MAX;
-    // ABOR comes as urgent data.
-    this.socket.setOption("SO_OOBINLINE", true);
+    takeUrgentInline(this.socket);
     this.setTerminator("\r\n");
     this.reply(220, "FTP server ready");
   }
@@ -286,5 +285,14 @@ export class Session extends AsyncChat implements Conversation {
     if (held !== undefined) this.#take(held);
     else if (isIdle && this.#ended) this.end();
     else if (this.#held.length < HELD_MAX) this.resumeReading();
+  }
+}
+
+/** ABOR comes as urgent data. A host of WASI has none: there it comes like any other command, but for one of Telnet's bytes. */
+function takeUrgentInline(socket: Socket): void {
+  try {
+    socket.setOption("SO_OOBINLINE", true);
+  } catch (error) {
+    if (!(error instanceof OSError) || error.code !== "ENOPROTOOPT") throw error;
   }
 }

@@ -15,7 +15,7 @@ import {
   checkString,
 } from "../backend/check.js";
 import { INSPECT, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
-import { placeBackend } from "../backend/place.js";
+import { hasOnePlace, placeBackend } from "../backend/place.js";
 import { defaultBackend, type MapRecorder, recordBackend } from "../node/default.js";
 import { Interest, readStatistics, type EngineStatistics } from "./engine.js";
 import { Scheduler } from "./scheduler.js";
@@ -321,7 +321,7 @@ const placeMaps = new WeakMap<Backend, ChannelMap>();
 /** The map that is used where none is given: `socketMap`, or that of the simulated host that runs the program. @internal */
 export function defaultMap(): ChannelMap {
   const backend = placeBackend();
-  if (backend === undefined) return socketMap;
+  if (backend === undefined || hasOnePlace()) return socketMap;
   let map = placeMaps.get(backend);
   if (map === undefined) {
     map = new ChannelMap({ backend });

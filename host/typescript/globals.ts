@@ -3,7 +3,7 @@
  * not. Evaluated before anything else of the program. Knows the stand-ins beside it.
  */
 
-import { Buffer } from "buffer";
+import { Buffer } from "./buffer.js";
 import { AbortController, AbortSignal, Event, EventTarget, withTimeouts } from "./abort.js";
 import { EventLoop } from "./event-loop.js";
 import { enqueueJob } from "./microtasks.js";

@@ -35,6 +35,8 @@ export class Descriptor {
   output: OutputStream | undefined;
   incoming: IncomingDatagramStream | undefined;
   outgoing: OutgoingDatagramStream | undefined;
+  /** Which of standard input, output and error it is. */
+  stdio: number | undefined;
   /** Input that was read ahead: for `peek`. */
   peeked: Uint8Array | undefined;
   /** A datagram that was received ahead: for `peek`. */
@@ -144,9 +146,15 @@ export class Descriptors {
 
   #openStdio(fd: number): void {
     this.#opened[fd] = true;
-    const descriptor = new Descriptor("IPv4", Stage.OPEN, undefined, undefined);
-    if (fd === 0) descriptor.input = getStdin();
-    else descriptor.output = fd === 1 ? getStdout() : getStderr();
-    this.#table[fd] = descriptor;
+    this.#table[fd] = standardStream(fd);
   }
+}
+
+/** @param stdio 0, 1 or 2. Each call makes another descriptor of the same stream. */
+export function standardStream(stdio: number): Descriptor {
+  const descriptor = new Descriptor("IPv4", Stage.OPEN, undefined, undefined);
+  descriptor.stdio = stdio;
+  if (stdio === 0) descriptor.input = getStdin();
+  else descriptor.output = stdio === 1 ? getStdout() : getStderr();
+  return descriptor;
 }

@@ -2,7 +2,7 @@
 
 import type { FileCalls, FileStatus } from "../backend/backend.js";
 import { copyTo, isLength, lengthOf, roomOf } from "../backend/bytes.js";
-import type { Descriptors } from "./descriptors.js";
+import { type Descriptors, standardStream } from "./descriptors.js";
 import { ERRNO, errnoOfStream } from "./errors.js";
 import type { PendingOutput } from "./pending-output.js";
 import { readInput, writeOutput } from "./streams.js";
@@ -10,7 +10,16 @@ import { receiveUdp, sendUdp } from "./udp.js";
 
 type Calls = Pick<
   FileCalls,
-  "read" | "readBytes" | "write" | "status" | "setNonBlocking" | "setCloseOnExec" | "adopt" | "release" | "close"
+  | "read"
+  | "readBytes"
+  | "write"
+  | "duplicate"
+  | "status"
+  | "setNonBlocking"
+  | "setCloseOnExec"
+  | "adopt"
+  | "release"
+  | "close"
 >;
 
 export function createFileCalls(descriptors: Descriptors, pending: PendingOutput): Calls {
@@ -65,6 +74,13 @@ export function createFileCalls(descriptors: Descriptors, pending: PendingOutput
         kind: descriptor.isSocket ? "socket" : "character",
         inode: BigInt(fd),
       } satisfies FileStatus;
+    },
+
+    /** Of a standard stream: a host gives it as often as it is asked for. */
+    duplicate(fd) {
+      const descriptor = descriptors.at(fd);
+      if (descriptor === undefined) return -ERRNO.EBADF;
+      return descriptor.stdio === undefined ? -ERRNO.ENOSYS : descriptors.add(standardStream(descriptor.stdio));
     },
 
     /** In WASI 0.2 only calls made for waiting wait. */

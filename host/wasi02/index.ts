@@ -9,12 +9,12 @@ import { getStderr } from "wasi:cli/stderr@0.2.0";
 import { getStdout } from "wasi:cli/stdout@0.2.0";
 import { now } from "wasi:clocks/monotonic-clock@0.2.0";
 import type { OutputStream } from "wasi:io/streams@0.2.0";
-import { findPlacesBy } from "../backend/place.js";
+import { runEverywhereOn } from "../backend/place.js";
 import type { EventLoop } from "../typescript/event-loop.js";
 import type { ProgramProcess } from "../typescript/process.js";
 import { createWasi02 } from "./backend.js";
 import { errnoOfStream } from "./errors.js";
-import type { WasiPollSet } from "./polling.js";
+import type { WasiPollSet } from "./poll-set.js";
 
 /** What wasi:io writes in one call. */
 const WRITE_BYTES_MAX = 4096;
@@ -22,7 +22,7 @@ const WRITE_BYTES_MAX = 4096;
 /** Runs a program, from wasi:cli/run. @param script its path, as `process.argv[1]` has it */
 export function start(loop: EventLoop, program: ProgramProcess, script: string, main: () => void): void {
   const { backend, poller } = createWasi02(loop);
-  findPlacesBy(() => backend);
+  runEverywhereOn(backend);
   program.start(
     {
       // The first is the name of the component.

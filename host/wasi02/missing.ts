@@ -31,7 +31,6 @@ export function createMissingCalls(
     symlinkBeneath: missing,
     readLinkBeneath: missing,
     pipe: () => -ERRNO.ENOSYS,
-    duplicate: missing,
     readFrom: missing,
     writeTo: missing,
     seek: (fd) => BigInt(missing(fd)),
@@ -47,7 +46,6 @@ export function createMissingCalls(
 
 type MissingOfFiles =
   | "pipe"
-  | "duplicate"
   | "readFrom"
   | "writeTo"
   | "seek"

@@ -10,6 +10,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Peer } from "../support/peers.js";
 import { requireBuild, ROOT } from "../support/processes.js";
 import { pattern } from "../support/sockets.js";
+import * as typescript from "../typescript/support.js";
 import { ALL_RUNTIMES, buildForAll } from "./component.js";
 import { Program, type Runtime, serve, serveGuest, type Server } from "./support.js";
 
@@ -36,10 +37,12 @@ async function compileForNode(): Promise<void> {
   if (code !== 0) throw new Error(stdout);
 }
 
-/** What runs the handlers: the two loops on Node, and the runtimes. */
+/** What runs the handlers: the two loops on Node and in a component of TypeScript, and the runtimes. */
 interface Host {
   readonly name: string;
   readonly missing: string;
+  /** What it needs besides the guests of the runtimes. */
+  build?(): Promise<void>;
   serve(): Promise<Server>;
   stdio(): Program;
 }
@@ -51,9 +54,26 @@ const onNode = (how: "loop" | "loopSync"): Host => ({
   stdio: () => new Program([process.execPath, join(BUILT, "stdio-guest.js")]),
 });
 
+/** Components that run the handlers as TypeScript. */
+const programs = { trace: "", stdio: "" };
+
+async function buildPrograms(): Promise<void> {
+  programs.trace = await typescript.buildProgram("tests/runtimes/trace-node.ts", "trace");
+  programs.stdio = await typescript.buildProgram("tests/runtimes/stdio-guest.ts", "stdio");
+}
+
+const inTypescript = (how: "loop" | "loopSync"): Host => ({
+  name: `${typescript.NEWEST.name}, TypeScript, ${how}`,
+  missing: typescript.missing,
+  serve: () => serve((port) => typescript.NEWEST.command(programs.trace, [how, String(port)])),
+  stdio: () => new Program(typescript.NEWEST.command(programs.stdio, [])),
+});
+
 const HOSTS: readonly Host[] = [
   onNode("loop"),
   onNode("loopSync"),
+  { ...inTypescript("loop"), build: buildPrograms },
+  inTypescript("loopSync"),
   ...ALL_RUNTIMES.map((runtime): Host => ({
     name: runtime.name,
     missing: runtime.missing,
@@ -90,6 +110,8 @@ async function say(peer: Peer, text: string, answer: string): Promise<void> {
 
 describe.each(HOSTS)("on $name", (host) => {
   describe.skipIf(host.missing !== "")("the trace is that of the scenario", () => {
+    if (host.build !== undefined) beforeAll(host.build, BUILD_LIMIT_MS);
+
     test("every terminator, cut at every byte", async () => {
       const { program, chat, echo } = await begin(host);
       const trace = ["2 accepted"];

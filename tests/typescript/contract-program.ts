@@ -24,7 +24,7 @@ real.listen(listener, 1);
  * A host notices what has arrived, and that a new socket can be written to, when it waits, and not in a wait of no time: until
  * then a call is -EAGAIN.
  */
-const SETTLE_MS = 3;
+const SETTLE_MS = 10;
 const SENDS_MAX = 5;
 /** A wait may end early. */
 const TRIES_MAX = 100;

@@ -22,24 +22,41 @@ const paths = new Map(
     .map((line) => line.split(" ") as [string, string]),
 );
 
-/** A version of wasmtime. */
-export interface Wasmtime {
+/** What runs components. */
+export interface Host {
   readonly name: string;
+  /** "", or why it cannot be tested. */
+  readonly missing: string;
+  command(component: string, parameters: readonly string[]): readonly [string, ...string[]];
+}
+
+export interface Wasmtime extends Host {
   readonly path: string;
 }
 
-function installed(name: string, title: string): Wasmtime & { readonly missing: string } {
+function installed(name: string, title: string): Wasmtime {
   const path = paths.get(name) ?? "";
   const missing = existsSync(path)
     ? ""
     : leaveOut(`The tests of programs in TypeScript on ${title}`, `${path} is not there: ${INSTALL} installs it`);
-  return { name: title, path, missing };
+  return {
+    name: title,
+    path,
+    missing,
+    command: (component, parameters) => [path, "run", ...RIGHTS, component, ...parameters],
+  };
 }
 
 /** The newest one, and one of the oldest that runs components. */
 export const NEWEST = installed("wasmtime", "wasmtime, newest");
 export const LTS = installed("wasmtime-lts", "wasmtime 36");
 export const missing = NEWEST.missing;
+
+export const NODE_HOST: Host = {
+  name: "Node host",
+  missing: "",
+  command: (component, parameters) => [process.execPath, MAIN, "run", component, "--sockets", "--", ...parameters],
+};
 
 /** How `wasyncore build --profile typescript` ended. */
 export async function runBuild(...parameters: readonly string[]): Promise<{ code: number | null; stderr: string }> {
@@ -63,17 +80,18 @@ export async function buildProgram(entry: string, name: string, ...parameters: r
 }
 
 /** Starts a component. */
-export function run(component: string, parameters: readonly string[] = [], wasmtime: Wasmtime = NEWEST): Running {
-  return new Running(wasmtime.path, ["run", ...RIGHTS, component, ...parameters], ROOT);
+export function run(component: string, parameters: readonly string[] = [], host: Host = NEWEST): Running {
+  const [command, ...others] = host.command(component, parameters);
+  return new Running(command, others, ROOT);
 }
 
-/** Starts a server that takes any port, and waits until it says which. */
+/** Starts a server that says on which port it listens, and waits until it has. */
 export async function serve(
   component: string,
-  parameters: readonly string[] = [],
-  wasmtime: Wasmtime = NEWEST,
+  parameters: readonly string[] = ["--port", "0"],
+  host: Host = NEWEST,
 ): Promise<{ readonly program: Running; readonly port: number }> {
-  const program = run(component, ["--port", "0", ...parameters], wasmtime);
+  const program = run(component, parameters, host);
   const [, port] = await program.line(/^listening on .*:(\d+)$/);
   return { program, port: Number(port) };
 }

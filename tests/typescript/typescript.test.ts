@@ -60,7 +60,7 @@ describe.skipIf(missing !== "")("a program in TypeScript", { timeout: START_LIMI
   });
 
   test.each([NEWEST, LTS].filter((each) => each.missing === ""))("serves on $name, unchanged", async (wasmtime) => {
-    const { program, port } = await serve(built.echo, [], wasmtime);
+    const { program, port } = await serve(built.echo, undefined, wasmtime);
     const sent = pattern(BYTES);
     const peer = await Peer.connect(port);
     const other = await Peer.connect(port);

@@ -1,3 +1,3 @@
-/** Owns node:buffer: the package "buffer". */
+/** Owns node:buffer: Buffer. */
 
-export { Buffer } from "buffer";
+export { Buffer } from "../buffer.js";

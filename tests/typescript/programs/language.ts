@@ -2,7 +2,7 @@
 
 import { EventEmitter } from "node:events";
 import { inspect } from "node:util";
-import { ChannelMap, loop } from "wasyncore";
+import { ChannelMap, loop, socketMap } from "wasyncore";
 import { greet } from "./greeting.js";
 
 const say = (...words: readonly unknown[]): void => console.log(...words);
@@ -52,6 +52,7 @@ say(
   Buffer.from("héllo €", "utf8").toString("base64"),
   new TextDecoder().decode(new TextEncoder().encode("naïve €😀")),
 );
+say("bytes", describeBytes());
 say(inspect({ list: [1, "two"], map: new Map([["key", { deep: true }]]), nothing: null }));
 say("%s has %d items: %j", "format", 2, { a: 1 });
 say(greet("imports"));
@@ -59,6 +60,41 @@ say(greet("imports"));
 const emitter = new EventEmitter();
 emitter.once("event", (value: number) => say("event", value));
 emitter.emit("event", 7);
+
+/** What Buffer finds of a Uint8Array, in texts of few letters; and its other methods that take one. */
+function describeBytes(): string {
+  let seed = 1;
+  const letters = (length: number, kinds: number): Uint8Array =>
+    Uint8Array.from({ length }, () => (seed = (seed * 48_271) % 2_147_483_647) % kinds);
+  const found = Array.from({ length: 400 }, (_, index) => {
+    const [text, part] = [Buffer.from(letters(index % 50, 2)), letters(index % 7, 2)];
+    const start = (index % 60) - 30;
+    return [
+      text.indexOf(part, start),
+      text.indexOf(part),
+      text.includes(Buffer.from(part)),
+      text.lastIndexOf(letters(1, 2)),
+    ].join();
+  });
+  const text = Buffer.from("a?b>c~ÿ€ aab aab");
+  const target = new Uint8Array(4);
+  text.copy(target, 1, 1, 3);
+  return [
+    ...found,
+    text.indexOf("aab", -4),
+    text.indexOf("€"),
+    text.indexOf("aab", "latin1"),
+    text.indexOf(0x3f),
+    Buffer.from("héé", "utf16le").indexOf("é", 4, "utf16le"),
+    Buffer.prototype.indexOf.call(new Uint8Array([1, 2, 3]), new Uint8Array([2, 3])),
+    text.equals(new Uint8Array(text)),
+    target.join("-"),
+    text.toString("base64url"),
+    Buffer.from("YT9iPmN-", "base64url").toString(),
+    Buffer.byteLength("YT9iPg", "base64url"),
+    Buffer.isEncoding("base64url"),
+  ].join();
+}
 
 // Timers of the loop, which runs beside those of Node, and its end.
 const map = new ChannelMap();
@@ -78,6 +114,10 @@ order.push("setTimeout");
 await ended;
 order.sort();
 say(order.join());
+
+// The map that is used where none is given.
+socketMap.callLater(2, () => say("timer of socketMap"));
+await loop();
 
 try {
   greet("");
