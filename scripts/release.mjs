@@ -18,7 +18,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** Of the packed package. A test holds it as well. A program that imports "wasyncore" loads a fifth of it. */
-export const SIZE_MAX = 625_000;
+export const SIZE_MAX = 630_000;
 
 /** What stands in the way of a release: sentences, none where nothing does. */
 export function obstacles({ version, changelog, changedFiles, tagsHere, environment, publishes }) {
