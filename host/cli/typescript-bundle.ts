@@ -1,6 +1,6 @@
 /**
  * Owns how a program in TypeScript becomes one script for a component: with the library, its engine as JavaScript, and what
- * stands in for Node's modules and globals. Knows esbuild; knows no component.
+ * there is in place of Node's modules and globals. Knows esbuild; knows no component.
  *
  * Two passes. The first bundles. The second turns async functions into generators over the promises of host/typescript: those
  * of the runtime of components have a queue of jobs that a program cannot run.

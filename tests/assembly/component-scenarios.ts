@@ -194,7 +194,7 @@ export function componentScenarios(profile: ComponentProfile, hosts: readonly Co
 
     test("connects to a name, which its host looks up", async () => {
       const port = await echoOnce("127.0.0.1");
-      // "localhost" as it is has a meaning without a lookup.
+      // "localhost" in lower case has a meaning without a lookup.
       const environment = { FAMILY: "IPv4", HOST: "LocalHost", PORT: String(port) };
       const program = new Program(run(built.client, environment));
       expect((await program.ended).stdout).toBe("connected 127.0.0.1\nread ping\nclose\nover\n");
