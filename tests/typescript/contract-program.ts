@@ -71,6 +71,15 @@ const backend: Backend = {
   receive: delivered(real.receive),
   recvFrom: delivered(real.recvFrom),
   receiveFrom: delivered(real.receiveFrom),
+  /** Unknown while it connects. */
+  localAddress(fd) {
+    let address = real.localAddress(fd);
+    for (let tries = 0; address === -ERRNO.EINVAL && tries < TRIES_MAX; tries++) {
+      nothing.wait(SETTLE_MS);
+      address = real.localAddress(fd);
+    }
+    return address;
+  },
   socketPair(type) {
     const one = real.socket("IPv4", type);
     if (type === "dgram") {
