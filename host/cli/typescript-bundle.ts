@@ -41,7 +41,7 @@ const LIBRARY: ReadonlyMap<string, string> = new Map([
   ["wasyncore/guest", "portable/index.js"],
 ]);
 
-/** Where a program believes it is: the paths of the machine that builds are nobody's business. */
+/** The directory of a program as the program sees it: a component does not contain paths of the machine that built it. */
 const ROOT = "/app";
 const ENTRY = "wasyncore:entry";
 /** Its place is taken by the positions of the program, which are known last. */

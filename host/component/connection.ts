@@ -197,7 +197,7 @@ export class TcpOutput extends OutputStream {
     const { isSending, outputEnd } = this.#connection;
     if (isSending) return 0;
     if (outputEnd === undefined) return WRITE_MAX;
-    // A failure is told once; afterwards the stream is closed.
+    // A failure is reported once; from then on the stream is closed.
     this.#connection.outputEnd = CLOSED;
     return outputEnd;
   }

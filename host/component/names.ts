@@ -57,7 +57,7 @@ export function resolveAddresses(world: SocketWorld, name: string): AddressStrea
   }
 }
 
-/** A name as it is looked up; undefined for what cannot be one. */
+/** The form of a name that is looked up; undefined for a text that is no name. */
 function asciiOf(name: string): string | undefined {
   if (name === "" || name.includes("\0") || /[\s/?#@:[\]\\%]/.test(name)) return undefined;
   try {

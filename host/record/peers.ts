@@ -17,7 +17,7 @@ import { readValue, Thrown } from "./values.js";
 /** A descriptor of the program that is open. */
 interface Descriptor {
   readonly type: "stream" | "dgram";
-  /** Where it is bound; the port as far as it is known. */
+  /** Where it is bound; without a port where none is known. */
   local: InetAddress | undefined;
   requested: InetAddress | undefined;
   remote: InetAddress | undefined;

@@ -24,7 +24,7 @@ export interface Reply {
   readonly failure?: Failure;
 }
 
-/** An error, as far as it can be sent. */
+/** The parts of an error that can be sent to another thread. */
 export interface Failure {
   readonly message: string;
   readonly code: string | undefined;

@@ -114,7 +114,7 @@ function nameOf(value: object): string {
   return typeof constructor?.name === "string" ? constructor.name : "Object";
 }
 
-/** `util.format`: %s, %d, %i, %f, %j, %o, %O, %c and %%; what is left over is appended. */
+/** `util.format`: %s, %d, %i, %f, %j, %o, %O, %c and %%; further arguments are appended. */
 export function format(...args: readonly unknown[]): string {
   const [first, ...rest] = args;
   if (typeof first !== "string") return args.map(plain).join(" ");

@@ -76,7 +76,7 @@ export function createFileCalls(descriptors: Descriptors, pending: PendingOutput
       } satisfies FileStatus;
     },
 
-    /** Of a standard stream: a host gives it as often as it is asked for. */
+    /** Of a standard stream alone: each call of its host returns another handle of it. */
     duplicate(fd) {
       const descriptor = descriptors.at(fd);
       if (descriptor === undefined) return -ERRNO.EBADF;

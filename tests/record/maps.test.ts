@@ -50,7 +50,7 @@ function directory(source: string): string {
   return made;
 }
 
-test("a map is recorded from its first use on, and replayed by the same program, which leaves the file as it is", async () => {
+test("a map is recorded from its first use on, and replayed by the same program, which does not change the file", async () => {
   const cwd = directory(program(false));
   expect(await run(cwd, "program.mjs")).toEqual({ code: 0, stdout: "hello\nundefined false\n", stderr: "" });
   const recording = readFileSync(join(cwd, "run.wrec"));

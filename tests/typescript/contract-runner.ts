@@ -173,7 +173,7 @@ export const expect = Object.assign((actual: unknown) => new Expectation(actual)
   stringMatching: (expected: RegExp) => new Matcher((value) => expected.test(String(value))),
 });
 
-/** Runs what has been collected, but for those whose name is, or begins with, what is left out. */
+/** Runs the collected tests, without those whose names begin with a text of `leftOut`. */
 export async function runCollected(leftOut: readonly string[]): Promise<void> {
   for (const { name, body, isSkipped } of collected) {
     if (isSkipped || leftOut.some((each) => name.startsWith(each))) {

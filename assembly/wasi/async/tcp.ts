@@ -154,7 +154,7 @@ function takeLookup(descriptor: Descriptor): i32 {
   return length == 0 ? ERRNO_NOENT : beginConnect(descriptor, toldHost, length, descriptor.port);
 }
 
-/** What is left of a lookup that ended as it was cancelled. */
+/** Frees the result of a lookup that ended while it was being cancelled. */
 export function freeLookup(descriptor: Descriptor): void {
   const at = resultOf(descriptor);
   if (lookupErrnoIn(at) == ERRNO_SUCCESS && load<i32>(at, LookupLayout.COUNT) > 0)

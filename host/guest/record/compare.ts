@@ -25,7 +25,7 @@ const ANSWERS_VARY: ReadonlySet<string> = new Set([
   "sock_recv_from",
 ]);
 
-/** One record, as far as it is compared. */
+/** What is compared of one record. */
 interface Step {
   readonly name: string;
   /** What it has, as text. */
