@@ -27,6 +27,7 @@ export interface ReplayRequest {
 }
 
 const EXIT_DIFFERENCE = 1;
+const EXIT_FAILED = 2;
 const SEED_WORDS = 3;
 
 /**
@@ -81,6 +82,7 @@ export function replayedProgram(request: string, files: Backend): Backend {
     outside: true,
     differs: (difference) => end(difference),
     over: () => succeed(),
+    failed: (error) => leave(EXIT_FAILED, `cannot go on: ${String(error)}`),
     turn(turn) {
       if (until !== undefined && turn >= until) stop(`stopped in turn ${turn}, before its first call`);
     },

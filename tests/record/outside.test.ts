@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { requireBuild, ROOT, Running } from "../support/processes.js";
 
 /** Each test starts several processes. */
@@ -125,6 +126,55 @@ test("a recording without them is refused by --strict, and leaves Node's to the 
   const again = await replayed(path, [program, data]);
   expect(again.stderr).toContain("no difference");
   expect(readFileSync(join(data, "made"), "utf8")).toBe("hello, file again");
+});
+
+test("what a callback of Node throws is an uncaught exception of the replay as well", async () => {
+  const at = directory();
+  const [program, path] = [join(at, "throws.mjs"), join(at, "throws.wrec")];
+  writeFileSync(
+    program,
+    `import ${JSON.stringify(`${ROOT}dist/index.js`)};
+import fs from "node:fs";
+const caught = () => new Promise((resolve) => process.once("uncaughtException", ({ message }) => resolve(message)));
+setTimeout(() => { throw new Error("in a timer"); }, 1);
+console.log(await caught());
+fs.stat("/", () => { throw new Error("in a callback"); });
+console.log(await caught());
+process.on("uncaughtExceptionMonitor", ({ message }) => console.log(message));
+setImmediate(() => { throw new Error("at its end"); });
+`,
+  );
+  const run = new Running(process.execPath, [program], ROOT, { env: { ...process.env, WASYNCORE_RECORD: path } });
+  const { code, stdout } = await run.ended;
+  expect([code, stdout]).toEqual([1, "in a timer\nin a callback\nat its end\n"]);
+
+  const again = await replayed(path, [program]);
+  expect(again.stdout).toBe(stdout);
+  expect(again.stderr).toContain("no difference");
+  expect(again.code).toBe(0);
+});
+
+test("a replay ends with an error where a recording of timers alone is damaged", async () => {
+  const at = directory();
+  const [program, path] = [join(at, "waits.mjs"), join(at, "waits.wrec")];
+  // Longer than it takes until what was recorded is written: it has more than one block.
+  writeFileSync(
+    program,
+    `import ${JSON.stringify(`${ROOT}dist/index.js`)};
+for (let i = 0; i < 15; i++) await new Promise((resolve) => setTimeout(resolve, 100));
+`,
+  );
+  await command(process.execPath, [program], { env: { ...process.env, WASYNCORE_RECORD: path } });
+  const recorded = readFileSync(path);
+  const last = new RecordingReader(sourceOf(recorded));
+  let position = 0;
+  while (last.next()) ({ position } = last);
+  recorded[position] ^= 0xff;
+  writeFileSync(path, recorded);
+
+  const { code, stderr } = await replayed(path, [program]);
+  expect(stderr).toContain("damaged: the bytes from");
+  expect(code).toBe(2);
 });
 
 /** A client of the FTP server, which leaves some of its transfers in the middle. */
