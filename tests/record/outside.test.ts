@@ -122,7 +122,7 @@ test("a recording without them is refused by --strict, and leaves Node's to the 
   rmSync(join(data, "made"));
   const strict = await replayed(path, [program, data], ["--strict"]);
   expect(strict.stderr).toContain("--strict needs a recording that has them");
-  expect(strict.code).not.toBe(0);
+  expect(strict.code).toBe(2);
   const again = await replayed(path, [program, data]);
   expect(again.stderr).toContain("no difference");
   expect(readFileSync(join(data, "made"), "utf8")).toBe("hello, file again");
@@ -169,12 +169,25 @@ for (let i = 0; i < 15; i++) await new Promise((resolve) => setTimeout(resolve, 
   const last = new RecordingReader(sourceOf(recorded));
   let position = 0;
   while (last.next()) ({ position } = last);
-  recorded[position] ^= 0xff;
+  recorded[position] = (recorded[position] ?? 0) ^ 0xff;
   writeFileSync(path, recorded);
 
   const { code, stderr } = await replayed(path, [program]);
-  expect(stderr).toContain("damaged: the bytes from");
+  expect(stderr).toMatch(/^wasyncore: cannot replay .*waits\.wrec further: damaged: the bytes from \d+ on .*\n$/);
   expect(code).toBe(2);
+});
+
+test("what is no recording is reported in a line, with exit status 2", async () => {
+  const at = directory();
+  const [program, path] = [join(at, "empty.mjs"), join(at, "text.wrec")];
+  writeFileSync(program, `import ${JSON.stringify(`${ROOT}dist/index.js`)};\nsetImmediate(() => undefined);\n`);
+  writeFileSync(path, "text");
+  const text = await replayed(path, [program]);
+  expect(text.stderr).toMatch(/^wasyncore: cannot replay .*text\.wrec: this is no recording\n$/);
+  expect(text.code).toBe(2);
+  const missing = await replayed(join(at, "missing.wrec"), [program]);
+  expect(missing.stderr).toMatch(/^wasyncore: cannot replay .*missing\.wrec: ENOENT.*\n$/);
+  expect(missing.code).toBe(2);
 });
 
 /** A client of the FTP server, which leaves some of its transfers in the middle. */

@@ -176,7 +176,7 @@ function resultOf(value: unknown): unknown {
         Object(numbers) as Record<string, number>,
       );
     case "BigIntStats": {
-      const { prototype } = original.fs.statSync(process.execPath, { bigint: true }).constructor;
+      const { prototype } = original.statSync(process.execPath, { bigint: true }).constructor;
       return withDates(Object.create(prototype as object) as object, Object(numbers) as Record<string, bigint>);
     }
     case "handle":
