@@ -1,6 +1,6 @@
 /**
- * Owns what the package itself uses of Node's timers and files: those of the process, other than the program's where these are
- * recorded or replayed. Knows neither. It is evaluated before the program's are hooked.
+ * Owns the timers and the functions of node:fs that the package itself uses. They are Node's own also where those of the program
+ * are recorded or replayed: what the package does is not in a recording. Knows no recording. Evaluated before the hooks are put in.
  */
 
 import * as fs from "node:fs";
@@ -13,7 +13,7 @@ export type Timers = Pick<
 
 export let timers: Timers = globalThis;
 
-/** Before the program's are hooked. @param inside what Node calls by the hooked names in this call is not the program's */
+/** Called before the hooks are put in. @param inside makes a call in which the use of hooked functions is not the program's */
 export function keepOwn(inside: <T>(call: () => T) => T): void {
   timers = { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate };
   const { readFileSync } = files;
@@ -21,7 +21,7 @@ export function keepOwn(inside: <T>(call: () => T) => T): void {
     inside(() => readFileSync(...args))) as typeof readFileSync;
 }
 
-/** Not by their names in the module, which are the hooked ones then. */
+/** Copies: the names of the module are the hooked functions later. */
 export const files = {
   closeSync: fs.closeSync,
   fstatSync: fs.fstatSync,

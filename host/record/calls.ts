@@ -42,11 +42,11 @@ export const Kind = {
 
   /** A call of node:fs that returned, or that was refused before it began. */
   FILE: 100,
-  /** One that went on has ended: its callback comes now. */
+  /** An asynchronous one has ended: its callback comes now. */
   FILE_DONE: 101,
   /** A timer or an immediate of Node fires. */
   TIMER: 102,
-  /** `Date.now`, where it is not what it was. */
+  /** `Date.now` gave something new. */
   DATE: 103,
 } as const;
 

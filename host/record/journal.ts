@@ -163,7 +163,7 @@ export class Journal {
     this.#add(kind);
   }
 
-  /** A call of node:fs. @param filled what was put into a buffer of the program; a number where that was so before */
+  /** A call of node:fs. @param filled what was put into a buffer of the program, or the place in `Contents` that has the same */
   outside(
     kind: number,
     id: number,

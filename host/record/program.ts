@@ -6,12 +6,14 @@
 import { constants } from "node:os";
 import type { Backend } from "../backend/backend.js";
 import { rangeError } from "../backend/check.js";
+import { textOf } from "../backend/traceback.js";
+import { files } from "../backend/unhooked.js";
 import type { RecordOptions } from "./options.js";
-import { answerOutside, original } from "./outside/answer.js";
+import { answerOutside } from "./outside/answer.js";
 import { OutsideRecorder } from "./outside/recorder.js";
 import { type Recorder, startRecording } from "./recorder.js";
 import { ReplayDifference } from "./replay/difference.js";
-import { type Replay, startReplay } from "./replay/replay.js";
+import { type ProgramReplayOptions, type Replay, startReplay } from "./replay/replay.js";
 import { endedEarly } from "./replay/testing.js";
 
 /** What `wasyncore replay` asks of the program, as JSON in WASYNCORE_REPLAY. */
@@ -27,6 +29,7 @@ export interface ReplayRequest {
 }
 
 const EXIT_DIFFERENCE = 1;
+const EXIT_FAILED = 2;
 const SEED_WORDS = 3;
 
 /**
@@ -70,17 +73,18 @@ function recordSignals(recorder: Recorder): void {
 }
 
 /** The backend of a program that is replayed. The process exits at the first difference, and when the recording is over. */
-export function replayedProgram(request: string, files: Backend): Backend {
+export function replayedProgram(request: string, opener: Backend): Backend {
   const { path, until, breakAt = [], patienceMs, strict } = JSON.parse(request) as ReplayRequest;
   delete process.env["WASYNCORE_REPLAY"];
   const stops = new Set(breakAt);
-  const played = startReplay(path, {
+  const played = started({
     strict,
     patienceMs,
-    files,
+    files: opener,
     outside: true,
     differs: (difference) => end(difference),
     over: () => succeed(),
+    failed: (error) => leave(EXIT_FAILED, `cannot replay ${path} further: ${messageOf(error)}`),
     turn(turn) {
       if (until !== undefined && turn >= until) stop(`stopped in turn ${turn}, before its first call`);
     },
@@ -91,6 +95,14 @@ export function replayedProgram(request: string, files: Backend): Backend {
     },
   });
   process.prependListener("exit", atExit);
+
+  function started(options: ProgramReplayOptions): Replay {
+    try {
+      return startReplay(path, options);
+    } catch (error) {
+      return leave(EXIT_FAILED, `cannot replay ${path}: ${messageOf(error)}`);
+    }
+  }
 
   function succeed(note = "no difference"): never {
     return leave(0, `${played.summary()}: ${note}`);
@@ -111,7 +123,7 @@ export function replayedProgram(request: string, files: Backend): Backend {
   function leave(code: number, message: string): never {
     // What the program does at its exit is not in the recording.
     process.removeAllListeners("exit");
-    original.fs.writeSync(2, `wasyncore: ${message}\n`);
+    files.writeSync(2, `wasyncore: ${message}\n`);
     // oxlint-disable-next-line unicorn/no-process-exit
     return process.exit(code);
   }
@@ -135,3 +147,5 @@ function exitDiffers(played: Replay, expected: number, found: number): ReplayDif
     found: `exit status ${found}`,
   });
 }
+
+const messageOf = (error: unknown): string => textOf(() => (error instanceof Error ? error.message : error));

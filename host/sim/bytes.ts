@@ -1,4 +1,4 @@
-/** Owns bytes on their way: queues of chunks, and the lengths that views really have. Knows no socket. */
+/** Owns bytes on their way: queues of chunks. Knows no socket. */
 
 import { copyOf, copyTo, lengthOf } from "../backend/bytes.js";
 

@@ -11,7 +11,7 @@ import type { GuestWork } from "./guest-thread.js";
 
 const WORLD = 0;
 const THREAD = 1;
-/** A guest that reads the clock again and again waits for it to go on: so often it may, then it does. */
+/** A guest that reads the clock in a loop waits for it to change: after this many readings it waits {@link READING_MS}. */
 const READINGS_MAX = 1000;
 /** A thread that does not come up would stop the world for ever. */
 const BEGIN_MS = 60_000;

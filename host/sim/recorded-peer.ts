@@ -37,12 +37,12 @@ abstract class Peer implements RecordedPeer {
     this.script = script;
     this.kind = script.kind;
     this.address = script.remote;
-    this.recorded = hasSent ? whole(script.sent) : undefined;
+    this.recorded = hasSent ? joined(script.sent) : undefined;
     this.timeline = timeline;
   }
 
   get received(): Uint8Array {
-    return whole(this.messages);
+    return joined(this.messages);
   }
 
   /** It begins now: each of its steps comes when it came. */
@@ -258,11 +258,4 @@ export class DatagramPeer extends Peer {
     if (count >= 0) this.sentBytes += count;
     else this.failure = this.#backend.errorCode(count);
   }
-}
-
-function whole(pieces: readonly Uint8Array[]): Uint8Array {
-  return joined(
-    pieces,
-    pieces.reduce((sum, { length }) => sum + length, 0),
-  );
 }

@@ -20,7 +20,7 @@ export interface Surroundings extends Place {
   sourceFor(ip: Ip): Ip | undefined;
   /** The host that what is sent to this address reaches, which is this one for its own; undefined where no host has it. */
   hostAt(ip: Ip, port: number): Surroundings | undefined;
-  /** Called when a socket listens, or is bound for datagrams. */
+  /** Called when the program has a socket listen, or binds one for datagrams. */
   readonly opened: ((type: "stream" | "dgram", at: Endpoint) => void) | undefined;
   /** All hosts of the world, in the order in which they were made. */
   readonly all: readonly Surroundings[];

@@ -55,14 +55,16 @@ export class UdpSocket extends DatagramSocket implements Bound {
     if (typeof endpoint === "number") return endpoint;
     if (this.bound !== undefined) return -E.EINVAL;
     if (!isAny(endpoint.ip) && !isMulticast(endpoint.ip) && !this.around.owns(endpoint.ip)) return -E.EADDRNOTAVAIL;
-    return this.#bindTo(endpoint);
+    const result = this.#bindTo(endpoint);
+    const bound = this.bound as Endpoint | undefined;
+    if (bound !== undefined) this.around.opened?.("dgram", bound);
+    return result;
   }
 
   #bindTo({ ip, port: wanted }: Endpoint): number {
     const port = this.around.datagrams.bind(this, ip, wanted);
     if (port < 0) return port;
     this.bound = { ip, port };
-    this.around.opened?.("dgram", this.bound);
     return 0;
   }
 

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { requireBuild, ROOT, Running } from "../support/processes.js";
 
 /** Each test starts several processes. */
@@ -121,10 +122,72 @@ test("a recording without them is refused by --strict, and leaves Node's to the 
   rmSync(join(data, "made"));
   const strict = await replayed(path, [program, data], ["--strict"]);
   expect(strict.stderr).toContain("--strict needs a recording that has them");
-  expect(strict.code).not.toBe(0);
+  expect(strict.code).toBe(2);
   const again = await replayed(path, [program, data]);
   expect(again.stderr).toContain("no difference");
   expect(readFileSync(join(data, "made"), "utf8")).toBe("hello, file again");
+});
+
+test("what a callback of Node throws is an uncaught exception of the replay as well", async () => {
+  const at = directory();
+  const [program, path] = [join(at, "throws.mjs"), join(at, "throws.wrec")];
+  writeFileSync(
+    program,
+    `import ${JSON.stringify(`${ROOT}dist/index.js`)};
+import fs from "node:fs";
+const caught = () => new Promise((resolve) => process.once("uncaughtException", ({ message }) => resolve(message)));
+setTimeout(() => { throw new Error("in a timer"); }, 1);
+console.log(await caught());
+fs.stat("/", () => { throw new Error("in a callback"); });
+console.log(await caught());
+process.on("uncaughtExceptionMonitor", ({ message }) => console.log(message));
+setImmediate(() => { throw new Error("at its end"); });
+`,
+  );
+  const run = new Running(process.execPath, [program], ROOT, { env: { ...process.env, WASYNCORE_RECORD: path } });
+  const { code, stdout } = await run.ended;
+  expect([code, stdout]).toEqual([1, "in a timer\nin a callback\nat its end\n"]);
+
+  const again = await replayed(path, [program]);
+  expect(again.stdout).toBe(stdout);
+  expect(again.stderr).toContain("no difference");
+  expect(again.code).toBe(0);
+});
+
+test("a replay ends with an error where a recording of timers alone is damaged", async () => {
+  const at = directory();
+  const [program, path] = [join(at, "waits.mjs"), join(at, "waits.wrec")];
+  // Longer than it takes until what was recorded is written: it has more than one block.
+  writeFileSync(
+    program,
+    `import ${JSON.stringify(`${ROOT}dist/index.js`)};
+for (let i = 0; i < 15; i++) await new Promise((resolve) => setTimeout(resolve, 100));
+`,
+  );
+  await command(process.execPath, [program], { env: { ...process.env, WASYNCORE_RECORD: path } });
+  const recorded = readFileSync(path);
+  const last = new RecordingReader(sourceOf(recorded));
+  let position = 0;
+  while (last.next()) ({ position } = last);
+  recorded[position] = (recorded[position] ?? 0) ^ 0xff;
+  writeFileSync(path, recorded);
+
+  const { code, stderr } = await replayed(path, [program]);
+  expect(stderr).toMatch(/^wasyncore: cannot replay .*waits\.wrec further: damaged: the bytes from \d+ on .*\n$/);
+  expect(code).toBe(2);
+});
+
+test("what is no recording is reported in a line, with exit status 2", async () => {
+  const at = directory();
+  const [program, path] = [join(at, "empty.mjs"), join(at, "text.wrec")];
+  writeFileSync(program, `import ${JSON.stringify(`${ROOT}dist/index.js`)};\nsetImmediate(() => undefined);\n`);
+  writeFileSync(path, "text");
+  const text = await replayed(path, [program]);
+  expect(text.stderr).toMatch(/^wasyncore: cannot replay .*text\.wrec: this is no recording\n$/);
+  expect(text.code).toBe(2);
+  const missing = await replayed(join(at, "missing.wrec"), [program]);
+  expect(missing.stderr).toMatch(/^wasyncore: cannot replay .*missing\.wrec: ENOENT.*\n$/);
+  expect(missing.code).toBe(2);
 });
 
 /** A client of the FTP server, which leaves some of its transfers in the middle. */

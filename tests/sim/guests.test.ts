@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { ChannelMap, DispatcherWithSend, loop } from "wasyncore";
 import { type FaultTable, SimWorld } from "wasyncore/sim";
+import { CALLS } from "../../host/record/calls.js";
+import { TARGETS } from "../../host/sim/guest-rpc.js";
 import { BUILD_TIMEOUT_MS, buildGuest } from "../assembly/programs.js";
 import { wat } from "../guest/modules.js";
 import { leaveOut, leaveOutSlow } from "../support/missing.js";
@@ -279,3 +281,8 @@ test.skipIf(withoutGo !== "")(
   },
   BUILD_TIMEOUT_MS,
 );
+
+test("the calls that fill an argument are the same for a guest's thread as for a recording", () => {
+  const filling = Object.entries(CALLS).flatMap(([name, form]) => ("target" in form ? [[name, form.target]] : []));
+  expect(TARGETS).toEqual(Object.fromEntries(filling));
+});

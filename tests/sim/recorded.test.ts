@@ -258,6 +258,20 @@ describe("datagrams", () => {
     expect(answers((await played(recording, server("> "))).peers)).toEqual(["> one", "> two"]);
   });
 
+  test("reach the socket that the program bound, not one that got a port by sending", async () => {
+    const server: Program = (map, onListen) => {
+      const logging = new Dispatcher(undefined, map);
+      logging.createSocket({ type: "dgram" });
+      logging.socket.sendTo(Buffer.from("it starts"), { host: "127.0.0.1", port: 9 });
+      new DatagramEcho(map, 1, "", (port) => {
+        logging.close();
+        onListen(port);
+      });
+    };
+    const recording = await recorded(server, (port, map) => void new DatagramClient(map, port, "one"));
+    expect(answers((await played(recording, server)).peers)).toEqual(["it starts", "one"]);
+  });
+
   test("of a program that asks are answered", async () => {
     const others = new ChannelMap();
     let port = 0;

@@ -16,9 +16,9 @@ export interface Outside {
   /** Milliseconds since 1970: `Date.now`. */
   now(): number;
   random(): number;
-  /** A call that returns. */
+  /** A synchronous call. */
   call(name: string, args: readonly unknown[], perform: () => unknown): unknown;
-  /** A call that goes on. `settle` is called once, in a callback of its own. */
+  /** An asynchronous call. `settle` is called once, in a callback of its own. */
   begin(
     name: string,
     args: readonly unknown[],
@@ -38,10 +38,7 @@ export type AnyCall = (...args: unknown[]) => unknown;
 
 /** What was there before. */
 export const original = {
-  fs: { ...fs } as Pick<
-    typeof fs,
-    "closeSync" | "fstatSync" | "ftruncateSync" | "openSync" | "readSync" | "statSync" | "writeSync"
-  >,
+  statSync: fs.statSync,
   setTimeout,
   setInterval,
   setImmediate,
@@ -53,7 +50,7 @@ export const original = {
 
 let answer: Outside | undefined;
 let attach: (() => void) | undefined;
-/** How deep it is in calls that were answered: what Node calls in them is not the program's. */
+/** How many calls of {@link inside} are on the stack: what Node calls in them is not the program's. */
 let depth = 0;
 /** The same for what Node calls later. */
 const within = new AsyncLocalStorage<boolean>();

@@ -28,7 +28,7 @@ function real(of: object, name: string, args: readonly unknown[]): unknown {
   return Reflect.apply((of as Record<string, unknown>)[name] as AnyCall, of, args);
 }
 
-/** `callbackify` calls back outside of the promise, where what is thrown is not one's rejection. */
+/** `callbackify` calls back outside the promise: what the callback throws is an uncaught exception, and no rejection. */
 function passOn(result: Promise<unknown>, callback: (error: unknown, entry?: unknown) => void): undefined {
   callbackify(() => result)(callback);
   return undefined;

@@ -91,29 +91,26 @@ export class OutsidePlayer implements Outside {
     if (id !== undefined) this.#timers.delete(id);
   }
 
-  /** Does what comes next in the recording, where the program has begun it. @returns false where it has not */
-  proceed(): boolean {
+  /** Uses what comes next in the recording. @returns the program's callback; undefined where the program has not begun it */
+  proceed(): (() => void) | undefined {
     const player = this.#player;
-    if (player.next === Kind.TIMER) {
-      const { fields } = player;
-      const { at } = fields;
-      const fire = this.#timers.get(fields.varint());
-      fields.at = at;
-      if (fire === undefined) return false;
-      player.passed();
-      fire(undefined);
-      return true;
-    }
+    const isTimer = player.next === Kind.TIMER;
     const { fields } = player;
     const { at } = fields;
+    if (isTimer) {
+      const fire = this.#timers.get(fields.varint());
+      fields.at = at;
+      if (fire === undefined) return undefined;
+      player.passed();
+      return () => fire(undefined);
+    }
     const id = readValue(fields);
     fields.at = at;
     const pending = typeof id === "number" ? this.#pending.get(id) : undefined;
-    if (pending === undefined || typeof id !== "number") return false;
+    if (pending === undefined || typeof id !== "number") return undefined;
     this.#pending.delete(id);
     const outcome = this.#take(Kind.FILE_DONE, id, pending.name, pending.args, pending.given);
-    pending.settle(outcome);
-    return true;
+    return () => pending.settle(outcome);
   }
 
   #fill(args: readonly unknown[], filled: unknown): void {

@@ -58,7 +58,7 @@ export class OutsideRecorder implements Outside {
     perform: (done: (outcome: Outcome) => void) => void,
     settle: (outcome: Outcome) => void,
   ): void {
-    // As they are now: the program may change what is written when the call is over.
+    // Before the call: the program may change its options while the call is under way. Bytes are not copied.
     const given = argumentValues(name, args);
     const id = ++this.#calls;
     try {

@@ -60,7 +60,7 @@ function timerPromise(name: string, replaced: AnyCall): AnyCall {
     if (outside === undefined) return replaced(...args);
     const [value, options] = name === "setTimeout" ? args.slice(1) : args;
     const { signal, ref = true } = Object(options) as { signal?: unknown; ref?: unknown };
-    // Node says what is wrong.
+    // Node reports wrong arguments.
     if ((typeof options !== "object" && options !== undefined) || typeof ref !== "boolean") return replaced(...args);
     if (name === "setTimeout" && typeof (args[0] ?? 0) !== "number") return replaced(...args);
     if (signal !== undefined && !(signal instanceof AbortSignal)) return replaced(...args);

@@ -1,7 +1,7 @@
 /**
  * Owns the arguments and results of node:fs as values of a recording, and back. Knows what node:fs gives; knows no record.
  *
- * What a value of its own cannot be is an object with a property `$` that says what it is.
+ * What a recording has no form for is an object whose property `$` says what it was.
  */
 
 import fs from "node:fs";
@@ -10,9 +10,9 @@ import { Hashed } from "../values.js";
 import { hashOf } from "../hash.js";
 import { original, type Outcome } from "./answer.js";
 
-/** Of these, the second argument is filled by the call; what was put into it is recorded behind the result. */
+/** These calls fill their second argument; what was put into it is recorded after the result. */
 const FILLS = /(?:^|\.)readv?(?:Sync)?$/;
-/** Of these, it is what is written, and is given back. */
+/** These calls write their second argument, and give it back. */
 const TAKES = /(?:^|\.)writev?(?:Sync)?$/;
 const DATES = ["atime", "mtime", "ctime", "birthtime"] as const;
 
@@ -176,7 +176,7 @@ function resultOf(value: unknown): unknown {
         Object(numbers) as Record<string, number>,
       );
     case "BigIntStats": {
-      const { prototype } = original.fs.statSync(process.execPath, { bigint: true }).constructor;
+      const { prototype } = original.statSync(process.execPath, { bigint: true }).constructor;
       return withDates(Object.create(prototype as object) as object, Object(numbers) as Record<string, bigint>);
     }
     case "handle":

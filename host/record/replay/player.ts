@@ -25,6 +25,8 @@ export interface PlayerEvents {
   differs?: ((difference: ReplayDifference) => void) | undefined;
   /** The recording is over, and the program wants to know what comes next. */
   over?: (() => void) | undefined;
+  /** The recording cannot be read while the program waits for what is outside its backend. By default it is thrown. */
+  failed?: ((error: unknown) => void) | undefined;
   /** Before each call that is replayed. */
   call?: ((name: string, fd: number | undefined) => void) | undefined;
   /** Before each turn that is replayed. */
@@ -214,6 +216,12 @@ export class Player {
     const { difference } = this;
     this.#events.differs?.(difference);
     throw difference;
+  }
+
+  /** It cannot be read, and no call of the program is there to throw that. */
+  fail(error: unknown): never {
+    this.#events.failed?.(error);
+    throw error;
   }
 
   /** The recording has nothing more. */

@@ -125,42 +125,52 @@ export class TurnPlayer implements TurnTaker {
     const player = this.#player;
     if (this.#position !== player.position) this.#sinceMs = nowMs;
     this.#position = player.position;
+    const isAwaited = this.#taken.size + this.#lookups.size > 0;
+    let call: (() => void) | undefined;
     try {
-      this.#step(nowMs - this.#sinceMs);
+      call = this.#step(nowMs - this.#sinceMs);
     } catch (error) {
       this.#fail(error);
+      // A program that waits for files and timers alone would wait for ever.
+      if (!isAwaited && this.#outside !== undefined) player.fail(error);
     }
     this.#isPlaying = this.#taken.size + this.#lookups.size + (this.#outside?.waiting ?? 0) > 0;
     if (this.#isPlaying) this.#later(this.#position === player.position ? PAUSE_MS : 0);
+    // What it throws is the program's uncaught exception.
+    call?.();
   };
 
-  /** What comes next, where that is not the program's to do. */
-  #step(waitedMs: number): void {
+  /** What comes next, where that is not the program's to do. @returns the program's callback, where it is one */
+  #step(waitedMs: number): (() => void) | undefined {
     const player = this.#player;
     player.rethrow();
     switch (player.next) {
       case Kind.TURN:
         // A turn may need what is being read: it has all of it sooner than it did, and never later.
-        if (waitedMs < this.#patienceMs && this.#awaitsFiles()) return undefined;
-        return this.#turns(waitedMs);
+        if (waitedMs >= this.#patienceMs || !this.#awaitsFiles()) this.#turns(waitedMs);
+        return undefined;
       case Kind.LOOKED_UP:
-        return this.#lookedUp();
+        this.#lookedUp();
+        return undefined;
       case Kind.SIGNAL: {
         const name = String(readValue(player.fields));
         player.passed();
-        process.emit(name as NodeJS.Signals, name as NodeJS.Signals);
-        return undefined;
+        return () => process.emit(name as NodeJS.Signals, name as NodeJS.Signals);
       }
       case Kind.FILE_DONE:
-      case Kind.TIMER:
-        if (this.#outside?.proceed() === true) return undefined;
-        return this.#await(waitedMs, "the program has not begun it");
+      case Kind.TIMER: {
+        const call = this.#outside?.proceed();
+        if (call === undefined) this.#await(waitedMs, "the program has not begun it");
+        return call;
+      }
       case Kind.EXIT:
       case 0:
         player.end();
-        return this.#fail(new ReplayOver("the recording is over"));
+        this.#fail(new ReplayOver("the recording is over"));
+        return undefined;
       default:
-        return this.#await(waitedMs, "the program does nothing");
+        this.#await(waitedMs, "the program does nothing");
+        return undefined;
     }
   }
 
