@@ -126,6 +126,8 @@ export class GuestTurns implements Turns {
     };
     const worker = new Worker(new URL("./guest-thread.js", import.meta.url), { workerData, transferList: [port2] });
     worker.unref();
+    // One that does not come up has thrown when the wait for it is over: that is the error of the run.
+    worker.on("error", () => undefined);
     this.#worker = worker;
     this.#baton.pass(THREAD);
   }
