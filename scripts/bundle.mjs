@@ -71,7 +71,7 @@ const isIn =
 const inRecord = isIn("record");
 /** The folders of dist/ for what only some programs load, and what is in them. */
 const FOLDERS = new Map([
-  ["cli", isIn("cli", "view")],
+  ["cli", isIn("cli", "typescript", "view")],
   ["plugin", isIn("plugin")],
   ["component", isIn("component")],
   ["sim", isIn("sim", "testing")],
@@ -80,7 +80,7 @@ const FOLDERS = new Map([
 /** Of the command alone. */
 const inGuestReplay = (id) =>
   /^(?:compare|expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
-const isApart = (id) => [...FOLDERS.values(), inRecord, inGuestReplay, isIn("view")].some((isInside) => isInside(id));
+const isApart = (id) => [...FOLDERS.values(), inRecord, inGuestReplay].some((isInside) => isInside(id));
 
 /** The command's files are where its modules were in host/: from there it finds the rest of the package. */
 function folderOf({ moduleIds }) {

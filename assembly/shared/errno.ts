@@ -46,6 +46,6 @@ export const ERRNO_PERM: i32 = 63;
 export const ERRNO_PIPE: i32 = 64;
 export const ERRNO_ROFS: i32 = 69;
 export const ERRNO_SPIPE: i32 = 70;
-export const ERRNO_XDEV: i32 = 75;
 export const ERRNO_TIMEDOUT: i32 = 73;
+export const ERRNO_XDEV: i32 = 75;
 export const ERRNO_NOTCAPABLE: i32 = 76;

@@ -26,7 +26,7 @@ export function projectFiles(
   return new Map([
     ["package.json", `${JSON.stringify(manifest, null, 2)}\n`],
     ["server.ts", SERVER],
-    ["tsconfig.json", TSCONFIG],
+    ["tsconfig.json", tsconfigOf("node", PORTABLE_TYPES)],
     [".gitignore", "node_modules/\nbuild/\n*.wasm\n"],
     ["README.md", readme(name)],
   ]);
@@ -65,13 +65,17 @@ new EchoServer(takeListener("", "127.0.0.1:7007"));
 loop();
 `;
 
-/** For editors, and for the program on Node. AssemblyScript's portable types are the names of its whole numbers. */
-const TSCONFIG = `{
+/** The names of AssemblyScript's whole numbers. */
+const PORTABLE_TYPES = "assemblyscript/std/portable/index.d.ts";
+
+/** For editors, and for the program on Node. */
+export function tsconfigOf(...types: readonly string[]): string {
+  return `{
   "compilerOptions": {
     "target": "ES2022",
     "lib": ["ES2023", "ESNext.Disposable"],
     "module": "NodeNext",
-    "types": ["node", "assemblyscript/std/portable/index.d.ts"],
+    "types": [${types.map((name) => JSON.stringify(name)).join(", ")}],
     "rootDir": ".",
     "outDir": "build",
     "strict": true,
@@ -82,6 +86,7 @@ const TSCONFIG = `{
   "include": ["*.ts"]
 }
 `;
+}
 
 function readme(name: string): string {
   return `# ${name}

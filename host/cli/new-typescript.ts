@@ -1,6 +1,6 @@
 /** Owns the files of a starting project in TypeScript, for a component and for Node. Knows no command line. */
 
-import type { ProjectPackages } from "./new-templates.js";
+import { type ProjectPackages, tsconfigOf } from "./new-templates.js";
 
 /** What is written, by path in the project. */
 export function typescriptFiles(
@@ -24,7 +24,7 @@ export function typescriptFiles(
   return new Map([
     ["package.json", `${JSON.stringify(manifest, null, 2)}\n`],
     ["server.ts", SERVER],
-    ["tsconfig.json", TSCONFIG],
+    ["tsconfig.json", tsconfigOf("node")],
     [".gitignore", "node_modules/\nbuild/\n*.wasm\n"],
     ["README.md", readme(name)],
   ]);
@@ -66,23 +66,6 @@ class LineServer extends Dispatcher {
 
 new LineServer(takeListener("", "127.0.0.1:7007"));
 await loop();
-`;
-
-const TSCONFIG = `{
-  "compilerOptions": {
-    "target": "ES2022",
-    "lib": ["ES2023", "ESNext.Disposable"],
-    "module": "NodeNext",
-    "types": ["node"],
-    "rootDir": ".",
-    "outDir": "build",
-    "strict": true,
-    "noImplicitOverride": true,
-    "verbatimModuleSyntax": true,
-    "skipLibCheck": true
-  },
-  "include": ["*.ts"]
-}
 `;
 
 function readme(name: string): string {

@@ -148,7 +148,7 @@ function plugin(made: PluginBuild, esbuild: Esbuild, { baseDir }: BundleOptions)
     if (!contents.includes("import.meta")) return undefined;
     const url = JSON.stringify(`file://${virtualPath(path, baseDir)}`);
     const { code } = await esbuild.transform(contents, {
-      loader: path.endsWith("tsx") ? "tsx" : "ts",
+      loader: path.endsWith("x") ? "tsx" : "ts",
       sourcefile: path,
       sourcemap: "inline",
       define: { "import.meta.url": url, "import.meta.filename": JSON.stringify(virtualPath(path, baseDir)) },

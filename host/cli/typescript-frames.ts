@@ -4,8 +4,7 @@
  */
 
 import { isAbsolute, relative, resolve, sep } from "node:path";
-
-const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+import { decoded, DIGITS } from "../typescript/vlq.js";
 
 /** What a component takes to its stack traces. */
 export interface Frames {
@@ -72,21 +71,6 @@ function keptMappings(mappings: string, numbers: readonly number[]): string {
     return segments.join(",");
   });
   return lines.join(";");
-}
-
-function decoded(segment: string): number[] {
-  const values: number[] = [];
-  let [value, shift] = [0, 0];
-  for (const digit of segment) {
-    const bits = DIGITS.indexOf(digit);
-    value += (bits & 31) << shift;
-    shift += 5;
-    if ((bits & 32) !== 0) continue;
-    values.push((value & 1) === 1 ? -(value >>> 1) : value >>> 1);
-    value = 0;
-    shift = 0;
-  }
-  return values;
 }
 
 function encoded(values: readonly number[]): string {

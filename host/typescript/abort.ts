@@ -36,7 +36,9 @@ export class EventTarget {
     event.target = this;
     const known = this.#listeners.get(event.type);
     for (const [listener, once] of [...(known ?? [])]) {
-      if (once) known?.delete(listener);
+      // Another listener may have removed it.
+      if (known?.has(listener) !== true) continue;
+      if (once) known.delete(listener);
       if (typeof listener === "function") listener.call(this, event);
       else listener.handleEvent(event);
     }

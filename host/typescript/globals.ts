@@ -10,6 +10,7 @@ import { enqueueJob } from "./microtasks.js";
 import { makeProcess } from "./process.js";
 import { JobPromise } from "./promise.js";
 import { TextDecoder, TextEncoder } from "./text.js";
+import { callbackError } from "./timers.js";
 
 export { traceErrors } from "./stack.js";
 export const eventLoop = new EventLoop();
@@ -36,7 +37,10 @@ const values: Record<string, unknown> = {
   EventTarget,
   WebAssembly: { Module },
   global: globalThis,
-  queueMicrotask: enqueueJob,
+  queueMicrotask: (call: () => void) => {
+    if (typeof call !== "function") throw callbackError(call);
+    enqueueJob(call);
+  },
   setTimeout: (call: Call, delay?: number, ...args: readonly unknown[]) => timers.add(call, delay, args, false),
   setInterval: (call: Call, delay?: number, ...args: readonly unknown[]) => timers.add(call, delay, args, true),
   setImmediate: (call: Call, ...args: readonly unknown[]) => timers.addImmediate(call, args),

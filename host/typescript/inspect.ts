@@ -2,6 +2,7 @@
 
 export interface InspectOptions {
   readonly depth?: number | null;
+  readonly maxArrayLength?: number | null;
   readonly [option: string]: unknown;
 }
 
@@ -25,7 +26,7 @@ function show(
   within: readonly object[],
   indent: number,
 ): string {
-  if (typeof value === "string") return within.length === 0 && indent === 0 ? quoted(value) : quoted(value);
+  if (typeof value === "string") return quoted(value);
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "symbol") return value.toString();
   if (Object.is(value, -0)) return "-0";
@@ -65,8 +66,11 @@ function showObject(
     return all.length === 0 ? text : `${text} ${joined("{", all, "}", indent)}`;
   }
   if (isIndexed(value)) {
-    const shown = Array.from(value).slice(0, ITEMS_MAX).map(nested);
-    if (value.length > ITEMS_MAX) shown.push(`... ${value.length - ITEMS_MAX} more items`);
+    const { maxArrayLength = ITEMS_MAX } = options;
+    const shown = Array.from(value)
+      .slice(0, maxArrayLength ?? Infinity)
+      .map(nested);
+    if (value.length > shown.length) shown.push(`... ${value.length - shown.length} more items`);
     const prefix = name === "Array" ? "" : `${name}(${value.length}) `;
     return `${prefix}${joined("[", [...shown, ...fields], "]", indent)}`;
   }

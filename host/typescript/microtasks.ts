@@ -6,7 +6,10 @@
 
 type Job = () => void;
 
-/** A queue that is not shifted: jobs are taken by index. */
+/** How many jobs that have run a queue may hold. */
+const TAKEN_MAX = 1024;
+
+/** A queue that is not shifted: jobs are taken by index, and those that have run are dropped many at a time. */
 class JobQueue {
   #jobs: Job[] = [];
   #at = 0;
@@ -16,6 +19,10 @@ class JobQueue {
   }
 
   take(): Job | undefined {
+    if (this.#at >= TAKEN_MAX && 2 * this.#at >= this.#jobs.length) {
+      this.#jobs = this.#jobs.slice(this.#at);
+      this.#at = 0;
+    }
     const job = this.#jobs[this.#at];
     if (job === undefined) {
       if (this.#at > 0) this.#jobs = [];

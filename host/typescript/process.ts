@@ -177,9 +177,14 @@ export function makeProcess(): ProgramProcess {
     emitExit,
     uncaught(error, origin, promise) {
       if (error instanceof ExitSignal || isOver) return;
-      if (origin === "unhandledRejection" && emitter.emit("unhandledRejection", error, promise)) return;
-      if (emitter.emit("uncaughtException", error, origin)) return;
-      report(error);
+      try {
+        if (origin === "unhandledRejection" && emitter.emit("unhandledRejection", error, promise)) return;
+        if (emitter.emit("uncaughtException", error, origin)) return;
+        report(error);
+      } catch (thrown) {
+        if (thrown instanceof ExitSignal) return;
+        report(thrown);
+      }
       process.exitCode = 1;
       isOver = true;
     },

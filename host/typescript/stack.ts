@@ -3,6 +3,8 @@
  * format of source maps, and the call sites of the JavaScript runtime.
  */
 
+import { decoded } from "./vlq.js";
+
 interface CallSite {
   getFileName(): string | null;
   getFunctionName(): string | null;
@@ -20,7 +22,6 @@ export interface Frames {
 type Line = Int32Array;
 
 const STRIDE = 4;
-const DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 /** The script is the body of a function, which `new Function` begins with so many lines. */
 const LINES_BEFORE = 2;
 
@@ -87,19 +88,4 @@ function decodedLines(mappings: string): Line[] {
     }
     return Int32Array.from(numbers);
   });
-}
-
-function decoded(segment: string): number[] {
-  const values: number[] = [];
-  let [value, shift] = [0, 0];
-  for (let i = 0; i < segment.length; i++) {
-    const bits = DIGITS.indexOf(segment.charAt(i));
-    value += (bits & 31) << shift;
-    shift += 5;
-    if ((bits & 32) !== 0) continue;
-    values.push((value & 1) === 1 ? -(value >>> 1) : value >>> 1);
-    value = 0;
-    shift = 0;
-  }
-  return values;
 }

@@ -9,6 +9,7 @@ const TIMER_MS_MAX = 0x7fffffff;
 export class Timeout {
   isReferenced = true;
   isActive = false;
+  isStopped = false;
   dueMs = 0;
   readonly id: number;
   readonly delayMs: number;
@@ -39,7 +40,7 @@ export class Timeout {
   }
 
   refresh(): this {
-    if (this.isActive) this.#timers.start(this);
+    this.#timers.refresh(this);
     return this;
   }
 
@@ -86,6 +87,8 @@ export class Timers {
   readonly #waiting: Timeout[] = [];
   readonly #byId = new Map<number, Timeout>();
   #immediates = new Set<Immediate>();
+  /** Those of this pass. */
+  #taken = new Set<Immediate>();
   #lastId = 0;
 
   constructor(nowMs: () => number) {
@@ -124,16 +127,25 @@ export class Timers {
     waiting.splice(low, 0, timer);
   }
 
+  /** Counts its delay from now. One that has called back starts again; one that was stopped does not. */
+  refresh(timer: Timeout): void {
+    if (timer.isStopped) return;
+    this.#byId.set(timer.id, timer);
+    this.start(timer);
+  }
+
   stop(timer: unknown): void {
     const found = timer instanceof Timeout ? timer : this.#byId.get(Number(timer));
     if (found === undefined) return;
     this.#byId.delete(found.id);
     if (found.isActive) this.#remove(found);
     found.isActive = false;
+    found.isStopped = true;
   }
 
   stopImmediate(immediate: unknown): void {
     this.#immediates.delete(immediate as Immediate);
+    this.#taken.delete(immediate as Immediate);
   }
 
   /** When the next one is due: Infinity where there is none. */
@@ -165,11 +177,11 @@ export class Timers {
     if (timer.repeats && !timer.isActive && this.#byId.has(timer.id)) this.start(timer);
   }
 
-  /** Those that are there now: what they add waits for the next pass. */
+  /** Those that are there now, without what they stop while they run; what they add waits for the next pass. */
   takeImmediates(): Iterable<Immediate> {
-    const taken = this.#immediates;
+    this.#taken = this.#immediates;
     this.#immediates = new Set();
-    return taken;
+    return this.#taken;
   }
 
   #remove(timer: Timeout): void {
@@ -178,7 +190,7 @@ export class Timers {
   }
 }
 
-function callbackError(call: unknown): TypeError {
+export function callbackError(call: unknown): TypeError {
   const error = new TypeError(`The "callback" argument must be of type function. Received ${String(call)}`);
   return Object.assign(error, { code: "ERR_INVALID_ARG_TYPE" });
 }

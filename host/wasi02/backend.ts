@@ -21,6 +21,8 @@ const NS_PER_S = 1_000_000_000n;
 export interface Wasi02 {
   readonly backend: Backend;
   readonly poller: Poller;
+  /** Closes what the program has left open, as the end of a process does. What the host still has to send is waited for. */
+  closeAll(): void;
 }
 
 /** @param turnTaker the event loop, which takes the turns of all loops */
@@ -47,5 +49,8 @@ export function createWasi02(turnTaker: TurnTaker): Wasi02 {
     ...createNameCalls(poller.whenReady),
     createPollSet: () => poller.createSet(),
   };
-  return { backend, poller };
+  const closeAll = (): void => {
+    for (const descriptor of descriptors.removeAll()) pending.freeWhenSent(descriptor);
+  };
+  return { backend, poller, closeAll };
 }

@@ -28,7 +28,6 @@ const STDIO_COUNT = 3;
 /** What is behind a number. */
 export class Descriptor {
   readonly family: Exclude<Family, "unix">;
-  stage: number;
   readonly tcp: TcpSocket | undefined;
   readonly udp: UdpSocket | undefined;
   input: InputStream | undefined;
@@ -55,14 +54,29 @@ export class Descriptor {
   /** To whom a UDP socket sends by default. */
   peer: IpSocketAddress | undefined;
   readonly options = new Map<string, number>();
+  #stage: number;
   #reading: Pollable | undefined;
   #writing: Pollable | undefined;
 
   constructor(family: Exclude<Family, "unix">, stage: number, tcp: TcpSocket | undefined, udp: UdpSocket | undefined) {
     this.family = family;
-    this.stage = stage;
+    this.#stage = stage;
     this.tcp = tcp;
     this.udp = udp;
+  }
+
+  get stage(): number {
+    return this.#stage;
+  }
+
+  set stage(stage: number) {
+    this.#stage = stage;
+    this.changed();
+  }
+
+  /** Notifies the poll sets: other pollables have become its own, or it is ready, whatever the host says, or no longer so. */
+  changed(): void {
+    for (const each of this.watchers) each.changed();
   }
 
   get isSocket(): boolean {
@@ -91,7 +105,7 @@ export class Descriptor {
 
   /** Drops the pollables, which belong to a stage or to streams that are over. */
   dropPollables(): void {
-    for (const each of this.watchers) each.changed();
+    this.changed();
     this.#reading?.[Symbol.dispose]();
     this.#writing?.[Symbol.dispose]();
     this.#reading = undefined;
@@ -142,6 +156,11 @@ export class Descriptors {
   remove(fd: number): void {
     this.#table[fd] = undefined;
     if (fd >= STDIO_COUNT) this.#lowest = Math.min(this.#lowest, fd);
+  }
+
+  /** Frees all numbers; what they stood for is the caller's. */
+  removeAll(): Descriptor[] {
+    return this.#table.splice(0).filter((descriptor) => descriptor !== undefined);
   }
 
   #openStdio(fd: number): void {

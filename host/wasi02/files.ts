@@ -1,11 +1,11 @@
 /** Owns what any descriptor has: reading, writing, status, closing. Knows descriptors; knows no address. */
 
 import type { FileCalls, FileStatus } from "../backend/backend.js";
-import { copyTo, isLength, lengthOf, roomOf } from "../backend/bytes.js";
+import { copyTo, isLength, roomOf } from "../backend/bytes.js";
 import { type Descriptors, standardStream } from "./descriptors.js";
 import { ERRNO, errnoOfStream } from "./errors.js";
 import type { PendingOutput } from "./pending-output.js";
-import { readInput, writeOutput } from "./streams.js";
+import { plain, readInput, writeOutput } from "./streams.js";
 import { receiveUdp, sendUdp } from "./udp.js";
 
 type Calls = Pick<
@@ -48,8 +48,7 @@ export function createFileCalls(descriptors: Descriptors, pending: PendingOutput
     readBytes,
 
     write(fd, given) {
-      const length = lengthOf(given);
-      const data = given.length === length ? given : new Uint8Array(given.buffer, given.byteOffset, length);
+      const data = plain(given);
       const descriptor = descriptors.at(fd);
       if (descriptor === undefined) return -ERRNO.EBADF;
       if (descriptor.udp !== undefined) return sendUdp(descriptor, data, undefined);

@@ -21,7 +21,7 @@ const WRITE_BYTES_MAX = 4096;
 
 /** Runs a program, from wasi:cli/run. @param script its path, as `process.argv[1]` has it */
 export function start(loop: EventLoop, program: ProgramProcess, script: string, main: () => void): void {
-  const { backend, poller } = createWasi02(loop);
+  const { backend, poller, closeAll } = createWasi02(loop);
   runEverywhereOn(backend);
   program.start(
     {
@@ -50,6 +50,7 @@ export function start(loop: EventLoop, program: ProgramProcess, script: string, 
     () => program.emitBeforeExit(),
   );
   program.emitExit();
+  closeAll();
   loop.flush();
   // WASI 0.2.0 knows success and failure.
   if (program.status !== 0) exit({ tag: "err" });

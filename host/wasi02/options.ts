@@ -9,39 +9,48 @@ import { ERRNO, errnoOf } from "./errors.js";
 
 const NS_PER_S = 1e9;
 
-/** How one option of the host is read and set. */
+const INT_MAX = 0x7fffffff;
+
+/** How one option of the host is read and set, and the highest value that Linux takes for it. */
 interface HostOption {
+  readonly max: number;
   get(descriptor: Descriptor): number | undefined;
   set(descriptor: Descriptor, value: number): void;
 }
 
 const HOST_OPTIONS: Readonly<Partial<Record<IntegerOption, HostOption>>> = {
   SO_KEEPALIVE: {
+    max: INT_MAX,
     get: ({ tcp }) => (tcp === undefined ? undefined : Number(tcp.keepAliveEnabled())),
     set: ({ tcp }, value) => tcp?.setKeepAliveEnabled(value !== 0),
   },
   TCP_KEEPIDLE: {
+    max: 32_767,
     get: ({ tcp }) => (tcp === undefined ? undefined : tcp.keepAliveIdleTime() / NS_PER_S),
     set: ({ tcp }, value) => tcp?.setKeepAliveIdleTime(value * NS_PER_S),
   },
   TCP_KEEPINTVL: {
+    max: 32_767,
     get: ({ tcp }) => (tcp === undefined ? undefined : tcp.keepAliveInterval() / NS_PER_S),
     set: ({ tcp }, value) => tcp?.setKeepAliveInterval(value * NS_PER_S),
   },
   TCP_KEEPCNT: {
+    max: 127,
     get: ({ tcp }) => tcp?.keepAliveCount(),
     set: ({ tcp }, value) => tcp?.setKeepAliveCount(value),
   },
   SO_RCVBUF: {
+    max: INT_MAX,
     get: ({ tcp, udp }) => (tcp ?? udp)?.receiveBufferSize(),
     set: ({ tcp, udp }, value) => (tcp ?? udp)?.setReceiveBufferSize(value),
   },
   SO_SNDBUF: {
+    max: INT_MAX,
     get: ({ tcp, udp }) => (tcp ?? udp)?.sendBufferSize(),
     set: ({ tcp, udp }, value) => (tcp ?? udp)?.setSendBufferSize(value),
   },
-  IP_TTL: { get: hopLimit, set: setHopLimit },
-  IPV6_UNICAST_HOPS: { get: hopLimit, set: setHopLimit },
+  IP_TTL: { max: 255, get: hopLimit, set: setHopLimit },
+  IPV6_UNICAST_HOPS: { max: 255, get: hopLimit, set: setHopLimit },
 };
 
 function hopLimit({ tcp, udp }: Descriptor): number | undefined {
@@ -80,7 +89,7 @@ export function setOption(descriptor: Descriptor, option: IntegerOption, value: 
   }
   const hosts = HOST_OPTIONS[option];
   if (hosts === undefined) return -ERRNO.ENOPROTOOPT;
-  if (value < 0) return -ERRNO.EINVAL;
+  if (value < 0 || value > hosts.max) return -ERRNO.EINVAL;
   try {
     hosts.set(descriptor, value);
     return 0;

@@ -19,6 +19,7 @@ export class PendingOutput {
     descriptor.isClosed = true;
     if (descriptor.hasPendingOutput || roomIn(descriptor) === 0) {
       descriptor.untilNs = now() + PENDING_NS_MAX;
+      descriptor.changed();
       this.#add(descriptor);
     } else {
       descriptor.free();

@@ -22,13 +22,10 @@ export function isNoTime(timeoutMs: number): boolean {
 }
 
 /** What no pollable says: a failed connection, input that was read ahead, and a UDP socket that is not bound yet. */
-function isReadyAnyway({ stage, peeked, peekedDatagram, udp }: Descriptor): boolean {
-  return (
-    stage === Stage.FAILED ||
-    peeked !== undefined ||
-    peekedDatagram !== undefined ||
-    (udp !== undefined && stage === Stage.NEW)
-  );
+function readyAnyway({ stage, peeked, peekedDatagram, udp }: Descriptor): number {
+  if (stage === Stage.FAILED) return Ready.ERROR | Ready.HANGUP | Ready.READ | Ready.WRITE;
+  const isReadable = peeked !== undefined || peekedDatagram !== undefined;
+  return (isReadable ? Ready.READ : 0) | (udp !== undefined && stage === Stage.NEW ? Ready.WRITE : 0);
 }
 
 export class WasiPollSet implements PollSet {
@@ -95,7 +92,7 @@ export class WasiPollSet implements PollSet {
     this.#hasVoidRows = true;
   }
 
-  /** A descriptor has got other pollables, or is being closed. */
+  /** See {@link Descriptor.changed}. */
   changed(): void {
     this.#list = undefined;
   }
@@ -141,7 +138,7 @@ export class WasiPollSet implements PollSet {
     for (const [fd, interest] of this.#interest) {
       const descriptor = this.#watched.get(fd);
       if (descriptor === undefined || this.#descriptors.at(fd) !== descriptor) continue;
-      if (isReadyAnyway(descriptor)) this.known.push(fd);
+      if ((readyAnyway(descriptor) & (interest | Ready.ERROR)) !== 0) this.known.push(fd);
       if ((interest & Ready.READ) !== 0) {
         const { reading } = descriptor;
         if (reading !== undefined) list.add(reading, this.#readable, fd);
@@ -171,15 +168,8 @@ export class WasiPollSet implements PollSet {
     for (const fd of this.known) {
       const descriptor = this.#watched.get(fd);
       if (descriptor?.stage === Stage.FAILED) this.#addFailed(fd, descriptor);
-      else if (descriptor !== undefined) this.#addReadyAnyway(fd, descriptor);
+      else if (descriptor !== undefined) this.#add(fd, readyAnyway(descriptor) & (this.#interest.get(fd) ?? 0));
     }
-  }
-
-  #addReadyAnyway(fd: number, { peeked, peekedDatagram, stage }: Descriptor): void {
-    const interest = this.#interest.get(fd) ?? 0;
-    const isReadable = peeked !== undefined || peekedDatagram !== undefined;
-    const bits = interest & ((isReadable ? Ready.READ : 0) | (stage === Stage.NEW ? Ready.WRITE : 0));
-    if (bits !== 0) this.#add(fd, bits);
   }
 
   #addFailed(fd: number, descriptor: Descriptor): void {

@@ -8,7 +8,7 @@ import { type Descriptor, type Descriptors, Stage } from "./descriptors.js";
 import { ERRNO, errnoOf } from "./errors.js";
 import { getLinger, getOption, setLinger, setOption } from "./options.js";
 import type { PendingOutput } from "./pending-output.js";
-import { readInput, writeOutput } from "./streams.js";
+import { plain, readInput, writeOutput } from "./streams.js";
 import { acceptTcp, advance, bindTcp, connectTcp, listenTcp, openTcp } from "./tcp.js";
 import { bindUdp, connectUdp, openUdp, peekUdp, receiveUdp, sendUdp } from "./udp.js";
 
@@ -65,7 +65,7 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
       const data = readInput(descriptor, Math.max(maxBytes, 1));
       if (typeof data === "number" || data.length === 0) return data;
       descriptor.peeked = data;
-      for (const set of descriptor.watchers) set.changed();
+      descriptor.changed();
     }
     return cut(descriptor.peeked, maxBytes);
   }
@@ -222,12 +222,6 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
       return typeof address === "number" ? -ERRNO.ENOTCONN : address;
     },
   };
-}
-
-/** A view whose `length` is its own. */
-function plain(data: Uint8Array): Uint8Array {
-  const length = lengthOf(data);
-  return data.length === length ? data : new Uint8Array(data.buffer, data.byteOffset, length);
 }
 
 function joined(pieces: readonly Uint8Array[]): Uint8Array {

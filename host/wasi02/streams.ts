@@ -1,13 +1,21 @@
 /** Owns reading and writing by wasi:io's streams. Knows descriptors; knows no sockets. Nothing here waits. */
 
+import { lengthOf } from "../backend/bytes.js";
 import type { Descriptor } from "./descriptors.js";
 import { ERRNO, errnoOfStream } from "./errors.js";
+
+/** A view whose `length` is its own. */
+export function plain(data: Uint8Array): Uint8Array {
+  const length = lengthOf(data);
+  return data.length === length ? data : new Uint8Array(data.buffer, data.byteOffset, length);
+}
 
 /** @returns the bytes, none at the end of input; or -errno */
 export function readInput(descriptor: Descriptor, length: number): Uint8Array | number {
   const { input, peeked } = descriptor;
   if (peeked !== undefined) {
     descriptor.peeked = length < peeked.length ? peeked.subarray(length) : undefined;
+    descriptor.changed();
     return length < peeked.length ? peeked.subarray(0, length) : peeked;
   }
   if (input === undefined) return -ERRNO.ENOTCONN;

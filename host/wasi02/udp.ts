@@ -47,6 +47,7 @@ export function receiveUdp(descriptor: Descriptor): Datagram | number {
   const { incoming, peekedDatagram } = descriptor;
   if (peekedDatagram !== undefined) {
     descriptor.peekedDatagram = undefined;
+    descriptor.changed();
     return { data: peekedDatagram.data, address: fromWasi(peekedDatagram.remoteAddress) };
   }
   if (incoming === undefined) return -ERRNO.EAGAIN;
@@ -64,7 +65,7 @@ export function peekUdp(descriptor: Descriptor): Uint8Array | number {
   try {
     if (descriptor.peekedDatagram === undefined) {
       descriptor.peekedDatagram = descriptor.incoming?.receive(1)[0];
-      for (const set of descriptor.watchers) set.changed();
+      descriptor.changed();
     }
   } catch (thrown) {
     return errnoOf(thrown);
@@ -81,8 +82,8 @@ export function sendUdp(descriptor: Descriptor, data: Uint8Array, address: IpSoc
   if (outgoing === undefined) return -ERRNO.EPIPE;
   try {
     if (outgoing.checkSend() === 0) return -ERRNO.EAGAIN;
-    const remoteAddress = descriptor.peer === undefined ? (address ?? null) : null;
-    return outgoing.send([{ data, remoteAddress }]) === 0 ? -ERRNO.EAGAIN : data.length;
+    // A host refuses another address than that of the peer.
+    return outgoing.send([{ data, remoteAddress: address ?? null }]) === 0 ? -ERRNO.EAGAIN : data.length;
   } catch (thrown) {
     return errnoOf(thrown);
   }

@@ -43,6 +43,48 @@ export function describePolling(backend: Backend, system: System): void {
       expect(wait(set, 0)).toEqual([]);
     });
 
+    test("finds a socket ready that listens, or is bound by sending, only when it is watched already", () => {
+      const set = ownedSet(backend);
+      const [listener, address] = boundSocket(backend, "IPv4", "stream");
+      set.update(listener, READ);
+      wait(set, 0);
+      expect(backend.listen(listener, 1)).toBe(0);
+      const client = owned(backend, backend.socket("IPv4", "stream"));
+      expect([0, -ERRNO.EINPROGRESS]).toContain(backend.connect(client, address));
+      const connecting = ownedSet(backend);
+      connecting.update(client, WRITE);
+      waitFor(connecting, client, WRITE);
+      waitFor(set, listener, READ);
+
+      const [server, to] = boundSocket(backend, "IPv4", "dgram");
+      const sender = owned(backend, backend.socket("IPv4", "dgram"));
+      set.update(listener, 0);
+      set.update(sender, READ);
+      expect(wait(set, 0)).toEqual([]);
+      expect(backend.sendTo(sender, new Uint8Array(3), to)).toBe(3);
+      const serving = ownedSet(backend);
+      serving.update(server, READ);
+      waitFor(serving, server, READ);
+      const received = backend.receiveFrom(server, 10);
+      if (typeof received === "number") throw new Error(`nothing received: ${received}`);
+      expect(backend.sendTo(server, received.data, received.address)).toBe(3);
+      waitFor(set, sender, READ);
+    });
+
+    test("is not ready once what was peeked at has been read", () => {
+      const { client, server } = connectedPair(backend);
+      backend.send(client, new Uint8Array(3));
+      const set = ownedSet(backend);
+      set.update(server, READ);
+      waitFor(set, server, READ);
+      const target = new Uint8Array(10);
+      expect(backend.peek(server, target)).toBe(3);
+      expect(wait(set)).toHaveLength(1);
+      expect(backend.recv(server, target)).toBe(3);
+      expect(backend.recv(server, target)).toBe(-ERRNO.EAGAIN);
+      expect(wait(set, 0)).toEqual([]);
+    });
+
     test("names each of several descriptors once, and forgets those that are taken out", () => {
       const set = ownedSet(backend);
       const all = Array.from({ length: 5 }, () => ownedPair(backend, backend.socketPair("stream"))).flat();

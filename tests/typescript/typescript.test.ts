@@ -1,7 +1,9 @@
 /** Programs in TypeScript, built as components, run on wasmtime as they run on Node. */
 
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { statSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -47,11 +49,12 @@ test("options of other profiles are refused", async () => {
 });
 
 describe.skipIf(missing !== "")("a program in TypeScript", { timeout: START_LIMIT_MS }, () => {
-  const built = { echo: "", language: "", rejected: "" };
+  const built = { echo: "", exits: "", language: "", rejected: "" };
 
   beforeAll(async () => {
     built.echo = await buildProgram("examples/echo-server.ts", "echo");
     built.language = await buildProgram(`${PROGRAMS}/language.ts`, "language", "--minify");
+    built.exits = await buildProgram(`${PROGRAMS}/exits.ts`, "exits");
     built.rejected = await buildProgram(`${PROGRAMS}/rejected.ts`, "rejected");
   }, BUILD_LIMIT_MS);
 
@@ -98,6 +101,25 @@ describe.skipIf(missing !== "")("a program in TypeScript", { timeout: START_LIMI
     expect(stderr).toMatch(/at .*tests\/typescript\/programs\/rejected\.ts:5:\d+$/m);
     expect(stdout).toBe("");
     expect(code).toBe(1);
+  });
+
+  test("ends by process.exit in a handler of an uncaught exception, when what it has sent is on its way", async () => {
+    const server = createServer({ pauseOnConnect: true });
+    try {
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      const connected = once(server, "connection") as Promise<[Socket]>;
+      const program = run(built.exits, [String((server.address() as AddressInfo).port)]);
+      const [[peer], [, sent]] = await Promise.all([connected, program.line(/^sent (\d+), exit 0$/)]);
+      let received = 0;
+      peer.on("data", (data: Buffer) => (received += data.length));
+      await once(peer.resume(), "end");
+      const { stdout, stderr, code } = await program.ended;
+      expect(received).toBe(Number(sent));
+      expect(stdout).toContain("nobody else handles this");
+      expect([stderr, code]).toEqual(["", 0]);
+    } finally {
+      server.close();
+    }
   });
 
   test("says what is wrong with its options, and ends with status 1", async () => {

@@ -45,4 +45,4 @@ export function stripVTControlCharacters(text: string): string {
 }
 
 export const isDeepStrictEqual = (one: unknown, other: unknown): boolean => inspect(one, DEEP) === inspect(other, DEEP);
-const DEEP = { depth: null };
+const DEEP = { depth: null, maxArrayLength: null };

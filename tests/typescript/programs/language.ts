@@ -57,6 +57,26 @@ say(inspect({ list: [1, "two"], map: new Map([["key", { deep: true }]]), nothing
 say("%s has %d items: %j", "format", 2, { a: 1 });
 say(greet("imports"));
 
+// What stops an immediate or a listener that would run later in the same pass; a timer that has called back starts again.
+const first = setImmediate(() => clearImmediate(second));
+const second = setImmediate(() => say("never", first.hasRef()));
+const listeners = new EventTarget();
+const late = (): void => say("never");
+listeners.addEventListener("event", () => listeners.removeEventListener("event", late));
+listeners.addEventListener("event", late);
+listeners.dispatchEvent(new Event("event"));
+let calls = 0;
+const again = setTimeout(() => {
+  calls += 1;
+  if (calls < 3) again.refresh();
+}, 1);
+process.on("exit", () => say("called", calls));
+try {
+  queueMicrotask(undefined as never);
+} catch (error) {
+  say((error as NodeJS.ErrnoException).code);
+}
+
 const emitter = new EventEmitter();
 emitter.once("event", (value: number) => say("event", value));
 emitter.emit("event", 7);
