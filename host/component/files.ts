@@ -7,7 +7,7 @@ import { constants } from "node:fs";
 import type { Backend, FileStatus } from "../backend/backend.js";
 import type { Failed } from "./abi.js";
 import { Resource } from "./resources.js";
-import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamError } from "./streams.js";
+import { CLOSED, failedWith, InputStream, OutputStream, readBuffer, type StreamError } from "./streams.js";
 
 const FILE_MODE = 0o666;
 const WRITE_MAX = 65_536;
@@ -153,7 +153,7 @@ class FileInput extends InputStream {
 
   protected override take(length: number): Uint8Array | Failed<StreamError> {
     const { backend, fd } = this.#file;
-    const target = buffer.subarray(0, length);
+    const target = readBuffer.subarray(0, length);
     const result = backend.readFrom(fd, target, this.#at);
     if (result > 0) {
       this.#at += BigInt(result);
@@ -167,8 +167,6 @@ class FileInput extends InputStream {
     this.#file.leave();
   }
 }
-
-const buffer = new Uint8Array(READ_MAX);
 
 class FileOutput extends OutputStream {
   readonly watch = undefined;
