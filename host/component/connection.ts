@@ -97,11 +97,16 @@ export class Connection implements Unsent {
         this.#unsent = undefined;
       } else this.#unsent = sent === this.#unsent.length ? undefined : this.#unsent.subarray(sent);
     }
+    if (this.#shutsDown) this.#backend.shutdown(this.fd, "write");
+    this.abandon();
+    return true;
+  }
+
+  abandon(): void {
+    this.#unsent = undefined;
     this.#bytes.give(this.#unsentBytes);
     this.#unsentBytes = 0;
-    if (this.#shutsDown) this.#backend.shutdown(this.fd, "write");
     if (this.#isClosing) this.#close();
-    return true;
   }
 
   shutdownInput(): void {

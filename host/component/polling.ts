@@ -68,6 +68,8 @@ export interface Unsent {
   readonly watch: Watch;
   /** Sends what can be sent. @returns is nothing left? */
   flush(): boolean;
+  /** Nothing of it is sent any more. */
+  abandon(): void;
 }
 
 export class Poller {
@@ -134,7 +136,10 @@ export class Poller {
     }
   }
 
+  /** Output that is not sent by now is lost. */
   close(): void {
+    for (const unsent of this.#unsent) unsent.abandon();
+    this.#unsent.clear();
     this.#set.close();
   }
 
