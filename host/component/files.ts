@@ -105,6 +105,11 @@ export class FileDescriptor extends Resource {
     return new FileOutput(this.#file, offset);
   }
 
+  /** What is in it. The component may drop the directory before. */
+  entries(): EntryStream {
+    return new EntryStream(this.#file);
+  }
+
   status(): FileStatus | number {
     return this.backend.status(this.fd);
   }
@@ -223,11 +228,11 @@ class FileOutput extends OutputStream {
 /** `directory-entry-stream`. */
 export class EntryStream extends Resource {
   readonly #entries: Iterator<{ readonly name: string; readonly kind: FileStatus["kind"] } | number>;
-  readonly #file: FileDescriptor;
+  readonly #file: OpenFile;
 
-  constructor(directory: FileDescriptor) {
-    super(directory);
-    this.#file = directory;
+  constructor(directory: OpenFile) {
+    super(undefined);
+    this.#file = directory.use();
     this.#entries = this.#read();
   }
 
@@ -238,7 +243,7 @@ export class EntryStream extends Resource {
   }
 
   override release(): void {
-    // The directory is its parent's.
+    this.#file.leave();
   }
 
   *#read(): Generator<{ readonly name: string; readonly kind: FileStatus["kind"] } | number, undefined> {
