@@ -74,11 +74,6 @@ export class ComponentHost {
     return sum;
   }
 
-  /** How many handles it has. */
-  get handles(): number {
-    return this.#handles.size;
-  }
-
   /**
    * Runs a command to its end.
    * @returns its exit status: 0 or 1, or what it gave exit-with-code

@@ -68,7 +68,7 @@ export async function importing(interfaceName: string, functionName: string, wit
   return await componentNew(await componentEmbed({ binary, witSource, worldName: "guest" }), []);
 }
 
-/** Runs one in this process. @returns its status, and how many handles it has left */
+/** Runs one in this process. @returns its status */
 export function runHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): number {
   const backend = defaultBackend();
   const host = new ComponentHost(backend, {
