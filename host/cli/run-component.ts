@@ -32,8 +32,7 @@ export function serveComponent(
     host = new ComponentHost(backend, {
       args: [basename(path), ...args],
       env: Object.entries(withListeners(backend, env, granted)),
-      stdio: [standard(stdio[0]), standard(stdio[1]), standard(stdio[2])],
-      random: (target) => void globalThis.crypto.getRandomValues(target as Uint8Array<ArrayBuffer>),
+      stdio,
       sockets: {
         listeners: granted,
         mayOpen: sockets,
@@ -52,8 +51,6 @@ export function serveComponent(
     else host.close();
   }
 }
-
-const standard = ({ fd, kind }: GuestStdio) => ({ fd, isTerminal: kind === "terminal" });
 
 function onceOnly(say: (what: string) => void): (what: string) => void {
   let hasSaid = false;

@@ -29,9 +29,16 @@ export interface Named {
   readonly index: number;
 }
 
+/** A component as it is read. */
+export interface ComponentBinary {
+  readonly steps: readonly Step[];
+  /** The core modules, and those of the components in it: a step has the index of its module. */
+  readonly modules: readonly Uint8Array[];
+}
+
 /** Each step but the last two defines something with the next free index of its sort. */
 export type Step =
-  | { readonly kind: "module"; readonly bytes: Uint8Array }
+  | { readonly kind: "module"; readonly module: number }
   | { readonly kind: "core-instance"; readonly module: number; readonly parameters: readonly Named[] }
   | { readonly kind: "core-exports"; readonly exports: readonly Named[] }
   | { readonly kind: "component"; readonly steps: readonly Step[] }
@@ -51,9 +58,10 @@ const HEADER_BYTES = 8;
 const DEPTH_MAX = 16;
 
 /** @throws GuestError ERR_GUEST_FORMAT */
-export function readComponent(bytes: Uint8Array): readonly Step[] {
+export function readComponent(bytes: Uint8Array): ComponentBinary {
   if (!isComponent(bytes)) throw new GuestError("ERR_GUEST_FORMAT", "it is no component");
-  return new Reader(bytes, HEADER_BYTES, bytes.length, 0).component();
+  const modules: Uint8Array[] = [];
+  return { steps: new Reader(bytes, HEADER_BYTES, bytes.length, 0, modules).component(), modules };
 }
 
 const SORTS: readonly (Sort | undefined)[] = [undefined, "func", undefined, "type", "component", "instance"];
@@ -74,13 +82,15 @@ class Reader {
   readonly #bytes: Uint8Array;
   readonly #end: number;
   readonly #depth: number;
+  readonly #modules: Uint8Array[];
   #at: number;
 
-  constructor(bytes: Uint8Array, from: number, end: number, depth: number) {
+  constructor(bytes: Uint8Array, from: number, end: number, depth: number, modules: Uint8Array[]) {
     this.#bytes = bytes;
     this.#at = from;
     this.#end = end;
     this.#depth = depth;
+    this.#modules = modules;
     if (depth > DEPTH_MAX) throw unknown("components inside of components");
   }
 
@@ -91,7 +101,7 @@ class Reader {
       const length = this.#number();
       const end = this.#at + length;
       if (end > this.#end) throw ended();
-      const section = new Reader(this.#bytes, this.#at, end, this.#depth);
+      const section = new Reader(this.#bytes, this.#at, end, this.#depth, this.#modules);
       section.#section(id, steps);
       this.#at = end;
     }
@@ -105,7 +115,8 @@ class Reader {
         // Custom sections, and types of core modules, define nothing that an instance has.
         return;
       case 1:
-        return void steps.push({ kind: "module", bytes: this.#bytes.subarray(this.#at, this.#end) });
+        steps.push({ kind: "module", module: this.#modules.length });
+        return void this.#modules.push(this.#bytes.subarray(this.#at, this.#end));
       case 2:
         return this.#each(steps, () => this.#coreInstance());
       case 4:
@@ -137,7 +148,7 @@ class Reader {
   #nested(steps: Step[]): void {
     const from = this.#at + HEADER_BYTES;
     if (!isComponent(this.#bytes.subarray(this.#at, from))) throw unknown("a component of another version in it");
-    const inner = new Reader(this.#bytes, from, this.#end, this.#depth + 1);
+    const inner = new Reader(this.#bytes, from, this.#end, this.#depth + 1, this.#modules);
     steps.push({ kind: "component", steps: inner.component() });
   }
 

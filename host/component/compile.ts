@@ -16,8 +16,8 @@ declare const WebAssembly: {
 export interface CompiledComponent {
   readonly steps: readonly Step[];
   readonly limits: ComponentLimits;
-  /** Its core modules, and those of the components in it, by the bytes that they were made of. */
-  readonly modules: ReadonlyMap<Uint8Array, CompiledModule>;
+  /** Its core modules, and those of the components in it, by the indices in its steps. */
+  readonly modules: readonly CompiledModule[];
 }
 
 export interface CompiledModule {
@@ -55,18 +55,12 @@ export function compileComponent(
   prepare: (module: Uint8Array) => PreparedModule = (module) => ({ ...UNPREPARED, bytes: module }),
   limits = UNLIMITED,
 ): CompiledComponent {
-  const steps = readComponent(bytes);
-  const modules = new Map<Uint8Array, CompiledModule>();
-  const compile = (list: readonly Step[]): void => {
-    for (const step of list) {
-      if (step.kind === "module") {
-        const { bytes: prepared, start, memoryBytes, tables } = prepare(step.bytes);
-        modules.set(step.bytes, { module: compileModule(prepared), start, memoryBytes, tables });
-      } else if (step.kind === "component") compile(step.steps);
-    }
-  };
-  compile(steps);
-  return { steps, modules, limits };
+  const binary = readComponent(bytes);
+  const modules = binary.modules.map((each): CompiledModule => {
+    const { bytes: prepared, start, memoryBytes, tables } = prepare(each);
+    return { module: compileModule(prepared), start, memoryBytes, tables };
+  });
+  return { steps: binary.steps, modules, limits };
 }
 
 const UNPREPARED = { start: undefined, memoryBytes: 0, tables: 0 };

@@ -8,7 +8,7 @@ import type { Failed } from "./abi.js";
 import { type Poller, type Unsent, Watch } from "./polling.js";
 import type { HostBytes, Resource } from "./resources.js";
 import type { SocketWorld } from "./socket-world.js";
-import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamError } from "./streams.js";
+import { CLOSED, failedWith, InputStream, NOTHING, OutputStream, readBuffer, type StreamError } from "./streams.js";
 import { Trap } from "./trap.js";
 
 /** How much a stream takes before the kernel has taken all of it. */
@@ -63,8 +63,8 @@ export class Connection implements Unsent {
   }
 
   receive(length: number): Uint8Array | Failed<StreamError> {
-    const result = this.#backend.recv(this.fd, received, length);
-    if (result > 0) return received.subarray(0, result);
+    const result = this.#backend.recv(this.fd, readBuffer, length);
+    if (result > 0) return readBuffer.subarray(0, result);
     // At the end of input, what a wait has found says more.
     const errno = result === 0 ? this.watch.takeError() : result;
     const code = errno === 0 ? "" : this.#backend.errorCode(errno);
@@ -97,11 +97,16 @@ export class Connection implements Unsent {
         this.#unsent = undefined;
       } else this.#unsent = sent === this.#unsent.length ? undefined : this.#unsent.subarray(sent);
     }
+    if (this.#shutsDown) this.#backend.shutdown(this.fd, "write");
+    this.abandon();
+    return true;
+  }
+
+  abandon(): void {
+    this.#unsent = undefined;
     this.#bytes.give(this.#unsentBytes);
     this.#unsentBytes = 0;
-    if (this.#shutsDown) this.#backend.shutdown(this.fd, "write");
     if (this.#isClosing) this.#close();
-    return true;
   }
 
   shutdownInput(): void {
@@ -142,8 +147,6 @@ export class Connection implements Unsent {
 }
 
 const NO_SOURCE = { deadlineNs: Infinity, isImmediate: () => false };
-const NOTHING = new Uint8Array(0);
-const received = new Uint8Array(READ_MAX);
 
 export class TcpInput extends InputStream {
   readonly interest = Ready.READ;

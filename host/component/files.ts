@@ -7,7 +7,7 @@ import { constants } from "node:fs";
 import type { Backend, FileStatus } from "../backend/backend.js";
 import type { Failed } from "./abi.js";
 import { Resource } from "./resources.js";
-import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamError } from "./streams.js";
+import { CLOSED, failedWith, InputStream, OutputStream, readBuffer, type StreamError } from "./streams.js";
 
 const FILE_MODE = 0o666;
 const WRITE_MAX = 65_536;
@@ -105,6 +105,11 @@ export class FileDescriptor extends Resource {
     return new FileOutput(this.#file, offset);
   }
 
+  /** What is in it. The component may drop the directory before. */
+  entries(): EntryStream {
+    return new EntryStream(this.#file);
+  }
+
   status(): FileStatus | number {
     return this.backend.status(this.fd);
   }
@@ -153,7 +158,7 @@ class FileInput extends InputStream {
 
   protected override take(length: number): Uint8Array | Failed<StreamError> {
     const { backend, fd } = this.#file;
-    const target = buffer.subarray(0, length);
+    const target = readBuffer.subarray(0, length);
     const result = backend.readFrom(fd, target, this.#at);
     if (result > 0) {
       this.#at += BigInt(result);
@@ -167,8 +172,6 @@ class FileInput extends InputStream {
     this.#file.leave();
   }
 }
-
-const buffer = new Uint8Array(READ_MAX);
 
 class FileOutput extends OutputStream {
   readonly watch = undefined;
@@ -225,11 +228,11 @@ class FileOutput extends OutputStream {
 /** `directory-entry-stream`. */
 export class EntryStream extends Resource {
   readonly #entries: Iterator<{ readonly name: string; readonly kind: FileStatus["kind"] } | number>;
-  readonly #file: FileDescriptor;
+  readonly #file: OpenFile;
 
-  constructor(directory: FileDescriptor) {
-    super(directory);
-    this.#file = directory;
+  constructor(directory: OpenFile) {
+    super(undefined);
+    this.#file = directory.use();
     this.#entries = this.#read();
   }
 
@@ -240,7 +243,7 @@ export class EntryStream extends Resource {
   }
 
   override release(): void {
-    // The directory is its parent's.
+    this.#file.leave();
   }
 
   *#read(): Generator<{ readonly name: string; readonly kind: FileStatus["kind"] } | number, undefined> {

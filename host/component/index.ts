@@ -45,7 +45,8 @@ export class ComponentHost {
   readonly #handles: HandleTable;
   readonly #poller: Poller;
   readonly #packages: Readonly<Record<string, Readonly<Record<string, Interface>>>>;
-  readonly #memories: { readonly buffer: ArrayBuffer }[] = [];
+  /** Several instances may export the same one. */
+  readonly #memories = new Set<{ readonly buffer: ArrayBuffer }>();
   readonly #close: () => void;
   #exit: GuestExit | undefined;
 
@@ -68,12 +69,9 @@ export class ComponentHost {
   }
 
   get memoryBytes(): number {
-    return this.#memories.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
-  }
-
-  /** How many handles it has. */
-  get handles(): number {
-    return this.#handles.size;
+    let sum = 0;
+    for (const { buffer } of this.#memories) sum += buffer.byteLength;
+    return sum;
   }
 
   /**
@@ -84,7 +82,7 @@ export class ComponentHost {
   run(compiled: CompiledComponent): number {
     try {
       const link = (name: string): Interface | undefined => this.#interfaceOf(name);
-      const run = instantiateCommand(compiled, link, this.#handles, (memory) => this.#memories.push(memory));
+      const run = instantiateCommand(compiled, link, this.#handles, (memory) => this.#memories.add(memory));
       const hasSucceeded = run();
       if (this.#exit === undefined) return hasSucceeded ? 0 : 1;
     } catch (error) {

@@ -136,7 +136,7 @@ class Scope {
     if (++this.#shared.used.steps > STEPS_MAX) throw tooLarge(`more than ${STEPS_MAX} definitions`);
     switch (step.kind) {
       case "module":
-        return this.#define("core module", this.#shared.compiled.modules.get(step.bytes));
+        return this.#define("core module", this.#shared.compiled.modules[step.module]);
       case "core-instance":
         return this.#define("core instance", this.#coreInstance(step.module, step.parameters));
       case "core-exports":

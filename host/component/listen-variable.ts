@@ -2,6 +2,7 @@
 
 import type { Backend } from "../backend/backend.js";
 import { GuestError } from "../guest/module.js";
+import { addressText } from "./network.js";
 import type { GrantedListener } from "./socket-world.js";
 
 /**
@@ -19,8 +20,7 @@ export function withListeners(
     const address = backend.localAddress(fd);
     if (typeof address === "number" || address.path !== undefined)
       throw new GuestError("ERR_GUEST_IMPORTS", "it is a component, and WASI 0.2 has no Unix sockets to listen on");
-    const { host, port } = address;
-    const text = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+    const text = addressText(address);
     return name === undefined ? text : `${name}=${text}`;
   });
   return env["LISTEN"] === undefined ? { ...env, LISTEN: texts.join(",") } : env;

@@ -165,7 +165,12 @@ export function inetOf(address: SocketAddress): InetAddress {
   return address.path === undefined ? address : { host: "0.0.0.0", port: 0 };
 }
 
-/** An IPv6 host without its zone, or the IPv4 one. */
+/** "127.0.0.1:80" or "[::1]:80". */
+export function addressText({ host, port }: InetAddress): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/** The IPv4 address that an IPv6 one maps; any other host unchanged. */
 function canonical(host: string): string {
   if (!host.includes(":")) return host;
   const { address } = partsOf6(host);

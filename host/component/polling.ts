@@ -68,12 +68,16 @@ export interface Unsent {
   readonly watch: Watch;
   /** Sends what can be sent. @returns is nothing left? */
   flush(): boolean;
+  /** Nothing of it is sent any more. */
+  abandon(): void;
 }
 
 export class Poller {
   readonly #backend: Backend;
   readonly #set: PollSet;
-  readonly #unsent = new Set<Unsent>();
+  /** For a look at one descriptor: the set of the waits does not change for it. */
+  #single: PollSet | undefined;
+  readonly #unsent = new Map<Watch, Unsent>();
   readonly #byFd = new Map<number, Watch>();
   #registered: Watch[] = [];
   #touched: Watch[] = [];
@@ -90,7 +94,7 @@ export class Poller {
 
   /** Each wait sends of it, until it says that nothing is left. */
   addUnsent(unsent: Unsent): void {
-    this.#unsent.add(unsent);
+    this.#unsent.set(unsent.watch, unsent);
   }
 
   /** The descriptor is about to be closed. */
@@ -115,9 +119,11 @@ export class Poller {
 
   /** Does not wait. */
   isReady(source: Source): boolean {
+    const { watch } = source;
     if (source.isImmediate()) return true;
-    this.#wait([source], 0);
-    return this.#isReady(source, this.nowNs);
+    if (watch === undefined || !this.#look(watch, source.interest)) return this.nowNs >= source.deadlineNs;
+    if (this.#unsent.get(watch)?.flush() === true) this.#unsent.delete(watch);
+    return true;
   }
 
   block(source: Source): void {
@@ -134,8 +140,33 @@ export class Poller {
     }
   }
 
+  /** Output that is not sent by now is lost. */
   close(): void {
+    for (const unsent of this.#unsent.values()) unsent.abandon();
+    this.#unsent.clear();
     this.#set.close();
+    this.#single?.close();
+  }
+
+  /** Is it ready for this interest, or broken? */
+  #look(watch: Watch, interest: number): boolean {
+    const set = (this.#single ??= this.#backend.createPollSet());
+    if (set.update(watch.fd, interest) < 0) return true;
+    let count = 1;
+    // A regular file or the null device is always ready. A supervisor takes a wait for the end of a turn, and the first one for
+    // the end of the start: to write a line is neither.
+    if (!set.alwaysReady) {
+      count = set.wait(0);
+      const error = count > 0 ? (set.ready[ReadyRow.ERROR] ?? 0) : 0;
+      if (error !== 0) watch.error = error;
+    }
+    set.update(watch.fd, 0);
+    if (count < 0) throw this.#cannotWait(count);
+    return count > 0;
+  }
+
+  #cannotWait(errno: number): Trap {
+    return new Trap(`it cannot wait: ${this.#backend.errorCode(errno)}`);
   }
 
   #isReady(source: Source, nowNs: number): boolean {
@@ -157,11 +188,11 @@ export class Poller {
       else if (source.watch !== undefined) this.#want(source.watch, source.interest);
       if (source.deadlineNs < deadlineNs) deadlineNs = source.deadlineNs;
     }
-    for (const { watch } of this.#unsent) this.#want(watch, Ready.WRITE);
+    for (const watch of this.#unsent.keys()) this.#want(watch, Ready.WRITE);
     if (this.#register()) isImmediate = true;
     const untilMs = deadlineNs === Infinity ? Infinity : Math.max(0, (deadlineNs - this.nowNs) / NS_PER_MS);
     const count = this.#set.wait(isImmediate ? 0 : Math.min(timeoutMs, untilMs));
-    if (count < 0) throw new Trap(`it cannot wait: ${this.#backend.errorCode(count)}`);
+    if (count < 0) throw this.#cannotWait(count);
     const { ready } = this.#set;
     for (let row = 0, at = 0; row < count; row++, at += ReadyRow.STRIDE) {
       const watch = this.#byFd.get(ready[at + ReadyRow.FD] ?? -1);
@@ -172,7 +203,7 @@ export class Poller {
       if (error !== 0) watch.error = error;
     }
     if (this.#unsent.size === 0) return;
-    for (const unsent of this.#unsent) if (unsent.flush()) this.#unsent.delete(unsent);
+    for (const [watch, unsent] of this.#unsent) if (unsent.flush()) this.#unsent.delete(watch);
   }
 
   #want(watch: Watch, interest: number): void {

@@ -47,10 +47,6 @@ export class HandleTable {
     this.#bytes = bytes;
   }
 
-  get size(): number {
-    return this.#values.length - 1 - this.#free.length;
-  }
-
   add(value: Resource): number {
     const free = this.#free.pop();
     if (free !== undefined) {

@@ -4,7 +4,7 @@
  */
 
 import type { Backend, InetAddress } from "../backend/backend.js";
-import { ACCESS_DENIED, failureOf, inetOf, type SocketFailure } from "./network.js";
+import { ACCESS_DENIED, type AddressFamily, addressText, failureOf, inetOf, type SocketFailure } from "./network.js";
 import type { Poller } from "./polling.js";
 import type { HostBytes } from "./resources.js";
 
@@ -38,9 +38,18 @@ export class SocketWorld {
     for (const { fd } of grants.listeners) this.returnListener(fd);
   }
 
+  /** A socket of its own. One of IPv6 has no addresses of IPv4. */
+  open(family: AddressFamily, type: "stream" | "dgram"): number | SocketFailure {
+    const { backend } = this;
+    const fd = backend.socket(family === "ipv4" ? "IPv4" : "IPv6", type);
+    if (fd < 0) return this.failure(fd);
+    if (family === "ipv6") backend.setOption(fd, "IPV6_V6ONLY", 1);
+    return fd;
+  }
+
   /** Takes the host's listening socket at this address. @returns its descriptor; undefined where there is none */
   listenerAt(address: InetAddress): number | undefined {
-    const text = textOf(address);
+    const text = addressText(address);
     const fd = this.#listeners.get(text);
     this.#listeners.delete(text);
     return fd;
@@ -48,18 +57,18 @@ export class SocketWorld {
 
   returnListener(fd: number): void {
     const address = this.backend.localAddress(fd);
-    if (typeof address !== "number") this.#listeners.set(textOf(inetOf(address)), fd);
+    if (typeof address !== "number") this.#listeners.set(addressText(inetOf(address)), fd);
   }
 
   bind(fd: number, address: InetAddress): SocketFailure | undefined {
-    const refused = this.#refusal(`bind ${textOf(address)}`);
+    const refused = this.#refusal(`bind ${addressText(address)}`);
     if (refused !== undefined) return refused;
     this.backend.setOption(fd, "SO_REUSEADDR", 1);
     return this.bindDatagram(fd, address);
   }
 
   bindDatagram(fd: number, address: InetAddress): SocketFailure | undefined {
-    const refused = this.#refusal(`bind ${textOf(address)}`);
+    const refused = this.#refusal(`bind ${addressText(address)}`);
     if (refused !== undefined) return refused;
     const result = this.backend.bind(fd, address);
     if (result >= 0) return undefined;
@@ -67,7 +76,7 @@ export class SocketWorld {
   }
 
   mayConnect(address: InetAddress): SocketFailure | undefined {
-    return this.#refusal(`connect to ${textOf(address)}`);
+    return this.#refusal(`connect to ${addressText(address)}`);
   }
 
   mayLookUp(name: string): SocketFailure | undefined {
@@ -83,8 +92,4 @@ export class SocketWorld {
     this.#grants.onRefused(what);
     return ACCESS_DENIED;
   }
-}
-
-function textOf({ host, port }: InetAddress): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }

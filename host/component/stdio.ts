@@ -6,9 +6,8 @@
 
 import { type Backend, Ready } from "../backend/backend.js";
 import type { Failed } from "./abi.js";
-import type { Watch } from "./polling.js";
-import { type Poller } from "./polling.js";
-import { CLOSED, failedWith, InputStream, OutputStream, READ_MAX, type StreamError } from "./streams.js";
+import type { Poller, Watch } from "./polling.js";
+import { CLOSED, failedWith, InputStream, NOTHING, OutputStream, readBuffer, type StreamError } from "./streams.js";
 
 /** A pipe that is ready takes so many bytes without waiting: PIPE_BUF. */
 const PIPE_BYTES = process.platform === "linux" ? 4096 : 512;
@@ -18,7 +17,6 @@ export class StandardInput extends InputStream {
   readonly watch: Watch;
   readonly #backend: Backend;
   readonly #poller: Poller;
-  readonly #buffer = new Uint8Array(READ_MAX);
   #isClosed = false;
 
   constructor(backend: Backend, poller: Poller, watch: Watch) {
@@ -37,11 +35,11 @@ export class StandardInput extends InputStream {
   }
 
   protected override take(length: number): Uint8Array | Failed<StreamError> {
-    if (!this.#poller.isReady(this)) return this.#buffer.subarray(0, 0);
-    const result = this.#backend.read(this.watch.fd, this.#buffer, length);
-    if (result > 0) return this.#buffer.subarray(0, result);
+    if (!this.#poller.isReady(this)) return NOTHING;
+    const result = this.#backend.read(this.watch.fd, readBuffer, length);
+    if (result > 0) return readBuffer.subarray(0, result);
     const code = result === 0 ? "" : this.#backend.errorCode(result);
-    if (code === "EAGAIN" || code === "EWOULDBLOCK") return this.#buffer.subarray(0, 0);
+    if (code === "EAGAIN" || code === "EWOULDBLOCK") return NOTHING;
     this.#isClosed = true;
     return code === "" ? CLOSED : failedWith(code);
   }

@@ -31,7 +31,11 @@ export const CLOSED = new Failed<StreamError>("closed");
 export const failedWith = (code: string): Failed<StreamError> => new Failed<StreamError>(new StreamFailure(code));
 
 /** What is read at once, at most. */
-export const READ_MAX = 65_536;
+const READ_MAX = 65_536;
+/** What a stream has read, until any stream reads again: one array for all of them, however many handles there are. */
+export const readBuffer = new Uint8Array(READ_MAX);
+/** Nothing has arrived. */
+export const NOTHING = new Uint8Array(0);
 /** blocking-write-and-flush takes no more. */
 const BLOCKING_WRITE_MAX = 4096;
 
@@ -44,8 +48,8 @@ abstract class Stream extends Resource implements Source {
 
 export abstract class InputStream extends Stream {
   /**
-   * Up to `length` bytes, in an array that the next call of any stream may write to; none where nothing has arrived. `length` is at
-   * least 1, and at most {@link READ_MAX}.
+   * Up to `length` bytes, in {@link readBuffer}; none where nothing has arrived. `length` is at least 1, and at most that of
+   * the buffer.
    */
   protected abstract take(length: number): Uint8Array | Failed<StreamError>;
   /** Is there nothing to come any more? */
@@ -66,8 +70,6 @@ export abstract class InputStream extends Stream {
     }
   }
 }
-
-const NOTHING = new Uint8Array(0);
 
 export abstract class OutputStream extends Stream {
   /** How many bytes {@link put} takes now. */

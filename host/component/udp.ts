@@ -132,9 +132,8 @@ export class UdpSocket extends Resource implements Source {
     const { backend, poller } = this.world;
     const address = this.localAddress();
     if (!("host" in address)) return address;
-    const fd = backend.socket(this.family === "ipv4" ? "IPv4" : "IPv6", "dgram");
-    if (fd < 0) return this.world.failure(fd);
-    if (this.family === "ipv6") backend.setOption(fd, "IPV6_V6ONLY", 1);
+    const fd = this.world.open(this.family, "dgram");
+    if (typeof fd !== "number") return fd;
     poller.forget(this.#watched);
     backend.close(this.#fd);
     this.#fd = fd;
@@ -184,8 +183,8 @@ export class IncomingStream extends DatagramStream {
       if (typeof datagram === "number") {
         // A wait takes a pending error from the socket.
         const code = backend.errorCode(datagram);
-        const pending = this.watch.takeError();
         if (found.length > 0) break;
+        const pending = this.watch.takeError();
         if (code !== "EAGAIN" && code !== "EWOULDBLOCK") return failureOf(code);
         return pending === 0 ? found : this.socket.world.failure(pending);
       }

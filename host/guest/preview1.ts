@@ -16,6 +16,7 @@ import { endingError, type GuestExit } from "./exit.js";
 import { Iovecs } from "./iovecs.js";
 import { GuestMemory } from "./memory.js";
 import { GuestError } from "./module.js";
+import { systemRandom } from "./random.js";
 import { createDirectoryCalls } from "./calls/directories.js";
 import { createFileCalls } from "./calls/files.js";
 import { createOpenCall } from "./calls/open.js";
@@ -94,9 +95,6 @@ const FILETYPES = {
   stream: Filetype.UNKNOWN,
 } as const;
 const MAX_DESCRIPTORS = 65_536;
-/** What the Web Crypto API fills at once. */
-const RANDOM_BYTES = 65_536;
-
 const WAITS_IN_TURN =
   "it calls poll_oneoff again and again within one turn, to wait for what comes only when the turn is over. " +
   "A reactor and its callbacks must return, and not call loop(): what follows belongs in another callback or a timer. " +
@@ -132,7 +130,7 @@ export class Preview1 {
     const process = {
       args: checked(options.args ?? []),
       environ: environOf(options),
-      random: options.random ?? random,
+      random: options.random ?? systemRandom,
       onExit: (exit: GuestExit) => this.#end(exit),
     };
     for (const { fd } of listeners) {
@@ -286,10 +284,4 @@ function checked(strings: readonly string[]): readonly string[] {
 
 function invalid(message: string): RangeError {
   return Object.assign(new RangeError(message), { code: "ERR_INVALID_ARG_VALUE" });
-}
-
-function random(target: Uint8Array): void {
-  for (let at = 0; at < target.length; at += RANDOM_BYTES) {
-    globalThis.crypto.getRandomValues(target.subarray(at, at + RANDOM_BYTES) as Uint8Array<ArrayBuffer>);
-  }
 }

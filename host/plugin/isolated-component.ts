@@ -17,13 +17,12 @@ export const COMPONENT: ProgramKind<ComponentHost> = {
       grant,
       control,
       hooks,
-      ({ backend, process, args, stdio, listeners, directories, account }) => {
-        const [stdin, stdout, stderr] = stdio;
-        return new ComponentHost(backend, {
+      ({ backend, process, args, stdio, listeners, directories, account }) =>
+        new ComponentHost(backend, {
           args,
           env: Object.entries(withListeners(backend, process.env, listeners)),
-          stdio: [standard(stdin), standard(stdout), standard(stderr)],
-          random: process.random ?? systemRandom,
+          stdio,
+          random: process.random,
           // What it may bind and connect is held to the policy by the backend.
           sockets: { listeners, mayOpen: true, onRefused: () => undefined },
           directories,
@@ -32,8 +31,7 @@ export const COMPONENT: ProgramKind<ComponentHost> = {
             give: (count) => account.give(HOST_BYTES, count),
           },
           mayPoll: process.maySubscribe,
-        });
-      },
+        }),
     ),
   make: (host, { component }) => ({
     get memoryBytes() {
@@ -47,12 +45,3 @@ export const COMPONENT: ProgramKind<ComponentHost> = {
     },
   }),
 };
-
-const standard = ({ fd, kind }: { readonly fd: number; readonly kind?: string | undefined }) => ({
-  fd,
-  isTerminal: kind === "terminal",
-});
-
-function systemRandom(target: Uint8Array): void {
-  globalThis.crypto.getRandomValues(target as Uint8Array<ArrayBuffer>);
-}

@@ -41,6 +41,6 @@ export const ERRNO_PERM = 63;
 export const ERRNO_PIPE = 64;
 export const ERRNO_ROFS = 69;
 export const ERRNO_SPIPE = 70;
-export const ERRNO_XDEV = 75;
 export const ERRNO_TIMEDOUT = 73;
+export const ERRNO_XDEV = 75;
 export const ERRNO_NOTCAPABLE = 76;

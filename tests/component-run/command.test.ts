@@ -82,6 +82,17 @@ describe.skipIf(missing !== "")("a component", () => {
     await expect(started).rejects.toThrow("is a component, which would block the thread that it shares");
   });
 
+  test("has not come up when it has only written a line", async () => {
+    const line = `(i32.store8 (i32.const 0) (i32.const 10)) (call $flush (call $stdout) (i32.const 0) (i32.const 1) (i32.const 64))`;
+    const bytes = await component(["stdout", "flush"], `${line} (i32.const 1)`);
+    await using host = new PluginHost();
+    const lines: string[] = [];
+    host.on("line", ({ line }) => lines.push(line));
+    const started = host.start(bytes, { name: "line", stdio: { stdout: "lines" } });
+    await expect(started).rejects.toThrow("line did not start: it exited with 1");
+    expect(lines).toEqual([""]);
+  });
+
   test.each([
     ["that traps", [], "(unreachable)", [], 134, /^wasyncore: guest\.wasm trapped: unreachable\n/],
     [

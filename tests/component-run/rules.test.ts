@@ -107,6 +107,22 @@ describe.skipIf(missing !== "")("a component traps when", () => {
     expect(openDescriptors()).toBe(before);
   });
 
+  test("it writes to a connection that takes no more, and nothing of the connection is left", async () => {
+    const port = await listening(createServer((socket) => void socket.destroy()));
+    const imports = ["network", "create", "start-connect", "finish-connect", "subscribe-socket", "poll", "write"];
+    const bytes = await component(
+      imports,
+      `${SOCKET} ${NETWORK} (call $start-connect (local.get $a) (local.get $b) ${loopback(`(i32.const ${port})`)} (i32.const 64))
+      (i32.store (i32.const 128) (call $subscribe-socket (local.get $a)))
+      (call $poll (i32.const 128) (i32.const 1) (i32.const 64))
+      (call $finish-connect (local.get $a) (i32.const 64)) (local.set $c (i32.load (i32.const 72)))
+      (loop (call $write (local.get $c) (i32.const 4096) (i32.const 60000) (i32.const 64)) (br 0)) (i32.const 0)`,
+    );
+    const before = openDescriptors();
+    expect(() => runHere(bytes)).toThrow("without asking whether it may");
+    expect(openDescriptors()).toBe(before);
+  });
+
   test("it has more handles than the host counts for it", async () => {
     const bytes = await component(["network"], `(loop (drop (call $network)) (br 0)) (i32.const 0)`);
     let left = 100;

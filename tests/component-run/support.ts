@@ -68,14 +68,13 @@ export async function importing(interfaceName: string, functionName: string, wit
   return await componentNew(await componentEmbed({ binary, witSource, worldName: "guest" }), []);
 }
 
-/** Runs one in this process. @returns its status, and how many handles it has left */
+/** Runs one in this process. @returns its status */
 export function runHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): number {
   const backend = defaultBackend();
-  const stream = (fd: number) => ({ fd, isTerminal: false });
   const host = new ComponentHost(backend, {
     args: [],
     env: [],
-    stdio: [stream(0), stream(1), stream(2)],
+    stdio: [{ fd: 0 }, { fd: 1 }, { fd: 2 }],
     random: (target) => void target.fill(4),
     sockets: { listeners: [], mayOpen: true, onRefused: () => undefined },
     directories: [],

@@ -213,7 +213,7 @@ export function fileInterfaces(backend: Backend, directories: readonly GuestDire
       return outcome(count) ?? BigInt(count);
     }),
     [method("read-directory")]: func([descriptor], fails(own(EntryStream)), (file) =>
-      file.isDirectory ? new EntryStream(file) : failure("not-directory"),
+      file.isDirectory ? file.entries() : failure("not-directory"),
     ),
     [method("stat")]: func([descriptor], fails(stat), (file) => {
       const status = file.status();

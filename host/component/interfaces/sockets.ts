@@ -23,7 +23,6 @@ import { func, type HostFunction, type Interface } from "../calls.js";
 import { AddressStream, resolveAddresses } from "../names.js";
 import {
   addressFamily,
-  type AddressFamily,
   type ErrorCode,
   errorCode,
   errorCodeOf,
@@ -216,13 +215,6 @@ function udpFunctions(options: Options): Record<string, HostFunction> {
 
 export function socketInterfaces(world: SocketWorld): Readonly<Record<string, Interface>> {
   const options = new Options(world);
-  const { backend } = world;
-  const create = (family: AddressFamily, type: "stream" | "dgram"): number | SocketFailure => {
-    const fd = backend.socket(family === "ipv4" ? "IPv4" : "IPv6", type);
-    if (fd < 0) return world.failure(fd);
-    if (family === "ipv6") backend.setOption(fd, "IPV6_V6ONLY", 1);
-    return fd;
-  };
   return {
     network: {
       resources: { network: Network, error: StreamFailure },
@@ -256,7 +248,7 @@ export function socketInterfaces(world: SocketWorld): Readonly<Record<string, In
       resources: { "tcp-socket": TcpSocket },
       functions: {
         "create-tcp-socket": func([addressFamily], fails(own(TcpSocket)), (family) => {
-          const fd = create(family, "stream");
+          const fd = world.open(family, "stream");
           return typeof fd === "number" ? new TcpSocket(world, fd, family) : fd;
         }),
       },
@@ -275,7 +267,7 @@ export function socketInterfaces(world: SocketWorld): Readonly<Record<string, In
       resources: { "udp-socket": UdpSocket },
       functions: {
         "create-udp-socket": func([addressFamily], fails(own(UdpSocket)), (family) => {
-          const fd = create(family, "dgram");
+          const fd = world.open(family, "dgram");
           return typeof fd === "number" ? new UdpSocket(world, fd, family) : fd;
         }),
       },

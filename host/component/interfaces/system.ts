@@ -2,6 +2,8 @@
 
 import type { Backend, Clock } from "../../backend/backend.js";
 import { endingError, GuestExit } from "../../guest/exit.js";
+import type { GuestStdio } from "../../guest/preview1.js";
+import { systemRandom } from "../../guest/random.js";
 import { Failed, list, option, own, record, result, string, tuple, u32, u64, u8 } from "../abi.js";
 import { type CoreFunction, func, type HostFunction, type Interface, raw } from "../calls.js";
 import { Pollable, type Poller, type Source, Watch } from "../polling.js";
@@ -10,17 +12,15 @@ import { StandardInput, StandardOutput } from "../stdio.js";
 import { InputStream, OutputStream } from "../streams.js";
 
 /** One of standard input, output and error. */
-export interface StandardStream {
-  readonly fd: number;
-  readonly isTerminal: boolean;
-}
+type StandardStream = Pick<GuestStdio, "fd" | "kind">;
 
 /** What a component is given as a process. */
 export interface ComponentProcess {
   readonly args: readonly string[];
   readonly env: readonly (readonly [name: string, value: string])[];
   readonly stdio: readonly [StandardStream, StandardStream, StandardStream];
-  readonly random: (target: Uint8Array) => void;
+  /** Fills with random bytes. Default: the system's. */
+  readonly random?: ((target: Uint8Array) => void) | undefined;
   readonly onExit: (exit: GuestExit) => void;
 }
 
@@ -37,7 +37,6 @@ class TerminalOutput extends Resource {
 }
 
 const NS_PER_S = 1_000_000_000n;
-const RANDOM_PIECE = 65_536;
 
 export function cliInterfaces(
   backend: Backend,
@@ -56,11 +55,11 @@ export function cliInterfaces(
       [`get-${name}`]: func([], own(OutputStream), () => new StandardOutput(backend, poller, watch)),
     },
   });
-  const terminalOutput = (name: string, { isTerminal }: StandardStream): Interface => ({
+  const terminalOutput = (name: string, stream: StandardStream): Interface => ({
     resources: { "terminal-output": TerminalOutput },
     functions: {
       [`get-terminal-${name}`]: func([], option(own(TerminalOutput)), () =>
-        isTerminal ? new TerminalOutput(undefined) : undefined,
+        isTerminal(stream) ? new TerminalOutput(undefined) : undefined,
       ),
     },
   });
@@ -94,7 +93,7 @@ export function cliInterfaces(
       resources: { "terminal-input": TerminalInput },
       functions: {
         "get-terminal-stdin": func([], option(own(TerminalInput)), () =>
-          stdio[0].isTerminal ? new TerminalInput(undefined) : undefined,
+          isTerminal(stdio[0]) ? new TerminalInput(undefined) : undefined,
         ),
       },
     },
@@ -102,6 +101,8 @@ export function cliInterfaces(
     "terminal-stderr": terminalOutput("stderr", stdio[2]),
   };
 }
+
+const isTerminal = ({ kind }: StandardStream): boolean => kind === "terminal";
 
 /** A time that is waited for. */
 class Deadline implements Source {
@@ -147,18 +148,19 @@ export function clockInterfaces(clock: Clock): Readonly<Record<string, Interface
   };
 }
 
-export function randomInterfaces(random: (target: Uint8Array) => void): Readonly<Record<string, Interface>> {
+export function randomInterfaces(
+  random: (target: Uint8Array) => void = systemRandom,
+): Readonly<Record<string, Interface>> {
   const word = (): bigint => {
     const bytes = new Uint8Array(8);
     random(bytes);
     return new DataView(bytes.buffer).getBigUint64(0);
   };
-  /** (length u64, result): filled where it is to be, whatever its length. */
+  /** (length u64, result): filled where it is to be. */
   const fill: HostFunction = raw((memory): CoreFunction => (wanted, resultAt) => {
     const length = Number(BigInt.asUintN(64, wanted as bigint));
     const at = memory.allocate(1, length);
-    for (let from = 0; from < length; from += RANDOM_PIECE)
-      random(memory.slice(at + from, Math.min(RANDOM_PIECE, length - from)));
+    random(memory.slice(at, length));
     memory.view.setUint32(Number(resultAt) >>> 0, at, true);
     memory.view.setUint32((Number(resultAt) >>> 0) + 4, length, true);
   });

@@ -1,0 +1,40 @@
+/** Descriptors of a component's files: who closes them, and when. */
+
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { EntryStream, FileDescriptor, OpenFlags } from "../../host/component/files.js";
+import { HandleTable, UNCOUNTED } from "../../host/component/resources.js";
+import { openDirectories } from "../../host/guest/directories.js";
+import { defaultBackend } from "../../host/net/default-backend.js";
+
+test("a directory may be dropped before the stream of its entries, which keeps it open", () => {
+  const hostPath = mkdtempSync(join(tmpdir(), "wasyncore-files-"));
+  onTestFinished(() => rmSync(hostPath, { recursive: true }));
+  mkdirSync(join(hostPath, "sub"));
+  writeFileSync(join(hostPath, "sub", "one"), "");
+  const backend = defaultBackend();
+  const [granted] = openDirectories(backend, [{ hostPath, guestPath: "/", readOnly: true }]);
+  if (granted === undefined) throw new Error("there is no directory");
+  onTestFinished(() => void backend.close(granted.fd));
+  const before = openDescriptors();
+
+  const handles = new HandleTable(UNCOUNTED);
+  const root = FileDescriptor.directory(backend, granted.fd, true)();
+  const opened = root.open("sub", false, OpenFlags.DIRECTORY, 1);
+  if (typeof opened === "number") throw new Error(backend.errorCode(opened));
+  const directory = handles.add(opened);
+  const entries = opened.entries();
+  const stream = handles.add(entries);
+  handles.drop(directory, FileDescriptor);
+  expect(openDescriptors()).toBe(before + 1);
+  expect(entries.next()).toEqual({ name: "one", kind: "file" });
+  expect(entries.next()).toBeUndefined();
+  handles.drop(stream, EntryStream);
+  expect(openDescriptors()).toBe(before);
+});
+
+function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
