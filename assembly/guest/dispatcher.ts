@@ -20,7 +20,7 @@ import { Socket, SocketOptions } from "./socket";
 
 /** A socket and its callbacks. Subclass it, override `handleRead` and its companions, and run `loop`. */
 export class Dispatcher extends Channel {
-  /** Did the default handleAccept take a connection just now? */
+  /** Has the default handleAccept taken a connection just now, and is the listener still open? */
   private _mayHaveMore: bool = false;
   /** Was there a read event that nobody has handled? */
   private _unread: bool = false;
@@ -190,8 +190,9 @@ export class Dispatcher extends Channel {
   /** A connection is waiting. As it is, takes it and hands it to {@link handleAccepted}, as often as there is one. */
   handleAccept(): void {
     const accepted = this.accept();
-    this._mayHaveMore = accepted !== null;
-    if (accepted !== null) this.handleAccepted(accepted, accepted.address);
+    if (accepted === null) return;
+    this.handleAccepted(accepted, accepted.address);
+    this._mayHaveMore = this.fd >= 0;
   }
 
   handleAccepted(socket: Socket, _address: SocketAddress): void {

@@ -62,6 +62,35 @@ describe("the listener", () => {
   );
 });
 
+test(
+  "a listener that closes while it takes a connection is asked nothing more",
+  async () => {
+    const module = await buildGuest(`
+      import { Dispatcher, loop, Socket, SocketAddress } from "wasyncore";
+      import { takeListener } from "wasyncore/guest";
+      class Once extends Dispatcher {
+        override readable(): bool {
+          if (this.fd < 0) console.log("asked");
+          return true;
+        }
+        override handleAccepted(socket: Socket, _address: SocketAddress): void {
+          console.log("accepted");
+          socket.close();
+          this.close();
+        }
+      }
+      new Once(takeListener());
+      loop();
+    `);
+    const host = new ScriptedHost(module);
+    host.connect(new Connection("one"));
+    host.connect(new Connection("two"));
+    expect(host.run()).toBe(0);
+    expect(host.lines()).toEqual(["accepted"]);
+  },
+  BUILD_TIMEOUT_MS,
+);
+
 describe("the two orders of events", () => {
   function trace(...environment: string[]): string[] {
     const host = new ScriptedHost(tracer);
