@@ -185,6 +185,8 @@ function reachedTypes(names) {
   return found;
 }
 
+/** What a file owns is for those who work on it. */
+const FILE_COMMENT = /^\/\*\*(?:\n \*)? Owns (?:(?!\*\/)[^])*\*\/\n/m;
 /** Of a class: its mark that it has private fields, and its protected members with their comments. */
 const PRIVATE = /^ +#private;\n/gm;
 const PROTECTED = /^(?: +\/\*\*(?:(?!\*\/)[^])*\*\/\n)? +protected [^;]*;\n/gm;
@@ -195,7 +197,7 @@ const PROTECTED = /^(?: +\/\*\*(?:(?!\*\/)[^])*\*\/\n)? +protected [^;]*;\n/gm;
  * package's own classes. The parameter of typed arrays is known to TypeScript from 5.7 on.
  */
 function publicOf(name, declarations) {
-  const plain = declarations.replaceAll(/\b(Buffer|\w+Array)<ArrayBuffer(?:Like)?>/g, "$1");
+  const plain = declarations.replace(FILE_COMMENT, "").replaceAll(/\b(Buffer|\w+Array)<ArrayBuffer(?:Like)?>/g, "$1");
   return name.startsWith("handlers/") ? plain.replaceAll(PRIVATE, "").replaceAll(PROTECTED, "") : plain;
 }
 

@@ -2,10 +2,11 @@
  * Owns an HTTP client that counts: it keeps CONNECTIONS connections with one request outstanding each, closes a connection
  * after so many requests, and accounts for every request: answered, or how it failed. Knows nothing of who serves.
  *
- *   client PORT CONNECTIONS REQUESTS A_CONNECTION LIMIT_MS
+ *   client PORT CONNECTIONS REQUESTS A_CONNECTION LIMIT_MS [RATE]
  *
- * REQUESTS 0: until LIMIT_MS is over. A_CONNECTION 1: HTTP/1.1 with "Connection: close". On stdout a line for each failure,
- * "failed KIND MONOTONIC_MS"; in the end JSON.
+ * REQUESTS 0: until LIMIT_MS is over. A_CONNECTION 1: HTTP/1.1 with "Connection: close". With RATE each connection asks at
+ * fixed times, so many requests a second on all of them; a time is counted from when a request was due. On stdout a line for
+ * each failure, "failed KIND MONOTONIC_MS"; in the end JSON.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -23,7 +24,8 @@ static const char *const names[KINDS] = {"refused", "reset", "ended", "cut", "wr
 static const long PATIENCE_US = 20000000;
 
 struct connection {
-  int fd, left, connected;
+  int fd, left, connected, is_idle;
+  /* When its request was due. */
   long began_us;
   char head[HEAD_MAX + 1];
   size_t length, body;
@@ -34,6 +36,8 @@ static struct connection connections[CONNECTIONS_MAX];
 static struct sockaddr_in address = {.sin_family = AF_INET};
 static int set, count, a_connection;
 static long begun, requests, answered, failures[KINDS], opened, ended, last_us, end_us;
+/* Between the requests of a connection; 0: none. */
+static long interval_us;
 static long latency[BUCKETS], max_us;
 static char request[2][128];
 
@@ -79,7 +83,7 @@ static void open_connection(struct connection *each) {
   int on = 1;
   setsockopt(each->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   each->left = a_connection;
-  each->connected = 0;
+  each->connected = each->is_idle = 0;
   each->began_us = now_us();
   struct epoll_event event = {.events = EPOLLOUT, .data.ptr = each};
   if (epoll_ctl(set, EPOLL_CTL_ADD, each->fd, &event) != 0) die("epoll_ctl: %s", strerror(errno));
@@ -100,8 +104,10 @@ static void answer(struct connection *each) {
     return;
   }
   begun++;
-  each->began_us = now_us();
-  ask(each);
+  long now = now_us();
+  each->began_us = interval_us == 0 ? now : each->began_us + interval_us;
+  if (each->began_us > now) each->is_idle = 1;
+  else ask(each);
 }
 
 static void receive(struct connection *each) {
@@ -160,7 +166,13 @@ static void work(struct connection *each, unsigned events) {
   each->connected = 1;
   struct epoll_event event = {.events = EPOLLIN, .data.ptr = each};
   if (epoll_ctl(set, EPOLL_CTL_MOD, each->fd, &event) != 0) die("epoll_ctl: %s", strerror(errno));
-  ask(each);
+  if (interval_us == 0) {
+    ask(each);
+    return;
+  }
+  /* One after the other. */
+  each->is_idle = 1;
+  each->began_us = now_us() + interval_us * (each - connections) / count;
 }
 
 static void look_for_late(void) {
@@ -168,7 +180,29 @@ static void look_for_late(void) {
   if (now - last_us < 1000000) return;
   last_us = now;
   for (int i = 0; i < count; i++) {
-    if (connections[i].fd >= 0 && now - connections[i].began_us > PATIENCE_US) fail(&connections[i], LATE);
+    if (connections[i].fd >= 0 && !connections[i].is_idle && now - connections[i].began_us > PATIENCE_US) fail(&connections[i], LATE);
+  }
+}
+
+/* Asks on those connections whose time has come. @returns how long until the next, at most a tenth of a second */
+static long ask_when_due(void) {
+  long now = now_us(), next = now + 100000;
+  for (int i = 0; i < count; i++) {
+    struct connection *each = &connections[i];
+    if (each->fd < 0 || !each->is_idle) continue;
+    if (each->began_us <= now) {
+      each->is_idle = 0;
+      ask(each);
+    } else if (each->began_us < next) next = each->began_us;
+  }
+  return next - now;
+}
+
+static void end_idle(void) {
+  for (int i = 0; i < count; i++) {
+    if (connections[i].fd < 0 || !connections[i].is_idle) continue;
+    begun--;
+    close_connection(&connections[i]);
   }
 }
 
@@ -182,13 +216,14 @@ static double percentile(double share) {
 }
 
 int main(int argc, char **argv) {
-  if (argc < 6) die("PORT CONNECTIONS REQUESTS A_CONNECTION LIMIT_MS");
+  if (argc < 6) die("PORT CONNECTIONS REQUESTS A_CONNECTION LIMIT_MS [RATE]");
   address.sin_port = htons((unsigned short)parse_number("PORT", argv[1], 1, 65535));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   count = (int)parse_number("CONNECTIONS", argv[2], 1, CONNECTIONS_MAX);
   requests = parse_number("REQUESTS", argv[3], 0, 100000000);
   a_connection = (int)parse_number("A_CONNECTION", argv[4], 1, 1000000);
   long limit_us = 1000 * parse_number("LIMIT_MS", argv[5], 1, 3600000);
+  if (argc > 6) interval_us = 1000000L * count / parse_number("RATE", argv[6], 1, 1000000);
   setvbuf(stdout, NULL, _IOLBF, 0);
   raise_open_files();
   for (int closes = 0; closes < 2; closes++) {
@@ -207,10 +242,13 @@ int main(int argc, char **argv) {
   }
   static struct epoll_event events[EVENTS];
   while (ended < count) {
-    int ready = epoll_wait(set, events, EVENTS, 100);
+    long wait_us = interval_us == 0 ? 100000 : ask_when_due();
+    struct timespec wait = {.tv_nsec = wait_us * 1000};
+    int ready = epoll_pwait2(set, events, EVENTS, &wait, NULL);
     if (ready < 0 && errno != EINTR) die("epoll_wait: %s", strerror(errno));
     for (int i = 0; i < ready; i++) work(events[i].data.ptr, events[i].events);
     look_for_late();
+    if (interval_us > 0 && is_over()) end_idle();
   }
   double seconds = (double)(now_us() - began) / 1e6;
   printf("{\"begun\":%ld,\"answered\":%ld,\"connections\":%ld,\"seconds\":%.3f,\"aSecond\":%.1f,", begun, answered, opened,

@@ -1,9 +1,10 @@
 // Owns the measurement of a plugin beside one that takes what it can: requests a second and p99 of the one that serves, alone
 // and beside each of the others, in turn.
 //
-//   node bench/plugins/neighbours.mjs [--run isolated|shared] [--only spin,memory,...] [--ms N] [--rounds N]
+//   node bench/plugins/neighbours.mjs [--run isolated|shared] [--only spin,memory,...] [--ms N] [--rounds N] [--rate N]
 //
-// A shared plugin is measured at a fixed rate of its own: its clients ask one after the other.
+// Without --rate its clients ask again as soon as they are answered: then the load takes processors as well, and what the
+// plugin loses to another's load cannot be told from what it loses to the other. With --rate they ask so often, all together.
 
 import { connect } from "node:net";
 import { parseArgs } from "node:util";
@@ -17,6 +18,7 @@ const { values } = parseArgs({
     ms: { type: "string", default: "2000" },
     rounds: { type: "string", default: "3" },
     connections: { type: "string", default: "10" },
+    rate: { type: "string" },
   },
 });
 const { run } = values;
@@ -102,7 +104,7 @@ async function measure(name) {
   }
   const load2 = { connections: Number(values.connections), aConnection: 1_000_000 };
   await runClient(portOf(host, "good"), { ...load2, limitMs: 500 });
-  const figures = await runClient(portOf(host, "good"), { ...load2, limitMs });
+  const figures = await runClient(portOf(host, "good"), { ...load2, limitMs, rate: values.rate });
   end();
   await load;
   const bad = abuse === undefined ? undefined : host.snapshot("bad");

@@ -42,11 +42,14 @@ export function buildServer(language, run) {
 
 /**
  * Starts a client.
- * @param options `requests`, or until `limitMs`; `aConnection`: requests on a connection
+ * @param options `requests`, or until `limitMs`; `aConnection`: requests on a connection; `rate`: requests a second on all
+ *   connections together, otherwise each asks again as soon as it is answered
  * @returns its figures, with `failures`: how each failed request did, and when, on the clock of process.hrtime
  */
-export async function runClient(port, { connections, requests = 0, aConnection, limitMs }) {
-  const parameters = [port, connections, requests, aConnection, Math.ceil(limitMs)].map(String);
+export async function runClient(port, { connections, requests = 0, aConnection, limitMs, rate }) {
+  const parameters = [port, connections, requests, aConnection, Math.ceil(limitMs), ...(rate ? [rate] : [])].map(
+    String,
+  );
   const child = spawn(CLIENT, parameters, { stdio: ["ignore", "pipe", "inherit"] });
   clients.add(child);
   const started = once(child, "spawn");

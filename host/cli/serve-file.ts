@@ -8,9 +8,10 @@ import { basename, dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { isCollection, isMap, isNode, isPair, LineCounter, type Node, parseDocument } from "yaml";
 import { parseAddress } from "../net/listen.js";
-import { checkServed } from "../plugin/host-options.js";
+import { HOST_RATE_MAX } from "../plugin/host-lines.js";
+import { checkServed, type LineLimits } from "../plugin/host-options.js";
 import { PolicyError, type PolicyProblem } from "../plugin/policy/errors.js";
-import { fields, listOf, must, plainString } from "../plugin/policy/fields.js";
+import { fields, limit, listOf, must, plainString } from "../plugin/policy/fields.js";
 import { parsePolicy } from "../plugin/policy/schema.js";
 import type { Policy } from "../plugin/policy/types.js";
 import { rebased } from "./serve-paths.js";
@@ -31,6 +32,8 @@ export interface ServeFile {
   readonly control: string | undefined;
   /** Where the pages for Prometheus and for health checks are served: a path is absolute. */
   readonly metrics: string | undefined;
+  /** What all plugins may write together. */
+  readonly lines: LineLimits;
 }
 
 /** A file that is wrong: a line for each mistake. */
@@ -59,8 +62,15 @@ const address = v.pipe(
 const plugin = v.looseObject({ name, module: path }, ({ expected, received, path: at }) =>
   at === undefined ? must("an object with a name, a module and a policy")({ received }) : missing(expected),
 );
+const rate = v.optional(limit(1, HOST_RATE_MAX, "a second"));
 const file = fields(
-  { plugins: listOf(plugin, "a list of plugins"), control: v.optional(path), metrics: v.optional(address) },
+  {
+    plugins: listOf(plugin, "a list of plugins"),
+    control: v.optional(path),
+    metrics: v.optional(address),
+    linesPerSecond: rate,
+    lineBytesPerSecond: rate,
+  },
   "an object with plugins",
 );
 
@@ -109,9 +119,10 @@ export function parseServeFile(text: string, shown: string, directory: string): 
     plugins.push({ name: given, module: resolve(directory, module), policy, problem });
   }
   if (!result.success || problems.length > 0) throw new ServeFileError(problems);
-  const { control, metrics } = result.output;
+  const { control, metrics, linesPerSecond, lineBytesPerSecond } = result.output;
   return {
     plugins,
+    lines: { linesPerSecond, lineBytesPerSecond },
     control: control === undefined ? undefined : resolve(directory, control),
     metrics: metrics?.includes("/") === true ? resolve(directory, metrics) : metrics,
   };

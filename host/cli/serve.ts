@@ -80,6 +80,7 @@ class Service implements ControlHandler {
   /** @throws ServeFileError, ServeError */
   async run(): Promise<number> {
     const { file, loaded } = await this.#load();
+    this.#host.limitLines(file.lines);
     const control = this.#openControl(this.#options.socket ?? file.control);
     const statistics = this.#openStatistics();
     const onSignal = (signal: keyof typeof SIGNALS): void => this.#stop(signal);
@@ -148,7 +149,8 @@ class Service implements ControlHandler {
       if (this.#signalled) throw new ServeError("the plugins are being stopped");
       notifyManager("RELOADING=1");
       try {
-        const { loaded } = await this.#load();
+        const { file, loaded } = await this.#load();
+        this.#host.limitLines(file.lines);
         const changes = await this.#plugins.apply(loaded);
         this.#log.say(`reloaded: ${changesText(changes)}`);
         return changes;

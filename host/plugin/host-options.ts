@@ -4,7 +4,7 @@
  */
 
 import { checkBoolean, checkInteger, checkObject, checkOneOf } from "../backend/check.js";
-import { DEFAULT_HOST_LINES, type HostLineLimits } from "./host-lines.js";
+import { DEFAULT_HOST_LINES, HOST_RATE_MAX, type HostLineLimits } from "./host-lines.js";
 import type { InheritedSockets } from "./inherited.js";
 import type { PolicyEvent } from "./policy/account.js";
 import { PolicyError, type PolicyProblem } from "./policy/errors.js";
@@ -51,10 +51,8 @@ export type PluginOptions = PolicyInput & {
   readonly watch?: boolean | undefined;
 };
 
-/** Options of `PluginHost`. */
-export interface PluginHostOptions {
-  /** Listening sockets that plugins get in place of opening their own. Default: none. */
-  readonly inherited?: InheritedSockets | undefined;
+/** What all plugins of a host may write together. */
+export interface LineLimits {
   /**
    * How many lines all plugins may write a second together, because each costs the host's thread: those that write have equal
    * shares, and further lines are dropped and counted. Default: 50,000.
@@ -64,13 +62,22 @@ export interface PluginHostOptions {
   readonly lineBytesPerSecond?: number | "unlimited" | undefined;
 }
 
+/** Options of `PluginHost`. */
+export interface PluginHostOptions extends LineLimits {
+  /** Listening sockets that plugins get in place of opening their own. Default: none. */
+  readonly inherited?: InheritedSockets | undefined;
+}
+
 /** @throws TypeError, RangeError for a rate that is none */
-export function rateOf(options: PluginHostOptions, name: keyof HostLineLimits): number {
-  const rate = options[name];
-  if (rate === undefined) return DEFAULT_HOST_LINES[name];
-  if (rate === "unlimited") return Infinity;
-  checkInteger(`options.${name}`, rate, 1, 2 ** 31 - 1);
-  return rate;
+export function lineLimitsOf(limits: LineLimits, argument = "options"): HostLineLimits {
+  const rateOf = (name: keyof HostLineLimits): number => {
+    const rate = limits[name];
+    if (rate === undefined) return DEFAULT_HOST_LINES[name];
+    if (rate === "unlimited" || rate === Infinity) return Infinity;
+    checkInteger(`${argument}.${name}`, rate, 1, HOST_RATE_MAX);
+    return rate;
+  };
+  return { linesPerSecond: rateOf("linesPerSecond"), lineBytesPerSecond: rateOf("lineBytesPerSecond") };
 }
 
 /** @throws TypeError where the options of `stop` or `close` are something else */

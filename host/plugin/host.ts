@@ -16,13 +16,14 @@ import { checkBlocking } from "./check.js";
 import { compilePlugin, type CompiledCode, type PluginModule } from "./code.js";
 import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
-import { createHostLines, type LentHostLines } from "./host-lines.js";
+import { createHostLines, type LentHostLines, limitHostLines } from "./host-lines.js";
 import {
   checkServed,
   type PluginHostEvents,
   type PluginHostOptions,
   type PluginOptions,
-  rateOf,
+  type LineLimits,
+  lineLimitsOf,
   type ReadOptions,
   readOptions,
   stopTimeoutOf,
@@ -75,10 +76,16 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
     super();
     if (options.inherited !== undefined) checkInstance("options.inherited", options.inherited, InheritedSockets);
     this.#inherited = options.inherited;
-    this.#lines = createHostLines({
-      linesPerSecond: rateOf(options, "linesPerSecond"),
-      lineBytesPerSecond: rateOf(options, "lineBytesPerSecond"),
-    });
+    this.#lines = createHostLines(lineLimitsOf(options));
+  }
+
+  /**
+   * Changes how many lines all plugins may write together: see {@link PluginHostOptions}. What is left out is the default.
+   * @throws TypeError, RangeError for a rate that is none
+   */
+  limitLines(limits: LineLimits = {}): void {
+    checkOptions("limits", limits, ["linesPerSecond", "lineBytesPerSecond"]);
+    limitHostLines(this.#lines, lineLimitsOf(limits, "limits"));
   }
 
   /** The names of the plugins. */

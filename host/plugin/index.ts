@@ -8,7 +8,7 @@ export { GuestError, type GuestErrorCode, type GuestFrame, GuestTrap } from "../
 export { compilePlugin, type PluginCode, type PluginModule } from "./code.js";
 export { PluginError, type PluginErrorCode } from "./errors.js";
 export { PluginHost } from "./host.js";
-export type { PluginHostEvents, PluginHostOptions, PluginOptions } from "./host-options.js";
+export type { LineLimits, PluginHostEvents, PluginHostOptions, PluginOptions } from "./host-options.js";
 export { InheritedSockets, type InheritedSocketInfo } from "./inherited.js";
 export type { ListenerSnapshot } from "./listeners.js";
 export { type MetricsAddress, type MetricsServer, serveMetrics } from "./metrics.js";

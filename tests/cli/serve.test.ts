@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { ask, Client } from "../plugin/support.js";
 import { start } from "../support/processes.js";
-import { Directory, MAIN, Serve } from "./serve-support.js";
+import { Directory, MAIN, request, Serve } from "./serve-support.js";
 
 const ECHO = { name: "echo", module: "one.wasm", listen: ["web=127.0.0.1:0"] };
 const SECOND = { name: "second", module: "two.wasm", listen: ["127.0.0.1:0"] };
@@ -178,6 +178,26 @@ const DONE = Buffer.from(
 );
 
 describe("reload", TIMEOUT, () => {
+  test("changes how many lines all plugins may write together", async () => {
+    const directory = await Directory.create();
+    const write = (rest: object): string =>
+      directory.write("plugins.json", JSON.stringify({ plugins: [ECHO], control: "./control.sock", ...rest }));
+    write({ linesPerSecond: 1 });
+    const serve = await directory.serve().up();
+    const port = await serve.pluginPort("echo");
+    const dropped = async (): Promise<number> => {
+      const [plugin] = (await request(serve.control, { command: "stats" }))["result"] as [{ refused: object }];
+      return (plugin.refused as { hostLinesPerSecond?: number }).hostLinesPerSecond ?? 0;
+    };
+    // One line in a tenth of a second.
+    while ((await dropped()) === 0) await Promise.all(Array.from({ length: 20 }, () => ask(port, "say")));
+    write({ linesPerSecond: "unlimited" });
+    expect(await serve.ctl("reload")).toMatchObject({ code: 0 });
+    const before = await dropped();
+    await Promise.all(Array.from({ length: 20 }, () => ask(port, "say")));
+    expect(await dropped()).toBe(before);
+  });
+
   test("starts what is new, stops what is gone, replaces what has changed, and leaves the rest alone", async () => {
     const directory = await Directory.create();
     const third = { ...SECOND, name: "third" };
@@ -353,6 +373,11 @@ describe("--check", TIMEOUT, () => {
     ["twice.json", '{ "plugins": [],\n "plugins": [] }', /^wasyncore: twice\.json:2: Map keys must be unique$/m],
     ["empty.yaml", "", /^wasyncore: empty\.yaml.*the file must be an object with plugins/],
     ["list.yaml", "- a", /the file must be an object with plugins, got Array/],
+    [
+      "rate.yaml",
+      "plugins: []\nlinesPerSecond: 0",
+      /^wasyncore: rate\.yaml:2: .*"linesPerSecond" must be a whole number/m,
+    ],
     ["tag.yaml", "plugins: !!js/function x", /tag\.yaml:1: Unresolved tag/],
     [
       "bomb.yaml",

@@ -122,20 +122,24 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
   test("timers of one length, immediates, ticks and promises keep their order", async () => {
     const order: string[] = [];
     const emitter = new EventEmitter();
+    const came = (what: string): void => {
+      if (order.push(what) === 7) emitter.emit("done");
+    };
     const trip = echo(background(), () => {
-      setTimeout(() => order.push("timer 1"), 5);
-      setTimeout(() => {
-        order.push("timer 2");
-        emitter.emit("done");
-      }, 5);
-      setImmediate(() => order.push("immediate 1"));
-      setImmediate(() => order.push("immediate 2"));
-      void Promise.resolve().then(() => order.push("promise"));
-      process.nextTick(() => order.push("tick"));
-      order.push("callback");
+      setTimeout(came, 5, "timer 1");
+      setTimeout(came, 5, "timer 2");
+      setImmediate(came, "immediate 1");
+      setImmediate(came, "immediate 2");
+      void Promise.resolve("promise").then(came);
+      process.nextTick(came, "tick");
+      came("callback");
     });
     await Promise.all([once(emitter, "done"), trip()]);
-    expect(order).toEqual(["callback", "tick", "promise", "immediate 1", "immediate 2", "timer 1", "timer 2"]);
+    expect(order.slice(0, 3)).toEqual(["callback", "tick", "promise"]);
+    // On a busy machine a timer of 5 ms can be due before the immediates are reached, in Node too.
+    const after = order.slice(3);
+    expect(after.filter((what) => what.startsWith("immediate"))).toEqual(["immediate 1", "immediate 2"]);
+    expect(after.filter((what) => what.startsWith("timer"))).toEqual(["timer 1", "timer 2"]);
   });
 
   test("an unreferenced immediate runs although only this loop has something to do", async () => {

@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { Control } from "../../host/plugin/control.js";
 import { LinePost, type PostedLines } from "../../host/plugin/line-post.js";
-import { createHostLines, HostLinesShare } from "../../host/plugin/host-lines.js";
+import { createHostLines, HostLinesShare, limitHostLines } from "../../host/plugin/host-lines.js";
 import { LineSplitter } from "../../host/plugin/lines.js";
 import { Account, type PolicyEvent } from "../../host/plugin/policy/account.js";
 import { parsePolicy } from "../../host/plugin/policy/schema.js";
@@ -148,6 +148,33 @@ describe("plugins of one host have equal shares of what they may write together"
     expect(flood({ linesPerSecond: 1000 }, [500], "one\n").came).toEqual([1000]);
   });
 
+  test("and one that writes rarely is heard beside others that always write", () => {
+    const time = { ms: 1_000_000 };
+    const all = createHostLines({ ...UNLIMITED, linesPerSecond: 1000 });
+    const loud = [splitter({}, all, time), splitter({}, all, time)];
+    const quiet = splitter({}, all, time);
+    for (let window = 0; window < 100; window++) {
+      for (const { write } of loud) write("one\n".repeat(500));
+      if (window % 5 === 4) quiet.write("heard\n".repeat(3));
+      time.ms += 100;
+    }
+    expect(quiet.lines).toHaveLength(60);
+    const total = [quiet, ...loud].reduce((sum, { lines }) => sum + lines.length, 0);
+    expect(total).toBeLessThanOrEqual(10_000);
+    expect(total).toBeGreaterThan(9_000);
+  });
+
+  test("and what one that begins may write leaves something to the next that begins", () => {
+    const time = { ms: 1_000_000 };
+    const all = createHostLines({ ...UNLIMITED, linesPerSecond: 1000, lineBytesPerSecond: 100_000 });
+    const came = Array.from({ length: 4 }, () => {
+      const each = splitter({}, all, time);
+      each.write("one\n".repeat(500));
+      return each.lines.length;
+    });
+    expect(came).toEqual([50, 25, 13, 6]);
+  });
+
   test("a hundred that begin at once write no more than that together", () => {
     const all = createHostLines({ ...UNLIMITED, linesPerSecond: 1000 });
     const plugins = Array.from({ length: 100 }, () => splitter({}, all));
@@ -226,7 +253,26 @@ describe.each(WAYS)("a plugin that runs %s and floods", (run) => {
   });
 });
 
+test("what all plugins of a host may write is changed at any time", () => {
+  const time = { ms: 1_000_000 };
+  const all = createHostLines(UNLIMITED);
+  const { lines, write } = splitter({}, all, time);
+  write("one\n".repeat(500));
+  limitHostLines(all, { linesPerSecond: 100, lineBytesPerSecond: Infinity });
+  time.ms += 100;
+  write("one\n".repeat(500));
+  time.ms += 100;
+  write("one\n".repeat(500));
+  expect(lines).toHaveLength(500);
+  for (let second = 0; second < 6; second++) time.ms += 1000;
+  write("one\n".repeat(500));
+  expect(lines).toHaveLength(505);
+});
+
 test("what all plugins of a host may write is a number of at least 1", () => {
+  const host = new PluginHost();
+  expect(() => host.limitLines({ linesPerSecond: 0 })).toThrow(/limits\.linesPerSecond/);
+  expect(() => host.limitLines({ lines: 1 } as never)).toThrow(/unknown option "lines"/);
   expect(() => new PluginHost({ linesPerSecond: 0 })).toThrow(/options\.linesPerSecond/);
   expect(() => new PluginHost({ lineBytesPerSecond: "none" as never })).toThrow(/options\.lineBytesPerSecond/);
 });
