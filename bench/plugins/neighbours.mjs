@@ -9,7 +9,7 @@
 import { connect } from "node:net";
 import { parseArgs } from "node:util";
 import { compilePlugin, PluginHost } from "../../dist/plugin/index.js";
-import { buildClient, buildServer, runClient } from "./programs.mjs";
+import { buildClient, buildServer, runClient, startBadClients } from "./programs.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -50,14 +50,11 @@ const ABUSES = {
   memory: { policy: { env: { MODE: "leak" }, limits: { maxMemoryBytes: 64 * MIB } }, begin: () => () => undefined },
   connections: {
     policy: { env: { MODE: "leak" }, limits: { maxConnections: 200, maxDescriptors: 300 } },
-    begin: (port) => {
-      const sockets = Array.from({ length: 500 }, () => connect(port, "127.0.0.1").on("error", () => undefined));
-      return () => sockets.forEach((socket) => socket.destroy());
-    },
+    begin: (port) => startBadClients(port, "open", 500),
   },
   connects: { policy: {}, load: { connections: 20, aConnection: 1 } },
   requests: { policy: {}, load: { connections: 20, aConnection: 1_000_000 } },
-  bytes: { policy: { limits: { maxMemoryBytes: 512 * MIB } }, begin: (port) => reading(port, 4) },
+  bytes: { policy: { limits: { maxMemoryBytes: 512 * MIB } }, begin: (port) => startBadClients(port, "read", 4) },
 };
 
 /** Does something at once, and whenever it is woken. */
@@ -68,24 +65,6 @@ function again(what, onWake) {
     if (!isOver) what();
   });
   return () => (isOver = true);
-}
-
-/** Connections that ask for 8 MiB again and again, and read them. */
-function reading(port, count) {
-  const sockets = Array.from({ length: count }, () => {
-    const socket = connect(port, "127.0.0.1").on("error", () => undefined);
-    let read = 0;
-    const next = () => socket.write("GET /big HTTP/1.1\r\n\r\n");
-    socket.on("data", (data) => {
-      read += data.length;
-      if (read < 8 * MIB) return;
-      read -= 8 * MIB;
-      next();
-    });
-    next();
-    return socket;
-  });
-  return () => sockets.forEach((socket) => socket.destroy());
 }
 
 const portOf = (host, name) => host.snapshot(name).listeners[0].address.port;

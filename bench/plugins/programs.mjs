@@ -66,6 +66,17 @@ export async function runClient(port, { connections, requests = 0, aConnection, 
   return { ...figures, failures };
 }
 
+/** Starts clients of bad-clients.mjs. @returns what ends them */
+export function startBadClients(port, what, count) {
+  const parameters = [join(bench, "plugins", "bad-clients.mjs"), port, what, count].map(String);
+  const child = spawn(process.execPath, parameters, { stdio: ["pipe", "inherit", "inherit"] });
+  clients.add(child);
+  return () => {
+    clients.delete(child);
+    child.stdin.end();
+  };
+}
+
 process.on("exit", () => {
   for (const child of clients) child.kill("SIGKILL");
 });

@@ -11,6 +11,8 @@ export interface Turns {
   readonly pollSet: PollSet;
   /** With at least this many ready channels, the next turn is taken without returning to the host's event loop. */
   readonly busyFrom: number;
+  /** Is something else ready that needs this thread? Then no turn follows another before that. Default: false. */
+  readonly isOtherReady?: boolean;
   /** Do they keep the host's event loop alive? Read before each wait. */
   readonly keepsAlive: boolean;
   /** Are there channels whose interest must be sampled? */

@@ -13,6 +13,8 @@ const FOREVER_NS = (1n << 63n) - 1n;
 /** A guest that takes turns: see `Guest`. */
 export interface TurnTaker {
   readonly exitCode: number | undefined;
+  /** See {@link Turns}. */
+  readonly isOtherReady?: boolean;
   turn(timeoutNs: bigint): number;
   pending(): number;
 }
@@ -35,6 +37,10 @@ class GuestTurns implements Turns {
     this.#guest = guest;
     this.#poller = poller;
     this.pollSet = poller.pollSet;
+  }
+
+  get isOtherReady(): boolean {
+    return this.#guest.isOtherReady === true;
   }
 
   prepare(): number | undefined {

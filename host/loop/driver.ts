@@ -96,7 +96,8 @@ export class Driver {
       this.#isInTurn = false;
       const waitMs = this.#signal?.aborted === true ? undefined : turns.prepare(0);
       this.#wasBusy ||= ready >= busyFrom;
-      if (waitMs === undefined || ready <= 0 || !this.#wasBusy) return this.#waitForTurn(waitMs);
+      const isLast = waitMs === undefined || ready <= 0 || !this.#wasBusy || turns.isOtherReady === true;
+      if (isLast) return this.#waitForTurn(waitMs);
       const nowMs = performance.now();
       if (endMs === 0) endMs = nowMs + WAKE_MS;
       else if (nowMs >= endMs) return this.#waitForTurn(waitMs);

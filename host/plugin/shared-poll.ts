@@ -29,6 +29,11 @@ export class SharedPoll {
     this.#set = backend.createPollSet();
   }
 
+  /** Has any set got rows that it has not taken? */
+  get hasReady(): boolean {
+    return this.#ready.size > 0;
+  }
+
   createSet(again: number): GuestSet {
     return new GuestSet(this, again);
   }

@@ -28,12 +28,18 @@ export class SharedThread {
     this.backend = { ...forwarding(backend), createPollSet: () => this.#poll.createSet(again) };
   }
 
+  /** Is one of them ready, and has not had its turn? */
+  get hasReady(): boolean {
+    return this.#poll.hasReady;
+  }
+
   close(): void {
     this.#poll.close();
   }
 }
 
 export class SharedRun implements Run {
+  readonly #thread: SharedThread;
   readonly #code: CompiledCode;
   readonly #control = new Control();
   readonly #up = new Deferred<boolean>();
@@ -50,6 +56,7 @@ export class SharedRun implements Run {
   constructor(thread: SharedThread, code: CompiledCode, grant: Grant, hooks: RunHooks) {
     const { clock } = thread.backend;
     const { cpuMsPerTurn, cpuMsTotal } = grant.policy.limits;
+    this.#thread = thread;
     this.#code = code;
     const allowance = { turnNs: cpuMsPerTurn * NS_PER_MS, totalNs: cpuMsTotal * NS_PER_MS };
     this.#meter = new Meter(allowance, () => Number(clock.threadCpuNs()), clock.monotonicNs);
@@ -130,9 +137,13 @@ export class SharedRun implements Run {
       instance.call("_initialize");
     });
     if (instance.exitCode !== undefined) return { kind: "exit", code: instance.exitCode };
+    const thread = this.#thread;
     const taker = {
       get exitCode() {
         return instance.exitCode;
+      },
+      get isOtherReady() {
+        return thread.hasReady;
       },
       // How many it has is asked within the turn: that is the guest's code as well.
       turn: (timeoutNs: bigint): number =>

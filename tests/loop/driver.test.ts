@@ -15,6 +15,7 @@ class Scripted implements Turns {
   readonly busyFrom: number;
   waitMs = 0;
   isWorthWaiting = true;
+  isOtherReady = false;
   /** In which callback of the host's event loop each turn was taken. */
   readonly wakes: number[] = [];
   readonly #found: (number | (() => number))[];
@@ -53,6 +54,23 @@ describe("the driver", () => {
     const turns = new Scripted(4, 1, 4, 1, 1, 0, 1, -3, 0);
     await new Driver(turns, undefined).run();
     expect(turns.wakes).toEqual([1, 2, 2, 2, 2, 3, 4, 5]);
+  });
+
+  test("under load goes back to the host's event loop after a turn when something else is ready there", async () => {
+    const turns = new Scripted(
+      4,
+      4,
+      4,
+      4,
+      4,
+      () => ((turns.isOtherReady = true), 4),
+      4,
+      () => ((turns.isOtherReady = false), 4),
+      4,
+      0,
+    );
+    await new Driver(turns, undefined).run();
+    expect(turns.wakes).toEqual([1, 1, 1, 1, 1, 2, 3, 3, 3]);
   });
 
   test("lets the process run under load as well", async () => {
