@@ -3,6 +3,8 @@
  * exports, and the start function. Knows the binary format, types of the garbage collector's among it; knows no WASI.
  */
 
+import { ByteReader, leb128 } from "./byte-reader.js";
+
 /** A function that a module imports. */
 export interface ImportedFunction {
   readonly module: string;
@@ -23,7 +25,6 @@ export const SectionId = { TYPE: 1, IMPORT: 2, FUNCTION: 3, MEMORY: 5, EXPORT: 7
 const ExternalKind = { FUNCTION: 0, TABLE: 1, MEMORY: 2, GLOBAL: 3, TAG: 4 } as const;
 
 const HEADER_BYTES = 8;
-const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 const VALUE_TYPES: ReadonlyMap<number, string> = new Map([
   [0x7f, "i32"],
   [0x7e, "i64"],
@@ -34,47 +35,7 @@ const VALUE_TYPES: ReadonlyMap<number, string> = new Map([
   [0x6f, "externref"],
 ]);
 
-class Reader {
-  readonly #bytes: Uint8Array;
-  at: number;
-
-  constructor(bytes: Uint8Array, at: number) {
-    this.#bytes = bytes;
-    this.at = at;
-  }
-
-  byte(): number {
-    const value = this.#bytes[this.at];
-    if (value === undefined) throw new RangeError("the module ends too early");
-    this.at += 1;
-    return value;
-  }
-
-  /** LEB128, signed or not, of which only what fits in 53 bits is exact. */
-  number(): number {
-    let value = 0;
-    let scale = 1;
-    while (true) {
-      const byte = this.byte();
-      value += (byte & 0x7f) * scale;
-      if (byte < 0x80) return value;
-      scale *= 128;
-    }
-  }
-
-  text(): string {
-    const length = this.number();
-    this.at += length;
-    return utf8.decode(this.#bytes.subarray(this.at - length, this.at));
-  }
-
-  many<T>(each: () => T): T[] {
-    const count = this.number();
-    const found: T[] = [];
-    for (let i = 0; i < count; i++) found.push(each());
-    return found;
-  }
-
+class Reader extends ByteReader {
   valueType(): string {
     const byte = this.byte();
     // (ref null? heap-type)
@@ -111,7 +72,7 @@ class Reader {
 
   /** The types of a recursive group, or one. */
   types(): (string | undefined)[] {
-    if (this.#bytes[this.at] !== 0x4e) return [this.#type()];
+    if (this.bytes[this.at] !== 0x4e) return [this.#type()];
     this.at += 1;
     return this.many(() => this.#type());
   }
@@ -218,15 +179,6 @@ function exportOf(reader: Reader): { name: string; kind: number; index: number }
   return { name, kind: reader.byte(), index: reader.number() };
 }
 
-/** Unsigned LEB128. */
-function leb(value: number): number[] {
-  const bytes: number[] = [];
-  for (let rest = value; ; rest = Math.floor(rest / 128)) {
-    if (rest < 128) return [...bytes, rest];
-    bytes.push((rest % 128) | 0x80);
-  }
-}
-
 /**
  * A module that exports its start function under `name` rather than have it called before anybody has its exports.
  * @returns its bytes, and by how many the code is further back in them
@@ -246,12 +198,12 @@ export function exportStart(
       const count = reader.number();
       const text = new TextEncoder().encode(name);
       const contents = [
-        Uint8Array.from(leb(count + 1)),
+        Uint8Array.from(leb128(count + 1)),
         bytes.subarray(reader.at, to),
-        Uint8Array.from([...leb(text.length), ...text, ExternalKind.FUNCTION, ...leb(start)]),
+        Uint8Array.from([...leb128(text.length), ...text, ExternalKind.FUNCTION, ...leb128(start)]),
       ];
       const length = contents.reduce((sum, each) => sum + each.length, 0);
-      const section = [Uint8Array.from([id, ...leb(length)]), ...contents];
+      const section = [Uint8Array.from([id, ...leb128(length)]), ...contents];
       parts.push(...section);
       shift += section.reduce((sum, each) => sum + each.length, 0) - (to - at);
     } else parts.push(bytes.subarray(at, to));
