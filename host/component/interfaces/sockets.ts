@@ -41,8 +41,21 @@ import { type Incoming, IncomingStream, type Outgoing, OutgoingStream, UdpSocket
 const network = borrow(Network);
 const tcp = borrow(TcpSocket);
 const udp = borrow(UdpSocket);
-const done = result<undefined, ErrorCode>(undefined, errorCode);
-const fails = <T>(type: Type<T>): Type<T | Failed<ErrorCode>> => result<T, ErrorCode>(type, errorCode);
+/** Results with an error, as one version of the interfaces has them. */
+export class Results {
+  readonly done: Type<undefined | Failed<ErrorCode>>;
+  readonly #error: Type<ErrorCode>;
+
+  constructor(error: Type<ErrorCode>) {
+    this.#error = error;
+    this.done = result<undefined, ErrorCode>(undefined, error);
+  }
+
+  readonly fails = <T>(type: Type<T>): Type<T | Failed<ErrorCode>> => result<T, ErrorCode>(type, this.#error);
+}
+
+const RESULTS = new Results(errorCode);
+const { done, fails } = RESULTS;
 
 const NS_PER_S = 1_000_000_000;
 const SECONDS_MAX = 0x7fff;
@@ -50,14 +63,19 @@ const COUNT_MAX = 127;
 const SIZE_MAX = 0x7fffffffn;
 
 /** The options that sockets of both kinds have, by the names of their functions. */
-class Options {
+export class Options {
   readonly #world: SocketWorld;
+  readonly results: Results;
+  /** What the name of a function that returns an option begins with. */
+  readonly get: string;
 
-  constructor(world: SocketWorld) {
+  constructor(world: SocketWorld, results = RESULTS, get = "") {
     this.#world = world;
+    this.results = results;
+    this.get = get;
   }
 
-  get(socket: TcpSocket | UdpSocket, name: IntegerOption): number | SocketFailure {
+  read(socket: TcpSocket | UdpSocket, name: IntegerOption): number | SocketFailure {
     const { fd } = socket;
     if (typeof fd !== "number") return fd;
     const value = this.#world.backend.getOption(fd, name);
@@ -80,10 +98,12 @@ const hops = ({ family }: Socket): IntegerOption => (family === "ipv4" ? "IP_TTL
 const DOUBLED = process.platform === "linux" ? 2 : 1;
 
 /** hop limit and buffer sizes: the same for both kinds. */
-function commonOptions<T extends Socket>(prefix: string, type: Type<T>, hopName: string, options: Options) {
+export function commonOptions<T extends Socket>(prefix: string, type: Type<T>, hopName: string, options: Options) {
+  const { get } = options;
+  const { done, fails } = options.results;
   const size = (name: "SO_RCVBUF" | "SO_SNDBUF", label: string): Record<string, HostFunction> => ({
-    [`${prefix}.${label}-buffer-size`]: func([type], fails(u64), (socket) => {
-      const value = options.get(socket, name);
+    [`${prefix}.${get}${label}-buffer-size`]: func([type], fails(u64), (socket) => {
+      const value = options.read(socket, name);
       return typeof value === "number" ? BigInt(Math.trunc(value / DOUBLED)) : value;
     }),
     [`${prefix}.set-${label}-buffer-size`]: func([type, u64], done, (socket, value) => {
@@ -94,20 +114,22 @@ function commonOptions<T extends Socket>(prefix: string, type: Type<T>, hopName:
     }),
   });
   return {
-    [`${prefix}.${hopName}`]: func([type], fails(u8), (socket) => options.get(socket, hops(socket))),
+    [`${prefix}.${get}${hopName}`]: func([type], fails(u8), (socket) => options.read(socket, hops(socket))),
     [`${prefix}.set-${hopName}`]: func([type, u8], done, (socket, value) =>
       value === 0 ? INVALID_ARGUMENT : options.set(socket, hops(socket), value),
     ),
-    [`${prefix}.address-family`]: func([type], addressFamily, ({ family }) => family),
+    [`${prefix}.${get}address-family`]: func([type], addressFamily, ({ family }) => family),
     ...size("SO_RCVBUF", "receive"),
     ...size("SO_SNDBUF", "send"),
   };
 }
 
-function keepAlive(options: Options): Record<string, HostFunction> {
+export function keepAlive(options: Options): Record<string, HostFunction> {
+  const { get } = options;
+  const { done, fails } = options.results;
   const seconds = (name: "TCP_KEEPIDLE" | "TCP_KEEPINTVL", label: string): Record<string, HostFunction> => ({
-    [`[method]tcp-socket.keep-alive-${label}`]: func([tcp], fails(u64), (socket) => {
-      const value = options.get(socket, name);
+    [`[method]tcp-socket.${get}keep-alive-${label}`]: func([tcp], fails(u64), (socket) => {
+      const value = options.read(socket, name);
       return typeof value === "number" ? BigInt(value) * BigInt(NS_PER_S) : value;
     }),
     [`[method]tcp-socket.set-keep-alive-${label}`]: func([tcp, u64], done, (socket, ns) => {
@@ -116,8 +138,8 @@ function keepAlive(options: Options): Record<string, HostFunction> {
     }),
   });
   return {
-    "[method]tcp-socket.keep-alive-enabled": func([tcp], fails(bool), (socket) => {
-      const value = options.get(socket, "SO_KEEPALIVE");
+    [`[method]tcp-socket.${get}keep-alive-enabled`]: func([tcp], fails(bool), (socket) => {
+      const value = options.read(socket, "SO_KEEPALIVE");
       return typeof value === "number" ? value !== 0 : value;
     }),
     "[method]tcp-socket.set-keep-alive-enabled": func([tcp, bool], done, (socket, on) =>
@@ -125,7 +147,9 @@ function keepAlive(options: Options): Record<string, HostFunction> {
     ),
     ...seconds("TCP_KEEPIDLE", "idle-time"),
     ...seconds("TCP_KEEPINTVL", "interval"),
-    "[method]tcp-socket.keep-alive-count": func([tcp], fails(u32), (socket) => options.get(socket, "TCP_KEEPCNT")),
+    [`[method]tcp-socket.${get}keep-alive-count`]: func([tcp], fails(u32), (socket) =>
+      options.read(socket, "TCP_KEEPCNT"),
+    ),
     "[method]tcp-socket.set-keep-alive-count": func([tcp, u32], done, (socket, count) =>
       count === 0 ? INVALID_ARGUMENT : options.set(socket, "TCP_KEEPCNT", Math.min(COUNT_MAX, count)),
     ),
