@@ -147,8 +147,11 @@ export class Poller {
     notice.isAwaited = false;
     this.#awaited -= 1;
     const { watch } = notice;
-    watch.notices.splice(watch.notices.indexOf(notice), 1);
-    watch.standing = watch.notices.reduce((bits, { interest }) => bits | interest, 0);
+    const { notices } = watch;
+    watch.standing = 0;
+    if (notices.length === 1) return void notices.pop();
+    notices.splice(notices.indexOf(notice), 1);
+    for (const { interest } of notices) watch.standing |= interest;
   }
 
   /** Is there anything that a wait might notify of? */
@@ -259,8 +262,10 @@ export class Poller {
       watch.readyEpoch = this.#epoch;
       const error = ready[at + ReadyRow.ERROR] ?? 0;
       if (error !== 0) watch.error = error;
-      // Nobody has asked for this, or not any more: the set is to stop reporting it.
-      if (!this.#notify(watch, watch.ready) && watch.epoch !== this.#epoch) this.#update(watch, watch.standing);
+      // Nobody has asked for this, or not any more: another wait would end at once by it. One that does not wait may come before
+      // it is asked for again.
+      if (!this.#notify(watch, watch.ready) && watch.epoch !== this.#epoch && timeoutMs !== 0)
+        this.#update(watch, watch.standing);
     }
     if (this.#unsent.size > 0)
       for (const [watch, unsent] of this.#unsent) if (unsent.flush()) this.#unsent.delete(watch);

@@ -15,8 +15,9 @@ import { Timers } from "./timers.js";
 import { CallState, EventKind, Subtask, WaitableSet, type WaitEvent } from "./waitables.js";
 
 const NS_PER_MS = 1e6;
-/** How many events are given out before the operating system is asked for others. */
+/** How many events are given out, and how often there is none, before the operating system is asked for others. */
 const EVENTS_MAX = 64;
+const FRUITLESS_MAX = 8;
 
 /** What the function of an export returns, and its callback: in the lowest 4 bits. */
 const Callback = { EXIT: 0, YIELD: 1, WAIT: 2 } as const;
@@ -80,7 +81,7 @@ export class Runtime {
     const set = this.handles.get(handle, WaitableSet);
     if (set.next(this.event)) return;
     // The component may do nothing but ask.
-    if (++this.#fruitless > 1) {
+    if (++this.#fruitless > FRUITLESS_MAX) {
       this.turn(false);
       if (set.next(this.event)) return;
     }

@@ -27,6 +27,9 @@ export interface WaitEvent {
 
 export abstract class Waitable extends Resource {
   handle = 0;
+  /** Its neighbours among those of its set that have an event. */
+  before: Waitable | undefined;
+  after: Waitable | undefined;
   #set: WaitableSet | undefined;
   #hasEvent = false;
 
@@ -53,14 +56,15 @@ export abstract class Waitable extends Resource {
   }
 
   protected report(): void {
+    if (this.#hasEvent) return;
     this.#hasEvent = true;
-    this.#set?.ready.add(this);
+    this.#set?.append(this);
   }
 
   /** @returns the code of its event */
   takeEvent(): number {
     this.#hasEvent = false;
-    this.#set?.ready.delete(this);
+    this.#set?.remove(this);
     return this.take();
   }
 
@@ -69,21 +73,22 @@ export abstract class Waitable extends Resource {
     if (set === undefined) return;
     this.#set = set;
     set.members += 1;
-    if (this.#hasEvent) set.ready.add(this);
+    if (this.#hasEvent) set.append(this);
   }
 
   protected leave(): void {
     const set = this.#set;
     if (set === undefined) return;
     set.members -= 1;
-    set.ready.delete(this);
+    if (this.#hasEvent) set.remove(this);
     this.#set = undefined;
   }
 }
 
 export class WaitableSet extends Resource {
   members = 0;
-  readonly ready = new Set<Waitable>();
+  #first: Waitable | undefined;
+  #last: Waitable | undefined;
 
   constructor() {
     super(undefined);
@@ -91,13 +96,30 @@ export class WaitableSet extends Resource {
 
   /** Takes the oldest event of its members. */
   next(event: WaitEvent): boolean {
-    for (const waitable of this.ready) {
-      event.kind = waitable.eventKind;
-      event.handle = waitable.handle;
-      event.code = waitable.takeEvent();
-      return true;
-    }
-    return false;
+    const waitable = this.#first;
+    if (waitable === undefined) return false;
+    event.kind = waitable.eventKind;
+    event.handle = waitable.handle;
+    event.code = waitable.takeEvent();
+    return true;
+  }
+
+  /** It has an event. */
+  append(waitable: Waitable): void {
+    waitable.before = this.#last;
+    if (this.#last === undefined) this.#first = waitable;
+    else this.#last.after = waitable;
+    this.#last = waitable;
+  }
+
+  /** It has none any more. */
+  remove(waitable: Waitable): void {
+    const { before, after } = waitable;
+    if (before === undefined) this.#first = after;
+    else before.after = after;
+    if (after === undefined) this.#last = before;
+    else after.before = before;
+    waitable.before = waitable.after = undefined;
   }
 
   override release(): void {
