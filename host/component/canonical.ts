@@ -14,20 +14,14 @@ const CANONICAL = {
   0x0b: ["context.set", "slot"],
   0x0c: ["thread.yield", "cancel"],
   0x0d: ["subtask.drop", ""],
-  0x0e: ["stream.new", "type"],
-  0x0f: ["stream.read", "type options"],
-  0x10: ["stream.write", "type options"],
-  0x11: ["stream.cancel-read", "type async"],
-  0x12: ["stream.cancel-write", "type async"],
-  0x13: ["stream.drop-readable", "type"],
-  0x14: ["stream.drop-writable", "type"],
-  0x15: ["future.new", "type"],
-  0x16: ["future.read", "type options"],
-  0x17: ["future.write", "type options"],
-  0x18: ["future.cancel-read", "type async"],
-  0x19: ["future.cancel-write", "type async"],
-  0x1a: ["future.drop-readable", "type"],
-  0x1b: ["future.drop-writable", "type"],
+  // Of a stream: those of a future follow in the same order.
+  0x0e: ["new", "type"],
+  0x0f: ["read", "type options"],
+  0x10: ["write", "type options"],
+  0x11: ["cancel-read", "type async"],
+  0x12: ["cancel-write", "type async"],
+  0x13: ["drop-readable", "type"],
+  0x14: ["drop-writable", "type"],
   0x1f: ["waitable-set.new", ""],
   0x20: ["waitable-set.wait", "cancel memory"],
   0x21: ["waitable-set.poll", "cancel memory"],
@@ -37,21 +31,23 @@ const CANONICAL = {
   0x25: ["backpressure.dec", ""],
 } as const satisfies Readonly<Record<number, readonly [string, Has]>>;
 
+const FUTURES = 0x15;
+const STREAMS = 0x0e;
+const FUTURES_END = 0x1b;
+
 type Canonical = typeof CANONICAL;
 export type CanonName = Canonical[keyof Canonical][0];
 
-/** Those that are known, and not served. */
-const REFUSED: Readonly<Record<number, string>> = {
-  ...{ 0x1c: "error-context.new", 0x1d: "error-context.debug-message", 0x1e: "error-context.drop" },
-  ...{ 0x26: "thread.index", 0x27: "thread.new-indirect", 0x28: "thread.resume-later", 0x29: "thread.suspend" },
-  ...{ 0x2a: "thread.suspend-then-resume", 0x2b: "thread.yield-then-resume", 0x2c: "thread.suspend-then-promote" },
-  ...{ 0x2d: "thread.yield-then-promote", 0x40: "thread.spawn-ref", 0x41: "thread.spawn-indirect" },
-  ...{ 0x42: "thread.available-parallelism" },
-};
-
 /** @throws GuestError for one that is not served */
 export function canonOf(kind: number): { readonly name: CanonName; readonly has: Has } {
-  const found = (CANONICAL as Readonly<Record<number, readonly [CanonName, Has]>>)[kind];
-  if (found === undefined) throw unknown(REFUSED[kind] ?? `a built-in function ${kind}`);
+  const known = kind >= FUTURES && kind <= FUTURES_END ? kind - FUTURES + STREAMS : kind;
+  const found = (CANONICAL as Readonly<Record<number, readonly [CanonName, Has]>>)[known];
+  if (found === undefined) throw unknown(nameOf(kind));
   return { name: found[0], has: found[1] };
+}
+
+/** What one is for that is not served. */
+function nameOf(kind: number): string {
+  if (kind >= 0x1c && kind <= 0x1e) return "error-context";
+  return kind >= 0x26 && kind <= 0x42 ? "threads" : `a built-in function ${kind}`;
 }

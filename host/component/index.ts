@@ -115,6 +115,7 @@ export class ComponentHost {
       if (exit === undefined) throw failureOf(error);
       return exit.code;
     } finally {
+      this.#async?.close();
       this.#handles.close();
     }
     return this.#exit.code;

@@ -7,7 +7,7 @@ import { compileComponent } from "../../host/component/index.js";
 import { buildComponent, missing, wasmTools } from "../assembly/component-support.js";
 import { client, exchange, runModule } from "../guest/command.js";
 import { asyncComponent, type Lifting, runAsyncHere } from "./async-support.js";
-import { importing } from "./support.js";
+import { importing, loopback } from "./support.js";
 
 const BUILD_LIMIT_MS = 180_000;
 const BLOCKED = -1;
@@ -116,6 +116,14 @@ describe.skipIf(missing !== "")("a component of WASI 0.3 traps when", () => {
       "it waits in a call for what is in a set",
     ],
     [
+      "it drops a socket during a call of it",
+      ["create-udp", "bind-udp", "receive-udp", "drop-udp"],
+      `(call $create-udp (i32.const 0) (i32.const 64)) (local.set $a (i32.load (i32.const 68)))
+       (call $bind-udp (local.get $a) ${loopback("(i32.const 0)")} (i32.const 64))
+       (drop (call $receive-udp (local.get $a) (i32.const 128))) (call $drop-udp (local.get $a)) ${EXIT}`,
+      "is dropped before what was made of it",
+    ],
+    [
       "it drops a set as a socket",
       ["create", "drop-socket", "new-set"],
       `(call $drop-socket (call $new-set)) ${EXIT}`,
@@ -216,6 +224,20 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
     expect(await runAsyncHere(await asyncComponent(imports, body))).toBe(0);
   });
 
+  test("hands a stream of the host's on, which the host copies to its end", async () => {
+    const body = `(call $stdin (i32.const 64)) (local.set $a (call $stdout (i32.load (i32.const 64)))) ${SET}
+      ${expectEqual("(call $read-end (local.get $a) (i32.const 128))", BLOCKED)} (call $join (local.get $a) (local.get $c))
+      (i32.or (i32.const 2) (i32.shl (local.get $c) (i32.const 4)))`;
+    const callback = `(call $drop-end (local.get $handle)) (call $return (i32.load8_u (i32.const 128))) ${EXIT}`;
+    const imports = ["stdin", "stdout", "read-end", "drop-end", "new-set", "join", "return"];
+    const run = runModule(await asyncComponent(imports, body, "callback", callback));
+    const text = "some text\n".repeat(20_000);
+    run.child.stdin.end(text);
+    const { code, stdout } = await run.ended;
+    expect(stdout).toBe(text);
+    expect(code).toBe(0);
+  });
+
   test("is refused sockets of its own, and the host is notified, also where it binds by listening", async () => {
     const said: string[] = [];
     const sockets = { listeners: [], mayOpen: false, onRefused: (what: string) => void said.push(what) };
@@ -230,7 +252,7 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
   test("that takes threads, or an interface which is not served, is refused by its name", async () => {
     const { parse } = await wasmTools();
     const threads = await parse("(component (core func (canon thread.index)))");
-    await expect(runAsyncHere(threads)).rejects.toThrow("the component has what is not known here: thread.index");
+    await expect(runAsyncHere(threads)).rejects.toThrow("the component has what is not known here: threads");
     const HTTP = "package wasi:http@0.3.0 { interface things { make: func(how: u32); } }";
     const { code, stderr } = await runModule(await importing("wasi:http/things@0.3.0", "make", HTTP)).ended;
     expect(stderr).toBe("wasyncore: cannot run guest.wasm: it imports what is not there: wasi:http/things@0.3.0\n");

@@ -32,11 +32,14 @@ export function builtIn(
     if (end.isReader !== isReader || isOther) throw new Trap(`handle ${numberOf(handle)} is of another type`);
     return end;
   };
+  const mayBlock = ({ isInSet }: Waitable): void => {
+    if (!isAsync && isInSet) throw new Trap("it waits in a call for what is in a set");
+  };
   const copy =
     (isReader: boolean): CoreFunction =>
     (handle, at, length) => {
       const end = endOf(handle, isReader);
-      if (!isAsync && end.isInSet) throw new Trap("it waits in a call for what is in a set");
+      mayBlock(end);
       const code = end.begin(memory, numberOf(at), element?.isFuture === true ? 1 : numberOf(length));
       if (isAsync || code !== BLOCKED) return code;
       runtime.until(() => end.hasEvent);
@@ -46,7 +49,7 @@ export function builtIn(
     (isReader: boolean): CoreFunction =>
     (handle) => {
       const end = endOf(handle, isReader);
-      if (!isAsync && end.isInSet) throw new Trap("it waits in a call for what is in a set");
+      mayBlock(end);
       return end.cancel();
     };
   const drop =
@@ -75,20 +78,13 @@ export function builtIn(
   };
 
   const functions: Readonly<Record<CanonName, CoreFunction>> = {
-    "stream.new": create,
-    "stream.read": copy(true),
-    "stream.write": copy(false),
-    "stream.cancel-read": cancel(true),
-    "stream.cancel-write": cancel(false),
-    "stream.drop-readable": drop(true),
-    "stream.drop-writable": drop(false),
-    "future.new": create,
-    "future.read": copy(true),
-    "future.write": copy(false),
-    "future.cancel-read": cancel(true),
-    "future.cancel-write": cancel(false),
-    "future.drop-readable": drop(true),
-    "future.drop-writable": drop(false),
+    new: create,
+    read: copy(true),
+    write: copy(false),
+    "cancel-read": cancel(true),
+    "cancel-write": cancel(false),
+    "drop-readable": drop(true),
+    "drop-writable": drop(false),
     "waitable-set.new": () => handles.add(new WaitableSet()),
     "waitable-set.wait": (set, at) => {
       runtime.wait(numberOf(set));
@@ -105,13 +101,13 @@ export function builtIn(
     "waitable.join": (handle, setHandle) => {
       const waitable = handles.get(numberOf(handle), Waitable);
       const set = numberOf(setHandle) === 0 ? undefined : handles.get(numberOf(setHandle), WaitableSet);
-      if (set !== undefined && !mayWait(set.members + 1))
-        throw new Trap(`it waits for more than it may: ${set.members + 1} in a set`);
       waitable.join(set);
+      if (set !== undefined && !mayWait(set.members))
+        throw new Trap(`it waits for more than it may: ${set.members} in a set`);
     },
     "subtask.cancel": (handle) => {
       const subtask = handles.get(numberOf(handle), Subtask);
-      if (!isAsync && subtask.isInSet) throw new Trap("it waits in a call for what is in a set");
+      mayBlock(subtask);
       return subtask.cancel();
     },
     "subtask.drop": (handle) => {

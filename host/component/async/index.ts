@@ -66,4 +66,8 @@ export class AsyncParts {
   run(exported: AsyncExport): number {
     return this.#runtime.run(exported);
   }
+
+  close(): void {
+    for (const each of this.#runtime.owned) each.close();
+  }
 }

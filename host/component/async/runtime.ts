@@ -36,6 +36,8 @@ export class Runtime {
   /** What the component keeps for itself: `context.get`. */
   readonly context: (number | bigint)[] = [0, 0];
   backpressure = 0;
+  /** What goes on without a handle of the component's. */
+  readonly owned = new Set<{ close(): void }>();
   #result: number | undefined;
   #givenOut = 0;
   #fruitless = 0;

@@ -17,14 +17,14 @@ import {
   variant,
 } from "../abi.js";
 import { func, type HostFunction, type Interface } from "../calls.js";
-import { commonOptions, keepAlive, Options, Results } from "../interfaces/sockets.js";
+import { commonOptions, keepAlive, Options, Results } from "../socket-options.js";
 import { resolveAddresses } from "../names.js";
 import { addressFamily, type ErrorCode, ipAddress, socketAddress, type SocketFailure } from "../network.js";
 import type { SocketWorld } from "../socket-world.js";
 import { TcpSocket } from "../tcp.js";
 import { UdpSocket } from "../udp.js";
 import type { Runtime } from "./runtime.js";
-import { type Element, handedOver, readable } from "./streams.js";
+import { type Element, futureOf, handedOver, readable } from "./streams.js";
 import * as tcp from "./tcp.js";
 import * as udp from "./udp.js";
 
@@ -62,8 +62,7 @@ const results = new Results(errorCode as Type<ErrorCode>);
 const { done, fails } = results;
 
 /** Of a stream: how it has ended. */
-const ENDED = result<undefined, string>(undefined, errorCode);
-const END: Element = { isFuture: true, size: ENDED.size, align: ENDED.align, type: ENDED as Type<never> };
+const END = futureOf(result<undefined, string>(undefined, errorCode) as Type<never>);
 const socketType = own(TcpSocket);
 const SOCKETS: Element = {
   isFuture: false,

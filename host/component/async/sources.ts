@@ -7,6 +7,7 @@
  */
 
 import { Notice, type Poller, type Watch } from "../polling.js";
+import type { Runtime } from "./runtime.js";
 import { CopyResult, type Element, Pipe, type ReadSide, type StreamEnd, type WriteSide } from "./streams.js";
 
 /** A stream of bytes. */
@@ -191,9 +192,9 @@ export abstract class Sink implements WriteSide {
 }
 
 /** Has the host write to `sink` what comes from `side`, which the component has handed over. */
-export function drain(poller: Poller, side: ReadSide, sink: Sink): void {
+export function drain(runtime: Runtime, side: ReadSide, sink: Sink): void {
   if (side instanceof Pipe) side.drainTo(sink);
-  else if (side instanceof ByteSource) new Splice(poller, side, sink).go();
+  else if (side instanceof ByteSource) new Splice(runtime, side, sink).go();
   // A stream that was over when it was made.
   else sink.dropWriter();
 }
@@ -204,7 +205,7 @@ const SPLICE_ROUNDS = 16;
 
 /** From one descriptor of the host's to another. */
 class Splice {
-  readonly #poller: Poller;
+  readonly #runtime: Runtime;
   readonly #source: ByteSource;
   readonly #sink: Sink;
   readonly #readable: Notice;
@@ -212,34 +213,39 @@ class Splice {
   readonly #buffer = new Uint8Array(SPLICE_BYTES);
   #rest = this.#buffer.subarray(0, 0);
 
-  constructor(poller: Poller, source: ByteSource, sink: Sink) {
+  constructor(runtime: Runtime, source: ByteSource, sink: Sink) {
     const go = (): void => this.go();
-    this.#poller = poller;
+    this.#runtime = runtime;
     this.#source = source;
     this.#sink = sink;
     this.#readable = source.pass(go);
     this.#writable = new Notice(sink.notice.watch, sink.notice.interest, go);
+    runtime.owned.add(this);
+  }
+
+  close(): void {
+    const { poller, owned } = this.#runtime;
+    owned.delete(this);
+    poller.withdraw(this.#readable);
+    poller.withdraw(this.#writable);
+    this.#source.dropReader();
+    this.#sink.dropWriter();
   }
 
   go(): void {
+    const { poller } = this.#runtime;
     for (let round = 0; round < SPLICE_ROUNDS; round++) {
       if (this.#rest.length === 0) {
         const count = this.#source.fill(this.#buffer);
         if (count === WAIT) break;
-        if (count === OVER) {
-          this.#source.dropReader();
-          return this.#sink.dropWriter();
-        }
+        if (count === OVER) return this.close();
         this.#rest = this.#buffer.subarray(0, count);
       }
       const taken = this.#sink.put(this.#rest);
-      if (taken === OVER) {
-        this.#source.dropReader();
-        return this.#sink.dropWriter();
-      }
-      if (taken === WAIT) return this.#poller.await(this.#writable);
+      if (taken === OVER) return this.close();
+      if (taken === WAIT) return poller.await(this.#writable);
       this.#rest = this.#rest.subarray(taken);
     }
-    this.#poller.await(this.#rest.length === 0 ? this.#readable : this.#writable);
+    poller.await(this.#rest.length === 0 ? this.#readable : this.#writable);
   }
 }

@@ -28,6 +28,11 @@ export interface Element {
   readonly type: Type<never> | undefined;
 }
 
+/** A future of the host's, of values of this type. */
+export function futureOf(type: Type<never>): Element {
+  return { isFuture: true, size: type.size, align: type.align, type };
+}
+
 /** The side that a reading end of the component's reads. */
 export interface ReadSide {
   readonly element: Element;

@@ -8,7 +8,7 @@ import { StandardInput, StandardOutput } from "../stdio.js";
 import type { StreamError } from "../streams.js";
 import { Pending, type Runtime } from "./runtime.js";
 import { BYTES, ByteSource, drain, OVER, Sink, WAIT } from "./sources.js";
-import { type Element, handedOver, HostFuture, readable } from "./streams.js";
+import { futureOf, handedOver, HostFuture, readable } from "./streams.js";
 
 /** Interfaces of one package, by their names. */
 type Package = Readonly<Record<string, Interface>>;
@@ -16,8 +16,7 @@ type Package = Readonly<Record<string, Interface>>;
 const errorCode = enumeration("io", "illegal-byte-sequence", "pipe");
 type ErrorCode = typeof errorCode extends Type<infer T> ? T : never;
 
-const ENDED = result<undefined, ErrorCode>(undefined, errorCode);
-const END: Element = { isFuture: true, size: ENDED.size, align: ENDED.align, type: ENDED as Type<never> };
+const END = futureOf(result<undefined, ErrorCode>(undefined, errorCode) as Type<never>);
 const FAILED = new Failed<ErrorCode>("io");
 const BROKEN = new Failed<ErrorCode>("pipe");
 
@@ -91,7 +90,7 @@ export function asyncCliInterfaces(
     functions: {
       "write-via-stream": func([handedOver], readable, (data) => {
         const ended = new HostFuture(END);
-        drain(poller, data, new Output(runtime, new StandardOutput(backend, poller, watch), ended));
+        drain(runtime, data, new Output(runtime, new StandardOutput(backend, poller, watch), ended));
         return ended;
       }),
     },

@@ -5,7 +5,7 @@ import type { Connection } from "../connection.js";
 import { errorCodeOf, INVALID_STATE, type SocketFailure } from "../network.js";
 import { Notice } from "../polling.js";
 import { Failed } from "../abi.js";
-import { TcpSocket } from "../tcp.js";
+import type { TcpSocket } from "../tcp.js";
 import { Pending, type Runtime } from "./runtime.js";
 import { BYTES, ByteSource, drain, ENDED, OVER, Sink, Source, WAIT } from "./sources.js";
 import type { Timer } from "./timers.js";
@@ -171,7 +171,7 @@ export function receive(runtime: Runtime, socket: TcpSocket, element: Element): 
 export function send(runtime: Runtime, socket: TcpSocket, data: ReadSide, element: Element): ReadSide {
   const result = new HostFuture(element);
   const connection = socket.takeOutput();
-  if (connection !== undefined) drain(runtime.poller, data, new Outgoing(runtime, connection, result));
+  if (connection !== undefined) drain(runtime, data, new Outgoing(runtime, connection, result));
   else {
     data.dropReader();
     result.resolve(INVALID_STATE);
