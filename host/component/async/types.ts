@@ -18,6 +18,15 @@ export function elementsIn(section: Uint8Array): (Element | undefined)[] {
 
 const DEPTH_MAX = 16;
 
+/**
+ * What follows the number of a type: n a name, t a number, b a byte, o a number if there is one, r a result, d a declaration; after a
+ * star as often as a number before says.
+ */
+const SHAPES: Readonly<Record<number, string>> = {
+  ...{ 0x72: "*nt", 0x71: "*nob", 0x70: "t", 0x6f: "*t", 0x6e: "*n", 0x6d: "*n", 0x6b: "t", 0x6a: "oo", 0x69: "t" },
+  ...{ 0x68: "t", 0x67: "tt", 0x63: "tt", 0x3f: "bo", 0x40: "*ntr", 0x43: "*ntr", 0x41: "*d", 0x42: "*d" },
+};
+
 class TypeReader extends ByteReader {
   #depth = 0;
 
@@ -29,112 +38,58 @@ class TypeReader extends ByteReader {
 
   type(): Element | undefined {
     const kind = this.byte();
-    switch (kind) {
-      case STREAM:
-      case FUTURE: {
-        const size = this.byte() === 0 ? 0 : this.#size();
-        return { isFuture: kind === FUTURE, size, align: size === undefined || size === 0 ? 1 : size, type: undefined };
-      }
-      case 0x72:
-        return this.#skip(() => this.#labelled());
-      case 0x71:
-        return this.#skip(() => {
-          this.text();
-          this.#optional();
-          this.byte();
-        });
-      case 0x70:
-      case 0x6b:
-      case 0x69:
-      case 0x68:
-        return void this.number();
-      case 0x67:
-      case 0x63:
-        this.number();
-        return void this.number();
-      case 0x6f:
-        return this.#skip(() => this.number());
-      case 0x6e:
-      case 0x6d:
-        return this.#skip(() => this.text());
-      case 0x6a:
-        this.#optional();
-        return void this.#optional();
-      case 0x3f:
-        this.byte();
-        return void this.#optional();
-      case 0x40:
-      case 0x43:
-        this.#skip(() => this.#labelled());
-        return void this.#result();
-      case 0x41:
-      case 0x42:
-        return this.#skip(() => this.#declaration());
-      default:
-        // A number, a string: one byte.
-        if (kind < 0x64 || kind > 0x7f) throw unknown(`a type ${kind}`);
-        return undefined;
+    if (kind === STREAM || kind === FUTURE) {
+      // Of what is no number, nothing is known.
+      const size = this.byte() === 0 ? 0 : SIZES[this.number()];
+      return { isFuture: kind === FUTURE, size, align: size ?? 1, type: undefined };
     }
+    const shape = SHAPES[kind] ?? "";
+    // Others are numbers, a string: one byte.
+    if (shape === "" && (kind < 0x64 || kind > 0x7f)) throw unknown(`a type ${kind}`);
+    this.#skip(shape);
+    return undefined;
   }
 
-  /** Of what goes through a stream; undefined for what is no number. */
-  #size(): number | undefined {
-    return SIZES[this.number()];
+  #skip(shape: string): void {
+    // What returns something follows the parameters, and is there once.
+    const [each = "", rest = ""] = shape.startsWith("*") ? shape.slice(1).split(/(?=r)/) : ["", shape];
+    if (each !== "") for (let count = this.number(); count > 0; count--) for (const what of each) this.#one(what);
+    for (const what of rest) this.#one(what);
   }
 
-  #skip(read: () => unknown): undefined {
-    for (let count = this.number(); count > 0; count--) read();
-  }
-
-  #labelled(): void {
-    this.text();
-    this.number();
-  }
-
-  #optional(): void {
-    if (this.byte() !== 0) this.number();
-  }
-
-  #result(): void {
-    if (this.byte() === 0) this.number();
-    else this.byte();
+  #one(what: string): void {
+    if (what === "n") this.text();
+    else if (what === "t") this.number();
+    else if (what === "b") this.byte();
+    else if (what === "d") this.#declaration();
+    else if ((this.byte() !== 0) === (what === "o")) this.number();
+    else if (what === "r") this.byte();
   }
 
   /** One of an instance or of a component. */
   #declaration(): void {
     const kind = this.byte();
-    switch (kind) {
-      case 0x01:
-        if (++this.#depth > DEPTH_MAX) throw unknown("types inside of types");
-        this.type();
-        this.#depth -= 1;
-        return;
-      case 0x02:
-        return this.#alias();
-      case 0x03:
-      case 0x04:
-        this.byte();
-        this.text();
-        return this.#external();
-      default:
-        throw unknown("a core type in a type");
-    }
+    if (kind === 0x01) {
+      if (++this.#depth > DEPTH_MAX) throw unknown("types inside of types");
+      this.type();
+      this.#depth -= 1;
+    } else if (kind === 0x02) this.#alias();
+    else if (kind === 0x03 || kind === 0x04) {
+      this.#skip("bn");
+      this.#external();
+    } else throw unknown("a core type in a type");
   }
 
   #alias(): void {
     if (this.byte() === 0) this.byte();
     const isOuter = this.byte() === 2;
-    this.number();
-    if (isOuter) this.number();
-    else this.text();
+    this.#skip(isOuter ? "tt" : "tn");
   }
 
   #external(): void {
     const kind = this.byte();
-    if (kind === 0 || (kind === 3 && this.byte() === 1)) {
-      if (kind === 0) this.byte();
-      else return;
-    }
-    this.number();
+    if (kind === 0) this.byte();
+    // A new resource has no number.
+    if (kind !== 3 || this.byte() === 0) this.number();
   }
 }
