@@ -33,6 +33,7 @@ export const guestBuilds = {
   guest: build("guest"),
   "guest-speed": build("guest-speed", "--speed"),
   "guest-component": build("guest-component", "--profile", "component"),
+  "guest-component-03": build("guest-component-03", "--profile", "wasi-0.3"),
 };
 
 // The HTTP servers that the tests run as plugins.
@@ -98,6 +99,9 @@ export const guestPeers = {
     ...["wasmtime", "jco", "package"],
   ]),
   "guest-component-node": guest("the same component on the Node host", "guest-component", onNode, ["jco", "package"]),
+  "guest-component-03-node": guest("component of WASI 0.3 on the Node host", "guest-component-03", onNode, [
+    ...["jco", "package"],
+  ]),
 };
 
 /** A port that is free just now. wasmtime cannot be asked for port 0: it does not report which it took. */

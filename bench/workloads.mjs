@@ -180,6 +180,7 @@ export const workloads = [
       "guest-speed",
       "guest-component",
       "guest-component-node",
+      "guest-component-03-node",
     ],
   }),
   server("guests-http", "guests", "HTTP of a guest, 50 connections", {

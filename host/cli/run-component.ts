@@ -1,10 +1,10 @@
 /**
- * Owns `wasyncore run` for a component of WASI 0.2: what of the options it is given, and what is said of sockets that it may not
+ * Owns `wasyncore run` for a component: what of the options it is given, and what is said of sockets that it may not
  * open. Leaves the component to host/component.
  */
 
 import { basename } from "node:path";
-import { compileComponent, ComponentHost, withListeners } from "../component/index.js";
+import { compileComponent, ComponentHost, partsFor, withListeners } from "../component/index.js";
 import { openDirectories } from "../guest/directories.js";
 import type { GuestStdio } from "../guest/run.js";
 import { defaultBackend } from "../net/default-backend.js";
@@ -14,22 +14,23 @@ import type { RunOptions } from "./run-options.js";
 import { pathText } from "./run-troubles.js";
 
 /** Runs the component to its end, and blocks the thread meanwhile. @returns its exit status */
-export function serveComponent(
+export async function serveComponent(
   options: RunOptions,
   bytes: Uint8Array,
   listeners: readonly Listener[],
   stdio: readonly [GuestStdio, GuestStdio, GuestStdio],
-): number {
+): Promise<number> {
   const { path, args, env, sockets, record, unixPaths } = options;
   if (record !== undefined) throw new UsageError(`--record: ${path} is a component, of which no calls are recorded`);
   if (unixPaths.length > 0) throw new UsageError(`--unix: ${path} is a component, and WASI 0.2 has no Unix sockets`);
   const backend = defaultBackend();
   const compiled = compileComponent(bytes);
+  const parts = await partsFor(compiled);
   const granted = listeners.map(({ socket: { fd }, name }) => ({ fd, name }));
   const directories = openDirectories(backend, options.directories);
   let host: ComponentHost | undefined;
   try {
-    host = new ComponentHost(backend, {
+    const given = {
       args: [basename(path), ...args],
       env: Object.entries(withListeners(backend, env, granted)),
       stdio,
@@ -42,7 +43,8 @@ export function serveComponent(
         }),
       },
       directories,
-    });
+    };
+    host = new ComponentHost(backend, given, parts);
     const status = host.run(compiled);
     host.flush();
     return status;

@@ -82,7 +82,7 @@ async function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly
     if (isComponent(bytes)) {
       const { serveComponent } = await import("./run-component.js");
       const stdioOfProcess = [stdio(0), stdio(1), stdio(2)] as const;
-      return serveComponent(options, bytes, listeners, stdioOfProcess) & 0xff;
+      return (await serveComponent(options, bytes, listeners, stdioOfProcess)) & 0xff;
     }
     const status = runGuest(bytes, {
       args: [basename(path), ...args],

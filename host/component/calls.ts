@@ -3,14 +3,23 @@
  * them is a trap. Knows the canonical ABI; knows no interface.
  */
 
+import { GuestError } from "../guest/module.js";
 import { type CallMemory, type Flat, FlatReader, type Type } from "./abi.js";
 import type { ResourceClass } from "./resources.js";
 import { trapOf } from "./trap.js";
 
 export type CoreFunction = (...values: Flat[]) => Flat | undefined | void;
 
-/** A function of an interface: makes the core function for one lowering of it. */
-export type HostFunction = (memory: CallMemory) => CoreFunction;
+/** A function of an interface: makes the core function for one lowering of it. `isAsync`: for the asynchronous ABI. */
+export type HostFunction = (memory: CallMemory, isAsync: boolean) => CoreFunction;
+
+/** What a function returns that has not returned yet. */
+export abstract class Deferred<T> {
+  /** Waits until it has returned. */
+  abstract wait(): T;
+  /** Lets the component go on. @param store writes what it returns @returns what the core function returns */
+  abstract begin(memory: CallMemory, store: (value: T) => void): number;
+}
 
 /** Functions and resources that a component may import, by their names in the interface. */
 export interface Interface {
@@ -20,6 +29,9 @@ export interface Interface {
 
 /** More core parameters than this are passed in memory. */
 const FLAT_PARAMETERS_MAX = 16;
+const ASYNC_PARAMETERS_MAX = 4;
+/** What an asynchronous call returns when its result is there. */
+const RETURNED = 2;
 
 type Values<P> = { readonly [K in keyof P]: P[K] extends Type<infer T> ? T : never };
 
@@ -27,12 +39,11 @@ type Values<P> = { readonly [K in keyof P]: P[K] extends Type<infer T> ? T : nev
 export function func<const P extends readonly Type<never>[] | readonly Type<unknown>[], R>(
   parameters: P,
   returned: Type<R> | undefined,
-  call: (...values: Values<P> extends readonly unknown[] ? [...Values<P>] : never) => R,
+  call: (...values: Values<P> extends readonly unknown[] ? [...Values<P>] : never) => R | Deferred<R>,
 ): HostFunction {
   const types = parameters as unknown as readonly Type<unknown>[];
   const flat = types.reduce((sum, type) => sum + type.flat, 0);
-  const isFlat = flat <= FLAT_PARAMETERS_MAX;
-  const values = (memory: CallMemory, given: readonly Flat[]): unknown[] => {
+  const values = (memory: CallMemory, given: readonly Flat[], isFlat: boolean): unknown[] => {
     if (isFlat) {
       const reader = new FlatReader(given);
       return types.map((type) => type.lift(memory, reader));
@@ -45,22 +56,28 @@ export function func<const P extends readonly Type<never>[] | readonly Type<unkn
       return value;
     });
   };
-  const lifted = call as unknown as (...given: unknown[]) => R;
-  const resultAt = isFlat ? flat : 1;
-  return (memory) =>
-    (...given) => {
+  const lifted = call as unknown as (...given: unknown[]) => R | Deferred<R>;
+  return (memory, isAsync) => {
+    const isFlat = flat <= (isAsync ? ASYNC_PARAMETERS_MAX : FLAT_PARAMETERS_MAX);
+    const resultAt = isFlat ? flat : 1;
+    const isStored = returned !== undefined && (isAsync || returned.flat > 1);
+    return (...given) => {
       try {
-        if (returned === undefined) return void lifted(...values(memory, given));
-        if (returned.flat === 1) return flatOf(memory, returned, lifted(...values(memory, given)));
-        const at = Number(given[resultAt]) >>> 0;
+        const at = isStored ? Number(given[resultAt]) >>> 0 : 0;
         // Before anything is made that nobody would have.
-        memory.check(at, returned.size);
-        returned.store(memory, at, lifted(...values(memory, given)));
-        return undefined;
+        if (isStored) memory.check(at, returned.size);
+        const outcome = lifted(...values(memory, given, isFlat));
+        if (isAsync && outcome instanceof Deferred)
+          return outcome.begin(memory, (value) => returned?.store(memory, at, value));
+        const value = outcome instanceof Deferred ? outcome.wait() : outcome;
+        if (isStored) returned.store(memory, at, value);
+        else if (returned !== undefined) return flatOf(memory, returned, value);
+        return isAsync ? RETURNED : undefined;
       } catch (error) {
         throw trapOf(error);
       }
     };
+  };
 }
 
 const scratch = new DataView(new ArrayBuffer(8));
@@ -72,9 +89,13 @@ function flatOf<R>({ handles }: CallMemory, type: Type<R>, value: R): Flat {
   return type.size === 8 ? scratch.getBigUint64(0, true) : scratch.getUint32(0, true);
 }
 
-/** A function that reads its parameters and writes its results itself: those that are called for each message. */
+/**
+ * A function that reads its parameters and writes its results itself: those that are called for each message. Nobody lowers
+ * one of them asynchronously: none waits.
+ */
 export function raw(make: (memory: CallMemory) => CoreFunction): HostFunction {
-  return (memory) => {
+  return (memory, isAsync) => {
+    if (isAsync) throw new GuestError("ERR_GUEST_IMPORTS", "it lowers a function asynchronously that never waits");
     const call = make(memory);
     return (...given) => {
       try {

@@ -18,6 +18,8 @@ export interface CompiledComponent {
   readonly limits: ComponentLimits;
   /** Its core modules, and those of the components in it, by the indices in its steps. */
   readonly modules: readonly CompiledModule[];
+  /** Does it take the asynchronous ABI, or interfaces of WASI 0.3? */
+  readonly isAsync: boolean;
 }
 
 export interface CompiledModule {
@@ -60,7 +62,7 @@ export function compileComponent(
     const { bytes: prepared, start, memoryBytes, tables } = prepare(each);
     return { module: compileModule(prepared), start, memoryBytes, tables };
   });
-  return { steps: binary.steps, modules, limits };
+  return { steps: binary.steps, modules, limits, isAsync: binary.isAsync };
 }
 
 const UNPREPARED = { start: undefined, memoryBytes: 0, tables: 0 };

@@ -28,14 +28,19 @@ export class Connection implements Unsent {
   #unsentBytes = 0;
   #shutsDown = false;
   #isClosing = false;
+  #isLent = false;
+  /** Who uses it, in addition to its socket. */
+  #users = 0;
   readonly #backend: Backend;
   readonly #poller: Poller;
   readonly #bytes: HostBytes;
+  readonly #world: SocketWorld;
 
-  constructor({ backend, poller, bytes }: SocketWorld, fd: number) {
-    this.#backend = backend;
-    this.#poller = poller;
-    this.#bytes = bytes;
+  constructor(world: SocketWorld, fd: number) {
+    this.#world = world;
+    this.#backend = world.backend;
+    this.#poller = world.poller;
+    this.#bytes = world.bytes;
     this.fd = fd;
     this.watch = new Watch(fd);
   }
@@ -63,14 +68,27 @@ export class Connection implements Unsent {
   }
 
   receive(length: number): Uint8Array | Failed<StreamError> {
-    const result = this.#backend.recv(this.fd, readBuffer, length);
-    if (result > 0) return readBuffer.subarray(0, result);
+    const received = this.receiveTo(readBuffer, length);
+    if (typeof received === "number") return received === 0 ? NOTHING : readBuffer.subarray(0, received);
+    return received === "" ? CLOSED : failedWith(received);
+  }
+
+  /** @returns how many bytes, 0 where nothing has arrived; at the end of input "", or why it has failed */
+  receiveTo(target: Uint8Array, length: number): number | string {
+    const result = this.#backend.recv(this.fd, target, length);
+    if (result > 0) return result;
     // At the end of input, what a wait has found says more.
     const errno = result === 0 ? this.watch.takeError() : result;
-    const code = errno === 0 ? "" : this.#backend.errorCode(errno);
-    if (code === "EAGAIN" || code === "EWOULDBLOCK") return NOTHING;
+    if (errno !== 0 && this.#isAgain(errno)) return 0;
     this.inputIsClosed = true;
-    return code === "" ? CLOSED : failedWith(code);
+    return errno === 0 ? "" : this.#backend.errorCode(errno);
+  }
+
+  /** Sends what the kernel takes, and keeps nothing. @returns how many bytes, 0 where it takes none now; or why it has failed */
+  sendSome(data: Uint8Array): number | string {
+    const sent = this.#backend.send(this.fd, data);
+    if (sent >= 0) return sent;
+    return this.#isAgain(sent) ? 0 : this.#failure(sent);
   }
 
   send(data: Uint8Array): Failed<StreamError> | undefined {
@@ -121,16 +139,28 @@ export class Connection implements Unsent {
     else this.#shutsDown = true;
   }
 
-  /** Closes it, once what was written is sent. @param isLent it is not closed, only not used any more */
+  /** It stays open for this user, whatever its socket does. */
+  use(): void {
+    this.#users += 1;
+  }
+
+  leave(): void {
+    this.#users -= 1;
+    if (this.#isClosing) this.#close();
+  }
+
+  /** Closes it, once what was written is sent and nobody uses it. @param isLent the host's, which gets it back */
   close(isLent: boolean): void {
-    if (isLent) this.#poller.forget(this.watch);
-    else if (this.#unsent === undefined) this.#close();
-    else this.#isClosing = true;
+    this.#isClosing = true;
+    this.#isLent = isLent;
+    this.#close();
   }
 
   #close(): void {
+    if (this.#users > 0 || this.#unsent !== undefined) return;
     this.#poller.forget(this.watch);
-    this.#backend.close(this.fd);
+    if (this.#isLent) this.#world.returnListener(this.fd);
+    else this.#backend.close(this.fd);
   }
 
   #isAgain(errno: number): boolean {
@@ -138,9 +168,13 @@ export class Connection implements Unsent {
     return code === "EAGAIN" || code === "EWOULDBLOCK";
   }
 
-  #fail(errno: number): Failed<StreamError> {
+  #failure(errno: number): string {
     const pending = this.watch.takeError();
-    const code = this.#backend.errorCode(pending === 0 ? errno : pending);
+    return this.#backend.errorCode(pending === 0 ? errno : pending);
+  }
+
+  #fail(errno: number): Failed<StreamError> {
+    const code = this.#failure(errno);
     this.outputEnd = CLOSED;
     return code === "EPIPE" ? CLOSED : failedWith(code);
   }

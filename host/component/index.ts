@@ -1,5 +1,5 @@
 /**
- * Owns running a component for WASI 0.2: gives it the interfaces of the host, runs it to its end, and reports how that ended.
+ * Owns running a component for WASI 0.2 or 0.3: gives it the interfaces of the host, runs it to its end, and reports how that ended.
  * Knows the backend seam; knows no command line and no policy.
  */
 
@@ -16,13 +16,20 @@ import { fileInterfaces } from "./interfaces/filesystem.js";
 import { ioInterfaces } from "./interfaces/io.js";
 import { socketInterfaces } from "./interfaces/sockets.js";
 import { cliInterfaces, clockInterfaces, type ComponentProcess, randomInterfaces } from "./interfaces/system.js";
-import { Poller } from "./polling.js";
+import type { AsyncParts, Packages } from "./async/index.js";
+import { systemRandom } from "../guest/random.js";
+import { Poller, Watch } from "./polling.js";
 import { HandleTable, type HostBytes, UNCOUNTED } from "./resources.js";
 import { type SocketGrants, SocketWorld } from "./socket-world.js";
 import { trapMessage } from "./trap.js";
 
 export { type CompiledComponent, compileComponent } from "./compile.js";
 export { withListeners } from "./listen-variable.js";
+
+/** What a component of the asynchronous ABI needs in addition; undefined for another one. */
+export async function partsFor({ isAsync }: CompiledComponent): Promise<typeof AsyncParts | undefined> {
+  return isAsync ? (await import("./async/index.js")).AsyncParts : undefined;
+}
 
 /** What a component is given. */
 export interface ComponentOptions extends Omit<ComponentProcess, "onExit"> {
@@ -44,28 +51,45 @@ const MESSAGE_MAX = 300;
 export class ComponentHost {
   readonly #handles: HandleTable;
   readonly #poller: Poller;
-  readonly #packages: Readonly<Record<string, Readonly<Record<string, Interface>>>>;
+  readonly #packages: Packages;
+  readonly #async: AsyncParts | undefined;
   /** Several instances may export the same one. */
   readonly #memories = new Set<{ readonly buffer: ArrayBuffer }>();
   readonly #close: () => void;
   #exit: GuestExit | undefined;
 
-  constructor(backend: Backend, options: ComponentOptions) {
+  /** @param parts what {@link partsFor} has returned for the component */
+  constructor(backend: Backend, options: ComponentOptions, parts?: typeof AsyncParts) {
     const poller = new Poller(backend);
     const files = fileInterfaces(backend, options.directories);
     const { hostBytes = UNCOUNTED, mayPoll = () => true } = options;
     const onExit = (exit: GuestExit): void => void (this.#exit ??= exit);
-    this.#handles = new HandleTable(hostBytes);
+    const world = new SocketWorld(backend, poller, hostBytes, options.sockets);
+    const stdio = options.stdio.map(({ fd }) => new Watch(fd)) as [Watch, Watch, Watch];
+    const handles = new HandleTable(hostBytes);
+    this.#handles = handles;
     this.#poller = poller;
     this.#close = files.close;
     this.#packages = {
       io: ioInterfaces(poller, mayPoll),
-      cli: cliInterfaces(backend, poller, { ...options, onExit }),
+      cli: cliInterfaces(backend, poller, { ...options, onExit }, stdio),
       clocks: clockInterfaces(backend.clock),
       random: randomInterfaces(options.random),
-      sockets: socketInterfaces(new SocketWorld(backend, poller, hostBytes, options.sockets)),
+      sockets: socketInterfaces(world),
       filesystem: files.interfaces,
     };
+    if (parts === undefined) return;
+    const { random = systemRandom } = options;
+    this.#async = new parts({
+      backend,
+      poller,
+      handles,
+      world,
+      stdio,
+      packages: this.#packages,
+      mayWait: mayPoll,
+      random,
+    });
   }
 
   get memoryBytes(): number {
@@ -82,7 +106,8 @@ export class ComponentHost {
   run(compiled: CompiledComponent): number {
     try {
       const link = (name: string): Interface | undefined => this.#interfaceOf(name);
-      const run = instantiateCommand(compiled, link, this.#handles, (memory) => this.#memories.add(memory));
+      const onMemory = (memory: { readonly buffer: ArrayBuffer }): unknown => this.#memories.add(memory);
+      const run = instantiateCommand(compiled, link, this.#handles, onMemory, this.#async);
       const hasSucceeded = run();
       if (this.#exit === undefined) return hasSucceeded ? 0 : 1;
     } catch (error) {
@@ -90,6 +115,7 @@ export class ComponentHost {
       if (exit === undefined) throw failureOf(error);
       return exit.code;
     } finally {
+      this.#async?.close();
       this.#handles.close();
     }
     return this.#exit.code;
@@ -107,8 +133,9 @@ export class ComponentHost {
   }
 
   #interfaceOf(name: string): Interface | undefined {
-    const [, group = "", part = ""] = /^wasi:([a-z-]+)\/([a-z0-9-]+)@0\.2\.\d+$/.exec(name) ?? [];
-    const found = Object.hasOwn(this.#packages, group) ? this.#packages[group] : undefined;
+    const [, group = "", part = "", version] = /^wasi:([a-z-]+)\/([a-z0-9-]+)@0\.([23])\.\d+$/.exec(name) ?? [];
+    const packages = (version === "3" ? this.#async?.packages : this.#packages) ?? {};
+    const found = Object.hasOwn(packages, group) ? packages[group] : undefined;
     return found !== undefined && Object.hasOwn(found, part) ? found[part] : undefined;
   }
 }

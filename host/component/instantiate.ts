@@ -6,7 +6,9 @@
 import { GuestError, withoutPrefix } from "../guest/module.js";
 import { printable } from "../guest/printable.js";
 import { CallMemory } from "./abi.js";
-import { asynchronous, type CanonOptions, type Named, type Sort, type Step } from "./binary.js";
+import type { AsyncParts } from "./async/index.js";
+import type { Element } from "./async/streams.js";
+import type { Canon, CanonOptions, Named, Sort, Step } from "./binary.js";
 import type { HostFunction, Interface } from "./calls.js";
 import type { CompiledComponent, CompiledModule } from "./compile.js";
 import type { HandleTable, ResourceClass } from "./resources.js";
@@ -45,6 +47,8 @@ type CoreFunction = (...values: unknown[]) => unknown;
 interface Lifted {
   readonly call: CoreFunction;
   readonly postReturn: CoreFunction | undefined;
+  readonly isAsync: boolean;
+  readonly callback: CoreFunction | undefined;
 }
 
 /** A function of the host's that there is not. */
@@ -59,6 +63,7 @@ interface Shared {
   readonly compiled: CompiledComponent;
   readonly handles: HandleTable;
   readonly onMemory: (memory: { readonly buffer: ArrayBuffer }) => void;
+  readonly parts: AsyncParts | undefined;
   /** What was taken, and is defined so far. */
   readonly used: { steps: number; coreInstances: number; memoryBytes: number; tables: number };
 }
@@ -66,6 +71,7 @@ interface Shared {
 /**
  * Instantiates a command.
  * @param onMemory is given each memory of its core modules
+ * @param parts for a component of the asynchronous ABI
  * @returns its `run`, which returns whether it has succeeded
  * @throws GuestError ERR_GUEST_IMPORTS, ERR_GUEST_EXPORTS, ERR_GUEST_FORMAT; and what its start functions throw
  */
@@ -74,34 +80,46 @@ export function instantiateCommand(
   linker: Linker,
   handles: HandleTable,
   onMemory: (memory: { readonly buffer: ArrayBuffer }) => void,
+  parts: AsyncParts | undefined,
 ): () => boolean {
   const missing: string[] = [];
   const imported: Exports = new Map();
   for (const step of compiled.steps) {
     if (step.kind !== "import") continue;
-    if (/^wasi:.*@0\.3\./.test(step.name)) throw asynchronous();
     const served = step.sort === "instance" ? linker(step.name) : undefined;
     if (served === undefined) missing.push(step.name);
     else imported.set(step.name, { sort: "instance", value: new HostInstance(step.name, served) });
   }
   if (missing.length > 0) throw missingImports(missing);
   const used = { steps: 0, coreInstances: 0, memoryBytes: 0, tables: 0 };
-  const scope = new Scope({ compiled, handles, onMemory, used }, undefined, imported);
+  const scope = new Scope({ compiled, handles, onMemory, parts, used }, undefined, imported);
   const exports = scope.run(compiled.steps);
-  for (const [name, { value: instance }] of exports) {
-    if (!/^wasi:cli\/run@0\.2\.\d+/.test(name) || !(instance instanceof Map)) continue;
-    const found = (instance as Exports).get("run");
-    // A function of the host's is no lifted one.
-    if (found?.sort !== "func" || typeof found.value === "function") continue;
-    const run = found.value as Lifted | Missing;
-    if ("missing" in run) throw missingImports([run.missing]);
-    return () => {
-      const failed = run.call();
-      run.postReturn?.(failed);
-      return failed === 0;
-    };
+  const run = commandOf(exports);
+  if ("missing" in run) throw missingImports([run.missing]);
+  return () => {
+    if (run.isAsync) return partsOf(parts).run(run) === 0;
+    const failed = run.call();
+    run.postReturn?.(failed);
+    return failed === 0;
+  };
+}
+
+/** `run` of the newest version. */
+function commandOf(exports: Exports): Lifted | Missing {
+  for (const version of [/^wasi:cli\/run@0\.3\.\d+$/, /^wasi:cli\/run@0\.2\.\d+/]) {
+    for (const [name, { value: instance }] of exports) {
+      if (!version.test(name) || !(instance instanceof Map)) continue;
+      const found = (instance as Exports).get("run");
+      // A function of the host's is no lifted one.
+      if (found?.sort === "func" && typeof found.value !== "function") return found.value as Lifted | Missing;
+    }
   }
-  throw new GuestError("ERR_GUEST_EXPORTS", "it exports no wasi:cli/run@0.2: it is no command");
+  throw new GuestError("ERR_GUEST_EXPORTS", "it exports no wasi:cli/run@0.2 or 0.3: it is no command");
+}
+
+function partsOf(parts: AsyncParts | undefined): AsyncParts {
+  if (parts === undefined) throw new Error("a component of the asynchronous ABI is run without what it needs");
+  return parts;
 }
 
 const NAMED_MAX = 10;
@@ -158,14 +176,15 @@ class Scope {
         return this.#define(step.sort, this.#outerOf(step.levels).#get(step.sort, step.index));
       case "types":
         this.#shared.used.steps += step.count;
-        for (let count = step.count; count > 0; count--) this.#define("type", NO_RESOURCE);
-        return;
+        return this.#defineTypes(step.count, step.section);
       case "lift":
         return this.#define("func", this.#lift(step.func, step.options));
       case "lower":
         return this.#define("core func", this.#lower(step.func, step.options));
       case "drop":
         return this.#define("core func", this.#drop(step.type));
+      case "canon":
+        return this.#define("core func", this.#builtIn(step));
       case "import":
         return this.#define(step.sort, ofSort(step.sort, step.name, this.#imports.get(step.name)));
       case "export": {
@@ -175,6 +194,11 @@ class Scope {
         return this.#define(sort, value);
       }
     }
+  }
+
+  #defineTypes(count: number, section: Uint8Array): void {
+    const elements = this.#shared.parts?.elementsIn(section) ?? [];
+    for (let index = 0; index < count; index++) this.#define("type", elements[index] ?? NO_RESOURCE);
   }
 
   #define(sort: Sort, value: unknown): void {
@@ -249,14 +273,14 @@ class Scope {
     throw new GuestError("ERR_GUEST_FORMAT", `its modules have no ${sort} ${printable(name)}`);
   }
 
-  #lift(func: number, { postReturn }: CanonOptions): Lifted {
-    return {
-      call: this.#get("core func", func) as CoreFunction,
-      postReturn: postReturn === undefined ? undefined : (this.#get("core func", postReturn) as CoreFunction),
-    };
+  #lift(func: number, { postReturn, isAsync, callback }: CanonOptions): Lifted {
+    const optional = (index: number | undefined): CoreFunction | undefined =>
+      index === undefined ? undefined : (this.#get("core func", index) as CoreFunction);
+    const call = this.#get("core func", func) as CoreFunction;
+    return { call, postReturn: optional(postReturn), isAsync, callback: optional(callback) };
   }
 
-  #lower(func: number, { encoding, memory, realloc }: CanonOptions): CoreFunction {
+  #lower(func: number, options: CanonOptions): CoreFunction {
     const target = this.#get("func", func) as HostFunction | Lifted | Missing;
     if (typeof target !== "function") {
       if ("missing" in target) throw missingImports([target.missing]);
@@ -265,19 +289,33 @@ class Scope {
         throw trapOf(new Trap("a component in it calls another one, which is not known here"));
       };
     }
-    const called = new CallMemory(
+    return target(this.#memory(options), options.isAsync) as CoreFunction;
+  }
+
+  #memory({ encoding, memory, realloc }: CanonOptions): CallMemory {
+    return new CallMemory(
       this.#shared.handles,
       memory === undefined ? undefined : (this.#get("core memory", memory) as { readonly buffer: ArrayBuffer }),
       realloc === undefined ? undefined : (this.#get("core func", realloc) as () => number),
       encoding,
     );
-    return target(called) as CoreFunction;
+  }
+
+  #builtIn(canon: Canon): CoreFunction {
+    const type = canon.type === undefined ? undefined : this.#get("type", canon.type);
+    if (type === NO_RESOURCE || typeof type === "function")
+      throw new GuestError("ERR_GUEST_FORMAT", `its type ${canon.type} is no stream and no future`);
+    return partsOf(this.#shared.parts).builtIn(
+      canon,
+      type as Element | undefined,
+      this.#memory(canon.options),
+    ) as CoreFunction;
   }
 
   #drop(type: number): CoreFunction {
     const resource = this.#get("type", type);
     const { handles } = this.#shared;
-    if (resource === NO_RESOURCE)
+    if (typeof resource !== "function")
       throw new GuestError("ERR_GUEST_FORMAT", `its type ${type} is no resource of the host's`);
     return (handle) => {
       try {

@@ -27,6 +27,9 @@ export class Watch {
   error = 0;
   /** It cannot be watched: every call on it says more. */
   isBroken = false;
+  /** What every wait watches it for, and whom it notifies. */
+  standing = 0;
+  readonly notices: Notice[] = [];
 
   constructor(fd: number) {
     this.fd = fd;
@@ -36,6 +39,20 @@ export class Watch {
     const { error } = this;
     this.error = 0;
     return error;
+  }
+}
+
+/** Calls back once, from the next wait that finds its descriptor ready or broken. */
+export class Notice {
+  watch: Watch;
+  readonly interest: number;
+  readonly run: () => void;
+  isAwaited = false;
+
+  constructor(watch: Watch, interest: number, run: () => void) {
+    this.watch = watch;
+    this.interest = interest;
+    this.run = run;
   }
 }
 
@@ -81,6 +98,10 @@ export class Poller {
   readonly #byFd = new Map<number, Watch>();
   #registered: Watch[] = [];
   #touched: Watch[] = [];
+  /** Their notices want more than the set watches them for. */
+  readonly #lacking: Watch[] = [];
+  #due: Notice[] = [];
+  #awaited = 0;
   #epoch = 0;
 
   constructor(backend: Backend) {
@@ -97,11 +118,50 @@ export class Poller {
     this.#unsent.set(unsent.watch, unsent);
   }
 
-  /** The descriptor is about to be closed. */
-  forget(watch: Watch): void {
+  /** The descriptor is about to be closed. @param next takes its place for those who await it */
+  forget(watch: Watch, next?: Watch): void {
     if (watch.registered !== 0) this.#set.update(watch.fd, 0);
     watch.registered = 0;
     if (this.#byFd.get(watch.fd) === watch) this.#byFd.delete(watch.fd);
+    for (const notice of [...watch.notices]) {
+      this.withdraw(notice);
+      if (next === undefined) continue;
+      notice.watch = next;
+      this.await(notice);
+    }
+  }
+
+  /** Every wait watches its descriptor, until it has called back or is withdrawn. */
+  await(notice: Notice): void {
+    if (notice.isAwaited) return;
+    notice.isAwaited = true;
+    this.#awaited += 1;
+    const { watch, interest } = notice;
+    watch.notices.push(notice);
+    watch.standing |= interest;
+    if ((watch.registered & interest) !== interest) this.#lacking.push(watch);
+  }
+
+  withdraw(notice: Notice): void {
+    if (!notice.isAwaited) return;
+    notice.isAwaited = false;
+    this.#awaited -= 1;
+    const { watch } = notice;
+    const { notices } = watch;
+    watch.standing = 0;
+    if (notices.length === 1) return void notices.pop();
+    notices.splice(notices.indexOf(notice), 1);
+    for (const { interest } of notices) watch.standing |= interest;
+  }
+
+  /** Is there anything that a wait might notify of? */
+  get isAwaiting(): boolean {
+    return this.#awaited > 0 || this.#unsent.size > 0;
+  }
+
+  /** One wait, for what is awaited, of `timeoutMs` at most. */
+  turn(timeoutMs: number): void {
+    this.#wait([], timeoutMs);
   }
 
   /** Waits until one of them is ready. @returns the indices of those that are, at least one */
@@ -190,6 +250,7 @@ export class Poller {
     }
     for (const watch of this.#unsent.keys()) this.#want(watch, Ready.WRITE);
     if (this.#register()) isImmediate = true;
+    if (this.#lacking.length > 0 && this.#supply()) isImmediate = true;
     const untilMs = deadlineNs === Infinity ? Infinity : Math.max(0, (deadlineNs - this.nowNs) / NS_PER_MS);
     const count = this.#set.wait(isImmediate ? 0 : Math.min(timeoutMs, untilMs));
     if (count < 0) throw this.#cannotWait(count);
@@ -201,9 +262,54 @@ export class Poller {
       watch.readyEpoch = this.#epoch;
       const error = ready[at + ReadyRow.ERROR] ?? 0;
       if (error !== 0) watch.error = error;
+      // Nobody has asked for this, or not any more: another wait would end at once by it. One that does not wait may come before
+      // it is asked for again.
+      if (!this.#notify(watch, watch.ready) && watch.epoch !== this.#epoch && timeoutMs !== 0)
+        this.#update(watch, watch.standing);
     }
-    if (this.#unsent.size === 0) return;
-    for (const [watch, unsent] of this.#unsent) if (unsent.flush()) this.#unsent.delete(watch);
+    if (this.#unsent.size > 0)
+      for (const [watch, unsent] of this.#unsent) if (unsent.flush()) this.#unsent.delete(watch);
+    if (this.#due.length > 0) this.#callBack();
+  }
+
+  /** Has the set watch what notices want in addition. @returns is there one that cannot be watched? */
+  #supply(): boolean {
+    let isBroken = false;
+    for (const watch of this.#lacking) {
+      if ((watch.standing & ~watch.registered) === 0) continue;
+      this.#update(watch, watch.registered | watch.standing);
+      if (watch.isBroken) isBroken = this.#notify(watch, Ready.ERROR) || isBroken;
+    }
+    this.#lacking.length = 0;
+    return isBroken;
+  }
+
+  #update(watch: Watch, interest: number): void {
+    watch.isBroken = this.#set.update(watch.fd, interest) < 0;
+    watch.registered = watch.isBroken ? 0 : interest;
+    if (watch.registered === 0) this.#byFd.delete(watch.fd);
+    else this.#byFd.set(watch.fd, watch);
+  }
+
+  /** @returns is there a notice that these bits are for? */
+  #notify(watch: Watch, bits: number): boolean {
+    let isAny = false;
+    for (const notice of watch.notices) {
+      if ((bits & (notice.interest | Ready.HANGUP | Ready.ERROR)) === 0) continue;
+      this.#due.push(notice);
+      isAny = true;
+    }
+    return isAny;
+  }
+
+  #callBack(): void {
+    const due = this.#due;
+    this.#due = [];
+    for (const notice of due) {
+      if (!notice.isAwaited) continue;
+      this.withdraw(notice);
+      notice.run();
+    }
   }
 
   #want(watch: Watch, interest: number): void {
@@ -218,18 +324,12 @@ export class Poller {
   /** Has the set watch what this wait wants. @returns is there one that cannot be watched? */
   #register(): boolean {
     for (const watch of this.#registered) {
-      if (watch.epoch === this.#epoch || watch.registered === 0) continue;
-      this.#set.update(watch.fd, 0);
-      watch.registered = 0;
-      this.#byFd.delete(watch.fd);
+      if (watch.epoch !== this.#epoch && watch.registered !== watch.standing) this.#update(watch, watch.standing);
     }
     let isBroken = false;
     for (const watch of this.#touched) {
-      if (watch.wanted !== watch.registered) {
-        watch.isBroken = this.#set.update(watch.fd, watch.wanted) < 0;
-        watch.registered = watch.isBroken ? 0 : watch.wanted;
-        if (!watch.isBroken) this.#byFd.set(watch.fd, watch);
-      }
+      const interest = watch.wanted | watch.standing;
+      if (interest !== watch.registered) this.#update(watch, interest);
       isBroken ||= watch.isBroken;
     }
     const before = this.#registered;

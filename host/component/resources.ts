@@ -69,12 +69,17 @@ export class HandleTable {
 
   /** @throws Trap as {@link get}, and for one with children */
   drop(handle: number, type: ResourceClass): void {
+    this.take(handle, type).release();
+  }
+
+  /** The handle is not open any more; what it is for has another owner. @throws Trap as {@link drop} */
+  take<T extends Resource>(handle: number, type: ResourceClass<T>): T {
     const value = this.get(handle, type);
     if (value.children > 0) throw new Trap(`handle ${handle} is dropped before what was made of it`);
     this.#values[handle] = undefined;
     this.#free.push(handle);
     if (value.parent !== undefined) value.parent.children -= 1;
-    value.release();
+    return value;
   }
 
   /** Releases everything, children first. */

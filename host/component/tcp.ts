@@ -48,6 +48,8 @@ export class TcpSocket extends Resource implements Source {
   #backlog = BACKLOG;
   /** It is one of the host's listening sockets. */
   #isGranted = false;
+  #hasInput = false;
+  #hasOutput = false;
 
   constructor(world: SocketWorld, fd: number, family: AddressFamily, state: "default" | "connected" = "default") {
     super(undefined);
@@ -113,6 +115,10 @@ export class TcpSocket extends Resource implements Source {
   }
 
   finishConnect(): Connected | SocketFailure {
+    return this.completeConnect() ?? this.streams();
+  }
+
+  completeConnect(): SocketFailure | undefined {
     if (this.#state !== "connecting") return NOT_IN_PROGRESS;
     const code = this.#connection.connectResult();
     if (code === undefined) return WOULD_BLOCK;
@@ -121,7 +127,28 @@ export class TcpSocket extends Resource implements Source {
       return failureOf(code);
     }
     this.#state = "connected";
-    return this.streams();
+    return undefined;
+  }
+
+  /** What is read of a connection: once. */
+  takeInput(): Connection | undefined {
+    if (this.#state !== "connected" || this.#hasInput) return undefined;
+    this.#hasInput = true;
+    return this.#connection;
+  }
+
+  takeOutput(): Connection | undefined {
+    if (this.#state !== "connected" || this.#hasOutput) return undefined;
+    this.#hasOutput = true;
+    return this.#connection;
+  }
+
+  get listener(): Connection | undefined {
+    return this.#state === "listening" ? this.#connection : undefined;
+  }
+
+  get isNew(): boolean {
+    return this.#state === "default";
   }
 
   /** The streams of a connection: once. */
@@ -182,7 +209,6 @@ export class TcpSocket extends Resource implements Source {
   }
 
   override release(): void {
-    if (this.#isGranted) this.#world.returnListener(this.#connection.fd);
     this.#connection.close(this.#isGranted);
   }
 

@@ -47,6 +47,8 @@ export class UdpSocket extends Resource implements Source {
   #fd: number;
   #watched: Watch;
   #state: State = "default";
+  /** The host of the address that it was bound to; undefined where the system has chosen it. */
+  #boundHost: string | undefined;
   #remote: InetAddress | undefined;
   #streams = 0;
 
@@ -75,8 +77,10 @@ export class UdpSocket extends Resource implements Source {
     if (this.#state !== "default") return INVALID_STATE;
     if (!isOfFamily(address.host, this.family)) return INVALID_ARGUMENT;
     const failed = this.world.bindDatagram(this.#fd, address);
-    if (failed === undefined) this.#state = "bind-started";
-    return failed;
+    if (failed !== undefined) return failed;
+    this.#state = "bind-started";
+    this.#boundHost = address.host;
+    return undefined;
   }
 
   finishBind(): SocketFailure | undefined {
@@ -89,17 +93,13 @@ export class UdpSocket extends Resource implements Source {
   stream(remote: InetAddress | undefined): readonly [IncomingStream, OutgoingStream] | SocketFailure {
     if (this.#streams > 0) throw new Trap("the streams of a socket are dropped before it makes others");
     if (this.#state !== "bound") return INVALID_STATE;
-    if (this.#remote !== undefined) {
-      const failed = this.#disconnect();
-      if (failed !== undefined) return failed;
-    }
-    if (remote !== undefined) {
-      const failed = this.#connect(remote);
-      if (failed !== undefined) return failed;
-    }
+    const failed = this.#remote === undefined ? undefined : this.disconnect();
+    if (failed !== undefined) return failed;
+    const refused = remote === undefined ? undefined : this.connect(remote);
+    if (refused !== undefined) return refused;
     this.#streams = 2;
     const dropped = (): void => void (this.#streams -= 1);
-    return [new IncomingStream(this, remote, dropped), new OutgoingStream(this, remote, dropped)];
+    return [new IncomingStream(this, dropped), new OutgoingStream(this, dropped)];
   }
 
   localAddress(): InetAddress | SocketFailure {
@@ -117,29 +117,78 @@ export class UdpSocket extends Resource implements Source {
     this.world.backend.close(this.#fd);
   }
 
-  #connect(remote: InetAddress): SocketFailure | undefined {
+  /** To this address alone from now on. One that is not bound yet is bound by that. */
+  connect(remote: InetAddress): SocketFailure | undefined {
     if (!isOfFamily(remote.host, this.family) || !isRemote(remote)) return INVALID_ARGUMENT;
     const refused = this.world.mayConnect(remote);
     if (refused !== undefined) return refused;
+    const failed = this.#remote === undefined ? undefined : this.disconnect();
+    if (failed !== undefined) return failed;
     const result = this.world.backend.connect(this.#fd, remote);
     if (result < 0) return this.world.failure(result);
+    this.#state = "bound";
     this.#remote = remote;
     return undefined;
   }
 
-  /** The backend has no call for it: another socket takes the place of this one, at the same address. */
-  #disconnect(): SocketFailure | undefined {
+  /** The backend has no call for it: another socket takes the place of this one, at the same port. */
+  disconnect(): SocketFailure | undefined {
+    if (this.#remote === undefined) return INVALID_STATE;
     const { backend, poller } = this.world;
     const address = this.localAddress();
     if (!("host" in address)) return address;
     const fd = this.world.open(this.family, "dgram");
     if (typeof fd !== "number") return fd;
-    poller.forget(this.#watched);
+    const watched = new Watch(fd);
+    poller.forget(this.#watched, watched);
     backend.close(this.#fd);
     this.#fd = fd;
-    this.#watched = new Watch(fd);
+    this.#watched = watched;
     this.#remote = undefined;
-    return this.world.bindDatagram(fd, address);
+    const host = this.#boundHost ?? (this.family === "ipv4" ? "0.0.0.0" : "::");
+    return this.world.bindDatagram(fd, { host, port: address.port });
+  }
+
+  get isBound(): boolean {
+    return this.#state === "bound";
+  }
+
+  /** Up to `max` datagrams, none where none has arrived. */
+  receive(max: number): readonly Incoming[] | SocketFailure {
+    const { backend } = this.world;
+    const found: Incoming[] = [];
+    while (found.length < max) {
+      const datagram = backend.receiveFrom(this.#fd, DATAGRAM_MAX);
+      if (typeof datagram === "number") {
+        // A wait takes a pending error from the socket.
+        const code = backend.errorCode(datagram);
+        if (found.length > 0) break;
+        const pending = this.#watched.takeError();
+        if (code !== "EAGAIN" && code !== "EWOULDBLOCK") return failureOf(code);
+        return pending === 0 ? found : this.world.failure(pending);
+      }
+      const from = inetOf(datagram.address);
+      if (this.#remote === undefined || isSame(from, this.#remote)) found.push({ data: datagram.data, from });
+    }
+    return found;
+  }
+
+  /** Sends one datagram, all of it. One that is not bound yet is bound by that. */
+  send({ data, to }: Outgoing): SocketFailure | undefined {
+    if (data.length > DATAGRAM_MAX) return failureOf("EMSGSIZE");
+    const { world, family } = this;
+    if (this.#remote !== undefined) {
+      if (to !== undefined && !isSame(to, this.#remote)) return INVALID_ARGUMENT;
+      return this.#outcome(world.backend.send(this.#fd, data));
+    }
+    if (to === undefined || !isRemote(to) || !isOfFamily(to.host, family)) return INVALID_ARGUMENT;
+    const failed = world.mayConnect(to) ?? this.#outcome(world.backend.sendTo(this.#fd, data, to));
+    if (failed === undefined) this.#state = "bound";
+    return failed;
+  }
+
+  #outcome(result: number): SocketFailure | undefined {
+    return result < 0 ? this.world.failure(result) : undefined;
   }
 }
 
@@ -147,13 +196,11 @@ abstract class DatagramStream extends Resource implements Source {
   abstract readonly interest: number;
   readonly deadlineNs = Infinity;
   protected readonly socket: UdpSocket;
-  protected readonly remote: InetAddress | undefined;
   readonly #dropped: () => void;
 
-  constructor(socket: UdpSocket, remote: InetAddress | undefined, dropped: () => void) {
+  constructor(socket: UdpSocket, dropped: () => void) {
     super(socket);
     this.socket = socket;
-    this.remote = remote;
     this.#dropped = dropped;
   }
 
@@ -173,25 +220,8 @@ abstract class DatagramStream extends Resource implements Source {
 export class IncomingStream extends DatagramStream {
   readonly interest = Ready.READ;
 
-  /** Up to `max` datagrams, none where none has arrived. */
   receive(max: number): readonly Incoming[] | SocketFailure {
-    const { backend } = this.socket.world;
-    const found: Incoming[] = [];
-    const most = Math.min(max, RECEIVED_MAX);
-    while (found.length < most) {
-      const datagram = backend.receiveFrom(this.socket.fd, DATAGRAM_MAX);
-      if (typeof datagram === "number") {
-        // A wait takes a pending error from the socket.
-        const code = backend.errorCode(datagram);
-        if (found.length > 0) break;
-        const pending = this.watch.takeError();
-        if (code !== "EAGAIN" && code !== "EWOULDBLOCK") return failureOf(code);
-        return pending === 0 ? found : this.socket.world.failure(pending);
-      }
-      const from = inetOf(datagram.address);
-      if (this.remote === undefined || isSame(from, this.remote)) found.push({ data: datagram.data, from });
-    }
-    return found;
+    return this.socket.receive(Math.min(max, RECEIVED_MAX));
   }
 }
 
@@ -219,7 +249,7 @@ export class OutgoingStream extends DatagramStream {
     this.#permitted = undefined;
     let sent = 0;
     for (const datagram of datagrams) {
-      const failed = this.#sendOne(datagram);
+      const failed = this.socket.send(datagram);
       if (failed === undefined) {
         sent += 1;
         continue;
@@ -230,21 +260,6 @@ export class OutgoingStream extends DatagramStream {
       break;
     }
     return sent;
-  }
-
-  #sendOne({ data, to }: Outgoing): SocketFailure | undefined {
-    if (data.length > DATAGRAM_MAX) return failureOf("EMSGSIZE");
-    const { world, fd, family } = this.socket;
-    if (this.remote !== undefined) {
-      if (to !== undefined && !isSame(to, this.remote)) return INVALID_ARGUMENT;
-      return this.#outcome(world.backend.send(fd, data));
-    }
-    if (to === undefined || !isRemote(to) || !isOfFamily(to.host, family)) return INVALID_ARGUMENT;
-    return world.mayConnect(to) ?? this.#outcome(world.backend.sendTo(fd, data, to));
-  }
-
-  #outcome(result: number): SocketFailure | undefined {
-    return result < 0 ? this.socket.world.failure(result) : undefined;
   }
 
   readonly #writable: Source = {

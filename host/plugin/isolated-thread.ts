@@ -5,7 +5,7 @@
 
 import type { MessagePort } from "node:worker_threads";
 import type { Backend } from "../backend/backend.js";
-import type { CompiledComponent } from "../component/index.js";
+import type { CompiledComponent, ComponentHost } from "../component/index.js";
 import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
 import type { Preview1 } from "../guest/preview1.js";
 import { defaultBackend } from "../net/default-backend.js";
@@ -76,7 +76,12 @@ const MODULE: ProgramKind<Preview1> = {
 export function runIsolated(data: IsolatedData, port: MessagePort): void {
   if (data.component === undefined) runThread(data, port, MODULE);
   // What it throws ends the thread, as it does above.
-  else void import("./isolated-component.js").then(({ COMPONENT }) => runThread(data, port, COMPONENT));
+  else void kindOf(data.component).then((kind) => runThread(data, port, kind));
+}
+
+async function kindOf(component: CompiledComponent): Promise<ProgramKind<ComponentHost>> {
+  const { componentKind } = await import("./isolated-component.js");
+  return await componentKind(component);
 }
 
 function runThread<T>(data: IsolatedData, port: MessagePort, kind: ProgramKind<T>): void {

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { componentScenarios } from "../assembly/component-scenarios.js";
-import { buildComponent, buildSource, commandWith, HEAD, missing, WASMTIME } from "../assembly/component-support.js";
+import { buildComponent, buildSource, commandWith, HEAD, missing, NODE_HOST, WASMTIME } from "../assembly/component-support.js";
 import { Program, serve } from "../runtimes/support.js";
 import { Peer } from "../support/peers.js";
 import { refusingAddress } from "../support/sockets.js";
@@ -78,7 +78,7 @@ console.log("answered " + answered.toString());
 `;
 
 describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
-  componentScenarios("wasi-0.3", [WASMTIME]);
+  componentScenarios("wasi-0.3", [WASMTIME, NODE_HOST]);
 
   describe("drops every handle", () => {
     const built = { echo: "", rounds: "" };

@@ -1,38 +1,12 @@
 /** Owns `wasi:sockets` as functions of the canonical ABI. Leaves states and descriptors to the sockets. */
 
-import type { InetAddress, IntegerOption } from "../../backend/backend.js";
-import {
-  bool,
-  borrow,
-  bytes,
-  enumeration,
-  Failed,
-  list,
-  option,
-  own,
-  record,
-  result,
-  string,
-  tuple,
-  type Type,
-  u32,
-  u64,
-  u8,
-} from "../abi.js";
+import type { InetAddress } from "../../backend/backend.js";
+import { bool, borrow, bytes, enumeration, Failed, list, option, own, record, string, tuple, u64 } from "../abi.js";
 import { func, type HostFunction, type Interface } from "../calls.js";
 import { AddressStream, resolveAddresses } from "../names.js";
-import {
-  addressFamily,
-  type ErrorCode,
-  errorCode,
-  errorCodeOf,
-  INVALID_ARGUMENT,
-  ipAddress,
-  Network,
-  socketAddress,
-  type SocketFailure,
-} from "../network.js";
+import { addressFamily, errorCode, errorCodeOf, ipAddress, Network, socketAddress } from "../network.js";
 import { Pollable } from "../polling.js";
+import { commonOptions, keepAlive, Options, Results } from "../socket-options.js";
 import type { SocketWorld } from "../socket-world.js";
 import { InputStream, OutputStream, StreamFailure } from "../streams.js";
 import { type Connected, TcpSocket } from "../tcp.js";
@@ -41,96 +15,8 @@ import { type Incoming, IncomingStream, type Outgoing, OutgoingStream, UdpSocket
 const network = borrow(Network);
 const tcp = borrow(TcpSocket);
 const udp = borrow(UdpSocket);
-const done = result<undefined, ErrorCode>(undefined, errorCode);
-const fails = <T>(type: Type<T>): Type<T | Failed<ErrorCode>> => result<T, ErrorCode>(type, errorCode);
-
-const NS_PER_S = 1_000_000_000;
-const SECONDS_MAX = 0x7fff;
-const COUNT_MAX = 127;
-const SIZE_MAX = 0x7fffffffn;
-
-/** The options that sockets of both kinds have, by the names of their functions. */
-class Options {
-  readonly #world: SocketWorld;
-
-  constructor(world: SocketWorld) {
-    this.#world = world;
-  }
-
-  get(socket: TcpSocket | UdpSocket, name: IntegerOption): number | SocketFailure {
-    const { fd } = socket;
-    if (typeof fd !== "number") return fd;
-    const value = this.#world.backend.getOption(fd, name);
-    return value < 0 ? this.#world.failure(value) : value;
-  }
-
-  set(socket: TcpSocket | UdpSocket, name: IntegerOption, value: number): SocketFailure | undefined {
-    const { fd } = socket;
-    if (typeof fd !== "number") return fd;
-    const failed = this.#world.backend.setOption(fd, name, value);
-    return failed < 0 ? this.#world.failure(failed) : undefined;
-  }
-}
-
-type Socket = TcpSocket | UdpSocket;
-
-const hops = ({ family }: Socket): IntegerOption => (family === "ipv4" ? "IP_TTL" : "IPV6_UNICAST_HOPS");
-
-/** Linux doubles what is set, and returns the double. */
-const DOUBLED = process.platform === "linux" ? 2 : 1;
-
-/** hop limit and buffer sizes: the same for both kinds. */
-function commonOptions<T extends Socket>(prefix: string, type: Type<T>, hopName: string, options: Options) {
-  const size = (name: "SO_RCVBUF" | "SO_SNDBUF", label: string): Record<string, HostFunction> => ({
-    [`${prefix}.${label}-buffer-size`]: func([type], fails(u64), (socket) => {
-      const value = options.get(socket, name);
-      return typeof value === "number" ? BigInt(Math.trunc(value / DOUBLED)) : value;
-    }),
-    [`${prefix}.set-${label}-buffer-size`]: func([type, u64], done, (socket, value) => {
-      if (value === 0n) return INVALID_ARGUMENT;
-      const failed = options.set(socket, name, Number(value > SIZE_MAX ? SIZE_MAX : value));
-      // Larger than the system allows is as large as it allows.
-      return failed?.error === "out-of-memory" ? undefined : failed;
-    }),
-  });
-  return {
-    [`${prefix}.${hopName}`]: func([type], fails(u8), (socket) => options.get(socket, hops(socket))),
-    [`${prefix}.set-${hopName}`]: func([type, u8], done, (socket, value) =>
-      value === 0 ? INVALID_ARGUMENT : options.set(socket, hops(socket), value),
-    ),
-    [`${prefix}.address-family`]: func([type], addressFamily, ({ family }) => family),
-    ...size("SO_RCVBUF", "receive"),
-    ...size("SO_SNDBUF", "send"),
-  };
-}
-
-function keepAlive(options: Options): Record<string, HostFunction> {
-  const seconds = (name: "TCP_KEEPIDLE" | "TCP_KEEPINTVL", label: string): Record<string, HostFunction> => ({
-    [`[method]tcp-socket.keep-alive-${label}`]: func([tcp], fails(u64), (socket) => {
-      const value = options.get(socket, name);
-      return typeof value === "number" ? BigInt(value) * BigInt(NS_PER_S) : value;
-    }),
-    [`[method]tcp-socket.set-keep-alive-${label}`]: func([tcp, u64], done, (socket, ns) => {
-      if (ns === 0n) return INVALID_ARGUMENT;
-      return options.set(socket, name, Math.min(SECONDS_MAX, Math.max(1, Math.trunc(Number(ns) / NS_PER_S))));
-    }),
-  });
-  return {
-    "[method]tcp-socket.keep-alive-enabled": func([tcp], fails(bool), (socket) => {
-      const value = options.get(socket, "SO_KEEPALIVE");
-      return typeof value === "number" ? value !== 0 : value;
-    }),
-    "[method]tcp-socket.set-keep-alive-enabled": func([tcp, bool], done, (socket, on) =>
-      options.set(socket, "SO_KEEPALIVE", on ? 1 : 0),
-    ),
-    ...seconds("TCP_KEEPIDLE", "idle-time"),
-    ...seconds("TCP_KEEPINTVL", "interval"),
-    "[method]tcp-socket.keep-alive-count": func([tcp], fails(u32), (socket) => options.get(socket, "TCP_KEEPCNT")),
-    "[method]tcp-socket.set-keep-alive-count": func([tcp, u32], done, (socket, count) =>
-      count === 0 ? INVALID_ARGUMENT : options.set(socket, "TCP_KEEPCNT", Math.min(COUNT_MAX, count)),
-    ),
-  };
-}
+const RESULTS = new Results(errorCode);
+const { done, fails } = RESULTS;
 
 const streams = tuple(own(InputStream), own(OutputStream));
 const pair = ({ input, output }: Connected): readonly [InputStream, OutputStream] => [input, output];
@@ -214,7 +100,7 @@ function udpFunctions(options: Options): Record<string, HostFunction> {
 }
 
 export function socketInterfaces(world: SocketWorld): Readonly<Record<string, Interface>> {
-  const options = new Options(world);
+  const options = new Options(world, RESULTS, "");
   return {
     network: {
       resources: { network: Network, error: StreamFailure },

@@ -6,7 +6,7 @@ import type { GuestStdio } from "../../guest/preview1.js";
 import { systemRandom } from "../../guest/random.js";
 import { Failed, list, option, own, record, result, string, tuple, u32, u64, u8 } from "../abi.js";
 import { type CoreFunction, func, type HostFunction, type Interface, raw } from "../calls.js";
-import { Pollable, type Poller, type Source, Watch } from "../polling.js";
+import { Pollable, type Poller, type Source, type Watch } from "../polling.js";
 import { Resource } from "../resources.js";
 import { StandardInput, StandardOutput } from "../stdio.js";
 import { InputStream, OutputStream } from "../streams.js";
@@ -42,8 +42,8 @@ export function cliInterfaces(
   backend: Backend,
   poller: Poller,
   { args, env, stdio, onExit }: ComponentProcess,
+  [stdin, stdout, stderr]: readonly [Watch, Watch, Watch],
 ): Readonly<Record<string, Interface>> {
-  const [stdin, stdout, stderr] = stdio.map(({ fd }) => new Watch(fd)) as [Watch, Watch, Watch];
   const exit = (code: number): never => {
     const ending = new GuestExit(code);
     onExit(ending);
