@@ -27,6 +27,8 @@ export type ChunkSink = (chunk: Uint8Array) => void;
 export const BLOCK_BYTES = 0x10_0000;
 /** What a record may be short of its bound: kind and length. */
 const RECORD_HEAD_MAX = 6;
+/** Up to so many bytes are copied one by one. */
+const COPY_MAX = 128;
 const TWO_28 = 0x1000_0000;
 
 const utf8 = new TextEncoder();
@@ -134,6 +136,15 @@ export abstract class RecordBuffer {
   bytes(source: Uint8Array, length: number): void {
     copyTo(this.held, length === source.length ? source : source.subarray(0, length), this.at);
     this.at += length;
+  }
+
+  /** `length` bytes of `source` from `from` on. A few are copied here: a view of them would cost more. */
+  copy(source: Uint8Array, from: number, length: number): void {
+    const bytes = this.held;
+    const { at } = this;
+    if (length > COPY_MAX) copyTo(bytes, source.subarray(from, from + length), at);
+    else for (let i = 0; i < length; i++) bytes[at + i] = source[from + i] ?? 0;
+    this.at = at + length;
   }
 
   protected newBytes(): Uint8Array<ArrayBuffer> {

@@ -3,8 +3,12 @@
  * with the bytes that it has written into the guest's memory. Knows the layouts of calls; knows no backend and no file.
  */
 
+import type { SocketAddress } from "../../backend/addresses.js";
+import { inspectAddress } from "../../backend/inspect.js";
 import { Event, Subscription } from "../../wasi/layout.js";
 import type { LinearMemory } from "../../wasi/poll-oneoff.js";
+import { hashOf } from "../../record/hash.js";
+import type { Blanker } from "../../record/options.js";
 import type { RecordingWriter } from "../../record/writer.js";
 import type { GuestExit } from "../exit.js";
 import type { GuestCalls, GuestObserver } from "../instance.js";
@@ -26,46 +30,74 @@ import {
 } from "./values.js";
 
 type Call = (...parameters: Parameter[]) => unknown;
+type MovingCall = (fd: number, at: number, count: number, fourth: number, fifth?: number, sixth?: number) => unknown;
 
-/** Calls before which what was recorded is written, because they may wait: a guest is often killed while it does. */
-const WAITING: ReadonlySet<string> = new Set(["poll_oneoff", "fd_read", "sock_accept", "sock_recv"]);
-/** So many blocks may be written for this reason in a row, and one more each millisecond: under load it costs next to nothing. */
+/** What a server calls for each message: recorded without an array of parameters, straight into the writer's buffer. */
+const MOVING: ReadonlySet<string> = new Set(["fd_read", "fd_write", "sock_recv", "sock_send"]);
+/** The most that such a call has in a record besides contents: mask, seven numbers, errno, hash, length and flags. */
+const MOVING_MAX = 56;
+/** So many blocks may be written before waits in a row, and one more each {@link FLUSH_MS}: under load it costs next to nothing. */
 const FLUSHES_MAX = 50;
+const FLUSH_MS = 10;
+const NS_PER_MS = 1e6;
+const TIME_MAX = 8;
+const HASH_BYTES = 4;
+const MOVING_PARAMETERS = 6;
 
 const NO_BYTES = new Uint8Array(0);
 
 export interface RecorderOptions {
   /** Is the memory hashed in each turn? It costs about a millisecond for each megabyte. */
   readonly hashes?: boolean | undefined;
+  /** See `RecordOptions`. */
+  readonly payloads?: boolean | undefined;
+  readonly sent?: boolean | undefined;
+  readonly blank?: Blanker | undefined;
 }
 
 /** The calls of a guest that is recorded. */
 export class GuestRecorder implements GuestCalls, GuestObserver {
-  readonly imports: Readonly<Record<string, Call>>;
+  readonly imports: Readonly<Record<string, unknown>>;
   readonly #calls: GuestCalls;
   readonly #writer: RecordingWriter;
   readonly #memory = new CallMemory();
   readonly #vector = new Vector();
   readonly #body = new Body();
-  readonly #hashes: boolean;
+  readonly #options: RecorderOptions;
+  /** Are contents recorded as they are? */
+  readonly #keepsAll: boolean;
   readonly #strings: Readonly<Record<"args" | "environ", { readonly count: number; readonly bytes: number }>>;
   #timeoutNs: bigint | undefined;
   #flushes = FLUSHES_MAX;
   #flushedMs = 0;
+  /** When the time was recorded last. */
+  #timedNs = Math.round(performance.now() * NS_PER_MS);
+  /** Has the guest, or the call that it makes, begun to wait? */
+  #isWaiting = false;
+  /** The export that was called last. */
+  #entered = "";
 
   /** @param functions the names of all that may be called, as the header of the recording has them */
   constructor(calls: GuestCalls, functions: readonly string[], writer: RecordingWriter, options: RecorderOptions = {}) {
     this.#calls = calls;
     this.#writer = writer;
-    this.#hashes = options.hashes === true;
+    this.#options = options;
+    this.#keepsAll = options.payloads !== false && options.blank === undefined;
     this.#strings = { args: sizes(calls, "args_sizes_get"), environ: sizes(calls, "environ_sizes_get") };
     const given = calls.imports as Readonly<Record<string, Call>>;
-    const imports: Record<string, Call> = {};
+    const imports: Record<string, unknown> = {};
     for (const [place, name] of functions.entries()) {
       const call = given[name];
-      if (call !== undefined) imports[name] = this.#recorded(place, name, call);
+      if (call === undefined) continue;
+      const kind = GuestRecord.CALL + place;
+      imports[name] = MOVING.has(name)
+        ? this.#moving(kind, name, call as MovingCall)
+        : this.#recorded(kind, name, call);
     }
     this.imports = imports;
+    if (calls.watcher === undefined) return;
+    calls.watcher.waits = () => this.#waits(true);
+    calls.watcher.accepted = (address) => this.#accepted(address);
   }
 
   get exit(): GuestExit | undefined {
@@ -78,6 +110,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   }
 
   entering(name: string, timeoutNs?: bigint): void {
+    if (this.#isWaiting) this.#goesOn();
+    this.#entered = name;
     const body = this.#body.clear();
     body.varint(Math.max(0, ENTERED.indexOf(name)));
     if (timeoutNs !== undefined) {
@@ -92,7 +126,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   left(result: unknown): void {
     this.#body.clear().varint(typeof result === "number" ? result >>> 0 : 0);
     this.#put(GuestRecord.LEAVE, NO_BYTES);
-    this.#beforeWait();
+    // After a turn its host asks what is pending, and waits then.
+    this.#waits(this.#entered !== "turn");
   }
 
   /** It has returned, or called proc_exit. */
@@ -114,6 +149,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   }
 
   #end(text: Uint8Array): void {
+    this.#time(GuestRecord.WAITS);
     this.#put(GuestRecord.END, text);
     this.#writer.end();
   }
@@ -123,22 +159,26 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     writer.open(kind, this.#body.length + payload.length);
     this.#body.copyTo(writer);
     writer.bytes(payload, payload.length);
+    this.#close();
+  }
+
+  /** Of the record that is open. */
+  #close(): void {
+    const writer = this.#writer;
     writer.close();
+    if (this.#isWaiting) this.#goesOn();
     if (writer.isFull) writer.flush();
   }
 
-  #recorded(place: number, name: string, call: Call): Call {
-    const kind = GuestRecord.CALL + place;
+  #recorded(kind: number, name: string, call: Call): Call {
     const before: Parameter[] = [];
-    const waits = WAITING.has(name);
     const isTurn = name === "poll_oneoff";
     const isVaried = VARIED.has(name);
     let layout = layoutOf(name, 0);
     return (...parameters) => {
       this.#memory.follow();
       if (isVaried) layout = layoutOf(name, parameters.length);
-      if (isTurn && this.#hashes) this.#hash();
-      if (waits) this.#beforeWait();
+      if (isTurn) this.#beginTurn();
       this.#describe(layout, parameters, before);
       if (name === "proc_exit") {
         this.#put(kind, NO_BYTES);
@@ -159,18 +199,128 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     };
   }
 
-  #hash(): void {
-    this.#body.clear().hash(hashMemory(this.#memory.buffer));
-    this.#put(GuestRecord.HASH, NO_BYTES);
+  /** The same record as {@link #recorded} makes, for calls that move bytes. */
+  #moving(kind: number, name: string, call: MovingCall): MovingCall {
+    const isSent = name.endsWith("write") || name.endsWith("send");
+    const isSocket = name.startsWith("sock");
+    const hasFlags = name === "sock_recv";
+    const writer = this.#writer;
+    const memory = this.#memory;
+    const vector = this.#vector;
+    // What the last call that is in the recording was given: the length of its vector, then the parameters.
+    const before = new Int32Array(1 + MOVING_PARAMETERS);
+    const put = (place: number, value: number): void => {
+      before[place] = value;
+      writer.varint(value >>> 0);
+    };
+    return (fd, at, count, fourth, fifth = 0, sixth = 0) => {
+      memory.follow();
+      vector.read(memory, at >>> 0, count >>> 0);
+      const total = vector.total | 0;
+      const errno = call(fd, at, count, fourth, fifth, sixth) as number;
+      const length = errno === 0 ? storedAt(memory, isSocket ? fifth : fourth) : 0;
+      const contents = isSent && this.#options.sent !== true ? 0 : Math.min(length, vector.total);
+      writer.open(kind, MOVING_MAX + contents);
+      let mask = total === before[0] ? 0 : 1;
+      if (fd !== before[1]) mask |= 2;
+      if (at !== before[2]) mask |= 4;
+      if (count !== before[3]) mask |= 8;
+      if (fourth !== before[4]) mask |= 16;
+      if (fifth !== before[5]) mask |= 32;
+      if (sixth !== before[6]) mask |= 64;
+      writer.byte(mask);
+      if ((mask & 1) !== 0) put(0, total);
+      if ((mask & 2) !== 0) put(1, fd);
+      if (mask > 3) {
+        if ((mask & 4) !== 0) put(2, at);
+        if ((mask & 8) !== 0) put(3, count);
+        if ((mask & 16) !== 0) put(4, fourth);
+        if ((mask & 32) !== 0) put(5, fifth);
+        if ((mask & 64) !== 0) put(6, sixth);
+      }
+      writer.varint(errno);
+      if (errno === 0) {
+        if (isSent) writer.uint32(this.#hashOfSent(length));
+        writer.varint(length);
+        if (hasFlags) writer.bytes(bytesAt(memory, sixth >>> 0, 2), 2);
+        if (contents > 0) this.#contents(contents);
+      }
+      this.#close();
+      return errno;
+    };
   }
 
-  #beforeWait(): void {
-    const nowMs = performance.now();
-    this.#flushes = Math.min(FLUSHES_MAX, this.#flushes + nowMs - this.#flushedMs);
+  /** The first bytes of the vector, as far as contents are kept. */
+  #contents(length: number): void {
+    const writer = this.#writer;
+    const vector = this.#vector;
+    const { bytes } = this.#memory;
+    if (this.#keepsAll) {
+      for (let i = 0, done = 0; done < length && i < vector.count; i++) {
+        const part = Math.min(vector.lengths[i] ?? 0, length - done);
+        writer.copy(bytes, vector.at[i] ?? 0, part);
+        done += part;
+      }
+      return;
+    }
+    const kept = this.#kept(vector.copy(this.#memory, length));
+    writer.bytes(kept, kept.length);
+  }
+
+  /** What the recording has of contents: with what is to be blanked, or their hash. */
+  #kept(contents: Uint8Array): Uint8Array {
+    const { payloads = true, blank } = this.#options;
+    const blanked = blank?.(contents) ?? contents;
+    return payloads ? blanked : new Uint8Array(Uint32Array.of(hashOf(blanked)).buffer);
+  }
+
+  #hashOfSent(length: number): number {
+    const { blank } = this.#options;
+    const vector = this.#vector;
+    return blank === undefined ? vector.hash(this.#memory, length) : hashOf(blank(vector.copy(this.#memory, length)));
+  }
+
+  #beginTurn(): void {
+    if (this.#options.hashes === true) {
+      this.#body.clear().hash(hashMemory(this.#memory.buffer));
+      this.#put(GuestRecord.HASH, NO_BYTES);
+    }
+    // Within a turn of its host's it does not wait.
+    if (this.#entered !== "turn") this.#waits(true);
+  }
+
+  /** A call, or the host, begins to wait: what was recorded is written, because a guest is often killed while it waits. */
+  #waits(flushes: boolean): void {
+    const nowMs = this.#time(GuestRecord.WAITS);
+    this.#isWaiting = true;
+    if (!flushes) return;
+    this.#flushes = Math.min(FLUSHES_MAX, this.#flushes + (nowMs - this.#flushedMs) / FLUSH_MS);
     this.#flushedMs = nowMs;
     if (this.#flushes < 1) return;
     this.#flushes -= 1;
     this.#writer.flush();
+  }
+
+  #goesOn(): void {
+    this.#isWaiting = false;
+    this.#time(GuestRecord.GOES_ON);
+  }
+
+  /** @returns now */
+  #time(kind: number): number {
+    const nowMs = performance.now();
+    const nowNs = Math.round(nowMs * NS_PER_MS);
+    const writer = this.#writer;
+    writer.open(kind, TIME_MAX);
+    writer.varint(nowNs - this.#timedNs);
+    writer.close();
+    this.#timedNs = nowNs;
+    return nowMs;
+  }
+
+  #accepted(address: SocketAddress): void {
+    const text = inspectAddress(address);
+    if (text !== undefined) this.#writer.add(GuestRecord.PEER, Buffer.from(text));
   }
 
   /** What the call is given. */
@@ -207,7 +357,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       this.#put(kind, leftBehind(memory, layout.output, parameters, errno));
       return;
     }
-    if (layout.sent !== undefined) body.uint32(this.#vector.hash(memory, storedAt(memory, parameters[layout.sent])));
+    const sent = layout.sent === undefined ? 0 : storedAt(memory, parameters[layout.sent]);
+    if (layout.sent !== undefined) body.uint32(this.#hashOfSent(sent));
     for (const [parameter, bytes] of layout.values) {
       // Lengths and descriptors, which are small.
       if (bytes === 4) body.varint(storedAt(memory, parameters[parameter]));
@@ -215,8 +366,9 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     }
     if (layout.address !== undefined) body.counted(address);
     const { output } = layout;
-    if (output === undefined) this.#put(kind, NO_BYTES);
-    else if (output.kind === "vector") this.#putVector(kind, storedAt(memory, parameters[output.used]));
+    if (output === undefined)
+      this.#putContents(kind, layout.sent !== undefined && this.#options.sent === true ? sent : 0);
+    else if (output.kind === "vector") this.#putContents(kind, storedAt(memory, parameters[output.used]));
     else if (output.kind === "events") this.#put(kind, this.#events(output, parameters));
     else if (output.kind === "strings") {
       const { count, bytes } = this.#strings[output.of];
@@ -224,23 +376,21 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       const addresses = numberOf(parameters[output.addresses]);
       body.varint(count);
       for (let i = 0; i < count; i++) body.uint32(storedAt(memory, addresses + 4 * i) - strings);
-      this.#put(kind, bytesAt(memory, strings, bytes));
-    } else this.#put(kind, bufferOf(memory, output, parameters));
+      this.#put(kind, this.#kept(bytesAt(memory, strings, bytes)));
+    } else {
+      const written = bufferOf(memory, output, parameters);
+      this.#put(kind, output.kind === "filled" ? this.#kept(written) : written);
+    }
   }
 
-  #putVector(kind: number, length: number): void {
+  /** With the first `length` bytes of the vector behind the fields. */
+  #putContents(kind: number, length: number): void {
     const writer = this.#writer;
-    const vector = this.#vector;
-    const { bytes } = this.#memory;
-    const received = Math.min(length, vector.total);
-    writer.open(kind, this.#body.length + received);
+    const contents = Math.min(length, this.#vector.total);
+    writer.open(kind, this.#body.length + contents + HASH_BYTES);
     this.#body.copyTo(writer);
-    vector.each(received, (at, part) => {
-      const source = bytes.subarray(at, at + part);
-      writer.bytes(source, part);
-    });
-    writer.close();
-    if (writer.isFull) writer.flush();
+    if (contents > 0) this.#contents(contents);
+    this.#close();
   }
 
   /** Events by the place of their subscriptions; as they are in memory where they lie over those. */

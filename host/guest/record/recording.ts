@@ -3,10 +3,12 @@
 import { createHash } from "node:crypto";
 import { createRecordingFile, type RecordingFile } from "../../record/files.js";
 import { RecordingKind } from "../../record/format.js";
+import { planRecord } from "../../record/options.js";
 import { RecordingWriter } from "../../record/writer.js";
 import { type GuestCalls, GuestTrap } from "../instance.js";
 import { SIGNATURES } from "../signatures.js";
 import { GUEST_VERSION, type GuestDetails } from "./format.js";
+import type { GuestRecordOptions } from "./options.js";
 import { GuestRecorder } from "./recorder.js";
 
 /** From so many bytes on a block is written even while the guest does not wait. */
@@ -14,11 +16,12 @@ const BLOCK_BYTES = 0x4_0000;
 const NS_PER_MS = 1e6;
 
 export interface RecordingInit {
-  readonly path: string;
-  readonly hashes: boolean;
+  readonly options: GuestRecordOptions;
   readonly module: Uint8Array;
   /** The module's file name, or whatever the guest is called. */
   readonly name: string;
+  /** What its descriptors from 3 on are. */
+  readonly opened: readonly string[];
 }
 
 /** The SHA-256 of a module, as the header of a recording has it. */
@@ -33,12 +36,15 @@ export class GuestRecording {
   readonly #writer: RecordingWriter;
   readonly #onExit = (): void => this.#writer.flush();
 
-  /** @throws an error of node:fs */
-  constructor(calls: GuestCalls, { path, hashes, module, name }: RecordingInit) {
+  /** @throws an error of node:fs; TypeError, RangeError for an option */
+  constructor(calls: GuestCalls, { options, module, name, opened }: RecordingInit) {
+    const { path, hashes, ...rest } = options;
+    const { payloads, sent, blank, flags } = planRecord(rest);
     const functions = Object.keys(SIGNATURES);
-    const details: GuestDetails = { version: GUEST_VERSION, module: moduleHash(module), name, functions };
+    const details: GuestDetails = { version: GUEST_VERSION, module: moduleHash(module), name, functions, opened, sent };
     const header = {
       kind: RecordingKind.GUEST,
+      flags,
       realtimeNs: BigInt(Math.round(Date.now() * NS_PER_MS)),
       monotonicNs: process.hrtime.bigint(),
       details: { ...details },
@@ -46,7 +52,7 @@ export class GuestRecording {
     this.#path = path;
     this.#file = createRecordingFile(path);
     this.#writer = new RecordingWriter(this.#file.sink, header, BLOCK_BYTES);
-    this.recorder = new GuestRecorder(calls, functions, this.#writer, { hashes });
+    this.recorder = new GuestRecorder(calls, functions, this.#writer, { hashes, payloads, sent, blank });
     process.once("exit", this.#onExit);
   }
 
