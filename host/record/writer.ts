@@ -36,6 +36,8 @@ const utf8 = new TextEncoder();
 /** Collects records. What becomes of them when there is no more room is its heirs' matter. */
 export abstract class RecordBuffer {
   protected held: Uint8Array<ArrayBuffer>;
+  /** Of {@link held}. */
+  #view: DataView;
   /** Where the next byte goes. The head of a block is in front. */
   protected at = BLOCK_HEAD_BYTES;
   readonly #blockBytes: number;
@@ -47,6 +49,7 @@ export abstract class RecordBuffer {
   constructor(blockBytes: number) {
     this.#blockBytes = blockBytes;
     this.held = this.newBytes();
+    this.#view = new DataView(this.held.buffer);
   }
 
   /** How many bytes of records there are. */
@@ -138,13 +141,23 @@ export abstract class RecordBuffer {
     this.at += length;
   }
 
-  /** `length` bytes of `source` from `from` on. A few are copied here: a view of them would cost more. */
-  copy(source: Uint8Array, from: number, length: number): void {
-    const bytes = this.held;
+  /** `length` bytes of `source` from `from` on. A few are copied here: an array of them would cost more. */
+  copy(source: DataView, from: number, length: number): void {
+    const view = this.#view;
     const { at } = this;
-    if (length > COPY_MAX) copyTo(bytes, source.subarray(from, from + length), at);
-    else for (let i = 0; i < length; i++) bytes[at + i] = source[from + i] ?? 0;
+    if (length > COPY_MAX) {
+      copyTo(this.held, new Uint8Array(source.buffer, source.byteOffset + from, length), at);
+    } else {
+      let done = 0;
+      for (; done + 4 <= length; done += 4) view.setInt32(at + done, source.getInt32(from + done, true), true);
+      for (; done < length; done++) view.setUint8(at + done, source.getUint8(from + done));
+    }
     this.at = at + length;
+  }
+
+  protected hold(bytes: Uint8Array<ArrayBuffer>): void {
+    this.held = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 
   protected newBytes(): Uint8Array<ArrayBuffer> {
@@ -156,7 +169,7 @@ export abstract class RecordBuffer {
     this.flush();
     if (needed > BLOCK_MAX) throw new RangeError(`a record of ${needed} bytes is too long`);
     const length = BLOCK_HEAD_BYTES + needed + CHECK_BYTES;
-    if (length > this.held.length) this.held = new Uint8Array(length);
+    if (length > this.held.length) this.hold(new Uint8Array(length));
   }
 }
 
@@ -191,11 +204,11 @@ export class RecordingWriter extends RecordBuffer {
   addAll(records: Uint8Array): void {
     this.flush();
     const held = this.held;
-    this.held = new Uint8Array(records.length + BLOCK_HEAD_BYTES + CHECK_BYTES);
+    this.hold(new Uint8Array(records.length + BLOCK_HEAD_BYTES + CHECK_BYTES));
     copyTo(this.held, records, BLOCK_HEAD_BYTES);
     this.at = BLOCK_HEAD_BYTES + records.length;
     this.flush();
-    this.held = held;
+    this.hold(held);
   }
 
   /** Gives everything so far to the sink, as a block. Nothing where there is nothing. */

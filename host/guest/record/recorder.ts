@@ -242,7 +242,11 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       if (errno === 0) {
         if (isSent) writer.uint32(this.#hashOfSent(length));
         writer.varint(length);
-        if (hasFlags) writer.bytes(bytesAt(memory, sixth >>> 0, 2), 2);
+        if (hasFlags) {
+          const flags = memory.view.getUint16(sixth >>> 0, true);
+          writer.byte(flags);
+          writer.byte(flags >>> 8);
+        }
         if (contents > 0) this.#contents(contents);
       }
       this.#close();
@@ -254,11 +258,11 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   #contents(length: number): void {
     const writer = this.#writer;
     const vector = this.#vector;
-    const { bytes } = this.#memory;
+    const { view } = this.#memory;
     if (this.#keepsAll) {
       for (let i = 0, done = 0; done < length && i < vector.count; i++) {
         const part = Math.min(vector.lengths[i] ?? 0, length - done);
-        writer.copy(bytes, vector.at[i] ?? 0, part);
+        writer.copy(view, vector.at[i] ?? 0, part);
         done += part;
       }
       return;
