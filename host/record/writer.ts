@@ -35,11 +35,11 @@ const utf8 = new TextEncoder();
 
 /** Collects records. What becomes of them when there is no more room is its heirs' matter. */
 export abstract class RecordBuffer {
-  protected held: Uint8Array<ArrayBuffer>;
+  held: Uint8Array<ArrayBuffer>;
   /** Of {@link held}. */
   #view: DataView;
   /** Where the next byte goes. The head of a block is in front. */
-  protected at = BLOCK_HEAD_BYTES;
+  at = BLOCK_HEAD_BYTES;
   readonly #blockBytes: number;
   /** Of the record that is open: where its length is, and how many bytes it takes. */
   #lengthAt = 0;

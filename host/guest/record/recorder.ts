@@ -209,10 +209,6 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     const vector = this.#vector;
     // What the last call that is in the recording was given: the length of its vector, then the parameters.
     const before = new Int32Array(1 + MOVING_PARAMETERS);
-    const put = (place: number, value: number): void => {
-      before[place] = value;
-      writer.varint(value >>> 0);
-    };
     return (fd, at, count, fourth, fifth = 0, sixth = 0) => {
       memory.follow();
       vector.read(memory, at >>> 0, count >>> 0);
@@ -221,34 +217,66 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       const length = errno === 0 ? storedAt(memory, isSocket ? fifth : fourth) : 0;
       const contents = isSent && this.#options.sent !== true ? 0 : Math.min(length, vector.total);
       writer.open(kind, MOVING_MAX + contents);
-      let mask = total === before[0] ? 0 : 1;
-      if (fd !== before[1]) mask |= 2;
-      if (at !== before[2]) mask |= 4;
-      if (count !== before[3]) mask |= 8;
-      if (fourth !== before[4]) mask |= 16;
-      if (fifth !== before[5]) mask |= 32;
-      if (sixth !== before[6]) mask |= 64;
-      writer.byte(mask);
-      if ((mask & 1) !== 0) put(0, total);
-      if ((mask & 2) !== 0) put(1, fd);
-      if (mask > 3) {
-        if ((mask & 4) !== 0) put(2, at);
-        if ((mask & 8) !== 0) put(3, count);
-        if ((mask & 16) !== 0) put(4, fourth);
-        if ((mask & 32) !== 0) put(5, fifth);
-        if ((mask & 64) !== 0) put(6, sixth);
+      const bytes = writer.held;
+      const maskAt = writer.at;
+      let to = maskAt + 1;
+      let mask = 0;
+      if (total !== before[0]) {
+        before[0] = total;
+        mask = 1;
+        to = putVarint(bytes, to, total);
       }
-      writer.varint(errno);
+      if (fd !== before[1]) {
+        before[1] = fd;
+        mask |= 2;
+        to = putVarint(bytes, to, fd);
+      }
+      if (at !== before[2]) {
+        before[2] = at;
+        mask |= 4;
+        to = putVarint(bytes, to, at);
+      }
+      if (count !== before[3]) {
+        before[3] = count;
+        mask |= 8;
+        to = putVarint(bytes, to, count);
+      }
+      if (fourth !== before[4]) {
+        before[4] = fourth;
+        mask |= 16;
+        to = putVarint(bytes, to, fourth);
+      }
+      if (fifth !== before[5]) {
+        before[5] = fifth;
+        mask |= 32;
+        to = putVarint(bytes, to, fifth);
+      }
+      if (sixth !== before[6]) {
+        before[6] = sixth;
+        mask |= 64;
+        to = putVarint(bytes, to, sixth);
+      }
+      bytes[maskAt] = mask;
+      to = putVarint(bytes, to, errno);
       if (errno === 0) {
-        if (isSent) writer.uint32(this.#hashOfSent(length));
-        writer.varint(length);
+        if (isSent) {
+          const hash = this.#hashOfSent(length);
+          bytes[to] = hash;
+          bytes[to + 1] = hash >>> 8;
+          bytes[to + 2] = hash >>> 16;
+          bytes[to + 3] = hash >>> 24;
+          to += 4;
+        }
+        to = putVarint(bytes, to, length);
         if (hasFlags) {
           const flags = memory.view.getUint16(sixth >>> 0, true);
-          writer.byte(flags);
-          writer.byte(flags >>> 8);
+          bytes[to] = flags;
+          bytes[to + 1] = flags >>> 8;
+          to += 2;
         }
-        if (contents > 0) this.#contents(contents);
       }
+      writer.at = to;
+      if (contents > 0) this.#contents(contents);
       this.#close();
       return errno;
     };
@@ -448,4 +476,13 @@ function sizes(calls: GuestCalls, name: string): { readonly count: number; reado
   calls.attach({ buffer: view.buffer as ArrayBuffer });
   (calls.imports as Readonly<Record<string, Call>>)[name]?.(0, 4);
   return { count: view.getUint32(0, true), bytes: view.getUint32(4, true) };
+}
+
+/** A number of 32 bits. @returns where the next byte goes */
+function putVarint(bytes: Uint8Array, at: number, value: number): number {
+  let to = at;
+  let rest = value >>> 0;
+  for (; rest >= 0x80; rest >>>= 7) bytes[to++] = (rest & 0x7f) | 0x80;
+  bytes[to] = rest;
+  return to + 1;
 }
