@@ -3,23 +3,35 @@
  * guest is put together; leaves WASI to host/wasi.
  */
 
+import { createRequire } from "node:module";
 import { devNull } from "node:os";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Backend } from "../backend/backend.js";
 import { checkArray, checkBytes, checkInstance, checkObject, checkOneOf, checkString } from "../backend/check.js";
+import type { RecordOptions } from "../record/options.js";
 import { inspectAddress } from "../backend/inspect.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { Socket } from "../net/socket.js";
-import { Guest } from "./instance.js";
-import type { GuestRecordOptions } from "./record/options.js";
-import { GuestRecording } from "./record/recording.js";
+import { Guest, type GuestCalls } from "./instance.js";
+import type { GuestRecording, RecordingInit } from "./record/options.js";
 import { driveTurns } from "./turns.js";
 import { checkDirectories, type DirectoryGrant, openDirectories, openOwned } from "./directories.js";
 import { type GuestStdio, Preview1, type Preview1Options } from "./preview1.js";
 
 export { GuestError, type GuestErrorCode, type GuestFrame, GuestTrap } from "./instance.js";
 export type { DirectoryGrant } from "./directories.js";
-export type { GuestRecordOptions } from "./record/options.js";
 export type { GuestStdio } from "./preview1.js";
+
+/** How a guest is recorded. Without `payloads`, or with `redact`, its recording can be read but not replayed. */
+export interface GuestRecordOptions extends RecordOptions {
+  /** The file of the recording. */
+  readonly path: string;
+  /**
+   * Is the guest's memory hashed in each turn, so that a replay names the first turn in which it differs? It costs about a
+   * millisecond a turn for each megabyte. Default: false.
+   */
+  readonly hashes?: boolean | undefined;
+}
 
 type Stdio = readonly [stdin: GuestStdio, stdout: GuestStdio, stderr: GuestStdio];
 
@@ -65,8 +77,8 @@ export function runGuest(module: Uint8Array, options: GuestOptions = {}): number
     checkBytes("module", module);
     const recording = openRecording(module, preview1, opened, options);
     try {
-      const code = new Guest(module, recording?.recorder ?? preview1, recording?.recorder).start();
-      recording?.recorder.exited(code);
+      const code = new Guest(module, recording?.calls ?? preview1, recording?.calls).start();
+      recording?.exited(code);
       return code;
     } catch (error) {
       recording?.failed(error);
@@ -91,12 +103,12 @@ export async function driveGuest(module: Uint8Array, options: DriveGuestOptions 
     checkBytes("module", module);
     const recording = openRecording(module, preview1, opened, options);
     try {
-      const guest = new Guest(module, recording?.recorder ?? preview1, recording?.recorder);
+      const guest = new Guest(module, recording?.calls ?? preview1, recording?.calls);
       preview1.poller.waits = false;
       guest.initialize();
       const code = guest.exitCode ?? (await driveTurns(guest, preview1.poller, options.signal));
-      if (guest.exitCode === undefined && options.signal?.aborted === true) recording?.recorder.stopped();
-      else recording?.recorder.exited(code);
+      if (guest.exitCode === undefined && options.signal?.aborted === true) recording?.stopped();
+      else recording?.exited(code);
       return code;
     } catch (error) {
       recording?.failed(error);
@@ -119,7 +131,14 @@ function openRecording(
   if (record === undefined) return undefined;
   const given = typeof record === "string" ? { path: record } : record;
   checkString("options.record", given.path);
-  return new GuestRecording(preview1, { options: given, module, name: args[0] ?? "", opened });
+  return recorder().recordGuest(preview1, { options: given, module, name: args[0] ?? "", opened });
+}
+
+/** What records guests is loaded where it is used alone, from beside "wasyncore/record". */
+function recorder(): { recordGuest(calls: GuestCalls, init: RecordingInit): GuestRecording } {
+  const load = createRequire(import.meta.url);
+  const file = new URL("guest.js", pathToFileURL(load.resolve("wasyncore/record")));
+  return load(fileURLToPath(file)) as ReturnType<typeof recorder>;
 }
 
 /** A guest's calls, and the release of all that it has been given. */
