@@ -7,15 +7,16 @@ import type { SocketAddress } from "../../backend/addresses.js";
 import { inspectAddress } from "../../backend/inspect.js";
 import { Event, Subscription } from "../../wasi/layout.js";
 import type { LinearMemory } from "../../wasi/poll-oneoff.js";
-import { hashOf } from "../../record/hash.js";
-import type { Blanker } from "../../record/options.js";
 import type { RecordingWriter } from "../../record/writer.js";
 import type { GuestExit } from "../exit.js";
 import type { GuestCalls, GuestObserver } from "../instance.js";
 import { Body } from "./body.js";
+import { type ContentOptions, Contents } from "./contents.js";
 import { ENTERED, GuestEnd, GuestRecord } from "./format.js";
 import { hashMemory } from "./hash.js";
 import { type CallLayout, layoutOf, type Output, VARIED } from "./layouts.js";
+import { MOVING, type MovingCall, recordMoving } from "./moving.js";
+import { Times } from "./times.js";
 import {
   addressAt,
   bufferOf,
@@ -26,33 +27,17 @@ import {
   numberOf,
   type Parameter,
   storedAt,
-  Vector,
 } from "./values.js";
 
 type Call = (...parameters: Parameter[]) => unknown;
-type MovingCall = (fd: number, at: number, count: number, fourth: number, fifth?: number, sixth?: number) => unknown;
 
-/** What a server calls for each message: recorded without an array of parameters, straight into the writer's buffer. */
-const MOVING: ReadonlySet<string> = new Set(["fd_read", "fd_write", "sock_recv", "sock_send"]);
-/** The most that such a call has in a record besides contents: mask, seven numbers, errno, hash, length and flags. */
-const MOVING_MAX = 56;
-/** So many blocks may be written before waits in a row, and one more each {@link FLUSH_MS}: under load it costs next to nothing. */
-const FLUSHES_MAX = 50;
-const FLUSH_MS = 10;
-const NS_PER_MS = 1e6;
-const TIME_MAX = 8;
 const HASH_BYTES = 4;
-const MOVING_PARAMETERS = 6;
 
 const NO_BYTES = new Uint8Array(0);
 
-export interface RecorderOptions {
+export interface RecorderOptions extends ContentOptions {
   /** Is the memory hashed in each turn? It costs about a millisecond for each megabyte. */
   readonly hashes?: boolean | undefined;
-  /** See `RecordOptions`. */
-  readonly payloads?: boolean | undefined;
-  readonly sent?: boolean | undefined;
-  readonly blank?: Blanker | undefined;
 }
 
 /** The calls of a guest that is recorded. */
@@ -61,19 +46,12 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   readonly #calls: GuestCalls;
   readonly #writer: RecordingWriter;
   readonly #memory = new CallMemory();
-  readonly #vector = new Vector();
+  readonly #contents: Contents;
+  readonly #times: Times;
   readonly #body = new Body();
-  readonly #options: RecorderOptions;
-  /** Are contents recorded as they are? */
-  readonly #keepsAll: boolean;
+  readonly #hashes: boolean;
   readonly #strings: Readonly<Record<"args" | "environ", { readonly count: number; readonly bytes: number }>>;
   #timeoutNs: bigint | undefined;
-  #flushes = FLUSHES_MAX;
-  #flushedMs = 0;
-  /** When the time was recorded last. */
-  #timedNs = Math.round(performance.now() * NS_PER_MS);
-  /** Has the guest, or the call that it makes, begun to wait? */
-  #isWaiting = false;
   /** The export that was called last. */
   #entered = "";
 
@@ -81,22 +59,24 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   constructor(calls: GuestCalls, functions: readonly string[], writer: RecordingWriter, options: RecorderOptions = {}) {
     this.#calls = calls;
     this.#writer = writer;
-    this.#options = options;
-    this.#keepsAll = options.payloads !== false && options.blank === undefined;
+    this.#contents = new Contents(this.#memory, writer, options);
+    this.#times = new Times(writer);
+    this.#hashes = options.hashes === true;
     this.#strings = { args: sizes(calls, "args_sizes_get"), environ: sizes(calls, "environ_sizes_get") };
     const given = calls.imports as Readonly<Record<string, Call>>;
     const imports: Record<string, unknown> = {};
+    const parts = { memory: this.#memory, writer, contents: this.#contents, close: () => this.#close() };
     for (const [place, name] of functions.entries()) {
       const call = given[name];
       if (call === undefined) continue;
       const kind = GuestRecord.CALL + place;
       imports[name] = MOVING.has(name)
-        ? this.#moving(kind, name, call as MovingCall)
+        ? recordMoving(kind, name, call as MovingCall, parts)
         : this.#recorded(kind, name, call);
     }
     this.imports = imports;
     if (calls.watcher === undefined) return;
-    calls.watcher.waits = () => this.#waits(true);
+    calls.watcher.waits = () => this.#times.waits(true);
     calls.watcher.accepted = (address) => this.#accepted(address);
   }
 
@@ -110,7 +90,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   }
 
   entering(name: string, timeoutNs?: bigint): void {
-    if (this.#isWaiting) this.#goesOn();
+    if (this.#times.isWaiting) this.#times.goesOn();
     this.#entered = name;
     const body = this.#body.clear();
     body.varint(Math.max(0, ENTERED.indexOf(name)));
@@ -127,7 +107,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     this.#body.clear().varint(typeof result === "number" ? result >>> 0 : 0);
     this.#put(GuestRecord.LEAVE, NO_BYTES);
     // After a turn its host asks what is pending, and waits then.
-    this.#waits(this.#entered !== "turn");
+    this.#times.waits(this.#entered !== "turn");
   }
 
   /** It has returned, or called proc_exit. */
@@ -149,7 +129,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   }
 
   #end(text: Uint8Array): void {
-    this.#time(GuestRecord.WAITS);
+    this.#times.record(GuestRecord.WAITS);
     this.#put(GuestRecord.END, text);
     this.#writer.end();
   }
@@ -166,7 +146,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   #close(): void {
     const writer = this.#writer;
     writer.close();
-    if (this.#isWaiting) this.#goesOn();
+    if (this.#times.isWaiting) this.#times.goesOn();
     if (writer.isFull) writer.flush();
   }
 
@@ -199,155 +179,13 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     };
   }
 
-  /** The same record as {@link #recorded} makes, for calls that move bytes. */
-  #moving(kind: number, name: string, call: MovingCall): MovingCall {
-    const isSent = name.endsWith("write") || name.endsWith("send");
-    const isSocket = name.startsWith("sock");
-    const hasFlags = name === "sock_recv";
-    const writer = this.#writer;
-    const memory = this.#memory;
-    const vector = this.#vector;
-    // What the last call that is in the recording was given: the length of its vector, then the parameters.
-    const before = new Int32Array(1 + MOVING_PARAMETERS);
-    return (fd, at, count, fourth, fifth = 0, sixth = 0) => {
-      memory.follow();
-      vector.read(memory, at >>> 0, count >>> 0);
-      const total = vector.total | 0;
-      const errno = call(fd, at, count, fourth, fifth, sixth) as number;
-      const length = errno === 0 ? storedAt(memory, isSocket ? fifth : fourth) : 0;
-      const contents = isSent && this.#options.sent !== true ? 0 : Math.min(length, vector.total);
-      writer.open(kind, MOVING_MAX + contents);
-      const bytes = writer.held;
-      const maskAt = writer.at;
-      let to = maskAt + 1;
-      let mask = 0;
-      if (total !== before[0]) {
-        before[0] = total;
-        mask = 1;
-        to = putVarint(bytes, to, total);
-      }
-      if (fd !== before[1]) {
-        before[1] = fd;
-        mask |= 2;
-        to = putVarint(bytes, to, fd);
-      }
-      if (at !== before[2]) {
-        before[2] = at;
-        mask |= 4;
-        to = putVarint(bytes, to, at);
-      }
-      if (count !== before[3]) {
-        before[3] = count;
-        mask |= 8;
-        to = putVarint(bytes, to, count);
-      }
-      if (fourth !== before[4]) {
-        before[4] = fourth;
-        mask |= 16;
-        to = putVarint(bytes, to, fourth);
-      }
-      if (fifth !== before[5]) {
-        before[5] = fifth;
-        mask |= 32;
-        to = putVarint(bytes, to, fifth);
-      }
-      if (sixth !== before[6]) {
-        before[6] = sixth;
-        mask |= 64;
-        to = putVarint(bytes, to, sixth);
-      }
-      bytes[maskAt] = mask;
-      to = putVarint(bytes, to, errno);
-      if (errno === 0) {
-        if (isSent) {
-          const hash = this.#hashOfSent(length);
-          bytes[to] = hash;
-          bytes[to + 1] = hash >>> 8;
-          bytes[to + 2] = hash >>> 16;
-          bytes[to + 3] = hash >>> 24;
-          to += 4;
-        }
-        to = putVarint(bytes, to, length);
-        if (hasFlags) {
-          const flags = memory.view.getUint16(sixth >>> 0, true);
-          bytes[to] = flags;
-          bytes[to + 1] = flags >>> 8;
-          to += 2;
-        }
-      }
-      writer.at = to;
-      if (contents > 0) this.#contents(contents);
-      this.#close();
-      return errno;
-    };
-  }
-
-  /** The first bytes of the vector, as far as contents are kept. */
-  #contents(length: number): void {
-    const writer = this.#writer;
-    const vector = this.#vector;
-    const { view } = this.#memory;
-    if (this.#keepsAll) {
-      for (let i = 0, done = 0; done < length && i < vector.count; i++) {
-        const part = Math.min(vector.lengths[i] ?? 0, length - done);
-        writer.copy(view, vector.at[i] ?? 0, part);
-        done += part;
-      }
-      return;
-    }
-    const kept = this.#kept(vector.copy(this.#memory, length));
-    writer.bytes(kept, kept.length);
-  }
-
-  /** What the recording has of contents: with what is to be blanked, or their hash. */
-  #kept(contents: Uint8Array): Uint8Array {
-    const { payloads = true, blank } = this.#options;
-    const blanked = blank?.(contents) ?? contents;
-    return payloads ? blanked : new Uint8Array(Uint32Array.of(hashOf(blanked)).buffer);
-  }
-
-  #hashOfSent(length: number): number {
-    const { blank } = this.#options;
-    const vector = this.#vector;
-    return blank === undefined ? vector.hash(this.#memory, length) : hashOf(blank(vector.copy(this.#memory, length)));
-  }
-
   #beginTurn(): void {
-    if (this.#options.hashes === true) {
+    if (this.#hashes) {
       this.#body.clear().hash(hashMemory(this.#memory.buffer));
       this.#put(GuestRecord.HASH, NO_BYTES);
     }
     // Within a turn of its host's it does not wait.
-    if (this.#entered !== "turn") this.#waits(true);
-  }
-
-  /** A call, or the host, begins to wait: what was recorded is written, because a guest is often killed while it waits. */
-  #waits(flushes: boolean): void {
-    const nowMs = this.#time(GuestRecord.WAITS);
-    this.#isWaiting = true;
-    if (!flushes) return;
-    this.#flushes = Math.min(FLUSHES_MAX, this.#flushes + (nowMs - this.#flushedMs) / FLUSH_MS);
-    this.#flushedMs = nowMs;
-    if (this.#flushes < 1) return;
-    this.#flushes -= 1;
-    this.#writer.flush();
-  }
-
-  #goesOn(): void {
-    this.#isWaiting = false;
-    this.#time(GuestRecord.GOES_ON);
-  }
-
-  /** @returns now */
-  #time(kind: number): number {
-    const nowMs = performance.now();
-    const nowNs = Math.round(nowMs * NS_PER_MS);
-    const writer = this.#writer;
-    writer.open(kind, TIME_MAX);
-    writer.varint(nowNs - this.#timedNs);
-    writer.close();
-    this.#timedNs = nowNs;
-    return nowMs;
+    if (this.#entered !== "turn") this.#times.waits(true);
   }
 
   #accepted(address: SocketAddress): void {
@@ -362,8 +200,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     let total = 0;
     if (layout.vector !== undefined) {
       const [at, count] = layout.vector;
-      this.#vector.read(memory, numberOf(parameters[at]), numberOf(parameters[count]));
-      ({ total } = this.#vector);
+      this.#contents.vector.read(memory, numberOf(parameters[at]), numberOf(parameters[count]));
+      ({ total } = this.#contents.vector);
     }
     body.parameters(parameters, layout.vector === undefined ? undefined : total, before);
     for (const input of layout.inputs) {
@@ -390,7 +228,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       return;
     }
     const sent = layout.sent === undefined ? 0 : storedAt(memory, parameters[layout.sent]);
-    if (layout.sent !== undefined) body.uint32(this.#hashOfSent(sent));
+    if (layout.sent !== undefined) body.uint32(this.#contents.hashOfSent(sent));
     for (const [parameter, bytes] of layout.values) {
       // Lengths and descriptors, which are small.
       if (bytes === 4) body.varint(storedAt(memory, parameters[parameter]));
@@ -398,8 +236,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     }
     if (layout.address !== undefined) body.counted(address);
     const { output } = layout;
-    if (output === undefined)
-      this.#putContents(kind, layout.sent !== undefined && this.#options.sent === true ? sent : 0);
+    if (output === undefined) this.#putContents(kind, layout.sent !== undefined && this.#contents.keepsSent ? sent : 0);
     else if (output.kind === "vector") this.#putContents(kind, storedAt(memory, parameters[output.used]));
     else if (output.kind === "events") this.#put(kind, this.#events(output, parameters));
     else if (output.kind === "strings") {
@@ -408,20 +245,20 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       const addresses = numberOf(parameters[output.addresses]);
       body.varint(count);
       for (let i = 0; i < count; i++) body.uint32(storedAt(memory, addresses + 4 * i) - strings);
-      this.#put(kind, this.#kept(bytesAt(memory, strings, bytes)));
+      this.#put(kind, this.#contents.kept(bytesAt(memory, strings, bytes)));
     } else {
       const written = bufferOf(memory, output, parameters);
-      this.#put(kind, output.kind === "filled" ? this.#kept(written) : written);
+      this.#put(kind, output.kind === "filled" ? this.#contents.kept(written) : written);
     }
   }
 
   /** With the first `length` bytes of the vector behind the fields. */
   #putContents(kind: number, length: number): void {
     const writer = this.#writer;
-    const contents = Math.min(length, this.#vector.total);
+    const contents = Math.min(length, this.#contents.vector.total);
     writer.open(kind, this.#body.length + contents + HASH_BYTES);
     this.#body.copyTo(writer);
-    if (contents > 0) this.#contents(contents);
+    if (contents > 0) this.#contents.put(contents);
     this.#close();
   }
 
@@ -476,13 +313,4 @@ function sizes(calls: GuestCalls, name: string): { readonly count: number; reado
   calls.attach({ buffer: view.buffer as ArrayBuffer });
   (calls.imports as Readonly<Record<string, Call>>)[name]?.(0, 4);
   return { count: view.getUint32(0, true), bytes: view.getUint32(4, true) };
-}
-
-/** A number of 32 bits. @returns where the next byte goes */
-function putVarint(bytes: Uint8Array, at: number, value: number): number {
-  let to = at;
-  let rest = value >>> 0;
-  for (; rest >= 0x80; rest >>>= 7) bytes[to++] = (rest & 0x7f) | 0x80;
-  bytes[to] = rest;
-  return to + 1;
 }
