@@ -82,6 +82,16 @@ const FOLDERS = new Map([
 ]);
 const isApart = (id) => [...FOLDERS.values(), inRecord].some((isInside) => isInside(id));
 
+/** Few files: each takes place in the package of its own. */
+const SHARED_RECORD = /^(?:calls|crc|files|format|hash|journal|options|reader|values|writer|replay\/(?:describe|difference))\.js$/;
+const inGuestRecord = isIn("guest/record");
+
+function chunkOf(id) {
+  if (SHARED_RECORD.test(relative(join(MODULES, "record"), id).replaceAll(sep, "/"))) return "shared";
+  if (inGuestRecord(id)) return "guests";
+  return isApart(id) ? undefined : "wasyncore";
+}
+
 /** The command's files are where its modules were in host/: from there it finds the rest of the package. */
 function folderOf({ moduleIds }) {
   for (const [folder, isInside] of FOLDERS) if (moduleIds.some(isInside)) return `${folder}/`;
@@ -127,7 +137,7 @@ async function bundle() {
     minifyInternalExports: false,
     hoistTransitiveImports: false,
     chunkFileNames: (chunk) => `${folderOf(chunk)}[name].js`,
-    manualChunks: (id) => (isApart(id) ? undefined : "wasyncore"),
+    manualChunks: chunkOf,
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
