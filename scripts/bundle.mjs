@@ -83,7 +83,8 @@ const FOLDERS = new Map([
 const isApart = (id) => [...FOLDERS.values(), inRecord].some((isInside) => isInside(id));
 
 /** Few files: each takes place in the package of its own. */
-const SHARED_RECORD = /^(?:calls|crc|files|format|hash|journal|options|reader|values|writer|replay\/(?:describe|difference))\.js$/;
+const SHARED_RECORD =
+  /^(?:calls|crc|files|format|hash|journal|options|reader|values|writer|replay\/(?:describe|difference))\.js$/;
 const inGuestRecord = isIn("guest/record");
 
 function chunkOf(id) {
