@@ -54,6 +54,8 @@ export const jcoModules = dirname(dirname(runtimes.get("jco")));
 /** The commands that run a guest with a listening socket on a port of 127.0.0.1. */
 export const onNode = (name, port) => [process.execPath, main, "run", module(name), "--listen", `127.0.0.1:${port}`];
 
+const recorded = (name, port) => [...onNode(name, port), "--record", join(output, `${name}.wrec`)];
+
 // The last line of wasmtime's releases that gives preview 1 guests a listening socket.
 export const onWasmtime = (name, port) => [
   ...[runtimes.get("wasmtime-lts"), "run", "-S", "preview2=n"],
@@ -92,6 +94,14 @@ export const guestPeers = {
   "guest-wasmtime": guest("guest on wasmtime, preview 1", "guest", onWasmtime, ["wasmtime-lts", "package"]),
   "guest-speed": guest("the same, built with --speed", "guest-speed", onWasmtime, ["wasmtime-lts", "package"]),
   "guest-c-node": guest("C guest on the Node host", "guest-c", onNode, ["package", "clang"]),
+  "guest-record-node": {
+    ...guest("guest on the Node host, recorded", "guest", recorded, ["package"]),
+    onlyWhenNamed: true,
+  },
+  "guest-c-record-node": {
+    ...guest("C guest on the Node host, recorded", "guest-c", recorded, ["package", "clang"]),
+    onlyWhenNamed: true,
+  },
   ...http("http-c", "HTTP in C", "guest-http-c", ["clang"]),
   ...http("http-go", "Go's net/http", "guest-http-go", []),
   ...http("http-as", "HTTP hello of the examples", "guest-http", []),

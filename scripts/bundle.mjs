@@ -3,6 +3,7 @@
  *
  *   wasyncore.js      the library, in one file with the engine in it; index.js and portable/index.js re-export from it
  *   record/index.js   recording and replaying, in a file of its own for the same reason as the next
+ *   record/guest.js   recording guests
  *   record/hooks.js   what is recorded of Node itself: loaded before the library, and shares nothing with it
  *   sim/index.js      the simulated network, in a file of its own: a program that does not test pays nothing for it
  *   guest/record/     replaying guests, for browsers as well: a file that shares nothing with the others
@@ -42,11 +43,12 @@ const ENTRIES = [
   "testing/index",
   "record/index",
   "record/hooks",
+  "record/guest",
   "wasi02/index",
   "cli/main",
 ];
 /** Entries that are elsewhere than their modules. */
-const MODULE_OF = { "record/hooks": "record/outside/hooks" };
+const MODULE_OF = { "record/hooks": "record/outside/hooks", "record/guest": "guest/record/recording" };
 /** For browsers too: a file of its own, which shares nothing with the others. */
 const STANDALONE = "guest/record/index";
 const TYPED_ENTRIES = [
@@ -68,7 +70,8 @@ const isIn =
   (...rooms) =>
   (id) =>
     rooms.some((room) => id.startsWith(join(MODULES, room) + sep));
-const inRecord = isIn("record");
+/** Guests that are recorded or replayed load it, programs that are, and the command. */
+const inRecord = isIn("record", "guest/record");
 /** The folders of dist/ for what only some programs load, and what is in them. */
 const FOLDERS = new Map([
   ["cli", isIn("cli", "typescript", "view")],
@@ -77,10 +80,18 @@ const FOLDERS = new Map([
   ["sim", isIn("sim", "testing")],
   ["wasi02", isIn("wasi02")],
 ]);
-/** Of the command alone. */
-const inGuestReplay = (id) =>
-  /^(?:compare|expected|replay|replayer)\.js$/.test(relative(join(MODULES, "guest/record"), id));
-const isApart = (id) => [...FOLDERS.values(), inRecord, inGuestReplay].some((isInside) => isInside(id));
+const isApart = (id) => [...FOLDERS.values(), inRecord].some((isInside) => isInside(id));
+
+/** Few files: each takes place in the package of its own. */
+const SHARED_RECORD =
+  /^(?:calls|crc|files|format|hash|journal|options|reader|values|writer|replay\/(?:describe|difference))\.js$/;
+const inGuestRecord = isIn("guest/record");
+
+function chunkOf(id) {
+  if (SHARED_RECORD.test(relative(join(MODULES, "record"), id).replaceAll(sep, "/"))) return "shared";
+  if (inGuestRecord(id)) return "guests";
+  return isApart(id) ? undefined : "wasyncore";
+}
 
 /** The command's files are where its modules were in host/: from there it finds the rest of the package. */
 function folderOf({ moduleIds }) {
@@ -127,7 +138,7 @@ async function bundle() {
     minifyInternalExports: false,
     hoistTransitiveImports: false,
     chunkFileNames: (chunk) => `${folderOf(chunk)}[name].js`,
-    manualChunks: (id) => (isApart(id) ? undefined : "wasyncore"),
+    manualChunks: chunkOf,
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));

@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import type { DirectoryGrant, GuestRecordOptions } from "../guest/run.js";
+import { planRecord, type RecordOptions } from "../record/options.js";
 import { UsageError } from "./run-errors.js";
 import type { PolicyValues } from "./run-policy.js";
 import { POLICY_OPTIONS, POLICY_USAGE } from "./run-policy-options.js";
@@ -95,7 +96,7 @@ export function parseRun(argv: readonly string[]): RunOptions {
   return {
     help,
     path,
-    record: values.record === undefined ? undefined : { path: values.record, hashes },
+    record: values.record === undefined ? undefined : { ...recordOptions(), path: values.record, hashes },
     listen: values.listen ?? [],
     env: environment(values.env ?? [], values.listen !== undefined),
     sockets: values.sockets === true,
@@ -105,6 +106,18 @@ export function parseRun(argv: readonly string[]): RunOptions {
     hasArgs: end >= 0,
     policy: policyOption === undefined ? undefined : values,
   };
+}
+
+/** What is recorded, as for programs: JSON in WASYNCORE_RECORD_OPTIONS. */
+function recordOptions(): RecordOptions {
+  const { WASYNCORE_RECORD_OPTIONS: text = "{}" } = process.env;
+  try {
+    const options = JSON.parse(text) as RecordOptions;
+    planRecord(options);
+    return options;
+  } catch (error) {
+    throw new UsageError(`WASYNCORE_RECORD_OPTIONS: ${(error as Error).message}`);
+  }
 }
 
 function parsed(argv: readonly string[]) {

@@ -8,7 +8,7 @@ import { constants } from "node:os";
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { openRecordingFile } from "../record/files.js";
-import { RecordingError } from "../record/format.js";
+import { RecordingError, RecordingKind } from "../record/format.js";
 import { RecordingReader } from "../record/reader.js";
 import { timelineOf } from "../view/from-recording.js";
 import { pageOf } from "../view/page-maker.js";
@@ -54,13 +54,22 @@ export async function viewCommand(argv: string[]): Promise<number> {
 
 function write(paths: readonly string[], output: string): number {
   const timelines: Timeline[] = [];
+  const kinds: string[] = [];
   for (const path of paths) {
     try {
-      timelines.push(read(path));
+      const { kind, timeline } = read(path);
+      timelines.push(timeline);
+      kinds.push(kind);
     } catch (error) {
       if (error instanceof RecordingError || isOfSystem(error)) return fail(`${path}: ${(error as Error).message}`);
       throw error;
     }
+  }
+  const [kind, other = kind] = kinds;
+  if (kind !== other) {
+    return fail(
+      `${paths[0]} is a recording of a ${kind}, ${paths[1]} of a ${other}: they cannot be shown side by side`,
+    );
   }
   const template = readFileSync(new URL("../view/page.html", import.meta.url), "utf8");
   const page = pageOf(template, timelines);
@@ -77,10 +86,12 @@ function write(paths: readonly string[], output: string): number {
   return 0;
 }
 
-function read(path: string): Timeline {
+function read(path: string): { readonly kind: string; readonly timeline: Timeline } {
   const source = openRecordingFile(path);
   try {
-    return timelineOf(new RecordingReader(source), basename(path), constants.errno);
+    const reader = new RecordingReader(source);
+    const timeline = timelineOf(reader, basename(path), constants.errno);
+    return { kind: reader.header.kind === RecordingKind.GUEST ? "guest" : "program", timeline };
   } finally {
     source.close();
   }

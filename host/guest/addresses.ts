@@ -40,10 +40,14 @@ function addressBytesOf(memory: GuestMemory, at: number): AddressBytes | number 
 export function readAddress(memory: GuestMemory, at: number, port: number): SocketAddress | number {
   const place = addressBytesOf(memory, at);
   if (typeof place === "number") return place;
-  const bytes = memory.slice(place.at, place.length);
-  if (place.length !== STORAGE_BYTES) return inetAddress(bytes, port);
+  return addressOf(memory.slice(place.at, place.length), port);
+}
+
+/** The address in the bytes of a buffer, or a WASI errno. */
+export function addressOf(bytes: Uint8Array, port: number): SocketAddress | number {
+  if (bytes.length !== STORAGE_BYTES) return inetAddress(bytes, port);
   const address = bytes.subarray(STORAGE_ADDRESS);
-  switch (memory.view.getUint16(place.at, true)) {
+  switch ((bytes[0] ?? 0) | ((bytes[1] ?? 0) << 8)) {
     case AddressFamily.INET4:
       return inetAddress(address.subarray(0, 4), port);
     case AddressFamily.INET6:

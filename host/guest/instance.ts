@@ -6,6 +6,7 @@
 import { checkString } from "../backend/check.js";
 import type { LinearMemory } from "../wasi/poll-oneoff.js";
 import { endingReason, exitOf, type GuestExit } from "./exit.js";
+import type { CallWatcher } from "./calls/context.js";
 import { framesOf, type GuestFrame } from "./frames.js";
 import { checkImports, compileGuest, GuestError, type GuestModule, PREVIEW1, withoutPrefix } from "./module.js";
 import { printable } from "./printable.js";
@@ -30,6 +31,8 @@ export interface GuestCalls {
   readonly exit: GuestExit | undefined;
   /** Gives it the guest's memory, which exists once the guest is instantiated. */
   attach(memory: LinearMemory): void;
+  /** For who follows its calls. */
+  readonly watcher?: CallWatcher;
 }
 
 /** Who follows the host's calls into a guest. */

@@ -9,7 +9,7 @@
 
 import type { Backend } from "../backend/backend.js";
 import { ERRNO_INVAL, ErrnoTranslator } from "../wasi/errno.js";
-import type { GuestContext } from "./calls/context.js";
+import type { CallWatcher, GuestContext } from "./calls/context.js";
 import { Descriptor, DescriptorTable } from "./descriptors.js";
 import { descriptorImports } from "./calls/descriptors.js";
 import { endingError, type GuestExit } from "./exit.js";
@@ -115,6 +115,7 @@ export type Preview1Imports = ReturnType<typeof createStreamCalls> &
 export class Preview1 {
   /** The functions by their names in the module. */
   readonly imports: Preview1Imports;
+  readonly watcher: CallWatcher = {};
   readonly #memory = new GuestMemory();
   readonly #table: DescriptorTable;
   readonly #waiting: Waiting;
@@ -148,7 +149,7 @@ export class Preview1 {
     );
     const memory = this.#memory;
     this.#table = table;
-    this.#waiting = new Waiting(backend);
+    this.#waiting = new Waiting(backend, this.watcher);
     this.#poller = new PollOneoff(backend, () => memory.linear, undefined, {
       descriptorOf: (fd) => table.get(fd)?.fd ?? -1,
       failed: (fd, errno) => table.ofBackend(fd)?.setPendingError(errno),
@@ -160,6 +161,7 @@ export class Preview1 {
       memory,
       table,
       waiting: this.#waiting,
+      watcher: this.watcher,
       errnos,
       iovecs: new Iovecs(memory),
     };

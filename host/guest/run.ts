@@ -3,13 +3,17 @@
  * guest is put together; leaves WASI to host/wasi.
  */
 
+import { createRequire } from "node:module";
 import { devNull } from "node:os";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Backend } from "../backend/backend.js";
 import { checkArray, checkBytes, checkInstance, checkObject, checkOneOf, checkString } from "../backend/check.js";
+import type { RecordOptions } from "../record/options.js";
+import { inspectAddress } from "../backend/inspect.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { Socket } from "../net/socket.js";
-import { Guest } from "./instance.js";
-import { GuestRecording } from "./record/recording.js";
+import { Guest, type GuestCalls } from "./instance.js";
+import type { GuestRecording, RecordingInit } from "./record/options.js";
 import { driveTurns } from "./turns.js";
 import { checkDirectories, type DirectoryGrant, openDirectories, openOwned } from "./directories.js";
 import { type GuestStdio, Preview1, type Preview1Options } from "./preview1.js";
@@ -18,8 +22,8 @@ export { GuestError, type GuestErrorCode, type GuestFrame, GuestTrap } from "./i
 export type { DirectoryGrant } from "./directories.js";
 export type { GuestStdio } from "./preview1.js";
 
-/** How a guest is recorded. */
-export interface GuestRecordOptions {
+/** How a guest is recorded. Without `payloads`, or with `redact`, its recording can be read but not replayed. */
+export interface GuestRecordOptions extends RecordOptions {
   /** The file of the recording. */
   readonly path: string;
   /**
@@ -68,13 +72,13 @@ export interface DriveGuestOptions extends GuestOptions {
  * @throws GuestError for a module that cannot be run here, GuestTrap when it traps
  */
 export function runGuest(module: Uint8Array, options: GuestOptions = {}): number {
-  const { preview1, close } = createPreview1(options);
+  const { preview1, opened, close } = createPreview1(options);
   try {
     checkBytes("module", module);
-    const recording = openRecording(module, preview1, options);
+    const recording = openRecording(module, preview1, opened, options);
     try {
-      const code = new Guest(module, recording?.recorder ?? preview1, recording?.recorder).start();
-      recording?.recorder.exited(code);
+      const code = new Guest(module, recording?.calls ?? preview1, recording?.calls).start();
+      recording?.exited(code);
       return code;
     } catch (error) {
       recording?.failed(error);
@@ -94,17 +98,17 @@ export function runGuest(module: Uint8Array, options: GuestOptions = {}): number
  * @throws GuestError for a module that cannot be run here, GuestTrap when it traps
  */
 export async function driveGuest(module: Uint8Array, options: DriveGuestOptions = {}): Promise<number> {
-  const { preview1, close } = createPreview1(options);
+  const { preview1, opened, close } = createPreview1(options);
   try {
     checkBytes("module", module);
-    const recording = openRecording(module, preview1, options);
+    const recording = openRecording(module, preview1, opened, options);
     try {
-      const guest = new Guest(module, recording?.recorder ?? preview1, recording?.recorder);
+      const guest = new Guest(module, recording?.calls ?? preview1, recording?.calls);
       preview1.poller.waits = false;
       guest.initialize();
       const code = guest.exitCode ?? (await driveTurns(guest, preview1.poller, options.signal));
-      if (guest.exitCode === undefined && options.signal?.aborted === true) recording?.recorder.stopped();
-      else recording?.recorder.exited(code);
+      if (guest.exitCode === undefined && options.signal?.aborted === true) recording?.stopped();
+      else recording?.exited(code);
       return code;
     } catch (error) {
       recording?.failed(error);
@@ -117,17 +121,31 @@ export async function driveGuest(module: Uint8Array, options: DriveGuestOptions 
   }
 }
 
-function openRecording(module: Uint8Array, preview1: Preview1, options: GuestOptions): GuestRecording | undefined {
+function openRecording(
+  module: Uint8Array,
+  preview1: Preview1,
+  opened: readonly string[],
+  options: GuestOptions,
+): GuestRecording | undefined {
   const { args = [], record } = options;
   if (record === undefined) return undefined;
-  const { path, hashes = false } = typeof record === "string" ? { path: record } : record;
-  checkString("options.record", path);
-  return new GuestRecording(preview1, { path, hashes, module, name: args[0] ?? "" });
+  const given = typeof record === "string" ? { path: record } : record;
+  checkString("options.record", given.path);
+  return recorder().recordGuest(preview1, { options: given, module, name: args[0] ?? "", opened });
+}
+
+/** What records guests is loaded where it is used alone, from beside "wasyncore/record". */
+function recorder(): { recordGuest(calls: GuestCalls, init: RecordingInit): GuestRecording } {
+  const load = createRequire(import.meta.url);
+  const file = new URL("guest.js", pathToFileURL(load.resolve("wasyncore/record")));
+  return load(fileURLToPath(file)) as ReturnType<typeof recorder>;
 }
 
 /** A guest's calls, and the release of all that it has been given. */
 interface Given {
   readonly preview1: Preview1;
+  /** What its descriptors from 3 on are, for those who read its recording. */
+  readonly opened: readonly string[];
   readonly close: () => void;
 }
 
@@ -138,21 +156,25 @@ function createPreview1(options: GuestOptions): Given {
   // All those that are sockets, so that they are closed whatever else is wrong.
   const given = listed.flatMap((each) => namedSocket(each) ?? []);
   const backend: Backend = defaultBackend();
-  const opened: number[] = [];
+  const owned: number[] = [];
   try {
     for (const [index, each] of listed.entries()) checkListener(`options.listeners[${index}]`, each);
     checkDirectories("options.directories", grants);
     const listeners = given.map(({ socket: { fd }, name }) => ({ fd, name }));
     const directories = openDirectories(backend, grants);
-    opened.push(...directories.map(({ fd }) => fd));
+    owned.push(...directories.map(({ fd }) => fd));
     const { stdio, nullFd } = stdioOf(backend, options.stdio);
-    if (nullFd !== undefined) opened.push(nullFd);
+    if (nullFd !== undefined) owned.push(nullFd);
     const preview1 = new Preview1(backend, { ...options, listeners, directories, stdio });
     // The guest's from here on, and this thread's to close if it ends before the guest does.
     for (const { socket } of given) backend.adopt(socket.detach());
-    for (const fd of opened) backend.adopt(fd);
+    for (const fd of owned) backend.adopt(fd);
     return {
       preview1,
+      opened: [
+        ...listeners.map(({ fd }) => `listening ${addressText(backend, fd)}`),
+        ...directories.map(({ guestPath }) => `directory ${guestPath}`),
+      ],
       close() {
         preview1.close();
         if (nullFd !== undefined) backend.close(nullFd);
@@ -160,9 +182,14 @@ function createPreview1(options: GuestOptions): Given {
     };
   } catch (error) {
     for (const { socket } of given) socket.close();
-    for (const fd of opened) backend.close(fd);
+    for (const fd of owned) backend.close(fd);
     throw error;
   }
+}
+
+function addressText(backend: Backend, fd: number): string {
+  const address = backend.localAddress(fd);
+  return typeof address === "number" ? "" : (inspectAddress(address) ?? "");
 }
 
 /** @returns the descriptors, and the one that was opened for them */

@@ -5,6 +5,7 @@
 
 import { ReadyRow, type Backend, type PollSet } from "../backend/backend.js";
 import { OSError } from "../backend/errors.js";
+import type { CallWatcher } from "./calls/context.js";
 
 /** What {@link Waiting.wait} found. */
 export interface Waited {
@@ -18,10 +19,12 @@ export interface Waited {
 
 export class Waiting {
   readonly #backend: Backend;
+  readonly #watcher: CallWatcher;
   #set: PollSet | undefined;
 
-  constructor(backend: Backend) {
+  constructor(backend: Backend, watcher: CallWatcher) {
     this.#backend = backend;
+    this.#watcher = watcher;
   }
 
   /** Waits until `fd` is ready for `interest` (bits of `Ready`); does not wait, but looks, with `timeoutMs` 0. */
@@ -30,6 +33,7 @@ export class Waiting {
     if (typeof set === "number") return { failed: set, ready: false, pendingError: 0 };
     const failed = set.update(fd, interest);
     if (failed < 0) return { failed, ready: false, pendingError: 0 };
+    if (timeoutMs > 0) this.#watcher.waits?.();
     try {
       while (true) {
         const count = set.wait(timeoutMs);

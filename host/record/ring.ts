@@ -92,7 +92,7 @@ class Ring extends RecordBuffer {
     while (this.blocks.length >= BLOCKS || (this.blocks.length > 1 && this.keptBytes > this.#bytes)) {
       reused = this.blocks.shift()?.bytes;
     }
-    this.held = reused ?? this.newBytes();
+    this.hold(reused ?? this.newBytes());
     this.at = BLOCK_HEAD_BYTES;
     this.#begin();
   }

@@ -27,15 +27,19 @@ export type ChunkSink = (chunk: Uint8Array) => void;
 export const BLOCK_BYTES = 0x10_0000;
 /** What a record may be short of its bound: kind and length. */
 const RECORD_HEAD_MAX = 6;
+/** Up to so many bytes are copied one by one. */
+const COPY_MAX = 128;
 const TWO_28 = 0x1000_0000;
 
 const utf8 = new TextEncoder();
 
 /** Collects records. What becomes of them when there is no more room is its heirs' matter. */
 export abstract class RecordBuffer {
-  protected held: Uint8Array<ArrayBuffer>;
+  held: Uint8Array<ArrayBuffer>;
+  /** Of {@link held}. */
+  #view: DataView;
   /** Where the next byte goes. The head of a block is in front. */
-  protected at = BLOCK_HEAD_BYTES;
+  at = BLOCK_HEAD_BYTES;
   readonly #blockBytes: number;
   /** Of the record that is open: where its length is, and how many bytes it takes. */
   #lengthAt = 0;
@@ -45,6 +49,7 @@ export abstract class RecordBuffer {
   constructor(blockBytes: number) {
     this.#blockBytes = blockBytes;
     this.held = this.newBytes();
+    this.#view = new DataView(this.held.buffer);
   }
 
   /** How many bytes of records there are. */
@@ -136,6 +141,25 @@ export abstract class RecordBuffer {
     this.at += length;
   }
 
+  /** `length` bytes of `source` from `from` on. A few are copied here: an array of them would cost more. */
+  copy(source: DataView, from: number, length: number): void {
+    const view = this.#view;
+    const { at } = this;
+    if (length > COPY_MAX) {
+      copyTo(this.held, new Uint8Array(source.buffer, source.byteOffset + from, length), at);
+    } else {
+      let done = 0;
+      for (; done + 4 <= length; done += 4) view.setInt32(at + done, source.getInt32(from + done, true), true);
+      for (; done < length; done++) view.setUint8(at + done, source.getUint8(from + done));
+    }
+    this.at = at + length;
+  }
+
+  protected hold(bytes: Uint8Array<ArrayBuffer>): void {
+    this.held = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+
   protected newBytes(): Uint8Array<ArrayBuffer> {
     return new Uint8Array(this.#blockBytes + this.#blockBytes / 4 + BLOCK_HEAD_BYTES + CHECK_BYTES);
   }
@@ -145,7 +169,7 @@ export abstract class RecordBuffer {
     this.flush();
     if (needed > BLOCK_MAX) throw new RangeError(`a record of ${needed} bytes is too long`);
     const length = BLOCK_HEAD_BYTES + needed + CHECK_BYTES;
-    if (length > this.held.length) this.held = new Uint8Array(length);
+    if (length > this.held.length) this.hold(new Uint8Array(length));
   }
 }
 
@@ -180,11 +204,11 @@ export class RecordingWriter extends RecordBuffer {
   addAll(records: Uint8Array): void {
     this.flush();
     const held = this.held;
-    this.held = new Uint8Array(records.length + BLOCK_HEAD_BYTES + CHECK_BYTES);
+    this.hold(new Uint8Array(records.length + BLOCK_HEAD_BYTES + CHECK_BYTES));
     copyTo(this.held, records, BLOCK_HEAD_BYTES);
     this.at = BLOCK_HEAD_BYTES + records.length;
     this.flush();
-    this.held = held;
+    this.hold(held);
   }
 
   /** Gives everything so far to the sink, as a block. Nothing where there is nothing. */

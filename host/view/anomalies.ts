@@ -16,6 +16,8 @@ export interface Anomaly {
 const LONG_TURN_TIMES = 20;
 /** ... and at least this. */
 const LONG_TURN_US = 10_000;
+/** Standard input, output and error stay open. */
+const STANDARD_DESCRIPTORS = 3;
 /** Output that waits for the peer for so long is a stall. */
 const STALL_US = 100_000;
 
@@ -81,7 +83,8 @@ function* leftOpen({ lanes, events, durationUs }: Timeline): Generator<Anomaly> 
     if (kind === READ || kind === WRITE) lastUs.set(events.lane[index] ?? 0, events.atUs[index] ?? 0);
   }
   for (const [lane, atUs] of lastUs) {
-    if (lanes[lane]?.closedUs !== undefined || durationUs - atUs < durationUs / 2) continue;
+    const { fd, closedUs } = lanes[lane] ?? {};
+    if (closedUs !== undefined || (fd ?? 0) < STANDARD_DESCRIPTORS || durationUs - atUs < durationUs / 2) continue;
     yield { atUs, lane, what: "nothing more happens, and it stays open" };
   }
 }

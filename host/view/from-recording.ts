@@ -1,5 +1,5 @@
 /**
- * Owns making a timeline of a backend's recording. Knows recordings and timelines; knows no file and no page. What a record
+ * Owns making a timeline of a recording, that of a backend here. Knows recordings and timelines; knows no file and no page. What a record
  * says is checked where it is read: a recording may come from anywhere.
  */
 
@@ -11,20 +11,20 @@ import { hashOf } from "../record/hash.js";
 import { ROW_IS_LONG } from "../record/journal.js";
 import type { Fields, RecordingReader } from "../record/reader.js";
 import { Hashed, readValue, Thrown } from "../record/values.js";
-import { type Timeline, TimelineBuilder } from "./timeline.js";
+import { guestTimeline } from "./from-guest.js";
+import { OpenLanes } from "./open-lanes.js";
+import type { Timeline } from "./timeline.js";
 
 const NS_PER_US = 1000;
 const NS_PER_MS = 1e6;
 
 /**
  * @param errno the numbers of errors by name, on the platform that the recording is of
- * @throws RecordingError for what is damaged, and for a recording of a guest
+ * @throws RecordingError for what is damaged
  */
 export function timelineOf(reader: RecordingReader, title: string, errno: Readonly<Record<string, number>>): Timeline {
   const { kind, realtimeNs } = reader.header;
-  if (kind !== RecordingKind.BACKEND) {
-    throw new RecordingError("it is a recording of a guest: only those of programs can be viewed");
-  }
+  if (kind === RecordingKind.GUEST) return guestTimeline(reader, title);
   return new Reading(reader, title, Number(realtimeNs) / NS_PER_MS, errno).timeline();
 }
 
@@ -49,9 +49,8 @@ export function recordOfEvent(
   return new Reading(reader, "", 0, errno).recordOf(index);
 }
 
-class Reading {
+class Reading extends OpenLanes {
   readonly #reader: RecordingReader;
-  readonly #built: TimelineBuilder;
   readonly #startNs: number;
   /** The clock as the program has read it last; and as it is known. */
   #readNs: number;
@@ -65,12 +64,10 @@ class Reading {
   #afterWait: number | undefined;
   /** What that wait found. */
   #ready = 0;
-  /** By descriptor that is open. */
-  readonly #lanes = new Map<number, number>();
 
   constructor(reader: RecordingReader, title: string, startedMs: number, errno: Readonly<Record<string, number>>) {
+    super(title, startedMs);
     this.#reader = reader;
-    this.#built = new TimelineBuilder(title, startedMs);
     this.#startNs = Number(reader.header.monotonicNs);
     this.#readNs = this.#startNs;
     this.#nowNs = this.#startNs;
@@ -83,8 +80,8 @@ class Reading {
   timeline(): Timeline {
     const reader = this.#reader;
     while (reader.next()) this.#record(reader.kind, reader.fields);
-    if (reader.ending !== "whole") this.#built.incomplete = "the recording was cut off";
-    return this.#built.timeline();
+    if (reader.ending !== "whole") this.built.incomplete = "the recording was cut off";
+    return this.built.timeline();
   }
 
   recordOf(index: number): EventRecord | undefined {
@@ -94,13 +91,9 @@ class Reading {
       const body = fields.bytes.subarray(fields.at, fields.end);
       if (kind === Kind.TURN) turn += 1;
       this.#record(kind, fields);
-      if (this.#built.eventCount > index) return { turn, kind, body };
+      if (this.built.eventCount > index) return { turn, kind, body };
     }
     return undefined;
-  }
-
-  get #atUs(): number {
-    return (this.#nowNs - this.#startNs) / NS_PER_US;
   }
 
   #record(kind: number, fields: Fields): void {
@@ -111,9 +104,9 @@ class Reading {
       case Kind.TICK:
         return this.#tick(this.#readNs + fields.signed());
       case Kind.TURN:
-        return this.#built.beginTurn(this.#atUs);
+        return this.built.beginTurn(this.atUs);
       case Kind.TURN_END:
-        return this.#built.endTurn(this.#atUs);
+        return this.built.endTurn(this.atUs);
       case Kind.WAIT:
         return this.#waited(fields);
       case Kind.RECEIVE:
@@ -126,9 +119,9 @@ class Reading {
       case Kind.WRITE:
         return this.#sent(fields);
       case Kind.CLOSE:
-        return this.#closed(fields.varint());
+        return this.closed(fields.varint());
       case Kind.OPEN:
-        return void this.#laneOf(Number(readValue(fields)));
+        return void this.laneOf(Number(readValue(fields)));
       default:
         this.#call(NAMES.get(kind), fields);
     }
@@ -138,14 +131,14 @@ class Reading {
   #waited(fields: Fields): void {
     fields.varint();
     const count = Math.max(0, fields.signed());
-    this.#afterWait = this.#built.eventCount;
+    this.#afterWait = this.built.eventCount;
     this.#ready = count;
     for (let row = 0; row < count; row++) {
       const fd = fields.varint();
       if ((fields.byte() & ROW_IS_LONG) === 0) continue;
       const error = fields.signed();
       fields.signed();
-      if (error < 0) this.#failed(this.#laneOf(fd), error);
+      if (error < 0) this.#failed(this.laneOf(fd), error);
     }
   }
 
@@ -154,31 +147,32 @@ class Reading {
    * wait in between: what came before it has the time of the first, what came after it that of the second.
    */
   #tick(nowNs: number): void {
-    const beforeUs = this.#atUs;
+    const beforeUs = this.atUs;
     if (nowNs > this.#nowNs) {
       this.#nowNs = nowNs;
-      const built = this.#built;
-      if (this.#afterWait === undefined) built.spread(this.#sinceTick, beforeUs, this.#atUs);
-      else built.spread(this.#afterWait, this.#atUs, this.#atUs);
-      built.durationUs = Math.max(built.durationUs, this.#atUs);
+      this.atUs = (nowNs - this.#startNs) / NS_PER_US;
+      const built = this.built;
+      if (this.#afterWait === undefined) built.spread(this.#sinceTick, beforeUs, this.atUs);
+      else built.spread(this.#afterWait, this.atUs, this.atUs);
+      built.durationUs = Math.max(built.durationUs, this.atUs);
     }
-    if (this.#afterWait !== undefined) this.#built.endWait(this.#atUs, this.#ready);
-    this.#sinceTick = this.#built.eventCount;
+    if (this.#afterWait !== undefined) this.built.endWait(this.atUs, this.#ready);
+    this.#sinceTick = this.built.eventCount;
     this.#afterWait = undefined;
   }
 
   #received(fields: Fields): void {
-    const lane = this.#laneOf(fields.varint());
+    const lane = this.laneOf(fields.varint());
     fields.varint();
     const count = fields.signed();
     if (count < 0) return this.#failed(lane, count);
-    if (count === 0) return this.#event(lane, "end of input");
+    if (count === 0) return this.event(lane, "end of input");
     const known = this.#hasReceived ? contentsOf(fields.rest()) : { digest: fields.uint32() };
-    this.#built.add({ lane, atUs: this.#atUs, kind: "read", bytes: count, ...known });
+    this.built.add({ lane, atUs: this.atUs, kind: "read", bytes: count, ...known });
   }
 
   #sent(fields: Fields): void {
-    const lane = this.#laneOf(fields.varint());
+    const lane = this.laneOf(fields.varint());
     const result = fields.signed();
     const length = fields.varint();
     if (result < 0) return this.#failed(lane, result, "blocked");
@@ -186,22 +180,15 @@ class Reading {
     // The hash is of all that was to be sent: of the part that was taken there is none where contents were left out.
     const known =
       all === undefined ? { digest: fields.uint32() } : { ...contentsOf(all), content: all.subarray(0, result) };
-    this.#built.add({ lane, atUs: this.#atUs, kind: "write", bytes: result, ...known });
-    if (result < length) this.#event(lane, "blocked", `${length - result} bytes wait`);
+    this.built.add({ lane, atUs: this.atUs, kind: "write", bytes: result, ...known });
+    if (result < length) this.event(lane, "blocked", `${length - result} bytes wait`);
   }
 
   /** A call that would have to wait is an event for output alone: level-triggered reads end with one. */
   #failed(lane: number, result: number, blocked?: "blocked"): void {
     const code = this.#errorNames.get(-result) ?? `errno ${-result}`;
-    if (code !== "EAGAIN" && code !== "EWOULDBLOCK") return this.#event(lane, "error", code);
-    if (blocked !== undefined) this.#event(lane, blocked);
-  }
-
-  #closed(fd: number): void {
-    const lane = this.#lanes.get(fd);
-    if (lane === undefined) return;
-    this.#lanes.delete(fd);
-    this.#event(lane, "close");
+    if (code !== "EAGAIN" && code !== "EWOULDBLOCK") return this.event(lane, "error", code);
+    if (blocked !== undefined) this.event(lane, blocked);
   }
 
   #call(name: RecordedCall | undefined, fields: Fields): void {
@@ -215,22 +202,21 @@ class Reading {
     if (result instanceof Thrown) return;
     switch (name) {
       case "socket":
-        return this.#opened(result, String(args.slice(0, 2).join(" ")));
+        return this.opened(result, String(args.slice(0, 2).join(" ")));
       case "socketPair":
       case "pipe":
-        for (const fd of Array.isArray(result) ? result : [])
-          this.#opened(fd, name === "pipe" ? "pipe" : "socket pair");
+        for (const fd of Array.isArray(result) ? result : []) this.opened(fd, name === "pipe" ? "pipe" : "socket pair");
         return;
       case "duplicate":
-        return this.#opened(result, `duplicate of ${String(first)}`);
+        return this.opened(result, `duplicate of ${String(first)}`);
       case "accept":
         return this.#accepted(Number(first), result);
       case "listen":
-        return this.#rename(first, (named) => `listening ${named}`);
+        return this.rename(first, (named) => `listening ${named}`);
       case "bind":
         return this.#named(first, result, args[1], (address) => address);
       case "localAddress":
-        return this.#rename(first, (named) =>
+        return this.rename(first, (named) =>
           isAddress(result) && named.startsWith("listening") ? `listening ${textOf(result)}` : named,
         );
       case "connect":
@@ -248,11 +234,11 @@ class Reading {
           field(result, "address"),
         );
       case "shutdown":
-        return this.#event(this.#laneOf(Number(first)), "note", `shutdown: ${String(args[1])}`);
+        return this.event(this.laneOf(Number(first)), "note", `shutdown: ${String(args[1])}`);
       case "sendOutOfBand":
       case "recvOutOfBand":
-        return this.#event(
-          this.#laneOf(Number(first)),
+        return this.event(
+          this.laneOf(Number(first)),
           "note",
           name === "sendOutOfBand" ? "urgent byte sent" : "urgent byte received",
         );
@@ -260,68 +246,39 @@ class Reading {
     }
   }
 
-  #opened(fd: unknown, name: string): void {
-    if (typeof fd !== "number" || fd < 0) return;
-    this.#closed(fd);
-    this.#lanes.set(fd, this.#built.open(fd, this.#atUs, name));
-    this.#event(this.#laneOf(fd), "open");
-  }
-
   #accepted(listener: number, result: unknown): void {
     if (typeof result === "number") {
       const code = this.#errorNames.get(-result);
-      if (code !== "EAGAIN" && code !== "EWOULDBLOCK") this.#failed(this.#laneOf(listener), result);
+      if (code !== "EAGAIN" && code !== "EWOULDBLOCK") this.#failed(this.laneOf(listener), result);
       return;
     }
     const fd = field(result, "fd");
     const address = field(result, "address");
     if (typeof fd !== "number") return;
-    this.#opened(fd, isAddress(address) ? `from ${textOf(address)}` : "accepted");
-    this.#event(this.#laneOf(listener), "accept", isAddress(address) ? textOf(address) : "");
+    this.opened(fd, isAddress(address) ? `from ${textOf(address)}` : "accepted");
+    this.event(this.laneOf(listener), "accept", isAddress(address) ? textOf(address) : "");
   }
 
   #connected(fd: unknown, address: unknown, result: unknown): void {
     const text = isAddress(address) ? textOf(address) : "";
-    this.#rename(fd, () => `to ${text}`);
-    const lane = this.#laneOf(Number(fd));
-    this.#event(lane, "connect", text);
+    this.rename(fd, () => `to ${text}`);
+    const lane = this.laneOf(Number(fd));
+    this.event(lane, "connect", text);
     const code = typeof result === "number" && result < 0 ? this.#errorNames.get(-result) : undefined;
     if (typeof result === "number" && result < 0 && code !== "EINPROGRESS") this.#failed(lane, result);
   }
 
   #named(fd: unknown, result: unknown, address: unknown, name: (address: string) => string): void {
-    if (typeof result === "number" && result < 0) return this.#failed(this.#laneOf(Number(fd)), result);
-    if (isAddress(address)) this.#rename(fd, () => name(textOf(address)));
+    if (typeof result === "number" && result < 0) return this.#failed(this.laneOf(Number(fd)), result);
+    if (isAddress(address)) this.rename(fd, () => name(textOf(address)));
   }
 
   #datagram(fd: unknown, kind: "read" | "write", count: unknown, data: unknown, address: unknown): void {
-    const lane = this.#laneOf(Number(fd));
+    const lane = this.laneOf(Number(fd));
     if (typeof count !== "number") return;
     if (count < 0) return this.#failed(lane, count, kind === "write" ? "blocked" : undefined);
     const text = isAddress(address) ? textOf(address) : "";
-    this.#built.add({ lane, atUs: this.#atUs, kind, bytes: count, text, ...contentsOf(data) });
-  }
-
-  #rename(fd: unknown, name: (known: string) => string): void {
-    const lane = this.#built.lanes[this.#laneOf(Number(fd))];
-    if (lane !== undefined) lane.name = name(lane.name);
-  }
-
-  /** The lane of a descriptor that is open: one that was there before the recording has its first event now. */
-  #laneOf(fd: number): number {
-    const known = this.#lanes.get(fd);
-    if (known !== undefined) return known;
-    const lane = this.#built.open(fd, this.#atUs, fd < 3 ? (["stdin", "stdout", "stderr"][fd] ?? "") : "");
-    this.#lanes.set(fd, lane);
-    return lane;
-  }
-
-  #event(
-    lane: number,
-    kind: "open" | "accept" | "connect" | "blocked" | "end of input" | "close" | "error" | "note",
-    text = "",
-  ): void {
-    this.#built.add({ lane, atUs: this.#atUs, kind, text });
+    this.built.add({ lane, atUs: this.atUs, kind, bytes: count, text, ...contentsOf(data) });
   }
 }
 

@@ -23,7 +23,8 @@ export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** One descriptor, from its opening to its closing: a number that is used again is another lane. */
 export interface Lane {
-  readonly fd: number;
+  /** undefined: of a guest itself. */
+  readonly fd: number | undefined;
   /** What is known of it: "listening 127.0.0.1:80", "127.0.0.1:80 < 127.0.0.1:4711". */
   name: string;
   readonly openedUs: number;
@@ -170,7 +171,7 @@ export class TimelineBuilder {
   }
 
   /** @returns the index of the lane */
-  open(fd: number, atUs: number, name: string): number {
+  open(fd: number | undefined, atUs: number, name: string): number {
     this.lanes.push({ fd, name, openedUs: atUs, closedUs: undefined, bytesIn: 0, bytesOut: 0 });
     return this.lanes.length - 1;
   }

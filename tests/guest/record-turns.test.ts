@@ -153,7 +153,7 @@ describe("in an engine without Node", () => {
     ) as string;
     const hashes: string[] = [];
     const outcome = replay(recording, { onTurn: (_turn, hash) => void hashes.push(hash) });
-    expect(JSON.parse(text)).toEqual({ outcome, hashes, version: 1 });
+    expect(JSON.parse(text)).toEqual({ outcome, hashes, version: 2 });
     expect(runInContext("typeof process + typeof Buffer + typeof require", context)).toBe(
       "undefinedundefinedundefined",
     );

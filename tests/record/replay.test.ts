@@ -22,6 +22,9 @@ import {
   replay,
   replayTest,
 } from "../../host/record/index.js";
+import { Kind } from "../../host/record/calls.js";
+import { RecordingReader, sourceOf } from "../../host/record/reader.js";
+import { RecordingWriter } from "../../host/record/writer.js";
 import { SimWorld } from "../../host/sim/index.js";
 
 class Echo extends DispatcherWithSend {
@@ -241,3 +244,34 @@ test("a program that makes no call that it made is not waited for forever", asyn
   );
   await expect(waiting).rejects.toThrow(ReplayDifference);
 });
+
+/** The same records, each in a block of its own, with one of them changed: its fields with a check that matches, or without. */
+function damaged(bytes: Uint8Array, nth: number, isChecked: boolean): Uint8Array {
+  const reader = new RecordingReader(sourceOf(bytes));
+  const chunks: Uint8Array[] = [];
+  const writer = new RecordingWriter((chunk) => chunks.push(chunk.slice()), reader.header);
+  for (let record = 0, received = 0; reader.next(); record++) {
+    const body = reader.fields.rest().slice();
+    const isHit = reader.kind === Kind.RECEIVE && body.length > 5 && ++received === nth;
+    writer.add(reader.kind, isHit && isChecked ? body.subarray(0, -1) : body);
+    writer.flush();
+    const chunk = chunks.at(-1);
+    if (isHit && !isChecked && chunk !== undefined) chunk[chunk.length - 6] = (chunk[chunk.length - 6] ?? 0) ^ 1;
+  }
+  writer.end();
+  return Buffer.concat(chunks);
+}
+
+test.each([true, false])(
+  "damage ends the replay, whatever the program does with the error (check: %s)",
+  async (isChecked) => {
+    quiet();
+    const bytes = damaged(await recorded(conversation(LINES)), 3, isChecked);
+    const failures: unknown[] = [];
+    const swallows = (backend: Backend): Promise<void> => conversation(LINES)(backend).catch(() => undefined);
+    const options = { failed: (error: unknown) => failures.push(error) };
+    await expect(replayTest(bytes, swallows, options)).rejects.toThrow(RecordingError);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toBeInstanceOf(RecordingError);
+  },
+);

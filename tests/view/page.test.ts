@@ -10,7 +10,8 @@ import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vit
 import { pageOf } from "../../host/view/page-maker.js";
 import { type Timeline, TimelineBuilder } from "../../host/view/timeline.js";
 import { leaveOut, missingTools } from "../support/missing.js";
-import { recordedRun, timelineIn } from "./support.js";
+import { BUILD_TIMEOUT_MS, buildGuest, TRACING_REACTOR } from "../assembly/programs.js";
+import { recordedGuest, recordedRun, timelineIn } from "./support.js";
 
 const missing = leaveOut("Tests of the page of a view", missingTools("chromium"));
 const TEMPLATE = readFileSync(new URL("../../dist/view/page.html", import.meta.url), "utf8");
@@ -129,6 +130,26 @@ describe.skipIf(missing !== "")("the page", () => {
     expect(await page.textContent("#found")).toMatch(/^the runs differ from event \d+ on$/);
     expect(await page.textContent("#details")).toContain("hello");
   });
+
+  test(
+    "shows a guest, its own lane and its contents",
+    async () => {
+      const reactor = await buildGuest(TRACING_REACTOR, "--reactor");
+      const recording = await recordedGuest(reactor, ["hello there"], { sent: true });
+      const page = await opened(timelineIn(recording, "my guest"));
+      expect(await page.textContent("#summary")).toMatch(/^\d+ channels, \d+ events, \d+ turns, [\d.]+ \w+$/);
+      await page.fill("#find", "THERE");
+      expect(await page.textContent("#found")).toBe("3 found");
+      await page.press("#find", "Enter");
+      expect(await page.textContent("#details")).toContain("68 65 6c 6c 6f");
+      await page.fill("#find", "its host ends it");
+      await page.press("#find", "Enter");
+      expect(await page.textContent("#details")).toContain(" server.wasm");
+      await page.fill("#find", "from 127.0.0.1");
+      expect(await page.textContent("#found")).toBe("6 found");
+    },
+    BUILD_TIMEOUT_MS,
+  );
 
   test("what a peer sent is text, and no markup", async () => {
     const builder = new TimelineBuilder("</title><script>alert(1)</script>", 0);

@@ -31,12 +31,15 @@ export function isDatagramSocket(backend: Backend, fd: number): boolean {
   return backend.socketType(fd) === "dgram";
 }
 
-export function socketImports({ backend, errnos, memory, table, waiting }: GuestContext) {
+export function socketImports({ backend, errnos, memory, table, waiting, watcher }: GuestContext) {
   /** Accepts, and waits for that if the guest waits. @returns the backend's descriptor, or a WASI errno below zero. */
   function accept({ fd, nonBlocking }: Descriptor): number {
     while (true) {
       const accepted = backend.accept(fd);
-      if (typeof accepted !== "number") return accepted.fd;
+      if (typeof accepted !== "number") {
+        watcher.accepted?.(accepted.address);
+        return accepted.fd;
+      }
       const errno = errnos.wasi(accepted);
       if (errno !== ERRNO_AGAIN || nonBlocking) return -errno;
       const { failed } = waiting.wait(fd, Ready.READ, Infinity);

@@ -8,11 +8,14 @@ import type { Fields } from "../../record/reader.js";
 import { printable } from "../printable.js";
 import { SIGNATURES } from "../signatures.js";
 import { PARAMETERS_MAX } from "./format.js";
-import type { CallLayout } from "./layouts.js";
+import { type CallLayout, layoutOf, VARIED } from "./layouts.js";
 import type { Parameter } from "./values.js";
 
 const TWO_32 = 0x1_0000_0000n;
 const TEXT_BYTES = 200;
+const HASH_BYTES = 4;
+/** That WasmEdge's addresses of sockets have. */
+const ADDRESS_BYTES: readonly number[] = [4, 16, 128];
 
 /** The calls of one function in a recording, one after the other. */
 export class ExpectedCalls {
@@ -44,6 +47,16 @@ export class ExpectedCalls {
     }
   }
 
+  /** A parameter, from 0 on, as a number. */
+  parameter(place: number): number {
+    return Number(this.#values[place + 1] ?? 0);
+  }
+
+  /** How many it has, in the longest of its signatures. */
+  get parameters(): number {
+    return this.#values.length - 1;
+  }
+
   /** Of the vector. */
   get total(): number {
     return Number(this.#values[0]);
@@ -62,6 +75,53 @@ export class ExpectedCalls {
   text(layout: CallLayout, count = this.#values.length - 1): string {
     return callText(this.name, layout, this.#values.slice(1, count + 1), this.total);
   }
+}
+
+/** What a call has answered. */
+export interface CallAnswer {
+  /** Of what was sent; 0 where nothing is. */
+  readonly hash: number;
+  /** What was stored at addresses in its parameters, as far as that are numbers of 32 bits. */
+  readonly values: readonly number[];
+  /** Of a socket. */
+  readonly address: Uint8Array | undefined;
+  /** What was received; what was sent where a recording has that. */
+  readonly rest: Uint8Array;
+}
+
+/**
+ * Reads what a call that has succeeded has answered.
+ * @param hasReceived are contents there, and not hashes of them?
+ * @throws RecordingError for what is damaged
+ */
+export function readAnswer(call: ExpectedCalls, fields: Fields, hasReceived: boolean): CallAnswer {
+  if (!VARIED.has(call.name)) return answerIn(fields, layoutOf(call.name, Infinity));
+  // Which of its two signatures the call has is seen by what is there.
+  const { at } = fields;
+  for (const parameters of [call.parameters, call.parameters - 1]) {
+    try {
+      fields.at = at;
+      const layout = layoutOf(call.name, parameters);
+      const answer = answerIn(fields, layout);
+      const { address, values, rest } = answer;
+      const expected = layout.output === undefined ? 0 : hasReceived ? values.at(-1) : HASH_BYTES;
+      if (rest.length === expected && (address === undefined || ADDRESS_BYTES.includes(address.length))) return answer;
+    } catch (error) {
+      if (!(error instanceof RecordingError)) throw error;
+    }
+  }
+  throw new RecordingError(`damaged: an answer that ${call.name} does not give`);
+}
+
+function answerIn(fields: Fields, layout: CallLayout): CallAnswer {
+  const hash = layout.sent === undefined ? 0 : fields.uint32();
+  const values: number[] = [];
+  for (const [, bytes] of layout.values) {
+    if (bytes === 4) values.push(word(fields));
+    else fields.bytesOf(bytes);
+  }
+  const address = layout.address === undefined ? undefined : fields.bytesOf(fields.varint());
+  return { hash, values, address, rest: fields.rest() };
 }
 
 /** "fd_write(1, 0x4c20, 2, 0x4c30) of 12 bytes" */

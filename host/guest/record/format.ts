@@ -8,6 +8,9 @@
  * LEAVE      | result |
  * HASH       | 8 bytes |                                           of the memory, when poll_oneoff was called
  * END        | reason | code or message |
+ * WAITS      | nanoseconds since the last record of WAITS or GOES_ON |
+ * GOES_ON    | as WAITS |
+ * PEER       | address, as text |
  * ```
  */
 
@@ -23,9 +26,18 @@ export const GuestRecord = {
   HASH: 3,
   /** The guest has ended. */
   END: 4,
+  /** The call that follows, or the host, begins to wait. */
+  WAITS: 5,
+  /** It waits no more. */
+  GOES_ON: 6,
+  /** The peer of the connection that is accepted next. */
+  PEER: 7,
   /** This, and the place of the function in the header: a call of an import. */
   CALL: 16,
 } as const;
+
+/** Records that no replay looks at: when it was, and who. */
+export const UNCOMPARED: ReadonlySet<number> = new Set([GuestRecord.WAITS, GuestRecord.GOES_ON, GuestRecord.PEER]);
 
 /** Why a guest has ended. */
 export const GuestEnd = {
@@ -48,10 +60,14 @@ export interface GuestDetails {
   readonly name: string;
   /** The functions of preview 1: a call's kind is a place in it. */
   readonly functions: readonly string[];
+  /** What its descriptors from 3 on are when it begins: "listening 127.0.0.1:80". */
+  readonly opened: readonly string[];
+  /** Are the contents that it has sent there, and not only their hashes? */
+  readonly sent: boolean;
 }
 
-/** Of the records: a reader refuses any other. */
-export const GUEST_VERSION = 1;
+/** Of the records. A reader reads 1 as well, which has no WAITS, GOES_ON and PEER, and refuses any other. */
+export const GUEST_VERSION = 2;
 
 /** So many parameters of a call are recorded: a mask has a bit for each, and one for the length of the vector. */
 export const PARAMETERS_MAX = 29;
@@ -59,11 +75,14 @@ export const PARAMETERS_MAX = 29;
 /** What a recording of a guest says of it. @throws RecordingError for what is no such recording, or is of another version */
 export function guestDetails({ kind, details }: RecordingHeader): GuestDetails {
   if (kind !== RecordingKind.GUEST) throw new RecordingError("this is no recording of a guest");
-  const { version, module, name, functions } = details;
-  if (version !== GUEST_VERSION)
+  const { version, module, name, functions, opened = [], sent = false } = details;
+  if (version !== 1 && version !== GUEST_VERSION)
     throw new RecordingError(`version ${String(version)} of a guest's records: this reads version ${GUEST_VERSION}`);
-  const isList = Array.isArray(functions) && functions.every((each) => typeof each === "string");
-  if (typeof module !== "string" || typeof name !== "string" || !isList)
+  if (typeof module !== "string" || typeof name !== "string" || !areTexts(functions) || !areTexts(opened))
     throw new RecordingError("damaged: the header does not say what was recorded");
-  return { version, module, name, functions };
+  return { version, module, name, functions, opened, sent: sent === true };
+}
+
+function areTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === "string");
 }

@@ -3,15 +3,20 @@
  * with the bytes that it has written into the guest's memory. Knows the layouts of calls; knows no backend and no file.
  */
 
+import type { SocketAddress } from "../../backend/addresses.js";
+import { inspectAddress } from "../../backend/inspect.js";
 import { Event, Subscription } from "../../wasi/layout.js";
 import type { LinearMemory } from "../../wasi/poll-oneoff.js";
 import type { RecordingWriter } from "../../record/writer.js";
 import type { GuestExit } from "../exit.js";
 import type { GuestCalls, GuestObserver } from "../instance.js";
 import { Body } from "./body.js";
+import { type ContentOptions, Contents } from "./contents.js";
 import { ENTERED, GuestEnd, GuestRecord } from "./format.js";
 import { hashMemory } from "./hash.js";
 import { type CallLayout, layoutOf, type Output, VARIED } from "./layouts.js";
+import { MOVING, type MovingCall, recordMoving } from "./moving.js";
+import { Times } from "./times.js";
 import {
   addressAt,
   bufferOf,
@@ -22,50 +27,57 @@ import {
   numberOf,
   type Parameter,
   storedAt,
-  Vector,
 } from "./values.js";
 
 type Call = (...parameters: Parameter[]) => unknown;
 
-/** Calls before which what was recorded is written, because they may wait: a guest is often killed while it does. */
-const WAITING: ReadonlySet<string> = new Set(["poll_oneoff", "fd_read", "sock_accept", "sock_recv"]);
-/** So many blocks may be written for this reason in a row, and one more each millisecond: under load it costs next to nothing. */
-const FLUSHES_MAX = 50;
+const HASH_BYTES = 4;
 
 const NO_BYTES = new Uint8Array(0);
 
-export interface RecorderOptions {
+export interface RecorderOptions extends ContentOptions {
   /** Is the memory hashed in each turn? It costs about a millisecond for each megabyte. */
   readonly hashes?: boolean | undefined;
 }
 
 /** The calls of a guest that is recorded. */
 export class GuestRecorder implements GuestCalls, GuestObserver {
-  readonly imports: Readonly<Record<string, Call>>;
+  readonly imports: Readonly<Record<string, unknown>>;
   readonly #calls: GuestCalls;
   readonly #writer: RecordingWriter;
   readonly #memory = new CallMemory();
-  readonly #vector = new Vector();
+  readonly #contents: Contents;
+  readonly #times: Times;
   readonly #body = new Body();
   readonly #hashes: boolean;
   readonly #strings: Readonly<Record<"args" | "environ", { readonly count: number; readonly bytes: number }>>;
   #timeoutNs: bigint | undefined;
-  #flushes = FLUSHES_MAX;
-  #flushedMs = 0;
+  /** The export that was called last. */
+  #entered = "";
 
   /** @param functions the names of all that may be called, as the header of the recording has them */
   constructor(calls: GuestCalls, functions: readonly string[], writer: RecordingWriter, options: RecorderOptions = {}) {
     this.#calls = calls;
     this.#writer = writer;
+    this.#contents = new Contents(this.#memory, writer, options);
+    this.#times = new Times(writer);
     this.#hashes = options.hashes === true;
     this.#strings = { args: sizes(calls, "args_sizes_get"), environ: sizes(calls, "environ_sizes_get") };
     const given = calls.imports as Readonly<Record<string, Call>>;
-    const imports: Record<string, Call> = {};
+    const imports: Record<string, unknown> = {};
+    const parts = { memory: this.#memory, writer, contents: this.#contents, close: () => this.#close() };
     for (const [place, name] of functions.entries()) {
       const call = given[name];
-      if (call !== undefined) imports[name] = this.#recorded(place, name, call);
+      if (call === undefined) continue;
+      const kind = GuestRecord.CALL + place;
+      imports[name] = MOVING.has(name)
+        ? recordMoving(kind, name, call as MovingCall, parts)
+        : this.#recorded(kind, name, call);
     }
     this.imports = imports;
+    if (calls.watcher === undefined) return;
+    calls.watcher.waits = () => this.#times.waits(true);
+    calls.watcher.accepted = (address) => this.#accepted(address);
   }
 
   get exit(): GuestExit | undefined {
@@ -78,6 +90,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   }
 
   entering(name: string, timeoutNs?: bigint): void {
+    if (this.#times.isWaiting) this.#times.goesOn();
+    this.#entered = name;
     const body = this.#body.clear();
     body.varint(Math.max(0, ENTERED.indexOf(name)));
     if (timeoutNs !== undefined) {
@@ -92,7 +106,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   left(result: unknown): void {
     this.#body.clear().varint(typeof result === "number" ? result >>> 0 : 0);
     this.#put(GuestRecord.LEAVE, NO_BYTES);
-    this.#beforeWait();
+    // After a turn its host asks what is pending, and waits then.
+    this.#times.waits(this.#entered !== "turn");
   }
 
   /** It has returned, or called proc_exit. */
@@ -114,6 +129,7 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
   }
 
   #end(text: Uint8Array): void {
+    this.#times.record(GuestRecord.WAITS);
     this.#put(GuestRecord.END, text);
     this.#writer.end();
   }
@@ -123,22 +139,26 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     writer.open(kind, this.#body.length + payload.length);
     this.#body.copyTo(writer);
     writer.bytes(payload, payload.length);
+    this.#close();
+  }
+
+  /** Of the record that is open. */
+  #close(): void {
+    const writer = this.#writer;
     writer.close();
+    if (this.#times.isWaiting) this.#times.goesOn();
     if (writer.isFull) writer.flush();
   }
 
-  #recorded(place: number, name: string, call: Call): Call {
-    const kind = GuestRecord.CALL + place;
+  #recorded(kind: number, name: string, call: Call): Call {
     const before: Parameter[] = [];
-    const waits = WAITING.has(name);
     const isTurn = name === "poll_oneoff";
     const isVaried = VARIED.has(name);
     let layout = layoutOf(name, 0);
     return (...parameters) => {
       this.#memory.follow();
       if (isVaried) layout = layoutOf(name, parameters.length);
-      if (isTurn && this.#hashes) this.#hash();
-      if (waits) this.#beforeWait();
+      if (isTurn) this.#beginTurn();
       this.#describe(layout, parameters, before);
       if (name === "proc_exit") {
         this.#put(kind, NO_BYTES);
@@ -159,18 +179,18 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     };
   }
 
-  #hash(): void {
-    this.#body.clear().hash(hashMemory(this.#memory.buffer));
-    this.#put(GuestRecord.HASH, NO_BYTES);
+  #beginTurn(): void {
+    if (this.#hashes) {
+      this.#body.clear().hash(hashMemory(this.#memory.buffer));
+      this.#put(GuestRecord.HASH, NO_BYTES);
+    }
+    // Within a turn of its host's it does not wait.
+    if (this.#entered !== "turn") this.#times.waits(true);
   }
 
-  #beforeWait(): void {
-    const nowMs = performance.now();
-    this.#flushes = Math.min(FLUSHES_MAX, this.#flushes + nowMs - this.#flushedMs);
-    this.#flushedMs = nowMs;
-    if (this.#flushes < 1) return;
-    this.#flushes -= 1;
-    this.#writer.flush();
+  #accepted(address: SocketAddress): void {
+    const text = inspectAddress(address);
+    if (text !== undefined) this.#writer.add(GuestRecord.PEER, Buffer.from(text));
   }
 
   /** What the call is given. */
@@ -180,8 +200,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     let total = 0;
     if (layout.vector !== undefined) {
       const [at, count] = layout.vector;
-      this.#vector.read(memory, numberOf(parameters[at]), numberOf(parameters[count]));
-      ({ total } = this.#vector);
+      this.#contents.vector.read(memory, numberOf(parameters[at]), numberOf(parameters[count]));
+      ({ total } = this.#contents.vector);
     }
     body.parameters(parameters, layout.vector === undefined ? undefined : total, before);
     for (const input of layout.inputs) {
@@ -207,7 +227,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       this.#put(kind, leftBehind(memory, layout.output, parameters, errno));
       return;
     }
-    if (layout.sent !== undefined) body.uint32(this.#vector.hash(memory, storedAt(memory, parameters[layout.sent])));
+    const sent = layout.sent === undefined ? 0 : storedAt(memory, parameters[layout.sent]);
+    if (layout.sent !== undefined) body.uint32(this.#contents.hashOfSent(sent));
     for (const [parameter, bytes] of layout.values) {
       // Lengths and descriptors, which are small.
       if (bytes === 4) body.varint(storedAt(memory, parameters[parameter]));
@@ -215,8 +236,8 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     }
     if (layout.address !== undefined) body.counted(address);
     const { output } = layout;
-    if (output === undefined) this.#put(kind, NO_BYTES);
-    else if (output.kind === "vector") this.#putVector(kind, storedAt(memory, parameters[output.used]));
+    if (output === undefined) this.#putContents(kind, layout.sent !== undefined && this.#contents.keepsSent ? sent : 0);
+    else if (output.kind === "vector") this.#putContents(kind, storedAt(memory, parameters[output.used]));
     else if (output.kind === "events") this.#put(kind, this.#events(output, parameters));
     else if (output.kind === "strings") {
       const { count, bytes } = this.#strings[output.of];
@@ -224,23 +245,21 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
       const addresses = numberOf(parameters[output.addresses]);
       body.varint(count);
       for (let i = 0; i < count; i++) body.uint32(storedAt(memory, addresses + 4 * i) - strings);
-      this.#put(kind, bytesAt(memory, strings, bytes));
-    } else this.#put(kind, bufferOf(memory, output, parameters));
+      this.#put(kind, this.#contents.kept(bytesAt(memory, strings, bytes)));
+    } else {
+      const written = bufferOf(memory, output, parameters);
+      this.#put(kind, output.kind === "filled" ? this.#contents.kept(written) : written);
+    }
   }
 
-  #putVector(kind: number, length: number): void {
+  /** With the first `length` bytes of the vector behind the fields. */
+  #putContents(kind: number, length: number): void {
     const writer = this.#writer;
-    const vector = this.#vector;
-    const { bytes } = this.#memory;
-    const received = Math.min(length, vector.total);
-    writer.open(kind, this.#body.length + received);
+    const contents = Math.min(length, this.#contents.vector.total);
+    writer.open(kind, this.#body.length + contents + HASH_BYTES);
     this.#body.copyTo(writer);
-    vector.each(received, (at, part) => {
-      const source = bytes.subarray(at, at + part);
-      writer.bytes(source, part);
-    });
-    writer.close();
-    if (writer.isFull) writer.flush();
+    if (contents > 0) this.#contents.put(contents);
+    this.#close();
   }
 
   /** Events by the place of their subscriptions; as they are in memory where they lie over those. */

@@ -4,7 +4,7 @@
  */
 
 import type { LinearMemory } from "../../wasi/poll-oneoff.js";
-import { RecordingError } from "../../record/format.js";
+import { Flag, RecordingError } from "../../record/format.js";
 import type { RecordingReader } from "../../record/reader.js";
 import { guestFailure, GuestTrap } from "../instance.js";
 import { checkImports, compileGuest, PREVIEW1 } from "../module.js";
@@ -31,6 +31,8 @@ type Export = (...parameters: bigint[]) => unknown;
  */
 export function replayGuest(reader: RecordingReader, module: Uint8Array, options: ReplayOptions = {}): ReplayOutcome {
   const { functions } = guestDetails(reader.header);
+  if ((reader.header.flags & (Flag.NO_PAYLOADS | Flag.REDACTED)) !== 0)
+    throw new RecordingError("contents that it has received were left out or blanked: it cannot be replayed");
   const compiled = compileGuest(module);
   const replayer = new Replayer(reader, functions, options);
   checkImports(compiled, replayer.imports);

@@ -26,13 +26,15 @@ export class CallMemory implements Memory {
 
   attach(memory: LinearMemory): void {
     this.#memory = memory;
+    this.bytes = new Uint8Array(0);
     this.follow();
   }
 
   /** A call begins: the guest's memory may have grown. */
   follow(): void {
+    // The buffer that a memory had before it grew is detached.
+    if (this.bytes.length > 0) return;
     const { buffer } = this.#memory;
-    if (buffer === this.#buffer) return;
     this.#buffer = buffer;
     this.view = new DataView(buffer);
     this.bytes = new Uint8Array(buffer);
@@ -90,6 +92,13 @@ export class Vector {
       part(this.at[i] ?? 0, bytes, done);
       done += bytes;
     }
+  }
+
+  /** A copy of the first `length` bytes, in one piece. */
+  copy(memory: Memory, length: number): Uint8Array {
+    const copied = new Uint8Array(Math.min(length, this.total));
+    this.each(copied.length, (at, part, before) => copied.set(memory.bytes.subarray(at, at + part), before));
+    return copied;
   }
 
   /** Of the first `length` bytes and how they are divided into buffers. */

@@ -114,6 +114,22 @@ export function replayBackend(
     };
   }
 
+  /** A program may catch a RecordingError that a call of its throws: the replay ends nevertheless. */
+  function reporting<Calls extends object>(calls: Calls): Calls {
+    const reported = Object.entries(calls).map(([name, call]: [string, AnyCall]) => [
+      name,
+      (...args: unknown[]) => {
+        try {
+          return call(...args);
+        } catch (error) {
+          if (error instanceof RecordingError) player.fail(error);
+          throw error;
+        }
+      },
+    ]);
+    return Object.fromEntries(reported) as Calls;
+  }
+
   const entries = Object.entries(CALLS) as [RecordedCall, CallForm][];
   const all = Object.fromEntries(entries.map(([name, form]) => [name, plain(name, form)])) as unknown as Pick<
     Backend,
@@ -173,8 +189,7 @@ export function replayBackend(
   };
 
   return {
-    ...all,
-    ...short,
+    ...reporting({ ...all, ...short }),
     openBeneath(directory, path, flags, mode) {
       const recorded = all.openBeneath(directory, path, flags, mode);
       // What node:fs does with it is in the recording, or nothing is done with it.

@@ -25,7 +25,7 @@ export interface PlayerEvents {
   differs?: ((difference: ReplayDifference) => void) | undefined;
   /** The recording is over, and the program wants to know what comes next. */
   over?: (() => void) | undefined;
-  /** The recording cannot be read while the program waits for what is outside its backend. By default it is thrown. */
+  /** The recording is damaged here. By default that is thrown, here and at each later call. */
   failed?: ((error: unknown) => void) | undefined;
   /** Before each call that is replayed. */
   call?: ((name: string, fd: number | undefined) => void) | undefined;
@@ -51,6 +51,8 @@ export class Player {
   position = 0;
   nowNs: number;
   difference: ReplayDifference | undefined;
+  /** The recording cannot be read further. */
+  failure: { readonly error: unknown } | undefined;
   isOver = false;
   isInTurn = false;
   /** Do calls between turns have to come in their order as well? */
@@ -187,6 +189,7 @@ export class Player {
   /** The turn is over: it has to have been over then. */
   turnEnded(): void {
     if (!this.isInTurn) return;
+    if (this.failure !== undefined) throw this.failure.error;
     if (this.difference === undefined && !this.isOver && this.next !== Kind.TURN_END && this.#kind !== 0) {
       this.differ({ call: "the end of the turn", fd: undefined, expected: this.expected, found: "the turn ends" });
     }
@@ -207,6 +210,7 @@ export class Player {
 
   /** Throws what was found, if something was. */
   rethrow(): void {
+    if (this.failure !== undefined) throw this.failure.error;
     if (this.difference !== undefined) throw this.difference;
     if (this.isOver) throw new ReplayOver("the recording is over");
   }
@@ -218,9 +222,12 @@ export class Player {
     throw difference;
   }
 
-  /** It cannot be read, and no call of the program is there to throw that. */
+  /** It cannot be read further. That is reported, because the program may catch what a call of its throws. */
   fail(error: unknown): never {
-    this.#events.failed?.(error);
+    if (this.failure === undefined) {
+      if (error instanceof RecordingError) this.failure = { error };
+      this.#events.failed?.(error);
+    }
     throw error;
   }
 
@@ -278,11 +285,17 @@ export class Player {
 
   #read(): Queued | undefined {
     const { reader } = this;
-    do {
-      if (!reader.next()) return undefined;
-    } while (reader.kind === Kind.TICK);
+    try {
+      do {
+        if (!reader.next()) return undefined;
+      } while (reader.kind === Kind.TICK);
+      if (reader.kind === 0) throw new RecordingError("damaged: a record of kind 0");
+    } catch (error) {
+      // Before the first record it is whoever starts the replay that is to know.
+      if (this.position > 1 && error instanceof RecordingError) this.fail(error);
+      throw error;
+    }
     const { bytes, at, end } = reader.fields;
-    if (reader.kind === 0) throw new RecordingError("damaged: a record of kind 0");
     return { kind: reader.kind, bytes, at, end };
   }
 

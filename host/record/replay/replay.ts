@@ -53,7 +53,7 @@ export interface Replay {
   readonly exitCode: number | undefined;
   /** How much was replayed, in one line. */
   summary(): string;
-  /** Throws the difference, if there was one. */
+  /** Throws the difference, or what is damaged, if there was one. */
   rethrow(): void;
 }
 
@@ -87,7 +87,7 @@ export function startReplay(recording: string | Uint8Array, options: ProgramRepl
       return player.calls;
     },
     get isComplete() {
-      return player.difference === undefined && (player.isOver || player.isAtEnd);
+      return player.failure === undefined && player.difference === undefined && (player.isOver || player.isAtEnd);
     },
     get difference() {
       return player.difference;
@@ -104,6 +104,7 @@ export function startReplay(recording: string | Uint8Array, options: ProgramRepl
       return `replayed ${amount}${player.isAtEnd && player.ending === "cut off" ? "; the recording was cut off there" : ""}`;
     },
     rethrow() {
+      if (player.failure !== undefined) throw player.failure.error;
       if (player.difference !== undefined) throw player.difference;
     },
   };

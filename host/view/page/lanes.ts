@@ -247,7 +247,7 @@ export class Lanes {
     context.fillStyle = index % 2 === 1 ? "#f5f7f9" : "#ffffff";
     context.fillRect(0, y, NAMES_WIDTH, LANE_HEIGHT);
     context.fillStyle = "#1d2733";
-    context.fillText(`${String(lane.fd).padStart(4)} ${lane.name}`, 6, y + LANE_HEIGHT / 2, NAMES_WIDTH - 12);
+    context.fillText(`${String(lane.fd ?? "").padStart(4)} ${lane.name}`, 6, y + LANE_HEIGHT / 2, NAMES_WIDTH - 12);
   }
 
   #paintEvents(lane: number, y: number, scale: ScaleLinear<number, number>, fromUs: number, toUs: number): void {
