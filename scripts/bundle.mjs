@@ -24,8 +24,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { dirname, join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
-import { build, transform } from "esbuild";
+import { build } from "esbuild";
 import { rollup } from "rollup";
+import { minify } from "terser";
 import { typescriptFiles } from "./typescript.mjs";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -163,9 +164,9 @@ async function standalone() {
   return [`${STANDALONE}.js`, await minified(code)];
 }
 
-/** The names of functions and classes stay, for stack traces; those of variables, and lines, mean nothing without a source map. */
+/** The names of classes stay: they are seen in errors, and where objects are printed. */
 async function minified(text) {
-  const { code } = await transform(text, { minify: true, keepNames: true, format: "esm", target: "es2022" });
+  const { code } = await minify(text, { module: true, ecma: 2022, keep_classnames: true, compress: { passes: 2 } });
   return code;
 }
 

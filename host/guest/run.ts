@@ -3,14 +3,12 @@
  * guest is put together; leaves WASI to host/wasi.
  */
 
-import { createRequire } from "node:module";
 import { devNull } from "node:os";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Backend } from "../backend/backend.js";
 import { checkArray, checkBytes, checkInstance, checkObject, checkOneOf, checkString } from "../backend/check.js";
 import type { RecordOptions } from "../record/options.js";
 import { inspectAddress } from "../backend/inspect.js";
-import { defaultBackend } from "../net/default-backend.js";
+import { defaultBackend, loadRecordFile } from "../net/default-backend.js";
 import { Socket } from "../net/socket.js";
 import { Guest, type GuestCalls } from "./instance.js";
 import type { GuestRecording, RecordingInit } from "./record/options.js";
@@ -131,14 +129,16 @@ function openRecording(
   if (record === undefined) return undefined;
   const given = typeof record === "string" ? { path: record } : record;
   checkString("options.record", given.path);
-  return recorder().recordGuest(preview1, { options: given, module, name: args[0] ?? "", opened });
+  return (loadRecordFile("guest.js") as Recorder).recordGuest(preview1, {
+    options: given,
+    module,
+    name: args[0] ?? "",
+    opened,
+  });
 }
 
-/** What records guests is loaded where it is used alone, from beside "wasyncore/record". */
-function recorder(): { recordGuest(calls: GuestCalls, init: RecordingInit): GuestRecording } {
-  const load = createRequire(import.meta.url);
-  const file = new URL("guest.js", pathToFileURL(load.resolve("wasyncore/record")));
-  return load(fileURLToPath(file)) as ReturnType<typeof recorder>;
+interface Recorder {
+  recordGuest(calls: GuestCalls, init: RecordingInit): GuestRecording;
 }
 
 /** A guest's calls, and the release of all that it has been given. */

@@ -4,13 +4,12 @@
  * harmless everywhere.
  */
 
-import nodeModule from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
 import { isMainThread } from "node:worker_threads";
 import type { Backend } from "../backend/backend.js";
 import { placeBackend } from "../backend/place.js";
 import { keepOwn } from "../backend/unhooked.js";
 import { createNodeBackend } from "./backend.js";
+import { loadRecordFile } from "./record-files.js";
 
 export { isNodeBackend } from "./backend.js";
 
@@ -82,12 +81,11 @@ function chosenBackend(): Backend {
   return createNodeBackend();
 }
 
-/** A file that needs nothing of the package, which is being loaded. Called by this name, bundlers do not follow it. */
+/** A file that needs nothing of the package, which is being loaded. */
 function hooks(): Hooks {
-  const load = nodeModule.createRequire(import.meta.url);
-  return load(fileURLToPath(new URL("hooks.js", pathToFileURL(load.resolve("wasyncore/record"))))) as Hooks;
+  return loadRecordFile("hooks.js") as Hooks;
 }
 
 function recording(): Recording {
-  return nodeModule.createRequire(import.meta.url)("wasyncore/record") as Recording;
+  return loadRecordFile() as Recording;
 }
