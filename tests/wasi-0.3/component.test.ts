@@ -4,7 +4,15 @@ import { once } from "node:events";
 import { createServer } from "node:net";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { componentScenarios } from "../assembly/component-scenarios.js";
-import { buildComponent, buildSource, commandWith, HEAD, missing, NODE_HOST, WASMTIME } from "../assembly/component-support.js";
+import {
+  buildComponent,
+  buildSource,
+  commandWith,
+  HEAD,
+  missing,
+  NODE_HOST,
+  WASMTIME,
+} from "../assembly/component-support.js";
 import { Program, serve } from "../runtimes/support.js";
 import { Peer } from "../support/peers.js";
 import { refusingAddress } from "../support/sockets.js";

@@ -68,17 +68,21 @@ function endCall(subtask: i32, state: i32): void {
   else advance(owner);
 }
 
-/** Starts a clock that goes off at `wakeNs`, or before: one that is running serves if it does. */
-export function startClock(wakeNs: i64, nowNs: i64): void {
+/**
+ * Starts a clock that goes off at `wakeNs`, or before: one that is running serves if it does.
+ * @returns is one running? The time may have come since `nowNs`: no event reports that
+ */
+export function startClock(wakeNs: i64, nowNs: i64): bool {
   if (clock != NONE) {
-    if (clockNs > nowNs && clockNs <= wakeNs) return;
+    if (clockNs > nowNs && clockNs <= wakeNs) return true;
     stopClock();
   }
   const call = waitUntil(wakeNs);
-  if (statusOf(call) == CallState.RETURNED) return;
+  if (statusOf(call) == CallState.RETURNED) return false;
   clock = countOf(call);
   clockNs = wakeNs;
   watch(clock, null);
+  return true;
 }
 
 export function stopClock(): void {

@@ -46,8 +46,7 @@ function waitInside(subscriptionsAt: usize, subscriptions: u32, timeoutNs: i64):
   }
   let nowNs = monotonicNow();
   const deadlineNs = nowNs + timeoutNs;
-  while (nowNs < deadlineNs) {
-    startClock(deadlineNs, nowNs);
+  while (nowNs < deadlineNs && startClock(deadlineNs, nowNs)) {
     waitAndTake();
     takeEvents();
     if (isAnyReady(subscriptionsAt, subscriptions)) return;

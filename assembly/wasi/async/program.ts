@@ -48,8 +48,7 @@ function goOn(): i32 {
     const isReady = isAnyReady(watchedAt, watchedCount);
     if (!isReady && untilNs != 0) {
       const nowNs = monotonicNow();
-      if (nowNs < untilNs) {
-        startClock(untilNs, nowNs);
+      if (nowNs < untilNs && startClock(untilNs, nowNs)) {
         hasYielded = true;
         return CallbackCode.WAIT | (mainSet() << 4);
       }
