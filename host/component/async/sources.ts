@@ -7,6 +7,8 @@
  */
 
 import { Notice, type Poller, type Watch } from "../polling.js";
+import { type HandleTable, Resource } from "../resources.js";
+import type { Runtime } from "./runtime.js";
 import { CopyResult, type Element, Pipe, type ReadSide, type StreamEnd, type WriteSide } from "./streams.js";
 
 /** A stream of bytes. */
@@ -191,9 +193,9 @@ export abstract class Sink implements WriteSide {
 }
 
 /** Has the host write to `sink` what comes from `side`, which the component has handed over. */
-export function drain(poller: Poller, side: ReadSide, sink: Sink): void {
+export function drain({ poller, handles }: Runtime, side: ReadSide, sink: Sink): void {
   if (side instanceof Pipe) side.drainTo(sink);
-  else if (side instanceof ByteSource) new Splice(poller, side, sink).go();
+  else if (side instanceof ByteSource) new Splice(poller, handles, side, sink).go();
   // A stream that was over when it was made.
   else sink.dropWriter();
 }
@@ -202,9 +204,11 @@ const SPLICE_BYTES = 65_536;
 /** How often it copies before others have their turn. */
 const SPLICE_ROUNDS = 16;
 
-/** From one descriptor of the host's to another. */
-class Splice {
+/** From one descriptor of the host's to another. It has a handle, so that it is counted, and ends with the component. */
+class Splice extends Resource {
   readonly #poller: Poller;
+  readonly #handles: HandleTable;
+  readonly #handle: number;
   readonly #source: ByteSource;
   readonly #sink: Sink;
   readonly #readable: Notice;
@@ -212,13 +216,16 @@ class Splice {
   readonly #buffer = new Uint8Array(SPLICE_BYTES);
   #rest = this.#buffer.subarray(0, 0);
 
-  constructor(poller: Poller, source: ByteSource, sink: Sink) {
+  constructor(poller: Poller, handles: HandleTable, source: ByteSource, sink: Sink) {
+    super(undefined);
     const go = (): void => this.go();
     this.#poller = poller;
+    this.#handles = handles;
     this.#source = source;
     this.#sink = sink;
     this.#readable = source.pass(go);
     this.#writable = new Notice(sink.notice.watch, sink.notice.interest, go);
+    this.#handle = handles.add(this, SPLICE_BYTES);
   }
 
   go(): void {
@@ -226,20 +233,26 @@ class Splice {
       if (this.#rest.length === 0) {
         const count = this.#source.fill(this.#buffer);
         if (count === WAIT) break;
-        if (count === OVER) {
-          this.#source.dropReader();
-          return this.#sink.dropWriter();
-        }
+        if (count === OVER) return this.#end();
         this.#rest = this.#buffer.subarray(0, count);
       }
       const taken = this.#sink.put(this.#rest);
-      if (taken === OVER) {
-        this.#source.dropReader();
-        return this.#sink.dropWriter();
-      }
+      if (taken === OVER) return this.#end();
       if (taken === WAIT) return this.#poller.await(this.#writable);
       this.#rest = this.#rest.subarray(taken);
     }
     this.#poller.await(this.#rest.length === 0 ? this.#readable : this.#writable);
+  }
+
+  override release(): void {
+    this.#poller.withdraw(this.#readable);
+    this.#poller.withdraw(this.#writable);
+    this.#source.dropReader();
+    this.#sink.dropWriter();
+  }
+
+  #end(): void {
+    this.#handles.drop(this.#handle, Splice);
+    this.#handles.bytes.give(SPLICE_BYTES);
   }
 }

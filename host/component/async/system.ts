@@ -91,7 +91,7 @@ export function asyncCliInterfaces(
     functions: {
       "write-via-stream": func([handedOver], readable, (data) => {
         const ended = new HostFuture(END);
-        drain(poller, data, new Output(runtime, new StandardOutput(backend, poller, watch), ended));
+        drain(runtime, data, new Output(runtime, new StandardOutput(backend, poller, watch), ended));
         return ended;
       }),
     },

@@ -171,7 +171,7 @@ export function receive(runtime: Runtime, socket: TcpSocket, element: Element): 
 export function send(runtime: Runtime, socket: TcpSocket, data: ReadSide, element: Element): ReadSide {
   const result = new HostFuture(element);
   const connection = socket.takeOutput();
-  if (connection !== undefined) drain(runtime.poller, data, new Outgoing(runtime, connection, result));
+  if (connection !== undefined) drain(runtime, data, new Outgoing(runtime, connection, result));
   else {
     data.dropReader();
     result.resolve(INVALID_STATE);

@@ -79,7 +79,10 @@ class TypeReader extends ByteReader {
 
   /** Of what goes through a stream; undefined for what is no number. */
   #size(): number | undefined {
-    return SIZES[this.number()];
+    const { at } = this;
+    const type = this.number();
+    // A type of its own has a number as well: from 64 on in two bytes, as they are signed.
+    return this.at === at + 1 ? SIZES[type] : undefined;
   }
 
   #skip(read: () => unknown): undefined {
