@@ -99,10 +99,13 @@ export function hashOf({ device, inode, modifiedNs, size }: FileStatus): { lower
   return { lower: mix(mix(device, inode), size), upper: mix(mix(inode, device), modifiedNs) };
 }
 
+/** Leads out by its first step, whether that is there or not. Where links and later steps lead, the backend finds out. */
+const OUTSIDE = /^(?:\/|(?:\.\/+)*\.\.(?:\/|$))/;
+
 /** A path that the backend takes; otherwise why it is refused. */
 export function refusedPath(path: string): ErrorCode | undefined {
   if (path === "") return "no-entry";
   if (path.includes("\0")) return "invalid";
-  if (path.startsWith("/")) return "not-permitted";
+  if (OUTSIDE.test(path)) return "not-permitted";
   return Buffer.byteLength(path) > PATH_BYTES_MAX ? "name-too-long" : undefined;
 }
