@@ -96,13 +96,13 @@ export class FileDescriptor extends Resource {
     return new FileDescriptor(new OpenFile(backend, fd), flags, this.isReadOnly, status.kind === "directory");
   }
 
-  input(offset: bigint): FileInput {
-    return new FileInput(this.#file, offset);
+  reader(offset: bigint): FileReader {
+    return new FileReader(this.#file, offset);
   }
 
   /** @param offset undefined: at the end of the file, whatever others append */
-  output(offset: bigint | undefined): FileOutput {
-    return new FileOutput(this.#file, offset);
+  writer(offset: bigint | undefined): FileWriter {
+    return new FileWriter(this.#file, offset);
   }
 
   /** What is in it. The component may drop the directory before. */
@@ -135,85 +135,51 @@ function systemFlags(follow: boolean, how: number, flags: number): number {
   return system;
 }
 
-class FileInput extends InputStream {
-  readonly watch = undefined;
-  readonly interest = 0;
+/** Reads a file from a position on. The component may drop the descriptor before. */
+export class FileReader {
   readonly #file: OpenFile;
   #at: bigint;
-  #isClosed = false;
 
   constructor(file: OpenFile, at: bigint) {
-    super(undefined);
     this.#file = file.use();
     this.#at = at;
   }
 
-  isImmediate(): boolean {
-    return true;
-  }
-
-  protected override get isEnded(): boolean {
-    return this.#isClosed;
-  }
-
-  protected override take(length: number): Uint8Array | Failed<StreamError> {
+  /** @returns how many bytes, 0 at the end, or -errno */
+  read(target: Uint8Array): number {
     const { backend, fd } = this.#file;
-    const target = readBuffer.subarray(0, length);
     const result = backend.readFrom(fd, target, this.#at);
-    if (result > 0) {
-      this.#at += BigInt(result);
-      return target.subarray(0, result);
-    }
-    this.#isClosed = true;
-    return result === 0 ? CLOSED : failedWith(backend.errorCode(result));
+    if (result > 0) this.#at += BigInt(result);
+    return result;
   }
 
-  override release(): void {
+  /** Once. */
+  close(): void {
     this.#file.leave();
   }
 }
 
-class FileOutput extends OutputStream {
-  readonly watch = undefined;
-  readonly interest = 0;
+/** Writes a file from a position on, or at its end. The component may drop the descriptor before. */
+export class FileWriter {
   readonly #file: OpenFile;
   #at: bigint | undefined;
-  #end: Failed<StreamError> | undefined;
 
   constructor(file: OpenFile, at: bigint | undefined) {
-    super(undefined);
     this.#file = file.use();
     this.#at = at;
   }
 
-  isImmediate(): boolean {
-    return true;
-  }
-
-  override check(): number | Failed<StreamError> {
-    return this.#end ?? WRITE_MAX;
-  }
-
-  override put(data: Uint8Array): Failed<StreamError> | undefined {
+  /** @returns how many bytes of it were written, or -errno */
+  write(data: Uint8Array): number {
     const { backend, fd } = this.#file;
-    for (let from = 0; from < data.length && this.#end === undefined;) {
-      const at = this.#at ?? this.#size();
-      const result = at < 0n ? Number(at) : backend.writeTo(fd, data.subarray(from), at);
-      if (result < 0) {
-        this.#end = CLOSED;
-        return failedWith(backend.errorCode(result));
-      }
-      from += result;
-      if (this.#at !== undefined) this.#at += BigInt(result);
-    }
-    return this.#end;
+    const at = this.#at ?? this.#size();
+    const result = at < 0n ? Number(at) : backend.writeTo(fd, data, at);
+    if (result > 0 && this.#at !== undefined) this.#at += BigInt(result);
+    return result;
   }
 
-  override flush(): Failed<StreamError> | undefined {
-    return this.#end;
-  }
-
-  override release(): void {
+  /** Once. */
+  close(): void {
     this.#file.leave();
   }
 
@@ -225,43 +191,136 @@ class FileOutput extends OutputStream {
   }
 }
 
+/** `input-stream` of a file. */
+export class FileInput extends InputStream {
+  readonly watch = undefined;
+  readonly interest = 0;
+  readonly #backend: Backend;
+  readonly #reader: FileReader;
+  #isClosed = false;
+
+  constructor(backend: Backend, reader: FileReader) {
+    super(undefined);
+    this.#backend = backend;
+    this.#reader = reader;
+  }
+
+  isImmediate(): boolean {
+    return true;
+  }
+
+  protected override get isEnded(): boolean {
+    return this.#isClosed;
+  }
+
+  protected override take(length: number): Uint8Array | Failed<StreamError> {
+    const target = readBuffer.subarray(0, length);
+    const result = this.#reader.read(target);
+    if (result > 0) return target.subarray(0, result);
+    this.#isClosed = true;
+    return result === 0 ? CLOSED : failedWith(this.#backend.errorCode(result));
+  }
+
+  override release(): void {
+    this.#reader.close();
+  }
+}
+
+/** `output-stream` of a file. */
+export class FileOutput extends OutputStream {
+  readonly watch = undefined;
+  readonly interest = 0;
+  readonly #backend: Backend;
+  readonly #writer: FileWriter;
+  #end: Failed<StreamError> | undefined;
+
+  constructor(backend: Backend, writer: FileWriter) {
+    super(undefined);
+    this.#backend = backend;
+    this.#writer = writer;
+  }
+
+  isImmediate(): boolean {
+    return true;
+  }
+
+  override check(): number | Failed<StreamError> {
+    return this.#end ?? WRITE_MAX;
+  }
+
+  override put(data: Uint8Array): Failed<StreamError> | undefined {
+    for (let from = 0; from < data.length && this.#end === undefined;) {
+      const result = this.#writer.write(data.subarray(from));
+      if (result < 0) {
+        this.#end = CLOSED;
+        return failedWith(this.#backend.errorCode(result));
+      }
+      from += result;
+    }
+    return this.#end;
+  }
+
+  override flush(): Failed<StreamError> | undefined {
+    return this.#end;
+  }
+
+  override release(): void {
+    this.#writer.close();
+  }
+}
+
+/** One of a directory. */
+export interface FileEntry {
+  readonly name: string;
+  readonly kind: FileStatus["kind"];
+}
+
 /** `directory-entry-stream`. */
 export class EntryStream extends Resource {
-  readonly #entries: Iterator<{ readonly name: string; readonly kind: FileStatus["kind"] } | number>;
   readonly #file: OpenFile;
+  #position = 0n;
+  #entries: readonly FileEntry[] = [];
+  #next = 0;
+  #isOver = false;
 
   constructor(directory: OpenFile) {
     super(undefined);
     this.#file = directory.use();
-    this.#entries = this.#read();
   }
 
   /** undefined at the end; a number is -errno. */
-  next(): { readonly name: string; readonly kind: FileStatus["kind"] } | number | undefined {
-    const { value } = this.#entries.next() as IteratorResult<never, undefined>;
-    return value;
+  next(): FileEntry | number | undefined {
+    const found = this.many(1);
+    return typeof found !== "number" ? found[0] : found === 0 ? undefined : found;
+  }
+
+  /** Up to `count` of them, at least one; 0 at the end, or -errno. */
+  many(count: number): readonly FileEntry[] | number {
+    while (this.#next === this.#entries.length) {
+      const failed = this.#isOver ? 0 : this.#read();
+      if (this.#isOver) return failed;
+    }
+    const found = this.#entries.slice(this.#next, this.#next + count);
+    this.#next += found.length;
+    return found;
   }
 
   override release(): void {
     this.#file.leave();
   }
 
-  *#read(): Generator<{ readonly name: string; readonly kind: FileStatus["kind"] } | number, undefined> {
+  /** @returns 0 or -errno */
+  #read(): number {
     const { backend, fd } = this.#file;
-    let position = 0n;
-    while (true) {
-      const entries = backend.readDirectory(fd, position, ENTRIES_BYTES);
-      if (typeof entries === "number") {
-        yield entries;
-        return undefined;
-      }
-      if (entries.length === 0) return undefined;
-      for (const { name, kind, next } of entries) {
-        position = next;
-        const text = Buffer.from(name).toString();
-        if (text !== "." && text !== "..") yield { name: text, kind };
-      }
-    }
+    const entries = backend.readDirectory(fd, this.#position, ENTRIES_BYTES);
+    this.#isOver = typeof entries === "number" || entries.length === 0;
+    if (typeof entries === "number") return entries;
+    this.#position = entries.at(-1)?.next ?? 0n;
+    this.#entries = entries
+      .map(({ name, kind }) => ({ name: Buffer.from(name).toString(), kind }))
+      .filter(({ name }) => name !== "." && name !== "..");
+    this.#next = 0;
+    return 0;
   }
 }
 

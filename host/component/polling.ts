@@ -12,7 +12,7 @@ import { Trap } from "./trap.js";
 
 const NS_PER_MS = 1e6;
 
-/** A descriptor that is waited for, and what the waits have found. */
+/** A descriptor that is waited for, and what the waits have found. One of -1 is for what never has to wait: the next wait is over. */
 export class Watch {
   readonly fd: number;
   /** What the backend's set watches it for. */
@@ -285,7 +285,7 @@ export class Poller {
   }
 
   #update(watch: Watch, interest: number): void {
-    watch.isBroken = this.#set.update(watch.fd, interest) < 0;
+    watch.isBroken = watch.fd < 0 || this.#set.update(watch.fd, interest) < 0;
     watch.registered = watch.isBroken ? 0 : interest;
     if (watch.registered === 0) this.#byFd.delete(watch.fd);
     else this.#byFd.set(watch.fd, watch);

@@ -41,19 +41,21 @@ export class HandleTable {
   /** No handle is 0. */
   readonly #values: (Resource | undefined)[] = [undefined];
   readonly #free: number[] = [];
-  readonly #bytes: HostBytes;
+  readonly bytes: HostBytes;
 
   constructor(bytes: HostBytes) {
-    this.#bytes = bytes;
+    this.bytes = bytes;
   }
 
-  add(value: Resource): number {
-    const free = this.#free.pop();
+  /** @param held memory of the host's that it takes up besides; who gives it back says so to {@link bytes} */
+  add(value: Resource, held = 0): number {
+    const mayHold = held === 0 || this.bytes.take(held);
+    const free = mayHold ? this.#free.pop() : undefined;
     if (free !== undefined) {
       this.#values[free] = value;
       return free;
     }
-    if (this.#values.length > HANDLES_MAX || !this.#bytes.take(HANDLE_BYTES)) {
+    if (!mayHold || this.#values.length > HANDLES_MAX || !this.bytes.take(HANDLE_BYTES)) {
       value.release();
       throw new Trap(`it has more handles than it may: ${this.#values.length - 1}`);
     }

@@ -12,6 +12,7 @@ import { createNodeBackend } from "./backend.js";
 import { loadRecordFile } from "./record-files.js";
 
 export { isNodeBackend } from "./backend.js";
+export { loadRecordFile };
 
 /** A recording of a map that is being made: see `Recorder` of "wasyncore/record". */
 export interface MapRecorder {

@@ -8,7 +8,43 @@ import { wasmTools } from "../assembly/component-support.js";
 import { wat } from "../guest/modules.js";
 import { ROOT } from "../support/processes.js";
 
-const WORLD = readFileSync(join(ROOT, "assembly/wasi/async/world.wit"), "utf8");
+/** What is called of `wasi:filesystem`, which guests are not built for. */
+const FILES = `package wasi:filesystem@0.3.0 {
+  interface types {
+    variant descriptor-type {
+      block-device, character-device, directory, fifo, symbolic-link, regular-file, socket, other(option<string>),
+    }
+    flags descriptor-flags {
+      read, write, file-integrity-sync, data-integrity-sync, requested-write-sync, mutate-directory,
+    }
+    flags path-flags { symlink-follow }
+    flags open-flags { create, directory, exclusive, truncate }
+    record directory-entry { %type: descriptor-type, name: string }
+    variant error-code {
+      access, already, bad-descriptor, busy, deadlock, quota, exist, file-too-large, illegal-byte-sequence, in-progress,
+      interrupted, invalid, io, is-directory, loop, too-many-links, message-size, name-too-long, no-device, no-entry,
+      no-lock, insufficient-memory, insufficient-space, not-directory, not-empty, not-recoverable, unsupported, no-tty,
+      no-such-device, overflow, not-permitted, pipe, read-only, invalid-seek, text-file-busy, cross-device,
+      other(option<string>),
+    }
+    resource descriptor {
+      read-via-stream: func(offset: u64) -> tuple<stream<u8>, future<result<_, error-code>>>;
+      write-via-stream: func(data: stream<u8>, offset: u64) -> future<result<_, error-code>>;
+      append-via-stream: func(data: stream<u8>) -> future<result<_, error-code>>;
+      read-directory: func() -> tuple<stream<directory-entry>, future<result<_, error-code>>>;
+      open-at: async func(path-flags: path-flags, path: string, open-flags: open-flags, %flags: descriptor-flags) -> result<descriptor, error-code>;
+    }
+  }
+  interface preopens {
+    use types.{descriptor};
+    get-directories: func() -> list<tuple<descriptor, string>>;
+  }
+}`;
+const IMPORTED = "import wasi:filesystem/types@0.3.0; import wasi:filesystem/preopens@0.3.0;";
+const WORLD = `${readFileSync(join(ROOT, "assembly/wasi/async/world.wit"), "utf8").replace("world guest {", `$& ${IMPORTED}`)}\n${FILES}`;
+const FILE_TYPES = "wasi:filesystem/types@0.3.0";
+const READ_FILE = "[method]descriptor.read-via-stream";
+const READ_DIRECTORY = "[method]descriptor.read-directory";
 const SOCKETS = "wasi:sockets/types@0.3.0";
 const RUN = "wasi:cli/run@0.3.0";
 
@@ -50,6 +86,19 @@ const IMPORTS: Readonly<Record<string, readonly [string, string, string, string?
   listen: [SOCKETS, "[method]tcp-socket.listen", "i32 i32"],
   receive: [SOCKETS, "[method]tcp-socket.receive", "i32 i32"],
   "read-socket": [SOCKETS, "[async-lower][stream-read-0][method]tcp-socket.listen", "i32 i32 i32", "i32"],
+  directories: ["wasi:filesystem/preopens@0.3.0", "get-directories", "i32"],
+  open: [FILE_TYPES, "[method]descriptor.open-at", "i32 i32 i32 i32 i32 i32 i32"],
+  "begin-open": [FILE_TYPES, "[async-lower][method]descriptor.open-at", "i32 i32", "i32"],
+  "drop-file": [FILE_TYPES, "[resource-drop]descriptor", "i32"],
+  "read-file": [FILE_TYPES, READ_FILE, "i32 i64 i32"],
+  "read-file-bytes": [FILE_TYPES, `[async-lower][stream-read-0]${READ_FILE}`, "i32 i32 i32", "i32"],
+  "drop-file-bytes": [FILE_TYPES, `[stream-drop-readable-0]${READ_FILE}`, "i32"],
+  "read-file-end": [FILE_TYPES, `[future-read-1]${READ_FILE}`, "i32 i32", "i32"],
+  "drop-file-end": [FILE_TYPES, `[future-drop-readable-1]${READ_FILE}`, "i32"],
+  "write-file": [FILE_TYPES, "[method]descriptor.write-via-stream", "i32 i32 i64", "i32"],
+  "append-file": [FILE_TYPES, "[method]descriptor.append-via-stream", "i32 i32", "i32"],
+  "read-directory": [FILE_TYPES, READ_DIRECTORY, "i32 i32"],
+  "read-entries": [FILE_TYPES, `[stream-read-0]${READ_DIRECTORY}`, "i32 i32 i32", "i32"],
   "drop-socket": [SOCKETS, "[resource-drop]tcp-socket", "i32"],
 };
 

@@ -11,6 +11,7 @@ import type { Poller, Watch } from "../polling.js";
 import type { HandleTable } from "../resources.js";
 import type { SocketWorld } from "../socket-world.js";
 import { builtIn, type MayWait } from "./builtins.js";
+import { asyncFileInterfaces } from "./filesystem.js";
 import { type AsyncExport, Runtime } from "./runtime.js";
 import { asyncSocketInterfaces } from "./sockets.js";
 import type { Element } from "./streams.js";
@@ -50,6 +51,7 @@ export class AsyncParts {
       clocks: asyncClockInterfaces(packages["clocks"] ?? {}, backend.clock, runtime),
       random: asyncRandomInterfaces(packages["random"] ?? {}, [seed[0] ?? 0n, seed[1] ?? 0n]),
       sockets: asyncSocketInterfaces(world, runtime),
+      filesystem: asyncFileInterfaces(packages["filesystem"] ?? {}, backend, runtime),
     };
   }
 

@@ -40,11 +40,11 @@ const LOOKUP_CODES = [
 /** Those of WASI 0.2 that have become others. */
 const STATES = new Set(["concurrency-conflict", "not-in-progress"]);
 
-/** Codes without a value, and `other` with a text, which the host does not give. */
-function errorOf(codes: readonly string[]): Type<string> {
+/** Cases without a value, and `other` with a text, which the host does not give. */
+export function errorOf(codes: readonly string[]): Type<string> {
   const inner = variant(...codes.map(() => undefined), option(string) as Type<never>);
   const fromGuest = (): never => {
-    throw new Error("an error is the host's alone");
+    throw new Error("it is the host's alone");
   };
   return {
     ...inner,

@@ -7,6 +7,7 @@
  */
 
 import { Notice, type Poller, type Watch } from "../polling.js";
+import { Trap } from "../trap.js";
 import type { Runtime } from "./runtime.js";
 import { CopyResult, type Element, Pipe, type ReadSide, type StreamEnd, type WriteSide } from "./streams.js";
 
@@ -212,6 +213,7 @@ class Splice {
   readonly #writable: Notice;
   readonly #buffer = new Uint8Array(SPLICE_BYTES);
   #rest = this.#buffer.subarray(0, 0);
+  #held = 0;
 
   constructor(runtime: Runtime, source: ByteSource, sink: Sink) {
     const go = (): void => this.go();
@@ -221,11 +223,14 @@ class Splice {
     this.#readable = source.pass(go);
     this.#writable = new Notice(sink.notice.watch, sink.notice.interest, go);
     runtime.owned.add(this);
+    if (runtime.handles.bytes.take(SPLICE_BYTES)) this.#held = SPLICE_BYTES;
+    else throw new Trap("the host copies more for it than it may");
   }
 
   close(): void {
-    const { poller, owned } = this.#runtime;
+    const { poller, owned, handles } = this.#runtime;
     owned.delete(this);
+    handles.bytes.give(this.#held);
     poller.withdraw(this.#readable);
     poller.withdraw(this.#writable);
     this.#source.dropReader();

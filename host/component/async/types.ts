@@ -40,7 +40,7 @@ class TypeReader extends ByteReader {
     const kind = this.byte();
     if (kind === STREAM || kind === FUTURE) {
       // Of what is no number, nothing is known.
-      const size = this.byte() === 0 ? 0 : SIZES[this.number()];
+      const size = this.byte() === 0 ? 0 : this.#size();
       return { isFuture: kind === FUTURE, size, align: size ?? 1, type: undefined };
     }
     const shape = SHAPES[kind] ?? "";
@@ -48,6 +48,13 @@ class TypeReader extends ByteReader {
     if (shape === "" && (kind < 0x64 || kind > 0x7f)) throw unknown(`a type ${kind}`);
     this.#skip(shape);
     return undefined;
+  }
+
+  #size(): number | undefined {
+    const { at } = this;
+    const type = this.number();
+    // A type of its own has a number as well: from 64 on in two bytes, as they are signed.
+    return this.at === at + 1 ? SIZES[type] : undefined;
   }
 
   #skip(shape: string): void {
