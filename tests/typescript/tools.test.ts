@@ -169,6 +169,7 @@ describe("with --watch", { timeout: 3 * CHANGE_LIMIT_MS }, () => {
     rmSync(project.path("app.ts"));
     const building = project.build("--watch");
     await building.line(/^app\.ts was not built$/);
+    expect(project.built).toBe("");
     project.write("app.ts", files["app.ts"]);
     await builtWith(project, "text first");
   });
