@@ -61,8 +61,8 @@ async function buildAgain(tools: TypescriptTools, options: BundleOptions, entry:
           await make(tools, options, result, out);
           process.stderr.write(`wasyncore build: ${out} is built; waiting for changes\n`);
         } catch (error) {
-          if (!(error instanceof TypescriptError)) throw error;
-          process.stderr.write(`wasyncore build: ${error.message}\n`);
+          // Thrown on, it would be an error of a plugin, which nothing prints.
+          process.stderr.write(`wasyncore build: ${(error as Error).message}\n`);
         }
       }),
   };

@@ -74,14 +74,20 @@ async function load(name: string): Promise<unknown> {
   for (const require of requires) {
     const path = resolved(require, name);
     if (path === undefined) continue;
-    const loaded = (await import(pathToFileURL(path).href)) as { readonly default?: object };
-    // CommonJS: what Node has not found by name is in the default export.
-    return { ...loaded.default, ...loaded };
+    try {
+      const loaded = (await import(pathToFileURL(path).href)) as { readonly default?: object };
+      // CommonJS: what Node has not found by name is in the default export.
+      return { ...loaded.default, ...loaded };
+    } catch (error) {
+      // Its part for this system is a package of its own, which may be missing.
+      throw missing(`${name} is installed and cannot be loaded (${String((error as Error).message).split("\n")[0]})`);
+    }
   }
-  throw new TypescriptError(
-    "ERR_TOOL_MISSING",
-    `the profile typescript needs ${name}, which is not installed: npm i -D ${PACKAGES.join(" ")}`,
-  );
+  throw missing(`the profile typescript needs ${name}, which is not installed`);
+}
+
+function missing(what: string): TypescriptError {
+  return new TypescriptError("ERR_TOOL_MISSING", `${what}: npm i -D ${PACKAGES.join(" ")}`);
 }
 
 function resolved(require: NodeJS.Require, name: string): string | undefined {

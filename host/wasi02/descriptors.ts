@@ -36,8 +36,8 @@ export class Descriptor {
   outgoing: OutgoingDatagramStream | undefined;
   /** Which of standard input, output and error it is. */
   stdio: number | undefined;
-  /** Input that was read ahead: for `peek`. */
-  peeked: Uint8Array | undefined;
+  /** Input that was read ahead, none at its end: for `peek`, and by poll sets. -errno where that has failed. */
+  peeked: Uint8Array | number | undefined;
   /** A datagram that was received ahead: for `peek`. */
   peekedDatagram: { readonly data: Uint8Array; readonly remoteAddress: IpSocketAddress } | undefined;
   /** -errno of a failed connection until it is read, as SO_ERROR. */

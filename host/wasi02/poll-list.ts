@@ -2,8 +2,8 @@
 
 import type { Pollable } from "wasi:io/poll@0.2.0";
 
-/** What is to be done when one pollable of a list is ready. */
-export type Note = (at: number) => void;
+/** What is to be done when one pollable of a list is ready. @returns false where it is not, after all */
+export type Note = (at: number) => boolean | void;
 
 /** Pollables and whom they are for, in one order. */
 export class PollList {

@@ -7,6 +7,7 @@ import { type PollSet, Ready, ReadyRow, type Watch } from "../backend/backend.js
 import { type Descriptor, type Descriptors, Stage } from "./descriptors.js";
 import { ERRNO } from "./errors.js";
 import { ignore, type Note, PollList } from "./poll-list.js";
+import { readAhead } from "./streams.js";
 import { advance } from "./tcp.js";
 
 const US_PER_MS = 1000;
@@ -34,7 +35,7 @@ export class WasiPollSet implements PollSet {
   /** How many rows of {@link ready} the poller has filled for the next wait, some of which may be over; -1 where it has not polled. */
   collected = -1;
   /** Descriptors that are ready whatever the host says. */
-  readonly known: number[] = [];
+  readonly known = new Set<number>();
   readonly #poller: Waiter;
   readonly #descriptors: Descriptors;
   readonly #interest = new Map<number, number>();
@@ -52,7 +53,7 @@ export class WasiPollSet implements PollSet {
   constructor(poller: Waiter, descriptors: Descriptors) {
     this.#poller = poller;
     this.#descriptors = descriptors;
-    this.#readable = (fd) => this.#add(fd, Ready.READ);
+    this.#readable = (fd) => this.#noteReadable(fd);
     this.#writable = (fd) => this.#noteWritable(fd);
   }
 
@@ -110,6 +111,10 @@ export class WasiPollSet implements PollSet {
   begin(): void {
     this.collected = Math.max(this.collected, 0);
     this.#isExtended = false;
+    for (const fd of this.known) {
+      const descriptor = this.#watched.get(fd);
+      if (descriptor === undefined || readyAnyway(descriptor) === 0) this.known.delete(fd);
+    }
   }
 
   /** Leaves out the rows of which nothing is watched any more. @returns how many are left */
@@ -134,11 +139,11 @@ export class WasiPollSet implements PollSet {
 
   #makeList(): PollList {
     const list = new PollList();
-    this.known.length = 0;
+    this.known.clear();
     for (const [fd, interest] of this.#interest) {
       const descriptor = this.#watched.get(fd);
       if (descriptor === undefined || this.#descriptors.at(fd) !== descriptor) continue;
-      if ((readyAnyway(descriptor) & (interest | Ready.ERROR)) !== 0) this.known.push(fd);
+      if ((readyAnyway(descriptor) & (interest | Ready.ERROR)) !== 0) this.known.add(fd);
       if ((interest & Ready.READ) !== 0) {
         const { reading } = descriptor;
         if (reading !== undefined) list.add(reading, this.#readable, fd);
@@ -153,15 +158,33 @@ export class WasiPollSet implements PollSet {
     return list;
   }
 
-  #noteWritable(fd: number): void {
+  #noteReadable(fd: number): boolean {
     const descriptor = this.#watched.get(fd);
+    if (descriptor?.tcp !== undefined && descriptor.stage === Stage.OPEN) {
+      if (!readAhead(descriptor)) return false;
+      // Ready until it is read, whatever the host says; other sets that watch it learn so.
+      this.known.add(fd);
+      if (descriptor.watchers.size > 1) descriptor.changed();
+    }
+    this.#add(fd, Ready.READ);
+    return true;
+  }
+
+  #noteWritable(fd: number): boolean {
+    const descriptor = this.#watched.get(fd);
+    const interest = this.#interest.get(fd) ?? 0;
     if (descriptor?.stage === Stage.CONNECTING) {
       advance(descriptor);
-      if (descriptor.stage === Stage.CONNECTING) return;
-      if (descriptor.stage === Stage.FAILED) return this.#addFailed(fd, descriptor);
+      if (descriptor.stage === Stage.CONNECTING) return false;
+      if (descriptor.stage === Stage.FAILED) {
+        this.#addFailed(fd, descriptor);
+        return true;
+      }
+      // What has come by now is reported with the connection.
+      if ((interest & Ready.READ) !== 0) this.#noteReadable(fd);
     }
-    if (((this.#interest.get(fd) ?? 0) & Ready.WRITE) === 0) return;
-    this.#add(fd, Ready.WRITE);
+    if ((interest & Ready.WRITE) !== 0) this.#add(fd, Ready.WRITE);
+    return true;
   }
 
   collectKnown(): void {

@@ -27,6 +27,9 @@ export class Poller {
   /** The indices that the last poll has reported; and how many were since a poll that has certainly waited. */
   readonly #lastReady: number[] = [];
   #reported = 0;
+  /** Was `end` among what the last poll has reported; and has the wait found something that is ready? */
+  #isAtEnd = false;
+  #isFound = false;
   /** Always ready: with it, a poll does not wait. */
   #ready: Pollable | undefined;
   #clock: { readonly pollable: Pollable; readonly atNs: number } | undefined;
@@ -62,12 +65,18 @@ export class Poller {
     let isNow = isNoTime(timeoutMs);
     for (const set of sets) {
       set.begin();
-      if (set.known.length > 0) isNow = true;
+      if (set.known.size > 0) isNow = true;
     }
     const end = this.#end(isNow ? 0 : timeoutMs);
     if (end !== undefined || list.pollables.length > 0) {
-      const count = this.#poll(list, end);
-      if (count >= REPORTS_MAX || (isNow && count === 0 && this.#reported >= REPORTS_MAX)) this.#pollOthers(list);
+      // A host reports a connection once more when it has been read: that is no reason to end the wait.
+      let isOver: boolean;
+      this.#isFound = false;
+      do {
+        const count = this.#poll(list, end);
+        isOver = isNow || this.#isAtEnd;
+        if (count >= REPORTS_MAX || (isNow && count === 0 && this.#reported >= REPORTS_MAX)) this.#pollOthers(list);
+      } while (!isOver && !this.#isFound);
     }
     for (const set of sets) set.collectKnown();
     if (this.#pending.all.size > 0) this.#pending.finish();
@@ -80,10 +89,14 @@ export class Poller {
     if (end !== undefined) pollables.pop();
     const length = pollables.length;
     let count = 0;
+    this.#isAtEnd = false;
     for (let i = 0; i < ready.length; i++) {
       const index = ready[i] ?? length;
-      if (index >= length) continue;
-      notes[index]?.(ats[index] ?? 0);
+      if (index >= length) {
+        this.#isAtEnd = true;
+        continue;
+      }
+      if (notes[index]?.(ats[index] ?? 0) !== false) this.#isFound = true;
       this.#lastReady[count] = index;
       count += 1;
     }

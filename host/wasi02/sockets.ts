@@ -67,7 +67,7 @@ export function createSocketCalls(descriptors: Descriptors, pending: PendingOutp
       descriptor.peeked = data;
       descriptor.changed();
     }
-    return cut(descriptor.peeked, maxBytes);
+    return typeof descriptor.peeked === "number" ? descriptor.peeked : cut(descriptor.peeked, maxBytes);
   }
 
   function send(fd: number, given: Uint8Array): number {

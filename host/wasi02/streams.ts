@@ -4,6 +4,9 @@ import { lengthOf } from "../backend/bytes.js";
 import type { Descriptor } from "./descriptors.js";
 import { ERRNO, errnoOfStream } from "./errors.js";
 
+/** What a read takes most often. */
+const AHEAD_BYTES = 65_536;
+
 /** A view whose `length` is its own. */
 export function plain(data: Uint8Array): Uint8Array {
   const length = lengthOf(data);
@@ -12,12 +15,26 @@ export function plain(data: Uint8Array): Uint8Array {
 
 /** @returns the bytes, none at the end of input; or -errno */
 export function readInput(descriptor: Descriptor, length: number): Uint8Array | number {
-  const { input, peeked } = descriptor;
-  if (peeked !== undefined) {
-    descriptor.peeked = length < peeked.length ? peeked.subarray(length) : undefined;
-    descriptor.changed();
-    return length < peeked.length ? peeked.subarray(0, length) : peeked;
-  }
+  const { peeked } = descriptor;
+  if (peeked === undefined) return readStream(descriptor, length);
+  const isPart = typeof peeked !== "number" && length < peeked.length;
+  descriptor.peeked = isPart ? peeked.subarray(length) : undefined;
+  return isPart ? peeked.subarray(0, length) : peeked;
+}
+
+/**
+ * Reads ahead: a host reports a connection once more when all of it has been read. What is read is kept for the next read.
+ * @returns whether there is something to read: bytes, the end, or an error
+ */
+export function readAhead(descriptor: Descriptor): boolean {
+  if (descriptor.peeked !== undefined) return true;
+  const read = readStream(descriptor, AHEAD_BYTES);
+  if (read === -ERRNO.EAGAIN) return false;
+  descriptor.peeked = read;
+  return true;
+}
+
+function readStream({ input }: Descriptor, length: number): Uint8Array | number {
   if (input === undefined) return -ERRNO.ENOTCONN;
   try {
     const data = input.read(length);

@@ -106,8 +106,8 @@ export function connectTcp(descriptor: Descriptor, address: IpSocketAddress): nu
   descriptor.stage = Stage.CONNECTING;
   // A host may begin only when it is asked whether it has finished.
   advance(descriptor);
-  // A failure is reported by the poll.
-  return descriptor.stage === Stage.OPEN ? 0 : -ERRNO.EINPROGRESS;
+  // As of TCP everywhere, also where it is connected already: the poll reports that, and a failure.
+  return -ERRNO.EINPROGRESS;
 }
 
 /** Goes on with connecting, where it can: then the descriptor is open, or has failed with its `error`. */

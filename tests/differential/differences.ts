@@ -30,6 +30,7 @@ export function isOf(id: string, scenario: string): boolean {
 }
 
 const GUEST_TABLE = new URL("../../docs/guest-differences.md", import.meta.url);
+const RUNTIMES = new URL("../../docs/runtimes.md", import.meta.url);
 const TABLE = new URL("../../docs/differences.md", import.meta.url);
 const CELLS = 6;
 const NOTHING = "nothing";
@@ -43,6 +44,13 @@ export function readDifferences(): Difference[] {
 export function readGuestDifferences(): { rows: Difference[]; notPlayed: NotPlayed[] } {
   const [played = "", notPlayed = ""] = readFileSync(GUEST_TABLE, "utf8").split("\n## Not played\n");
   return { rows: rowsOf(played).flatMap(parseRow), notPlayed: rowsOf(notPlayed).flatMap(parseNotPlayed) };
+}
+
+/** What docs/runtimes.md says of components made of TypeScript: the same. */
+export function readComponentDifferences(): { rows: Difference[]; notPlayed: NotPlayed[] } {
+  const [, section = ""] = readFileSync(RUNTIMES, "utf8").split("\n### Traces that differ\n");
+  const [different = "", notPlayed = ""] = (section.split("\n## ")[0] ?? "").split("\nNot played:\n");
+  return { rows: rowsOf(different).flatMap(parseRow), notPlayed: rowsOf(notPlayed).flatMap(parseNotPlayed) };
 }
 
 function rowsOf(page: string): string[] {

@@ -2,7 +2,8 @@
  * Owns how a scenario's data is written for a guest: see guest/value.ts, which reads it. Knows no guest.
  */
 
-import type { Action, Data, HandlerSpec } from "./scenario.js";
+import type { Data } from "./data.js";
+import type { Action, HandlerSpec } from "./scenario.js";
 
 /** What can be encoded. */
 export type Encodable = Data | number | boolean | null | undefined | readonly Encodable[];

@@ -11,7 +11,7 @@ import { type Backend, defaultBackend, type Socket, type SocketAddress } from "w
 import { PREVIEW1 } from "../../host/guest/module.js";
 import { Preview1 } from "../../host/guest/preview1.js";
 import { actionFields, encode, type Encodable, specFields } from "./guest-encoding.js";
-import { boundSocket, connectedPair, Peer, pipe } from "./peers.js";
+import { boundSocket, connectedPair, Peer, pipe, waitFor } from "./peers.js";
 import { Player } from "./player.js";
 import type { Action, Scenario, Trace } from "./scenario.js";
 
@@ -132,8 +132,10 @@ class GuestPlayer extends Player {
     return this.#exports.pending() === 0;
   }
 
-  handlerFd(name: string): number | undefined {
-    return this.#fds.get(name);
+  waitForHandler(name: string, condition: string | number): void {
+    const fd = this.#fds.get(name);
+    if (fd === undefined) throw new Error(`no such handler: ${name}`);
+    waitFor(fd, condition);
   }
 
   handlerAddress(name: string): SocketAddress | undefined {

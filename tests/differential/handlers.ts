@@ -15,7 +15,8 @@ import {
   type SocketAddress,
   type Terminator,
 } from "wasyncore";
-import { type Action, type Data, type HandlerSpec, readData, show } from "./scenario.js";
+import { type Data, readData, show } from "./data.js";
+import type { Action, HandlerSpec } from "./scenario.js";
 
 /** What handlers need of whoever plays the scenario. */
 export interface Stage {

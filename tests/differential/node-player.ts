@@ -14,7 +14,7 @@ import {
   type SocketAddress,
 } from "wasyncore";
 import { defineHandler, flagsOf, nameOf, performOn, prepare, type Stage } from "./handlers.js";
-import { anyAddress, connectedPair, Peer, pipe } from "./peers.js";
+import { anyAddress, connectedPair, Peer, pipe, waitFor } from "./peers.js";
 import { Player } from "./player.js";
 import type { Action, Scenario, Trace } from "./scenario.js";
 
@@ -100,8 +100,8 @@ class NodePlayer extends Player implements Stage {
     return this.#map.size === 0;
   }
 
-  handlerFd(name: string): number | undefined {
-    return this.#handlers.get(name)?.fd;
+  waitForHandler(name: string, condition: string | number): void {
+    waitFor(this.handler(name).fd, condition);
   }
 
   handlerAddress(name: string): SocketAddress | undefined {

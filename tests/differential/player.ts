@@ -4,11 +4,15 @@
  */
 
 import type { SocketAddress } from "wasyncore";
+import { type Data, readData, show } from "./data.js";
 import { acceptFrom, boundSocket, connectedTo, Peer, PATIENCE_MS, waitFor } from "./peers.js";
-import { type Action, type Data, readData, type Scenario, show, type Trace } from "./scenario.js";
+import type { Action, Scenario, Trace } from "./scenario.js";
 
 /** How long a turn may wait for what must come. */
 const WAIT_MS = 20;
+
+/** Where the handlers are in another process, what is done with them is done later. */
+type Done = void | Promise<void>;
 
 /** Plays a scenario once. */
 export abstract class Player {
@@ -33,11 +37,11 @@ export abstract class Player {
         if (run === undefined) throw new Error(`no such step: ${step}`);
         await run(this, ...(operands as never[]));
       }
-      this.describeHandlers();
+      await this.describeHandlers();
       this.endSegment();
       return this.#segments;
     } finally {
-      this.closeHandlers();
+      await this.closeHandlers();
       for (const peer of this.#peers.values()) peer.close();
     }
   }
@@ -45,26 +49,26 @@ export abstract class Player {
   // What the handlers of a scenario are made with.
 
   /** A handler that listens. */
-  abstract listen(name: string): void;
+  abstract listen(name: string): Done;
   /** A handler with a new socket. */
-  abstract create(name: string): void;
+  abstract create(name: string): Done;
   /** A handler on a connection; its peer is {@link addPeer}'s. */
-  abstract open(name: string, peer: string): void;
+  abstract open(name: string, peer: string): Done;
   /** A handler on an end of a pipe. */
-  abstract pipe(name: string, peer: string, end: "read" | "write"): void;
+  abstract pipe(name: string, peer: string, end: "read" | "write"): Done;
   /** A handler on a bound datagram socket. */
-  abstract datagram(name: string): void;
+  abstract datagram(name: string): Done;
   /** What is done outside of a callback. */
-  abstract perform(name: string, actions: readonly Action[]): void;
+  abstract perform(name: string, actions: readonly Action[]): Done;
   /** Writes down what became of each handler. */
-  abstract describeHandlers(): void;
-  abstract closeHandlers(): void;
+  abstract describeHandlers(): Done;
+  abstract closeHandlers(): Done;
   /** One turn, of `timeoutMs` at most. @returns whether the loop went on */
   abstract turn(timeoutMs: number): boolean | Promise<boolean>;
   /** Is no handler in the map? */
   abstract get isEmpty(): boolean;
-  /** The descriptor of a handler; undefined where there is no such handler. */
-  abstract handlerFd(name: string): number | undefined;
+  /** Waits until the kernel reports `condition` for the descriptor of a handler, or has so many bytes for it. */
+  abstract waitForHandler(name: string, condition: string | number): Done;
   /** Where a handler is bound. */
   abstract handlerAddress(name: string): SocketAddress | undefined;
 
@@ -91,8 +95,9 @@ export abstract class Player {
     this.#peers.set(name, peer);
   }
 
-  fdOf(name: string): number {
-    return this.handlerFd(name) ?? this.peer(name).fd;
+  waitFor(name: string, condition: string | number): Done {
+    const peer = this.#peers.get(name);
+    return peer === undefined ? this.waitForHandler(name, condition) : waitFor(peer.fd, condition);
   }
 
   addressOf(name: string): SocketAddress {
@@ -133,7 +138,7 @@ export abstract class Player {
   }
 }
 
-const STEPS: Readonly<Record<string, (player: Player, ...operands: never[]) => void | Promise<void>>> = {
+const STEPS: Readonly<Record<string, (player: Player, ...operands: never[]) => Done>> = {
   // The loop.
   async run(player) {
     await player.run();
@@ -200,5 +205,5 @@ const STEPS: Readonly<Record<string, (player: Player, ...operands: never[]) => v
   shutdown: (player, name: string, how: "read" | "write" | "both") => player.peer(name).socket.shutdown(how),
   reset: (player, name: string) => player.peer(name).reset(),
   close: (player, name: string) => player.peer(name).close(),
-  wait: (player, name: string, condition: string | number) => waitFor(player.fdOf(name), condition),
+  wait: (player, name: string, condition: string | number) => player.waitFor(name, condition),
 };

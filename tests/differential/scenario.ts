@@ -1,14 +1,10 @@
 /**
- * Owns what a scenario is: its form, its variants, and how bytes and errors are written in a trace. Knows no library.
- * Twin of record.py's `expand`, and of what handlers.py shows. README.md explains all of it.
+ * Owns what a scenario is: its form and its variants. Knows no library.
+ * Twin of record.py's `expand`. README.md explains all of it.
  */
 
 import { readdirSync, readFileSync } from "node:fs";
-import { crc32 } from "node:zlib";
 import type { Family } from "wasyncore";
-
-/** A text stands for its bytes in Latin-1; a pattern shows where a byte is missing. */
-export type Data = string | { readonly pattern: number };
 
 /** A name, and what it is to be done with. */
 export type Action = readonly [name: string, ...operands: readonly unknown[]];
@@ -49,8 +45,6 @@ export type Poller = (typeof POLLERS)[number];
 
 /** What came of a scenario: lines, one list for each step that ran the loop. */
 export type Trace = readonly (readonly string[])[];
-
-const SHOWN_BYTES = 48;
 
 /** Every scenario in tests/differential/scenarios: its variants. */
 export function readVariants(): Scenario[][] {
@@ -97,17 +91,4 @@ function substitute(node: unknown, name: string, value: unknown): unknown {
   return Object.fromEntries(
     Object.entries(node).map(([key, inner]) => [key === name ? String(value) : key, substitute(inner, name, value)]),
   );
-}
-
-/** The bytes that a scenario means. */
-export function readData(data: Data): Uint8Array {
-  if (typeof data === "string") return Buffer.from(data, "latin1");
-  return Uint8Array.from({ length: data.pattern }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
-}
-
-/** Bytes as a trace has them. */
-export function show(data: Uint8Array): string {
-  const bytes = Buffer.from(data);
-  if (bytes.length <= SHOWN_BYTES) return JSON.stringify(bytes.toString("latin1"));
-  return `${bytes.length} bytes, CRC ${crc32(bytes).toString(16).padStart(8, "0")}`;
 }
