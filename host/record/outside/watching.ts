@@ -173,11 +173,12 @@ function openAsBlob(name: string, replaced: AnyCall): AnyCall {
   return like(replaced, (path, options) => {
     const outside = answering();
     if (outside === undefined) return replaced(path, options);
-    const perform = (): unknown => inside(() => replaced(path, options) && fs.readFileSync(path as string));
-    const blob = (bytes: unknown): Blob => new Blob([bytes as Uint8Array], Object(options) as object);
-    const args = [path, options];
-    if (name.endsWith("Sync")) return blob(outside.call(name, args, perform));
-    return promised(outside, name, args, async () => perform()).then(blob);
+    // Node makes it at once, in either form.
+    const bytes = outside.call(name, [path, options], () =>
+      inside(() => replaced(path, options) && fs.readFileSync(path as string)),
+    );
+    const blob = new Blob([bytes as Uint8Array], Object(options) as object);
+    return name.endsWith("Sync") ? blob : Promise.resolve(blob);
   });
 }
 

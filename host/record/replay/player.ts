@@ -25,7 +25,7 @@ export interface PlayerEvents {
   differs?: ((difference: ReplayDifference) => void) | undefined;
   /** The recording is over, and the program wants to know what comes next. */
   over?: (() => void) | undefined;
-  /** The recording cannot be read while the program waits for what is outside its backend. By default it is thrown. */
+  /** The recording cannot be read. By default it is thrown. */
   failed?: ((error: unknown) => void) | undefined;
   /** Before each call that is replayed. */
   call?: ((name: string, fd: number | undefined) => void) | undefined;
@@ -218,7 +218,7 @@ export class Player {
     throw difference;
   }
 
-  /** It cannot be read, and no call of the program is there to throw that. */
+  /** It cannot be read. */
   fail(error: unknown): never {
     this.#events.failed?.(error);
     throw error;
@@ -278,9 +278,14 @@ export class Player {
 
   #read(): Queued | undefined {
     const { reader } = this;
-    do {
-      if (!reader.next()) return undefined;
-    } while (reader.kind === Kind.TICK);
+    try {
+      do {
+        if (!reader.next()) return undefined;
+      } while (reader.kind === Kind.TICK);
+    } catch (error) {
+      // The program may be in a callback of its own, and catch what it is thrown.
+      this.fail(error);
+    }
     const { bytes, at, end } = reader.fields;
     if (reader.kind === 0) throw new RecordingError("damaged: a record of kind 0");
     return { kind: reader.kind, bytes, at, end };
