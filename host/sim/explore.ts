@@ -128,7 +128,11 @@ export async function explore(options: ExploreOptions): Promise<Exploration> {
   if (failed === undefined) return { seeds, runs: seeds, failure: undefined };
   const { seed = firstSeed } = failed.options;
   const tried = seed - firstSeed + 1;
-  writeLog("explore", `seed ${seed} fails after ${faultCount(failed.world.injections)}: ${errorText(failed)}`, "stdout");
+  writeLog(
+    "explore",
+    `seed ${seed} fails after ${faultCount(failed.world.injections)}: ${errorText(failed)}`,
+    "stdout",
+  );
   const shrinker = new Shrinker(found, failed, shrinkRuns, patienceMs);
   const failure = failureOf(await shrinker.shrink(), seed);
   const what = `needs ${faultCount(failure.injections)}, at size ${failure.size}`;

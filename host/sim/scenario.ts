@@ -2,6 +2,7 @@
  * Owns what a scenario is, how one is run once, and how one is found in a module. Knows worlds by their public API alone.
  */
 
+import process from "node:process";
 import { checkOptions, checkString } from "../backend/check.js";
 import { SimWorld, type WorldOptions } from "./world.js";
 
