@@ -2,7 +2,6 @@
  * Owns what a scenario is, how one is run once, and how one is found in a module. Knows worlds by their public API alone.
  */
 
-import process from "node:process";
 import { checkOptions, checkString } from "../backend/check.js";
 import { SimWorld, type WorldOptions } from "./world.js";
 
@@ -26,6 +25,10 @@ export interface Run {
   readonly size: number;
   readonly thrown: { readonly error: unknown } | undefined;
 }
+
+// Of the process that explores: it is nothing of a world.
+// oxlint-disable-next-line no-restricted-globals
+const exploring = process;
 
 /** @throws Error ERR_SCENARIO_STALLED where it does not end, and its world has stood still for so long */
 export function runOnce(scenario: Scenario, options: WorldOptions, size: number, patienceMs: number): Promise<Run> {
@@ -58,10 +61,10 @@ function unlessStalled(ended: Promise<Run>, world: SimWorld, patienceMs: number)
     const timer = setInterval(look, patienceMs).unref();
     const stop = (): void => {
       clearInterval(timer);
-      process.off("beforeExit", fail);
+      exploring.off("beforeExit", fail);
     };
     // Nothing is left in the whole process that could end it.
-    process.on("beforeExit", fail);
+    exploring.on("beforeExit", fail);
     void ended.then(resolve).finally(stop);
   });
 }

@@ -81,7 +81,11 @@ test("faults of a schedule are numbered, and what a failure does not need of the
   logged();
   const { failure } = await explore({
     seeds: 1,
-    faults: { pause: { everyMs: 100, forMs: 10 }, crash: { everyMs: 200, forMs: 10 }, partition: { everyMs: 100, forMs: 5 } },
+    faults: {
+      pause: { everyMs: 100, forMs: 10 },
+      crash: { everyMs: 200, forMs: 10 },
+      partition: { everyMs: 100, forMs: 5 },
+    },
     async scenario(world) {
       echoWorld(world, texts(2, 100));
       await world.run({ untilMs: 5000 });
