@@ -40,6 +40,9 @@ export function checkMs(name: string, value: unknown, infinite = false): asserts
   }
 }
 
+/** So far from 1970 a Date can be, in milliseconds. */
+export const TIME_MAX_MS = 8.64e15;
+
 /** A file descriptor. */
 export function checkDescriptor(name: string, value: unknown): asserts value is number {
   if (typeof value !== "number")

@@ -5,6 +5,7 @@
 
 import { checkInteger, checkMs, checkOptions } from "../backend/check.js";
 import { writeLog } from "../backend/log.js";
+import { textOf } from "../backend/traceback.js";
 import { checkFaults, type FaultTable, type Injection } from "./fault-table.js";
 import { Progress } from "./progress.js";
 import {
@@ -37,6 +38,8 @@ export interface ExploreOptions {
   readonly shrinkRuns?: number;
   /** How many threads try seeds, where the scenario is a module. Default: as many as there are cores. */
   readonly threads?: number;
+  /** Milliseconds of real time that a scenario may wait while its world stands still. Default 60,000. */
+  readonly patienceMs?: number;
 }
 
 /** The first failure, and what is needed for it. */
@@ -61,28 +64,41 @@ export interface Exploration {
   readonly failure: Failure | undefined;
 }
 
-const OPTIONS = ["scenario", "seeds", "firstSeed", "faults", "faultsUntilMs", "size", "shrinkRuns", "threads"] as const;
+const OPTIONS = [
+  "scenario",
+  "seeds",
+  "firstSeed",
+  "faults",
+  "faultsUntilMs",
+  "size",
+  "shrinkRuns",
+  "threads",
+  "patienceMs",
+] as const;
 const SEED_MAX = 0xffff_ffff;
 const SEEDS_MAX = 0x7fff_ffff;
 const THREADS_MAX = 1024;
 const SHRINK_RUNS = 500;
+const PATIENCE_MS = 60_000;
 
 /**
  * Runs a scenario with one seed after the other, stops at the first failure, logs its seed, and shrinks it: a smaller
  * size, fewer kinds of faults, fewer faults, until nothing can be taken away. Whatever the number of threads, the failure is
  * that of the lowest seed that fails.
- * @throws TypeError, RangeError for options; Error ERR_NOT_REPEATABLE where a seed that failed on a thread passes on this one
+ * @throws TypeError, RangeError for options; Error ERR_NOT_REPEATABLE where a seed that failed on a thread passes on this one,
+ * ERR_SCENARIO_STALLED where a scenario does not end while nothing happens in its world, ERR_THREAD_ENDED
  */
 export async function explore(options: ExploreOptions): Promise<Exploration> {
   checkOptions("options", options as unknown, OPTIONS);
   const { scenario, seeds, firstSeed = 1, faults = {}, faultsUntilMs, size = 1, shrinkRuns = SHRINK_RUNS } = options;
-  const { threads = defaultThreads() } = options;
+  const { threads = defaultThreads(), patienceMs = PATIENCE_MS } = options;
   const module = typeof scenario === "function" ? undefined : checkScenarioModule("options.scenario", scenario);
   checkInteger("options.firstSeed", firstSeed, 0, SEED_MAX);
   checkInteger("options.seeds", seeds, 1, Math.min(SEEDS_MAX, SEED_MAX - firstSeed + 1));
   checkInteger("options.size", size, 1, Number.MAX_SAFE_INTEGER);
   checkInteger("options.shrinkRuns", shrinkRuns, 0, Number.MAX_SAFE_INTEGER);
   checkInteger("options.threads", threads, 1, THREADS_MAX);
+  checkInteger("options.patienceMs", patienceMs, 1, SEEDS_MAX);
   checkFaults("options.faults", faults);
   if (faultsUntilMs !== undefined) checkMs("options.faultsUntilMs", faultsUntilMs);
   const found = module === undefined ? (scenario as Scenario) : await importScenario(module.url, module.name);
@@ -97,14 +113,14 @@ export async function explore(options: ExploreOptions): Promise<Exploration> {
   try {
     if (module === undefined || threads === 1) {
       for (let index = 0; index < seeds && failed === undefined; index++) {
-        const run = await runOnce(found, worldOf(index), size);
+        const run = await runOnce(found, worldOf(index), size, patienceMs);
         if (run.thrown !== undefined) failed = run;
         show(index + 1);
       }
     } else {
-      const work = { ...module, seeds, firstSeed, faults, faultsUntilMs, size };
+      const work = { ...module, seeds, firstSeed, faults, faultsUntilMs, size, patienceMs };
       const lowest = await lowestFailure(threads, work, show);
-      if (lowest !== undefined) failed = await again(found, worldOf(lowest), size);
+      if (lowest !== undefined) failed = await again(found, worldOf(lowest), size, patienceMs);
     }
   } finally {
     progress.end();
@@ -112,8 +128,12 @@ export async function explore(options: ExploreOptions): Promise<Exploration> {
   if (failed === undefined) return { seeds, runs: seeds, failure: undefined };
   const { seed = firstSeed } = failed.options;
   const tried = seed - firstSeed + 1;
-  writeLog("explore", `seed ${seed} fails after ${faultCount(failed.world.injections)}: ${textOf(failed)}`, "stdout");
-  const shrinker = new Shrinker(found, failed, shrinkRuns);
+  writeLog(
+    "explore",
+    `seed ${seed} fails after ${faultCount(failed.world.injections)}: ${errorText(failed)}`,
+    "stdout",
+  );
+  const shrinker = new Shrinker(found, failed, shrinkRuns, patienceMs);
   const failure = failureOf(await shrinker.shrink(), seed);
   const what = `needs ${faultCount(failure.injections)}, at size ${failure.size}`;
   writeLog("explore", [`seed ${seed} ${what}`, ...linesOf(failure.injections)].join("\n"), "stdout");
@@ -121,8 +141,8 @@ export async function explore(options: ExploreOptions): Promise<Exploration> {
 }
 
 /** A run that has failed on another thread, on this one. */
-async function again(scenario: Scenario, options: WorldOptions, size: number): Promise<Run> {
-  const run = await runOnce(scenario, options, size);
+async function again(scenario: Scenario, options: WorldOptions, size: number, patienceMs: number): Promise<Run> {
+  const run = await runOnce(scenario, options, size, patienceMs);
   if (run.thrown !== undefined) return run;
   const message = `seed ${options.seed} failed on another thread, and passes on this one: the scenario is not repeatable`;
   throw Object.assign(new Error(message), { code: "ERR_NOT_REPEATABLE" });
@@ -133,9 +153,9 @@ function failureOf({ world, options, size, thrown }: Run, seed: number): Failure
   return { seed, error: thrown?.error, size, world: options, injections, traceHash: world.traceHash() };
 }
 
-function textOf({ thrown }: Run): string {
+function errorText({ thrown }: Run): string {
   const { error } = thrown ?? {};
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return textOf(() => (error instanceof Error ? `${error.name}: ${error.message}` : error));
 }
 
 function faultCount({ length }: readonly Injection[]): string {

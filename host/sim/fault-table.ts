@@ -1,6 +1,16 @@
 /** Owns the names of the faults, what each takes, and the checks of a table that a user gives. Knows no socket. */
 
-import { checkArray, checkInteger, checkMs, checkObject, checkOptions, rangeError } from "../backend/check.js";
+import {
+  checkArray,
+  checkBoolean,
+  checkInteger,
+  checkMs,
+  checkOptions,
+  checkString,
+  codedTypeError,
+  rangeError,
+  TIME_MAX_MS,
+} from "../backend/check.js";
 
 /** A time at which a fault of a schedule begins, and whom it befalls. */
 export interface FaultMoment {
@@ -110,7 +120,8 @@ export interface Injection {
 /** Leaves a fault out where it returns true; it is not listed either. @param occurrence counts those of this name, from 0 */
 export type FaultFilter = (name: FaultName, occurrence: number) => boolean;
 
-const MOMENT = ["atMs", "forMs", "host", "to", "oneWay"] as const;
+const MOMENT = ["atMs", "forMs", "host"] as const;
+const PARTITION = [...MOMENT, "to", "oneWay"] as const;
 
 /** @throws TypeError, RangeError */
 export function checkFaults(name: string, table: unknown): Map<FaultName, FaultSetting> {
@@ -124,21 +135,29 @@ export function checkFaults(name: string, table: unknown): Map<FaultName, FaultS
     const known: readonly Field[] = FAULTS[fault];
     const setting: unknown = typeof given === "number" ? { rate: given } : given;
     checkOptions(at, setting, known);
-    checkSetting(at, setting as FaultSetting, fault === "clock-jump");
+    checkSetting(at, setting as FaultSetting, fault);
     settings.set(fault, setting as FaultSetting);
   }
   return settings;
 }
 
-function checkSetting(at: string, setting: FaultSetting, isJump: boolean): void {
+/** How far a clock jumps: back where negative. */
+export function checkJump(name: string, ms: unknown): asserts ms is number {
+  if (typeof ms !== "number") throw codedTypeError(`"${name}" must be a number of milliseconds`);
+  if (!(Math.abs(ms) <= TIME_MAX_MS)) throw rangeError(name, "a time that a Date can have", ms);
+}
+
+function checkSetting(at: string, setting: FaultSetting, fault: FaultName): void {
+  const checkFor: (name: string, ms: unknown) => void = fault === "clock-jump" ? checkJump : checkMs;
   const { rate, nth, ms, jitterMs, bytes, everyMs, forMs, at: moments } = setting;
   if (rate !== undefined) {
     checkMs(`${at}.rate`, rate);
     if (rate > 1) throw rangeError(`${at}.rate`, "from 0 to 1", rate);
   }
-  for (const [name, value] of Object.entries({ ms, jitterMs, forMs: isJump ? undefined : forMs })) {
+  for (const [name, value] of Object.entries({ ms, jitterMs })) {
     if (value !== undefined) checkMs(`${at}.${name}`, value);
   }
+  if (forMs !== undefined) checkFor(`${at}.forMs`, forMs);
   if (everyMs !== undefined) {
     checkMs(`${at}.everyMs`, everyMs);
     if (everyMs < 0.001) throw rangeError(`${at}.everyMs`, "a microsecond or more", everyMs);
@@ -151,8 +170,13 @@ function checkSetting(at: string, setting: FaultSetting, isJump: boolean): void 
   if (moments === undefined) return;
   checkArray(`${at}.at`, moments);
   for (const [index, moment] of moments.entries()) {
-    checkObject(`${at}.at[${index}]`, moment);
-    checkOptions(`${at}.at[${index}]`, moment, MOMENT);
-    checkMs(`${at}.at[${index}].atMs`, moment.atMs);
+    const name = `${at}.at[${index}]`;
+    checkOptions(name, moment, fault === "partition" ? PARTITION : MOMENT);
+    const { atMs, forMs: lasts, host, to, oneWay } = moment as FaultMoment;
+    checkMs(`${name}.atMs`, atMs);
+    if (lasts !== undefined) checkFor(`${name}.forMs`, lasts);
+    if (host !== undefined) checkString(`${name}.host`, host);
+    if (to !== undefined) checkString(`${name}.to`, to);
+    if (oneWay !== undefined) checkBoolean(`${name}.oneWay`, oneWay);
   }
 }

@@ -110,7 +110,10 @@ export class Faults {
   occurs(name: FaultName): boolean {
     if (this.#nowNs() >= this.#untilNs) return false;
     const chance = this.#chances.get(name);
-    return chance !== undefined && this.#leavesOut?.(name, chance.occur()) !== true;
+    if (chance === undefined) return false;
+    // Counted whether or not anything is left out.
+    const occurrence = chance.occur();
+    return this.#leavesOut?.(name, occurrence) !== true;
   }
 
   list(name: FaultName, host: string, detail: string): void {

@@ -4,11 +4,12 @@
  */
 
 import type { Backend, Clock } from "../backend/backend.js";
-import { checkFunction, checkString } from "../backend/check.js";
+import { checkBytes, checkFunction, checkInteger, checkString } from "../backend/check.js";
 import { OSError } from "../backend/errors.js";
 import { type Endpoint, type Ip, isLoopback, isMulticast, isSame, LOOPBACK_4, LOOPBACK_6 } from "./addresses.js";
 import { createBackend } from "./backend.js";
 import { Descriptors, type OpenCount } from "./descriptors.js";
+import { checkJump } from "./fault-table.js";
 import type { Faults } from "./faults.js";
 import { type SimGuest, type SimGuestOptions, startGuest } from "./guests.js";
 import type { GuestTurns } from "./guest-turns.js";
@@ -77,6 +78,8 @@ export class Machine implements SimHost, Surroundings, Place {
   #routes: Map<string, Machine> | undefined;
   #life: Life;
   #isUp = true;
+  /** Is a program being called? */
+  #isStarting = false;
   #guests = 0;
   #pauses = 0;
   #clockShiftNs = 0n;
@@ -139,6 +142,7 @@ export class Machine implements SimHost, Surroundings, Place {
 
   writeFile(path: string, data: string | Uint8Array): void {
     checkString("path", path);
+    if (typeof data !== "string") checkBytes("data", data, "a string or a Uint8Array");
     const failed = this.#tree.write(path, typeof data === "string" ? new TextEncoder().encode(data) : data);
     if (failed < 0) throw new OSError(this.backend.errorCode(failed), { errno: failed, syscall: "open", path });
   }
@@ -150,11 +154,13 @@ export class Machine implements SimHost, Surroundings, Place {
   }
 
   readFile(path: string): Uint8Array | undefined {
+    checkString("path", path);
     return this.#tree.read(path);
   }
 
   open(path: string, flags = 0): number {
     checkString("path", path);
+    checkInteger("flags", flags, -0x8000_0000, 0x7fff_ffff);
     const { descriptors } = this.#life;
     const refused = descriptors.refusal();
     const file = refused < 0 ? refused : this.#tree.open(this.#tree.root, path, flags, 0o666, this.#tree.root);
@@ -196,14 +202,19 @@ export class Machine implements SimHost, Surroundings, Place {
 
   restart(): void {
     if (this.#isUp) return;
+    if (this.#isStarting) {
+      const message = `host ${this.address}: a program cannot restart the host that is starting it`;
+      throw Object.assign(new Error(message), { code: "ERR_HOST_STARTING" });
+    }
     this.#isUp = true;
     this.busyUntilNs = this.nowNs;
     this.#life = this.#begin();
     this.#note("restart");
-    for (const program of this.#programs) this.#call(program);
+    for (const program of this.#programs) if (this.#isUp) this.#call(program);
   }
 
   jumpClock(ms: number): void {
+    checkJump("ms", ms);
     this.#clockShiftNs += BigInt(Math.round(ms * 1e6));
     this.#note("jump");
   }
@@ -264,6 +275,8 @@ export class Machine implements SimHost, Surroundings, Place {
   #call(program: Program): void {
     const fail = (error: unknown): void => this.#around.failed(error);
     const life = this.#life;
+    const wasStarting = this.#isStarting;
+    this.#isStarting = true;
     try {
       const result: unknown = runAt(life, () => program(this));
       if (result instanceof Promise) {
@@ -274,6 +287,8 @@ export class Machine implements SimHost, Surroundings, Place {
       }
     } catch (error) {
       fail(error);
+    } finally {
+      this.#isStarting = wasStarting;
     }
   }
 

@@ -26,14 +26,47 @@ export interface Run {
   readonly thrown: { readonly error: unknown } | undefined;
 }
 
-export async function runOnce(scenario: Scenario, options: WorldOptions, size: number): Promise<Run> {
+// Of the process that explores: it is nothing of a world.
+// oxlint-disable-next-line no-restricted-globals
+const exploring = process;
+
+/** @throws Error ERR_SCENARIO_STALLED where it does not end, and its world has stood still for so long */
+export function runOnce(scenario: Scenario, options: WorldOptions, size: number, patienceMs: number): Promise<Run> {
   const world = new SimWorld(options);
-  try {
-    await scenario(world, size);
-    return { world, options, size, thrown: undefined };
-  } catch (error) {
-    return { world, options, size, thrown: { error } };
+  return unlessStalled(run(), world, patienceMs);
+
+  async function run(): Promise<Run> {
+    try {
+      await scenario(world, size);
+      return { world, options, size, thrown: undefined };
+    } catch (error) {
+      return { world, options, size, thrown: { error } };
+    }
   }
+}
+
+function unlessStalled(ended: Promise<Run>, world: SimWorld, patienceMs: number): Promise<Run> {
+  let before = "";
+  return new Promise((resolve, reject) => {
+    const fail = (): void => {
+      stop();
+      const message = `the scenario does not end with seed ${world.seed}, and nothing happens in its world`;
+      reject(Object.assign(new Error(message), { code: "ERR_SCENARIO_STALLED" }));
+    };
+    const look = (): void => {
+      const now = `${world.turns} ${world.nowMs}`;
+      if (now === before) fail();
+      before = now;
+    };
+    const timer = setInterval(look, patienceMs).unref();
+    const stop = (): void => {
+      clearInterval(timer);
+      exploring.off("beforeExit", fail);
+    };
+    // Nothing is left in the whole process that could end it.
+    exploring.on("beforeExit", fail);
+    void ended.then(resolve).finally(stop);
+  });
 }
 
 /** @throws TypeError */

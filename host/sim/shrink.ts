@@ -1,5 +1,6 @@
 /** Owns taking away from a run that fails what does not matter for its failure. Knows runs; knows nothing of the scenario. */
 
+import { textOf } from "../backend/traceback.js";
 import type { FaultName } from "./fault-table.js";
 import { type Run, runOnce, type Scenario } from "./scenario.js";
 import type { WorldOptions } from "./world.js";
@@ -8,13 +9,15 @@ export class Shrinker {
   runs = 0;
   readonly #scenario: Scenario;
   readonly #runsMax: number;
+  readonly #patienceMs: number;
   readonly #kind: string;
   #best: Run;
 
-  constructor(scenario: Scenario, failed: Run, runsMax: number) {
+  constructor(scenario: Scenario, failed: Run, runsMax: number, patienceMs: number) {
     this.#scenario = scenario;
     this.#best = failed;
     this.#runsMax = runsMax;
+    this.#patienceMs = patienceMs;
     this.#kind = kindOf(failed);
   }
 
@@ -33,7 +36,7 @@ export class Shrinker {
   async #tries(options: WorldOptions, size: number): Promise<boolean> {
     if (this.runs >= this.#runsMax) return false;
     this.runs += 1;
-    const run = await runOnce(this.#scenario, options, size);
+    const run = await runOnce(this.#scenario, options, size, this.#patienceMs);
     if (run.thrown === undefined || kindOf(run) !== this.#kind) return false;
     this.#best = run;
     return true;
@@ -84,6 +87,6 @@ function keysOf({ world }: Run): string[] {
 
 /** Two failures are the same where the class of the error is, and its code. */
 function kindOf({ thrown }: Run): string {
-  const { name, code } = (thrown?.error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
-  return `${String(name)} ${String(code)}`;
+  const error = (thrown?.error ?? {}) as { readonly name?: unknown; readonly code?: unknown };
+  return `${textOf(() => error.name)} ${textOf(() => error.code)}`;
 }

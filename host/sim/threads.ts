@@ -43,9 +43,9 @@ function endOf(worker: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
     worker.once("error", reject);
     worker.once("exit", (code) => {
-      // 13: what the scenario awaits can never come.
+      const message = `a thread of explore ended with exit code ${code}`;
       if (code === 0) resolve();
-      else reject(new Error(`a thread of explore ended with exit code ${code}`));
+      else reject(Object.assign(new Error(message), { code: "ERR_THREAD_ENDED" }));
     });
   });
 }

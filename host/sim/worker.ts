@@ -15,13 +15,14 @@ export interface ThreadWork {
   readonly faults: FaultTable;
   readonly faultsUntilMs: number | undefined;
   readonly size: number;
+  readonly patienceMs: number;
 }
 
-const { url, name, words, seeds, firstSeed, faults, faultsUntilMs, size } = workerData as ThreadWork;
+const { url, name, words, seeds, firstSeed, faults, faultsUntilMs, size, patienceMs } = workerData as ThreadWork;
 const scenario = await importScenario(url, name);
 const race = new SeedRace(words, seeds);
 for (let index = race.take(); index !== undefined; index = race.take()) {
   const options = { seed: firstSeed + index, faults, ...(faultsUntilMs !== undefined && { faultsUntilMs }) };
-  const { thrown } = await runOnce(scenario, options, size);
+  const { thrown } = await runOnce(scenario, options, size, patienceMs);
   if (thrown !== undefined) race.fail(index);
 }

@@ -12,6 +12,7 @@ import {
   checkOptions,
   checkString,
   rangeError,
+  TIME_MAX_MS,
 } from "../backend/check.js";
 import { type Ip, ipOf, isAny, isLoopback, isMulticast } from "./addresses.js";
 import type { OpenCount } from "./descriptors.js";
@@ -77,9 +78,9 @@ export class SimWorld {
     checkOptions("options", options as unknown, WORLD_OPTIONS);
     const { seed = 1, start = START_MS, faults = {}, faultsUntilMs, leavesOut, limitMs = LIMIT_MS } = options;
     checkInteger("options.seed", seed, 0, 0xffff_ffff);
-    const startMs: unknown = typeof start === "object" ? start.getTime() : start;
-    checkMs("options.start", startMs);
-    checkMs("options.limitMs", limitMs);
+    const startMs: unknown = typeof start === "object" ? (start as Partial<Date> | null)?.getTime?.() : start;
+    checkTime("options.start", startMs);
+    checkTime("options.limitMs", limitMs);
     if (faultsUntilMs !== undefined) checkMs("options.faultsUntilMs", faultsUntilMs);
     if (leavesOut !== undefined) checkFunction("options.leavesOut", leavesOut);
     this.seed = seed;
@@ -247,6 +248,11 @@ export class SimWorld {
   get injections(): readonly Injection[] {
     return this.#faults.injections;
   }
+}
+
+function checkTime(name: string, ms: unknown): asserts ms is number {
+  checkMs(name, ms);
+  if (ms > TIME_MAX_MS) throw rangeError(name, "a time that a Date can have", ms);
 }
 
 function hostIp(name: string, address: unknown): Ip {

@@ -1,6 +1,7 @@
 /** Owns a test in a world of its own, for any test runner that takes a function. Knows worlds by their public API. */
 
 import { checkBoolean, checkFunction, checkInteger, checkOptions, rangeError } from "../backend/check.js";
+import { textOf } from "../backend/traceback.js";
 import { SimWorld, type WorldOptions } from "../sim/world.js";
 import { useWorldClock } from "./clock.js";
 
@@ -61,13 +62,16 @@ function seedOfEnvironment(): number | undefined {
 function withSeed(error: unknown, world: SimWorld): unknown {
   const { seed } = world;
   const text = `seed ${seed} fails; run it again with ${SEED_VARIABLE}=${seed} in the environment\n${world.explain()}`;
-  if (!(error instanceof Error)) return new Error(`${String(error)}\n\n${text}`, { cause: error });
-  const { message, stack } = error;
+  const message = textOf(() => (error instanceof Error ? error.message : error));
   try {
-    error.message = `${message}\n\n${text}`;
-    if (stack !== undefined && message !== "") error.stack = stack.replace(message, () => error.message);
-    return error;
+    if (error instanceof Error) {
+      const { stack } = error;
+      error.message = `${message}\n\n${text}`;
+      if (stack !== undefined && message !== "") error.stack = stack.replace(message, () => error.message);
+      return error;
+    }
   } catch {
-    return new Error(`${message}\n\n${text}`, { cause: error });
+    // It cannot be changed.
   }
+  return new Error(`${message}\n\n${text}`, { cause: error });
 }

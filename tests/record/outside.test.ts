@@ -154,14 +154,21 @@ setImmediate(() => { throw new Error("at its end"); });
   expect(again.code).toBe(0);
 });
 
-test("a replay ends with an error where a recording of timers alone is damaged", async () => {
+test.each([
+  ["of timers alone", ""],
+  ["whose program catches what dates throw", "try { Date.now(); } catch { console.log('caught'); }"],
+  ["whose program reads dates in its callbacks", "setImmediate(() => Date.now());"],
+])("a replay ends with an error where a recording %s is damaged", async (_name, reads) => {
   const at = directory();
   const [program, path] = [join(at, "waits.mjs"), join(at, "waits.wrec")];
   // Longer than it takes until what was recorded is written: it has more than one block.
   writeFileSync(
     program,
     `import ${JSON.stringify(`${ROOT}dist/index.js`)};
-for (let i = 0; i < 15; i++) await new Promise((resolve) => setTimeout(resolve, 100));
+for (let i = 0; i < 15; i++) {
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  ${reads}
+}
 `,
   );
   await command(process.execPath, [program], { env: { ...process.env, WASYNCORE_RECORD: path } });
@@ -172,9 +179,9 @@ for (let i = 0; i < 15; i++) await new Promise((resolve) => setTimeout(resolve, 
   recorded[position] = (recorded[position] ?? 0) ^ 0xff;
   writeFileSync(path, recorded);
 
-  const { code, stderr } = await replayed(path, [program]);
+  const { code, stderr, stdout } = await replayed(path, [program]);
   expect(stderr).toMatch(/^wasyncore: cannot replay .*waits\.wrec further: damaged: the bytes from \d+ on .*\n$/);
-  expect(code).toBe(2);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
 });
 
 test("what is no recording is reported in a line, with exit status 2", async () => {
@@ -350,4 +357,86 @@ test("a program that looks closely gets the same, recorded, replayed or neither"
   expect(plain.stderr).toBe("");
   rmSync(files, { recursive: true });
   expect(await replayed(path, [program, files])).toMatchObject({ code: 0, stdout: plain.stdout });
+});
+
+/** Watches what it changes itself, and reads what it has. Its one argument is a directory. */
+const WATCHING = `
+import { loop, socketMap } from ${JSON.stringify(`${ROOT}dist/index.js`)};
+import fs, { promises } from "node:fs";
+import { once } from "node:events";
+const at = process.argv[2];
+const write = (text) => fs.writeFileSync(at + "/watched", text);
+write("one");
+const watcher = fs.watch(at, { encoding: "buffer" }, (type, name) => console.log("listener", type, String(name)));
+const changed = once(watcher, "change");
+write("two, and longer");
+const [type, name] = await changed;
+console.log(watcher instanceof Object, type, Buffer.isBuffer(name), String(name), fs.readFileSync(at + "/watched", "utf8"));
+const closed = once(watcher, "close");
+watcher.close();
+await closed;
+try {
+  fs.watch(at + "/absent");
+} catch ({ code, syscall }) {
+  console.log(code, syscall);
+}
+const stop = new AbortController();
+const ended = once(fs.watch(at, { signal: stop.signal }), "close");
+stop.abort();
+await ended;
+for (let round = 0; round < 2; round++) {
+  const events = promises.watch(at);
+  const event = events.next();
+  // It watches from the next turn on.
+  await promises.stat(at);
+  write("round " + round);
+  console.log(await event);
+  await events.return();
+}
+await promises.watch(at, { signal: AbortSignal.abort() }).next().catch(({ name, code }) => console.log(name, code));
+await promises.watch(at + "/absent").next().catch(({ code }) => console.log(code));
+const first = () => console.log("removed");
+fs.watchFile(at + "/watched", { interval: 5 }, first);
+const seen = new Promise((resolve) => fs.watchFile(at + "/watched", (now, before) => resolve([now, before])));
+fs.unwatchFile(at + "/watched", first);
+const written = setInterval(() => fs.appendFileSync(at + "/watched", "more"), 10);
+const [now, before] = await seen;
+clearInterval(written);
+fs.unwatchFile(at + "/watched");
+console.log(now.isFile(), now.size, now.mtime.getTime(), before.size, before instanceof fs.Stats);
+const blob = await fs.openAsBlob(at + "/watched", { type: "text/plain" });
+console.log(blob.type, blob.size === now.size || blob.size > now.size, await blob.text());
+try {
+  await fs.openAsBlob(at + "/absent");
+} catch ({ code, name }) {
+  console.log(code, name);
+}
+if (fs.globSync !== undefined) {
+  const found = [];
+  for await (const entry of promises.glob("*", { cwd: at, withFileTypes: true })) found.push(entry.name, entry.isFile());
+  console.log(found, fs.globSync("w*", { cwd: at }));
+  fs.glob("w*", { cwd: at }, (error, names) => console.log(error, names));
+}
+socketMap.callLater(1, () => console.log("end"));
+await loop();
+`;
+
+test("a program that watches files, searches them and opens them as Blobs replays without them", async () => {
+  const at = directory();
+  const files = join(at, "files");
+  const program = join(at, "watching.mjs");
+  mkdirSync(files);
+  writeFileSync(program, WATCHING);
+  const path = join(at, "run.wrec");
+  const args = ["--no-warnings", program, files];
+  const env = { ...process.env, WASYNCORE_RECORD: path };
+  const run = await command(process.execPath, args, { env });
+  expect(run.stderr).toBe("");
+  expect(run.stdout).toContain("text/plain");
+  expect(run.stdout).toMatch(/AbortError ABORT_ERR[^]*\nend\n$/);
+  rmSync(files, { recursive: true });
+  const again = await replayed(path, args, ["--strict"]);
+  expect(again.stderr).toContain("no difference");
+  expect(again).toMatchObject({ code: 0, stdout: run.stdout });
+  expect(existsSync(files)).toBe(false);
 });

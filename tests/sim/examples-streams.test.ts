@@ -189,6 +189,12 @@ test("chat room", async () => {
       const server = world.host(SERVER);
       const rooms: InstanceType<typeof ChatRoom>[] = [];
       supervised(world, server, () => void rooms.push(new ChatRoom(openListener({ host: "0.0.0.0", port: PORT }))));
+      // Visitors leave while members arrive, which then have their descriptors.
+      for (let index = 0; index < 4; index++) {
+        const step = { send: `visitor ${index}\n`, answer: "" };
+        const atMs = random.below(2000);
+        clientOn(world, `10.0.2.${index + 1}`, atMs, () => new Talker([step], { port: PORT, endsHalf: true }));
+      }
       await expectAllHear(world, size, conditions, random, true);
       // Those that have gone without a word are idle.
       await world.run({ untilMs: SETTLED_MS });

@@ -76,3 +76,23 @@ test("what bears every fault passes every seed", async () => {
   });
   expect({ seeds, runs, failure, lines }).toEqual({ seeds: 40, runs: 40, failure: undefined, lines: [] });
 });
+
+test("faults of a schedule are numbered, and what a failure does not need of them is taken away", async () => {
+  logged();
+  const { failure } = await explore({
+    seeds: 1,
+    faults: {
+      pause: { everyMs: 100, forMs: 10 },
+      crash: { everyMs: 200, forMs: 10 },
+      partition: { everyMs: 100, forMs: 5 },
+    },
+    async scenario(world) {
+      echoWorld(world, texts(2, 100));
+      await world.run({ untilMs: 5000 });
+      // The third pause is one too many.
+      if (world.injections.some(({ name, atMs }) => name === "pause" && atMs > 250)) throw new Error("paused late");
+    },
+  });
+  expect(failure?.injections).toMatchObject([{ name: "pause" }]);
+  expect(failure?.injections[0]?.occurrence).toBeGreaterThan(0);
+});

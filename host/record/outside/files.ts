@@ -16,7 +16,7 @@ const FILE_CALLS =
   );
 /** On a descriptor, or in one form alone. */
 const DESCRIPTOR_CALLS =
-  "close exists fchmod fchown fdatasync fstat fsync ftruncate futimes read readv write writev".split(" ");
+  "close exists fchmod fchown fdatasync fstat fsync ftruncate futimes glob read readv write writev".split(" ");
 
 /** Output of the process is not of the recording. */
 function isOutput(name: string, [fd]: readonly unknown[]): boolean {
@@ -72,7 +72,7 @@ function promiseForm(name: string, replaced: AnyCall): AnyCall {
 }
 
 /** A call whose result is one value, as a promise. */
-function promised(
+export function promised(
   outside: Outside,
   name: string,
   args: readonly unknown[],

@@ -10,6 +10,7 @@ import { syncBuiltinESMExports } from "node:module";
 import { attachLater } from "./answer.js";
 import { installFiles } from "./files.js";
 import { installTime, installTimers } from "./timers.js";
+import { installWatching } from "./watching.js";
 
 export { inside } from "./answer.js";
 
@@ -17,6 +18,7 @@ export { inside } from "./answer.js";
 export function installOutside(attach: () => void): void {
   attachLater(attach);
   installFiles();
+  installWatching();
   installTimers();
   installTime();
   syncBuiltinESMExports();
