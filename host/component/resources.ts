@@ -47,15 +47,13 @@ export class HandleTable {
     this.bytes = bytes;
   }
 
-  /** @param held memory of the host's that it takes up besides; who gives it back says so to {@link bytes} */
-  add(value: Resource, held = 0): number {
-    const mayHold = held === 0 || this.bytes.take(held);
-    const free = mayHold ? this.#free.pop() : undefined;
+  add(value: Resource): number {
+    const free = this.#free.pop();
     if (free !== undefined) {
       this.#values[free] = value;
       return free;
     }
-    if (!mayHold || this.#values.length > HANDLES_MAX || !this.bytes.take(HANDLE_BYTES)) {
+    if (this.#values.length > HANDLES_MAX || !this.bytes.take(HANDLE_BYTES)) {
       value.release();
       throw new Trap(`it has more handles than it may: ${this.#values.length - 1}`);
     }
