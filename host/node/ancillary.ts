@@ -40,8 +40,11 @@ interface Message {
   readonly vector: BigUint64Array;
   readonly bytes: Uint8Array;
   readonly bytesAt: bigint;
+  /** Of what is sent, and of what is received. */
   readonly control: Int32Array;
   readonly controlAt: bigint;
+  readonly received: Int32Array;
+  readonly receivedAt: bigint;
 }
 
 export function createAncillaryCalls(libc: Libc, constants: PlatformConstants): AncillaryCalls {
@@ -119,6 +122,7 @@ export function createAncillaryCalls(libc: Libc, constants: PlatformConstants): 
   function messageOf(): Message {
     if (message !== undefined) return message;
     const [bytes, control] = [new Uint8Array(BUFFER_BYTES), new Int32Array(4 + DESCRIPTORS_MAX + 1)];
+    const received = (isMainThread ? undefined : ledger.receivedBy(threadId)) ?? new Int32Array(control.length);
     // More than 64 bytes each: V8 keeps smaller ones inside of the object, from which it may move them.
     const [header, vector] = [new BigUint64Array(16), new BigUint64Array(16)];
     header[2] = libc.addressOf(vector);
@@ -131,6 +135,8 @@ export function createAncillaryCalls(libc: Libc, constants: PlatformConstants): 
       bytesAt: libc.addressOf(bytes),
       control,
       controlAt: libc.addressOf(control),
+      received,
+      receivedAt: libc.addressOf(received),
     };
     return message;
   }
@@ -165,25 +171,25 @@ export function createAncillaryCalls(libc: Libc, constants: PlatformConstants): 
   function receiveDescriptors(fd: number, maxBytes: number, maxDescriptors: number): PassedDescriptors | number {
     if (linux === undefined) return -ENOSYS;
     if (!isLength(maxBytes) || !isLength(maxDescriptors) || maxDescriptors > DESCRIPTORS_MAX) return -EINVAL;
-    const { header, flags, vector, bytes, bytesAt, control, controlAt } = messageOf();
+    const { header, flags, vector, bytes, bytesAt, received, receivedAt } = messageOf();
     const target = maxBytes <= BUFFER_BYTES ? bytes : new Uint8Array(maxBytes);
     vector[0] = target === bytes ? bytesAt : libc.addressOf(target);
     vector[1] = BigInt(maxBytes);
-    control[0] = 0;
-    header[4] = controlAt;
+    received[0] = 0;
+    header[4] = receivedAt;
     header[5] = BigInt(maxDescriptors === 0 ? 0 : CONTROL_HEADER_BYTES + 4 * maxDescriptors);
     header[6] = 0n;
     const count = repeat(() => libc.recvmsg(fd, header, MSG_CMSG_CLOEXEC));
     if (count < 0) return count;
-    // As in openBeneath: without a call. For the first one also without a loop, in which V8 may end a thread as well.
-    if (!isMainThread && (control[0] ?? 0) > CONTROL_HEADER_BYTES && control[3] === SCM_RIGHTS) {
-      ledger.owners[control[4] ?? 0] = threadId;
-      const last = (control[0] ?? 0) >> 2;
-      for (let at = 5; at < last; at++) ledger.owners[control[at] ?? 0] = threadId;
+    const end = Math.min(Number(header[5]), received[0] ?? 0);
+    // V8 may end a thread in any call and in any loop: until each is recorded, the ledger has what the kernel has written.
+    if (!isMainThread && received[3] === SCM_RIGHTS) {
+      for (let at = CONTROL_HEADER_BYTES / 4; at < end >> 2; at++) ledger.owners[received[at] ?? 0] = threadId;
     }
+    received[0] = 0;
     let descriptors: readonly number[] = [];
     try {
-      descriptors = passedIn(control, Number(header[5]));
+      descriptors = passedIn(received, end);
       return { data: copyOf(target, count), descriptors, isTruncated: ((flags[0] ?? 0) & MSG_CTRUNC) !== 0 };
     } catch (error) {
       // No memory for the data: nobody else knows of the descriptors.
@@ -223,8 +229,7 @@ export function createAncillaryCalls(libc: Libc, constants: PlatformConstants): 
 }
 
 /** The descriptors in a control message of so many bytes. */
-function passedIn(control: Int32Array, length: number): number[] {
-  if (length < CONTROL_HEADER_BYTES || control[3] !== SCM_RIGHTS) return [];
-  const end = Math.min(length, control[0] ?? 0);
+function passedIn(control: Int32Array, end: number): number[] {
+  if (end < CONTROL_HEADER_BYTES || control[3] !== SCM_RIGHTS) return [];
   return [...control.subarray(CONTROL_HEADER_BYTES / 4, end >> 2)];
 }

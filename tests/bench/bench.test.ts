@@ -77,7 +77,7 @@ describe.skipIf(missing !== "")("npm run bench", () => {
 
     const again = await bench("--from", json);
     expect(again).toMatchObject({ code: 0, stdout, stderr: "" });
-  });
+  }, 60_000);
 
   test("says what does not exist, and ends with status 2", async () => {
     expect(await bench("--only", "echo-51")).toMatchObject({

@@ -415,7 +415,12 @@ if (fs.globSync !== undefined) {
   const found = [];
   for await (const entry of promises.glob("*", { cwd: at, withFileTypes: true })) found.push(entry.name, entry.isFile());
   console.log(found, fs.globSync("w*", { cwd: at }));
-  fs.glob("w*", { cwd: at }, (error, names) => console.log(error, names));
+  await new Promise((resolve) =>
+    fs.glob("w*", { cwd: at }, (error, names) => {
+      console.log(error, names);
+      resolve();
+    }),
+  );
 }
 socketMap.callLater(1, () => console.log("end"));
 await loop();

@@ -47,6 +47,11 @@ beforeAll(() => {
   const directory = mkdtempSync(join(realpathSync(tmpdir()), "wasyncore-alone-"));
   cpSync(join(ROOT, "dist"), join(directory, "dist"), { recursive: true });
   cpSync(join(ROOT, "package.json"), join(directory, "package.json"));
+  const { dependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { dependencies: object };
+  for (const name of Object.keys(dependencies)) {
+    mkdirSync(dirname(join(directory, "node_modules", name)), { recursive: true });
+    symlinkSync(join(ROOT, "node_modules", name), join(directory, "node_modules", name));
+  }
   main = join(directory, "dist/cli/main.js");
   return () => rmSync(directory, { recursive: true });
 });

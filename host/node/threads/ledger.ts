@@ -4,8 +4,8 @@
  * another thread reads from the ledger what to release. Knows nothing of how a descriptor is made or closed.
  *
  * ```
- * Int32Array   0 ...                 FIRST_CONTEXT ...              FIRST_OWNER ...
- *              | thread, its parent  | thread, low word, high word  | thread, by descriptor
+ * Int32Array   0 ...                 FIRST_CONTEXT ...              FIRST_RECEIVED ...            FIRST_OWNER ...
+ *              | thread, its parent  | thread, low word, high word  | a message, by thread entry  | thread, by descriptor
  * ```
  * A thread is identified by its `threadId`. 0, the main thread's, means "none": the main thread's descriptors end with
  * the process.
@@ -18,7 +18,13 @@ const DESCRIPTORS_MAX = 262_144;
 
 const FIRST_THREAD = 0;
 const FIRST_CONTEXT = FIRST_THREAD + THREADS_MAX * 2;
-const FIRST_OWNER = FIRST_CONTEXT + CONTEXTS_MAX * 3;
+const FIRST_RECEIVED = FIRST_CONTEXT + CONTEXTS_MAX * 3;
+/** The control message with which recvmsg(2) gives a thread descriptors: its length in 8 bytes, its level, its type, and those. */
+const MESSAGE_HEADER = 4;
+const MESSAGE_TYPE = 3;
+const SCM_RIGHTS = 1;
+const MESSAGE_WORDS = MESSAGE_HEADER + 254;
+const FIRST_OWNER = FIRST_RECEIVED + THREADS_MAX * MESSAGE_WORDS;
 const WORDS = FIRST_OWNER + DESCRIPTORS_MAX;
 const TWO_32 = 0x1_0000_0000;
 
@@ -56,16 +62,25 @@ export class Ledger {
     return this.#find(FIRST_THREAD, FIRST_CONTEXT, 2, thread) >= 0;
   }
 
+  /**
+   * Where the kernel writes the message with descriptors that `thread` receives, until it has recorded each of them. The first word
+   * is 0 while there is none. undefined where nobody releases what the thread leaves behind.
+   */
+  receivedBy(thread: number): Int32Array | undefined {
+    const at = this.#find(FIRST_THREAD, FIRST_CONTEXT, 2, thread);
+    return at < 0 ? undefined : this.#receivedAt(at);
+  }
+
   /** @param context the kernel's name for it: an address */
   addContext(context: number, thread: number): void {
-    const at = this.#claim(FIRST_CONTEXT, FIRST_OWNER, 3, thread);
+    const at = this.#claim(FIRST_CONTEXT, FIRST_RECEIVED, 3, thread);
     if (at < 0) return;
     this.#words[at + 1] = context;
     Atomics.store(this.#words, at + 2, context / TWO_32);
   }
 
   removeContext(context: number, thread: number): void {
-    for (let at = FIRST_CONTEXT; at < FIRST_OWNER; at += 3) {
+    for (let at = FIRST_CONTEXT; at < FIRST_RECEIVED; at += 3) {
       if (this.#words[at] === thread && this.#contextAt(at) === context) this.#free(at, 3);
     }
   }
@@ -77,14 +92,16 @@ export class Ledger {
     const contexts: number[] = [];
     for (let at = FIRST_THREAD; at < FIRST_CONTEXT; at += 2) {
       const id = Atomics.load(words, at);
-      if (id === thread) this.#free(at, 2);
-      else if (id !== 0 && Atomics.load(words, at + 1) === thread) {
+      if (id === thread) {
+        this.#recordReceived(this.#receivedAt(at), thread);
+        this.#free(at, 2);
+      } else if (id !== 0 && Atomics.load(words, at + 1) === thread) {
         const left = this.takeThread(id);
         descriptors.push(...left.descriptors);
         contexts.push(...left.contexts);
       }
     }
-    for (let at = FIRST_CONTEXT; at < FIRST_OWNER; at += 3) {
+    for (let at = FIRST_CONTEXT; at < FIRST_RECEIVED; at += 3) {
       if (Atomics.load(words, at) !== thread) continue;
       // 0: the thread was ended while it wrote the entry.
       const context = this.#contextAt(at);
@@ -97,6 +114,19 @@ export class Ledger {
       descriptors.push(fd);
     }
     return { descriptors, contexts };
+  }
+
+  /** @param at of the thread's entry */
+  #receivedAt(at: number): Int32Array {
+    const from = FIRST_RECEIVED + ((at - FIRST_THREAD) >> 1) * MESSAGE_WORDS;
+    return this.#words.subarray(from, from + MESSAGE_WORDS);
+  }
+
+  /** The thread was ended while it recorded them. */
+  #recordReceived(message: Int32Array, thread: number): void {
+    const end = message[MESSAGE_TYPE] === SCM_RIGHTS ? Math.min((message[0] ?? 0) >> 2, MESSAGE_WORDS) : 0;
+    for (let at = MESSAGE_HEADER; at < end; at++) this.owners[message[at] ?? 0] = thread;
+    message[0] = 0;
   }
 
   /** Claims a free entry for `thread`. @returns its index; -1 where none is free */
