@@ -32,7 +32,7 @@ export interface Named {
   readonly index: number;
 }
 
-/** A component as it is read. */
+/** What a component consists of, in the order of its bytes. */
 export interface ComponentBinary {
   readonly steps: readonly Step[];
   /** The core modules, and those of the components in it: a step has the index of its module. */

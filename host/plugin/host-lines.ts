@@ -3,8 +3,8 @@
  * memory that the plugins' threads share. Knows no plugin and no line.
  *
  * In each tenth of a second (a window) the plugins that wrote in the one before have equal shares. One that begins to write
- * may take half of what is left, and where others flood, a tenth is kept for it: what it takes of that is missing in the
- * next window. So a plugin that writes rarely is not silenced by one that always does.
+ * may take half of what is left, and where others flood, a tenth of a window is reserved for it, and what it takes of
+ * that is taken off the next window. So a plugin that writes rarely is not silenced by one that always does.
  *
  * ```
  * Int32Array  WINDOW | WRITERS | WRITERS_BEFORE | LINES | BYTES | LINES_PER_SECOND | BYTES_PER_SECOND
@@ -30,8 +30,8 @@ export const HOST_RATE_MAX = 2 ** 31 - 1;
 const WINDOW_MS = 100;
 const WINDOWS_A_SECOND = 1000 / WINDOW_MS;
 const WINDOW_MASK = 0x3fffffff;
-/** Of a window's lines, for those who begin to write. */
-const KEPT = 0.1;
+/** The reserve, for those who begin to write: a part of a window's lines. */
+const RESERVED = 0.1;
 
 const Word = {
   WINDOW: 0,
@@ -142,12 +142,12 @@ export class HostLinesShare {
     return Math.max(0, Math.min(share - own, all - Atomics.load(words, word)));
   }
 
-  /** Half of what is left, with what is kept where others wrote in the window before. */
+  /** Half of what is left; together with the reserve, where others wrote in the window before. */
   #half(word: number, rateWord: number): number {
     const words = this.#words;
     const all = this.#all(rateWord);
-    const kept = Atomics.load(words, Word.WRITERS_BEFORE) > 0 ? Math.ceil(all * KEPT) : 0;
-    return Math.ceil(Math.max(0, all + kept - Atomics.load(words, word)) / 2);
+    const reserve = Atomics.load(words, Word.WRITERS_BEFORE) > 0 ? Math.ceil(all * RESERVED) : 0;
+    return Math.ceil(Math.max(0, all + reserve - Atomics.load(words, word)) / 2);
   }
 
   /** What was written in a window beyond what may be. */

@@ -80,7 +80,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   }
 
   /**
-   * Changes how many lines all plugins may write together: see {@link PluginHostOptions}. What is left out is the default.
+   * Changes how many lines all plugins may write together: see {@link PluginHostOptions}. A rate that is not given gets its default.
    * @throws TypeError, RangeError for a rate that is none
    */
   limitLines(limits: LineLimits = {}): void {

@@ -8,6 +8,7 @@ import { buildComponent, missing, wasmTools } from "../assembly/component-suppor
 import { client, exchange, runModule } from "../guest/command.js";
 import { asyncComponent, type Lifting, runAsyncHere } from "./async-support.js";
 import { importing, loopback } from "./support.js";
+import { testServing } from "./serving.js";
 
 const BUILD_LIMIT_MS = 180_000;
 const BLOCKED = -1;
@@ -272,26 +273,7 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
       expect((await exchange(await client(port), "hello")).toString()).toBe("hello");
     });
 
-    test("may open no socket of its own without --sockets", async () => {
-      const { code, stderr } = await runModule(echo, "--env", "LISTEN=127.0.0.1:0").ended;
-      expect(stderr).toBe(
-        "wasyncore: guest.wasm may not bind 127.0.0.1:0: --sockets lets it open sockets of its own\n" +
-          "cannot listen on 127.0.0.1:0: OSError: bind EACCES\n",
-      );
-      expect(code).toBe(1);
-    });
-
-    test("has not more connections than its policy allows", async () => {
-      const run = runModule(echo, "--listen", "127.0.0.1:0", "--max-connections", "1");
-      const port = await run.port();
-      const first = await client(port);
-      first.write("first");
-      await new Promise((resolve) => first.once("data", resolve));
-      const second = exchange(await client(port), "second");
-      await run.stderr(/was refused by its policy \(--max-connections\): 2\n/);
-      first.destroy();
-      expect((await second).toString()).toBe("second");
-    });
+    testServing(() => echo);
 
     test("is a plugin, which is stopped and leaves nothing behind", async () => {
       await using host = new PluginHost();

@@ -7,6 +7,7 @@ import { defaultBackend } from "../../host/net/default-backend.js";
 import { wasmTools } from "../assembly/component-support.js";
 import { wat } from "../guest/modules.js";
 import { ROOT } from "../support/processes.js";
+import { granted } from "./support.js";
 
 /** What is called of `wasi:filesystem`, which guests are not built for. */
 const FILES = `package wasi:filesystem@0.3.0 {
@@ -137,16 +138,7 @@ export async function asyncComponent(
 export async function runAsyncHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): Promise<number> {
   const compiled = compileComponent(bytes);
   const parts = await partsFor(compiled);
-  const given: ComponentOptions = {
-    args: [],
-    env: [],
-    stdio: [{ fd: 0 }, { fd: 1 }, { fd: 2 }],
-    random: (target) => void target.fill(4),
-    sockets: { listeners: [], mayOpen: true, onRefused: () => undefined },
-    directories: [],
-    ...options,
-  };
-  const host = new ComponentHost(defaultBackend(), given, parts);
+  const host = new ComponentHost(defaultBackend(), granted(options), parts);
   try {
     return host.run(compiled);
   } finally {

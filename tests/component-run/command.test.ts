@@ -7,6 +7,7 @@ import { buildComponent, missing } from "../assembly/component-support.js";
 import { client, exchange, runModule } from "../guest/command.js";
 import { pattern } from "../support/sockets.js";
 import { component, importing } from "./support.js";
+import { testServing } from "./serving.js";
 
 const BUILD_LIMIT_MS = 180_000;
 const STRANGE = "package tests:strange@1.0.0 { interface things { make: func(how: u32); } }";
@@ -39,14 +40,7 @@ describe.skipIf(missing !== "")("a component", () => {
     }
   });
 
-  test("may open no socket of its own without --sockets", async () => {
-    const { code, stderr } = await runModule(echo, "--env", "LISTEN=127.0.0.1:0").ended;
-    expect(stderr).toBe(
-      "wasyncore: guest.wasm may not bind 127.0.0.1:0: --sockets lets it open sockets of its own\n" +
-        "cannot listen on 127.0.0.1:0: OSError: bind EACCES\n",
-    );
-    expect(code).toBe(1);
-  });
+  testServing(() => echo);
 
   test("binds under a policy what that grants, and nothing else", async () => {
     const granted = runModule(echo, "--bind", "127.0.0.1:0", "--env", "LISTEN=127.0.0.1:0");
@@ -55,18 +49,6 @@ describe.skipIf(missing !== "")("a component", () => {
     const refused = await runModule(echo, "--bind", "127.0.0.1:1", "--env", "LISTEN=127.0.0.1:2").ended;
     expect(refused.stderr).toContain("wasyncore: guest.wasm was refused by its policy (--bind): 127.0.0.1:2\n");
     expect(refused.code).toBe(1);
-  });
-
-  test("has not more connections than its policy allows", async () => {
-    const run = runModule(echo, "--listen", "127.0.0.1:0", "--max-connections", "1");
-    const port = await run.port();
-    const first = await client(port);
-    first.write("first");
-    await new Promise((resolve) => first.once("data", resolve));
-    const second = exchange(await client(port), "second");
-    await run.stderr(/was refused by its policy \(--max-connections\): 2\n/);
-    first.destroy();
-    expect((await second).toString()).toBe("second");
   });
 
   test("has not more memory than its policy allows", async () => {

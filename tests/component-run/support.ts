@@ -68,10 +68,9 @@ export async function importing(interfaceName: string, functionName: string, wit
   return await componentNew(await componentEmbed({ binary, witSource, worldName: "guest" }), []);
 }
 
-/** Runs one in this process. @returns its status */
-export function runHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): number {
-  const backend = defaultBackend();
-  const host = new ComponentHost(backend, {
+/** What a component is given in this process. */
+export function granted(options: Partial<ComponentOptions>): ComponentOptions {
+  return {
     args: [],
     env: [],
     stdio: [{ fd: 0 }, { fd: 1 }, { fd: 2 }],
@@ -79,7 +78,12 @@ export function runHere(bytes: Uint8Array, options: Partial<ComponentOptions> = 
     sockets: { listeners: [], mayOpen: true, onRefused: () => undefined },
     directories: [],
     ...options,
-  });
+  };
+}
+
+/** Runs one in this process. @returns its status */
+export function runHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): number {
+  const host = new ComponentHost(defaultBackend(), granted(options));
   try {
     return host.run(compileComponent(bytes));
   } finally {

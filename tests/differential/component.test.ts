@@ -9,6 +9,7 @@ import * as typescript from "../typescript/support.js";
 import { Handlers, playInComponent } from "./component-player.js";
 import { checkDifferences, isOf, readComponentDifferences, readDifferences, withDifferences } from "./differences.js";
 import { readRecorded } from "./recordings.js";
+import { testRows } from "./rows.js";
 import { type Poller, POLLERS, readScenarios, type Scenario, type Trace } from "./scenario.js";
 
 const BUILD_LIMIT_MS = 120_000;
@@ -32,21 +33,7 @@ function traceOnNode({ id }: Scenario, poller: Poller): Trace {
   return withDifferences(recorded.get(id)?.[poller] ?? [], ofScenario);
 }
 
-describe("a row of docs/runtimes.md", () => {
-  test("is of a scenario that is played", () => {
-    const isOfPlayed = ({ id, poller }: { id: string; poller: Poller }): boolean =>
-      scenarios.some((scenario) => scenario.id === id && isPlayed(scenario, poller));
-    expect(rows.filter((row) => !isOfPlayed(row))).toEqual([]);
-  });
-
-  test("that says what is not played names a scenario", () => {
-    expect(notPlayed.filter((row) => !scenarios.some(({ id }) => isOf(id, row.id)))).toEqual([]);
-  });
-
-  test("has a reason", () => {
-    expect([...rows, ...notPlayed].filter(({ reason }) => reason.trim() === "")).toEqual([]);
-  });
-});
+testRows("docs/runtimes.md", { rows, notPlayed }, scenarios, isPlayed);
 
 describe.skipIf(missing !== "")("a component on wasmtime", () => {
   let component = "";

@@ -11,6 +11,7 @@ import { BUILD_TIMEOUT_MS, buildFile } from "../assembly/programs.js";
 import { checkDifferences, isOf, readDifferences, readGuestDifferences, withDifferences } from "./differences.js";
 import { guestPlays } from "./guest-player.js";
 import { readRecorded } from "./recordings.js";
+import { testRows } from "./rows.js";
 import { type Poller, POLLERS, readScenarios, readVariants, type Scenario, type Trace } from "./scenario.js";
 
 // The traces tell what handlers log; what the library logs of closed channels is not in them.
@@ -45,26 +46,7 @@ function traceOnNode({ id }: Scenario, poller: Poller): Trace {
   );
 }
 
-describe("a row of docs/guest-differences.md", () => {
-  test("is of a scenario that is played", () => {
-    const isOfPlayed = ({ id, poller }: { id: string; poller: Poller }): boolean =>
-      scenarios.some((scenario) => scenario.id === id && isPlayed(scenario, poller));
-    expect(rows.filter((row) => !isOfPlayed(row))).toEqual([]);
-  });
-
-  test("that says what is not played names a scenario", () => {
-    expect(notPlayed.filter((row) => !scenarios.some(({ id }) => isOf(id, row.id)))).toEqual([]);
-  });
-
-  test("has a reason", () => {
-    expect([...rows, ...notPlayed].filter(({ reason }) => reason.trim() === "")).toEqual([]);
-  });
-
-  test("is the only one of its step", () => {
-    const steps = rows.map(({ id, poller, index }) => `${id} ${poller} ${index + 1}`);
-    expect(steps.filter((step, index) => steps.indexOf(step) !== index)).toEqual([]);
-  });
-});
+testRows("docs/guest-differences.md", { rows, notPlayed }, scenarios, isPlayed);
 
 test("as many scenarios are played as README.md says", () => {
   const played = readVariants().map((variants) =>

@@ -5,6 +5,7 @@
 
 import {
   AsyncChat,
+  type ChannelMap,
   Dispatcher,
   DispatcherWithSend,
   ExitNow,
@@ -183,6 +184,23 @@ function terminatorOf(terminator: unknown): Terminator {
 /** Does what a scenario says, on a handler from outside of its callbacks. */
 export function performOn(stage: Stage, name: string, self: Dispatcher, actions: readonly Action[]): void {
   perform({ stage, name, self }, actions);
+}
+
+/** Performs actions outside of a callback: an error of them is a line of the trace. */
+export function performOutside(stage: Stage, name: string, self: Dispatcher, actions: readonly Action[]): void {
+  try {
+    performOn(stage, name, self, actions);
+  } catch (error) {
+    stage.log(`${name} raised ${nameOf(error)}`);
+  }
+}
+
+/** A line for each handler: its flags, and whether its map has it. */
+export function describeAll(stage: Stage, handlers: ReadonlyMap<string, Dispatcher>, map: ChannelMap): void {
+  const members = [...map.values()] as unknown[];
+  for (const [name, handler] of handlers) {
+    stage.log(`${name} is ${flagsOf(handler)} ${members.includes(handler) ? "in the map" : "gone"}`);
+  }
 }
 
 function perform(context: Context, actions: readonly Action[]): void {

@@ -13,7 +13,7 @@ import {
   type Socket,
   type SocketAddress,
 } from "wasyncore";
-import { defineHandler, flagsOf, nameOf, performOn, prepare, type Stage } from "./handlers.js";
+import { defineHandler, describeAll, nameOf, performOutside, prepare, type Stage } from "./handlers.js";
 import { anyAddress, connectedPair, Peer, pipe, waitFor } from "./peers.js";
 import { Player } from "./player.js";
 import type { Action, Scenario, Trace } from "./scenario.js";
@@ -76,18 +76,11 @@ class NodePlayer extends Player implements Stage {
   }
 
   perform(name: string, actions: readonly Action[]): void {
-    try {
-      performOn(this, name, this.handler(name), actions);
-    } catch (error) {
-      this.log(`${name} raised ${nameOf(error)}`);
-    }
+    performOutside(this, name, this.handler(name), actions);
   }
 
   describeHandlers(): void {
-    for (const [name, handler] of this.#handlers) {
-      const place = [...this.#map.values()].includes(handler) ? "in the map" : "gone";
-      this.log(`${name} is ${flagsOf(handler)} ${place}`);
-    }
+    describeAll(this, this.#handlers, this.#map);
   }
 
   closeHandlers(): void {

@@ -1,5 +1,5 @@
 /**
- * Owns the contents of a guest's calls in a recording: what was received and sent, as far as it is to be kept. Knows vectors and
+ * Owns the contents of a guest's calls in a recording: what was received and sent, whole, blanked or as a hash. Knows vectors and
  * the writer; knows no call.
  */
 

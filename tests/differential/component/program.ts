@@ -4,7 +4,6 @@
  */
 
 import {
-  type Channel,
   ChannelMap,
   closeAll,
   defaultBackend,
@@ -17,7 +16,7 @@ import {
   Socket,
   type SocketAddress,
 } from "wasyncore";
-import { defineHandler, flagsOf, nameOf, performOn, prepare, type Stage } from "../handlers.js";
+import { defineHandler, describeAll, nameOf, performOutside, prepare, type Stage } from "../handlers.js";
 import type { Action, HandlerSpec } from "../scenario.js";
 import { type Answer, type Command, loopbackAddress } from "./commands.js";
 
@@ -106,18 +105,11 @@ class Play implements Stage {
   }
 
   perform(name: string, actions: readonly Action[]): void {
-    try {
-      performOn(this, name, this.handler(name), actions);
-    } catch (error) {
-      this.log(`${name} raised ${nameOf(error)}`);
-    }
+    performOutside(this, name, this.handler(name), actions);
   }
 
   describe(): void {
-    for (const [name, handler] of this.#handlers) {
-      const place = [...this.#map.values()].includes(handler as Channel) ? "in the map" : "gone";
-      this.log(`${name} is ${flagsOf(handler)} ${place}`);
-    }
+    describeAll(this, this.#handlers, this.#map);
   }
 
   async turn(timeoutMs: number, usePoll: boolean, blocking: boolean): Promise<boolean> {
