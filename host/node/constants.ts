@@ -62,6 +62,10 @@ export const CLOCK_REALTIME = 0;
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 
+/** Linux's, for timerfd_create(2) and timerfd_settime(2). */
+export const CLOCK_MONOTONIC = 1;
+export const TFD_TIMER_ABSTIME = 1;
+
 /** Options that are used on Linux only. */
 export const SO_PROTOCOL = 38;
 export const SO_MEMINFO = 55;

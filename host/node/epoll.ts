@@ -24,6 +24,8 @@ const LAST_CAPACITY = 65536;
 const SEVERAL = 4;
 /** In {@link EpollPollSet} the number of a registration is above the bits of interest. */
 const TAG_SHIFT = 3;
+/** The tag of what a watch puts into the set; no registration of a channel's descriptor has it. */
+const WATCH_TAG = -1;
 
 /** How an epoll set works. */
 export interface EpollOptions {
@@ -64,8 +66,9 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   #epollFd: number;
   #watch: LoopWatch | undefined;
   #watchedSet: WatchedDescriptor | undefined;
-  /** The epoll set of the host's event loop while it is in this one; otherwise -1. */
+  /** The epoll set of the host's event loop and its alarm, while they are in this one; otherwise -1. */
   #hostFd = -1;
+  #alarmFd = -1;
   /** How many events a wait of the watch has found for the next wait; -1 where there was none. */
   #ahead = -1;
 
@@ -164,8 +167,7 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
     let isStale = false;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
-      // The host's event loop.
-      if (fd === this.#hostFd) continue;
+      if (events[at + EVENT_TAG] === WATCH_TAG) continue;
       const watched = this.#watched[fd] ?? 0;
       const interest = watched & INTEREST;
       if (interest === 0 || events[at + EVENT_TAG] !== watched >>> TAG_SHIFT) {
@@ -220,35 +222,43 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   }
 
   /** See {@link OwnSet}. */
-  join(hostFd: number): boolean {
-    if (this.#control(EPOLL_CTL_ADD, hostFd, POLLIN) < 0) return false;
+  join(hostFd: number, alarmFd: number): boolean {
+    if (this.#control(EPOLL_CTL_ADD, hostFd, POLLIN, WATCH_TAG) < 0) return false;
     this.#hostFd = hostFd;
-    return true;
+    this.#alarmFd = alarmFd;
+    if (this.#control(EPOLL_CTL_ADD, alarmFd, POLLIN, WATCH_TAG) === 0) return true;
+    this.leave();
+    return false;
   }
 
   /** See {@link OwnSet}. */
   leave(): void {
-    if (this.#hostFd >= 0) this.#control(EPOLL_CTL_DEL, this.#hostFd, 0);
+    if (this.#hostFd >= 0) {
+      this.#control(EPOLL_CTL_DEL, this.#hostFd, 0);
+      this.#control(EPOLL_CTL_DEL, this.#alarmFd, 0);
+    }
     this.#hostFd = -1;
+    this.#alarmFd = -1;
     this.#ahead = -1;
   }
 
   /** See {@link OwnSet}. */
-  waitAhead(timeoutMs: number): number {
-    const waitMs = this.#batch.beforeWait(timeoutMs < 0 ? Infinity : timeoutMs);
+  waitAhead(mayBlock: boolean): number {
+    const waitMs = this.#batch.beforeWait(mayBlock ? Infinity : 0);
     const found = this.#epollWait(timeoutOf(waitMs));
     // An error is reported by the next wait of a turn.
     if (found < 0) return this.#libc.errno() === errnos.EINTR ? 0 : Found.OWN;
     const events = this.#events;
-    for (let at = EVENT_FD; at < found * EVENT_WORDS; at += EVENT_WORDS) {
-      if (events[at] !== this.#hostFd) continue;
-      if (found === 1) return Found.HOST;
-      this.#ahead = found;
-      return Found.HOST | (found > SEVERAL ? Found.OWN | Found.SEVERAL : Found.OWN);
+    let kinds = 0;
+    let own = found;
+    for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
+      if (events[at + EVENT_TAG] !== WATCH_TAG) continue;
+      kinds |= events[at + EVENT_FD] === this.#hostFd ? Found.HOST : Found.ALARM;
+      own -= 1;
     }
-    if (found === 0) return 0;
+    if (own === 0) return kinds;
     this.#ahead = found;
-    return found >= SEVERAL ? Found.OWN | Found.SEVERAL : Found.OWN;
+    return kinds | (own >= SEVERAL ? Found.OWN | Found.SEVERAL : Found.OWN);
   }
 
   /** See {@link OwnSet}. */
@@ -259,10 +269,10 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   readonly #epollWait = (timeoutMs: number): number =>
     this.#linux.epoll_wait(this.#epollFd, this.#eventsAt, this.#capacity, timeoutMs);
 
-  #control(operation: number, fd: number, events: number): number {
+  #control(operation: number, fd: number, events: number, tag = (this.#watched[fd] ?? 0) >>> TAG_SHIFT): number {
     this.#event[0] = events;
     this.#event[EVENT_FD] = fd;
-    this.#event[EVENT_TAG] = (this.#watched[fd] ?? 0) >>> TAG_SHIFT;
+    this.#event[EVENT_TAG] = tag;
     return this.#linux.epoll_ctl(this.#epollFd, operation, fd, this.#eventAt) < 0 ? -this.#libc.errno() : 0;
   }
 

@@ -24,6 +24,8 @@ export interface LinuxCalls {
   epoll_ctl(epollFd: number, operation: number, fd: number, event: number): number;
   /** `events` is an address. */
   epoll_wait(epollFd: number, events: number, capacity: number, timeoutMs: number): number;
+  timerfd_create(clock: number, flags: number): number;
+  timerfd_settime(fd: number, flags: number, setting: Pointer, former: Pointer): number;
   /** getsockopt(2) with addresses. */
   getsockoptAt(fd: number, level: number, option: number, value: number, length: number): number;
   /** Returns an error number rather than setting errno. */
@@ -54,10 +56,12 @@ export interface EmbeddedLoop {
   readonly backendFd: number;
   /**
    * How long it would wait, in milliseconds, without a limit -1; 0 if it has something to do, or has yet to bring its epoll set up to
-   * date. Counted from the time of the last {@link updateTime}.
+   * date. Counted from {@link nowMs}.
    */
   timeoutMs(): number;
-  /** Has it read the clock, as it does itself after a wait. New timers count from that time. */
+  /** What it read last from the clock CLOCK_MONOTONIC, in whole milliseconds. */
+  nowMs(): number;
+  /** Has it read the clock, as it does itself after a wait. */
   updateTime(): void;
 }
 
@@ -232,10 +236,12 @@ function bindLoop(
     const loop = Number(found[0]);
     const backendFd = library.func("int uv_backend_fd(uintptr_t loop)");
     const timeoutMs = library.func("int uv_backend_timeout(uintptr_t loop)");
+    const nowMs = library.func("uint64_t uv_now(uintptr_t loop)");
     const updateTime = library.func("void uv_update_time(uintptr_t loop)");
     return {
       backendFd: backendFd(loop) as number,
       timeoutMs: () => timeoutMs(loop) as number,
+      nowMs: () => Number(nowMs(loop)),
       updateTime: () => updateTime(loop) as undefined,
     };
   } catch {
@@ -254,6 +260,10 @@ function bindLinux(library: ReturnType<(typeof import("koffi"))["load"]>): Linux
     epoll_create1: bind<"epoll_create1">("int epoll_create1(int flags)"),
     epoll_ctl: bind<"epoll_ctl">("int epoll_ctl(int epollFd, int operation, int fd, uintptr_t event)"),
     epoll_wait: bind<"epoll_wait">("int epoll_wait(int epollFd, uintptr_t events, int capacity, int timeoutMs)"),
+    timerfd_create: bind<"timerfd_create">("int timerfd_create(int clock, int flags)"),
+    timerfd_settime: bind<"timerfd_settime">(
+      "int timerfd_settime(int fd, int flags, const void *setting, void *former)",
+    ),
     getsockoptAt: bind<"getsockoptAt">(
       "int getsockopt(int fd, int level, int option, uintptr_t value, uintptr_t length)",
     ),

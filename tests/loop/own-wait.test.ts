@@ -11,58 +11,58 @@ import { createServer } from "node:http";
 import { connect, createServer as createNetServer, Socket as NetSocket, type AddressInfo } from "node:net";
 import { isMainThread, Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { ChannelMap, createNodeBackend, Dispatcher, loop } from "wasyncore";
+import { type Backend, ChannelMap, createNodeBackend, Dispatcher, loop } from "wasyncore";
 import { loadLibc } from "../../host/node/libc.js";
 import { Recorder } from "../support/handlers.js";
 import { startScript } from "../support/processes.js";
 import { bytes, connectedPair } from "../support/sockets.js";
 
+/** A loop that runs until the test is over, on a map with a channel that nothing happens to. */
+function background(backend: Backend = createNodeBackend({ poller: "epoll" })): ChannelMap {
+  const map = new ChannelMap({ backend });
+  const [near, far] = connectedPair();
+  new Recorder(near, map);
+  const stop = new AbortController();
+  const ended = loop({ map, timeoutMs: Infinity, signal: stop.signal });
+  onTestFinished(async () => {
+    stop.abort();
+    await ended;
+    near.close();
+    far.close();
+  });
+  return map;
+}
+
+/** A channel of a running loop that calls `handle` for each byte that arrives, and sends it back. */
+function echo(map: ChannelMap, handle: () => void): () => Promise<void> {
+  const [near, far] = connectedPair();
+  const client = new NetSocket({ fd: far.detach() });
+  onTestFinished(() => void client.destroy());
+  class Echo extends Dispatcher {
+    override handleRead(): void {
+      const data = this.recv(16);
+      if (data.length > 0) this.send(data);
+      handle();
+    }
+
+    override handleClose(): void {
+      this.close();
+    }
+  }
+  new Echo(near, map);
+  return async () => {
+    client.write("x");
+    await once(client, "data");
+  };
+}
+
 describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
   const backend = createNodeBackend({ poller: "epoll", ownWait });
-
-  /** A loop that runs until the test is over, on a map with a channel that nothing happens to. */
-  function background(): ChannelMap {
-    const map = new ChannelMap({ backend });
-    const [near, far] = connectedPair();
-    new Recorder(near, map);
-    const stop = new AbortController();
-    const ended = loop({ map, timeoutMs: Infinity, signal: stop.signal });
-    onTestFinished(async () => {
-      stop.abort();
-      await ended;
-      near.close();
-      far.close();
-    });
-    return map;
-  }
-
-  /** A channel of a running loop that calls `handle` for each byte that arrives, and sends it back. */
-  function echo(map: ChannelMap, handle: () => void): () => Promise<void> {
-    const [near, far] = connectedPair();
-    const client = new NetSocket({ fd: far.detach() });
-    onTestFinished(() => void client.destroy());
-    class Echo extends Dispatcher {
-      override handleRead(): void {
-        const data = this.recv(16);
-        if (data.length > 0) this.send(data);
-        handle();
-      }
-
-      override handleClose(): void {
-        this.close();
-      }
-    }
-    new Echo(near, map);
-    return async () => {
-      client.write("x");
-      await once(client, "data");
-    };
-  }
 
   test("waits in the epoll_wait(2) that the option names", async () => {
     const { linux } = loadLibc();
     if (linux === undefined || !isMainThread) throw new Error("not the main thread of Linux");
-    const trip = echo(background(), () => undefined);
+    const trip = echo(background(backend), () => undefined);
     const waits = vi.spyOn(linux, "epoll_wait");
     onTestFinished(() => waits.mockRestore());
     for (let count = 0; count < 5; count++) await trip();
@@ -70,7 +70,7 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
   });
 
   test("servers, files, names, threads and processes of the process go on", async () => {
-    background();
+    background(backend);
     const server = createServer((_, response) => void setImmediate(() => response.end("hello")));
     onTestFinished(() => void server.close());
     await once(server.listen(0, "127.0.0.1"), "listening");
@@ -98,7 +98,7 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
         connect(port, "127.0.0.1").once("close", resolve).resume();
       });
     });
-    const trip = echo(background(), () => {
+    const trip = echo(background(backend), () => {
       if (!server.listening) server.listen(0, "127.0.0.1");
     });
     await trip();
@@ -108,7 +108,7 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
 
   test("a timer that a callback starts after a long wait counts from then", async () => {
     const elapsed = new Promise<number>((resolve) => {
-      const trip = echo(background(), () => {
+      const trip = echo(background(backend), () => {
         const started = performance.now();
         setTimeout(() => resolve(performance.now() - started), 40);
       });
@@ -119,13 +119,47 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
     expect(await elapsed).toBeGreaterThan(38);
   });
 
+  test("timers that callbacks start and cancel all fire once, the cancelled never, none early", async () => {
+    const fired: string[] = [];
+    const early: string[] = [];
+    const emitter = new EventEmitter();
+    const start = (name: string, delayMs: number) => {
+      const startedMs = performance.now();
+      return setTimeout(() => {
+        // Timers count in whole milliseconds.
+        if (performance.now() - startedMs < delayMs - 1) early.push(name);
+        fired.push(name);
+        emitter.emit(name);
+      }, delayMs);
+    };
+    const expected: string[] = [];
+    const last = once(emitter, "last");
+    let turn = 0;
+    let former: NodeJS.Timeout | undefined;
+    const trip = echo(background(backend), () => {
+      turn += 1;
+      // Shorter and shorter ones, then longer ones; each second is cancelled by the next callback.
+      const delayMs = turn <= 30 ? 62 - turn * 2 : turn;
+      clearTimeout(former);
+      former = undefined;
+      if (turn % 2 === 0) former = start(`cancelled ${turn}`, delayMs + 20_000);
+      else expected.push(`${turn}`);
+      if (turn % 2 === 1) start(`${turn}`, delayMs);
+      if (turn === 61) start("last", 100);
+    });
+    for (let count = 0; count < 61; count++) await trip();
+    await last;
+    expect(fired.toSorted()).toEqual([...expected, "last"].toSorted());
+    expect(early).toEqual([]);
+  });
+
   test("timers of one length, immediates, ticks and promises keep their order", async () => {
     const order: string[] = [];
     const emitter = new EventEmitter();
     const came = (what: string): void => {
       if (order.push(what) === 7) emitter.emit("done");
     };
-    const trip = echo(background(), () => {
+    const trip = echo(background(backend), () => {
       setTimeout(came, 5, "timer 1");
       setTimeout(came, 5, "timer 2");
       setImmediate(came, "immediate 1");
@@ -144,7 +178,7 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
 
   test("an unreferenced immediate runs although only this loop has something to do", async () => {
     let ran = 0;
-    const trip = echo(background(), () => {
+    const trip = echo(background(backend), () => {
       if (ran === 0) setImmediate(() => (ran += 1)).unref();
     });
     while (ran === 0) await trip();
@@ -155,7 +189,7 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
     const order: string[] = [];
     const store = new AsyncLocalStorage<number>();
     let calls = 0;
-    const trip = echo(background(), () => {
+    const trip = echo(background(backend), () => {
       const call = ++calls;
       order.push(`callback ${call}`);
       store.run(call, () => {
@@ -169,8 +203,8 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
   });
 
   test("several loops at once, of which one samples its channels", async () => {
-    background();
-    const map = background();
+    background(backend);
+    const map = background(backend);
     let calls = 0;
     const trip = echo(map, () => (calls += 1));
     await trip();
@@ -203,6 +237,44 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
     await ended;
     for (let count = 0; count < 200; count++) await trip();
     expect(calls).toBeGreaterThan(200);
+  });
+});
+
+describe("loop that waits itself", () => {
+  const calls = () => {
+    const { linux } = loadLibc();
+    if (linux === undefined || !isMainThread) throw new Error("not the main thread of Linux");
+    return linux;
+  };
+
+  test("waits without a timeout beside a timer, for which an alarm is set a few times", async () => {
+    const trip = echo(background(), () => undefined);
+    const timer = setTimeout(() => undefined, 60_000);
+    onTestFinished(() => clearTimeout(timer));
+    await trip();
+    const waits = vi.spyOn(calls(), "epoll_wait");
+    const settings = vi.spyOn(calls(), "timerfd_settime");
+    onTestFinished(() => {
+      waits.mockRestore();
+      settings.mockRestore();
+    });
+    for (let count = 0; count < 200; count++) await trip();
+    expect(waits.mock.calls.filter(([, , , timeoutMs]) => timeoutMs > 0)).toEqual([]);
+    expect(waits.mock.calls.some(([, , , timeoutMs]) => timeoutMs === -1)).toBe(true);
+    expect(settings.mock.calls.length).toBeLessThan(50);
+  });
+
+  test("leaves the wait to the event loop where no descriptor is left for an alarm", async () => {
+    const creations = vi.spyOn(calls(), "timerfd_create").mockReturnValue(-1);
+    onTestFinished(() => creations.mockRestore());
+    let reads = 0;
+    const trip = echo(background(), () => (reads += 1));
+    const waits = vi.spyOn(calls(), "epoll_wait");
+    onTestFinished(() => waits.mockRestore());
+    for (let count = 0; count < 5; count++) await trip();
+    expect(reads).toBe(5);
+    expect(creations).toHaveBeenCalled();
+    expect(waits.mock.calls.filter(([, , , timeoutMs]) => timeoutMs !== 0)).toEqual([]);
   });
 });
 

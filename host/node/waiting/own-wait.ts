@@ -1,12 +1,12 @@
 /**
  * Owns waiting for an epoll set and for Node's event loop at once: the epoll set of the event loop is put into ours, and
- * this thread blocks in our epoll_wait(2), inside a callback of the event loop, until either has something ready. So a
- * message costs no way back into the event loop. Knows no turn.
+ * an alarm for its timers, and this thread blocks in our epoll_wait(2), inside a callback of the event loop, until one of
+ * them is ready. So a message costs no way back into the event loop. Knows no turn.
  *
  * ```
  *   Node's event loop ─▶ step ─▶ step ─▶ ... ─▶ Node's event loop, one iteration, which does not block ─▶ step ...
  *                         │
- *                         └─ how long may the event loop wait? ─▶ epoll_wait ─▶ call back if our set is ready
+ *                         └─ how long may the event loop wait? ─▶ alarm ─▶ epoll_wait ─▶ call back if our set is ready
  * ```
  *
  * A step is an ordinary setImmediate callback, so Node runs process.nextTick callbacks and promise reactions after each.
@@ -15,29 +15,31 @@
  * first are unreferenced: they do not keep the event loop from waiting, so that what it would wait is known.
  *
  * The event loop waits instead (uv_poll), as it does elsewhere, while more than one set is watched, while callbacks of
- * this thread are observed, while the watch does not keep the event loop alive, and for a time where it is the event loop that has nearly always something ready, or where
- * several descriptors are ready at once.
+ * this thread are observed, while the watch does not keep the event loop alive, where no descriptor is left for an alarm,
+ * and for a time where it is the event loop that has nearly always something ready, or where several descriptors are ready
+ * at once.
  */
 
 import { performance } from "node:perf_hooks";
 import { callbackObservers } from "../../backend/observed.js";
-import type { EmbeddedLoop, Libc } from "../libc.js";
+import type { EmbeddedLoop, Libc, LinuxCalls } from "../libc.js";
 import { POLLIN } from "../readiness.js";
+import { Alarm } from "./alarm.js";
 import { LoopDescriptor } from "./loop-poll.js";
 import type { LoopWatch, Wakeable, WatchedDescriptor } from "./watch.js";
 import { timers } from "../../backend/unhooked.js";
 
 /** Bits of what {@link OwnSet.waitAhead} found. SEVERAL: enough descriptors of our set for a batch. */
-export const Found = { OWN: 1, HOST: 2, SEVERAL: 4 } as const;
+export const Found = { OWN: 1, HOST: 2, SEVERAL: 4, ALARM: 8 } as const;
 
 /** An epoll set, for an {@link OwnWait}. */
 export interface OwnSet {
-  /** Puts the epoll set of the event loop into this one. @returns whether that was possible */
-  join(hostFd: number): boolean;
-  /** Takes it out again. */
+  /** Puts the epoll set of the event loop and an alarm into this one. @returns whether that was possible */
+  join(hostFd: number, alarmFd: number): boolean;
+  /** Takes them out again. */
   leave(): void;
   /** Waits, and keeps what was found for the next wait of a turn. @returns bits of {@link Found} */
-  waitAhead(timeoutMs: number): number;
+  waitAhead(mayBlock: boolean): number;
   /** Drops what was kept. */
   dropAhead(): void;
 }
@@ -71,6 +73,10 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   readonly #watch: LoopWatch;
   readonly #set: OwnSet;
   readonly #epollFd: number;
+  /** For the timers of the event loop; undefined where there is no descriptor for it. */
+  readonly #alarm: Alarm | undefined;
+  /** What the event loop said last of how long it would wait: its first timer is due no earlier while it says the same. */
+  #timeoutMs = -1;
   readonly #keepAlive = timers.setInterval(ignore, KEEP_ALIVE_MS);
   /** The steps that were queued last, and which of them comes next. */
   readonly #steps: NodeJS.Immediate[] = [];
@@ -86,14 +92,15 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #isReferenced = true;
   #closed = false;
 
-  constructor(libc: Libc, loop: EmbeddedLoop, watch: LoopWatch, set: OwnSet, epollFd: number) {
+  constructor(libc: Libc, linux: LinuxCalls, loop: EmbeddedLoop, watch: LoopWatch, set: OwnSet, epollFd: number) {
     this.#libc = libc;
     this.#loop = loop;
     this.#watch = watch;
     this.#set = set;
     this.#epollFd = epollFd;
+    this.#alarm = Alarm.open(libc, linux);
     watching.add(this);
-    if (this.#isAllowed() && set.join(loop.backendFd)) this.#queue();
+    if (this.#isAllowed() && this.#join()) this.#queue();
     else this.#host(0);
   }
 
@@ -118,6 +125,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#clear();
     if (this.#hosted === undefined) this.#set.leave();
     else this.#hosted.close();
+    this.#alarm?.close();
   }
 
   /** For {@link LoopDescriptor}: the event loop has found the set ready. */
@@ -132,7 +140,11 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   }
 
   #isAllowed(): boolean {
-    return watching.size === 1 && callbackObservers.count === 0 && this.#isReferenced;
+    return watching.size === 1 && callbackObservers.count === 0 && this.#isReferenced && this.#alarm !== undefined;
+  }
+
+  #join(): boolean {
+    return this.#alarm !== undefined && this.#set.join(this.#loop.backendFd, this.#alarm.fd);
   }
 
   /** Queues steps for the next iteration of the event loop, which does not block. */
@@ -159,11 +171,11 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   #stepOwn(): void {
     const loop = this.#loop;
-    // In this order: the turn before may have taken long.
-    this.#updateTime();
-    const timeoutMs = loop.timeoutMs() || this.#timeoutMs();
-    const found = this.#set.waitAhead(timeoutMs);
-    // As libuv after its own wait: a timer that is started now must not count from before the wait.
+    const timeoutMs = loop.timeoutMs() || this.#timeoutAlone();
+    if (timeoutMs !== this.#timeoutMs) this.#setAlarm(timeoutMs);
+    const found = this.#set.waitAhead(timeoutMs !== 0);
+    if ((found & Found.ALARM) !== 0) this.#silence();
+    // As libuv after its own wait: a timer of libuv that is started now must not count from before the wait.
     if (timeoutMs !== 0) this.#updateTime();
     try {
       if ((found & Found.OWN) !== 0) this.#watch.run();
@@ -171,6 +183,17 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
       this.#set.dropAhead();
       if (!this.#closed && this.#hosted === undefined) this.#afterOwn(found, timeoutMs === 0);
     }
+  }
+
+  /** Ends the wait when the event loop has a timer to run. */
+  #setAlarm(timeoutMs: number): void {
+    this.#timeoutMs = timeoutMs;
+    if (timeoutMs > 0) this.#alarm?.ringBy(this.#loop.nowMs() + timeoutMs);
+  }
+
+  #silence(): void {
+    this.#alarm?.silence();
+    this.#timeoutMs = -1;
   }
 
   /** Reading the clock costs less than telling libuv, whose own clock counts whole milliseconds. */
@@ -185,7 +208,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
    * How long the event loop would wait, if it says 0. A referenced immediate keeps it from waiting until all immediates of
    * this iteration have run, unless another one comes and goes: then it waits if no referenced one is left.
    */
-  #timeoutMs(): number {
+  #timeoutAlone(): number {
     timers.clearImmediate(timers.setImmediate(ignore));
     return this.#loop.timeoutMs();
   }
@@ -196,7 +219,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     else if (this.#severalWaits > 0) this.#severalWaits -= 1;
     if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#host(FOREIGN_WAKES);
     else if (this.#severalWaits > SEVERAL_WAITS_MAX * SINGLE_WAITS) this.#host(SEVERAL_WAKES);
-    else if (isHostBusy || (found & Found.HOST) !== 0) {
+    else if (isHostBusy || (found & (Found.HOST | Found.ALARM)) !== 0) {
       this.#clear();
       this.#size = Math.max(1, this.#size >> 1);
       this.#queue();
@@ -230,7 +253,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #own(): void {
     this.#hosted?.close();
     this.#hosted = undefined;
-    if (this.#set.join(this.#loop.backendFd)) this.#queue();
+    if (this.#join()) this.#queue();
     else this.#host(Infinity);
   }
 }
