@@ -20,8 +20,6 @@ import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
 const FIRST_CAPACITY = 1024;
 const LAST_CAPACITY = 65536;
-/** So many ready descriptors are likely to be worth a batch. */
-const SEVERAL = 4;
 /** In {@link EpollPollSet} the number of a registration is above the bits of interest. */
 const TAG_SHIFT = 3;
 /** The tag of what a watch puts into the set; no registration of a channel's descriptor has it. */
@@ -258,7 +256,7 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
     }
     if (own === 0) return kinds;
     this.#ahead = found;
-    return kinds | (own >= SEVERAL ? Found.OWN | Found.SEVERAL : Found.OWN);
+    return kinds | Found.OWN;
   }
 
   /** See {@link OwnSet}. */

@@ -16,8 +16,7 @@
  *
  * The event loop waits instead (uv_poll), as it does elsewhere, while more than one set is watched, while callbacks of
  * this thread are observed, while the watch does not keep the event loop alive, where no descriptor is left for an alarm,
- * and for a time where it is the event loop that has nearly always something ready, or where several descriptors are ready
- * at once.
+ * and for a time where it is the event loop that has nearly always something ready.
  */
 
 import { performance } from "node:perf_hooks";
@@ -29,8 +28,8 @@ import { LoopDescriptor } from "./loop-poll.js";
 import type { LoopWatch, Wakeable, WatchedDescriptor } from "./watch.js";
 import { timers } from "../../backend/unhooked.js";
 
-/** Bits of what {@link OwnSet.waitAhead} found. SEVERAL: enough descriptors of our set for a batch. */
-export const Found = { OWN: 1, HOST: 2, SEVERAL: 4, ALARM: 8 } as const;
+/** Bits of what {@link OwnSet.waitAhead} found. */
+export const Found = { OWN: 1, HOST: 2, ALARM: 4 } as const;
 
 /** An epoll set, for an {@link OwnWait}. */
 export interface OwnSet {
@@ -50,14 +49,6 @@ const STEPS_MAX = 64;
 const FOREIGN_WAITS_MAX = 16;
 /** ... until our set was ready so many times. Joining the sets costs O(descriptors of the event loop). */
 const FOREIGN_WAKES = 64;
-/**
- * After so many waits that found several descriptors, each of which makes up for {@link SINGLE_WAITS} others, the event loop
- * waits for so many wakes: its way to a turn takes longer, in which more descriptors get ready, and batches gain more than
- * the wait costs.
- */
-const SEVERAL_WAITS_MAX = 2;
-const SINGLE_WAITS = 4;
-const SEVERAL_WAKES = 4096;
 /** How far libuv's clock may be behind while this thread waits itself. */
 const CLOCK_LAG_MS = 0.25;
 /** An event loop with nothing to wait for says that it is not to wait. */
@@ -85,7 +76,6 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   /** When libuv's clock was last brought up to date. */
   #updatedMs = -Infinity;
   #foreignWaits = 0;
-  #severalWaits = 0;
   /** Set while the event loop waits for the set. */
   #hosted: LoopDescriptor | undefined;
   #hostedWakesLeft = 0;
@@ -215,10 +205,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   #afterOwn(found: number, isHostBusy: boolean): void {
     this.#foreignWaits = found === Found.HOST ? this.#foreignWaits + 1 : 0;
-    if ((found & Found.SEVERAL) !== 0) this.#severalWaits += SINGLE_WAITS;
-    else if (this.#severalWaits > 0) this.#severalWaits -= 1;
     if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#host(FOREIGN_WAKES);
-    else if (this.#severalWaits > SEVERAL_WAITS_MAX * SINGLE_WAITS) this.#host(SEVERAL_WAKES);
     else if (isHostBusy || (found & (Found.HOST | Found.ALARM)) !== 0) {
       this.#clear();
       this.#size = Math.max(1, this.#size >> 1);
@@ -243,7 +230,6 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#clear();
     this.#set.leave();
     this.#foreignWaits = 0;
-    this.#severalWaits = 0;
     this.#hostedWakesLeft = wakes;
     this.#hosted = new LoopDescriptor(this.#libc, this, this.#epollFd, POLLIN, false);
     this.#hosted.setReferenced(this.#isReferenced);
