@@ -1,29 +1,24 @@
 /**
- * Owns an epoll(7) instance as a {@link PollSet}, level-triggered. Knows nothing of sockets. A change costs one
+ * Owns what an epoll(7) instance watches, as a {@link PollSet}, level-triggered. Knows nothing of sockets. A change costs one
  * epoll_ctl(2). A wait costs O(ready) and allocates nothing, except a larger buffer after one that came back full. Where
  * many connections are ready in a turn, it begins a batch.
  */
 
 import { type PollSet, Ready, ReadyRow, type Watch } from "../backend/backend.js";
-import { LoopError, OSError } from "../backend/errors.js";
+import { LoopError } from "../backend/errors.js";
 import type { Batch } from "./batch/batch.js";
 import type { Watcher } from "./batch/record.js";
-import { errnos, errorCode, SOCK_CLOEXEC } from "./constants.js";
+import { errnos } from "./constants.js";
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_TAG, EVENT_WORDS } from "./epoll-layout.js";
+import { EpollInstance, FIRST_CAPACITY, WAIT_TAG } from "./epoll-instance.js";
 import { KeptInput } from "./kept-input.js";
 import type { Libc, LinuxCalls } from "./libc.js";
-import { eventsOf, INTEREST, POLLIN, type RowWriter, timeoutOf, unblockedEventsOf } from "./readiness.js";
+import { eventsOf, INTEREST, POLLIN, type RowWriter, unblockedEventsOf } from "./readiness.js";
 import { watchSet } from "./waiting/descriptors.js";
-import { Found, type OwnSet } from "./waiting/own-wait.js";
-import { waitInSlices } from "./waiting/slices.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
-const FIRST_CAPACITY = 1024;
-const LAST_CAPACITY = 65536;
 /** In {@link EpollPollSet} the number of a registration is above the bits of interest. */
 const TAG_SHIFT = 3;
-/** The tag of what a watch puts into the set; no registration of a channel's descriptor has it. */
-const WATCH_TAG = -1;
 
 /** How an epoll set works. */
 export interface EpollOptions {
@@ -36,7 +31,7 @@ export interface EpollOptions {
   readonly shortReads: number;
 }
 
-export class EpollPollSet implements PollSet, Watcher, OwnSet {
+export class EpollPollSet implements PollSet, Watcher {
   ready: Int32Array = new Int32Array(FIRST_CAPACITY * ReadyRow.STRIDE);
 
   readonly #libc: Libc;
@@ -44,12 +39,6 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   readonly #writeRow: RowWriter;
   readonly #batch: Batch;
   readonly #options: EpollOptions;
-  /** As large as V8 keeps outside of its heap, where it does not move. */
-  readonly #event = new Uint32Array(32);
-  readonly #eventAt: number;
-  #events = new Int32Array(FIRST_CAPACITY * EVENT_WORDS);
-  #eventsAt: number;
-  #capacity = FIRST_CAPACITY;
   /**
    * By descriptor: what the kernel watches it for (bits of interest, 0 where it does not), and above them the tag of its
    * registration, which each new one has anew. So an event of a file that had the number before is known by its tag.
@@ -61,14 +50,10 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   #isInTurn = false;
   /** Connections that the last wait has found readable and that may be read ahead. */
   #candidates = new Int32Array(FIRST_CAPACITY);
-  #epollFd: number;
+  #epoll: EpollInstance;
+  #isOpen = true;
   #watch: LoopWatch | undefined;
   #watchedSet: WatchedDescriptor | undefined;
-  /** The epoll set of the host's event loop and its alarm, while they are in this one; otherwise -1. */
-  #hostFd = -1;
-  #alarmFd = -1;
-  /** How many events a wait of the watch has found for the next wait; -1 where there was none. */
-  #ahead = -1;
 
   constructor(libc: Libc, linux: LinuxCalls, writeRow: RowWriter, batch: Batch, options: EpollOptions) {
     this.#libc = libc;
@@ -76,14 +61,8 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
     this.#writeRow = writeRow;
     this.#batch = batch;
     this.#options = options;
-    this.#eventAt = Number(libc.addressOf(this.#event));
-    this.#eventsAt = Number(libc.addressOf(this.#events));
     this.#kept = new KeptInput(batch.records, (fd) => ((this.#watched[fd] ?? 0) & Ready.READ) !== 0);
-    this.#epollFd = linux.epoll_create1(SOCK_CLOEXEC);
-    if (this.#epollFd < 0) {
-      const errno = libc.errno();
-      throw new OSError(errorCode(-errno), { errno: -errno, syscall: "epoll_create1" });
-    }
+    this.#epoll = this.#instance();
     batch.records.watchers.add(this);
     batch.addUser();
   }
@@ -111,7 +90,7 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   }
 
   update(fd: number, interest: number): number {
-    this.#ahead = -1;
+    this.#epoll.dropAhead();
     const wanted = interest & INTEREST;
     const known = (this.#watched[fd] ?? 0) & INTEREST;
     if (wanted === 0) {
@@ -144,20 +123,13 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   }
 
   wait(timeoutMs: number): number {
-    const waitMs = this.#batch.beforeWait(timeoutMs);
-    let found = this.#ahead;
-    this.#ahead = -1;
-    if (found < 0) found = waitInSlices(this.#epollWait, this.alwaysReady ? 0 : timeoutOf(waitMs));
-    if (found < 0) {
-      const errno = this.#libc.errno();
-      if (errno !== errnos.EINTR) return -errno;
-      found = 0;
-    }
+    const found = this.#epoll.wait(this.alwaysReady ? 0 : timeoutMs);
+    if (found < 0) return found;
     const needed = (found + this.#files.size + this.#kept.size) * ReadyRow.STRIDE;
     if (this.ready.length < needed) this.ready = new Int32Array(needed * 2);
 
     const rows = this.ready;
-    const events = this.#events;
+    const { events } = this.#epoll;
     const { connections, shortReads } = this.#options;
     const mayBatch = this.#isInTurn && found >= connections;
     let count = 0;
@@ -165,7 +137,7 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
     let isStale = false;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
-      if (events[at + EVENT_TAG] === WATCH_TAG) continue;
+      if (events[at + EVENT_TAG] === WAIT_TAG) continue;
       const watched = this.#watched[fd] ?? 0;
       const interest = watched & INTEREST;
       if (interest === 0 || events[at + EVENT_TAG] !== watched >>> TAG_SHIFT) {
@@ -183,7 +155,7 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
       count++;
     }
     if (this.#kept.size > 0) count = this.#kept.addTo(rows, count);
-    if (found === this.#capacity && found < LAST_CAPACITY) this.#grow();
+    if (found === this.#epoll.capacity && this.#epoll.grow()) this.#candidates = new Int32Array(this.#epoll.capacity);
     if (isStale) this.#renew();
     return count;
   }
@@ -207,71 +179,20 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   }
 
   close(): void {
-    if (this.#epollFd < 0) return;
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.#watch?.stop();
     this.endTurn();
     this.#batch.records.watchers.delete(this);
     this.#batch.removeUser();
-    this.#libc.close(this.#epollFd);
-    this.#epollFd = -1;
+    this.#epoll.close();
     this.#files.clear();
     this.#kept.clear();
     this.#watched.fill(0);
   }
 
-  /** See {@link OwnSet}. */
-  join(hostFd: number, alarmFd: number): boolean {
-    if (this.#control(EPOLL_CTL_ADD, hostFd, POLLIN, WATCH_TAG) < 0) return false;
-    this.#hostFd = hostFd;
-    this.#alarmFd = alarmFd;
-    if (this.#control(EPOLL_CTL_ADD, alarmFd, POLLIN, WATCH_TAG) === 0) return true;
-    this.leave();
-    return false;
-  }
-
-  /** See {@link OwnSet}. */
-  leave(): void {
-    if (this.#hostFd >= 0) {
-      this.#control(EPOLL_CTL_DEL, this.#hostFd, 0);
-      this.#control(EPOLL_CTL_DEL, this.#alarmFd, 0);
-    }
-    this.#hostFd = -1;
-    this.#alarmFd = -1;
-    this.#ahead = -1;
-  }
-
-  /** See {@link OwnSet}. */
-  waitAhead(mayBlock: boolean): number {
-    const waitMs = this.#batch.beforeWait(mayBlock ? Infinity : 0);
-    const found = this.#epollWait(timeoutOf(waitMs));
-    // An error is reported by the next wait of a turn.
-    if (found < 0) return this.#libc.errno() === errnos.EINTR ? 0 : Found.OWN;
-    const events = this.#events;
-    let kinds = 0;
-    let own = found;
-    for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
-      if (events[at + EVENT_TAG] !== WATCH_TAG) continue;
-      kinds |= events[at + EVENT_FD] === this.#hostFd ? Found.HOST : Found.ALARM;
-      own -= 1;
-    }
-    if (own === 0) return kinds;
-    this.#ahead = found;
-    return kinds | Found.OWN;
-  }
-
-  /** See {@link OwnSet}. */
-  dropAhead(): void {
-    this.#ahead = -1;
-  }
-
-  readonly #epollWait = (timeoutMs: number): number =>
-    this.#linux.epoll_wait(this.#epollFd, this.#eventsAt, this.#capacity, timeoutMs);
-
-  #control(operation: number, fd: number, events: number, tag = (this.#watched[fd] ?? 0) >>> TAG_SHIFT): number {
-    this.#event[0] = events;
-    this.#event[EVENT_FD] = fd;
-    this.#event[EVENT_TAG] = tag;
-    return this.#linux.epoll_ctl(this.#epollFd, operation, fd, this.#eventAt) < 0 ? -this.#libc.errno() : 0;
+  #control(operation: number, fd: number, events: number): number {
+    return this.#epoll.control(operation, fd, events, (this.#watched[fd] ?? 0) >>> TAG_SHIFT);
   }
 
   /** @returns whether the kernel watches it */
@@ -280,7 +201,7 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
     if (((this.#watched[fd] ?? 0) & INTEREST) === 0) return false;
     this.#setInterest(fd, 0);
     // An event of it may be among them.
-    this.#ahead = -1;
+    this.#epoll.dropAhead();
     return true;
   }
 
@@ -304,17 +225,19 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
    * number under which it was watched.
    */
   #renew(): void {
-    const former = this.#epollFd;
-    const renewed = this.#linux.epoll_create1(SOCK_CLOEXEC);
-    // No descriptor is left: the next stale event tries again.
-    if (renewed < 0) return;
-    this.#epollFd = renewed;
-    if (!this.#registerAll() || !this.#moveWatch()) {
-      this.#epollFd = former;
-      this.#libc.close(renewed);
+    const former = this.#epoll;
+    try {
+      this.#epoll = this.#instance();
+    } catch {
+      // No descriptor is left: the next stale event tries again.
       return;
     }
-    this.#libc.close(former);
+    if (this.#registerAll() && this.#moveWatch()) {
+      former.close();
+      return;
+    }
+    this.#epoll.close();
+    this.#epoll = former;
   }
 
   /** @returns whether the kernel has room for all of them a second time */
@@ -329,9 +252,16 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
   }
 
   /** @throws OSError where no descriptor is left */
+  #instance(): EpollInstance {
+    return new EpollInstance(this.#libc, this.#linux, (timeoutMs) => this.#batch.beforeWait(timeoutMs));
+  }
+
+  /** @throws OSError where no descriptor is left */
   #waitFor(watch: LoopWatch): WatchedDescriptor {
-    const own = this.#options.ownWait ? this : undefined;
-    const set = watchSet(this.#libc, this.#linux, watch, this.#epollFd, own);
+    // What an earlier wait has left.
+    this.#epoll.leave();
+    const own = this.#options.ownWait ? this.#epoll : undefined;
+    const set = watchSet(this.#libc, this.#linux, watch, this.#epoll.fd, own);
     set.setReferenced(watch.isReferenced);
     return set;
   }
@@ -347,13 +277,5 @@ export class EpollPollSet implements PollSet, Watcher, OwnSet {
     } catch {
       return false;
     }
-  }
-
-  /** The buffer came back full: more may be ready than it shows. */
-  #grow(): void {
-    this.#capacity *= 2;
-    this.#events = new Int32Array(this.#capacity * EVENT_WORDS);
-    this.#eventsAt = Number(this.#libc.addressOf(this.#events));
-    this.#candidates = new Int32Array(this.#capacity);
   }
 }

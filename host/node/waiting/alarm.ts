@@ -5,8 +5,19 @@
  * wait: as much work as receiving a short message. The alarm is set only when the time gets earlier.
  */
 
+import { performance } from "node:perf_hooks";
 import { CLOCK_MONOTONIC, SOCK_CLOEXEC, TFD_TIMER_ABSTIME } from "../constants.js";
 import type { Libc, LinuxCalls } from "../libc.js";
+
+// Bound before a test framework puts a clock of its own in the place of Node's.
+const readMs = performance.now.bind(performance);
+const readAtMs = readMs();
+const OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - readAtMs;
+
+/** CLOCK_MONOTONIC in milliseconds. */
+export function monotonicMs(): number {
+  return readMs() + OFFSET_MS;
+}
 
 /** Times are those of CLOCK_MONOTONIC, as libuv's are. */
 export class Alarm {
@@ -48,6 +59,11 @@ export class Alarm {
   silence(): void {
     this.#rangAtMs = this.#atMs;
     this.#set(Infinity);
+  }
+
+  /** It does not ring. */
+  cancel(): void {
+    if (this.#atMs !== Infinity) this.#set(Infinity);
   }
 
   close(): void {

@@ -39,7 +39,7 @@ export function watchSet(
   own?: OwnSet,
 ): WatchedDescriptor {
   const loop = own === undefined ? undefined : hostLoop(libc);
-  if (own !== undefined && loop !== undefined) return new OwnWait(libc, linux, loop, watch, own, epollFd);
+  if (own !== undefined && loop !== undefined) return new OwnWait(libc, loop, watch, own, epollFd);
   if (hasLoopPoll) return new LoopDescriptor(libc, watch, epollFd, POLLIN, false);
   if (isNode) return new HandleDescriptor(libc, linux, watch, epollFd);
   return new HelperDescriptor(libc, watch, epollFd, POLLIN);

@@ -21,9 +21,8 @@
 
 import { performance } from "node:perf_hooks";
 import { callbackObservers } from "../../backend/observed.js";
-import type { EmbeddedLoop, Libc, LinuxCalls } from "../libc.js";
+import type { EmbeddedLoop, Libc } from "../libc.js";
 import { POLLIN } from "../readiness.js";
-import { Alarm } from "./alarm.js";
 import { LoopDescriptor } from "./loop-poll.js";
 import type { LoopWatch, Wakeable, WatchedDescriptor } from "./watch.js";
 import { timers } from "../../backend/unhooked.js";
@@ -33,12 +32,14 @@ export const Found = { OWN: 1, HOST: 2, ALARM: 4 } as const;
 
 /** An epoll set, for an {@link OwnWait}. */
 export interface OwnSet {
-  /** Puts the epoll set of the event loop and an alarm into this one. @returns whether that was possible */
-  join(hostFd: number, alarmFd: number): boolean;
-  /** Takes them out again. */
+  /** Puts the epoll set of the event loop into this one. @returns whether that was possible, and there is an alarm */
+  join(hostFd: number): boolean;
+  /** Takes it out again, and cancels the alarm. */
   leave(): void;
+  /** Has an alarm end waits at `atMs` of CLOCK_MONOTONIC, or earlier. */
+  ringBy(atMs: number): void;
   /** Waits, and keeps what was found for the next wait of a turn. @returns bits of {@link Found} */
-  waitAhead(mayBlock: boolean): number;
+  waitAhead(timeoutMs: number): number;
   /** Drops what was kept. */
   dropAhead(): void;
 }
@@ -64,8 +65,6 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   readonly #watch: LoopWatch;
   readonly #set: OwnSet;
   readonly #epollFd: number;
-  /** For the timers of the event loop; undefined where there is no descriptor for it. */
-  readonly #alarm: Alarm | undefined;
   /** What the event loop said last of how long it would wait: its first timer is due no earlier while it says the same. */
   #timeoutMs = -1;
   readonly #keepAlive = timers.setInterval(ignore, KEEP_ALIVE_MS);
@@ -82,16 +81,16 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #isReferenced = true;
   #closed = false;
 
-  constructor(libc: Libc, linux: LinuxCalls, loop: EmbeddedLoop, watch: LoopWatch, set: OwnSet, epollFd: number) {
+  constructor(libc: Libc, loop: EmbeddedLoop, watch: LoopWatch, set: OwnSet, epollFd: number) {
     this.#libc = libc;
     this.#loop = loop;
     this.#watch = watch;
     this.#set = set;
     this.#epollFd = epollFd;
-    this.#alarm = Alarm.open(libc, linux);
     watching.add(this);
-    if (this.#isAllowed() && this.#join()) this.#queue();
-    else this.#host(0);
+    if (!this.#isAllowed()) this.#host(0);
+    else if (set.join(loop.backendFd)) this.#queue();
+    else this.#host(Infinity);
   }
 
   /** Nothing to do: neither epoll nor uv_poll stops waiting, except for an error. */
@@ -115,7 +114,6 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#clear();
     if (this.#hosted === undefined) this.#set.leave();
     else this.#hosted.close();
-    this.#alarm?.close();
   }
 
   /** For {@link LoopDescriptor}: the event loop has found the set ready. */
@@ -130,11 +128,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   }
 
   #isAllowed(): boolean {
-    return watching.size === 1 && callbackObservers.count === 0 && this.#isReferenced && this.#alarm !== undefined;
-  }
-
-  #join(): boolean {
-    return this.#alarm !== undefined && this.#set.join(this.#loop.backendFd, this.#alarm.fd);
+    return watching.size === 1 && callbackObservers.count === 0 && this.#isReferenced;
   }
 
   /** Queues steps for the next iteration of the event loop, which does not block. */
@@ -163,8 +157,9 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     const loop = this.#loop;
     const timeoutMs = loop.timeoutMs() || this.#timeoutAlone();
     if (timeoutMs !== this.#timeoutMs) this.#setAlarm(timeoutMs);
-    const found = this.#set.waitAhead(timeoutMs !== 0);
-    if ((found & Found.ALARM) !== 0) this.#silence();
+    const found = this.#set.waitAhead(timeoutMs === 0 ? 0 : Infinity);
+    // It rings no more.
+    if ((found & Found.ALARM) !== 0) this.#timeoutMs = -1;
     // As libuv after its own wait: a timer of libuv that is started now must not count from before the wait.
     if (timeoutMs !== 0) this.#updateTime();
     try {
@@ -178,12 +173,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   /** Ends the wait when the event loop has a timer to run. */
   #setAlarm(timeoutMs: number): void {
     this.#timeoutMs = timeoutMs;
-    if (timeoutMs > 0) this.#alarm?.ringBy(this.#loop.nowMs() + timeoutMs);
-  }
-
-  #silence(): void {
-    this.#alarm?.silence();
-    this.#timeoutMs = -1;
+    if (timeoutMs > 0) this.#set.ringBy(this.#loop.nowMs() + timeoutMs);
   }
 
   /** Reading the clock costs less than telling libuv, whose own clock counts whole milliseconds. */
@@ -239,7 +229,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #own(): void {
     this.#hosted?.close();
     this.#hosted = undefined;
-    if (this.#join()) this.#queue();
+    if (this.#set.join(this.#loop.backendFd)) this.#queue();
     else this.#host(Infinity);
   }
 }

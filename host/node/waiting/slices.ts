@@ -6,6 +6,9 @@
 
 import { isMainThread } from "node:worker_threads";
 
+/** May one call block for as long as it takes? */
+export const mayBlock = isMainThread;
+
 /** The longest single wait of a worker thread. */
 export const SLICE_MS = 100;
 
@@ -15,7 +18,7 @@ export const SLICE_MS = 100;
  * @returns what the last `wait` gave
  */
 export function waitInSlices(wait: (timeoutMs: number) => number, timeoutMs: number): number {
-  if (isMainThread || (timeoutMs >= 0 && timeoutMs <= SLICE_MS)) return wait(timeoutMs);
+  if (mayBlock || (timeoutMs >= 0 && timeoutMs <= SLICE_MS)) return wait(timeoutMs);
   const endMs = timeoutMs < 0 ? Infinity : performance.now() + timeoutMs;
   while (true) {
     const leftMs = Math.ceil(endMs - performance.now());
