@@ -31,8 +31,8 @@ export class EpollInstance implements OwnSet {
   /** As large as V8 keeps outside of its heap, where it does not move. */
   readonly #event = new Uint32Array(32);
   readonly #eventAt: number;
-  /** Opened at the first use; null where there is none. */
-  #alarm: Alarm | null | undefined;
+  /** Opened at once, not when descriptors may be used up. */
+  readonly #alarm: Alarm | undefined;
   /** The epoll set of the event loop while it is in this one; otherwise -1. */
   #hostFd = -1;
   /** How many events a wait of the watch has found for the next wait; -1 where there was none. */
@@ -53,6 +53,7 @@ export class EpollInstance implements OwnSet {
       const errno = libc.errno();
       throw new OSError(errorCode(-errno), { errno: -errno, syscall: "epoll_create1" });
     }
+    this.#alarm = mayBlock ? this.#openAlarm() : undefined;
   }
 
   /** epoll_ctl(2). @returns 0 or a negative error number */
@@ -89,7 +90,7 @@ export class EpollInstance implements OwnSet {
 
   /** See {@link OwnSet}. */
   join(hostFd: number): boolean {
-    if (this.#openAlarm() === null || this.control(EPOLL_CTL_ADD, hostFd, POLLIN, WAIT_TAG) < 0) return false;
+    if (this.#alarm === undefined || this.control(EPOLL_CTL_ADD, hostFd, POLLIN, WAIT_TAG) < 0) return false;
     this.#hostFd = hostFd;
     return true;
   }
@@ -145,9 +146,10 @@ export class EpollInstance implements OwnSet {
     this.#linux.epoll_wait(this.fd, this.#eventsAt, this.capacity, timeoutMs);
 
   #wait(timeoutMs: number): number {
-    const isLong = timeoutMs >= ALARM_MS_MIN && timeoutMs !== Infinity;
-    const alarm = isLong && mayBlock ? this.#openAlarm() : null;
-    if (alarm === null) return waitInSlices(this.#epollWait, timeoutOf(timeoutMs));
+    const alarm = this.#alarm;
+    if (alarm === undefined || !(timeoutMs >= ALARM_MS_MIN) || timeoutMs === Infinity) {
+      return waitInSlices(this.#epollWait, timeoutOf(timeoutMs));
+    }
     const endMs = monotonicMs() + timeoutMs;
     while (true) {
       alarm.ringBy(Math.ceil(endMs));
@@ -159,12 +161,10 @@ export class EpollInstance implements OwnSet {
     }
   }
 
-  #openAlarm(): Alarm | null {
-    if (this.#alarm !== undefined) return this.#alarm;
-    const alarm = Alarm.open(this.#libc, this.#linux) ?? null;
-    this.#alarm = alarm;
-    if (alarm === null || this.control(EPOLL_CTL_ADD, alarm.fd, POLLIN, WAIT_TAG) === 0) return alarm;
+  #openAlarm(): Alarm | undefined {
+    const alarm = Alarm.open(this.#libc, this.#linux);
+    if (alarm === undefined || this.control(EPOLL_CTL_ADD, alarm.fd, POLLIN, WAIT_TAG) === 0) return alarm;
     alarm.close();
-    return (this.#alarm = null);
+    return undefined;
   }
 }
