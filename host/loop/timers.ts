@@ -11,38 +11,44 @@ import { Verdict } from "./engine.js";
 import type { Failures } from "./failures.js";
 import type { Timer } from "./timer.js";
 
-class RunningTimer implements Timer {
-  readonly #timers: Timers;
-  readonly callback: () => unknown;
-  readonly repeats: boolean;
-  /** In the engine; -1 once it has fired for the last time or was cancelled. */
-  slot: number;
+/** The id of a slot without a timer. */
+const NONE = 0;
 
-  constructor(timers: Timers, callback: () => unknown, repeats: boolean, slot: number) {
+/** What a program has of a timer. Nothing else refers to it: one that the program does not keep is garbage while its timer runs. */
+class TimerHandle implements Timer {
+  readonly #timers: Timers;
+  readonly #slot: number;
+  readonly #id: number;
+
+  constructor(timers: Timers, slot: number, id: number) {
     this.#timers = timers;
-    this.callback = callback;
-    this.repeats = repeats;
-    this.slot = slot;
+    this.#slot = slot;
+    this.#id = id;
   }
 
   get active(): boolean {
-    return this.slot >= 0;
+    return this.#timers.isRunning(this.#slot, this.#id);
   }
 
   cancel(): boolean {
-    return this.#timers.cancel(this);
+    return this.#timers.cancel(this.#slot, this.#id);
   }
 
   /** For `util.inspect` and `console.log`. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
-    const { active, repeats, callback } = this;
-    const read = (): Record<string, unknown> => ({ active, repeats, callback: callback.name || undefined });
+    const { active } = this;
+    const callback = active ? this.#timers.nameAt(this.#slot) || undefined : undefined;
+    const read = (): Record<string, unknown> => ({ active, repeats: repeats(this.#id), callback });
     return inspectAs(this, "Timer", read, depth, options, inspect);
   }
 
   [Symbol.dispose](): void {
     this.cancel();
   }
+}
+
+function repeats(id: number): boolean {
+  return id < NONE;
 }
 
 /** Is notified of each change that a waiting loop must know of. */
@@ -53,7 +59,14 @@ interface ChangeListener {
 export class Timers {
   readonly #engine: EngineExports;
   readonly #failures: Failures;
-  readonly #bySlot: (RunningTimer | undefined)[] = [];
+  /** By slot: what the timer calls. */
+  readonly #callbacks: ((() => unknown) | undefined)[] = [];
+  /**
+   * By slot: which timer it is of. Timers are numbered as they start, and no number is used again, so that a handle stands
+   * for its own timer alone, however often the slot has had others since. Less than 0 if it repeats; or {@link NONE}.
+   */
+  readonly #ids: number[] = [];
+  #started = 0;
   readonly #listener: ChangeListener;
   /** Where the timers were started, if that is kept. */
   readonly #contexts: Contexts | undefined;
@@ -72,28 +85,32 @@ export class Timers {
   start(deadlineMs: number, periodMs: number, callback: () => unknown, context?: Context): Timer {
     const slot = this.#engine.timerAdd(deadlineMs, periodMs);
     if (slot < 0) throw new LoopError("ERR_ENGINE_MEMORY", "the engine has no memory for another timer");
-    const timer = new RunningTimer(this, callback, periodMs > 0, slot);
-    this.#bySlot[slot] = timer;
+    this.#started += 1;
+    const id = periodMs > 0 ? -this.#started : this.#started;
+    this.#callbacks[slot] = callback;
+    this.#ids[slot] = id;
     this.#contexts?.keep(slot, context);
     this.#listener.changed();
-    return timer;
+    return new TimerHandle(this, slot, id);
   }
 
-  cancel(timer: RunningTimer): boolean {
-    const { slot } = timer;
-    if (slot < 0) return false;
+  /** Is this timer, which had this slot, still to fire? */
+  isRunning(slot: number, id: number): boolean {
+    return this.#ids[slot] === id;
+  }
+
+  cancel(slot: number, id: number): boolean {
+    if (!this.isRunning(slot, id)) return false;
     // The slot is this timer's until it fires for the last time, which `fire` records.
     this.#engine.timerCancel(slot, this.#engine.timerGeneration(slot));
-    this.#bySlot[slot] = undefined;
-    this.#contexts?.forget(slot);
-    timer.slot = -1;
+    this.#forget(slot);
     this.#listener.changed();
     return true;
   }
 
   /** The name of the function that the timer in this slot calls. */
   nameAt(slot: number): string {
-    return this.#bySlot[slot]?.callback.name ?? "";
+    return this.#callbacks[slot]?.name ?? "";
   }
 
   /** Where the timer in this slot was started, if that is kept. */
@@ -102,21 +119,15 @@ export class Timers {
   }
 
   cancelAll(): void {
-    for (const timer of this.#bySlot) if (timer !== undefined) this.cancel(timer);
+    for (const [slot, id] of this.#ids.entries()) if (id !== NONE) this.cancel(slot, id);
   }
 
   /** The engine fires the timer in this slot. @returns the verdict */
   fire(slot: number): number {
-    const timer = this.#bySlot[slot];
-    if (timer === undefined) return Verdict.GO_ON;
-    if (!timer.repeats) {
-      this.#bySlot[slot] = undefined;
-      this.#contexts?.forget(slot);
-      timer.slot = -1;
-    }
+    const callback = this.#callbacks[slot];
+    if (callback === undefined) return Verdict.GO_ON;
+    if (!repeats(this.#ids[slot] ?? NONE)) this.#forget(slot);
     try {
-      // Called without a `this`: the timer is internal.
-      const { callback } = timer;
       const result: unknown = callback();
       if (result !== undefined) this.#failures.followPromise(result, (error) => this.#failures.escape(error));
       // A channel's callback may have been called for a timer of its layer.
@@ -124,5 +135,11 @@ export class Timers {
     } catch (error) {
       return this.#failures.escape(error);
     }
+  }
+
+  #forget(slot: number): void {
+    this.#callbacks[slot] = undefined;
+    this.#ids[slot] = NONE;
+    this.#contexts?.forget(slot);
   }
 }

@@ -353,6 +353,8 @@ describe("util.inspect", () => {
     expect(inspect({ a: { map } }, { depth: 0 })).toBe("{ a: [Object] }");
     expect(inspect([map], { depth: 0 })).toBe("[ [ChannelMap(1)] ]");
     expect(inspect(timer)).toBe("Timer { active: true, repeats: true, callback: 'beat' }");
+    timer.cancel();
+    expect(inspect(timer)).toBe("Timer { active: false, repeats: true }");
     using file = new FileWrapper(0);
     expect(inspect(file)).toBe(`FileWrapper { fd: ${file.fd}, bytesIn: 0, bytesOut: 0 }`);
     const waker = map.waker();

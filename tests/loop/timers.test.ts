@@ -1,5 +1,7 @@
 /** Timers of a map: when they fire, in which order, and what they may do. */
 
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { type ChannelMap, createNodeBackend, type Timer, type TimerHandler } from "wasyncore";
 import { MODES, newMap, run, start, turns } from "../support/runs.js";
@@ -10,6 +12,14 @@ function clockedMap(): { map: ChannelMap; advance: (ms: number) => void } {
   let nowNs = 1_000_000_000;
   const clock = { ...backend.clock, monotonicNs: () => nowNs };
   return { map: newMap({ ...backend, clock }), advance: (ms) => (nowNs += ms * 1e6) };
+}
+
+/** Collects what nothing refers to. */
+async function collectGarbage(): Promise<void> {
+  // A WeakRef keeps what it was made of until the end of the task.
+  await new Promise((resolve) => setImmediate(resolve));
+  setFlagsFromString("--expose-gc");
+  (runInNewContext("gc") as () => void)();
 }
 
 describe.each(MODES)("$name", (mode) => {
@@ -129,6 +139,25 @@ describe.each(MODES)("$name", (mode) => {
     expect(fired).toEqual(["first", "third"]);
   });
 
+  test("a timer that has ended does not stop the one that has its slot since", async () => {
+    const { map, advance } = clockedMap();
+    const fired: string[] = [];
+    const ended = [map.callLater(0, () => fired.push("first"))];
+    await turns(mode, map, 1);
+    // One timer at a time: all of them have the same slot.
+    for (let i = 0; i < 3; i++) {
+      const cancelled = map.callEvery(5, () => fired.push("cancelled"));
+      expect(cancelled.cancel()).toBe(true);
+      ended.push(cancelled);
+    }
+    const last = map.callLater(5, () => fired.push("last"));
+    expect(ended.map((timer) => timer.active || timer.cancel())).toEqual([false, false, false, false]);
+    expect(last.active).toBe(true);
+    advance(5);
+    await turns(mode, map, 1);
+    expect(fired).toEqual(["first", "last"]);
+  });
+
   test("a repeating timer may cancel itself", async () => {
     const map = newMap();
     let fired = 0;
@@ -183,6 +212,41 @@ describe.each(MODES)("$name", (mode) => {
     map.callLater(1, () => timer.cancel());
     await run(mode, map);
     expect(map.stats()).toMatchObject({ timersNow: 0, timers: 1 });
+  });
+
+  test("what a timer calls is released when it has fired for the last time or is cancelled, though the timer is kept", async () => {
+    const { map, advance } = clockedMap();
+    /** Starts a timer whose callback nothing else refers to. */
+    function begin(how: (callback: () => void) => Timer): { timer: Timer; callback: WeakRef<object> } {
+      const callback = (): void => undefined;
+      return { timer: how(callback), callback: new WeakRef(callback) };
+    }
+    const begun = {
+      fired: begin((callback) => map.callLater(1, callback)),
+      cancelled: begin((callback) => map.callLater(1000, callback)),
+      stopped: begin((callback) => map.callEvery(1, callback)),
+      waiting: begin((callback) => map.callLater(1000, callback)),
+      repeating: begin((callback) => map.callEvery(1, callback)),
+    };
+    advance(1);
+    await turns(mode, map, 1);
+    begun.cancelled.timer.cancel();
+    begun.stopped.timer.cancel();
+    await collectGarbage();
+    const kept = Object.entries(begun).filter(([, { callback }]) => callback.deref() !== undefined);
+    expect(kept.map(([name]) => name)).toEqual(["waiting", "repeating"]);
+    expect(kept.map(([, { timer }]) => timer.active)).toEqual([true, true]);
+  });
+
+  test("a timer that the program does not keep fires; nothing else refers to it", async () => {
+    const { map, advance } = clockedMap();
+    let fired = 0;
+    const timer = new WeakRef(map.callLater(1, () => (fired += 1)));
+    await collectGarbage();
+    expect(timer.deref()).toBeUndefined();
+    advance(1);
+    await turns(mode, map, 1);
+    expect(fired).toBe(1);
   });
 });
 
