@@ -19,7 +19,6 @@
  * and for a time where it is the event loop that has nearly always something ready.
  */
 
-import { performance } from "node:perf_hooks";
 import { callbackObservers } from "../../backend/observed.js";
 import type { EmbeddedLoop, Libc } from "../libc.js";
 import { POLLIN } from "../readiness.js";
@@ -50,8 +49,6 @@ const STEPS_MAX = 64;
 const FOREIGN_WAITS_MAX = 16;
 /** ... until our set was ready so many times. Joining the sets costs O(descriptors of the event loop). */
 const FOREIGN_WAKES = 64;
-/** How far libuv's clock may be behind while this thread waits itself. */
-const CLOCK_LAG_MS = 0.25;
 /** An event loop with nothing to wait for says that it is not to wait. */
 const KEEP_ALIVE_MS = 0x7fffffff;
 
@@ -72,8 +69,6 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   readonly #steps: NodeJS.Immediate[] = [];
   #next = 0;
   #size = 1;
-  /** When libuv's clock was last brought up to date. */
-  #updatedMs = -Infinity;
   #foreignWaits = 0;
   /** Set while the event loop waits for the set. */
   #hosted: LoopDescriptor | undefined;
@@ -161,7 +156,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     // It rings no more.
     if ((found & Found.ALARM) !== 0) this.#timeoutMs = -1;
     // As libuv after its own wait: a timer of libuv that is started now must not count from before the wait.
-    if (timeoutMs !== 0) this.#updateTime();
+    if (timeoutMs !== 0) loop.updateTime();
     try {
       if ((found & Found.OWN) !== 0) this.#watch.run();
     } finally {
@@ -174,14 +169,6 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #setAlarm(timeoutMs: number): void {
     this.#timeoutMs = timeoutMs;
     if (timeoutMs > 0) this.#set.ringBy(this.#loop.nowMs() + timeoutMs);
-  }
-
-  /** Reading the clock costs less than telling libuv, whose own clock counts whole milliseconds. */
-  #updateTime(): void {
-    const nowMs = performance.now();
-    if (nowMs - this.#updatedMs < CLOCK_LAG_MS) return;
-    this.#updatedMs = nowMs;
-    this.#loop.updateTime();
   }
 
   /**
