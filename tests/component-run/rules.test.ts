@@ -71,6 +71,12 @@ describe.skipIf(missing !== "")("a component traps when", () => {
       "memory",
     ],
     [
+      "it polls more than there might be",
+      ["poll"],
+      `(drop (memory.grow (i32.const 70))) (call $poll (i32.const 0) (i32.const 1000001) (i32.const 64)) (i32.const 0)`,
+      "it polls more than it may: 1000001 pollables",
+    ],
+    [
       "what it writes leads out of its memory",
       ["stdout", "write"],
       `(call $write (call $stdout) (i32.const 65530) (i32.const 100) (i32.const 64)) (i32.const 0)`,

@@ -48,7 +48,7 @@ const IMPORTS: Readonly<Record<string, string>> = {
 function module(imports: readonly string[], body: string, allocating: string): Uint8Array {
   const listed = imports.map((name) => `(import ${IMPORTS[name] ?? ""})`);
   return wat(`(module ${listed.join("\n")}
-    (memory (export "memory") 1 32)
+    (memory (export "memory") 1 80)
     (global $top (mut i32) (i32.const 4096))
     (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local i32)
       ${allocating}
