@@ -12,6 +12,10 @@ export type Encoding = "utf8" | "utf16" | "latin1+utf16";
 /** A value in the parameters of a core function. */
 export type Flat = number | bigint;
 
+/** What the host takes as one value. It is a copy in the host's memory: no name, path or batch comes near, and none is counted. */
+const TEXT_BYTES_MAX = 1 << 20;
+const LIST_MAX = 4096;
+
 /** A component's memory, and what a call may do with it. */
 export class CallMemory {
   readonly handles: HandleTable;
@@ -67,16 +71,29 @@ export class CallMemory {
   /** Room for `length` bytes, by the component's own allocator. */
   allocate(align: number, length: number): number {
     if (this.#realloc === undefined) throw new Trap("a function was lowered without an allocator");
+    const { handles } = this;
+    handles.mayCall = false;
     const at = this.#realloc(0, 0, align, length) >>> 0;
+    handles.mayCall = true;
     if (at % align !== 0 || at + length > this.bytes.length) throw new Trap("its allocator returned no usable address");
     return at;
   }
 
   text(at: number, length: number): string {
-    if (this.#encoding === "utf8") return decode(utf8, this.slice(at, length));
-    const isUtf16 = this.#encoding === "utf16" || length >>> 31 === 1;
+    if (this.#encoding === "utf8") return decode(utf8, this.#textBytes(at, length));
+    if (this.#encoding === "utf16") return decode(utf16, this.#textBytes(at, length * 2));
+    // The highest bit of the length says which of the two it is.
     const units = length & 0x7fffffff;
-    return isUtf16 ? decode(utf16, this.slice(at, units * 2)) : decode(latin1, this.slice(at, units));
+    return length >>> 31 === 1
+      ? decode(utf16, this.#textBytes(at, units * 2))
+      : decode(latin1, this.#textBytes(at, units));
+  }
+
+  #textBytes(at: number, length: number): Uint8Array {
+    const found = this.slice(at, length);
+    if (this.#encoding !== "utf8" && (at & 1) !== 0) throw new Trap("a string is not aligned");
+    if (length > TEXT_BYTES_MAX) throw new Trap(`a string has more bytes than the host takes: ${length}`);
+    return found;
   }
 
   /** Writes a string, and where it is to `at`. */
@@ -211,7 +228,8 @@ export function list<T>(element: Type<T>): Type<readonly T[]> {
   const { size, align } = element;
   const read = (memory: CallMemory, from: number, length: number): T[] => {
     if (from % align !== 0) throw new Trap("a list is not aligned");
-    memory.slice(from, length * size);
+    memory.check(from, length * size);
+    if (length > LIST_MAX) throw new Trap(`a list has more elements than the host takes: ${length}`);
     return Array.from({ length }, (_, index) => element.load(memory, from + index * size));
   };
   return {

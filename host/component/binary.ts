@@ -8,7 +8,7 @@
 
 import { GuestError, isComponent } from "../guest/module.js";
 import type { Encoding } from "./abi.js";
-import { ByteReader, ended, unknown } from "./bytes.js";
+import { ByteReader, ended, tooLarge, unknown } from "./bytes.js";
 import { type CanonName, canonOf } from "./canonical.js";
 
 /** What an index is one of. */
@@ -101,10 +101,27 @@ const NO_OPTIONS: CanonOptions = {
 };
 const ENCODINGS: readonly Encoding[] = ["utf8", "utf16", "latin1+utf16"];
 
+/** What is read becomes values on the heap of a plugin's thread, all at once: many times what they are as bytes. */
+const DEFINITIONS_MAX = 100_000;
+const NAMES_LENGTH_MAX = 4 * 2 ** 20;
+
 /** What all parts of a component add to. */
 class Found {
   readonly modules: Uint8Array[] = [];
   isAsync = false;
+  #definitions = 0;
+  #namesLength = 0;
+
+  /** Of so many more definitions, or parts of one. */
+  count(definitions: number): void {
+    this.#definitions += definitions;
+    if (this.#definitions > DEFINITIONS_MAX) throw tooLarge(`more than ${DEFINITIONS_MAX} definitions in its bytes`);
+  }
+
+  countName(length: number): void {
+    this.#namesLength += length;
+    if (this.#namesLength > NAMES_LENGTH_MAX) throw tooLarge(`names of more than ${NAMES_LENGTH_MAX} characters`);
+  }
 }
 
 class Reader extends ByteReader {
@@ -118,9 +135,16 @@ class Reader extends ByteReader {
     if (depth > DEPTH_MAX) throw unknown("components inside of components");
   }
 
+  override text(): string {
+    const text = super.text();
+    this.#found.countName(text.length);
+    return text;
+  }
+
   component(): Step[] {
     const steps: Step[] = [];
     while (this.at < this.end) {
+      this.#found.count(1);
       const id = this.byte();
       const length = this.number();
       const end = this.at + length;
@@ -168,6 +192,7 @@ class Reader extends ByteReader {
   #typeCount(): number {
     const count = this.number();
     if (count > this.end - this.at) throw ended();
+    this.#found.count(count);
     return count;
   }
 
@@ -179,7 +204,10 @@ class Reader extends ByteReader {
   }
 
   #each(steps: Step[], read: () => Step): void {
-    for (let count = this.number(); count > 0; count--) steps.push(read());
+    for (let count = this.number(); count > 0; count--) {
+      this.#found.count(1);
+      steps.push(read());
+    }
   }
 
   #coreInstance(): Step {
@@ -343,7 +371,10 @@ class Reader extends ByteReader {
 
   #many<T>(read: () => T): T[] {
     const found: T[] = [];
-    for (let count = this.number(); count > 0; count--) found.push(read());
+    for (let count = this.number(); count > 0; count--) {
+      this.#found.count(1);
+      found.push(read());
+    }
     return found;
   }
 }

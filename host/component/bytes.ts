@@ -3,6 +3,9 @@
 import { GuestError } from "../guest/module.js";
 import { printable } from "../guest/printable.js";
 
+/** As of a core module. */
+const NAME_BYTES_MAX = 100_000;
+
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 export class ByteReader {
@@ -37,6 +40,7 @@ export class ByteReader {
     const length = this.number();
     const from = this.at;
     if (from + length > this.end) throw ended();
+    if (length > NAME_BYTES_MAX) throw tooLarge(`a name of ${length} bytes`);
     this.at += length;
     try {
       return utf8.decode(this.bytes.subarray(from, this.at));
@@ -48,6 +52,10 @@ export class ByteReader {
 
 export function unknown(what: string): GuestError {
   return new GuestError("ERR_GUEST_FORMAT", `the component has what is not known here: ${printable(what)}`);
+}
+
+export function tooLarge(what: string): GuestError {
+  return new GuestError("ERR_GUEST_FORMAT", `the component has ${what}`);
 }
 
 export function ended(): GuestError {

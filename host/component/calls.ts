@@ -6,7 +6,7 @@
 import { GuestError } from "../guest/module.js";
 import { type CallMemory, type Flat, FlatReader, type Type } from "./abi.js";
 import type { ResourceClass } from "./resources.js";
-import { trapOf } from "./trap.js";
+import { Trap, trapOf } from "./trap.js";
 
 export type CoreFunction = (...values: Flat[]) => Flat | undefined | void;
 
@@ -43,12 +43,14 @@ export function func<const P extends readonly Type<never>[] | readonly Type<unkn
 ): HostFunction {
   const types = parameters as unknown as readonly Type<unknown>[];
   const flat = types.reduce((sum, type) => sum + type.flat, 0);
+  const parametersAlign = Math.max(1, ...types.map(({ align }) => align));
   const values = (memory: CallMemory, given: readonly Flat[], isFlat: boolean): unknown[] => {
     if (isFlat) {
       const reader = new FlatReader(given);
       return types.map((type) => type.lift(memory, reader));
     }
     let at = Number(given[0]) >>> 0;
+    checkAligned(at, parametersAlign);
     return types.map((type) => {
       at = Math.ceil(at / type.align) * type.align;
       const value = type.load(memory, at);
@@ -63,9 +65,13 @@ export function func<const P extends readonly Type<never>[] | readonly Type<unkn
     const isStored = returned !== undefined && (isAsync || returned.flat > 1);
     return (...given) => {
       try {
+        memory.handles.checkCall();
         const at = isStored ? Number(given[resultAt]) >>> 0 : 0;
         // Before anything is made that nobody would have.
-        if (isStored) memory.check(at, returned.size);
+        if (isStored) {
+          checkAligned(at, returned.align);
+          memory.check(at, returned.size);
+        }
         const outcome = lifted(...values(memory, given, isFlat));
         if (isAsync && outcome instanceof Deferred)
           return outcome.begin(memory, (value) => returned?.store(memory, at, value));
@@ -78,6 +84,10 @@ export function func<const P extends readonly Type<never>[] | readonly Type<unkn
       }
     };
   };
+}
+
+function checkAligned(at: number, align: number): void {
+  if (at % align !== 0) throw new Trap("parameters or a result are not aligned");
 }
 
 const scratch = new DataView(new ArrayBuffer(8));
@@ -99,6 +109,7 @@ export function raw(make: (memory: CallMemory) => CoreFunction): HostFunction {
     const call = make(memory);
     return (...given) => {
       try {
+        memory.handles.checkCall();
         return call(...given);
       } catch (error) {
         throw trapOf(error);

@@ -39,13 +39,15 @@ export interface ComponentOptions extends Omit<ComponentProcess, "onExit"> {
   readonly directories: readonly GuestDirectory[];
   /** Default: its memory of the host's is not counted. */
   readonly hostBytes?: HostBytes | undefined;
-  /** May a poll have so many pollables? Default: as many as it has. */
+  /** May a poll have so many pollables, or a set so many waitables? Default: a million. */
   readonly mayPoll?: ((count: number) => boolean) | undefined;
 }
 
 /** Output that a component has written and not waited for is sent when it has ended; for so long. */
 const FLUSH_TIMEOUT_MS = 60_000;
 const MESSAGE_MAX = 300;
+/** As many handles as it may have: a list may name one of them again and again. */
+const POLLED_MAX = 1_000_000;
 
 /** What answers a component's calls, and what they hold. */
 export class ComponentHost {
@@ -62,7 +64,7 @@ export class ComponentHost {
   constructor(backend: Backend, options: ComponentOptions, parts?: typeof AsyncParts) {
     const poller = new Poller(backend);
     const files = fileInterfaces(backend, options.directories);
-    const { hostBytes = UNCOUNTED, mayPoll = () => true } = options;
+    const { hostBytes = UNCOUNTED, mayPoll = (count) => count <= POLLED_MAX } = options;
     const onExit = (exit: GuestExit): void => void (this.#exit ??= exit);
     const world = new SocketWorld(backend, poller, hostBytes, options.sockets);
     const stdio = options.stdio.map(({ fd }) => new Watch(fd)) as [Watch, Watch, Watch];

@@ -9,6 +9,7 @@ import { CallMemory } from "./abi.js";
 import type { AsyncParts } from "./async/index.js";
 import type { Element } from "./async/streams.js";
 import type { Canon, CanonOptions, Named, Sort, Step } from "./binary.js";
+import { tooLarge } from "./bytes.js";
 import type { HostFunction, Interface } from "./calls.js";
 import type { CompiledComponent, CompiledModule } from "./compile.js";
 import type { HandleTable, ResourceClass } from "./resources.js";
@@ -17,6 +18,8 @@ import { Trap, trapOf } from "./trap.js";
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
   Instance: new (module: object, imports: object) => { readonly exports: Record<string, unknown> };
+  Memory: abstract new (...parameters: never[]) => object;
+  Table: abstract new (...parameters: never[]) => object;
   LinkError: abstract new (...parameters: never[]) => Error;
 };
 
@@ -99,6 +102,7 @@ export function instantiateCommand(
   return () => {
     if (run.isAsync) return partsOf(parts).run(run) === 0;
     const failed = run.call();
+    handles.mayCall = false;
     run.postReturn?.(failed);
     return failed === 0;
   };
@@ -269,7 +273,7 @@ class Scope {
   #coreExport(instance: number, name: string, sort: Sort): unknown {
     const from = this.#get("core instance", instance) as Record<string, unknown>;
     const value = Object.hasOwn(from, name) ? from[name] : undefined;
-    if (sort === "core func" ? typeof value === "function" : typeof value === "object") return value;
+    if (isOfCoreSort(value, sort)) return value;
     throw new GuestError("ERR_GUEST_FORMAT", `its modules have no ${sort} ${printable(name)}`);
   }
 
@@ -319,6 +323,7 @@ class Scope {
       throw new GuestError("ERR_GUEST_FORMAT", `its type ${type} is no resource of the host's`);
     return (handle) => {
       try {
+        handles.checkCall();
         handles.drop(Number(handle) >>> 0, resource as ResourceClass);
       } catch (error) {
         throw trapOf(error);
@@ -332,8 +337,11 @@ function ofSort(sort: Sort, name: string, found: Defined | undefined): unknown {
   throw new GuestError("ERR_GUEST_FORMAT", `the component has no ${sort} ${printable(name)}`);
 }
 
-function tooLarge(what: string): GuestError {
-  return new GuestError("ERR_GUEST_FORMAT", `the component has ${what}`);
+/** A memory that threads share is none: there are no threads, and the host's buffers are not shared. */
+function isOfCoreSort(value: unknown, sort: Sort): boolean {
+  if (sort === "core func") return typeof value === "function";
+  if (sort === "core memory") return value instanceof WebAssembly.Memory && isMemory(value);
+  return sort === "core table" ? value instanceof WebAssembly.Table : typeof value === "object";
 }
 
 /** A type that is no resource. */

@@ -11,6 +11,8 @@ import { Resource } from "./resources.js";
 import { Trap } from "./trap.js";
 
 const NS_PER_MS = 1e6;
+/** From so many on, watches whose notices are gone are looked for. */
+const LACKING_MIN = 64;
 
 /** A descriptor that is waited for, and what the waits have found. One of -1 is for what never has to wait: the next wait is over. */
 export class Watch {
@@ -27,6 +29,8 @@ export class Watch {
   error = 0;
   /** It cannot be watched: every call on it says more. */
   isBroken = false;
+  /** Its notices may want more than the backend's set watches it for: the next wait looks. */
+  isLacking = false;
   /** What every wait watches it for, and whom it notifies. */
   standing = 0;
   readonly notices: Notice[] = [];
@@ -139,7 +143,10 @@ export class Poller {
     const { watch, interest } = notice;
     watch.notices.push(notice);
     watch.standing |= interest;
-    if ((watch.registered & interest) !== interest) this.#lacking.push(watch);
+    if (watch.isLacking || (watch.registered & interest) === interest) return;
+    watch.isLacking = true;
+    // A component may begin and cancel without ever waiting.
+    if (this.#lacking.push(watch) > LACKING_MIN + 2 * this.#awaited) this.#reviewLacking();
   }
 
   withdraw(notice: Notice): void {
@@ -272,10 +279,21 @@ export class Poller {
     if (this.#due.length > 0) this.#callBack();
   }
 
+  /** Keeps those that have notices: not more than these. */
+  #reviewLacking(): void {
+    let kept = 0;
+    for (const watch of this.#lacking) {
+      watch.isLacking = (watch.standing & ~watch.registered) !== 0;
+      if (watch.isLacking) this.#lacking[kept++] = watch;
+    }
+    this.#lacking.length = kept;
+  }
+
   /** Has the set watch what notices want in addition. @returns is there one that cannot be watched? */
   #supply(): boolean {
     let isBroken = false;
     for (const watch of this.#lacking) {
+      watch.isLacking = false;
       if ((watch.standing & ~watch.registered) === 0) continue;
       this.#update(watch, watch.registered | watch.standing);
       if (watch.isBroken) isBroken = this.#notify(watch, Ready.ERROR) || isBroken;

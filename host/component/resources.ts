@@ -42,9 +42,16 @@ export class HandleTable {
   readonly #values: (Resource | undefined)[] = [undefined];
   readonly #free: number[] = [];
   readonly bytes: HostBytes;
+  /** May the component call the host? Not from its allocator, while it is given a value, nor from what tidies up after one. */
+  mayCall = true;
 
   constructor(bytes: HostBytes) {
     this.bytes = bytes;
+  }
+
+  /** @throws Trap while it may not call the host */
+  checkCall(): void {
+    if (!this.mayCall) throw new Trap("it calls the host from its allocator, or after it has returned");
   }
 
   add(value: Resource): number {

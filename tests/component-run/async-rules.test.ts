@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { PluginHost } from "wasyncore/plugin";
 import { compileComponent } from "../../host/component/index.js";
 import { buildComponent, missing, wasmTools } from "../assembly/component-support.js";
+import { defaultBackend } from "../../host/net/default-backend.js";
 import { client, exchange, runModule } from "../guest/command.js";
 import { asyncComponent, type Lifting, runAsyncHere } from "./async-support.js";
 import { importing, loopback } from "./support.js";
@@ -14,8 +15,8 @@ const BUILD_LIMIT_MS = 180_000;
 const BLOCKED = -1;
 const EXIT = "(i32.const 0)";
 /** Ends with status 1, by a trap, unless the two are equal. */
-const expectEqual = (actual: string, expected: number): string =>
-  `(if (i32.ne ${actual} (i32.const ${expected})) (then (unreachable)))`;
+const expectEqual = (actual: string, expected: number | string): string =>
+  `(if (i32.ne ${actual} ${typeof expected === "string" ? expected : `(i32.const ${expected})`}) (then (unreachable)))`;
 const RETURN = `(call $return (i32.const 0))`;
 /** The reading end of a stream of its own in $a, the writing one in $b. */
 const PIPE = `(local.set $w (call $new-bytes)) (local.set $a (i32.wrap_i64 (local.get $w)))
@@ -200,6 +201,54 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
       ${expectEqual("(call $cancel-call (local.get $a))", RETURNED)} (call $drop-call (local.get $a)) ${RETURN} ${EXIT}`;
     const imports = ["begin-wait", "cancel-call", "drop-call", "now", "yield", "return"];
     expect(await runAsyncHere(await asyncComponent(imports, body))).toBe(0);
+  });
+
+  test("has every event of a set, whatever is cancelled in it before", async () => {
+    // One call has returned by then; the one that is cancelled has no event.
+    const RETURNED = 2;
+    const SUBTASK = 1;
+    const body = `${SET} (local.set $b (i32.shr_u (call $begin-wait (i64.add (call $now) (i64.const 1000000))) (i32.const 4)))
+      ${LONG_CALL} (call $join (local.get $a) (local.get $c)) (call $join (local.get $b) (local.get $c))
+      (local.set $w (i64.add (call $now) (i64.const 3000000)))
+      (loop (drop (call $yield)) (br_if 0 (i64.lt_s (call $now) (local.get $w))))
+      (drop (call $cancel-in-set (local.get $a)))
+      ${expectEqual("(call $poll-set (local.get $c) (i32.const 64))", SUBTASK)}
+      ${expectEqual("(i32.load (i32.const 64))", "(local.get $b)")} ${expectEqual("(i32.load (i32.const 68))", RETURNED)}
+      ${RETURN} ${EXIT}`;
+    const imports = ["new-set", "begin-wait", "now", "join", "yield", "cancel-in-set", "poll-set", "return"];
+    expect(await runAsyncHere(await asyncComponent(imports, body))).toBe(0);
+  });
+
+  test("ends by EXIT with whatever set beside it", async () => {
+    expect(await runAsyncHere(await asyncComponent(["return"], `${RETURN} (i32.const 0x10)`))).toBe(0);
+  });
+
+  test("has datagrams wait only for as much memory of the host's as it may have", async () => {
+    const EAGAIN = -11;
+    const full = { ...defaultBackend(), sendTo: () => EAGAIN };
+    let left = 100_000;
+    const hostBytes = {
+      take: (count: number) => left >= count && ((left -= count), true),
+      give: (count: number) => void (left += count),
+    };
+    const RETURNED = 2;
+    const CANCELLED = 4;
+    const OUT_OF_MEMORY = 3;
+    // 60,000 bytes to port 9 of 127.0.0.1
+    const send = "(call $send-udp (i32.const 512) (i32.const 64))";
+    const started = `(local.set $a ${send}) ${expectEqual("(i32.and (local.get $a) (i32.const 15))", 1)}
+      (local.set $a (i32.shr_u (local.get $a) (i32.const 4)))`;
+    const body = `(call $create-udp (i32.const 0) (i32.const 64)) (i32.store (i32.const 512) (i32.load (i32.const 68)))
+      (i32.store (i32.const 516) (i32.const 1024)) (i32.store (i32.const 520) (i32.const 60000))
+      (i32.store8 (i32.const 524) (i32.const 1)) (i32.store16 (i32.const 532) (i32.const 9))
+      (i32.store8 (i32.const 534) (i32.const 127)) (i32.store8 (i32.const 537) (i32.const 1))
+      ${started} ${expectEqual(send, RETURNED)}
+      ${expectEqual("(i32.load8_u (i32.const 64))", 1)} ${expectEqual("(i32.load8_u (i32.const 68))", OUT_OF_MEMORY)}
+      ${expectEqual("(call $cancel-call (local.get $a))", CANCELLED)} (call $drop-call (local.get $a))
+      ${started} ${RETURN} ${EXIT}`;
+    const imports = ["create-udp", "send-udp", "cancel-call", "drop-call", "return"];
+    expect(await runAsyncHere(await asyncComponent(imports, body), { hostBytes }, full)).toBe(0);
+    expect(left).toBeGreaterThan(90_000);
   });
 
   test("moves bytes between its own ends, as many as both have", async () => {

@@ -59,6 +59,7 @@ const IMPORTS: Readonly<Record<string, readonly [string, string, string, string?
   yield: ["$root", "[thread-yield]", "", "i32"],
   "drop-call": ["$root", "[subtask-drop]", "i32"],
   "cancel-call": ["$root", "[subtask-cancel]", "i32", "i32"],
+  "cancel-in-set": ["$root", "[async-lower][subtask-cancel]", "i32", "i32"],
   "get-context": ["$root", "[context-get-0]", "", "i32"],
   "set-context": ["$root", "[context-set-0]", "i32"],
   return: [`[export]${RUN}`, "[task-return]run", "i32"],
@@ -81,6 +82,7 @@ const IMPORTS: Readonly<Record<string, readonly [string, string, string, string?
   connect: [SOCKETS, "[async-lower][method]tcp-socket.connect", "i32 i32", "i32"],
   "create-udp": [SOCKETS, "[static]udp-socket.create", "i32 i32"],
   "bind-udp": [SOCKETS, "[method]udp-socket.bind", `${"i32 ".repeat(14)}`],
+  "send-udp": [SOCKETS, "[async-lower][method]udp-socket.send", "i32 i32", "i32"],
   "receive-udp": [SOCKETS, "[async-lower][method]udp-socket.receive", "i32 i32", "i32"],
   "drop-udp": [SOCKETS, "[resource-drop]udp-socket", "i32"],
   stdin: ["wasi:cli/stdin@0.3.0", "read-via-stream", "i32"],
@@ -135,10 +137,14 @@ export async function asyncComponent(
 }
 
 /** Runs one in this process. @returns its status */
-export async function runAsyncHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): Promise<number> {
+export async function runAsyncHere(
+  bytes: Uint8Array,
+  options: Partial<ComponentOptions> = {},
+  backend = defaultBackend(),
+): Promise<number> {
   const compiled = compileComponent(bytes);
   const parts = await partsFor(compiled);
-  const host = new ComponentHost(defaultBackend(), granted(options), parts);
+  const host = new ComponentHost(backend, granted(options), parts);
   try {
     return host.run(compiled);
   } finally {

@@ -24,6 +24,25 @@ test("that claims to have four thousand million types is refused", () => {
   });
 });
 
+test.each<readonly [what: string, message: string, section: number, contents: Uint8Array]>([
+  [
+    "more types than it may",
+    "the component has more than 100000 definitions in its bytes",
+    7,
+    Buffer.concat([Uint8Array.of(0xa1, 0x8d, 0x06), Buffer.alloc(100_001, 0x7f)]),
+  ],
+  [
+    "a longer name than it may",
+    "the component has a name of 100001 bytes",
+    10,
+    Buffer.concat([Uint8Array.of(1, 0, 0xa1, 0x8d, 0x06), Buffer.alloc(100_001, "n"), Uint8Array.of(1, 0)]),
+  ],
+])("that has %s is refused, whatever the host would make of it", (_what, message, section, contents) => {
+  const { length } = contents;
+  const size = [(length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14];
+  expect(outcome(Uint8Array.from([...HEADER, section, ...size, ...contents]))).toMatchObject({ ...FORMAT, message });
+});
+
 describe.skipIf(missing !== "")("a component", () => {
   const parsed = async (text: string): Promise<Uint8Array> => (await wasmTools()).parse(`(component ${text})`);
 
@@ -58,6 +77,18 @@ describe.skipIf(missing !== "")("a component", () => {
       `(core module $m (memory (export "f") 1)) (core instance $i (instantiate $m))
         (alias core export $i "f" (core func $f)) (func (canon lift (core func $f)))`,
       "its modules have no core func f",
+    ],
+    [
+      "a memory that is a table",
+      `(core module $m (table (export "f") 1 funcref)) (core instance $i (instantiate $m))
+        (alias core export $i "f" (core memory $f))`,
+      "its modules have no core memory f",
+    ],
+    [
+      "a memory that threads share",
+      `(core module $m (memory (export "f") 1 1 shared)) (core instance $i (instantiate $m))
+        (alias core export $i "f" (core memory $f))`,
+      "its modules have no core memory f",
     ],
     [
       "a run that is no function",

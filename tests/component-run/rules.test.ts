@@ -71,6 +71,12 @@ describe.skipIf(missing !== "")("a component traps when", () => {
       "memory",
     ],
     [
+      "it polls more than there might be",
+      ["poll"],
+      `(drop (memory.grow (i32.const 70))) (call $poll (i32.const 0) (i32.const 1000001) (i32.const 64)) (i32.const 0)`,
+      "it polls more than it may: 1000001 pollables",
+    ],
+    [
       "what it writes leads out of its memory",
       ["stdout", "write"],
       `(call $write (call $stdout) (i32.const 65530) (i32.const 100) (i32.const 64)) (i32.const 0)`,
@@ -93,6 +99,29 @@ describe.skipIf(missing !== "")("a component traps when", () => {
       ["create"],
       `(call $create (i32.const 2) (i32.const 0)) (i32.const 0)`,
       "no case 2",
+    ],
+    [
+      "it passes a longer string than the host takes",
+      ["network", "resolve"],
+      `(drop (memory.grow (i32.const 20))) (call $resolve (call $network) (i32.const 0) (i32.const 0x100001) (i32.const 64))
+       (i32.const 0)`,
+      "a string has more bytes than the host takes: 1048577",
+    ],
+    [
+      "it passes a longer list than the host takes",
+      ["network", "create-udp", "bind-udp", "finish-udp", "stream-udp", "send-udp"],
+      `(drop (memory.grow (i32.const 20))) (call $create-udp (i32.const 0) (i32.const 64)) (local.set $a (i32.load (i32.const 68)))
+       (call $bind-udp (local.get $a) (call $network) ${loopback("(i32.const 0)")} (i32.const 64))
+       (call $finish-udp (local.get $a) (i32.const 64))
+       (call $stream-udp (local.get $a) ${"(i32.const 0)".repeat(13)} (i32.const 64))
+       (call $send-udp (i32.load (i32.const 72)) (i32.const 256) (i32.const 20000) (i32.const 64)) (i32.const 0)`,
+      "a list has more elements than the host takes: 20000",
+    ],
+    [
+      "a result is to be written where it is not aligned",
+      ["create"],
+      `(call $create (i32.const 0) (i32.const 66)) (i32.const 0)`,
+      "not aligned",
     ],
   ])("%s", async (_name, imports, body, message) => {
     const bytes = await component(imports, body);
@@ -121,6 +150,29 @@ describe.skipIf(missing !== "")("a component traps when", () => {
     const before = openDescriptors();
     expect(() => runHere(bytes)).toThrow("without asking whether it may");
     expect(openDescriptors()).toBe(before);
+  });
+
+  test("its allocator calls the host", async () => {
+    const body = `(i32.store (i32.const 128) (call $timer (i64.const 1)))
+      (call $poll (i32.const 128) (i32.const 1) (i32.const 64)) (i32.const 0)`;
+    const bytes = await component(["timer", "poll", "network"], body, "(drop (call $network))");
+    expect(() => runHere(bytes)).toThrow("it calls the host from its allocator");
+  });
+
+  test("it calls the host after it has returned", async () => {
+    const { parse } = await wasmTools();
+    const bytes = await parse(`(component
+      (import "wasi:clocks/monotonic-clock@0.2.0" (instance $clock (export "now" (func (result u64)))))
+      (core func $now (canon lower (func $clock "now")))
+      (core module $main
+        (import "c" "now" (func $now (result i64)))
+        (func (export "run") (result i32) (drop (call $now)) (i32.const 0))
+        (func (export "after") (param i32) (drop (call $now))))
+      (core instance $m (instantiate $main (with "c" (instance (export "now" (func $now))))))
+      (func $run (result (result)) (canon lift (core func $m "run") (post-return (func $m "after"))))
+      (instance $r (export "run" (func $run)))
+      (export "wasi:cli/run@0.2.7" (instance $r)))`);
+    expect(() => runHere(bytes)).toThrow("it calls the host from its allocator, or after it has returned");
   });
 
   test("it has more handles than the host counts for it", async () => {

@@ -35,16 +35,23 @@ const IMPORTS: Readonly<Record<string, string>> = {
   write: `"wasi:io/streams@0.2.0" "[method]output-stream.write" (func $write (param i32 i32 i32 i32))`,
   flush: `"wasi:io/streams@0.2.0" "[method]output-stream.blocking-write-and-flush" (func $flush (param i32 i32 i32 i32))`,
   timer: `"wasi:clocks/monotonic-clock@0.2.0" "subscribe-instant" (func $timer (param i64) (result i32))`,
+  resolve: `"wasi:sockets/ip-name-lookup@0.2.0" "resolve-addresses" (func $resolve (param i32 i32 i32 i32))`,
+  "create-udp": `"wasi:sockets/udp-create-socket@0.2.0" "create-udp-socket" (func $create-udp (param i32 i32))`,
+  "bind-udp": `"wasi:sockets/udp@0.2.0" "[method]udp-socket.start-bind" (func $bind-udp (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))`,
+  "finish-udp": `"wasi:sockets/udp@0.2.0" "[method]udp-socket.finish-bind" (func $finish-udp (param i32 i32))`,
+  "stream-udp": `"wasi:sockets/udp@0.2.0" "[method]udp-socket.stream" (func $stream-udp (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32))`,
+  "send-udp": `"wasi:sockets/udp@0.2.0" "[method]outgoing-datagram-stream.send" (func $send-udp (param i32 i32 i32 i32))`,
   exit: `"wasi:cli/exit@0.2.0" "exit" (func $exit (param i32))`,
 };
 
 /** A core module whose `run` has this body; $a, $b and $c are its locals. Room for results is at 0, 64 and 128. */
-function module(imports: readonly string[], body: string): Uint8Array {
+function module(imports: readonly string[], body: string, allocating: string): Uint8Array {
   const listed = imports.map((name) => `(import ${IMPORTS[name] ?? ""})`);
   return wat(`(module ${listed.join("\n")}
-    (memory (export "memory") 1 16)
+    (memory (export "memory") 1 80)
     (global $top (mut i32) (i32.const 4096))
     (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local i32)
+      ${allocating}
       (local.set 4 (global.get $top))
       (global.set $top (i32.and (i32.add (i32.add (global.get $top) (local.get 3)) (i32.const 7)) (i32.const -8)))
       (local.get 4))
@@ -52,10 +59,11 @@ function module(imports: readonly string[], body: string): Uint8Array {
       ${body}))`);
 }
 
-/** The bytes of a component. */
-export async function component(imports: readonly string[], body: string): Promise<Uint8Array> {
+/** The bytes of a component. @param allocating what its allocator does first */
+export async function component(imports: readonly string[], body: string, allocating = ""): Promise<Uint8Array> {
   const { componentEmbed, componentNew } = await wasmTools();
-  const embedded = await componentEmbed({ binary: module(imports, body), witSource: WORLD, worldName: "guest" });
+  const binary = module(imports, body, allocating);
+  const embedded = await componentEmbed({ binary, witSource: WORLD, worldName: "guest" });
   return await componentNew(embedded, []);
 }
 

@@ -131,8 +131,11 @@ export function builtIn(
     "backpressure.dec": () => changeBackpressure(-1),
   };
   const called = functions[name];
+  // What the component keeps for itself, its allocator may use.
+  const isItsOwn = name === "context.get" || name === "context.set";
   return (first, second, third) => {
     try {
+      if (!isItsOwn) handles.checkCall();
       return called(first as number, second as number, third as number);
     } catch (error) {
       throw trapOf(error);

@@ -51,7 +51,7 @@ export class Runtime {
   run({ call, callback }: AsyncExport): number {
     let code = Number(call());
     // Without a callback it is over, and has waited inside of calls.
-    while (callback !== undefined && code !== Callback.EXIT) {
+    while (callback !== undefined && (code & 15) !== Callback.EXIT) {
       const { event } = this;
       const kind = code & 15;
       if (kind === Callback.YIELD) {

@@ -63,8 +63,9 @@ export abstract class Waitable extends Resource {
 
   /** @returns the code of its event */
   takeEvent(): number {
+    // One that is cancelled may have none, and is not among those of its set that do.
+    if (this.#hasEvent) this.#set?.remove(this);
     this.#hasEvent = false;
-    this.#set?.remove(this);
     return this.take();
   }
 

@@ -89,6 +89,34 @@ export function limitTables(reader: Reader, maxEntries: number, writer: Writer):
   return count;
 }
 
+/** The engine makes a value on the heap of each element, of a segment at once: more than this might exhaust that of a thread. */
+const ELEMENTS_MAX = 250_000;
+const Segment = { IS_NOT_ACTIVE: 1, NAMES_ITS_TABLE: 2, HAS_EXPRESSIONS: 4 } as const;
+
+/** Reads an element section. @throws ModuleError where all segments together have too many elements */
+export function checkElements(reader: Reader): void {
+  let total = 0;
+  for (let left = reader.count(); left > 0; left--) {
+    const flags = reader.u32();
+    if (flags > 7) throw damaged("elements of an unknown kind");
+    const has = (flag: number): boolean => (flags & flag) !== 0;
+    if (!has(Segment.IS_NOT_ACTIVE)) {
+      if (has(Segment.NAMES_ITS_TABLE)) reader.skipNumber();
+      skipExpression(reader);
+    }
+    if (has(Segment.HAS_EXPRESSIONS) && flags !== Segment.HAS_EXPRESSIONS) reader.skipValueType();
+    else if (flags !== 0 && flags !== Segment.HAS_EXPRESSIONS) reader.byte();
+    const count = reader.count();
+    total += count;
+    if (total > ELEMENTS_MAX)
+      throw new ModuleError("ERR_PLUGIN_MEMORY", `it has ${total} elements of tables, and is allowed ${ELEMENTS_MAX}`);
+    for (let each = 0; each < count; each++) {
+      if (has(Segment.HAS_EXPRESSIONS)) skipExpression(reader);
+      else reader.skipNumber();
+    }
+  }
+}
+
 function skipExpression(reader: Reader): void {
   for (let opcode = reader.byte(); opcode !== Op.END; opcode = reader.byte()) skipImmediates(reader, opcode);
 }

@@ -17,7 +17,8 @@
  */
 
 import { BodyMeter } from "./body.js";
-import { limitMemory, limitTables } from "./limits.js";
+import { keepsCustom } from "./customs.js";
+import { checkElements, limitMemory, limitTables } from "./limits.js";
 import { putPauses } from "./pauses.js";
 import { damaged, Reader, unsupported } from "./reader.js";
 import { SectionId, Sections } from "./sections.js";
@@ -121,7 +122,7 @@ class Pass {
       this.#addFunction();
     }
     const isMoved = this.#replaced.has(SectionId.CODE);
-    const keeps = (name: string): boolean => !isMoved || !name.startsWith("metadata.code.");
+    const keeps = (custom: Reader): boolean => keepsCustom(custom, isMoved);
     const bytes = this.#sections.write(this.#replaced, keeps, (id, at, from) => {
       if (id !== SectionId.CODE || marks === undefined) return;
       if (from !== undefined) marks.push(at, from);
@@ -175,6 +176,8 @@ class Pass {
   #limitTables(): void {
     const { metered, maxTableEntries } = this.#options;
     if (!metered && maxTableEntries === Infinity) return;
+    const elements = this.#sections.find(SectionId.ELEMENT);
+    if (elements !== undefined && maxTableEntries !== Infinity) checkElements(elements);
     const entries = new Writer();
     const reader = this.#sections.find(SectionId.TABLE);
     const count = reader === undefined ? 0 : limitTables(reader, Math.min(maxTableEntries, TABLE_ENTRIES_MAX), entries);

@@ -67,13 +67,13 @@ export class Sections {
   /**
    * Puts the module together.
    * @param replaced contents by id; undefined leaves the section out. Those of the others are as they were
-   * @param keeps whether a custom section of this name remains
+   * @param keeps whether the custom section with these contents remains
    * @param placed is called with the positions of a section's contents, in the new module and, where it is not replaced, in
    *   the old one
    */
   write(
     replaced: ReadonlyMap<number, Uint8Array | undefined>,
-    keeps: (name: string) => boolean,
+    keeps: (custom: Reader) => boolean,
     placed: (id: number, at: number, from: number | undefined) => void,
   ): Uint8Array {
     const writer = new Writer(this.#bytes.length + (this.#bytes.length >> 2) + 256);
@@ -97,7 +97,7 @@ export class Sections {
     for (const { id, from, to } of this.#sections) {
       const contents = this.#bytes.subarray(from, to);
       if (id === SectionId.CUSTOM) {
-        if (keeps(Buffer.from(new Reader(this.#bytes, from, to).name()).toString())) put(id, contents);
+        if (keeps(new Reader(this.#bytes, from, to))) put(id, contents);
         continue;
       }
       putMissing(ORDER.indexOf(id));

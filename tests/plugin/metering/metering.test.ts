@@ -6,11 +6,29 @@ import { originalOffset, prepareModule } from "../../../host/plugin/metering/pre
 import { BUILD_TIMEOUT_MS, buildGuest, TRACING_REACTOR } from "../../assembly/programs.js";
 import { Connection, ScriptedHost } from "../../assembly/scripted-host.js";
 import { wat } from "../../guest/modules.js";
-import { type Exports, FREE, instantiate, METERED, metered, RuntimeError, UNLIMITED } from "./support.js";
+import {
+  customSections,
+  type Exports,
+  FREE,
+  instantiate,
+  METERED,
+  metered,
+  RuntimeError,
+  UNLIMITED,
+} from "./support.js";
 import { Meter } from "../../../host/plugin/metering/meter.js";
 
 /** Each look at the clock of `metered` takes a nanosecond of CPU time. */
 const SHORT = { turnNs: 20, totalNs: Infinity };
+
+const HEADER = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+
+/** With their number before them, in the binary format. */
+function sized(bytes: ArrayLike<number>): number[] {
+  const { length } = bytes;
+  const number = [(length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14];
+  return [...number, ...Array.from(bytes)];
+}
 
 /** Without an end, by each way that code can repeat itself. */
 const ENDLESS: Readonly<Record<string, string>> = {
@@ -140,6 +158,42 @@ describe("limits", () => {
     ["tables", `(module (table 11 funcref))`, { maxTableEntries: 10 }, "ERR_PLUGIN_MEMORY"],
   ])("a module that needs more %s is refused", (_, text, options, code) => {
     expect(() => prepareModule(wat(text), { ...UNLIMITED, ...options })).toThrow(expect.objectContaining({ code }));
+  });
+
+  test("elements of tables are read in segments of every kind, and refused above the limit", () => {
+    const options = { ...UNLIMITED, maxTableEntries: 1_000_000 };
+    const kinds = wat(`(module (table $t 9 funcref) (table $u 9 funcref) (func $f)
+      (elem (i32.const 0) $f $f) (elem (table $u) (i32.const 3) func $f $f) (elem func $f $f) (elem declare func $f $f)
+      (elem (i32.const 2) funcref (ref.func $f) (ref.null func)) (elem funcref (ref.func $f) (ref.null func))
+      (elem (table $u) (i32.const 0) funcref (ref.func $f) (ref.null func)))`);
+    instantiate(prepareModule(kinds, options).bytes);
+    const PASSIVE = [1, 0];
+    const of = (count: number): Uint8Array => {
+      const segment = [...PASSIVE, ...sized(Buffer.alloc(count))];
+      const ELEMENT = 9;
+      const sections = [...[1, 4, 1, 0x60, 0, 0], ...[3, 2, 1, 0], ELEMENT, ...sized([2, ...segment, ...segment])];
+      return Uint8Array.from([...HEADER, ...sections, ...[10, 4, 1, 2, 0, 0x0b]]);
+    };
+    instantiate(prepareModule(of(125_000), options).bytes);
+    expect(() => prepareModule(of(125_001), options)).toThrow(
+      expect.objectContaining({
+        code: "ERR_PLUGIN_MEMORY",
+        message: expect.stringContaining("250002 elements") as string,
+      }),
+    );
+  });
+
+  test.each([
+    ["names of functions", "name", (length: number) => [1, ...sized([1, 0, ...sized(Buffer.alloc(length, "n"))])]],
+    ["a name of its own", "name", (length: number) => [0, ...sized(sized(Buffer.alloc(length, "n")))]],
+    ["the address of a source map", "sourceMappingURL", (length: number) => sized(Buffer.alloc(length, "n"))],
+  ])("a module that is long in %s is run without", (_, section, contents) => {
+    const kept = (length: number): number => {
+      const custom = [...sized(Buffer.from(section)), ...contents(length)];
+      const bytes = Uint8Array.from([...wat("(module (func))"), 0, ...sized(custom)]);
+      return customSections(prepareModule(bytes, UNLIMITED).bytes, section);
+    };
+    expect([kept(100), kept(65_536 + 10)]).toEqual([1, 0]);
   });
 
   test("64-bit memories and garbage collection are refused by name", () => {

@@ -21,6 +21,11 @@ export function instantiate(bytes: Uint8Array, imports: object = {}): Exports {
   return new WebAssembly.Instance(new WebAssembly.Module(bytes), imports).exports as Exports;
 }
 
+/** How many custom sections of this name it has. */
+export function customSections(bytes: Uint8Array, name: string): number {
+  return WebAssembly.Module.customSections(new WebAssembly.Module(bytes), name).length;
+}
+
 /** A metered instance whose turn begins. Its CPU time is a nanosecond more at each look. */
 export function metered(bytes: Uint8Array, allowance: Allowance = FREE, imports: object = {}) {
   const prepared = prepareModule(bytes, METERED);
