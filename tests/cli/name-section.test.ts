@@ -31,7 +31,10 @@ test.each([
 
 test.each([
   ["of an import", section(2, [1, ...text("wasi"), ...text("fd", 100)])],
-  ["of an export, whose kind and index follow it", [...section(7, [1, ...text("m", 3), 2, 0]), ...section(0, text("x"))]],
+  [
+    "of an export, whose kind and index follow it",
+    [...section(7, [1, ...text("m", 3), 2, 0]), ...section(0, text("x"))],
+  ],
   ["of the module of an import, which is the last there is", section(2, [1, ...text("wasi", 100)])],
 ])("a name is not read behind its section: %s", (_, sections) => {
   expect(() => new ModuleBinary(module(sections))).toThrow(RangeError);

@@ -4,7 +4,8 @@
  */
 
 import { RecordingError } from "../../record/format.js";
-import type { Fields } from "../../record/reader.js";
+import { hashOf } from "../../record/hash.js";
+import { Fields } from "../../record/reader.js";
 import { printable } from "../printable.js";
 import { SIGNATURES } from "../signatures.js";
 import { PARAMETERS_MAX } from "./format.js";
@@ -104,7 +105,9 @@ export function readAnswer(call: ExpectedCalls, fields: Fields, hasReceived: boo
       const layout = layoutOf(call.name, parameters);
       const answer = answerIn(fields, layout);
       const { address, values, rest } = answer;
-      const expected = layout.output === undefined ? 0 : hasReceived ? values.at(-1) : HASH_BYTES;
+      const length = layout.output === undefined ? 0 : (values.at(-1) ?? 0);
+      // Of nothing there is no hash.
+      const expected = hasReceived || length === 0 ? length : HASH_BYTES;
       if (rest.length === expected && (address === undefined || ADDRESS_BYTES.includes(address.length))) return answer;
     } catch (error) {
       if (!(error instanceof RecordingError)) throw error;
@@ -122,6 +125,19 @@ function answerIn(fields: Fields, layout: CallLayout): CallAnswer {
   }
   const address = layout.address === undefined ? undefined : fields.bytesOf(fields.varint());
   return { hash, values, address, rest: fields.rest() };
+}
+
+/**
+ * The hash of contents in an answer: of the contents, or the one that is in their place.
+ * @param areThere are they there, and not their hash?
+ * @throws RecordingError for what is damaged
+ */
+export function digestOf(contents: Uint8Array, areThere: boolean): number {
+  if (areThere || contents.length === 0) return hashOf(contents);
+  if (contents.length !== HASH_BYTES) throw new RecordingError("damaged: in place of contents is not their hash");
+  const fields = new Fields();
+  fields.set(contents, 0, HASH_BYTES);
+  return fields.uint32();
 }
 
 /** "fd_write(1, 0x4c20, 2, 0x4c30) of 12 bytes" */
