@@ -232,7 +232,7 @@ class Reading extends OpenLanes {
 
   #made(fd: unknown, name: string, isForDatagrams: boolean): void {
     this.opened(fd, name);
-    if (isForDatagrams) this.forDatagrams(fd);
+    if (isForDatagrams && typeof fd === "number") this.forDatagrams(fd);
   }
 
   /** A call on a descriptor. */

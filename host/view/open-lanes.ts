@@ -17,8 +17,8 @@ export abstract class OpenLanes {
     this.built = new TimelineBuilder(title, startedMs);
   }
 
-  protected forDatagrams(fd: unknown): void {
-    const lane = this.#lanes.get(Number(fd));
+  protected forDatagrams(fd: number): void {
+    const lane = this.#lanes.get(fd);
     if (lane !== undefined) this.#datagrams.add(lane);
   }
 

@@ -6,7 +6,7 @@
 import { RecordingError } from "../../record/format.js";
 import { hashOf } from "../../record/hash.js";
 import { Fields } from "../../record/reader.js";
-import { printable } from "../printable.js";
+import { printable } from "../../backend/printable.js";
 import { SIGNATURES } from "../signatures.js";
 import { PARAMETERS_MAX } from "./format.js";
 import { type CallLayout, layoutOf, VARIED } from "./layouts.js";
@@ -14,6 +14,8 @@ import type { Parameter } from "./values.js";
 
 const TWO_32 = 0x1_0000_0000n;
 const TEXT_BYTES = 200;
+/** Of so many bytes each as an escape sequence. */
+const TEXT_MAX = 8 * TEXT_BYTES;
 const HASH_BYTES = 4;
 /** That WasmEdge's addresses of sockets have. */
 const ADDRESS_BYTES: readonly number[] = [4, 16, 128];
@@ -155,7 +157,7 @@ export function bytesText(bytes: Uint8Array): string {
   const more = some.length < bytes.length ? "..." : "";
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(some, { stream: true });
-    return `${JSON.stringify(text)}${more}`;
+    return `${printable(JSON.stringify(text), TEXT_MAX)}${more}`;
   } catch {
     return `${Array.from(some, (byte) => byte.toString(16).padStart(2, "0")).join(" ")}${more}`;
   }

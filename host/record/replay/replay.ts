@@ -75,6 +75,8 @@ export function startReplay(recording: string | Uint8Array, options: ProgramRepl
   if (isStrict && !Array.isArray(seed)) {
     throw new RecordingError("it has no files, timers and dates of Node: --strict needs a recording that has them");
   }
+  if (Array.isArray(seed) && !seed.every((each) => typeof each === "number"))
+    throw new RecordingError("damaged: the header has no seed of random numbers");
   const outside = options.outside === true && Array.isArray(seed) ? new OutsidePlayer(player, seed) : undefined;
   if (outside !== undefined) answerOutside(outside);
   player.isStrict = isStrict;
