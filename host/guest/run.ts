@@ -128,7 +128,8 @@ function openRecording(
   const { args = [], record } = options;
   if (record === undefined) return undefined;
   const given = typeof record === "string" ? { path: record } : record;
-  checkString("options.record", given.path);
+  checkObject("options.record", given, "a path, or an object");
+  checkString("options.record.path", given.path);
   return (loadRecordFile("guest.js") as Recorder).recordGuest(preview1, {
     options: given,
     module,

@@ -174,3 +174,15 @@ test("what its descriptors are is asked for where it is recorded, and not otherw
   expect(run()).toBe(0);
   expect(run(join(temporary(), "run.wrec"))).toBe(1);
 });
+
+test.each([
+  [null, "options.record"],
+  [5, "options.record"],
+  [{}, "options.record.path"],
+  [{ path: "/nowhere/run.wrec", hashes: "yes" }, "options.record.hashes"],
+])("what is no recording to make is refused: %j", (record, name) => {
+  const empty = wat(`(module (memory (export "memory") 1) (func (export "_start")))`);
+  expect(() => runGuest(empty, { record: record as unknown as string })).toThrow(
+    expect.objectContaining({ name: "TypeError", message: expect.stringContaining(`"${name}"`) as string }) as Error,
+  );
+});
