@@ -6,7 +6,7 @@
 import { constants } from "node:os";
 import { basename } from "node:path";
 import { compareGuests } from "../guest/record/compare.js";
-import { printable } from "../guest/printable.js";
+import { printable } from "../backend/printable.js";
 import { Kind, NAMES } from "../record/calls.js";
 import { openRecordingFile } from "../record/files.js";
 import { RecordingError, RecordingKind } from "../record/format.js";
@@ -20,6 +20,7 @@ import { EVENT_KINDS, type Timeline } from "../view/timeline.js";
 const EXIT_DIFFERENT = 1;
 const EXIT_FAILED = 2;
 const PATH_MAX = 4096;
+const TEXT_MAX = 10_000;
 const ERROR = EVENT_KINDS.indexOf("error");
 
 /** What one of two recordings has where they differ. */
@@ -86,7 +87,8 @@ function guests(paths: readonly [string, string]): number {
     return 0;
   }
   const { call, turn, name, expected, found } = outcome.difference;
-  say(`difference in turn ${turn}, call ${call}, at ${name}\n  expected: ${expected}\n  found:    ${found}`);
+  const [one, other] = [expected, found].map((text) => printable(text, TEXT_MAX));
+  say(`difference in turn ${turn}, call ${call}, at ${name}\n  expected: ${one}\n  found:    ${other}`);
   return EXIT_DIFFERENT;
 }
 

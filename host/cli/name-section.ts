@@ -9,16 +9,21 @@ const HEADER_BYTES = 8;
 const SECTION_CUSTOM = 0;
 const SUBSECTION_FUNCTIONS = 1;
 
-/** Gives `module` back with the names of the program's functions, and with no others. */
+/**
+ * Gives `module` back with the names of the program's functions, and with no others.
+ * @throws RangeError where a section, or a name in one, is longer than what is left
+ */
 export function keepOwnNames(module: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [module.subarray(0, HEADER_BYTES)];
   const reader = new ByteReader(module, HEADER_BYTES);
   while (reader.at < module.length) {
     const start = reader.at;
     const id = reader.byte();
-    const end = reader.number() + reader.at;
-    const content = new ByteReader(module, reader.at);
-    if (id === SECTION_CUSTOM && content.text() === "name") parts.push(nameSection(functionNames(content, end)));
+    const length = reader.number();
+    const end = length + reader.at;
+    if (end > module.length) throw new RangeError("a section is longer than what is left of the module");
+    const content = new ByteReader(module, reader.at, end);
+    if (id === SECTION_CUSTOM && content.text() === "name") parts.push(nameSection(functionNames(content)));
     else parts.push(module.subarray(start, end));
     reader.at = end;
   }
@@ -37,9 +42,9 @@ function keptName(name: string): string | undefined {
   return /^(start:)?~/.test(name) ? undefined : name.replace(/^(start:)?(?:[^/<(]+\/)+/, "$1");
 }
 
-function functionNames(reader: ByteReader, end: number): Map<number, string> {
+function functionNames(reader: ByteReader): Map<number, string> {
   const names = new Map<number, string>();
-  while (reader.at < end) {
+  while (reader.at < reader.end) {
     const id = reader.byte();
     const next = reader.number() + reader.at;
     if (id === SUBSECTION_FUNCTIONS) {

@@ -13,7 +13,7 @@ import {
 } from "../guest/record/replay.js";
 import { moduleHash } from "../guest/record/recording.js";
 import { GuestError } from "../guest/module.js";
-import { printable } from "../guest/printable.js";
+import { printable } from "../backend/printable.js";
 import { openRecordingFile } from "../record/files.js";
 import { RecordingError, RecordingKind } from "../record/format.js";
 import { RecordingReader } from "../record/reader.js";
@@ -23,6 +23,7 @@ const EXIT_DIFFERENT = 1;
 /** It cannot be replayed. */
 const EXIT_FAILED = 2;
 const PATH_MAX = 4096;
+const TEXT_MAX = 10_000;
 const HASH_SHOWN = 16;
 
 export interface ReplayGuestOptions {
@@ -71,7 +72,7 @@ function replay(reader: RecordingReader, { changed, hash, module: path, until }:
   if (typeof module === "string") return fail(module);
   const sha = moduleHash(module);
   if (sha !== details.module && !changed) {
-    const shown = (text: string): string => `${text.slice(0, HASH_SHOWN)}...`;
+    const shown = (text: string): string => `${printable(text.slice(0, HASH_SHOWN))}...`;
     return fail(
       `${printable(path, PATH_MAX)} is not the module that was recorded, ${printable(details.name)}: ` +
         `its SHA-256 is ${shown(sha)}, not ${shown(details.module)}\n--changed replays it nevertheless`,
@@ -112,8 +113,8 @@ function differenceText({ call, turn, expected, found, frames }: Difference): st
   const place = `call ${call}, turn ${turn}`;
   return [
     `a difference at ${place}:`,
-    `  expected  ${expected}`,
-    `  found     ${found}`,
+    `  expected  ${printable(expected, TEXT_MAX)}`,
+    `  found     ${printable(found, TEXT_MAX)}`,
     ...frames.map(frameText),
   ].join("\n");
 }

@@ -9,7 +9,7 @@ import { addressText } from "../net/listen.js";
 import { GuestError, ModuleError, OSError, PluginError, PluginHost, type PluginEnding } from "../plugin/index.js";
 import { PluginCode } from "../plugin/code.js";
 import type { Policy } from "../plugin/policy/types.js";
-import { printable } from "../guest/printable.js";
+import { printable } from "../backend/printable.js";
 import { RunError } from "./run-errors.js";
 import { optionOfLimit } from "./run-policy-options.js";
 import { ADDRESS_TROUBLES, pathText, trapText } from "./run-troubles.js";

@@ -1,7 +1,7 @@
 /** Owns what `wasyncore run` says of a file or an address that it cannot use, and of a trap. Knows error codes; opens nothing. */
 
 import type { GuestTrap } from "../guest/run.js";
-import { printable } from "../guest/printable.js";
+import { printable } from "../backend/printable.js";
 import { frameText } from "./frame-text.js";
 
 const PATH_MAX = 4096;

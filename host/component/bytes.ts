@@ -1,7 +1,7 @@
 /** Owns taking numbers and names from a component's bytes, and the errors of bytes that make no sense. Knows no section. */
 
 import { GuestError } from "../guest/module.js";
-import { printable } from "../guest/printable.js";
+import { printable } from "../backend/printable.js";
 
 /** As of a core module. */
 const NAME_BYTES_MAX = 100_000;

@@ -8,7 +8,7 @@ import { exitOf, type GuestExit } from "../guest/exit.js";
 import { framesOf } from "../guest/frames.js";
 import { GuestError, guestFailure, GuestTrap } from "../guest/instance.js";
 import type { GuestDirectory } from "../guest/preview1.js";
-import { printable } from "../guest/printable.js";
+import { printable } from "../backend/printable.js";
 import type { Interface } from "./calls.js";
 import type { CompiledComponent } from "./compile.js";
 import { instantiateCommand } from "./instantiate.js";

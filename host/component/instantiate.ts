@@ -4,7 +4,7 @@
  */
 
 import { GuestError, withoutPrefix } from "../guest/module.js";
-import { printable } from "../guest/printable.js";
+import { printable } from "../backend/printable.js";
 import { CallMemory } from "./abi.js";
 import type { AsyncParts } from "./async/index.js";
 import type { Element } from "./async/streams.js";

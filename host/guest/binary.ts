@@ -108,7 +108,7 @@ export class ModuleBinary {
     this.sections = sectionsOf(bytes);
     const within = <T>(id: number, read: (reader: Reader) => T): T | undefined => {
       const section = this.sections.find((each) => each.id === id);
-      return section === undefined ? undefined : read(new Reader(bytes, section.from));
+      return section === undefined ? undefined : read(new Reader(bytes, section.from, section.to));
     };
     const types = within(SectionId.TYPE, (reader) => reader.many(() => reader.types()).flat()) ?? [];
     const signature = (type: number): string => types[type] ?? "a type that is no function's";
@@ -150,6 +150,7 @@ function sectionsOf(bytes: Uint8Array): Section[] {
     const id = reader.byte();
     const length = reader.number();
     const from = reader.at;
+    if (length > bytes.length - from) throw new RangeError("a section is longer than what is left of the module");
     reader.at += length;
     sections.push({ id, at, from, to: reader.at });
   }

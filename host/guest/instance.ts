@@ -9,7 +9,7 @@ import { endingReason, exitOf, type GuestExit } from "./exit.js";
 import type { CallWatcher } from "./calls/context.js";
 import { framesOf, type GuestFrame } from "./frames.js";
 import { checkImports, compileGuest, GuestError, type GuestModule, PREVIEW1, withoutPrefix } from "./module.js";
-import { printable } from "./printable.js";
+import { printable } from "../backend/printable.js";
 
 export { GuestError, type GuestErrorCode } from "./module.js";
 export type { GuestFrame } from "./frames.js";

@@ -5,7 +5,7 @@
 
 import { checkString } from "../backend/check.js";
 import { exportStart, ModuleBinary } from "./binary.js";
-import { printable } from "./printable.js";
+import { printable } from "../backend/printable.js";
 import { signatureFault } from "./signatures.js";
 
 /** The module's name in an import. */

@@ -122,18 +122,19 @@ export async function driveGuest(module: Uint8Array, options: DriveGuestOptions 
 function openRecording(
   module: Uint8Array,
   preview1: Preview1,
-  opened: readonly string[],
+  opened: () => readonly string[],
   options: GuestOptions,
 ): GuestRecording | undefined {
   const { args = [], record } = options;
   if (record === undefined) return undefined;
   const given = typeof record === "string" ? { path: record } : record;
-  checkString("options.record", given.path);
+  checkObject("options.record", given, "a path, or an object");
+  checkString("options.record.path", given.path);
   return (loadRecordFile("guest.js") as Recorder).recordGuest(preview1, {
     options: given,
     module,
     name: args[0] ?? "",
-    opened,
+    opened: opened(),
   });
 }
 
@@ -144,8 +145,8 @@ interface Recorder {
 /** A guest's calls, and the release of all that it has been given. */
 interface Given {
   readonly preview1: Preview1;
-  /** What its descriptors from 3 on are, for those who read its recording. */
-  readonly opened: readonly string[];
+  /** What its descriptors from 3 on are, for those who read its recording: asked for where there is one. */
+  readonly opened: () => readonly string[];
   readonly close: () => void;
 }
 
@@ -171,7 +172,7 @@ function createPreview1(options: GuestOptions): Given {
     for (const fd of owned) backend.adopt(fd);
     return {
       preview1,
-      opened: [
+      opened: () => [
         ...listeners.map(({ fd }) => `listening ${addressText(backend, fd)}`),
         ...directories.map(({ guestPath }) => `directory ${guestPath}`),
       ],

@@ -7,7 +7,7 @@ import { exitOf, type GuestExit } from "../guest/exit.js";
 import { guestFailure, GuestTrap } from "../guest/instance.js";
 import { GuestError, PREVIEW1, withoutPrefix } from "../guest/module.js";
 import type { Preview1 } from "../guest/preview1.js";
-import { printable } from "../guest/printable.js";
+import { printable } from "../backend/printable.js";
 
 type ErrorClass = abstract new (...parameters: never[]) => Error;
 

@@ -12,7 +12,7 @@ import { Flag, RecordingError, RecordingKind } from "./format.js";
 import { ROW_IS_LONG } from "./journal.js";
 import type { Fields, RecordingReader } from "./reader.js";
 import type { PeerScript, PeerScripts, PeerStep, ServingSocket } from "./peer-scripts.js";
-import { readValue, Thrown } from "./values.js";
+import { readValue, textIn, Thrown } from "./values.js";
 
 /** A descriptor of the program that is open. */
 interface Descriptor {
@@ -91,10 +91,10 @@ class Reading {
       case Kind.WAIT:
         return this.#waited(fields);
       case Kind.LOOKUP:
-        this.#lookups.set(Number(readValue(fields)), String(readValue(fields)));
+        this.#lookups.set(numberIn(readValue(fields)), textIn(readValue(fields)));
         return;
       case Kind.LOOKED_UP:
-        return this.#named(this.#lookups.get(Number(readValue(fields))), readValue(fields));
+        return this.#named(this.#lookups.get(numberIn(readValue(fields))), readValue(fields));
       case Kind.RECEIVE:
       case Kind.RECV:
       case Kind.READ:
@@ -142,14 +142,15 @@ class Reading {
     const filled = target === undefined ? undefined : readValue(fields);
     if (result instanceof Thrown) return;
     const [first, second, third] = args as readonly unknown[];
-    const fd = Number(first);
+    const fd = numberIn(first);
+    const returned = numberIn(result);
     const of = this.#open.get(fd);
     switch (name) {
       case "socket":
-        if (Number(result) >= 0 && first !== "unix") this.#open.set(Number(result), descriptor(second));
+        if (returned >= 0 && first !== "unix") this.#open.set(returned, descriptor(second));
         return;
       case "duplicate":
-        if (Number(result) >= 0 && of !== undefined) this.#open.set(Number(result), of);
+        if (returned >= 0 && of !== undefined) this.#open.set(returned, of);
         return;
       case "release":
         this.#open.delete(fd);
@@ -169,14 +170,14 @@ class Reading {
       case "accept":
         return this.#accepted(fd, result);
       case "connect":
-        return this.#connects(of, second, Number(result));
+        return this.#connects(of, second, returned);
       case "getOption":
-        if (second === "SO_ERROR" && Number(result) > 0) this.#failed(fd, -Number(result));
+        if (second === "SO_ERROR" && returned > 0) this.#failed(fd, -returned);
         return;
       case "lookupSync":
-        return this.#named(String(first), result);
+        return this.#named(textIn(first), result);
       case "sendTo":
-        return this.#datagramTo(fd, third, Number(result), second);
+        return this.#datagramTo(fd, third, returned, second);
       case "recvFrom":
         return this.#datagramFrom(fd, field(result, "address"), filled);
       case "receiveFrom":
@@ -351,6 +352,9 @@ function note(peer: PeerScript, data: Uint8Array | undefined, count: number): vo
   peer.sentBytes += count;
   if (data !== undefined) peer.sent.push(data.subarray(0, count));
 }
+
+/** NaN for what is no number. */
+const numberIn = (value: unknown): number => (typeof value === "number" ? value : Number.NaN);
 
 const isAnyHost = (host: string): boolean => host === "0.0.0.0" || host === "::";
 

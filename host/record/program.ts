@@ -5,7 +5,7 @@
 
 import { constants } from "node:os";
 import type { Backend } from "../backend/backend.js";
-import { rangeError } from "../backend/check.js";
+import { checkBoolean, rangeError } from "../backend/check.js";
 import { textOf } from "../backend/traceback.js";
 import { files } from "../backend/unhooked.js";
 import type { RecordOptions } from "./options.js";
@@ -39,6 +39,7 @@ const SEED_WORDS = 3;
  */
 export function recordedProgram(backend: Backend, path: string, options = "{}"): Backend {
   const { outside = true, ...plan } = optionsOf(options);
+  checkBoolean("WASYNCORE_RECORD_OPTIONS.outside", outside);
   const seed = [...crypto.getRandomValues(new Uint32Array(SEED_WORDS))];
   const file = path.replaceAll("%p", String(process.pid));
   const { recorder, journal, rest } = startRecording(backend, file, plan, outside ? { outside: seed } : {});
@@ -55,11 +56,14 @@ interface ProgramOptions extends RecordOptions {
 }
 
 function optionsOf(text: string): ProgramOptions {
+  let options: unknown;
   try {
-    return JSON.parse(text) as ProgramOptions;
+    options = JSON.parse(text);
   } catch {
-    throw rangeError("WASYNCORE_RECORD_OPTIONS", `JSON, as {"payloads":false}`, text);
+    // It is refused below.
   }
+  if (typeof options === "object" && options !== null) return options;
+  throw rangeError("WASYNCORE_RECORD_OPTIONS", `a JSON object, as {"payloads":false}`, text);
 }
 
 /** Node notifies the program of a signal by an event of the process. */

@@ -6,6 +6,7 @@
  * A file whose bytes do not match their checks is refused where that is found.
  */
 
+import { checkMethods } from "../backend/check.js";
 import { crc32 } from "./crc.js";
 import {
   BLOCK_HEAD_BYTES,
@@ -31,8 +32,10 @@ export interface RecordingSource {
   close(): void;
 }
 
-/** A recording in memory. */
+/** A recording in memory. @throws TypeError */
 export function sourceOf(bytes: Uint8Array): RecordingSource {
+  // Those of another realm are taken as well: a browser's frame, or node:vm.
+  checkMethods("bytes", bytes, "a Uint8Array", ["subarray"]);
   return { size: bytes.length, read: (at, length) => bytes.subarray(at, at + length), close: () => undefined };
 }
 

@@ -5,6 +5,7 @@
  */
 
 import { OSError } from "../backend/errors.js";
+import { textOf } from "../backend/traceback.js";
 import { hashOf } from "./hash.js";
 import { RecordingError } from "./format.js";
 import type { Fields } from "./reader.js";
@@ -31,6 +32,8 @@ const Tag = {
 /** Values of values of values: none of the seam is deeper. */
 const DEPTH_MAX = 8;
 const LIST_MAX = 0x10_0000;
+/** Digits: what takes them apart costs more than their number. */
+const BIGINT_MAX = 10_000;
 
 const utf8 = new TextEncoder();
 const fromUtf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -120,7 +123,7 @@ export class ValueBuffer {
       const { code, errno, syscall, address, message } = Object(value.error) as Record<string, unknown>;
       const isOfSystem = typeof code === "string" && typeof syscall === "string";
       this.#tag(isOfSystem ? Tag.ERROR : Tag.THROWN);
-      const parts = isOfSystem ? [code, errno, syscall, address] : [String(message ?? value.error)];
+      const parts = isOfSystem ? [code, errno, syscall, address] : [textOf(() => message ?? value.error)];
       for (const part of parts) this.put(part, replace);
       return;
     }
@@ -245,7 +248,7 @@ export function readValue(fields: Fields, depth = 0): unknown {
     case Tag.ERROR:
       return new Thrown(systemError(Array.from({ length: 4 }, () => readValue(fields, depth + 1))));
     case Tag.THROWN:
-      return new Thrown(new Error(String(readValue(fields, depth + 1))));
+      return new Thrown(new Error(textIn(readValue(fields, depth + 1))));
     default:
       throw new RecordingError(`damaged: no value begins with ${tag}`);
   }
@@ -260,15 +263,20 @@ function readText(fields: Fields): string {
   }
 }
 
+/** "" for what has no text of its own: an object of a recording may have anything in place of `toString`. */
+export function textIn(value: unknown): string {
+  return typeof value === "object" ? "" : String(value);
+}
+
 function bigintOf(text: string): bigint {
-  if (!/^-?\d+$/.test(text)) throw new RecordingError("damaged: no whole number");
+  if (text.length > BIGINT_MAX || !/^-?\d+$/.test(text)) throw new RecordingError("damaged: no whole number");
   return BigInt(text);
 }
 
 function systemError([code, errno, syscall, address]: readonly unknown[]): OSError {
-  return new OSError(String(code), {
+  return new OSError(textIn(code), {
     ...(typeof errno === "number" ? { errno } : undefined),
-    syscall: String(syscall),
+    syscall: textIn(syscall),
     ...(typeof address === "string" ? { address } : undefined),
   });
 }

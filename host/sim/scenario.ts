@@ -19,6 +19,9 @@ export interface ScenarioModule {
   readonly export?: string;
 }
 
+/** The code of the error where a scenario does not end. */
+export const STALLED = "ERR_SCENARIO_STALLED";
+
 export interface Run {
   readonly world: SimWorld;
   readonly options: WorldOptions;
@@ -30,7 +33,10 @@ export interface Run {
 // oxlint-disable-next-line no-restricted-globals
 const exploring = process;
 
-/** @throws Error ERR_SCENARIO_STALLED where it does not end, and its world has stood still for so long */
+/**
+ * Runs a scenario in a world of its own, and ends the threads of the guests that are left in it.
+ * @throws Error ERR_SCENARIO_STALLED where it does not end, and its world has stood still for so long
+ */
 export function runOnce(scenario: Scenario, options: WorldOptions, size: number, patienceMs: number): Promise<Run> {
   const world = new SimWorld(options);
   return unlessStalled(run(), world, patienceMs);
@@ -41,6 +47,8 @@ export function runOnce(scenario: Scenario, options: WorldOptions, size: number,
       return { world, options, size, thrown: undefined };
     } catch (error) {
       return { world, options, size, thrown: { error } };
+    } finally {
+      world[Symbol.dispose]();
     }
   }
 }
@@ -50,8 +58,9 @@ function unlessStalled(ended: Promise<Run>, world: SimWorld, patienceMs: number)
   return new Promise((resolve, reject) => {
     const fail = (): void => {
       stop();
+      world[Symbol.dispose]();
       const message = `the scenario does not end with seed ${world.seed}, and nothing happens in its world`;
-      reject(Object.assign(new Error(message), { code: "ERR_SCENARIO_STALLED" }));
+      reject(Object.assign(new Error(message), { code: STALLED }));
     };
     const look = (): void => {
       const now = `${world.turns} ${world.nowMs}`;

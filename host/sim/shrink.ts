@@ -2,7 +2,7 @@
 
 import { textOf } from "../backend/traceback.js";
 import type { FaultName } from "./fault-table.js";
-import { type Run, runOnce, type Scenario } from "./scenario.js";
+import { type Run, runOnce, type Scenario, STALLED } from "./scenario.js";
 import type { WorldOptions } from "./world.js";
 
 export class Shrinker {
@@ -36,10 +36,20 @@ export class Shrinker {
   async #tries(options: WorldOptions, size: number): Promise<boolean> {
     if (this.runs >= this.#runsMax) return false;
     this.runs += 1;
-    const run = await runOnce(this.#scenario, options, size, this.#patienceMs);
-    if (run.thrown === undefined || kindOf(run) !== this.#kind) return false;
+    const run = await this.#run(options, size);
+    if (run?.thrown === undefined || kindOf(run) !== this.#kind) return false;
     this.#best = run;
     return true;
+  }
+
+  /** @returns undefined where the scenario stalls: that is another failure, and says nothing of the one that is shrunk */
+  async #run(options: WorldOptions, size: number): Promise<Run | undefined> {
+    try {
+      return await runOnce(this.#scenario, options, size, this.#patienceMs);
+    } catch (error) {
+      if ((error as { readonly code?: unknown } | undefined)?.code === STALLED) return undefined;
+      throw error;
+    }
   }
 
   /** Small sizes first; then one less, as long as that fails too. */

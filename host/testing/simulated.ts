@@ -45,6 +45,7 @@ export function simulated(scenario: (world: SimWorld) => unknown, options: Simul
         throw withSeed(error, world);
       } finally {
         restore?.();
+        world[Symbol.dispose]();
       }
     }
   };

@@ -5,11 +5,10 @@
 
 import { inspectAddress } from "../backend/inspect.js";
 import { addressOf } from "../guest/addresses.js";
-import { type CallAnswer, ExpectedCalls, readAnswer, word } from "../guest/record/expected.js";
+import { type CallAnswer, digestOf, ExpectedCalls, readAnswer, word } from "../guest/record/expected.js";
 import { GuestEnd, guestDetails, GuestRecord } from "../guest/record/format.js";
 import { type CallLayout, layoutOf } from "../guest/record/layouts.js";
 import { Flag, RecordingError } from "../record/format.js";
-import { hashOf } from "../record/hash.js";
 import type { Fields, RecordingReader } from "../record/reader.js";
 import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_INPROGRESS, wasiErrorCode } from "../wasi/errno.js";
 import { OpenLanes } from "./open-lanes.js";
@@ -19,6 +18,8 @@ const NS_PER_US = 1000;
 const NS_PER_MS = 1e6;
 /** `ri_flags`: what is received stays unread. */
 const PEEK = 1;
+/** `sock_open`: a socket for datagrams. */
+const DATAGRAMS = 1;
 /** `sock_opt_so`: SO_ERROR, at the level of sockets, which is 0. */
 const SO_ERROR = 2;
 const HOWS = ["", "read", "write", "both"];
@@ -188,8 +189,11 @@ class GuestReading extends OpenLanes {
         return this.closed(fd);
       case "fd_renumber": {
         const known = this.built.lanes[this.laneOf(fd)]?.name ?? "";
+        const isForDatagrams = this.isForDatagrams(fd);
         this.closed(fd);
-        return this.opened(call.parameter(1), known);
+        this.opened(call.parameter(1), known);
+        if (isForDatagrams) this.forDatagrams(call.parameter(1));
+        return;
       }
       case "path_open":
         return this.opened(first, textOf(inputs[0]));
@@ -208,7 +212,9 @@ class GuestReading extends OpenLanes {
         this.#peer = "";
         return;
       case "sock_open":
-        return this.opened(first, "socket");
+        this.opened(first, "socket");
+        if (call.parameter(1) === DATAGRAMS) this.forDatagrams(first);
+        return;
       case "sock_bind":
         return this.rename(fd, () => addressText(inputs[0], call.parameter(2)));
       case "sock_listen":
@@ -243,11 +249,12 @@ class GuestReading extends OpenLanes {
 
   #received(fd: number, bytes: number, room: number, rest: Uint8Array, text: string): void {
     const lane = this.laneOf(fd);
-    if (bytes === 0) {
+    if (bytes === 0 && !this.isForDatagrams(fd)) {
       if (room > 0) this.event(lane, "end of input");
       return;
     }
-    const known = this.#hasReceived ? { content: rest, digest: hashOf(rest) } : { digest: hashOf(rest) };
+    const digest = digestOf(rest, this.#hasReceived);
+    const known = this.#hasReceived ? { content: rest, digest } : { digest };
     this.built.add({ lane, atUs: this.atUs, kind: "read", bytes, text, ...known });
   }
 

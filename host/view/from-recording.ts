@@ -3,16 +3,14 @@
  * says is checked where it is read: a recording may come from anywhere.
  */
 
-import type { SocketAddress } from "../backend/addresses.js";
-import { inspectAddress } from "../backend/inspect.js";
 import { CALLS, Kind, NAMES, type RecordedCall } from "../record/calls.js";
 import { Flag, RecordingError, RecordingKind } from "../record/format.js";
-import { hashOf } from "../record/hash.js";
 import { ROW_IS_LONG } from "../record/journal.js";
 import type { Fields, RecordingReader } from "../record/reader.js";
-import { Hashed, readValue, Thrown } from "../record/values.js";
+import { readValue, Thrown } from "../record/values.js";
 import { guestTimeline } from "./from-guest.js";
 import { OpenLanes } from "./open-lanes.js";
+import { addressText, contentsIn, descriptorIn, field, openName, textIn } from "./record-values.js";
 import type { Timeline } from "./timeline.js";
 
 const NS_PER_US = 1000;
@@ -121,10 +119,16 @@ class Reading extends OpenLanes {
       case Kind.CLOSE:
         return this.closed(fields.varint());
       case Kind.OPEN:
-        return void this.laneOf(Number(readValue(fields)));
+        return this.#wereOpen(readValue(fields));
       default:
         this.#call(NAMES.get(kind), fields);
     }
+  }
+
+  /** When a flight recorder's stretch begins. */
+  #wereOpen(list: unknown): void {
+    if (!Array.isArray(list)) throw new RecordingError("damaged: no list of descriptors");
+    for (const each of list as readonly unknown[]) this.rename(descriptorIn(field(each, "fd")), () => openName(each));
   }
 
   /** What a wait found: an error of a socket is taken by it, and no call meets it. */
@@ -162,12 +166,18 @@ class Reading extends OpenLanes {
   }
 
   #received(fields: Fields): void {
-    const lane = this.laneOf(fields.varint());
-    fields.varint();
+    const fd = fields.varint();
+    const lane = this.laneOf(fd);
+    const room = fields.varint();
     const count = fields.signed();
     if (count < 0) return this.#failed(lane, count);
-    if (count === 0) return this.event(lane, "end of input");
-    const known = this.#hasReceived ? contentsOf(fields.rest()) : { digest: fields.uint32() };
+    if (count === 0 && !this.isForDatagrams(fd)) {
+      if (room > 0) this.event(lane, "end of input");
+      return;
+    }
+    // Of nothing there is no hash.
+    const areThere = this.#hasReceived || count === 0;
+    const known = areThere ? contentsIn(fields.rest()) : { digest: fields.uint32() };
     this.built.add({ lane, atUs: this.atUs, kind: "read", bytes: count, ...known });
   }
 
@@ -179,7 +189,7 @@ class Reading extends OpenLanes {
     const all = this.#hasSent ? fields.rest() : undefined;
     // The hash is of all that was to be sent: of the part that was taken there is none where contents were left out.
     const known =
-      all === undefined ? { digest: fields.uint32() } : { ...contentsOf(all), content: all.subarray(0, result) };
+      all === undefined ? { digest: fields.uint32() } : { ...contentsIn(all), content: all.subarray(0, result) };
     this.built.add({ lane, atUs: this.atUs, kind: "write", bytes: result, ...known });
     if (result < length) this.event(lane, "blocked", `${length - result} bytes wait`);
   }
@@ -196,49 +206,68 @@ class Reading extends OpenLanes {
     const args = readValue(fields);
     const result = readValue(fields);
     if (!Array.isArray(args)) throw new RecordingError("damaged: a call without arguments");
-    const [first] = args as readonly unknown[];
     const { target } = CALLS[name] as { readonly target?: number };
     const filled = target === undefined ? undefined : readValue(fields);
-    if (result instanceof Thrown) return;
+    if (!(result instanceof Thrown)) this.#returned(name, args, result, filled);
+  }
+
+  #returned(name: RecordedCall, args: readonly unknown[], result: unknown, filled: unknown): void {
+    const [first, second, third] = args;
+    const fd = descriptorIn(first);
     switch (name) {
       case "socket":
-        return this.opened(result, String(args.slice(0, 2).join(" ")));
+        return this.#made(result, `${textIn(first)} ${textIn(second)}`, second === "dgram");
       case "socketPair":
+        for (const each of Array.isArray(result) ? result : []) this.#made(each, "socket pair", first === "dgram");
+        return;
       case "pipe":
-        for (const fd of Array.isArray(result) ? result : []) this.opened(fd, name === "pipe" ? "pipe" : "socket pair");
+        for (const each of Array.isArray(result) ? result : []) this.opened(each, "pipe");
         return;
       case "duplicate":
-        return this.opened(result, `duplicate of ${String(first)}`);
+        return this.#made(result, `duplicate of ${textIn(first)}`, fd !== undefined && this.isForDatagrams(fd));
+      default:
+        if (fd !== undefined) this.#on(fd, name, second, third, result, filled);
+    }
+  }
+
+  #made(fd: unknown, name: string, isForDatagrams: boolean): void {
+    this.opened(fd, name);
+    if (isForDatagrams && typeof fd === "number") this.forDatagrams(fd);
+  }
+
+  /** A call on a descriptor. */
+  #on(fd: number, name: RecordedCall, second: unknown, third: unknown, result: unknown, filled: unknown): void {
+    const address = addressText(result);
+    switch (name) {
       case "accept":
-        return this.#accepted(Number(first), result);
+        return this.#accepted(fd, result);
       case "listen":
-        return this.rename(first, (named) => `listening ${named}`);
+        if (typeof result === "number" && result < 0) return this.#failed(this.laneOf(fd), result);
+        return this.rename(fd, (named) => `listening ${named}`);
       case "bind":
-        return this.#named(first, result, args[1], (address) => address);
+        if (typeof result === "number" && result < 0) return this.#failed(this.laneOf(fd), result);
+        return this.rename(fd, (named) => addressText(second) ?? named);
       case "localAddress":
-        return this.rename(first, (named) =>
-          isAddress(result) && named.startsWith("listening") ? `listening ${textOf(result)}` : named,
+        return this.rename(fd, (named) =>
+          address !== undefined && named.startsWith("listening") ? `listening ${address}` : named,
         );
       case "connect":
-        return this.#connected(first, args[1], result);
+        return this.#connected(fd, second, result);
       case "sendTo":
-        return this.#datagram(first, "write", result, args[1], args[2]);
+        return this.#datagram(fd, "write", result, second, third);
       case "recvFrom":
-        return this.#datagram(first, "read", field(result, "length"), filled, field(result, "address"));
-      case "receiveFrom":
-        return this.#datagram(
-          first,
-          "read",
-          field(field(result, "data"), "length"),
-          field(result, "data"),
-          field(result, "address"),
-        );
+        return this.#datagram(fd, "read", field(result, "length") ?? result, filled, field(result, "address"));
+      case "receiveFrom": {
+        const data = field(result, "data");
+        return this.#datagram(fd, "read", field(data, "length") ?? result, data, field(result, "address"));
+      }
       case "shutdown":
-        return this.event(this.laneOf(Number(first)), "note", `shutdown: ${String(args[1])}`);
+        return this.event(this.laneOf(fd), "note", `shutdown: ${textIn(second)}`);
       case "sendOutOfBand":
       case "recvOutOfBand":
+        if (typeof result !== "number" || result <= 0) return;
         return this.event(
-          this.laneOf(Number(first)),
+          this.laneOf(fd),
           "note",
           name === "sendOutOfBand" ? "urgent byte sent" : "urgent byte received",
         );
@@ -252,53 +281,27 @@ class Reading extends OpenLanes {
       if (code !== "EAGAIN" && code !== "EWOULDBLOCK") this.#failed(this.laneOf(listener), result);
       return;
     }
-    const fd = field(result, "fd");
-    const address = field(result, "address");
-    if (typeof fd !== "number") return;
-    this.opened(fd, isAddress(address) ? `from ${textOf(address)}` : "accepted");
-    this.event(this.laneOf(listener), "accept", isAddress(address) ? textOf(address) : "");
+    const fd = descriptorIn(field(result, "fd"));
+    if (fd === undefined) return;
+    const address = addressText(field(result, "address"));
+    this.opened(fd, address === undefined ? "accepted" : `from ${address}`);
+    this.event(this.laneOf(listener), "accept", address);
   }
 
-  #connected(fd: unknown, address: unknown, result: unknown): void {
-    const text = isAddress(address) ? textOf(address) : "";
+  #connected(fd: number, address: unknown, result: unknown): void {
+    const text = addressText(address) ?? "";
     this.rename(fd, () => `to ${text}`);
-    const lane = this.laneOf(Number(fd));
+    const lane = this.laneOf(fd);
     this.event(lane, "connect", text);
     const code = typeof result === "number" && result < 0 ? this.#errorNames.get(-result) : undefined;
     if (typeof result === "number" && result < 0 && code !== "EINPROGRESS") this.#failed(lane, result);
   }
 
-  #named(fd: unknown, result: unknown, address: unknown, name: (address: string) => string): void {
-    if (typeof result === "number" && result < 0) return this.#failed(this.laneOf(Number(fd)), result);
-    if (isAddress(address)) this.rename(fd, () => name(textOf(address)));
-  }
-
-  #datagram(fd: unknown, kind: "read" | "write", count: unknown, data: unknown, address: unknown): void {
-    const lane = this.laneOf(Number(fd));
+  #datagram(fd: number, kind: "read" | "write", count: unknown, data: unknown, address: unknown): void {
+    const lane = this.laneOf(fd);
     if (typeof count !== "number") return;
     if (count < 0) return this.#failed(lane, count, kind === "write" ? "blocked" : undefined);
-    const text = isAddress(address) ? textOf(address) : "";
-    this.built.add({ lane, atUs: this.atUs, kind, bytes: count, text, ...contentsOf(data) });
+    const text = addressText(address) ?? "";
+    this.built.add({ lane, atUs: this.atUs, kind, bytes: count, text, ...contentsIn(data) });
   }
-}
-
-/** What is known of contents, of which a recording may have the hash alone. */
-function contentsOf(data: unknown): { readonly content?: Uint8Array; readonly digest?: number } {
-  if (data instanceof Uint8Array) return { content: data, digest: hashOf(data) };
-  return data instanceof Hashed ? { digest: data.hash } : {};
-}
-
-function textOf(address: SocketAddress): string {
-  return inspectAddress(address) ?? "unnamed";
-}
-
-function field(of: unknown, name: string): unknown {
-  return typeof of === "object" && of !== null ? (of as Record<string, unknown>)[name] : undefined;
-}
-
-function isAddress(value: unknown): value is SocketAddress {
-  return (
-    typeof field(value, "path") === "string" ||
-    (typeof field(value, "host") === "string" && typeof field(value, "port") === "number")
-  );
 }

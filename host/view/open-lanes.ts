@@ -10,9 +10,21 @@ export abstract class OpenLanes {
   protected atUs = 0;
   /** By descriptor. */
   readonly #lanes = new Map<number, number>();
+  /** Lanes of sockets for datagrams, of which an empty one is no end of input. */
+  readonly #datagrams = new Set<number>();
 
   constructor(title: string, startedMs: number) {
     this.built = new TimelineBuilder(title, startedMs);
+  }
+
+  protected forDatagrams(fd: number): void {
+    const lane = this.#lanes.get(fd);
+    if (lane !== undefined) this.#datagrams.add(lane);
+  }
+
+  protected isForDatagrams(fd: number): boolean {
+    const lane = this.#lanes.get(fd);
+    return lane !== undefined && this.#datagrams.has(lane);
   }
 
   protected isOpen(fd: number): boolean {
@@ -43,7 +55,8 @@ export abstract class OpenLanes {
   }
 
   protected rename(fd: unknown, name: (known: string) => string): void {
-    const lane = this.built.lanes[this.laneOf(Number(fd))];
+    if (typeof fd !== "number") return;
+    const lane = this.built.lanes[this.laneOf(fd)];
     if (lane !== undefined) lane.name = name(lane.name);
   }
 

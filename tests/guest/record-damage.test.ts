@@ -4,7 +4,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { GuestError } from "../../host/guest/instance.js";
-import { type ReplayOutcome, replayGuest } from "../../host/guest/record/replay.js";
+import { compareGuests } from "../../host/guest/record/compare.js";
+import { type ReplayOptions, type ReplayOutcome, replayGuest } from "../../host/guest/record/replay.js";
 import { BLOCK_HEAD_BYTES, RecordingError } from "../../host/record/format.js";
 import { RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { RecordingWriter } from "../../host/record/writer.js";
@@ -13,7 +14,7 @@ import { generator } from "./fuzz.js";
 import { assemblyScript } from "./modules.js";
 import { GUEST } from "./run-guest.js";
 
-const CHANGES = 1000;
+const CHANGES = Number(process.env["WASYNCORE_TEST_CHANGES"] ?? 1000);
 
 let guest: Uint8Array;
 let recording: Uint8Array;
@@ -113,6 +114,52 @@ describe("a recording", () => {
     }
     // What a guest has received may be anything: it is only refused where it does not fit.
     expect([...kinds]).toEqual(expect.arrayContaining(["different", "RecordingError"]));
+  });
+
+  test(`with fields that say something else is compared, or refused: ${CHANGES} changes`, { timeout: 60_000 }, () => {
+    const below = generator(16);
+    const kinds = new Set<string>();
+    for (let i = 0; i < CHANGES; i++) {
+      const changedRecord = below(20);
+      const bytes = rewritten((body, record) => {
+        if (record !== changedRecord || body.length === 0) return;
+        const at = below(body.length);
+        body[at] = [0x80, 0xff, below(256)][below(3)] ?? 0;
+      });
+      try {
+        kinds.add(compareGuests(new RecordingReader(sourceOf(recording)), new RecordingReader(sourceOf(bytes))).kind);
+      } catch (error) {
+        expect(error).toBeInstanceOf(RecordingError);
+        kinds.add("refused");
+      }
+    }
+    expect([...kinds].toSorted()).toEqual(["different", "refused", "same"]);
+  });
+
+  test.each([
+    ["a version that is a text", { version: "\u001b[2J" }],
+    ["a version that is nothing", { version: { toString: 1 } }],
+    ["a function that there is not", { functions: ["\u001b[2J"] }],
+    ["functions that are none", { functions: [{ toString: 1 }] }],
+  ])("with %s is refused", (_, details) => {
+    const { header } = new RecordingReader(sourceOf(recording));
+    const chunks: Uint8Array[] = [];
+    const changed = { ...header, details: { ...header.details, ...details } };
+    new RecordingWriter((chunk) => void chunks.push(chunk.slice()), changed).end();
+    const result = replay(Buffer.concat(chunks));
+    expect(result).toBeInstanceOf(RecordingError);
+    expect((result as Error).message).not.toMatch(/\p{C}/u);
+  });
+
+  test("and a module and options of wrong types are refused", () => {
+    const reader = (): RecordingReader => new RecordingReader(sourceOf(recording));
+    const wrong = <T>(value: unknown): T => value as T;
+    expect(() => sourceOf(wrong("run.wrec"))).toThrow(TypeError);
+    expect(() => replayGuest(wrong({}), guest)).toThrow(TypeError);
+    expect(() => replayGuest(reader(), wrong("app.wasm"))).toThrow(TypeError);
+    for (const options of [null, { turn: 1 }, { until: "1" }, { changed: 1 }, { onTurn: 1 }])
+      expect(() => replayGuest(reader(), guest, wrong<ReplayOptions>(options))).toThrow(TypeError);
+    expect(() => replayGuest(reader(), guest, { until: 1.5 })).toThrow(RangeError);
   });
 
   test("of another module differs, or is refused", async () => {

@@ -6,8 +6,8 @@ import { join } from "node:path";
 import { once } from "node:events";
 import { createContext, runInContext } from "node:vm";
 import * as esbuild from "esbuild";
-import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
-import { driveGuest, Socket } from "wasyncore";
+import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { defaultBackend, driveGuest, runGuest, Socket } from "wasyncore";
 import {
   type RecordedEnd,
   type ReplayOptions,
@@ -19,6 +19,7 @@ import { RecordingWriter } from "../../host/record/writer.js";
 import { BUILD_TIMEOUT_MS, buildGuest, TRACING_REACTOR } from "../assembly/programs.js";
 import { ROOT } from "../support/processes.js";
 import { temporary } from "./command.js";
+import { wat } from "./modules.js";
 
 const CLIENTS = 20;
 
@@ -158,4 +159,30 @@ describe("in an engine without Node", () => {
       "undefinedundefinedundefined",
     );
   });
+});
+
+test("what its descriptors are is asked for where it is recorded, and not otherwise", () => {
+  const named = vi.spyOn(defaultBackend(), "localAddress");
+  onTestFinished(() => named.mockRestore());
+  const empty = wat(`(module (memory (export "memory") 1) (func (export "_start")))`);
+  const run = (record?: string): number => {
+    const { socket } = listening();
+    named.mockClear();
+    runGuest(empty, { listeners: [socket], ...(record !== undefined && { record }) });
+    return named.mock.calls.length;
+  };
+  expect(run()).toBe(0);
+  expect(run(join(temporary(), "run.wrec"))).toBe(1);
+});
+
+test.each([
+  [null, "options.record"],
+  [5, "options.record"],
+  [{}, "options.record.path"],
+  [{ path: "/nowhere/run.wrec", hashes: "yes" }, "options.record.hashes"],
+])("what is no recording to make is refused: %j", (record, name) => {
+  const empty = wat(`(module (memory (export "memory") 1) (func (export "_start")))`);
+  expect(() => runGuest(empty, { record: record as unknown as string })).toThrow(
+    expect.objectContaining({ name: "TypeError", message: expect.stringContaining(`"${name}"`) as string }) as Error,
+  );
 });

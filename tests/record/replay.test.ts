@@ -1,5 +1,8 @@
 /** A recording is a test: of what does what it did, of what was cut off, of what was changed, and of what was left out. */
 
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import {
   type Backend,
@@ -26,6 +29,7 @@ import { Kind } from "../../host/record/calls.js";
 import { RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { RecordingWriter } from "../../host/record/writer.js";
 import { SimWorld } from "../../host/sim/index.js";
+import { descriptorsOf } from "../support/descriptors.js";
 
 class Echo extends DispatcherWithSend {
   override handleRead(): void {
@@ -273,5 +277,45 @@ test.each([true, false])(
     await expect(replayTest(bytes, swallows, options)).rejects.toThrow(RecordingError);
     expect(failures).toHaveLength(1);
     expect(failures[0]).toBeInstanceOf(RecordingError);
+  },
+);
+
+test("recordings, options and programs of wrong types are refused", async () => {
+  const bytes = await recorded(conversation(LINES));
+  const wrong = <T>(value: unknown): T => value as T;
+  for (const recording of [undefined, null, 5, {}, [1]]) expect(() => replay(wrong(recording))).toThrow(TypeError);
+  const options: [unknown, string][] = [
+    [null, "options"],
+    [{ patience: 5 }, "patience"],
+    [{ patienceMs: "5" }, "options.patienceMs"],
+    [{ redact: "hunter2" }, "options.redact"],
+    [{ over: true }, "options.over"],
+    [{ files: {} }, "options.files"],
+  ];
+  for (const [each, name] of options) {
+    expect(() => replay(bytes, wrong(each))).toThrow(
+      expect.objectContaining({ name: "TypeError", message: expect.stringContaining(name) as string }) as Error,
+    );
+  }
+  expect(() => replay(bytes, { patienceMs: -1 })).toThrow(RangeError);
+  await expect(replayTest(bytes, wrong("program"))).rejects.toThrow(TypeError);
+});
+
+test.skipIf(process.platform !== "linux")(
+  "the file of a recording is closed at its end, and where it is refused",
+  async () => {
+    const directory = mkdtempSync(join(tmpdir(), "replay-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const path = join(directory, "run.wrec");
+    const files = (): string[] => descriptorsOf(process.pid).filter((each) => each.startsWith(directory));
+    const bytes = await recorded(conversation(LINES));
+    writeFileSync(path, bytes);
+    await replayTest(path, conversation(LINES));
+    expect(files()).toEqual([]);
+    writeFileSync(path, bytes.subarray(0, 60));
+    expect(() => replay(path)).toThrow(RecordingError);
+    writeFileSync(path, await recorded(conversation(LINES), { payloads: false }));
+    expect(() => replay(path)).toThrow(RecordingError);
+    expect(files()).toEqual([]);
   },
 );

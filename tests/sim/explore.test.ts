@@ -96,3 +96,21 @@ test("faults of a schedule are numbered, and what a failure does not need of the
   expect(failure?.injections).toMatchObject([{ name: "pause" }]);
   expect(failure?.injections[0]?.occurrence).toBeGreaterThan(0);
 });
+
+test("a smaller run that stalls is not the failure that is shrunk", async () => {
+  logged();
+  const sizes: number[] = [];
+  const { failure } = await explore({
+    seeds: 3,
+    size: 4,
+    patienceMs: 20,
+    async scenario(world, size) {
+      sizes.push(size);
+      await world.run({ untilMs: 10 });
+      if (size < 3) await new Promise(() => undefined);
+      throw new RangeError("wrong");
+    },
+  });
+  expect(failure).toMatchObject({ seed: 1, size: 3, error: { message: "wrong" } });
+  expect(sizes.slice(0, 5)).toEqual([4, 1, 2, 3, 2]);
+});

@@ -1,12 +1,13 @@
 /** WASI guests on simulated hosts: in AssemblyScript, C and Go, with clocks and chance of the world. */
 
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
 import { ChannelMap, DispatcherWithSend, loop } from "wasyncore";
-import { type FaultTable, SimWorld } from "wasyncore/sim";
+import { explore, type FaultTable, SimWorld } from "wasyncore/sim";
+import { simulated } from "wasyncore/testing";
 import { CALLS } from "../../host/record/calls.js";
 import { TARGETS } from "../../host/sim/guest-rpc.js";
 import { BUILD_TIMEOUT_MS, buildGuest } from "../assembly/programs.js";
@@ -225,6 +226,28 @@ test("a guest that computes without end fails the run, and others that have ende
     message: "a guest has computed for 500 ms without a call: the world cannot go on",
   });
   expect(ended.exits).toEqual([0]);
+});
+
+/** Has a guest that never ends. */
+async function withServer(world: SimWorld): Promise<void> {
+  world.host(SERVER).guest(echo, { listen: LISTEN });
+  await world.run({ untilMs: 10 });
+}
+
+/** The threads of this process. */
+const threads = (): number => readdirSync("/proc/self/task").length;
+
+describe.skipIf(process.platform !== "linux")("no thread of a guest is left", () => {
+  test.each([
+    ["of what was explored", () => explore({ seeds: 4, scenario: withServer })],
+    ["of a test in a world", simulated(withServer, { seeds: 4 })],
+  ])("%s", async (_, run) => {
+    // What comes up with the first thread of a guest stays.
+    await run();
+    const before = threads();
+    await run();
+    await vi.waitFor(() => expect(threads()).toBeLessThanOrEqual(before), 10_000);
+  });
 });
 
 const GO_SOURCE = `package main

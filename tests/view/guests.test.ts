@@ -5,8 +5,14 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { GuestCalls } from "../../host/guest/instance.js";
+import { compareGuests, type Comparison } from "../../host/guest/record/compare.js";
+import { GUEST_VERSION } from "../../host/guest/record/format.js";
+import { GuestRecorder, type RecorderOptions } from "../../host/guest/record/recorder.js";
+import { SIGNATURES } from "../../host/guest/signatures.js";
+import { planRecord } from "../../host/record/options.js";
 import type { RecordOptions } from "../../host/record/index.js";
-import { RecordingError } from "../../host/record/format.js";
+import { RecordingError, RecordingKind } from "../../host/record/format.js";
 import { RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { RecordingWriter } from "../../host/record/writer.js";
 import { replayGuest } from "../../host/guest/record/replay.js";
@@ -131,6 +137,112 @@ describe("a guest that takes turns", () => {
     const index = firstDifference(one, timelineIn(await driven(["first", "sekond"], options)));
     expect(EVENT_KINDS[one.events.kind[index] ?? 0]).toBe("read");
   });
+});
+
+const RECORDED: readonly (readonly [string, RecordOptions])[] = [
+  ["with what was received", {}],
+  ["with all contents", { sent: true }],
+  ["without contents", { payloads: false }],
+  ["with nothing to blank", { redact: ["hunter2"] }],
+  ["with all contents, and nothing to blank", { sent: true, redact: ["hunter2"] }],
+];
+const PAIRS = RECORDED.flatMap(([name, options]) =>
+  RECORDED.map(([other, otherOptions]) => [name, other, options, otherOptions] as const),
+);
+
+/** What is compared of a guest's recordings, by a view and as text. */
+function comparison(one: Uint8Array, other: Uint8Array): Comparison["kind"] {
+  const outcome = compareGuests(new RecordingReader(sourceOf(one)), new RecordingReader(sourceOf(other))).kind;
+  expect(firstDifference(timelineIn(one), timelineIn(other)) < 0 ? "same" : "different").toBe(outcome);
+  return outcome;
+}
+
+const FUNCTIONS = Object.keys(SIGNATURES);
+
+type Answers = Readonly<Record<string, (...parameters: number[]) => number>>;
+
+/** A guest that opens a socket for datagrams, sends `text` in two pieces, and receives it after an empty datagram. */
+function datagrams(text: string, { payloads, sent, redact = [] }: RecordOptions, parameters = 8): Uint8Array {
+  const memory = new Uint8Array(0x1_0000);
+  let view = new DataView(memory.buffer);
+  const [IOVECS, ADDRESS, RESULT, LENGTH, FLAGS] = [64, 96, 104, 108, 112];
+  let received = -1;
+  const answers: Answers = {
+    sock_open: () => (view.setUint32(RESULT, 5, true), 0),
+    sock_send_to: () => (view.setUint32(LENGTH, text.length, true), 0),
+    sock_recv_from() {
+      received += 1;
+      memory.set(Buffer.from(text).subarray(0, received * text.length), 1024);
+      view.setUint32(LENGTH, received * text.length, true);
+      return 0;
+    },
+    args_get(addresses = 0, strings = 0) {
+      view.setUint32(addresses, strings, true);
+      memory.set(Buffer.from(`${text}\0`), strings);
+      return 0;
+    },
+    args_sizes_get(count = 0, bytes = 0) {
+      view.setUint32(count, 1, true);
+      view.setUint32(bytes, text.length + 1, true);
+      return 0;
+    },
+  };
+  const calls: GuestCalls = {
+    imports: answers,
+    exit: undefined,
+    attach: ({ buffer }) => void (view = new DataView(buffer)),
+  };
+  const chunks: Uint8Array[] = [];
+  const plan = planRecord({ payloads, sent, redact });
+  const details = { version: GUEST_VERSION, module: "", name: "", functions: FUNCTIONS, opened: [], sent: plan.sent };
+  const header = { kind: RecordingKind.GUEST, flags: plan.flags, realtimeNs: 0n, monotonicNs: 0n, details };
+  const writer = new RecordingWriter((chunk) => void chunks.push(chunk.slice()), header);
+  const options: RecorderOptions = { payloads: plan.payloads, sent: plan.sent, blank: plan.blank };
+  const recorder = new GuestRecorder(calls, FUNCTIONS, writer, options);
+  recorder.attach({ buffer: memory.buffer });
+  const imports = recorder.imports as Answers;
+  imports["args_get"]?.(2048, 2064);
+  imports["sock_open"]?.(1, 1, RESULT);
+  memory.set(Buffer.from(text), 512);
+  view.setUint32(ADDRESS, 128, true);
+  view.setUint32(ADDRESS + 4, 4, true);
+  for (const [place, value] of [512, 2, 514, text.length - 2].entries())
+    view.setUint32(IOVECS + 4 * place, value, true);
+  imports["sock_send_to"]?.(5, IOVECS, 2, ADDRESS, 53, 0, LENGTH);
+  view.setUint32(IOVECS, 1024, true);
+  view.setUint32(IOVECS + 4, 100, true);
+  const results = parameters === 8 ? [RESULT, LENGTH, FLAGS] : [LENGTH, FLAGS];
+  for (let i = 0; i < 2; i++) imports["sock_recv_from"]?.(5, IOVECS, 1, ADDRESS, 0, ...results);
+  recorder.exited(0);
+  return Buffer.concat(chunks);
+}
+
+describe("two recordings of guests compare whatever each has of contents", () => {
+  test.each(PAIRS)("%s and %s", (_, __, options, otherOptions) => {
+    const one = datagrams("some text", options);
+    expect(comparison(one, datagrams("some text", otherOptions))).toBe("same");
+    expect(comparison(one, datagrams("some test", otherOptions))).toBe("different");
+  });
+
+  test("of a guest with connections", async () => {
+    const [one, other] = [await driven(["first"], { sent: true }), await driven(["first"], { payloads: false })];
+    expect(firstDifference(timelineIn(one), timelineIn(other))).toBe(-1);
+  });
+});
+
+test.each([
+  ["kept", 8, {}],
+  ["left out", 8, { payloads: false }],
+  ["kept, by the first signature", 7, {}],
+  ["left out, by the first signature", 7, { payloads: false }],
+])("an empty datagram is no end of input, and no damage, where contents are %s", (_, parameters, options) => {
+  const timeline = timelineIn(datagrams("some text", options, parameters));
+  expect(eventsOf(timeline, laneNamed(timeline, "socket"))).toMatchObject([
+    { kind: "open" },
+    { kind: "write", bytes: 9 },
+    { kind: "read", bytes: 0 },
+    { kind: "read", bytes: 9 },
+  ]);
 });
 
 describe("a command", () => {

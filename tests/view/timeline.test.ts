@@ -1,9 +1,14 @@
 /** What a view shows of a recording, what it calls an anomaly, and how a timeline travels into a page. */
 
-import { expect, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { defaultBackend, Socket } from "../../host/index.js";
+import { record, type RecordOptions, recordRing } from "../../host/record/index.js";
 import { anomaliesOf, firstDifference } from "../../host/view/anomalies.js";
 import { pack, unpack } from "../../host/view/packing.js";
 import { EVENT_KINDS, type Timeline, TimelineBuilder } from "../../host/view/timeline.js";
+import { temporary } from "../guest/command.js";
 import { recordedRun, timelineIn } from "./support.js";
 
 /** The kinds of a lane's events, in order. */
@@ -62,6 +67,73 @@ test.each([
   expect(firstDifference(one, timelineIn(await recordedRun(greeting, 1, options)))).toBe(-1);
   const index = firstDifference(one, timelineIn(await recordedRun(otherGreeting, 1, options)));
   expect(EVENT_KINDS[one.events.kind[index] ?? 0]).toBe("write");
+});
+
+test.each([
+  ["sent contents", { sent: true }, { sent: false }],
+  ["any contents", { sent: true }, { payloads: false }],
+])("two runs do not differ where one alone has %s", async (_, options, otherOptions) => {
+  const one = timelineIn(await recordedRun("hello", 2, options));
+  const other = timelineIn(await recordedRun("hello", 2, otherOptions));
+  expect([firstDifference(one, other), firstDifference(other, one)]).toEqual([-1, -1]);
+  const another = timelineIn(await recordedRun("hallo", 2, otherOptions));
+  expect(EVENT_KINDS[one.events.kind[firstDifference(one, another)] ?? 0]).toBe("write");
+});
+
+/** Two sockets for datagrams that are connected, and one that is not: all receive an empty datagram, and one a byte. */
+function recordedDatagrams(options: RecordOptions): Timeline {
+  const chunks: Uint8Array[] = [];
+  const recorder = record(defaultBackend(), (chunk) => chunks.push(chunk.slice()), options);
+  const { backend } = recorder;
+  const pair = backend.socketPair("dgram") as [number, number];
+  const alone = backend.socket("IPv4", "dgram");
+  onTestFinished(() => [...pair, alone].forEach((fd) => defaultBackend().close(fd)));
+  backend.bind(alone, { host: "127.0.0.1", port: 0 });
+  const at = backend.localAddress(alone) as { host: string; port: number };
+  for (const data of [new Uint8Array(0), Uint8Array.of(7)]) {
+    backend.send(pair[0], data);
+    expect(backend.receive(pair[1], 100)).toEqual(data);
+    backend.sendTo(alone, data, at);
+    expect(backend.receiveFrom(alone, 100)).toMatchObject({ data });
+  }
+  recorder.end();
+  return timelineIn(Buffer.concat(chunks));
+}
+
+test("an empty datagram is no end of input, and the same without contents", () => {
+  const timeline = recordedDatagrams({ sent: true });
+  expect([kindsOf(timeline, 1), kindsOf(timeline, 2)]).toEqual([
+    ["open", "read", "read"],
+    ["open", "write", "read", "write", "read"],
+  ]);
+  expect([...timeline.events.bytes]).toEqual([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1]);
+  expect(firstDifference(timeline, recordedDatagrams({ payloads: false }))).toBe(-1);
+});
+
+test("descriptors that were open when a flight recorder's stretch begins have their names", () => {
+  const recorder = recordRing(defaultBackend(), { bytes: "256KiB" });
+  onTestFinished(() => recorder.end());
+  const listener = Socket.create({}, recorder.backend);
+  onTestFinished(() => listener.close());
+  listener.bind({ host: "127.0.0.1", port: 0 });
+  listener.listen(1);
+  const { port } = listener.localAddress("inet");
+  // Until the block in which it was opened is not kept any more.
+  const data = new Uint8Array(1000);
+  const [one, other] = Socket.pair("stream", recorder.backend);
+  onTestFinished(() => (one.close(), other.close()));
+  for (let sent = 0; sent < 600; sent++) {
+    one.send(data);
+    other.recv(1000);
+  }
+  const path = join(temporary(), "ring.wrec");
+  recorder.write(path);
+  const { lanes } = timelineIn(Uint8Array.from(readFileSync(path)));
+  expect(lanes.map(({ fd, name }) => [fd, name])).toEqual([
+    [listener.fd, `listening 127.0.0.1:${port}`],
+    [one.fd, "socketPair"],
+    [other.fd, "socketPair"],
+  ]);
 });
 
 function built(): TimelineBuilder {

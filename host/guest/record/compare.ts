@@ -4,12 +4,12 @@
  */
 
 import { hashOf } from "../../record/hash.js";
-import { RecordingError } from "../../record/format.js";
+import { Flag, RecordingError } from "../../record/format.js";
 import type { Fields, RecordingReader } from "../../record/reader.js";
 import { ERRNO_SUCCESS } from "../../wasi/errno-numbers.js";
-import { bytesText, ExpectedCalls } from "./expected.js";
+import { bytesText, digestOf, ExpectedCalls, word } from "./expected.js";
 import { ENTERED, GuestEnd, guestDetails, GuestRecord, UNCOMPARED } from "./format.js";
-import { layoutOf, VARIED } from "./layouts.js";
+import { type CallLayout, layoutOf, VARIED } from "./layouts.js";
 import type { Difference } from "./outcome.js";
 
 export type Comparison =
@@ -25,6 +25,9 @@ const ANSWERS_VARY: ReadonlySet<string> = new Set([
   "sock_recv_from",
 ]);
 
+/** Outputs whose contents a recording may have left out. */
+const MAY_BE_LEFT_OUT: ReadonlySet<string | undefined> = new Set(["vector", "strings", "filled"]);
+
 /** What is compared of one record. */
 interface Step {
   readonly name: string;
@@ -38,7 +41,7 @@ const OVER: Step = { name: "", text: "the end of the recording", key: "end" };
 
 /**
  * Where two recordings of guests differ first. Left out are timeouts, hashes of memory, and what the clock, the random generator
- * and the addresses of sockets have answered.
+ * and the addresses of sockets have answered. Contents that one of the two has left out are compared by their hash.
  * @throws RecordingError for what is damaged, or no recording of a guest
  */
 export function compareGuests(one: RecordingReader, other: RecordingReader): Comparison {
@@ -60,9 +63,12 @@ class Side {
   turns = 0;
   readonly #reader: RecordingReader;
   readonly #calls: readonly ExpectedCalls[];
+  /** Are contents there, and not hashes of them? */
+  readonly #hasReceived: boolean;
 
   constructor(reader: RecordingReader) {
     this.#reader = reader;
+    this.#hasReceived = (reader.header.flags & Flag.NO_PAYLOADS) === 0;
     this.#calls = guestDetails(reader.header).functions.map((name) => new ExpectedCalls(name));
   }
 
@@ -113,21 +119,35 @@ class Side {
     const errno = fields.varint();
     const text = `${given.join(" ")} = ${errno}`;
     if (ANSWERS_VARY.has(name)) return { name, text, key: text };
-    if (errno === ERRNO_SUCCESS && layout.sent !== undefined) {
-      const hash = fields.uint32();
-      const sent = `${text}, sent with the hash ${hash.toString(16).padStart(8, "0")}`;
-      return { name, text: sent, key: `${sent} ${keyOf(fields.rest())}` };
-    }
-    const key = `${text} ${keyOf(fields.bytes.subarray(fields.at, fields.end))}`;
-    if (errno === ERRNO_SUCCESS && !VARIED.has(name)) {
-      for (const [, bytes] of layout.values) {
-        if (bytes === 4) fields.varint();
-        else fields.bytesOf(bytes);
-      }
-    }
-    const answer = fields.rest();
-    return { name, text: answer.length === 0 ? text : `${text}, ${bytesText(answer)}`, key };
+    if (errno === ERRNO_SUCCESS && !VARIED.has(name)) return this.#answered(name, text, layout, fields);
+    const left = fields.rest();
+    return { name, text: withContents(text, left), key: `${text} ${keyOf(left)}` };
   }
+
+  #answered(name: string, text: string, layout: CallLayout, fields: Fields): Step {
+    const hash = layout.sent === undefined ? undefined : fields.uint32();
+    const { at } = fields;
+    for (const [, bytes] of layout.values) {
+      if (bytes === 4) word(fields);
+      else fields.bytesOf(bytes);
+    }
+    if (layout.output?.kind === "strings") for (let count = word(fields); count > 0; count--) fields.uint32();
+    const values = keyOf(fields.bytes.subarray(at, fields.at));
+    const contents = fields.rest();
+    if (hash !== undefined) {
+      // The contents are there in a recording that keeps them, and are those of the hash.
+      const sent = `${text}, sent with the hash ${hash.toString(16).padStart(8, "0")}`;
+      return { name, text: sent, key: `${sent} ${values}` };
+    }
+    const areThere = this.#hasReceived || !MAY_BE_LEFT_OUT.has(layout.output?.kind);
+    const digest = digestOf(contents, areThere).toString(16).padStart(8, "0");
+    const shown = areThere ? withContents(text, contents) : `${text}, contents with the hash ${digest}`;
+    return { name, text: shown, key: `${text} ${values} ${digest}` };
+  }
+}
+
+function withContents(text: string, contents: Uint8Array): string {
+  return contents.length === 0 ? text : `${text}, ${bytesText(contents)}`;
 }
 
 const keyOf = (bytes: Uint8Array): string => `${bytes.length} ${hashOf(bytes)}`;

@@ -60,6 +60,9 @@ export class Contents {
     const { vector } = this;
     const memory = this.#memory;
     if (this.#blank === undefined) return vector.hash(memory, length);
-    return hashOf(this.#blank(vector.copy(memory, length)));
+    const sent = vector.copy(memory, length);
+    const blanked = this.#blank(sent);
+    // Where nothing is blanked, the hash is that of a recording that blanks nothing.
+    return blanked === sent ? vector.hash(memory, length) : hashOf(blanked);
   }
 }

@@ -4,8 +4,9 @@
  */
 
 import { RecordingError } from "../../record/format.js";
-import type { Fields } from "../../record/reader.js";
-import { printable } from "../printable.js";
+import { hashOf } from "../../record/hash.js";
+import { Fields } from "../../record/reader.js";
+import { printable } from "../../backend/printable.js";
 import { SIGNATURES } from "../signatures.js";
 import { PARAMETERS_MAX } from "./format.js";
 import { type CallLayout, layoutOf, VARIED } from "./layouts.js";
@@ -13,6 +14,8 @@ import type { Parameter } from "./values.js";
 
 const TWO_32 = 0x1_0000_0000n;
 const TEXT_BYTES = 200;
+/** Of so many bytes each as an escape sequence. */
+const TEXT_MAX = 8 * TEXT_BYTES;
 const HASH_BYTES = 4;
 /** That WasmEdge's addresses of sockets have. */
 const ADDRESS_BYTES: readonly number[] = [4, 16, 128];
@@ -104,7 +107,9 @@ export function readAnswer(call: ExpectedCalls, fields: Fields, hasReceived: boo
       const layout = layoutOf(call.name, parameters);
       const answer = answerIn(fields, layout);
       const { address, values, rest } = answer;
-      const expected = layout.output === undefined ? 0 : hasReceived ? values.at(-1) : HASH_BYTES;
+      const length = layout.output === undefined ? 0 : (values.at(-1) ?? 0);
+      // Of nothing there is no hash.
+      const expected = hasReceived || length === 0 ? length : HASH_BYTES;
       if (rest.length === expected && (address === undefined || ADDRESS_BYTES.includes(address.length))) return answer;
     } catch (error) {
       if (!(error instanceof RecordingError)) throw error;
@@ -124,6 +129,19 @@ function answerIn(fields: Fields, layout: CallLayout): CallAnswer {
   return { hash, values, address, rest: fields.rest() };
 }
 
+/**
+ * The hash of contents in an answer: of the contents, or the one that is in their place.
+ * @param areThere are they there, and not their hash?
+ * @throws RecordingError for what is damaged
+ */
+export function digestOf(contents: Uint8Array, areThere: boolean): number {
+  if (areThere || contents.length === 0) return hashOf(contents);
+  if (contents.length !== HASH_BYTES) throw new RecordingError("damaged: in place of contents is not their hash");
+  const fields = new Fields();
+  fields.set(contents, 0, HASH_BYTES);
+  return fields.uint32();
+}
+
 /** "fd_write(1, 0x4c20, 2, 0x4c30) of 12 bytes" */
 export function callText(name: string, layout: CallLayout, parameters: readonly Parameter[], total: number): string {
   const texts = parameters.map((each, i) => {
@@ -139,7 +157,7 @@ export function bytesText(bytes: Uint8Array): string {
   const more = some.length < bytes.length ? "..." : "";
   try {
     const text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(some, { stream: true });
-    return `${JSON.stringify(text)}${more}`;
+    return `${printable(JSON.stringify(text), TEXT_MAX)}${more}`;
   } catch {
     return `${Array.from(some, (byte) => byte.toString(16).padStart(2, "0")).join(" ")}${more}`;
   }

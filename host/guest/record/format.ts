@@ -77,10 +77,14 @@ export function guestDetails({ kind, details }: RecordingHeader): GuestDetails {
   if (kind !== RecordingKind.GUEST) throw new RecordingError("this is no recording of a guest");
   const { version, module, name, functions, opened = [], sent = false } = details;
   if (version !== 1 && version !== GUEST_VERSION)
-    throw new RecordingError(`version ${String(version)} of a guest's records: this reads version ${GUEST_VERSION}`);
+    throw new RecordingError(`${versionText(version)} of a guest's records: this reads version ${GUEST_VERSION}`);
   if (typeof module !== "string" || typeof name !== "string" || !areTexts(functions) || !areTexts(opened))
     throw new RecordingError("damaged: the header does not say what was recorded");
   return { version, module, name, functions, opened, sent: sent === true };
+}
+
+function versionText(version: unknown): string {
+  return typeof version === "number" ? `version ${version}` : "no version that is a number";
 }
 
 function areTexts(value: unknown): value is readonly string[] {

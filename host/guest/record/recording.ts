@@ -1,6 +1,7 @@
 /** Owns a guest's recording as a file: opens it, and ends it whatever becomes of the guest. Leaves what is in it to {@link GuestRecorder}. */
 
 import { createHash } from "node:crypto";
+import { checkBoolean } from "../../backend/check.js";
 import { createRecordingFile } from "../../record/files.js";
 import { RecordingKind } from "../../record/format.js";
 import { planRecord } from "../../record/options.js";
@@ -22,7 +23,8 @@ export function moduleHash(module: Uint8Array): string {
 
 /** @throws an error of node:fs; TypeError, RangeError for an option */
 export function recordGuest(calls: GuestCalls, { options, module, name, opened }: RecordingInit): GuestRecording {
-  const { path, hashes, ...rest } = options;
+  const { path, hashes = false, ...rest } = options;
+  checkBoolean("options.record.hashes", hashes);
   const { payloads, sent, blank, flags } = planRecord(rest);
   const functions = Object.keys(SIGNATURES);
   const details: GuestDetails = { version: GUEST_VERSION, module: moduleHash(module), name, functions, opened, sent };

@@ -4,6 +4,7 @@
  */
 
 import type { LinearMemory } from "../../wasi/poll-oneoff.js";
+import { checkBoolean, checkFunction, checkInteger, checkMethods, checkOptions } from "../../backend/check.js";
 import { Flag, RecordingError } from "../../record/format.js";
 import type { RecordingReader } from "../../record/reader.js";
 import { guestFailure, GuestTrap } from "../instance.js";
@@ -27,9 +28,16 @@ type Export = (...parameters: bigint[]) => unknown;
  * Runs a guest with the answers of a recording, up to the first difference.
  * @param reader of a recording of a guest, at its beginning
  * @param module its bytes: those that were recorded, unless `options.changed`; see {@link guestDetails}
- * @throws RecordingError for a recording that is damaged, GuestError for a module that cannot be run
+ * @throws RecordingError for a recording that is damaged, GuestError for a module that cannot be run; TypeError, RangeError
  */
 export function replayGuest(reader: RecordingReader, module: Uint8Array, options: ReplayOptions = {}): ReplayOutcome {
+  checkMethods("reader", reader, "a RecordingReader", ["next"]);
+  checkMethods("module", module, "a Uint8Array", ["subarray"]);
+  checkOptions("options", options as unknown, ["until", "changed", "onTurn"]);
+  const { until, changed, onTurn } = options;
+  if (until !== undefined) checkInteger("options.until", until, 0, Number.MAX_SAFE_INTEGER);
+  if (changed !== undefined) checkBoolean("options.changed", changed);
+  if (onTurn !== undefined) checkFunction("options.onTurn", onTurn);
   const { functions } = guestDetails(reader.header);
   if ((reader.header.flags & (Flag.NO_PAYLOADS | Flag.REDACTED)) !== 0)
     throw new RecordingError("contents that it has received were left out or blanked: it cannot be replayed");

@@ -6,8 +6,10 @@
 
 import fs from "node:fs";
 import { types } from "node:util";
-import { Hashed } from "../values.js";
+import { RecordingError } from "../format.js";
+import { Hashed, textIn } from "../values.js";
 import { hashOf } from "../hash.js";
+import { textOf as messageOf } from "../../backend/traceback.js";
 import { original, type Outcome } from "./answer.js";
 
 /** These calls fill their second argument; what was put into it is recorded after the result. */
@@ -107,7 +109,7 @@ function errorValue(error: unknown): Record<string, unknown> {
   const { name, message, code, errno, syscall, path, dest } = Object(error) as Record<string, unknown>;
   return {
     name: name === "Error" ? undefined : name,
-    message: String(message ?? error),
+    message: messageOf(() => message ?? error),
     code,
     errno,
     syscall,
@@ -122,7 +124,7 @@ const CLASSES: Readonly<Record<string, ErrorConstructor>> = { TypeError, RangeEr
 
 function errorOf(recorded: unknown): Error {
   const { $: _kind, name, message, ...rest } = Object(recorded) as Record<string, unknown>;
-  const error = new (CLASSES[String(name)] ?? Error)(String(message));
+  const error = new (CLASSES[textIn(name)] ?? Error)(textIn(message));
   if (typeof name === "string" && error.name !== name)
     Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
   return Object.assign(error, rest);
@@ -163,7 +165,7 @@ function typeOf(entry: fs.Dirent): number {
 
 function resultOf(value: unknown): unknown {
   if (value instanceof Uint8Array) return Buffer.from(value);
-  if (value instanceof Hashed) return Buffer.alloc(value.length);
+  if (value instanceof Hashed) throw new RecordingError("damaged: a result has no contents");
   if (Array.isArray(value)) return value.map(resultOf);
   if (typeof value !== "object" || value === null) return value;
   const { $: kind, numbers, name, at, type } = value as Record<string, unknown>;

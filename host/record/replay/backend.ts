@@ -7,11 +7,12 @@ import { type Backend, type Clock, type PollSet, Ready, ReadyRow } from "../../b
 import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
 import { copyTo } from "../../backend/bytes.js";
+import { printable } from "../../backend/printable.js";
 import { CALLS, type CallForm, Kind, type RecordedCall, type ShortCall } from "../calls.js";
 import { hashOf } from "../hash.js";
 import { RecordingError } from "../format.js";
 import { argumentsOf, joined, NO_BYTES, ROW_IS_LONG, TURN_FOLLOWS } from "../journal.js";
-import { Hashed, readValue, Thrown } from "../values.js";
+import { Hashed, readValue, textIn, Thrown } from "../values.js";
 import { callText, contentsText } from "./describe.js";
 import { OutsidePlayer } from "../outside/player.js";
 import type { Player } from "./player.js";
@@ -33,7 +34,7 @@ export function replayBackend(
 ): Backend {
   const { details } = player.reader.header;
   if (details["platform"] !== process.platform) {
-    throw new RecordingError(`recorded on ${String(details["platform"])}: replay it there`);
+    throw new RecordingError(`recorded on ${printable(textIn(details["platform"]))}: replay it there`);
   }
   /** By number of the set: what it watches. */
   const watched: Map<number, number>[] = [];
@@ -206,24 +207,26 @@ export function replayBackend(
       // Closed by node:fs: its number may be that of a socket of the recording.
       return fd;
     },
-    name: String(details["backend"]),
+    name: textIn(details["backend"]),
     clock,
     errorCode: (errno) => nameOf(errno),
     createPollSet() {
       const id = value(Kind.SET, "createPollSet");
       const interests = new Map<number, number>();
       watched.push(interests);
-      const set = new ReplaySet(player, Number(id), interests);
-      turnPlayer.add(set, Number(id));
+      if (typeof id !== "number") throw new RecordingError("damaged: a poll set without a number");
+      const set = new ReplaySet(player, id, interests);
+      turnPlayer.add(set, id);
       return set;
     },
     lookup(host, family) {
       const found = (): string => callText("lookup", [host, family]);
       const fields = player.take(Kind.LOOKUP, "lookup", undefined, found);
       const id = readValue(fields);
+      if (typeof id !== "number") throw new RecordingError("damaged: a lookup without a number");
       if (readValue(fields) !== host || readValue(fields) !== family) differs("lookup", undefined, found());
       player.used();
-      return turnPlayer.lookup(Number(id));
+      return turnPlayer.lookup(id);
     },
   };
 }

@@ -1,20 +1,26 @@
-/** Owns calls as text, as the recording has them and as the program makes them. Knows the records' forms; knows no backend. */
+/**
+ * Owns calls as text, as the recording has them and as the program makes them: in one line, without control characters. Knows the
+ * records' forms; knows no backend.
+ */
 
+import { printable } from "../../backend/printable.js";
 import { hashOf } from "../hash.js";
 import { Flag, RecordingError } from "../format.js";
 import { TURN_FOLLOWS } from "../journal.js";
 import { isShort, Kind, NAMES } from "../calls.js";
 import { Fields } from "../reader.js";
-import { Hashed, readValue, Thrown } from "../values.js";
+import { Hashed, readValue, textIn, Thrown } from "../values.js";
 
 /** So many bytes are shown of contents. */
 const SHOWN_BYTES = 48;
+/** So long is the text of a call. */
+const TEXT_MAX = 2000;
 
 /** `64 bytes "GET / HTTP/1.1\r\n"...`, with their hash. */
 export function contentsText(data: Uint8Array): string {
   const shown = Buffer.from(data.subarray(0, SHOWN_BYTES)).toString("latin1");
   const more = data.length > SHOWN_BYTES ? "..." : "";
-  return `${hashText(data.length, hashOf(data))} ${JSON.stringify(shown)}${more}`;
+  return `${hashText(data.length, hashOf(data))} ${printable(JSON.stringify(shown), TEXT_MAX)}${more}`;
 }
 
 export function hashText(length: number, hash: number): string {
@@ -35,7 +41,7 @@ export function valueText(value: unknown): string {
 }
 
 export function callText(name: string, args: readonly unknown[]): string {
-  return `${name}(${args.map(valueText).join(", ")})`;
+  return printable(`${name}(${args.map(valueText).join(", ")})`, TEXT_MAX);
 }
 
 /** A record as text. @param flags the header's; whether what was sent is kept */
@@ -43,7 +49,7 @@ export function recordText(kind: number, body: Uint8Array, flags: number, hasSen
   const fields = new Fields();
   fields.set(body, 0, body.length);
   try {
-    return textOf(kind, fields, (flags & Flag.NO_PAYLOADS) === 0, hasSent);
+    return printable(textOf(kind, fields, (flags & Flag.NO_PAYLOADS) === 0, hasSent), 2 * TEXT_MAX);
   } catch (error) {
     if (error instanceof RecordingError) return `a damaged record of kind ${kind}`;
     throw error;
@@ -73,7 +79,7 @@ function textOf(kind: number, fields: Fields, hasPayloads: boolean, hasSent: boo
       return `a wait that finds ${fields.signed()} ready`;
     }
     case Kind.SIGNAL:
-      return `the signal ${String(readValue(fields))}`;
+      return `the signal ${textIn(readValue(fields))}`;
     case Kind.LOOKUP:
       readValue(fields);
       return callText("lookup", [readValue(fields), readValue(fields)]);
@@ -84,7 +90,9 @@ function textOf(kind: number, fields: Fields, hasPayloads: boolean, hasSent: boo
     case Kind.FILE:
     case Kind.FILE_DONE: {
       const id = readValue(fields);
-      const call = callText(`fs.${String(readValue(fields))}`, readValue(fields) as readonly unknown[]);
+      const name = textIn(readValue(fields));
+      const args = readValue(fields);
+      const call = callText(`fs.${name}`, Array.isArray(args) ? args : [args]);
       const outcome = valueText(readValue(fields));
       return kind === Kind.FILE || id === 0 ? `${call} = ${outcome}` : `the end of ${call}: ${outcome}`;
     }

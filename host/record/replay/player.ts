@@ -60,6 +60,7 @@ export class Player {
   /** Does the program wait for files of node:fs? When they are there is not in the recording. */
   hasFiles = false;
   readonly #events: PlayerEvents;
+  #isClosed = false;
   /** What `Date.now` said last, and how often it was asked for since it changed. */
   #dateMs = 0;
   #asked = 0;
@@ -287,7 +288,10 @@ export class Player {
     const { reader } = this;
     try {
       do {
-        if (!reader.next()) return undefined;
+        if (!reader.next()) {
+          this.#close();
+          return undefined;
+        }
       } while (reader.kind === Kind.TICK);
       if (reader.kind === 0) throw new RecordingError("damaged: a record of kind 0");
     } catch (error) {
@@ -297,6 +301,13 @@ export class Player {
     }
     const { bytes, at, end } = reader.fields;
     return { kind: reader.kind, bytes, at, end };
+  }
+
+  /** Nothing more is to be read. */
+  #close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.reader.close();
   }
 
   /** Is a call's record on this descriptor? Others are on none. */

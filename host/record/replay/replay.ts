@@ -1,17 +1,21 @@
 /** Owns a replay: a backend, and how far it has come. Knows the player; knows neither a command nor a test. */
 
 import type { Backend } from "../../backend/backend.js";
+import { checkBytes, checkFunction, checkMethods, checkMs, checkOptions } from "../../backend/check.js";
 import { openRecordingFile } from "../files.js";
 import { RecordingError } from "../format.js";
 import { answerOutside } from "../outside/answer.js";
 import { OutsidePlayer } from "../outside/player.js";
-import { RecordingReader, sourceOf } from "../reader.js";
+import { RecordingReader, type RecordingSource, sourceOf } from "../reader.js";
 import { type FileOpener, replayBackend } from "./backend.js";
 import type { ReplayDifference } from "./difference.js";
 import { Player, type PlayerEvents } from "./player.js";
 
 /** How long the program may take to make the next call. */
 const PATIENCE_MS = 10_000;
+
+const CALLBACKS = ["differs", "over", "failed", "call", "turn"] as const;
+const OPTIONS = [...CALLBACKS, "patienceMs", "redact", "files"] as const;
 
 /** Options of {@link replay}. */
 export interface ReplayOptions extends PlayerEvents {
@@ -60,21 +64,37 @@ export interface Replay {
 /**
  * Replays a recording: a backend that answers what was answered, as long as the program does what it did.
  * @param recording the path of a file, or its bytes
- * @throws RecordingError for what cannot be replayed; an error of node:fs
+ * @throws RecordingError for what cannot be replayed; an error of node:fs; TypeError, RangeError
  */
 export function replay(recording: string | Uint8Array, options: ReplayOptions = {}): Replay {
+  if (typeof recording !== "string") checkBytes("recording", recording, "a path or a Uint8Array");
+  checkOptions("options", options as unknown, OPTIONS);
+  for (const name of CALLBACKS) if (options[name] !== undefined) checkFunction(`options.${name}`, options[name]);
+  if (options.patienceMs !== undefined) checkMs("options.patienceMs", options.patienceMs);
+  if (options.files !== undefined) checkMethods("options.files", options.files, "a Backend", ["openBeneath"]);
   return startReplay(recording, options);
 }
 
 /** The same for a program. @throws RecordingError also where it is to be strict, and cannot */
 export function startReplay(recording: string | Uint8Array, options: ProgramReplayOptions): Replay {
   const source = typeof recording === "string" ? openRecordingFile(recording) : sourceOf(recording);
+  try {
+    return playing(source, options);
+  } catch (error) {
+    source.close();
+    throw error;
+  }
+}
+
+function playing(source: RecordingSource, options: ProgramReplayOptions): Replay {
   const player = new Player(new RecordingReader(source), options, options.redact);
   const seed = player.reader.header.details["outside"];
   const isStrict = options.strict === true;
   if (isStrict && !Array.isArray(seed)) {
     throw new RecordingError("it has no files, timers and dates of Node: --strict needs a recording that has them");
   }
+  if (Array.isArray(seed) && !seed.every((each) => typeof each === "number"))
+    throw new RecordingError("damaged: the header has no seed of random numbers");
   const outside = options.outside === true && Array.isArray(seed) ? new OutsidePlayer(player, seed) : undefined;
   if (outside !== undefined) answerOutside(outside);
   player.isStrict = isStrict;

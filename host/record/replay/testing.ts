@@ -1,6 +1,7 @@
 /** Owns a recording as a test: the program is replayed, and a difference fails. Knows the replay; knows no test runner. */
 
 import type { Backend } from "../../backend/backend.js";
+import { checkFunction } from "../../backend/check.js";
 import { ReplayDifference, ReplayOver } from "./difference.js";
 import { type Replay, replay, type ReplayOptions } from "./replay.js";
 
@@ -21,6 +22,7 @@ export async function replayTest(
   program: (backend: Backend) => unknown,
   options: ReplayOptions = {},
 ): Promise<string> {
+  checkFunction("program", program);
   const played = replay(recording, options);
   try {
     await program(played.backend);

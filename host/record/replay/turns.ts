@@ -6,11 +6,12 @@
  * go on are taken without a pause.
  */
 
+import { constants } from "node:os";
 import type { Addresses, PollSet, Turns, TurnTaker } from "../../backend/backend.js";
 import { Kind } from "../calls.js";
 import { RecordingError } from "../format.js";
 import { TURN_FOLLOWS } from "../journal.js";
-import { readValue, Thrown } from "../values.js";
+import { readValue, textIn, Thrown } from "../values.js";
 import { original } from "../outside/answer.js";
 import type { OutsidePlayer } from "../outside/player.js";
 import { ReplayOver } from "./difference.js";
@@ -153,7 +154,9 @@ export class TurnPlayer implements TurnTaker {
         this.#lookedUp();
         return undefined;
       case Kind.SIGNAL: {
-        const name = String(readValue(player.fields));
+        const name = textIn(readValue(player.fields));
+        // Nothing else of the process is to be notified of what a recording says.
+        if (!Object.hasOwn(constants.signals, name)) throw new RecordingError("damaged: a signal that there is not");
         player.passed();
         return () => process.emit(name as NodeJS.Signals, name as NodeJS.Signals);
       }
@@ -230,11 +233,11 @@ export class TurnPlayer implements TurnTaker {
 
   #lookedUp(): void {
     const player = this.#player;
-    const id = Number(readValue(player.fields));
+    const id = readValue(player.fields);
     const result = readValue(player.fields);
     player.passed();
-    const lookup = this.#lookups.get(id);
-    if (lookup === undefined) return;
+    const lookup = typeof id === "number" ? this.#lookups.get(id) : undefined;
+    if (lookup === undefined || typeof id !== "number") return;
     this.#lookups.delete(id);
     if (result instanceof Thrown) return lookup.reject(result.error);
     if (!Array.isArray(result)) throw new RecordingError("damaged: no addresses");

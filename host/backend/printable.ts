@@ -1,4 +1,4 @@
-/** Owns making a text of a module's printable: it may hold escape sequences, and be of any length. */
+/** Owns making a text from outside printable: it may hold escape sequences, and be of any length. Imports nothing. */
 
 const LENGTH_MAX = 80;
 
