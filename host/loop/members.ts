@@ -108,7 +108,7 @@ export class Members {
       const addition = this.#additions[slot] ?? 0;
       if (addition > seen) found.push({ slot, addition });
     }
-    return found.sort((one, other) => one.addition - other.addition);
+    return found.toSorted((one, other) => one.addition - other.addition);
   }
 
   #growSlots(slot: number): void {
