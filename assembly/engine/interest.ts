@@ -9,7 +9,7 @@
  */
 
 import { Change } from "../shared/abi";
-import { Channel, Ready, State, channelAt } from "./channels";
+import { Channel, Ready, State, channelAt, reserveSlot } from "./channels";
 import { CHANGE_LOG, OWN_MEMORY } from "./features";
 import { RECORDS_SIZE, Records } from "./records";
 import { statistics } from "./statistics";
@@ -21,6 +21,9 @@ const log = changetype<Records<Change>>(memory.data(RECORDS_SIZE));
 /** Channels in the map that have an entry in the log. */
 let logged: i32 = 0;
 
+// The channels come first in memory. Of the other arrays most is reserved and never used, and the host gives memory where it
+// is touched: so none of them may be where something else was before.
+if (OWN_MEMORY) reserveSlot();
 reserveSubscriptions(0);
 const clock = subscriptions.at(subscriptions.add());
 clock.userdata = U64.MAX_VALUE;

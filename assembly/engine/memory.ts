@@ -2,9 +2,10 @@
  * Owns where arrays of records get their memory. Knows nothing of what is in them.
  *
  * In engine.wasm all memory after the static data is the arrays', one behind the other without gaps, in the order in which
- * each first got some. When one grows, those behind it move up. So no memory is left behind, and as arrays grow by a share
- * of their size, moving costs O(1) a record. Growing the memory may be refused, which is an answer here and no trap. In a
- * guest the memory is the program's, and its allocator gives blocks, or traps.
+ * each first got some: the channels first, which use all of theirs, then what is reserved for the worst case. When one grows,
+ * those behind it move up. So no memory is left behind, and as arrays grow by a share of their size, moving costs O(1) a
+ * record. Growing the memory may be refused, which is an answer here and no trap. In a guest the memory is the program's,
+ * and its allocator gives blocks, or traps.
  */
 
 import { OWN_MEMORY } from "./features";

@@ -32,6 +32,20 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
 ]);
 
 /**
+ * The channel's membership of its map, for `Dispatcher`.
+ * @internal
+ */
+export let membershipOf: (channel: ChannelHandler) => Membership;
+
+/**
+ * Sets `connecting`. A channel that never connects has no field of its own for it.
+ * @internal
+ */
+export function setConnecting(channel: ChannelHandler, on: boolean): void {
+  if (channel.connecting !== on) channel.connecting = on;
+}
+
+/**
  * The callbacks of `Dispatcher`; not meant to be used without it.
  *
  * A callback may be `async`. The loop does not wait for it: further events are delivered while its promise is pending.
@@ -46,19 +60,17 @@ export abstract class ChannelHandler implements Channel {
   declare closing: boolean;
   /** Types of message that {@link logInfo} does not log. Assign another set to change it. */
   declare ignoreLogTypes: ReadonlySet<string>;
+  /** Is a connect in progress? Set by this class. */
+  declare connecting: boolean;
+  /** Is the channel listening? Set by this class. */
+  declare accepting: boolean;
 
   /** Is the channel connected? Set by this class. */
   connected = false;
-  /** Is a connect in progress? Set by this class. */
-  connecting = false;
-  /** Is the channel listening? Set by this class. */
-  accepting = false;
   /** The address passed to `bind` or `connect`, or the peer's address. */
   addr: SocketAddress | undefined;
 
   readonly #membership: Membership;
-  /** Of a listener: what handleAccept accepts while it is being called; used again by the next call. */
-  #acceptance: Acceptance | undefined;
 
   /** @internal */
   constructor(membership: Membership) {
@@ -179,7 +191,8 @@ export abstract class ChannelHandler implements Channel {
    */
   handleAccept(): void | Promise<void> {
     const accepted = this.accept();
-    if (this.#acceptance !== undefined) this.#acceptance.mayHaveMore = accepted !== undefined;
+    const { acceptance } = this.#membership;
+    if (acceptance !== undefined) acceptance.mayHaveMore = accepted !== undefined;
     return accepted === undefined ? undefined : this.handleAccepted(accepted[0], accepted[1]);
   }
 
@@ -243,7 +256,7 @@ export abstract class ChannelHandler implements Channel {
     this.follow(this.handleConnect());
     if (!this.#membership.isMember) return;
     this.connected = true;
-    this.connecting = false;
+    setConnecting(this, false);
     this.#membership.opening?.open();
   }
 
@@ -252,10 +265,10 @@ export abstract class ChannelHandler implements Channel {
   }
 
   handleAcceptEvent(): boolean {
-    const acceptance = (this.#acceptance ??= new Acceptance(this));
+    const acceptance = (this.#membership.acceptance ??= new Acceptance(this));
     acceptance.begin();
     try {
-      this.#followAccept(this.handleAccept(), acceptance);
+      ChannelHandler.#followAccept(this, this.handleAccept(), acceptance);
     } catch (error) {
       if (!acceptance.fail(error, (thrown) => this.#membership.leaveLoop(thrown))) throw error;
     }
@@ -292,7 +305,7 @@ export abstract class ChannelHandler implements Channel {
     const error = new OSError(code, { syscall: isConnect ? "connect" : "poll", address: host, port, path });
     if (isConnect) {
       // The engine has left this state as well.
-      this.connecting = false;
+      setConnecting(this, false);
       this.#membership.state = State.IDLE;
       this.#membership.opening?.fail(error);
     }
@@ -344,32 +357,40 @@ export abstract class ChannelHandler implements Channel {
 
   /** Records a connection that `accept` returned. */
   protected noteAccepted(socket: Socket): void {
-    if (this.#acceptance?.isRunning === true) this.#acceptance.give(socket);
+    const { acceptance } = this.#membership;
+    if (acceptance?.isRunning === true) acceptance.give(socket);
   }
 
   /** Records that `accept` failed: the error is the listener's own. */
   protected noteAcceptFailed(): void {
-    if (this.#acceptance?.isRunning === true) this.#acceptance.noteOwnError();
+    const { acceptance } = this.#membership;
+    if (acceptance?.isRunning === true) acceptance.noteOwnError();
   }
 
   /** Until its promise settles, an error of an asynchronous handleAccept belongs to the connections it has accepted. */
-  #followAccept(result: void | Promise<void>, acceptance: Acceptance): void {
+  static #followAccept(handler: ChannelHandler, result: void | Promise<void>, acceptance: Acceptance): void {
     if (acceptance.isEmpty || result === undefined) {
       acceptance.end();
-      this.follow(result);
+      handler.follow(result);
     } else {
       acceptance.defer();
-      this.#acceptance = undefined;
+      handler.#membership.acceptance = undefined;
       const settled = Promise.resolve(result).then(() => acceptance.end());
-      this.#membership.follow(this, settled, (error) => {
-        if (!acceptance.fail(error, rethrow)) handleThrown(this, error, false);
+      handler.#membership.follow(handler, settled, (error) => {
+        if (!acceptance.fail(error, rethrow)) handleThrown(handler, error, false);
       });
     }
+  }
+
+  static {
+    membershipOf = (channel) => channel.#membership;
   }
 }
 
 ChannelHandler.prototype.debug = false;
 ChannelHandler.prototype.closing = false;
+ChannelHandler.prototype.connecting = false;
+ChannelHandler.prototype.accepting = false;
 ChannelHandler.prototype.ignoreLogTypes = sharedSet("warning");
 
 declareLibraryClass(ChannelHandler);

@@ -29,14 +29,14 @@ export class DispatcherWithSend extends Dispatcher {
   override send(data: Uint8Array): number {
     const bytes = plainBytes("data", data);
     if (this.#queue !== undefined || this.connecting) {
-      this.#keep(bytes);
+      DispatcherWithSend.#keep(this, bytes);
       if (!this.connecting) this.initiateSend();
     } else {
       this.#outputLost = false;
       const sent = super.send(bytes);
-      if (sent < bytes.length && !this.#outputLost) this.#keep(partOf(bytes, sent, bytes.length));
+      if (sent < bytes.length && !this.#outputLost) DispatcherWithSend.#keep(this, partOf(bytes, sent, bytes.length));
     }
-    this.#updateInterest();
+    DispatcherWithSend.#updateInterest(this);
     return bytes.length;
   }
 
@@ -47,7 +47,7 @@ export class DispatcherWithSend extends Dispatcher {
       queue.drop(this.sendPieces(queue.front()));
       if (queue.length === 0 && queue === this.#queue) this.#queue = undefined;
     }
-    this.#updateInterest();
+    DispatcherWithSend.#updateInterest(this);
   }
 
   /** Closes; pending output is dropped. */
@@ -70,12 +70,12 @@ export class DispatcherWithSend extends Dispatcher {
     this.#queue = undefined;
   }
 
-  #keep(data: Uint8Array): void {
-    if (data.length > 0) (this.#queue ??= new SendQueue()).pushCopy(data);
+  static #keep(channel: DispatcherWithSend, data: Uint8Array): void {
+    if (data.length > 0) (channel.#queue ??= new SendQueue()).pushCopy(data);
   }
 
-  #updateInterest(): void {
-    this.setWriteInterest(this.#queue !== undefined);
+  static #updateInterest(channel: DispatcherWithSend): void {
+    channel.setWriteInterest(channel.#queue !== undefined);
   }
 }
 

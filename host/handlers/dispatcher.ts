@@ -20,14 +20,8 @@ import type { TLSSocket, WrapTlsOptions } from "../net/tls/options.js";
 import { moveTls, tlsOf, tlsOn } from "../net/tls/wrapped.js";
 import { type ConnectOptions, checkConnectOptions, connectError, familyOfAddress } from "./connect-options.js";
 import { startConnect } from "./connect-start.js";
-import {
-  EndpointChannel,
-  endpointOf,
-  exchangeEndpoint,
-  membershipOf,
-  openEndpoint,
-  socketOf,
-} from "./endpoint-channel.js";
+import { membershipOf, setConnecting } from "./channel-handler.js";
+import { EndpointChannel, endpointOf, exchangeEndpoint, openEndpoint, socketOf } from "./endpoint-channel.js";
 import { declareLibraryClass } from "./library.js";
 import { isOutOfDescriptors } from "./states.js";
 import { chunksOf } from "./streams/chunks.js";
@@ -67,18 +61,18 @@ export class Dispatcher extends EndpointChannel {
    * `authorized`, the event "session". Undefined without TLS, and before the handshake begins. Do not read, write or close it.
    */
   get tls(): TLSSocket | undefined {
-    return this.#tls?.tlsSocket;
+    return Dispatcher.#tls(this)?.tlsSocket;
   }
 
   /** Has a TLS connection ended without the peer's close_notify? What was received may then have been cut short. */
   get tlsTruncated(): boolean {
-    return this.#tls?.isTruncated === true;
+    return Dispatcher.#tls(this)?.isTruncated === true;
   }
 
   /** Creates a socket and takes it over. */
   createSocket(options: { readonly family?: Family; readonly type?: SocketType } = {}): void {
     const socket = Socket.create(options, backendOf(this.map));
-    this.#own(socket, () => this.setSocket(socket));
+    Dispatcher.#own(this, socket, () => this.setSocket(socket));
   }
 
   /**
@@ -88,7 +82,7 @@ export class Dispatcher extends EndpointChannel {
    */
   setSocket(socket: Socket): void {
     checkInstance("socket", socket, Socket, FROM_OTHERS);
-    this.setEndpoint(tlsOf(socket) ?? socket, socket);
+    this.setEndpoint(tlsOf(socket) ?? socket);
   }
 
   /**
@@ -105,7 +99,7 @@ export class Dispatcher extends EndpointChannel {
       file.close();
       throw new OSError(backend.errorCode(result), { errno: result, syscall: "fcntl" });
     }
-    this.#own(file, () => this.setEndpoint(file));
+    Dispatcher.#own(this, file, () => this.setEndpoint(file));
   }
 
   /** Allows the address to be bound again at once (SO_REUSEADDR); does nothing if the option cannot be set. */
@@ -147,15 +141,15 @@ export class Dispatcher extends EndpointChannel {
     checkAddress("address", address);
     checkConnectOptions(options);
     const backend = backendOf(this.map);
-    const isAnySocket = this.#takesAnySocket;
+    const isAnySocket = Dispatcher.#takesAnySocket(this);
     // Where an address is to be chosen, it makes the channel a member of the map meanwhile.
-    if (isAnySocket) this.#makeSocket(familyOfAddress(backend, address));
+    if (isAnySocket) Dispatcher.#makeSocket(this, familyOfAddress(backend, address));
     openEndpoint(this, "connect");
     const { socket } = this;
     const membership = membershipOf(this);
     membership.stopLookup();
     this.connected = false;
-    this.connecting = true;
+    setConnecting(this, true);
     const former = this.addr ?? address;
     const opening = membership.beginOpening(() => connectError("ECONNABORTED", former, "another connect was begun"));
     this.addr = address;
@@ -168,11 +162,11 @@ export class Dispatcher extends EndpointChannel {
       options,
       { family, areForOwnSocket: !isAnySocket },
       {
-        connectTo: (found) => this.#connectTo(found),
-        won: (found) => this.#connectWon(found),
-        ended: (error) => this.#endConnect(opening, error),
+        connectTo: (found) => Dispatcher.#connectTo(this, found),
+        won: (found) => Dispatcher.#connectWon(this, found),
+        ended: (error) => Dispatcher.#endConnect(this, opening, error),
         failed: (error) => {
-          this.#endConnect(opening, error);
+          Dispatcher.#endConnect(this, opening, error);
           handleThrown(this, error, false);
         },
       },
@@ -210,7 +204,7 @@ export class Dispatcher extends EndpointChannel {
    * @throws Error ERR_INPUT_CLAIMED if the input goes to a stream already
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Buffer> {
-    return chunksOf(this, this.#controls);
+    return chunksOf(this, Dispatcher.#controls(this));
   }
 
   // Used by the library's own subclasses.
@@ -225,115 +219,115 @@ export class Dispatcher extends EndpointChannel {
 
   /** Pending output has been dropped. */
   protected outputDropped(): void {
-    this.#tls?.plainOutputDropped();
+    Dispatcher.#tls(this)?.plainOutputDropped();
   }
 
   /** The endpoint, if it is TLS. Not a field: connections without TLS need no memory for it. */
-  get #tls(): TlsEndpoint | undefined {
-    const endpoint = endpointOf(this);
+  static #tls(channel: Dispatcher): TlsEndpoint | undefined {
+    const endpoint = endpointOf(channel);
     return endpoint instanceof TlsEndpoint ? endpoint : undefined;
   }
 
   /** Puts TLS between the channel and its socket. */
-  #layTls(options: WrapTlsOptions, isUnderWay: boolean): void {
-    const { socket } = this;
-    openEndpoint(this, "startTls");
-    const plainBytes = isUnderWay ? this.plainOutputLength : 0;
-    const tls = tlsOn(socket, options, plainBytes, this.addr?.host);
-    if (isUnderWay) this.dropPlainInput();
-    exchangeEndpoint(this, tls, socket);
-    membershipOf(this).setLayer(tls);
+  static #layTls(channel: Dispatcher, options: WrapTlsOptions, isUnderWay: boolean): void {
+    const { socket } = channel;
+    openEndpoint(channel, "startTls");
+    const plainBytes = isUnderWay ? channel.plainOutputLength : 0;
+    const tls = tlsOn(socket, options, plainBytes, channel.addr?.host);
+    if (isUnderWay) channel.dropPlainInput();
+    exchangeEndpoint(channel, tls);
+    membershipOf(channel).layOn(tls);
   }
 
   /** What a layer that is put on the channel at run time may do: see `streams/layer.ts`. */
-  get #controls(): Controls {
+  static #controls(channel: Dispatcher): Controls {
     return {
-      setReadInterest: (on) => this.setReadInterest(on),
+      setReadInterest: (on) => channel.setReadInterest(on),
       setWriteInterest: (on) => {
         // A class that is sampled otherwise has write events only if it overrides handleWrite.
-        membershipOf(this).handlesWrite = true;
-        this.setWriteInterest(on);
+        membershipOf(channel).handlesWrite = true;
+        channel.setWriteInterest(on);
       },
-      sendNow: (pieces) => this.sendPieces(pieces),
-      endOutput: () => this.endOutput(),
+      sendNow: (pieces) => channel.sendPieces(pieces),
+      endOutput: () => channel.endOutput(),
     };
   }
 
   static {
-    controlsOf = (channel) => channel.#controls;
-    layTls = (channel, options, isUnderWay) => channel.#layTls(options, isUnderWay);
+    controlsOf = (channel) => Dispatcher.#controls(channel);
+    layTls = (channel, options, isUnderWay) => Dispatcher.#layTls(channel, options, isUnderWay);
   }
 
-  #connectTo(address: SocketAddress): void {
+  static #connectTo(channel: Dispatcher, address: SocketAddress): void {
     let done: boolean;
     try {
-      done = this.socket.connect(address);
+      done = channel.socket.connect(address);
     } catch (error) {
-      this.connecting = false;
-      membershipOf(this).opening?.fail(error);
+      setConnecting(channel, false);
+      membershipOf(channel).opening?.fail(error);
       throw error;
     }
-    membershipOf(this).enter(done ? State.OPEN : State.CONNECTING);
-    if (done) void this.handleConnectEvent();
+    membershipOf(channel).enter(done ? State.OPEN : State.CONNECTING);
+    if (done) void channel.handleConnectEvent();
   }
 
   /** Does a connect make a socket? Not in place of an open one with TLS: the new one would be without. */
-  get #takesAnySocket(): boolean {
-    if (endpointOf(this) === undefined) return true;
-    if (this.#tls !== undefined && this.fd >= 0) return false;
-    const socket = socketOf(this);
+  static #takesAnySocket(channel: Dispatcher): boolean {
+    if (endpointOf(channel) === undefined) return true;
+    if (Dispatcher.#tls(channel) !== undefined && channel.fd >= 0) return false;
+    const socket = socketOf(channel);
     return socket !== undefined && madeByConnect.has(socket);
   }
 
   /** Makes a socket for one connect, in place of that of an earlier one. */
-  #makeSocket(family: Family): void {
-    const former = endpointOf(this);
-    const socket = Socket.create({ family }, backendOf(this.map));
+  static #makeSocket(channel: Dispatcher, family: Family): void {
+    const former = endpointOf(channel);
+    const socket = Socket.create({ family }, backendOf(channel.map));
     madeByConnect.add(socket);
     try {
-      this.#own(socket, () => this.setSocket(socket));
+      Dispatcher.#own(channel, socket, () => channel.setSocket(socket));
     } finally {
-      if (endpointOf(this) !== former) former?.close();
+      if (endpointOf(channel) !== former) former?.close();
     }
   }
 
   /** Takes over an endpoint that nobody else has: if that fails, it is closed. */
-  #own(endpoint: Endpoint, takeOver: () => void): void {
+  static #own(channel: Dispatcher, endpoint: Endpoint, takeOver: () => void): void {
     try {
       takeOver();
     } catch (error) {
       // It may have become the channel's before the failure.
-      if (endpointOf(this) === endpoint) this.close();
+      if (endpointOf(channel) === endpoint) channel.close();
       else endpoint.close();
       throw error;
     }
   }
 
   /** One of several addresses is connected: its socket takes the place of the one that the channel had meanwhile. */
-  #connectWon(socket: Socket): void {
-    const former = endpointOf(this);
-    this.delChannel();
+  static #connectWon(channel: Dispatcher, socket: Socket): void {
+    const former = endpointOf(channel);
+    channel.delChannel();
     // TLS that was put on the channel meanwhile moves with it: nothing may be sent without.
-    exchangeEndpoint(this, former instanceof TlsEndpoint ? moveTls(former, socket) : socket, socket);
+    exchangeEndpoint(channel, former instanceof TlsEndpoint ? moveTls(former, socket) : socket);
     madeByConnect.add(socket);
-    membershipOf(this).state = State.OPEN;
+    membershipOf(channel).state = State.OPEN;
     try {
       try {
-        this.addChannel();
+        channel.addChannel();
       } finally {
         former?.close();
       }
-      this.follow(this.handleConnectEvent());
+      channel.follow(channel.handleConnectEvent());
     } catch (error) {
-      handleThrown(this, error, false);
+      handleThrown(channel, error, false);
     }
   }
 
   /** A connect has failed, and not by an event of the channel's own socket. */
-  #endConnect(opening: Opening, error: unknown): void {
-    membershipOf(this).stopLookup();
-    this.connecting = false;
-    membershipOf(this).enter(State.IDLE);
+  static #endConnect(channel: Dispatcher, opening: Opening, error: unknown): void {
+    membershipOf(channel).stopLookup();
+    setConnecting(channel, false);
+    membershipOf(channel).enter(State.IDLE);
     opening.fail(error);
   }
 }

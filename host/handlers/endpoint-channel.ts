@@ -12,21 +12,15 @@ import { closes } from "../loop/diagnostics.js";
 import { Interest, State } from "../loop/engine.js";
 import type { Endpoint } from "../net/endpoint.js";
 import { plainBytes } from "../net/plain-bytes.js";
-import type { Socket } from "../net/socket.js";
+import { Socket } from "../net/socket.js";
 import { noteTakenOver } from "./acceptance.js";
-import { ChannelHandler } from "./channel-handler.js";
+import { ChannelHandler, membershipOf, setConnecting } from "./channel-handler.js";
 import { connectError } from "./connect-options.js";
 import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
 import { Membership } from "./membership.js";
 import { describeState, STATES, withoutSocket } from "./states.js";
 
 const NOTHING = new Uint8Array(0);
-
-/**
- * The channel's membership of its map, for `Dispatcher`.
- * @internal
- */
-export let membershipOf: (channel: EndpointChannel) => Membership;
 
 /**
  * The endpoint, whether or not it is open.
@@ -50,29 +44,24 @@ export let openEndpoint: (channel: EndpointChannel, syscall: string) => Endpoint
  * Puts another endpoint in place of the one that the channel has, which stays open, in the same life of the channel.
  * @internal
  */
-export let exchangeEndpoint: (channel: EndpointChannel, endpoint: Endpoint, socket: Socket) => void;
+export let exchangeEndpoint: (channel: EndpointChannel, endpoint: Endpoint) => void;
 
 /**
  * The part of `Dispatcher` that is the same for a socket, a file and TLS; not meant to be used without it.
  */
 export abstract class EndpointChannel extends ChannelHandler {
-  /** The same object that the base class holds. */
-  readonly #membership: Membership;
   #endpoint: Endpoint | undefined;
-  /** The endpoint, or the socket beneath it. */
-  #socket: Socket | undefined;
 
   /** @internal */
   constructor(map: ChannelMap) {
     checkInstance("map", map, ChannelMap);
-    const membership = new Membership(map);
-    super(membership);
-    this.#membership = membership;
+    super(new Membership(map));
   }
 
   /** The socket. @throws OSError EBADF if there is none */
   get socket(): Socket {
-    if (this.#socket !== undefined) return this.#socket;
+    const socket = socketOf(this);
+    if (socket !== undefined) return socket;
     if (this.#endpoint === undefined) throw withoutSocket("socket");
     throw new OSError("ENOTSOCK", { syscall: "socket" });
   }
@@ -84,30 +73,31 @@ export abstract class EndpointChannel extends ChannelHandler {
 
   /** The map that the channel belongs to. */
   get map(): ChannelMap {
-    return this.#membership.map;
+    return membershipOf(this).map;
   }
 
   /** Joins the map, or joins it anew. asyncore: add_channel. */
   addChannel(): void {
-    const endpoint = this.#open("epoll");
+    const endpoint = EndpointChannel.#open(this, "epoll");
     const sampled = isOverride(this.readable) || isOverride(this.writable);
-    this.#membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
-    this.#membership.watchUnread();
-    this.#membership.join(this, endpoint, sampled);
+    const membership = membershipOf(this);
+    membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
+    membership.watchUnread();
+    membership.join(this, endpoint, sampled);
   }
 
   /** Leaves the map; the socket stays open. asyncore: del_channel. */
   delChannel(): void {
-    this.#membership.leave();
+    membershipOf(this).leave();
   }
 
   /** Sends. @returns how many bytes were taken: perhaps not all, 0 if it would have to wait or the peer is gone. */
   send(data: Uint8Array): number {
-    const endpoint = this.#open("send");
+    const endpoint = EndpointChannel.#open(this, "send");
     try {
       return endpoint.sendSome(data);
     } catch (error) {
-      return this.#lost(error, 0);
+      return EndpointChannel.#lost(this, error, 0);
     }
   }
 
@@ -119,14 +109,14 @@ export abstract class EndpointChannel extends ChannelHandler {
    * that. `data.slice()` is a copy of its own. See {@link recvInto} for memory that the program provides.
    */
   recv(maxBytes: number): Uint8Array {
-    const endpoint = this.#open("recv");
+    const endpoint = EndpointChannel.#open(this, "recv");
     let data: Uint8Array;
     try {
       data = endpoint.recv(maxBytes);
     } catch (error) {
-      return this.#lost(error, NOTHING);
+      return EndpointChannel.#lost(this, error, NOTHING);
     }
-    if (data.length === 0 && maxBytes > 0 && endpoint.isStream) this.#ended();
+    if (data.length === 0 && maxBytes > 0 && endpoint.isStream) EndpointChannel.#ended(this);
     return data;
   }
 
@@ -137,32 +127,33 @@ export abstract class EndpointChannel extends ChannelHandler {
    * @throws TypeError for anything but a Uint8Array, and for one whose memory was transferred
    */
   recvInto(target: Uint8Array): number {
-    const endpoint = this.#open("recv");
+    const endpoint = EndpointChannel.#open(this, "recv");
     let length: number;
     try {
       length = endpoint.recvInto(target);
     } catch (error) {
-      return this.#lost(error, 0);
+      return EndpointChannel.#lost(this, error, 0);
     }
-    if (length === 0 && endpoint.isStream && plainBytes("target", target).length > 0) this.#ended();
+    if (length === 0 && endpoint.isStream && plainBytes("target", target).length > 0) EndpointChannel.#ended(this);
     return length;
   }
 
   /** Leaves the map and closes the socket; safe to call again. No callback comes after it. */
   close(): void {
     const { fd } = this;
+    const membership = membershipOf(this);
     const before = closes.hasSubscribers && fd >= 0 ? this.describe() : undefined;
-    this.#reset();
+    EndpointChannel.#reset(this);
     this.delChannel();
-    if (this.#membership.opening?.isPending === true) this.#membership.opening.fail(this.#closedWhileConnecting());
-    this.#membership.interest = Interest.READ;
+    if (membership.opening?.isPending === true) membership.opening.fail(EndpointChannel.#closedWhileConnecting(this));
+    membership.interest = Interest.READ;
     if (this.#endpoint === undefined) return;
     try {
       this.#endpoint.close();
     } catch (error) {
       if (!(error instanceof OSError) || (error.code !== "ENOTCONN" && error.code !== "EBADF")) throw error;
     } finally {
-      this.#membership.endLife();
+      membership.endLife();
     }
     if (before !== undefined) {
       const { local, remote, bytesIn, bytesOut } = before;
@@ -179,7 +170,7 @@ export abstract class EndpointChannel extends ChannelHandler {
     const endpoint = this.#endpoint;
     const { local, remote } = withAddresses && endpoint !== undefined && endpoint.fd >= 0 ? endpoint.addresses() : {};
     const { bytesIn = 0, bytesOut = 0 } = endpoint ?? {};
-    return { state: describeState(this, this.#membership), local, remote, bytesIn, bytesOut };
+    return { state: describeState(this, membershipOf(this)), local, remote, bytesIn, bytesOut };
   }
 
   // Used by the library's own subclasses.
@@ -191,22 +182,18 @@ export abstract class EndpointChannel extends ChannelHandler {
     return false;
   }
 
-  /**
-   * Takes over an endpoint, and joins the map.
-   * @param socket the socket that the endpoint is, or is layered on
-   */
-  protected setEndpoint(endpoint: Endpoint, socket?: Socket): void {
+  /** Takes over an endpoint, and joins the map. */
+  protected setEndpoint(endpoint: Endpoint): void {
     checkMethodNames(this);
     const { kind, address } = endpoint.connectionState();
-    const membership = this.#membership;
-    this.#reset();
+    const membership = membershipOf(this);
+    EndpointChannel.#reset(this);
     this.delChannel();
     this.#endpoint = endpoint;
-    this.#socket = socket;
     if (address !== undefined) this.addr = address;
     this.connected = kind === "connected";
     if (this.connected) membership.opening?.open();
-    this.accepting = kind === "listening";
+    if (kind === "listening") this.accepting = true;
     membership.state = STATES[kind];
     membership.eofHandled = false;
     membership.closeHandled = false;
@@ -220,17 +207,17 @@ export abstract class EndpointChannel extends ChannelHandler {
       membership.leave();
       throw error;
     }
-    noteTakenOver(socket ?? endpoint, this);
+    noteTakenOver(endpoint.socket ?? endpoint, this);
   }
 
   /** Sets whether the channel wants write events. */
   protected setWriteInterest(on: boolean): void {
-    this.#membership.want(Interest.WRITE, on);
+    membershipOf(this).want(Interest.WRITE, on);
   }
 
   /** Sets whether the channel wants read events. */
   protected setReadInterest(on: boolean): void {
-    this.#membership.want(Interest.READ, on);
+    membershipOf(this).want(Interest.READ, on);
   }
 
   /** The peer is gone: pending output can be dropped. Called before `handleClose`. */
@@ -240,66 +227,69 @@ export abstract class EndpointChannel extends ChannelHandler {
 
   /** Ends the writing half of the connection. shutdown(2), SHUT_WR. */
   protected endOutput(): void {
-    this.#open("shutdown").shutdown("write");
+    EndpointChannel.#open(this, "shutdown").shutdown("write");
   }
 
   /** Sends several pieces in one call, like {@link send}. */
   protected sendPieces(pieces: readonly Uint8Array[]): number {
-    const endpoint = this.#open("send");
+    const endpoint = EndpointChannel.#open(this, "send");
     try {
       return endpoint.sendSomeOf(pieces);
     } catch (error) {
-      return this.#lost(error, 0);
+      return EndpointChannel.#lost(this, error, 0);
     }
   }
 
   static {
-    membershipOf = (channel) => channel.#membership;
     endpointOf = (channel) => channel.#endpoint;
-    socketOf = (channel) => channel.#socket;
-    openEndpoint = (channel, syscall) => channel.#open(syscall);
-    exchangeEndpoint = (channel, endpoint, socket) => {
+    socketOf = (channel) => {
+      const endpoint = channel.#endpoint;
+      return endpoint instanceof Socket ? endpoint : endpoint?.socket;
+    };
+    openEndpoint = (channel, syscall) => EndpointChannel.#open(channel, syscall);
+    exchangeEndpoint = (channel, endpoint) => {
       channel.#endpoint = endpoint;
-      channel.#socket = socket;
     };
   }
 
-  #reset(): void {
-    this.connected = false;
-    this.connecting = false;
-    this.accepting = false;
-    this.#membership.state = State.IDLE;
+  // Static, because private methods would take a field of each channel.
+
+  static #reset(channel: EndpointChannel): void {
+    channel.connected = false;
+    setConnecting(channel, false);
+    if (channel.accepting) channel.accepting = false;
+    membershipOf(channel).state = State.IDLE;
   }
 
-  #closedWhileConnecting(): OSError {
-    return connectError("ECONNABORTED", this.addr ?? { path: "" }, "the channel was closed before it was connected");
+  static #closedWhileConnecting({ addr }: EndpointChannel): OSError {
+    return connectError("ECONNABORTED", addr ?? { path: "" }, "the channel was closed before it was connected");
   }
 
   /** The endpoint. @throws OSError EBADF if there is none, or it has been closed */
-  #open(syscall: string): Endpoint {
-    const endpoint = this.#endpoint;
+  static #open(channel: EndpointChannel, syscall: string): Endpoint {
+    const endpoint = channel.#endpoint;
     if (endpoint === undefined) throw withoutSocket(syscall);
     if (endpoint.fd < 0) throw new OSError("EBADF", { syscall, hint: "it is closed" });
     return endpoint;
   }
 
   /** Handles an endpoint's error: if the peer is gone, calls handleClose and returns `nothing`. */
-  #lost<T>(error: unknown, nothing: T): T {
+  static #lost<T>(channel: EndpointChannel, error: unknown, nothing: T): T {
     if (!(error instanceof OSError) || !isDisconnect(error.code)) throw error;
-    this.outputLost();
-    this.handleCloseEvent();
+    channel.outputLost();
+    channel.handleCloseEvent();
     return nothing;
   }
 
   /** End of input; a pending error is its cause, and is thrown or handled as if recv had returned it. */
-  #ended(): void {
-    const code = this.#membership.takeError();
+  static #ended(channel: EndpointChannel): void {
+    const code = membershipOf(channel).takeError();
     if (code !== undefined) {
       if (!isDisconnect(code)) throw new OSError(code, { syscall: "recv" });
-      this.outputLost();
-      this.handleCloseEvent();
+      channel.outputLost();
+      channel.handleCloseEvent();
     } else {
-      this.handleEofEvent();
+      channel.handleEofEvent();
     }
   }
 }

@@ -106,7 +106,8 @@ export class ChannelMap {
 
   /** The channel on a descriptor. */
   get(fd: number): Channel | undefined {
-    return this.#scheduler?.members.get(fd)?.channel;
+    const members = this.#scheduler?.members;
+    return members?.channelAt(members.slotOf(fd));
   }
 
   has(fd: number): boolean {
@@ -115,16 +116,18 @@ export class ChannelMap {
 
   /** Descriptors, in channel order. */
   *keys(): IterableIterator<number> {
-    if (this.#scheduler !== undefined) yield* this.#scheduler.members.keys();
+    for (const [fd] of this) yield fd;
   }
 
   /** Channels, in channel order: that in which they came into the map. */
   *values(): IterableIterator<Channel> {
-    for (const member of this.#scheduler?.members.values() ?? []) yield member.channel;
+    for (const [, channel] of this) yield channel;
   }
 
   *[Symbol.iterator](): IterableIterator<[fd: number, channel: Channel]> {
-    for (const [fd, member] of this.#scheduler?.members ?? []) yield [fd, member.channel];
+    const members = this.#scheduler?.members;
+    if (members === undefined) return;
+    for (const [slot, channel] of members.entries()) yield [members.fdAt(slot), channel];
   }
 
   /** Milliseconds of the map's monotonic clock: what `callAt` counts in. */
@@ -223,15 +226,15 @@ export class ChannelMap {
   snapshot(): ChannelSnapshot[] {
     const scheduler = this.#scheduler;
     if (scheduler === undefined) return [];
-    return Array.from(scheduler.members.values(), (member) => {
-      const { channel, fd, slot, generation } = member;
-      const watched = scheduler.engine.channelRegistered(slot);
+    const { engine, members } = scheduler;
+    return Array.from(members.entries(), ([slot, channel]) => {
+      const watched = engine.channelRegistered(slot);
       return {
-        id: `${slot}.${generation >>> 0}`,
-        fd,
+        id: `${slot}.${engine.channelGeneration(slot) >>> 0}`,
+        fd: members.fdAt(slot),
         interest: { read: (watched & Interest.READ) !== 0, write: (watched & Interest.WRITE) !== 0 },
         ...channel.describe(),
-        ageMs: scheduler.ageMs(member),
+        ageMs: scheduler.ageMs(slot),
       };
     });
   }

@@ -9,6 +9,7 @@ import { logThrown, nameForLog } from "../backend/log.js";
 import type { Layer } from "../net/endpoint.js";
 import { Opening } from "./opening.js";
 import { errors } from "./diagnostics.js";
+import type { Member } from "./member.js";
 
 /**
  * A handler as the loop sees it. `Dispatcher` is one. Method names and meanings are asyncore's. What the promise of an
@@ -136,7 +137,8 @@ export interface Registration {
 
 /** The part of a channel map that handlers use. */
 export interface Registrar {
-  add(channel: Channel, registering: Registering): Registration;
+  /** @param member what becomes its registration, by default a new one */
+  add(channel: Channel, registering: Registering, member?: Member): Registration;
   /**
    * Looks a host name up in the way of the loop that runs: without blocking under `loop`, blocking under `loopSync`. If
    * none runs, the next one does it. `done` gets numeric addresses or an OSError; what it throws goes to

@@ -8,13 +8,23 @@ import { wasiErrorCode } from "../wasi/errno.js";
 import { Kind, Verdict } from "./engine.js";
 import type { Failures } from "./failures.js";
 import { blockingError, LayerLink } from "./layered.js";
-import type { Member } from "./member.js";
+import type { Channel } from "./channel.js";
 import type { Timer } from "./timer.js";
 
 /** Starts the timers of layers, and knows whether its loop keeps the process alive. */
 interface LayerScheduler {
   readonly keepsAlive: boolean;
-  startTimerOf(member: Member, delayMs: number, callback: () => unknown): Timer;
+  watch(slot: number, generation: number, interest: number): void;
+  startTimerOf(slot: number, delayMs: number, callback: () => unknown): Timer;
+}
+
+/** A channel with a layer. */
+interface Layered {
+  readonly channel: Channel;
+  readonly slot: number;
+  readonly generation: number;
+  /** undefined before the layer is laid, and once it is gone. */
+  link: LayerLink | undefined;
 }
 
 export class Layers {
@@ -22,7 +32,7 @@ export class Layers {
   count = 0;
   /** Does the loop that runs block the thread? */
   isBlocking = false;
-  readonly #bySlot: (Member | undefined)[] = [];
+  readonly #bySlot: (Layered | undefined)[] = [];
   readonly #failures: Failures;
   readonly #scheduler: LayerScheduler;
 
@@ -31,33 +41,36 @@ export class Layers {
     this.#scheduler = scheduler;
   }
 
-  /** The link of the channel in a slot, if it has a layer. */
-  linkOf(slot: number): LayerLink | undefined {
-    return this.#bySlot[slot]?.link;
+  /** The link of the channel in a slot, if it has a layer; with a generation, of that channel only. */
+  linkOf(slot: number, generation?: number): LayerLink | undefined {
+    const layered = this.#bySlot[slot];
+    return generation === undefined || layered?.generation === generation ? layered?.link : undefined;
   }
 
-  /** Events of `member` pass through `layer` from now on. @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync` */
-  set(member: Member, layer: Layer, interest: number): void {
+  /** Events of a channel pass through `layer` from now on. @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync` */
+  set(layered: Layered, layer: Layer, interest: number): void {
     if (this.isBlocking) throw blockingError();
-    this.remove(member);
-    this.#bySlot[member.slot] = member;
+    const { slot, generation } = layered;
+    this.remove(slot);
+    this.#bySlot[slot] = layered;
     this.count += 1;
-    member.link = new LayerLink(layer, interest, {
+    layered.link = new LayerLink(layer, interest, {
       keepsAlive: () => this.#scheduler.keepsAlive,
-      watch: (watched) => member.watch(watched),
+      watch: (watched) => this.#scheduler.watch(slot, generation, watched),
       callLater: (delayMs, callback) => {
-        const timer = this.#scheduler.startTimerOf(member, delayMs, callback);
+        const timer = this.#scheduler.startTimerOf(slot, delayMs, callback);
         return () => timer.cancel();
       },
-      notify: () => this.#notify(member),
+      notify: () => this.#notify(layered),
     });
   }
 
-  /** Removes the layer of a member, if it has one. */
-  remove(member: Member): void {
-    const { link, slot } = member;
-    if (link === undefined) return;
-    member.link = undefined;
+  /** Removes the layer of the channel in a slot, if it has one. */
+  remove(slot: number): void {
+    const layered = this.count === 0 ? undefined : this.#bySlot[slot];
+    if (layered?.link === undefined) return;
+    const { link } = layered;
+    layered.link = undefined;
     this.#bySlot[slot] = undefined;
     this.count -= 1;
     link.close();
@@ -81,11 +94,11 @@ export class Layers {
 
   /** Delivers an event that a layer takes. @returns the verdict. @throws what a handler does */
   deliver(slot: number, kind: number): number {
-    const member = this.#bySlot[slot];
-    const link = member?.link;
-    if (member === undefined || link === undefined) return Verdict.GO_ON;
+    const layered = this.#bySlot[slot];
+    const link = layered?.link;
+    if (layered === undefined || link === undefined) return Verdict.GO_ON;
     if (this.isBlocking) throw blockingError();
-    const { channel } = member;
+    const { channel } = layered;
     link.isBusy = true;
     try {
       if (kind === Kind.READ) link.layer.readable();
@@ -94,47 +107,48 @@ export class Layers {
         this.#failures.follow(channel, channel.handleConnectEvent());
         link.layer.connected();
       }
-      return this.#deliverFrom(member, link, kind);
+      return this.#deliverFrom(layered, link, kind);
     } finally {
-      leave(member, link);
+      leave(layered, link);
     }
   }
 
   /** Delivers what a layer has for its handler. @throws what a handler does */
-  #deliverFrom(member: Member, link: LayerLink, kind: number): number {
-    const { channel } = member;
+  #deliverFrom(layered: Layered, link: LayerLink, kind: number): number {
+    const { channel } = layered;
     const { layer } = link;
     const failures = this.#failures;
     const failure = layer.takeFailure();
     if (failure !== undefined) return failures.fail(channel, failure);
     if (layer.takeSecured()) failures.follow(channel, channel.handleSecureEvent());
     // A callback may have closed the channel.
-    if (kind === Kind.READ && member.link === link && link.canRead) failures.follow(channel, channel.handleReadEvent());
-    if (kind === Kind.WRITE && member.link === link && link.canWrite) {
+    if (kind === Kind.READ && layered.link === link && link.canRead)
+      failures.follow(channel, channel.handleReadEvent());
+    if (kind === Kind.WRITE && layered.link === link && link.canWrite) {
       failures.follow(channel, channel.handleWriteEvent());
     }
     return Verdict.GO_ON;
   }
 
   /** Delivers what a layer has for its handler, from a timer. */
-  #notify(member: Member): void {
-    const { channel, link } = member;
+  #notify(layered: Layered): void {
+    const { channel, link } = layered;
     if (link === undefined) return;
     link.isBusy = true;
     try {
       if (this.isBlocking) throw blockingError();
-      this.#deliverFrom(member, link, Kind.READ);
+      this.#deliverFrom(layered, link, Kind.READ);
     } catch (error) {
       this.#failures.fail(channel, error);
     } finally {
-      leave(member, link);
+      leave(layered, link);
     }
   }
 }
 
 /** What the layer reported meanwhile is looked at now, unless it is gone. */
-function leave(member: Member, link: LayerLink): void {
-  if (member.link !== link) return;
+function leave(layered: Layered, link: LayerLink): void {
+  if (layered.link !== link) return;
   link.isBusy = false;
   link.changed();
 }

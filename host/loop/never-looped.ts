@@ -8,7 +8,7 @@ import type { Channel } from "./channel.js";
 
 /** The scheduler of a map. */
 interface MapLike {
-  readonly members: ReadonlyMap<number, { readonly channel: Channel }>;
+  readonly members: { channels(): Iterable<Channel> };
 }
 
 /** How many maps are remembered: a program that makes and drops many must not use memory for each. */
@@ -51,9 +51,9 @@ export function rememberPolledOtherwise(): void {
 function warn(): void {
   // A program that has failed says why by itself.
   if (isPolledOtherwise || (process.exitCode ?? 0) !== 0) return;
-  const channels = [...unlooped].flatMap((reference) => [...(reference.deref()?.members.values() ?? [])]);
+  const channels = [...unlooped].flatMap((reference) => [...(reference.deref()?.members.channels() ?? [])]);
   if (channels.length === 0) return;
-  const names = [...new Set(channels.map(({ channel }) => channel.constructor.name))];
+  const names = [...new Set(channels.map((channel) => channel.constructor.name))];
   const shown = names.length > 3 ? [...names.slice(0, 3), "..."] : names;
   const what = channels.length === 1 ? "1 channel is" : `${channels.length} channels are`;
   process.emitWarning(

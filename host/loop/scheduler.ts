@@ -15,6 +15,7 @@ import { LoopError, OSError } from "../backend/errors.js";
 import { Failures } from "./failures.js";
 import { Layers } from "./layers.js";
 import { Member, type MemberHolder } from "./member.js";
+import { Members } from "./members.js";
 import type { Layer } from "../net/endpoint.js";
 import { NameLookups } from "./name-lookups.js";
 import { rememberUnlooped } from "./never-looped.js";
@@ -45,6 +46,7 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
   readonly poller: PollOneoff;
   readonly lookups: NameLookups;
   readonly layers: Layers;
+  readonly members = new Members(this);
   /** Is a loop running? One at a time: two would deliver each other's events. */
   isLooping = false;
   /** How many channels are sampled every turn. */
@@ -56,11 +58,6 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
   /** Set while a loop waits between turns; called when something changes that the loop must know of. */
   onChange: (() => void) | undefined;
   #isWoken = false;
-  /** By slot. */
-  readonly #channels: (Channel | undefined)[] = [];
-  readonly #byDescriptor = new Map<number, Member>();
-  /** By slot: when the channel came into the map. */
-  #addedMs = new Float64Array(16);
   readonly #timers: Timers;
   readonly #failures = new Failures(() => this.changed());
   #words = new Uint32Array(0);
@@ -102,16 +99,11 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
 
   /** Is nothing left to wait for? */
   get isIdle(): boolean {
-    return this.#byDescriptor.size === this.unreferenced && this.engine.timerCount() === 0;
+    return this.members.size === this.unreferenced && this.engine.timerCount() === 0;
   }
 
   nowMs(): number {
     return this.backend.clock.monotonicNs() / NS_PER_MS;
-  }
-
-  /** By descriptor, in order of addition. */
-  get members(): ReadonlyMap<number, Member> {
-    return this.#byDescriptor;
   }
 
   /** What is observed of its events. */
@@ -121,62 +113,81 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
   }
 
   channelAt(slot: number): Channel | undefined {
-    return this.#channels[slot];
+    return this.members.channelAt(slot);
   }
 
   timerName(slot: number): string {
     return this.#timers.nameAt(slot);
   }
 
-  /** How long a channel has been in the map. */
-  ageMs({ slot }: Member): number {
-    return this.nowMs() - (this.#addedMs[slot] ?? 0);
+  /** How long the channel in a slot has been in the map. */
+  ageMs(slot: number): number {
+    return this.nowMs() - this.members.addedMsAt(slot);
   }
 
-  add(channel: Channel, { fd, state, interest, sampled, stream }: Registering): Registration {
-    const { engine } = this;
+  add(
+    channel: Channel,
+    { fd, state, interest, sampled, stream }: Registering,
+    member: Member = new Member(),
+  ): Registration {
+    const { engine, members } = this;
     // As in asyncore's map, a descriptor has one channel: the newest. The former one is removed after the new one has been
     // added successfully, and before the new one is watched.
-    const former = this.#byDescriptor.get(fd);
-    const isSimple = former === undefined && !sampled;
+    const former = members.slotOf(fd);
+    const isSimple = former < 0 && !sampled;
     const slot = engine.channelAdd(fd, isSimple ? state : State.IDLE, interest, Number(sampled), Number(stream));
     if (slot < 0) throw new LoopError("ERR_ENGINE_MEMORY", "the engine has no memory for another channel");
-    former?.remove();
-    const generation = engine.channelGeneration(slot);
-    const member = new Member(this, channel, fd, slot, generation, sampled);
-    if (!isSimple) engine.channelSetState(slot, generation, state);
-    this.#channels[slot] = channel;
-    this.#byDescriptor.set(fd, member);
+    if (former >= 0) this.remove(former, engine.channelGeneration(former));
+    this.place(member, slot);
+    if (!isSimple) engine.channelSetState(slot, member.generation, state);
+    members.add(slot, channel, fd, sampled, this.nowMs());
     this.#contexts?.keep(slot);
-    this.#noteAdded(slot);
     if (sampled) this.sampled += 1;
-    if (this.#byDescriptor.size === 1) rememberUnlooped(this);
+    if (members.size === 1) rememberUnlooped(this);
     this.changed();
     return member;
   }
 
-  remove(member: Member): void {
-    if (this.engine.channelRemove(member.slot, member.generation) === 0) return;
-    this.#channels[member.slot] = undefined;
-    this.#byDescriptor.delete(member.fd);
-    this.layers.remove(member);
-    this.#contexts?.forget(member.slot);
-    if (member.isSampled) this.sampled -= 1;
+  /** See `MemberHolder`. */
+  place(member: Member, slot: number): void {
+    member.placed(this, slot, this.engine.channelGeneration(slot));
+  }
+
+  /** See `MemberHolder`. */
+  setInterest(slot: number, generation: number, interest: number): void {
+    const link = this.layers.count === 0 ? undefined : this.layers.linkOf(slot, generation);
+    if (link === undefined) this.watch(slot, generation, interest);
+    else link.want(interest);
+  }
+
+  /** Sets what the descriptor is watched for: bits of `Interest`. */
+  watch(slot: number, generation: number, interest: number): void {
+    this.engine.channelSetInterest(slot, generation, interest);
+    this.changed();
+  }
+
+  remove(slot: number, generation: number): void {
+    if (this.engine.channelRemove(slot, generation) === 0) return;
+    if (this.members.isSampledAt(slot)) this.sampled -= 1;
+    this.members.remove(slot);
+    this.layers.remove(slot);
+    this.#contexts?.forget(slot);
     this.changed();
   }
 
   /** See `Registration.setLayer`. */
-  setLayer(member: Member, layer: Layer, interest: number): void {
-    this.layers.set(member, layer, interest);
+  setLayer(slot: number, generation: number, layer: Layer, interest: number): void {
+    const channel = this.members.channelAt(slot);
+    if (channel !== undefined) this.layers.set({ channel, slot, generation, link: undefined }, layer, interest);
   }
 
   startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer {
     return this.#timers.start(deadlineMs, periodMs, callback);
   }
 
-  /** Calls back in the context of a member: for its layer, which other contexts may notify. */
-  startTimerOf(member: Member, delayMs: number, callback: () => unknown): Timer {
-    return this.#timers.start(this.nowMs() + delayMs, 0, callback, this.#contexts?.at(member.slot));
+  /** Calls back in the context of the channel in a slot: for its layer, which other contexts may notify. */
+  startTimerOf(slot: number, delayMs: number, callback: () => unknown): Timer {
+    return this.#timers.start(this.nowMs() + delayMs, 0, callback, this.#contexts?.at(slot));
   }
 
   cancelTimers(): void {
@@ -257,17 +268,8 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
     this.poller.close();
   }
 
-  #noteAdded(slot: number): void {
-    if (slot >= this.#addedMs.length) {
-      const larger = new Float64Array(slot * 2);
-      larger.set(this.#addedMs);
-      this.#addedMs = larger;
-    }
-    this.#addedMs[slot] = this.nowMs();
-  }
-
   #sample(slot: number): number {
-    const channel = this.#channels[slot];
+    const channel = this.members.channelAt(slot);
     if (channel === undefined) return Interest.NONE;
     try {
       if (this.layers.count === 0) return channel.sampleInterest();
@@ -284,7 +286,7 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
   /** Delivers an event. @returns the verdict */
   deliver(slot: number, kind: number, detail: number): number {
     if (kind === Kind.TIMER) return this.#timers.fire(slot);
-    const channel = this.#channels[slot];
+    const channel = this.members.channelAt(slot);
     if (channel === undefined) return Verdict.GO_ON;
     try {
       if (this.layers.count > 0) {
@@ -310,8 +312,8 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
 
   /** Runs a handler's code between turns, in the channel's context. */
   #guard(channel: Channel, call: () => void): void {
-    const member = this.#byDescriptor.get(channel.fd);
-    const context = member === undefined ? undefined : this.#contexts?.at(member.slot);
+    const slot = this.members.slotOf(channel.fd);
+    const context = slot < 0 ? undefined : this.#contexts?.at(slot);
     callIn(context, () => this.#failures.guard(channel, call));
   }
 

@@ -3,6 +3,7 @@
  * Knows none of them.
  */
 
+import type { Socket } from "./socket.js";
 import type { ShutdownHow, SocketAddress } from "../backend/backend.js";
 
 /** The state of an endpoint when a handler takes it over. */
@@ -75,6 +76,8 @@ export interface Endpoint {
   readonly fd: number;
   /** A protocol of its own between the descriptor and the handler. @internal */
   readonly layer?: Layer | undefined;
+  /** The socket that it is layered on, if it is. @internal */
+  readonly socket?: Socket | undefined;
   /** Is it a stream of bytes, whose input has an end? @internal */
   readonly isStream: boolean;
   readonly bytesIn: number;

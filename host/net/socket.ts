@@ -22,6 +22,7 @@ import { plainBytes } from "./plain-bytes.js";
 import { adopted, made, madePair, type SocketOptions } from "./making.js";
 import { numericAddress } from "./numeric.js";
 import { errorOf, wouldBlock } from "./results.js";
+import { ERROR_SHIFT, ERROR_UNIT, KNOWN, Known, kindOf, type SocketKind } from "./socket-kind.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 import { OSError } from "../backend/errors.js";
 import { AncillarySocket } from "./ancillary-socket.js";
@@ -40,6 +41,9 @@ const NO_BYTES = new Uint8Array(0);
 
 export type { SocketOptions };
 
+/** Code that has a duplicate of a socket's descriptor. Few sockets have any: only those with TLS. */
+const borrowers = new WeakMap<Socket, Borrower>();
+
 /** Code that has a duplicate of a socket's descriptor. */
 interface Borrower {
   /** Closes the duplicate, now. May be called again. */
@@ -55,31 +59,27 @@ interface Borrower {
  * The type has the family where that is known: an address of a `Socket<"IPv4">` has a port, and no path.
  */
 export class Socket<F extends Family = Family> extends AncillarySocket implements Endpoint {
-  readonly family: F;
-  readonly type: SocketType;
-  readonly #backend: Backend;
+  /** What it has in common with the other sockets of its kind: one reference, where each would have several. */
+  readonly #kind: SocketKind<F>;
   #fd: number;
   #bytesIn = 0;
   #bytesOut = 0;
-  /** What is known of it without asking; where "connected", its peer is {@link #peer}. */
-  #known: "connected" | "unconnected" | undefined;
+  /**
+   * What is known of it without asking, a {@link Known}; where CONNECTED, its peer is {@link #peer}. Above that, an error that
+   * {@link connectionState} has taken, as errno, for the next call that would have been given it.
+   */
+  #condition: number = Known.NOTHING;
   /** The peer, from accept or connect: the operating system forgets it when the connection is reset. */
   #peer: SocketAddress | undefined;
-  /** An error, as -errno, that {@link connectionState} has taken, for the next call that would have been given it. */
-  #pendingError = 0;
-  /** Has a duplicate of the descriptor. */
-  #borrower: Borrower | undefined;
 
   /** Wraps a descriptor, which the socket owns from then on. See {@link create} and {@link fromDescriptor}. */
-  private constructor(backend: Backend, fd: number, family: F, type: SocketType) {
+  private constructor(kind: SocketKind<F>, fd: number) {
     // JavaScript knows no private constructor.
     if (typeof fd !== "number") throw illegalConstructor();
     super();
-    this.#backend = backend;
+    this.#kind = kind;
     this.#fd = fd;
-    this.family = family;
-    this.type = type;
-    closeWhenUnreachable(this, backend, fd);
+    closeWhenUnreachable(this, kind.backend, fd);
   }
 
   /** Makes a socket. socket(2). */
@@ -88,21 +88,30 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     backend: Backend = defaultBackend(),
   ): Socket<F> {
     const { fd, family, type } = made(options, backend);
-    const socket = new Socket(backend, fd, family, type);
-    if (type === "stream") socket.#known = "unconnected";
+    const socket = new Socket(kindOf(backend, family, type), fd);
+    if (type === "stream") socket.#condition = Known.UNCONNECTED;
     return socket;
   }
 
   /** Two sockets connected to each other. socketpair(2). */
   static pair(type: SocketType = "stream", backend: Backend = defaultBackend()): [Socket<"unix">, Socket<"unix">] {
     const [one, other] = madePair(type, backend);
-    return [new Socket(backend, one, "unix", type), new Socket(backend, other, "unix", type)];
+    const kind = kindOf(backend, "unix", type);
+    return [new Socket(kind, one), new Socket(kind, other)];
   }
 
   /** Takes over a descriptor that somebody else made (inherited, say), and makes it non-blocking and close-on-exec. */
   static fromDescriptor(fd: number, backend: Backend = defaultBackend()): Socket {
     const { family, type } = adopted(fd, backend);
-    return new Socket(backend, fd, family, type);
+    return new Socket(kindOf(backend, family, type), fd);
+  }
+
+  get family(): F {
+    return this.#kind.family;
+  }
+
+  get type(): SocketType {
+    return this.#kind.type;
   }
 
   /** The descriptor; -1 once closed. */
@@ -121,47 +130,47 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
 
   /** Bytes sent so far: taken by the operating system. */
   get bytesOut(): number {
-    return this.#bytesOut + (this.#borrower?.bytesOut ?? 0);
+    return this.#bytesOut + (borrowers.get(this)?.bytesOut ?? 0);
   }
 
   /** Takes one waiting connection; undefined when there is none. @throws OSError: EMFILE, ENFILE, ECONNABORTED, ... */
   accept(): [socket: Socket<F>, address: AddressOf<F>] | undefined {
-    const accepted = this.#backend.accept(this.#fd);
+    const accepted = this.#kind.backend.accept(this.#fd);
     if (typeof accepted === "number") {
-      if (wouldBlock(this.#backend, accepted)) return undefined;
-      const error = errorOf(this.#backend, accepted, "accept");
+      if (wouldBlock(this.#kind.backend, accepted)) return undefined;
+      const error = errorOf(this.#kind.backend, accepted, "accept");
       if (error.code !== "EINVAL") throw error;
       throw new OSError("EINVAL", { syscall: "accept", hint: "the socket does not listen: call listen() first" });
     }
     const { fd, address } = accepted;
-    const socket = new Socket(this.#backend, fd, this.family, this.type);
+    const socket = new Socket(this.#kind, fd);
     socket.#peer = address;
-    socket.#known = "connected";
+    socket.#condition = Known.CONNECTED;
     return [socket, address as AddressOf<F>];
   }
 
   /** Binds to an address; a host name is looked up, blocking. Port 0 takes a free one. */
   bind(address: SocketAddress): void {
     checkAddress("address", address);
-    this.#check(this.#backend.bind(this.#fd, this.#numeric(address)), "bind", address);
+    Socket.#check(this, this.#kind.backend.bind(this.#fd, Socket.#numeric(this, address)), "bind", address);
   }
 
   /** Listens; `backlog` connections may wait to be accepted. */
   listen(backlog: number): void {
     checkInteger("backlog", backlog, 0, LENGTH_MAX);
-    this.#check(this.#backend.listen(this.#fd, backlog), "listen");
-    this.#known = undefined;
+    Socket.#check(this, this.#kind.backend.listen(this.#fd, backlog), "listen");
+    this.#condition &= ~KNOWN;
   }
 
   /** Begins to connect to a numeric address or a path. @returns whether that is done already. */
   connect(address: SocketAddress): boolean {
     checkAddress("address", address);
-    const to = this.#numeric(address);
-    const result = this.#backend.connect(this.#fd, to);
-    this.#known = undefined;
+    const to = Socket.#numeric(this, address);
+    const result = this.#kind.backend.connect(this.#fd, to);
+    this.#condition &= ~KNOWN;
     this.#peer = to;
     if (result >= 0) return true;
-    const code = this.#backend.errorCode(result);
+    const code = this.#kind.backend.errorCode(result);
     if (code === "EINPROGRESS" || code === "EALREADY") return false;
     if (code === "EISCONN") return true;
     // EAGAIN as well: the queue of a Unix listener is full, or there is no free port. Nothing is under way then.
@@ -175,9 +184,9 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    */
   recv(maxBytes: number): Uint8Array {
     checkInteger("maxBytes", maxBytes, 0, LENGTH_MAX);
-    if (this.#pendingError !== 0) this.#throwPending("recv");
-    const data = this.#backend.receive(this.#fd, maxBytes);
-    if (typeof data === "number") throw errorOf(this.#backend, data, "recv");
+    if (this.#condition >= ERROR_UNIT) Socket.#throwPending(this, "recv");
+    const data = this.#kind.backend.receive(this.#fd, maxBytes);
+    if (typeof data === "number") throw errorOf(this.#kind.backend, data, "recv");
     this.#bytesIn += data.length;
     return data;
   }
@@ -189,8 +198,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    */
   recvInto(target: Uint8Array): number {
     const plain = plainBytes("target", target);
-    if (this.#pendingError !== 0) this.#throwPending("recv");
-    const length = this.#check(this.#backend.recv(this.#fd, plain), "recv");
+    if (this.#condition >= ERROR_UNIT) Socket.#throwPending(this, "recv");
+    const length = Socket.#check(this, this.#kind.backend.recv(this.#fd, plain), "recv");
     this.#bytesIn += length;
     return length;
   }
@@ -198,14 +207,14 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   /** Receives the urgent byte (MSG_OOB). */
   recvOutOfBand(): Uint8Array {
     const target = new Uint8Array(1);
-    return target.subarray(0, this.#check(this.#backend.recvOutOfBand(this.#fd, target), "recv"));
+    return target.subarray(0, Socket.#check(this, this.#kind.backend.recvOutOfBand(this.#fd, target), "recv"));
   }
 
   /** Receives one datagram; what is longer than `maxBytes` is cut. */
   recvFrom(maxBytes: number): Datagram {
     checkInteger("maxBytes", maxBytes, 0, LENGTH_MAX);
-    const received = this.#backend.receiveFrom(this.#fd, maxBytes);
-    if (typeof received === "number") throw errorOf(this.#backend, received, "recvfrom");
+    const received = this.#kind.backend.receiveFrom(this.#fd, maxBytes);
+    if (typeof received === "number") throw errorOf(this.#kind.backend, received, "recvfrom");
     this.#bytesIn += received.data.length;
     return received;
   }
@@ -213,8 +222,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   /** Sends. @returns how many bytes were taken: perhaps not all. */
   send(data: Uint8Array): number {
     checkBytes("data", data);
-    if (this.#pendingError !== 0) this.#throwPending("send");
-    const length = this.#check(this.#backend.send(this.#fd, data), "send");
+    if (this.#condition >= ERROR_UNIT) Socket.#throwPending(this, "send");
+    const length = Socket.#check(this, this.#kind.backend.send(this.#fd, data), "send");
     this.#bytesOut += length;
     return length;
   }
@@ -222,22 +231,22 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   /** The same, with 0 where it would have to wait: what a full send buffer answers is no exception. @internal */
   sendSome(data: Uint8Array): number {
     checkBytes("data", data);
-    if (this.#pendingError !== 0) this.#throwPending("send");
-    return this.#sent(this.#backend.send(this.#fd, data));
+    if (this.#condition >= ERROR_UNIT) Socket.#throwPending(this, "send");
+    return Socket.#sent(this, this.#kind.backend.send(this.#fd, data));
   }
 
   /** Sends several pieces in one call, as {@link sendSome}. @internal */
   sendSomeOf(pieces: readonly Uint8Array[]): number {
     checkArray("pieces", pieces);
     for (const piece of pieces) checkBytes("piece", piece);
-    if (this.#pendingError !== 0) this.#throwPending("send");
-    return this.#sent(this.#backend.sendVector(this.#fd, pieces));
+    if (this.#condition >= ERROR_UNIT) Socket.#throwPending(this, "send");
+    return Socket.#sent(this, this.#kind.backend.sendVector(this.#fd, pieces));
   }
 
   /** Sends the last byte of `data` as urgent (MSG_OOB). */
   sendOutOfBand(data: Uint8Array): number {
     checkBytes("data", data);
-    const length = this.#check(this.#backend.sendOutOfBand(this.#fd, data), "send");
+    const length = Socket.#check(this, this.#kind.backend.sendOutOfBand(this.#fd, data), "send");
     this.#bytesOut += length;
     return length;
   }
@@ -246,7 +255,12 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   sendTo(data: Uint8Array, address: SocketAddress): number {
     checkBytes("data", data);
     checkAddress("address", address);
-    const length = this.#check(this.#backend.sendTo(this.#fd, data, this.#numeric(address)), "sendto", address);
+    const length = Socket.#check(
+      this,
+      this.#kind.backend.sendTo(this.#fd, data, Socket.#numeric(this, address)),
+      "sendto",
+      address,
+    );
     this.#bytesOut += length;
     return length;
   }
@@ -254,7 +268,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   /** Ends one half of a connection, or both. */
   shutdown(how: ShutdownHow): void {
     checkOneOf("how", how, HOWS);
-    this.#check(this.#backend.shutdown(this.#fd, how), "shutdown");
+    Socket.#check(this, this.#kind.backend.shutdown(this.#fd, how), "shutdown");
   }
 
   /**
@@ -266,8 +280,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   localAddress(kind: "inet"): InetAddress;
   localAddress(kind: "unix"): UnixAddress;
   localAddress(kind?: AddressKind): SocketAddress {
-    const address = this.#backend.localAddress(this.#fd);
-    if (typeof address === "number") throw errorOf(this.#backend, address, "getsockname");
+    const address = this.#kind.backend.localAddress(this.#fd);
+    if (typeof address === "number") throw errorOf(this.#kind.backend, address, "getsockname");
     return ofKind(address, kind, "getsockname");
   }
 
@@ -279,17 +293,17 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   remoteAddress(kind: "inet"): InetAddress;
   remoteAddress(kind: "unix"): UnixAddress;
   remoteAddress(kind?: AddressKind): SocketAddress {
-    const address = this.#backend.remoteAddress(this.#fd);
+    const address = this.#kind.backend.remoteAddress(this.#fd);
     if (typeof address !== "number") return ofKind(address, kind, "getpeername");
-    const error = errorOf(this.#backend, address, "getpeername");
-    if (this.#peer !== undefined && this.#wasConnected && NO_PEER.has(error.code)) {
+    const error = errorOf(this.#kind.backend, address, "getpeername");
+    if (this.#peer !== undefined && Socket.#wasConnected(this) && NO_PEER.has(error.code)) {
       return ofKind(this.#peer, kind, "getpeername");
     }
     throw error;
   }
 
   protected override get backend(): Backend {
-    return this.#backend;
+    return this.#kind.backend;
   }
 
   protected override count(received: number, sent: number): void {
@@ -298,9 +312,9 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   }
 
   protected override takePending(): number {
-    const errno = this.#pendingError;
-    this.#pendingError = 0;
-    return errno;
+    const pending = this.#condition >> ERROR_SHIFT;
+    this.#condition &= KNOWN;
+    return 0 - pending;
   }
 
   /** @internal */
@@ -316,16 +330,19 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    */
   connectionState(): ConnectionState {
     if (!this.isStream) return CONNECTIONLESS;
-    if (this.#known !== undefined && this.#fd >= 0) {
-      return this.#known === "connected" ? { kind: "connected", address: this.#peer } : UNCONNECTED;
+    const known = this.#condition & KNOWN;
+    if (known !== Known.NOTHING && this.#fd >= 0) {
+      return known === Known.CONNECTED ? { kind: "connected", address: this.#peer } : UNCONNECTED;
     }
-    const backend = this.#backend;
+    const backend = this.#kind.backend;
     const address = backend.remoteAddress(this.#fd);
     if (typeof address !== "number") return { kind: "connected", address };
     const error = errorOf(backend, address, "getpeername");
     if (!NO_PEER.has(error.code)) throw error;
     if (this.getOption("SO_ACCEPTCONN")) return { kind: "listening", address: this.localAddress() };
-    return this.#isOver() ? { kind: "connected", address: this.#wasConnected ? this.#peer : undefined } : UNCONNECTED;
+    return Socket.#isOver(this)
+      ? { kind: "connected", address: Socket.#wasConnected(this) ? this.#peer : undefined }
+      : UNCONNECTED;
   }
 
   /** @internal */
@@ -348,10 +365,10 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     const fd = this.#fd;
     if (fd < 0) return;
     this.#fd = -1;
-    this.#pendingError = 0;
+    this.#condition &= KNOWN;
     forgetOwner(this);
-    this.#borrower?.close();
-    this.#check(this.#backend.close(fd), "close");
+    borrowers.get(this)?.close();
+    Socket.#check(this, this.#kind.backend.close(fd), "close");
   }
 
   /**
@@ -360,7 +377,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    */
   detach(): number {
     const fd = this.#fd;
-    if (fd >= 0) this.#check(this.#backend.release(fd), "detach");
+    if (fd >= 0) Socket.#check(this, this.#kind.backend.release(fd), "detach");
     this.#fd = -1;
     forgetOwner(this);
     return fd;
@@ -374,7 +391,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    * @internal
    */
   lend<T extends Borrower>(take: (fd: number) => T): T | undefined {
-    const backend = this.#backend;
+    const backend = this.#kind.backend;
     if (!isNodeBackend(backend)) return undefined;
     const copy = backend.duplicate(this.#fd);
     if (copy < 0) return undefined;
@@ -386,7 +403,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
       throw error;
     }
     backend.release(copy);
-    this.#borrower = borrower;
+    borrowers.set(this, borrower);
     return borrower;
   }
 
@@ -394,41 +411,45 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     this.close();
   }
 
+  // Static, because private methods would take a field of each socket.
+
   /** Was there a connection for certain? */
-  get #wasConnected(): boolean {
-    return this.#known === "connected" || this.#bytesIn > 0 || this.#bytesOut > 0;
+  static #wasConnected(socket: Socket): boolean {
+    return (socket.#condition & KNOWN) === Known.CONNECTED || socket.#bytesIn > 0 || socket.#bytesOut > 0;
   }
 
   /** Is this a connection that has ended, and not a socket that never had one? Reading no bytes tells, and loses none. */
-  #isOver(): boolean {
-    if (this.#pendingError !== 0) return true;
-    const result = this.#backend.recv(this.#fd, NO_BYTES, 0);
+  static #isOver(socket: Socket): boolean {
+    if (socket.#condition >= ERROR_UNIT) return true;
+    const { backend } = socket.#kind;
+    const result = backend.recv(socket.#fd, NO_BYTES, 0);
     if (result >= 0) return true;
-    if (NO_CONNECTION.has(this.#backend.errorCode(result))) return false;
-    this.#pendingError = result;
+    if (NO_CONNECTION.has(backend.errorCode(result))) return false;
+    socket.#condition = (socket.#condition & KNOWN) | (-result << ERROR_SHIFT);
     return true;
   }
 
-  #throwPending(syscall: string): never {
-    throw errorOf(this.#backend, this.takePending(), syscall);
+  static #throwPending(socket: Socket, syscall: string): never {
+    throw errorOf(socket.#kind.backend, socket.takePending(), syscall);
   }
 
-  #sent(length: number): number {
+  static #sent(socket: Socket, length: number): number {
+    const { backend } = socket.#kind;
     if (length < 0) {
-      if (wouldBlock(this.#backend, length)) return 0;
-      throw errorOf(this.#backend, length, "send");
+      if (wouldBlock(backend, length)) return 0;
+      throw errorOf(backend, length, "send");
     }
-    this.#bytesOut += length;
+    socket.#bytesOut += length;
     return length;
   }
 
-  #check(result: number, syscall: string, address?: SocketAddress): number {
-    if (result < 0) throw errorOf(this.#backend, result, syscall, address);
+  static #check(socket: Socket, result: number, syscall: string, address?: SocketAddress): number {
+    if (result < 0) throw errorOf(socket.#kind.backend, result, syscall, address);
     return result;
   }
 
-  #numeric(address: SocketAddress): SocketAddress {
-    return numericAddress(this.#backend, address, this.family);
+  static #numeric(socket: Socket, address: SocketAddress): SocketAddress {
+    return numericAddress(socket.#kind.backend, address, socket.family);
   }
 }
 

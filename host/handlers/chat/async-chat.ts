@@ -146,12 +146,12 @@ export class AsyncChat extends QueuedDispatcher {
   override handleRead(): void | Promise<void> {
     const input = this.#input;
     if (!input.hasInput) {
-      const data = this.#receive();
+      const data = AsyncChat.#receive(this);
       if (data.length === 0) return;
       this.touch();
       input.add(data);
     }
-    this.#deliver();
+    AsyncChat.#deliver(this);
   }
 
   override addChannel(): void {
@@ -180,32 +180,32 @@ export class AsyncChat extends QueuedDispatcher {
   }
 
   protected override continueReading(): void {
-    if (!this.#paused && this.#input.hasInput) this.#deliver();
+    if (!this.#paused && this.#input.hasInput) AsyncChat.#deliver(this);
   }
 
-  #receive(): Uint8Array {
-    checkInteger("acInBufferSize", this.acInBufferSize, 1, SIZE_MAX);
+  static #receive(channel: AsyncChat): Uint8Array {
+    checkInteger("acInBufferSize", channel.acInBufferSize, 1, SIZE_MAX);
     try {
-      return this.recv(this.acInBufferSize);
+      return channel.recv(channel.acInBufferSize);
     } catch (error) {
-      this.handleFailure(error);
+      channel.handleFailure(error);
       return NO_BYTES;
     }
   }
 
   /** Delivers input until reading is paused. If a callback throws, the rest is delivered later. */
-  #deliver(): void {
-    const input = this.#input;
+  static #deliver(channel: AsyncChat): void {
+    const input = channel.#input;
     try {
-      while (!this.#paused) {
-        const step = input.next(this.maxLineLength || Infinity);
+      while (!channel.#paused) {
+        const step = input.next(channel.maxLineLength || Infinity);
         if (step === Step.NOTHING) return;
-        if (step === Step.DATA) this.follow(this.collectIncomingData(input.data));
-        else if (step === Step.FOUND) this.follow(this.foundTerminator());
-        else this.follow(this.handleLineTooLong());
+        if (step === Step.DATA) channel.follow(channel.collectIncomingData(input.data));
+        else if (step === Step.FOUND) channel.follow(channel.foundTerminator());
+        else channel.follow(channel.handleLineTooLong());
       }
     } finally {
-      if (!this.#paused && input.hasInput) this.continueSoon();
+      if (!channel.#paused && input.hasInput) channel.continueSoon();
     }
   }
 }

@@ -58,9 +58,9 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
    */
   push(data: Bytes): boolean {
     const bytes = bytesOf("data", data);
-    if (!this.#mayWrite()) return false;
+    if (!QueuedDispatcher.#mayWrite(this)) return false;
     this.output(bytes);
-    if (this.outBufferLength < this.highWaterMark) return !this.#isGone;
+    if (this.outBufferLength < this.highWaterMark) return !QueuedDispatcher.#isGone(this);
     this.#needDrain = true;
     return false;
   }
@@ -79,13 +79,13 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
       return;
     }
     // On a closed channel, the function is not called.
-    if (typeof producer === "function" && !this.#mayWrite()) return;
+    if (typeof producer === "function" && !QueuedDispatcher.#mayWrite(this)) return;
     const source = openSource(
       producer,
       () => this.continueSoon(),
       (error) => this.logCancelled(error),
     );
-    if (!this.#mayWrite()) {
+    if (!QueuedDispatcher.#mayWrite(this)) {
       source.close();
       return;
     }
@@ -94,7 +94,7 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
 
   /** Closes, through `handleClose`, once everything already queued is sent. asynchat: close_when_done. */
   closeWhenDone(): void {
-    if (!this.#isGone) this.append("close");
+    if (!QueuedDispatcher.#isGone(this)) this.append("close");
   }
 
   /**
@@ -102,7 +102,7 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
    * keep sending. When both halves have ended, `handleClose` is called. shutdown(2), SHUT_WR.
    */
   endWriting(): void {
-    if (this.#isGone || this.#writing !== "open") return;
+    if (QueuedDispatcher.#isGone(this) || this.#writing !== "open") return;
     this.#writing = "ending";
     this.append("shutdown");
   }
@@ -131,7 +131,7 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
 
   override handleWriteEvent(): void | Promise<void> {
     const result = super.handleWriteEvent();
-    if (this.#isBelowLowWater) {
+    if (QueuedDispatcher.#isBelowLowWater(this)) {
       this.#needDrain = false;
       this.updateInterest();
       this.follow(this.handleDrain());
@@ -148,7 +148,7 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
   // Used by the library's classes.
 
   protected override get wantsToWrite(): boolean {
-    return super.wantsToWrite || (this.#isBelowLowWater && (this.connected || this.connecting));
+    return super.wantsToWrite || (QueuedDispatcher.#isBelowLowWater(this) && (this.connected || this.connecting));
   }
 
   protected override discardOutput(): void {
@@ -157,34 +157,34 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
   }
 
   protected override act(mark: Mark): boolean {
-    if (mark === "shutdown") this.#shutdown();
+    if (mark === "shutdown") QueuedDispatcher.#shutdown(this);
     else this.handleCloseEvent();
     return mark === "shutdown";
   }
 
   /** Has the channel been closed, with no new socket since? */
-  get #isGone(): boolean {
-    return this.#closed && this.fd < 0;
+  static #isGone(channel: QueuedDispatcher): boolean {
+    return channel.#closed && channel.fd < 0;
   }
 
-  get #isBelowLowWater(): boolean {
-    return this.#needDrain && this.outBufferLength <= this.lowWaterMark;
+  static #isBelowLowWater(channel: QueuedDispatcher): boolean {
+    return channel.#needDrain && channel.outBufferLength <= channel.lowWaterMark;
   }
 
-  #mayWrite(): boolean {
-    if (this.#writing === "open") return !this.#isGone;
+  static #mayWrite(channel: QueuedDispatcher): boolean {
+    if (channel.#writing === "open") return !QueuedDispatcher.#isGone(channel);
     throw Object.assign(new Error("nothing can be pushed after endWriting()"), { code: "ERR_STREAM_WRITE_AFTER_END" });
   }
 
-  #shutdown(): void {
-    this.#writing = "ended";
+  static #shutdown(channel: QueuedDispatcher): void {
+    channel.#writing = "ended";
     try {
-      this.endOutput();
+      channel.endOutput();
     } catch (error) {
       // ENOTCONN: the peer is gone, so there is nothing left to end; a read will find out.
-      if (!(error instanceof OSError && error.code === "ENOTCONN")) this.handleFailure(error);
+      if (!(error instanceof OSError && error.code === "ENOTCONN")) channel.handleFailure(error);
     }
-    if (this.#inputEnded) this.handleCloseEvent();
+    if (channel.#inputEnded) channel.handleCloseEvent();
   }
 }
 

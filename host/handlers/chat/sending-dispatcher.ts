@@ -54,7 +54,7 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   /** Sends once, at most {@link acOutBufferSize} bytes. asynchat: initiate_send. */
   initiateSend(): void {
     try {
-      this.#send();
+      SendingDispatcher.#send(this);
     } finally {
       this.updateInterest();
     }
@@ -68,7 +68,7 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   }
 
   override handleWrite(): void {
-    this.#sendUntilFull();
+    SendingDispatcher.#sendUntilFull(this);
   }
 
   override addChannel(): void {
@@ -93,18 +93,18 @@ export abstract class SendingDispatcher extends TimedDispatcher {
     const waits = !this.connected || this.#blocked || this.#sending;
     const isFirst = pending === undefined || pending.isEmpty;
     if (!waits && isFirst && !isOverride(this.initiateSend)) {
-      if (data.length > 0) this.#sendDirectly(data);
+      if (data.length > 0) SendingDispatcher.#sendDirectly(this, data);
       return;
     }
-    this.#pending.push(data);
+    SendingDispatcher.#pending(this).push(data);
     if (waits) this.updateInterest();
-    else if (isFirst) this.#sendUntilFull();
+    else if (isFirst) SendingDispatcher.#sendUntilFull(this);
     else this.initiateSend();
   }
 
   /** Adds a source or an action, after everything queued already. */
   protected append(entry: Source | Mark): void {
-    this.#pending.append(entry);
+    SendingDispatcher.#pending(this).append(entry);
     if (typeof entry === "string" || this.#blocked) this.updateInterest();
     else this.initiateSend();
   }
@@ -154,92 +154,97 @@ export abstract class SendingDispatcher extends TimedDispatcher {
     }
   }
 
-  get #pending(): Outgoing {
-    return (this.#out ??= new Outgoing());
+  static #pending(channel: SendingDispatcher): Outgoing {
+    return (channel.#out ??= new Outgoing());
   }
 
   /** Sends until the socket is full, up to a bound that leaves the other channels their turn. */
-  #sendUntilFull(): void {
-    this.#sentBytes = 0;
+  static #sendUntilFull(channel: SendingDispatcher): void {
+    channel.#sentBytes = 0;
     for (let sends = 0; sends < SENDS_A_TURN; sends++) {
-      const before = this.#sentBytes;
-      this.initiateSend();
-      if (this.#sentBytes === before || this.#sentBytes >= BYTES_A_TURN) return;
-      if (this.#blocked || !this.connected || this.#out?.hasBytes !== true) return;
+      const before = channel.#sentBytes;
+      channel.initiateSend();
+      if (channel.#sentBytes === before || channel.#sentBytes >= BYTES_A_TURN) return;
+      if (channel.#blocked || !channel.connected || channel.#out?.hasBytes !== true) return;
     }
   }
 
   /** The same for bytes that come before everything pending, and are not copied unless they have to wait. */
-  #sendDirectly(data: Uint8Array): void {
-    const size = this.#sendSize();
-    const discards = this.#discards;
+  static #sendDirectly(channel: SendingDispatcher, data: Uint8Array): void {
+    const size = SendingDispatcher.#sendSize(channel);
+    const discards = channel.#discards;
     let at = 0;
     try {
       for (let sends = 0; sends < SENDS_A_TURN && at < data.length && at < BYTES_A_TURN; sends++) {
         const end = Math.min(at + size, data.length);
         const piece = at === 0 && end === data.length ? data : partOf(data, at, end);
-        const sent = this.#transmit(piece, undefined);
-        if (discards !== this.#discards) break;
+        const sent = SendingDispatcher.#transmit(channel, piece, undefined);
+        if (discards !== channel.#discards) break;
         at += sent;
-        this.#blocked = at < end;
-        if (this.#blocked) break;
+        channel.#blocked = at < end;
+        if (channel.#blocked) break;
       }
     } finally {
-      if (at < data.length && discards === this.#discards) this.#pending.pushFront(partOf(data, at, data.length));
-      this.updateInterest();
+      if (at < data.length && discards === channel.#discards)
+        SendingDispatcher.#pending(channel).pushFront(partOf(data, at, data.length));
+      channel.updateInterest();
     }
   }
 
   /** Sends once, and takes the actions that come before. */
-  #send(): void {
-    const out = this.#out;
-    const size = this.#sendSize();
-    if (out === undefined || this.#sending) return;
-    this.#blocked = false;
-    while (this.connected && !out.isEmpty) {
+  static #send(channel: SendingDispatcher): void {
+    const out = channel.#out;
+    const size = SendingDispatcher.#sendSize(channel);
+    if (out === undefined || channel.#sending) return;
+    channel.#blocked = false;
+    while (channel.connected && !out.isEmpty) {
       out.fill(Math.min(size, PRODUCED_BYTES));
-      if (out.readyLength > 0) return this.#sendPending(out, size);
+      if (out.readyLength > 0) return SendingDispatcher.#sendPending(channel, out, size);
       const mark = out.takeMark();
       // What remains is a producer whose next piece is not ready yet.
-      if (mark === undefined || !this.act(mark)) return;
+      if (mark === undefined || !channel.act(mark)) return;
     }
   }
 
-  #sendPending(out: Outgoing, size: number): void {
+  static #sendPending(channel: SendingDispatcher, out: Outgoing, size: number): void {
     // Through `send` where a subclass overrides it, so that it sees all output.
-    const isSingle = out.pieceCount === 1 || isOverride(this.send);
+    const isSingle = out.pieceCount === 1 || isOverride(channel.send);
     const first = isSingle ? out.firstPiece(size) : undefined;
     const pieces = isSingle ? undefined : out.front(size);
     let given = first?.length ?? 0;
     if (pieces !== undefined) for (const piece of pieces) given += piece.length;
     if (given === 0) return;
-    const discards = this.#discards;
-    const sent = this.#transmit(first, pieces);
-    if (discards !== this.#discards) return;
+    const discards = channel.#discards;
+    const sent = SendingDispatcher.#transmit(channel, first, pieces);
+    if (discards !== channel.#discards) return;
     if (sent > 0) out.drop(sent);
-    this.#blocked = sent < given && !out.isEmpty;
+    channel.#blocked = sent < given && !out.isEmpty;
   }
 
   /** Sends one piece or several. @returns how many bytes were taken; 0 if it failed, which has been handled */
-  #transmit(piece: Uint8Array | undefined, pieces: readonly Uint8Array[] | undefined): number {
+  static #transmit(
+    channel: SendingDispatcher,
+    piece: Uint8Array | undefined,
+    pieces: readonly Uint8Array[] | undefined,
+  ): number {
     let sent = 0;
-    this.#sending = true;
+    channel.#sending = true;
     try {
-      sent = piece === undefined ? this.sendPieces(pieces ?? []) : this.send(piece);
+      sent = piece === undefined ? channel.sendPieces(pieces ?? []) : channel.send(piece);
     } catch (error) {
-      this.handleFailure(error);
+      channel.handleFailure(error);
     } finally {
-      this.#sending = false;
+      channel.#sending = false;
     }
     if (sent > 0) {
-      this.touch();
-      this.#sentBytes += sent;
+      channel.touch();
+      channel.#sentBytes += sent;
     }
     return sent;
   }
 
-  #sendSize(): number {
-    const size = this.acOutBufferSize;
+  static #sendSize(channel: SendingDispatcher): number {
+    const size = channel.acOutBufferSize;
     checkInteger("acOutBufferSize", size, 1, SIZE_MAX);
     return size;
   }

@@ -34,7 +34,7 @@ export abstract class TimedDispatcher extends Dispatcher {
     checkMs("idleTimeoutMs", timeoutMs, true);
     if (this.#idle === undefined) {
       if (timeoutMs === 0) return;
-      this.#idle = new IdleTimer(this.map, () => this.#guarded(() => this.handleTimeout()));
+      this.#idle = new IdleTimer(this.map, () => TimedDispatcher.#guarded(this, () => this.handleTimeout()));
       if (this.fd >= 0 && this.map.get(this.fd) === this) this.#idle.start();
     }
     this.#idle.timeoutMs = timeoutMs;
@@ -78,8 +78,8 @@ export abstract class TimedDispatcher extends Dispatcher {
     if (this.fd < 0) return;
     this.#continuing ??= this.map.callLater(0, () => {
       this.#continuing = undefined;
-      this.#guarded(() => this.continueReading());
-      this.#guarded(() => this.continueSending());
+      TimedDispatcher.#guarded(this, () => this.continueReading());
+      TimedDispatcher.#guarded(this, () => this.continueSending());
     });
   }
 
@@ -90,11 +90,11 @@ export abstract class TimedDispatcher extends Dispatcher {
   protected abstract continueSending(): void;
 
   /** An error from a timer's callback leaves the loop; one from a channel's callback goes to handleError. */
-  #guarded(call: () => void | Promise<void>): void {
+  static #guarded(channel: TimedDispatcher, call: () => void | Promise<void>): void {
     try {
-      this.follow(call());
+      channel.follow(call());
     } catch (error) {
-      handleThrown(this, error, false);
+      handleThrown(channel, error, false);
     }
   }
 }

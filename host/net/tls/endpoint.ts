@@ -17,7 +17,7 @@ import { handshakeTimeoutOf, type TLSSocket, type WrapTlsOptions } from "./optio
 const NO_BYTES = new Uint8Array(0);
 
 export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
-  readonly #socket: Socket;
+  readonly socket: Socket;
   readonly #options: WrapTlsOptions;
   readonly #connection: TlsConnection;
   #host: LayerHost | undefined;
@@ -43,7 +43,7 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
    * @param serverName the name that the handler connects to
    */
   constructor(socket: Socket, options: WrapTlsOptions, plainBytes = 0, serverName?: string) {
-    this.#socket = socket;
+    this.socket = socket;
     this.#options = options;
     this.#plainLeft = plainBytes;
     this.#bytesIn = socket.bytesIn;
@@ -60,7 +60,7 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
   }
 
   get fd(): number {
-    return this.#isClosed ? -1 : this.#socket.fd;
+    return this.#isClosed ? -1 : this.socket.fd;
   }
 
   get isStream(): boolean {
@@ -78,11 +78,11 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
   }
 
   connectionState(): ConnectionState {
-    return this.#socket.connectionState();
+    return this.socket.connectionState();
   }
 
   addresses(): EndpointAddresses {
-    return this.#socket.addresses();
+    return this.socket.addresses();
   }
 
   recv(maxBytes: number): Uint8Array {
@@ -140,7 +140,7 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
   shutdown(how: ShutdownHow): void {
     this.#checkOpen("shutdown");
     if (how !== "read") this.#connection.end();
-    if (how !== "write") this.#socket.shutdown("read");
+    if (how !== "write") this.socket.shutdown("read");
   }
 
   /**
@@ -299,7 +299,7 @@ export class TlsEndpoint implements Endpoint, Layer, ConnectionOwner {
 
   #sendPlain(data: Uint8Array): number {
     const part = data.length > this.#plainLeft ? data.subarray(0, this.#plainLeft) : data;
-    const sent = this.#socket.sendSome(part);
+    const sent = this.socket.sendSome(part);
     this.#plainLeft -= sent;
     this.#bytesOut += sent;
     if (this.#plainLeft === 0) this.#connection.begin();
