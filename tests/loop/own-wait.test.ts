@@ -334,6 +334,30 @@ describe.each([true, false])("a process with a loop, ownWait: %j", (ownWait) => 
     expect(await endOf(source)).toEqual({ code: 1, signal: null, stdout: "" });
   });
 
+  test("waits without spinning beside a loop of a second copy of the package", async () => {
+    const source = `
+      const other = await import(new URL("wasyncore.js?second", import.meta.resolve("wasyncore")).href);
+      if (other.ChannelMap === ChannelMap) throw new Error("the same copy");
+      const pair = (globalThis.pair = other.Socket.pair());
+      const second = new other.ChannelMap({ backend: other.createNodeBackend({ poller: "epoll", ownWait: ${ownWait} }) });
+      const readerThere = new other.Dispatcher(pair[0], second);
+      void loop({ map, timeoutMs: Infinity });
+      void other.loop({ map: second, timeoutMs: Infinity });
+      let reads = 0;
+      reader.got = () => (reads += 1);
+      setTimeout(() => {
+        const before = process.cpuUsage();
+        setTimeout(() => {
+          const { user, system } = process.cpuUsage(before);
+          console.log((user + system) / 1000 < 250);
+          reader.got = () => process.exit();
+          far.send(Buffer.from("x"));
+        }, 1000);
+      }, 100);
+    `;
+    expect(await endOf(source)).toEqual({ code: 0, signal: null, stdout: "true\n" });
+  });
+
   test.each(["SIGINT", "SIGTERM"] as const)("is ended by %s while it waits", async (signal) => {
     const running = startScript(`${setUp}
       setImmediate(() => setImmediate(() => console.log("waiting")));

@@ -52,7 +52,10 @@ const FOREIGN_WAKES = 64;
 /** An event loop with nothing to wait for says that it is not to wait. */
 const KEEP_ALIVE_MS = 0x7fffffff;
 
-const watching = new Set<OwnWait>();
+/** Kept with the process: a second copy of the package in it waits for the same event loop. */
+const WATCHING = Symbol.for("wasyncore.ownWait");
+const keeper = process as NodeJS.Process & { [WATCHING]?: Set<object> };
+const watching = (keeper[WATCHING] ??= new Set());
 
 function ignore(): void {}
 
