@@ -178,7 +178,9 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
   /** See `Registration.setLayer`. */
   setLayer(slot: number, generation: number, layer: Layer, interest: number): void {
     const channel = this.members.channelAt(slot);
-    if (channel !== undefined) this.layers.set({ channel, slot, generation, link: undefined }, layer, interest);
+    // Another channel may have the slot by now.
+    if (channel === undefined || this.engine.channelGeneration(slot) !== generation) return;
+    this.layers.set({ channel, slot, generation, link: undefined }, layer, interest);
   }
 
   startTimer(deadlineMs: number, periodMs: number, callback: () => unknown): Timer {
