@@ -8,7 +8,7 @@ import { errnos, errorCode, SOCK_CLOEXEC } from "./constants.js";
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EVENT_FD, EVENT_TAG, EVENT_WORDS } from "./epoll-layout.js";
 import type { Libc, LinuxCalls } from "./libc.js";
 import { POLLIN, timeoutOf } from "./readiness.js";
-import { Alarm, monotonicMs } from "./waiting/alarm.js";
+import { Alarm } from "./waiting/alarm.js";
 import { Found, type OwnSet } from "./waiting/own-wait.js";
 import { mayBlock, waitInSlices } from "./waiting/slices.js";
 
@@ -150,14 +150,14 @@ export class EpollInstance implements OwnSet {
     if (alarm === undefined || !(timeoutMs >= ALARM_MS_MIN) || timeoutMs === Infinity) {
       return waitInSlices(this.#epollWait, timeoutOf(timeoutMs));
     }
-    const endMs = monotonicMs() + timeoutMs;
+    const endMs = alarm.nowMs() + timeoutMs;
     while (true) {
       alarm.ringBy(Math.ceil(endMs));
       const found = this.#epollWait(-1);
       // It may be set for the end of an earlier wait.
       if (found !== 1 || this.events[EVENT_TAG] !== WAIT_TAG || this.events[EVENT_FD] !== alarm.fd) return found;
       alarm.silence();
-      if (monotonicMs() >= endMs) return 0;
+      if (alarm.nowMs() >= endMs) return 0;
     }
   }
 

@@ -11,13 +11,6 @@ import type { Libc, LinuxCalls } from "../libc.js";
 
 // Bound before a test framework puts a clock of its own in the place of Node's.
 const readMs = performance.now.bind(performance);
-const readAtMs = readMs();
-const OFFSET_MS = Number(process.hrtime.bigint()) / 1e6 - readAtMs;
-
-/** CLOCK_MONOTONIC in milliseconds. */
-export function monotonicMs(): number {
-  return readMs() + OFFSET_MS;
-}
 
 /** Times are those of CLOCK_MONOTONIC, as libuv's are. */
 export class Alarm {
@@ -26,6 +19,8 @@ export class Alarm {
   readonly #linux: LinuxCalls;
   /** struct itimerspec: interval, then time; each is seconds and nanoseconds, 64 bits each. */
   readonly #setting = new BigInt64Array(4);
+  /** From the time of `performance` to CLOCK_MONOTONIC. */
+  readonly #offsetMs: number;
   /** When it rings; Infinity if it does not. */
   #atMs = Infinity;
   /** When it rang last, of its own setting. */
@@ -35,6 +30,11 @@ export class Alarm {
     this.#libc = libc;
     this.#linux = linux;
     this.fd = fd;
+    const time = new BigInt64Array(2);
+    const readAtMs = readMs();
+    libc.clock_gettime(CLOCK_MONOTONIC, time);
+    const [seconds = 0n, nanoseconds = 0n] = time;
+    this.#offsetMs = Number(seconds) * 1000 + Number(nanoseconds) / 1e6 - readAtMs;
   }
 
   /** @returns undefined where no descriptor is left, or the kernel has no such timers */
@@ -46,6 +46,11 @@ export class Alarm {
     if (alarm.#set(Infinity) === 0) return alarm;
     alarm.close();
     return undefined;
+  }
+
+  /** CLOCK_MONOTONIC in milliseconds. */
+  nowMs(): number {
+    return readMs() + this.#offsetMs;
   }
 
   /** Rings at `atMs` at the latest; an alarm for an earlier time stays set. Infinity asks for none. */
