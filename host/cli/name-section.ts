@@ -11,7 +11,7 @@ const SUBSECTION_FUNCTIONS = 1;
 
 /**
  * Gives `module` back with the names of the program's functions, and with no others.
- * @throws RangeError where a section, or a name in one, is longer than what is left
+ * @throws RangeError where a section, or a name in one, is longer than the rest
  */
 export function keepOwnNames(module: Uint8Array): Uint8Array {
   const parts: Uint8Array[] = [module.subarray(0, HEADER_BYTES)];
@@ -21,7 +21,7 @@ export function keepOwnNames(module: Uint8Array): Uint8Array {
     const id = reader.byte();
     const length = reader.number();
     const end = length + reader.at;
-    if (end > module.length) throw new RangeError("a section is longer than what is left of the module");
+    if (end > module.length) throw new RangeError("a section is longer than the rest of the module");
     const content = new ByteReader(module, reader.at, end);
     if (id === SECTION_CUSTOM && content.text() === "name") parts.push(nameSection(functionNames(content)));
     else parts.push(module.subarray(start, end));

@@ -150,7 +150,7 @@ function sectionsOf(bytes: Uint8Array): Section[] {
     const id = reader.byte();
     const length = reader.number();
     const from = reader.at;
-    if (length > bytes.length - from) throw new RangeError("a section is longer than what is left of the module");
+    if (length > bytes.length - from) throw new RangeError("a section is longer than the rest of the module");
     reader.at += length;
     sections.push({ id, at, from, to: reader.at });
   }

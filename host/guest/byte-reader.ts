@@ -36,7 +36,7 @@ export class ByteReader {
 
   text(): string {
     const length = this.number();
-    if (length > this.end - this.at) throw new RangeError("a name is longer than what is left of the module");
+    if (length > this.end - this.at) throw new RangeError("a name is longer than the rest of the module");
     this.at += length;
     return utf8.decode(this.bytes.subarray(this.at - length, this.at));
   }

@@ -25,7 +25,7 @@ test.each([
   ["the name of a function, at the end of the module", names([0, ...text("read", 100)])],
   ["the name of a function, before another section", [...names([0, ...text("re", 8)]), ...section(0, text("adread"))]],
   ["a section", [0, 100, ...text("name")]],
-])("what is longer than what is left is refused: %s", (_, sections) => {
+])("a length beyond the end is refused: %s", (_, sections) => {
   expect(() => keepOwnNames(module(sections))).toThrow(RangeError);
 });
 
