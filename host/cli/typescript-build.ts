@@ -3,7 +3,8 @@
  * itself. Leaves the bundle to typescript-bundle, the tools to typescript-tools.
  */
 
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
 import {
@@ -37,28 +38,60 @@ export async function buildTypescript({ entry, out, minify, watch }: TypescriptB
   const inside = !relative(process.cwd(), path).startsWith("..");
   const options: BundleOptions = { entry: path, baseDir: inside ? process.cwd() : dirname(path), minify };
   report(`bundling ${entry}`);
-  if (watch) return buildAgain(tools, options, entry, out);
+  const workspace = new Workspace(tools);
+  try {
+    await (watch ? buildAgain(workspace, options, entry, out) : buildOnce(workspace, options, entry, out));
+  } finally {
+    workspace.close();
+  }
+}
+
+/** Where components are made, while the command runs. */
+class Workspace {
+  readonly tools: TypescriptTools;
+  readonly directory = mkdtempSync(join(tmpdir(), "wasyncore-build-"));
+  /** esbuild is a process of its own, which may outlive this one. The signal then ends this one as it would have. */
+  readonly #end = (signal: NodeJS.Signals): void => {
+    void this.tools.esbuild.stop();
+    this.close();
+    process.kill(process.pid, signal);
+  };
+
+  constructor(tools: TypescriptTools) {
+    this.tools = tools;
+    process.once("SIGINT", this.#end).once("SIGTERM", this.#end);
+  }
+
+  close(): void {
+    process.off("SIGINT", this.#end).off("SIGTERM", this.#end);
+    rmSync(this.directory, { recursive: true, force: true });
+  }
+}
+
+async function buildOnce(workspace: Workspace, options: BundleOptions, entry: string, out: string): Promise<void> {
+  const { esbuild } = workspace.tools;
   let result: BuildResult;
   try {
-    result = await tools.esbuild.build(bundleOptions(tools.esbuild, options));
+    result = await esbuild.build(bundleOptions(esbuild, options));
   } catch (error) {
     const { errors } = error as { readonly errors?: readonly Message[] };
     if (errors === undefined) throw error;
-    throw failed(await messagesOf(tools.esbuild, errors, "error"), entry);
+    throw failed(await messagesOf(esbuild, errors, "error"), entry);
   }
-  await make(tools, options, result, out);
+  await make(workspace, options, result, out);
 }
 
 /** Builds whenever a file of the program changes. Ends with the process. */
-async function buildAgain(tools: TypescriptTools, options: BundleOptions, entry: string, out: string): Promise<void> {
-  const { plugins, ...others } = bundleOptions(tools.esbuild, options) as { readonly plugins: readonly object[] };
+async function buildAgain(workspace: Workspace, options: BundleOptions, entry: string, out: string): Promise<void> {
+  const { esbuild } = workspace.tools;
+  const { plugins, ...others } = bundleOptions(esbuild, options) as { readonly plugins: readonly object[] };
   const onEnd = {
     name: "component",
     setup: (made: { onEnd(callback: (result: BuildResult) => Promise<void>): void }) =>
       made.onEnd(async (result) => {
         try {
-          if (result.errors.length > 0) throw failed(await messagesOf(tools.esbuild, result.errors, "error"), entry);
-          await make(tools, options, result, out);
+          if (result.errors.length > 0) throw failed(await messagesOf(esbuild, result.errors, "error"), entry);
+          await make(workspace, options, result, out);
           process.stderr.write(`wasyncore build: ${out} is built; waiting for changes\n`);
         } catch (error) {
           // Thrown on, it would be an error of a plugin, which nothing prints.
@@ -66,16 +99,17 @@ async function buildAgain(tools: TypescriptTools, options: BundleOptions, entry:
         }
       }),
   };
-  const context = await tools.esbuild.context({ ...others, plugins: [...plugins, onEnd] });
+  const context = await esbuild.context({ ...others, plugins: [...plugins, onEnd] });
   await context.watch();
   await new Promise(() => {});
 }
 
-async function make(tools: TypescriptTools, options: BundleOptions, result: BuildResult, out: string): Promise<void> {
-  process.stderr.write(await messagesOf(tools.esbuild, result.warnings, "warning"));
-  const script = await scriptOf(tools.esbuild, result, options);
+async function make(workspace: Workspace, options: BundleOptions, result: BuildResult, out: string): Promise<void> {
+  const { esbuild } = workspace.tools;
+  process.stderr.write(await messagesOf(esbuild, result.warnings, "warning"));
+  const script = await scriptOf(esbuild, result, options);
   report("making the component");
-  const component = await componentOf(tools, script);
+  const component = await componentOf(workspace, script);
   try {
     await mkdir(dirname(resolve(out)), { recursive: true });
     await writeFile(resolve(out), component);
@@ -92,14 +126,13 @@ async function make(tools: TypescriptTools, options: BundleOptions, result: Buil
  * The component holds the script as text, and compiles it when it starts: compiled already it would be six times as large. The
  * text has a file of its own, so that what loading it leaves behind in memory is overwritten before the memory is saved.
  */
-async function componentOf({ componentizer }: TypescriptTools, { code, imports }: Script): Promise<Uint8Array> {
-  const directory = await mkdtemp(join(tmpdir(), "wasyncore-build-"));
+async function componentOf({ tools, directory }: Workspace, { code, imports }: Script): Promise<Uint8Array> {
+  const main = join(directory, "main.js");
+  const jsSource = mainModule(imports);
+  await writeFile(join(directory, "script.js"), `globalThis.wasyncoreScript = ${JSON.stringify(code)};\n`);
+  await writeFile(main, jsSource);
   try {
-    const main = join(directory, "main.js");
-    const jsSource = mainModule(imports);
-    await writeFile(join(directory, "script.js"), `globalThis.wasyncoreScript = ${JSON.stringify(code)};\n`);
-    await writeFile(main, jsSource);
-    const { component } = await componentizer.componentize({
+    const { component } = await tools.componentizer.componentize({
       witPath: join(DIST, "wasi02/world.wit"),
       jsSource,
       jsPath: main,
@@ -110,8 +143,6 @@ async function componentOf({ componentizer }: TypescriptTools, { code, imports }
     return component;
   } catch (error) {
     throw new TypescriptError("ERR_BUILD", `no component can be made of the program: ${(error as Error).message}`);
-  } finally {
-    await rm(directory, { recursive: true, force: true });
   }
 }
 

@@ -24,6 +24,7 @@ export interface Esbuild {
   context(options: object): Promise<{ watch(): Promise<void>; dispose(): Promise<void> }>;
   transform(code: string, options: object): Promise<{ readonly code: string; readonly map: string }>;
   formatMessages(messages: readonly Message[], options: object): Promise<string[]>;
+  stop(): Promise<void>;
 }
 
 export interface BuildResult {

@@ -8,6 +8,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
@@ -93,7 +94,15 @@ class Project {
   /** Starts the build, with standard error where standard output is. */
   build(...parameters: readonly string[]): Running {
     const command = [process.execPath, main, "build", "app.ts", "--profile", "typescript", ...parameters];
-    return new Running("sh", ["-c", 'exec "$@" 2>&1', "sh", ...command], this.directory);
+    const env = { ...process.env, TMPDIR: this.path("temporary") };
+    mkdirSync(env.TMPDIR, { recursive: true });
+    const building = new Running("sh", ["-c", 'exec "$@" 2>&1', "sh", ...command], this.directory, { env });
+    // A signal that it cannot catch would leave esbuild behind, with the pipe that is read here.
+    onTestFinished(async () => {
+      building.child.kill("SIGTERM");
+      await building.ended;
+    });
+    return building;
   }
 }
 
@@ -152,6 +161,17 @@ describe("with --watch", { timeout: 3 * CHANGE_LIMIT_MS }, () => {
     project.write("app.ts", 'import { text } from "./text.js";\nconsole.log(text, import.meta.url, "text third");\n');
     await builtWith(project, "text third");
     expect(building.child.exitCode).toBeNull();
+  });
+
+  test.each(["SIGINT", "SIGTERM"] as const)("%s ends it, and nothing of it is left", async (signal) => {
+    const project = new Project(files).withEsbuild();
+    const building = project.build("--watch");
+    await builtWith(project, "text first");
+    expect(readdirSync(project.path("temporary"))).not.toEqual([]);
+    building.child.kill(signal);
+    // Also esbuild, which has the same standard error.
+    expect(await building.ended).toMatchObject({ code: null, signal });
+    expect(readdirSync(project.path("temporary"))).toEqual([]);
   });
 
   test("errors of the program and of the tools are printed, what was built is kept, and the next change is built", async () => {
