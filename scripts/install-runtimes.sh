@@ -6,8 +6,8 @@
 #   scripts/install-runtimes.sh --list       prints "NAME PATH" of each, there or not
 #
 # They stand outside the checkout, in $WASYNCORE_RUNTIMES or ~/.cache/wasyncore/runtimes, each version in a folder of its
-# own. A runtime that is there is left alone. wasmtime is built from crates.io, which takes about ten minutes of one
-# processor for each of the two; CARGO_BUILD_JOBS says how many processors it may take.
+# own. A runtime that is there, and says that it is of that version, is left alone. wasmtime is built from crates.io, which
+# takes about ten minutes of one processor for each of the two; CARGO_BUILD_JOBS says how many processors it may take.
 
 set -euo pipefail
 
@@ -85,16 +85,21 @@ rust_toolchain() {
   echo "+$RUST_TOOLCHAIN"
 }
 
+# is_version PATH VERSION: is it there, and what its path says? Another one would pass for it, and fail tests.
+is_version() {
+  [[ " $("$1" --version 2>/dev/null) " == *" $2 "* ]]
+}
+
 # install_wasmtime VERSION LEAST_RUST TARGET FEATURES
 install_wasmtime() {
   local version=$1 target=$3 toolchain
-  if [ -x "$target/bin/wasmtime" ]; then return; fi
+  if is_version "$target/bin/wasmtime" "$version"; then return; fi
   if ! command -v cargo >/dev/null; then
     fail "wasmtime $version is missing, and there is no cargo to build it: install Rust (https://rustup.rs/) and a C compiler"
   fi
   toolchain=$(rust_toolchain "$2")
   say "wasmtime $version: building it into $target (about ten minutes)"
-  run_long "wasmtime $version" cargo ${toolchain:+"$toolchain"} install wasmtime-cli --version "$version" --locked \
+  run_long "wasmtime $version" cargo ${toolchain:+"$toolchain"} install wasmtime-cli --version "$version" --locked --force \
     --no-default-features --features "$4" --root "$target"
 }
 
