@@ -39,7 +39,8 @@ export function makeRoles(api, { map, readSize, targetPort, importFrom }) {
   }
 
   class Pusher extends AsyncChat {
-    static pushed = new Uint8Array(1 << 20).map((_, i) => i);
+    /** Made in the role that uses it: once memory of this size is freed, malloc keeps more of what is freed later. */
+    static pushed;
 
     constructor(socket) {
       super(socket, map);
@@ -135,7 +136,10 @@ export function makeRoles(api, { map, readSize, targetPort, importFrom }) {
       const options = { isServer: true, ...certificate() };
       return (socket) => new ShortEcho(wrapTls(socket, options), map);
     },
-    push: () => (socket) => new Pusher(socket),
+    push() {
+      Pusher.pushed = new Uint8Array(1 << 20).map((_, i) => i);
+      return (socket) => new Pusher(socket);
+    },
     proxy: () => (socket) => {
       const near = new Side(socket, map);
       const far = new Side(undefined, map);

@@ -6,6 +6,7 @@
  * several times their memory.
  */
 
+import { roomFor } from "../backend/tables.js";
 import type { Channel } from "./channel.js";
 import { Member, type MemberHolder } from "./member.js";
 
@@ -117,10 +118,6 @@ export class Members {
     this.#additions = grown(this.#additions, new Float64Array(room));
     this.#addedMs = grown(this.#addedMs, new Float64Array(room));
   }
-}
-
-function roomFor(index: number, table: { readonly length: number }): number {
-  return Math.max(index + 1, 2 * table.length);
 }
 
 function grown<T extends Int32Array | Float64Array>(table: T, larger: T): T {

@@ -6,6 +6,7 @@
 
 import { type PollSet, Ready, ReadyRow, type Watch } from "../backend/backend.js";
 import { LoopError } from "../backend/errors.js";
+import { roomFor } from "../backend/tables.js";
 import type { Batch } from "./batch/batch.js";
 import type { Watcher } from "./batch/record.js";
 import { errnos } from "./constants.js";
@@ -208,7 +209,7 @@ export class EpollPollSet implements PollSet, Watcher {
   /** `fd` is about to be registered. */
   #newTag(fd: number): void {
     if (fd >= this.#watched.length) {
-      const larger = new Int32Array(Math.max(fd + 1, this.#watched.length * 2));
+      const larger = new Int32Array(roomFor(fd, this.#watched));
       larger.set(this.#watched);
       this.#watched = larger;
     }

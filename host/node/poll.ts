@@ -8,6 +8,7 @@
 import { isatty } from "node:tty";
 import { type PollSet, Ready, ReadyRow, type Watch } from "../backend/backend.js";
 import { LoopError } from "../backend/errors.js";
+import { roomFor } from "../backend/tables.js";
 import type { Batch } from "./batch/batch.js";
 import type { Watcher } from "./batch/record.js";
 import { errnos, type PlatformConstants } from "./constants.js";
@@ -189,7 +190,7 @@ export class PollPollSet implements PollSet, Watcher {
 
   #place(fd: number, events: number): void {
     if (fd >= this.#places.length) {
-      const larger = new Int32Array(Math.max(fd + 1, this.#places.length * 2));
+      const larger = new Int32Array(roomFor(fd, this.#places));
       larger.set(this.#places);
       this.#places = larger;
     }

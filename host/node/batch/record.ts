@@ -7,6 +7,7 @@
  */
 
 import type { ShutdownHow } from "../../backend/backend.js";
+import { roomFor } from "../../backend/tables.js";
 
 /** May calls on a descriptor be batched? */
 export const Batching = {
@@ -179,7 +180,7 @@ function isShort(count: number, most: number): boolean {
 
 /** With room for `fd`. */
 function grown(table: Uint16Array<ArrayBuffer>, fd: number): Uint16Array<ArrayBuffer> {
-  const larger = new Uint16Array(Math.max(fd + 1, table.length * 2));
+  const larger = new Uint16Array(roomFor(fd, table));
   larger.set(table);
   return larger;
 }
