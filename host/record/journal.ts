@@ -182,6 +182,14 @@ export class Journal {
     this.#add(kind);
   }
 
+  /** What is kept of contents that the program has as a text. */
+  text(text: string): string | Hashed {
+    const { payloads, blank } = this.#plan;
+    if (payloads && blank === undefined) return text;
+    const kept = this.#kept(Buffer.from(text), payloads);
+    return kept instanceof Hashed ? kept : Buffer.from(kept).toString();
+  }
+
   timer(id: number): void {
     const { writer } = this;
     writer.open(Kind.TIMER, 8);

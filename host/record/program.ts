@@ -3,15 +3,14 @@
  * process; knows no call.
  */
 
-import { constants } from "node:os";
 import type { Backend } from "../backend/backend.js";
 import { checkBoolean, rangeError } from "../backend/check.js";
 import { textOf } from "../backend/traceback.js";
 import { files } from "../backend/unhooked.js";
 import type { RecordOptions } from "./options.js";
-import { answerOutside } from "./outside/answer.js";
+import { answerOutside, noteSignals } from "./outside/answer.js";
 import { OutsideRecorder } from "./outside/recorder.js";
-import { type Recorder, startRecording } from "./recorder.js";
+import { startRecording } from "./recorder.js";
 import { ReplayDifference } from "./replay/difference.js";
 import { type ProgramReplayOptions, type Replay, startReplay } from "./replay/replay.js";
 import { endedEarly } from "./replay/testing.js";
@@ -46,7 +45,7 @@ export function recordedProgram(backend: Backend, path: string, options = "{}"):
   if (outside) answerOutside(new OutsideRecorder(journal, seed, rest));
   // Child processes would write over the file.
   delete process.env["WASYNCORE_RECORD"];
-  recordSignals(recorder);
+  noteSignals((name) => recorder.signal(name));
   return recorder.backend;
 }
 
@@ -64,16 +63,6 @@ function optionsOf(text: string): ProgramOptions {
   }
   if (typeof options === "object" && options !== null) return options;
   throw rangeError("WASYNCORE_RECORD_OPTIONS", `a JSON object, as {"payloads":false}`, text);
-}
-
-/** Node notifies the program of a signal by an event of the process. */
-function recordSignals(recorder: Recorder): void {
-  const { emit } = process;
-  process.emit = function (this: NodeJS.Process, ...args: unknown[]): boolean {
-    const [name] = args;
-    if (typeof name === "string" && Object.hasOwn(constants.signals, name)) recorder.signal(name);
-    return Reflect.apply(emit, process, args) as boolean;
-  } as typeof process.emit;
 }
 
 /** The backend of a program that is replayed. The process exits at the first difference, and when the recording is over. */

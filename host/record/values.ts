@@ -31,6 +31,8 @@ const Tag = {
 
 /** Values of values of values: none of the seam is deeper. */
 const DEPTH_MAX = 8;
+/** In place of what is deeper: a wrong argument, as an object that has itself as a property. */
+export const TOO_DEEP = "values within values";
 const LIST_MAX = 0x10_0000;
 /** Digits: what takes them apart costs more than their number. */
 const BIGINT_MAX = 10_000;
@@ -78,7 +80,7 @@ export class ValueBuffer {
   }
 
   /** @param replace what to put in place of contents */
-  put(value: unknown, replace: (data: Uint8Array) => Uint8Array | Hashed): void {
+  put(value: unknown, replace: (data: Uint8Array) => Uint8Array | Hashed, depth = 0): void {
     switch (typeof value) {
       case "undefined":
         return this.#tag(Tag.UNDEFINED);
@@ -93,7 +95,9 @@ export class ValueBuffer {
         this.#tag(Tag.TEXT);
         return this.#text(value);
       case "object":
-        return this.#object(value, replace);
+        if (depth <= DEPTH_MAX) return this.#object(value, replace, depth);
+        this.#tag(Tag.TEXT);
+        return this.#text(TOO_DEEP);
       default:
         // A wrong type, which the call refuses.
         this.#tag(Tag.TEXT);
@@ -112,7 +116,7 @@ export class ValueBuffer {
     this.#at += 8;
   }
 
-  #object(value: object | null, replace: (data: Uint8Array) => Uint8Array | Hashed): void {
+  #object(value: object | null, replace: (data: Uint8Array) => Uint8Array | Hashed, depth: number): void {
     if (value === null) return this.#tag(Tag.NULL);
     if (value instanceof Uint8Array) {
       const kept = replace(value);
@@ -124,13 +128,13 @@ export class ValueBuffer {
       const isOfSystem = typeof code === "string" && typeof syscall === "string";
       this.#tag(isOfSystem ? Tag.ERROR : Tag.THROWN);
       const parts = isOfSystem ? [code, errno, syscall, address] : [textOf(() => message ?? value.error)];
-      for (const part of parts) this.put(part, replace);
+      for (const part of parts) this.put(part, replace, depth + 1);
       return;
     }
     if (Array.isArray(value)) {
       this.#tag(Tag.LIST);
       this.#varint(value.length);
-      for (const each of value) this.put(each, replace);
+      for (const each of value) this.put(each, replace, depth + 1);
       return;
     }
     const entries = Object.entries(value).filter(([, each]) => each !== undefined);
@@ -148,7 +152,7 @@ export class ValueBuffer {
     this.#varint(entries.length);
     for (const [key, each] of entries) {
       this.#text(key);
-      this.put(each, replace);
+      this.put(each, replace, depth + 1);
     }
   }
 

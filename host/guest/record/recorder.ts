@@ -224,7 +224,9 @@ export class GuestRecorder implements GuestCalls, GuestObserver {
     const memory = this.#memory;
     body.varint(errno);
     if (errno !== 0) {
-      this.#put(kind, leftBehind(memory, layout.output, parameters, errno));
+      const left = leftBehind(memory, layout.output, parameters, errno);
+      // The rest of the buffer is what the guest had there: received bytes, perhaps.
+      this.#put(kind, left.length === 0 ? left : this.#contents.kept(left));
       return;
     }
     const sent = layout.sent === undefined ? 0 : storedAt(memory, parameters[layout.sent]);

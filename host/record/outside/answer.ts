@@ -4,6 +4,7 @@
 
 import { AsyncLocalStorage } from "node:async_hooks";
 import fs from "node:fs";
+import { constants } from "node:os";
 
 /** How an asynchronous call ended: with an error, or with what its callback is given after the error. */
 export interface Outcome {
@@ -28,8 +29,13 @@ export interface Outside {
   /**
    * A timer or an immediate.
    * @param arm starts it: with the delay that was asked for; or, with `never`, one that only keeps the process alive
+   * @param repeats does it fire more than once?
    */
-  timer<T extends object>(fire: (self: unknown) => void, arm: (call: (self: unknown) => void, never: boolean) => T): T;
+  timer<T extends object>(
+    fire: (self: unknown) => void,
+    arm: (call: (self: unknown) => void, never: boolean) => T,
+    repeats?: boolean,
+  ): T;
   /** A timer or an immediate was cleared. */
   cleared(handle: unknown): void;
 }
@@ -39,6 +45,7 @@ export type AnyCall = (...args: unknown[]) => unknown;
 /** What was there before. */
 export const original = {
   statSync: fs.statSync,
+  statfsSync: fs.statfsSync,
   setTimeout,
   setInterval,
   setImmediate,
@@ -86,6 +93,29 @@ function begin(call: () => void): void {
     if ((error as NodeJS.ErrnoException).code !== "ERR_REQUIRE_CYCLE_MODULE") throw error;
     attach = call;
   }
+}
+
+let noteSignal: ((name: string) => void) | undefined;
+
+/** Who is notified, from now on, of each signal of which the process is. */
+export function noteSignals(call: (name: string) => void): void {
+  noteSignal = call;
+}
+
+/**
+ * Node takes `process.emit` when the first listener for a signal is added, which may be before anything else of the program is
+ * recorded. A program may emit such an event too: without the number.
+ */
+export function installSignals(): void {
+  const { emit } = process;
+  process.emit = function (this: NodeJS.Process, ...args: unknown[]): boolean {
+    const [name, , number] = args;
+    if (typeof name === "string" && typeof number === "number" && Object.hasOwn(constants.signals, name)) {
+      answering();
+      noteSignal?.(name);
+    }
+    return Reflect.apply(emit, process, args) as boolean;
+  } as typeof process.emit;
 }
 
 /** Performs what was asked for: what Node calls in it is not the program's. */

@@ -3,11 +3,13 @@
 import { AsyncResource } from "node:async_hooks";
 import fs from "node:fs";
 import { answering, type AnyCall, inside, like, original, type Outcome, type Outside } from "./answer.js";
-import { Directory, type DirectoryLike, FileHandle, type HandleLike } from "./handles.js";
+import { arePieces, Directory, type DirectoryLike, FileHandle, type HandleLike } from "./handles.js";
 
 type Calls = Record<string, AnyCall>;
 
 const STDERR = 2;
+/** How large Node makes the buffer of a `read` that is given none. */
+const READ_BYTES = 16_384;
 
 /** In both forms: with a callback, and as a promise. */
 const FILE_CALLS =
@@ -36,7 +38,7 @@ function callbackForm(name: string, replaced: AnyCall): AnyCall {
     const callback = args.at(-1);
     const outside = isOutput(name, args) ? undefined : answering();
     if (outside === undefined || typeof callback !== "function") return replaced(...args);
-    const given = args.slice(0, -1);
+    const given = withTarget(name, args.slice(0, -1));
     const settle = AsyncResource.bind(({ error, values }: Outcome) => {
       if (name === "exists") callback(...values);
       else if (error !== undefined) callback(error);
@@ -58,10 +60,20 @@ function callbackForm(name: string, replaced: AnyCall): AnyCall {
   });
 }
 
+/** `read` may be given its buffer as an option, or none: then Node makes one, which the callback is given. */
+function withTarget(name: string, given: readonly unknown[]): readonly unknown[] {
+  const [fd, options] = given;
+  if (name !== "read" || given.length > 2 || ArrayBuffer.isView(options) || typeof (options ?? {}) !== "object")
+    return given;
+  const { buffer = Buffer.alloc(READ_BYTES), ...others } = Object(options) as { buffer?: unknown };
+  return [fd, buffer, others];
+}
+
 function promiseForm(name: string, replaced: AnyCall): AnyCall {
   return like(replaced, (...args) => {
     const outside = answering();
     if (outside === undefined) return replaced(...args);
+    if (isWriting(name) && arePieces(args[1], args[2])) return writePieces(name, args);
     return promised(
       outside,
       name,
@@ -69,6 +81,20 @@ function promiseForm(name: string, replaced: AnyCall): AnyCall {
       () => inside(() => replaced(...args.map(bare))) as Promise<unknown>,
     );
   });
+}
+
+const isWriting = (name: string): boolean => name === "writeFile" || name === "appendFile";
+
+/** Pieces come from the program: each is written by a call of its own. */
+async function writePieces(name: string, [file, data, options]: readonly unknown[]): Promise<void> {
+  if (file instanceof FileHandle) return file.writePieces(data as AsyncIterable<unknown>, options);
+  const { flag = name === "writeFile" ? "w" : "a", mode } = Object(options) as { flag?: string; mode?: number };
+  const handle = (await fs.promises.open(file as string, flag, mode)) as unknown as FileHandle;
+  try {
+    await handle.writePieces(data as AsyncIterable<unknown>, options);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** A call whose result is one value, as a promise. */

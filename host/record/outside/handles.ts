@@ -97,6 +97,13 @@ if (asyncDispose !== undefined && asyncDispose in fs.Dir.prototype) {
 
 const PLAIN = "appendFile chmod chown datasync readFile stat sync truncate utimes writeFile".split(" ");
 
+/** Is what is to be written a stream, or another iterable? Node refuses to begin where its signal has come already. */
+export function arePieces(data: unknown, options: unknown): boolean {
+  if (typeof data !== "object" || data === null || ArrayBuffer.isView(data)) return false;
+  const { signal } = Object(options) as { signal?: { aborted?: unknown } };
+  return (Symbol.asyncIterator in data || Symbol.iterator in data) && signal?.aborted !== true;
+}
+
 /** A part of node:fs whose calls are made on a handle, for the streams of one. */
 interface HandleCalls {
   read(fd: number, to: Uint8Array, offset: number, length: number, position: unknown, done: Done): void;
@@ -125,10 +132,9 @@ export class FileHandle extends EventEmitter {
 
   async read(...args: readonly unknown[]): Promise<unknown> {
     const [first] = args;
-    const target = ArrayBuffer.isView(first)
-      ? first
-      : ((first as { buffer?: unknown } | undefined)?.buffer ?? Buffer.alloc(16_384));
-    const options = ArrayBuffer.isView(first) ? args.slice(1) : [first ?? {}];
+    const { buffer, ...others } = (ArrayBuffer.isView(first) ? {} : Object(first)) as { buffer?: unknown };
+    const target = ArrayBuffer.isView(first) ? first : (buffer ?? Buffer.alloc(16_384));
+    const options = ArrayBuffer.isView(first) ? args.slice(1) : [others];
     const bytesRead = await this.#call("handle.read", [this.#fd, target, ...options], async () => {
       const result = (await real(this.real, "read", [target, ...options])) as { bytesRead: number };
       return result.bytesRead;
@@ -160,8 +166,23 @@ export class FileHandle extends EventEmitter {
     return { bytesWritten, buffers };
   }
 
+  /** What comes piece by piece is the program's: each piece is a call. */
+  async writePieces(pieces: AsyncIterable<unknown>, options: unknown): Promise<void> {
+    const { encoding, signal } = Object(typeof options === "string" ? { encoding: options } : options) as {
+      encoding?: BufferEncoding;
+      signal?: AbortSignal;
+    };
+    for await (const piece of pieces) {
+      const data = ArrayBuffer.isView(piece) ? piece : Buffer.from(piece as string, encoding);
+      await this.plain("writeFile", [data, { signal }]);
+    }
+  }
+
   /** The others, which take and give plain values. */
   plain(name: string, args: readonly unknown[]): Promise<unknown> {
+    const [data, options] = args;
+    if ((name === "writeFile" || name === "appendFile") && arePieces(data, options))
+      return this.writePieces(data as AsyncIterable<unknown>, options);
     return this.#call(`handle.${name}`, [this.#fd, ...args], () => real(this.real, name, args));
   }
 

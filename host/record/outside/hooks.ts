@@ -1,5 +1,5 @@
 /**
- * Owns the hooks in what a program uses of Node besides its backend: node:fs, the timers, `Date` and `Math.random`. Who
+ * Owns the hooks in what a program uses of Node besides its backend: node:fs, the timers, `Date`, `Math.random` and signals. Who
  * records or replays the program answers them. Imports nothing of the package: it is loaded before the rest of it.
  *
  * The hooks are put in when the package is imported, so that modules which are evaluated later find them, `promisify(open)`
@@ -7,7 +7,7 @@
  */
 
 import { syncBuiltinESMExports } from "node:module";
-import { attachLater } from "./answer.js";
+import { attachLater, installSignals } from "./answer.js";
 import { installFiles } from "./files.js";
 import { installTime, installTimers } from "./timers.js";
 import { installWatching } from "./watching.js";
@@ -21,5 +21,6 @@ export function installOutside(attach: () => void): void {
   installWatching();
   installTimers();
   installTime();
+  installSignals();
   syncBuiltinESMExports();
 }

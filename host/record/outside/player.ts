@@ -10,13 +10,22 @@ import { callText } from "../replay/describe.js";
 import type { Player } from "../replay/player.js";
 import { readValue } from "../values.js";
 import { Contents } from "./contents.js";
-import type { Outcome, Outside } from "./answer.js";
+import { type Outcome, original, type Outside } from "./answer.js";
 import { Random } from "./random.js";
 import { argumentValues, fill, isSameArgument, outcomeOf } from "./values.js";
 
 /** Made now where the recording does not have them: modules that are loaded, files that Node itself looks at. */
 const READS = /^(?:readFile|stat|lstat|exists|realpath|readdir|access|readlink|fstat)Sync$/;
 const PATH_CALLS = /^(?!f)/;
+
+/** Node does not export the class. */
+const Timeout = timeoutClass();
+
+function timeoutClass(): new () => NodeJS.Timeout {
+  const one = original.setTimeout(() => undefined);
+  original.clearTimeout(one);
+  return one.constructor as new () => NodeJS.Timeout;
+}
 
 interface Pending {
   readonly name: string;
@@ -30,7 +39,7 @@ export class OutsidePlayer implements Outside {
   readonly #random: Random;
   readonly #contents = new Contents();
   readonly #pending = new Map<number, Pending>();
-  readonly #timers = new Map<number, (self: unknown) => void>();
+  readonly #timers = new Map<number, () => void>();
   readonly #ids = new WeakMap<object, number>();
   #calls = 0;
   #started = 0;
@@ -57,7 +66,7 @@ export class OutsidePlayer implements Outside {
 
   call(name: string, args: readonly unknown[], perform: () => unknown): unknown {
     const given = argumentValues(name, args);
-    if (READS.test(name) && PATH_CALLS.test(name) && !this.#comes(name, given)) return perform();
+    if (READS.test(name) && PATH_CALLS.test(name) && !this.#comes(0, name, given)) return perform();
     const { error, values } = this.#take(Kind.FILE, 0, name, args, given);
     if (error !== undefined) throw error;
     return values[0];
@@ -66,7 +75,7 @@ export class OutsidePlayer implements Outside {
   begin(name: string, args: readonly unknown[], _perform: unknown, settle: (outcome: Outcome) => void): void {
     const given = argumentValues(name, args);
     const id = ++this.#calls;
-    if (this.#comes(name, given)) {
+    if (this.#comes(id, name, given)) {
       const { error } = this.#take(Kind.FILE, id, name, args, given);
       throw error;
     }
@@ -74,14 +83,28 @@ export class OutsidePlayer implements Outside {
     this.onBegin?.();
   }
 
-  timer<T extends object>(fire: (self: unknown) => void, arm: (call: (self: unknown) => void, never: boolean) => T): T {
+  timer<T extends object>(
+    fire: (self: unknown) => void,
+    arm: (call: (self: unknown) => void, never: boolean) => T,
+    repeats = false,
+  ): T {
     const id = ++this.#started;
     const handle = arm(() => undefined, true);
-    this.#timers.set(
-      id,
-      AsyncResource.bind((self: unknown) => fire(self ?? handle)),
-    );
+    const call = AsyncResource.bind(() => {
+      // Node's own would be kept for as long as the process lives.
+      if (!repeats && this.#timers.delete(id)) original.clearTimeout(handle as NodeJS.Timeout);
+      fire(handle);
+    });
+    this.#timers.set(id, call);
     this.#ids.set(handle, id);
+    if (!repeats && handle instanceof Timeout) {
+      // It may be started again after it has fired.
+      const value = (): T => {
+        this.#timers.set(id, call);
+        return Reflect.apply(Timeout.prototype.refresh, handle, []) as unknown as T;
+      };
+      Object.defineProperty(handle, "refresh", { value, configurable: true, writable: true });
+    }
     this.onBegin?.();
     return handle;
   }
@@ -102,7 +125,7 @@ export class OutsidePlayer implements Outside {
       fields.at = at;
       if (fire === undefined) return undefined;
       player.passed();
-      return () => fire(undefined);
+      return fire;
     }
     const id = readValue(fields);
     fields.at = at;
@@ -122,13 +145,12 @@ export class OutsidePlayer implements Outside {
   }
 
   /** Is this call what the recording has next? */
-  #comes(name: string, given: readonly unknown[]): boolean {
+  #comes(id: number, name: string, given: readonly unknown[]): boolean {
     const player = this.#player;
     if (player.next !== Kind.FILE) return false;
     const { fields } = player;
     const { at } = fields;
-    readValue(fields);
-    const isSame = readValue(fields) === name && isSameArgument(readValue(fields), given);
+    const isSame = readValue(fields) === id && readValue(fields) === name && isSameArgument(readValue(fields), given);
     fields.at = at;
     return isSame;
   }

@@ -4,8 +4,9 @@ import { Kind } from "../calls.js";
 import type { Journal } from "../journal.js";
 import { Contents } from "./contents.js";
 import { type Outcome, original, type Outside } from "./answer.js";
+import type { Hashed } from "../values.js";
 import { Random } from "./random.js";
-import { argumentValues, filledOf, outcomeValue } from "./values.js";
+import { argumentValues, filledOf, keptArguments, outcomeValue } from "./values.js";
 
 /** Answers the hooks as Node does, and records it. */
 export class OutsideRecorder implements Outside {
@@ -95,7 +96,9 @@ export class OutsideRecorder implements Outside {
   ): void {
     const filled = outcome.error === undefined ? filledOf(name, args, outcome.values[0]) : undefined;
     const place = filled === undefined ? undefined : this.#contents.find(filled);
-    this.#journal.outside(kind, id, name, given, outcomeValue(name, outcome), place ?? filled);
+    const kept = (text: string): string | Hashed => this.#journal.text(text);
+    const recorded = outcomeValue(name, outcome, kept);
+    this.#journal.outside(kind, id, name, keptArguments(name, given, kept), recorded, place ?? filled);
     this.#rest();
   }
 }

@@ -10,7 +10,7 @@ const NEVER_MS = 0x7fffffff;
 export function installTimers(): void {
   const { setTimeout, setInterval, setImmediate, clearTimeout, clearInterval, clearImmediate } = original;
   const global = globalThis as unknown as Calls;
-  const starts = (replaced: AnyCall): AnyCall =>
+  const starts = (replaced: AnyCall, repeats: boolean): AnyCall =>
     like(replaced, (call, delay, ...args) => {
       const outside = typeof call === "function" ? answering() : undefined;
       if (outside === undefined) return replaced(call, delay, ...args);
@@ -24,10 +24,11 @@ export function installTimers(): void {
             },
             never ? NEVER_MS : delay,
           ) as object,
+        repeats,
       );
     });
-  global["setTimeout"] = starts(setTimeout as AnyCall);
-  global["setInterval"] = starts(setInterval as AnyCall);
+  global["setTimeout"] = starts(setTimeout as AnyCall, false);
+  global["setInterval"] = starts(setInterval as AnyCall, true);
   global["setImmediate"] = like(setImmediate as AnyCall, (call, ...args) => {
     const outside = typeof call === "function" ? answering() : undefined;
     if (outside === undefined) return (setImmediate as AnyCall)(call, ...args);
@@ -40,21 +41,54 @@ export function installTimers(): void {
           }),
     );
   });
-  for (const [name, replaced] of Object.entries({ clearTimeout, clearInterval, clearImmediate })) {
-    global[name] = like(replaced as AnyCall, (handle) => {
+  const clears = (replaced: AnyCall): AnyCall =>
+    like(replaced, (handle) => {
       answerer()?.cleared(handle);
-      return handle instanceof HeldImmediate ? undefined : (replaced as AnyCall)(handle);
+      return handle instanceof HeldImmediate ? undefined : replaced(handle);
     });
-  }
+  global["clearTimeout"] = clears(clearTimeout as AnyCall);
+  global["clearInterval"] = clears(clearInterval as AnyCall);
+  global["clearImmediate"] = clears(clearImmediate as AnyCall);
   const promises = timersPromises as unknown as Calls;
-  for (const name of ["setTimeout", "setImmediate"]) {
-    const replaced = promises[name];
-    if (replaced !== undefined) promises[name] = timerPromise(name, replaced);
-  }
+  promises["setTimeout"] = timerPromise(
+    "setTimeout",
+    promises["setTimeout"] as AnyCall,
+    (call, never, delay) => setTimeout(call, never ? NEVER_MS : (delay as number)),
+    global["clearTimeout"],
+  );
+  promises["setImmediate"] = timerPromise(
+    "setImmediate",
+    promises["setImmediate"] as AnyCall,
+    (call, never) => (never ? new HeldImmediate() : setImmediate(call)),
+    global["clearImmediate"],
+  );
+  AbortSignal.timeout = abortsLater(AbortSignal.timeout.bind(AbortSignal), global["setTimeout"]);
+}
+
+/** `AbortSignal.timeout`, on a timer that is recorded. */
+function abortsLater(replaced: typeof AbortSignal.timeout, start: AnyCall): typeof AbortSignal.timeout {
+  return like(AbortSignal.timeout as AnyCall, (delay) => {
+    // Node reports a wrong delay.
+    const signal = replaced(delay as number);
+    if (answering() === undefined) return signal;
+    const stop = new AbortController();
+    const timeout = new DOMException("The operation was aborted due to timeout", "TimeoutError");
+    (start(() => stop.abort(timeout), delay) as NodeJS.Timeout).unref();
+    return stop.signal;
+  }) as typeof AbortSignal.timeout;
+}
+
+interface Armed {
+  unref(): this;
 }
 
 /** As a promise: one that a signal can end. */
-function timerPromise(name: string, replaced: AnyCall): AnyCall {
+function timerPromise(
+  name: string,
+  replaced: AnyCall,
+  start: (call: () => void, never: boolean, delay: unknown) => Armed,
+  clear: AnyCall,
+): AnyCall {
   return like(replaced, (...args) => {
     const outside = answering();
     if (outside === undefined) return replaced(...args);
@@ -64,21 +98,22 @@ function timerPromise(name: string, replaced: AnyCall): AnyCall {
     if ((typeof options !== "object" && options !== undefined) || typeof ref !== "boolean") return replaced(...args);
     if (name === "setTimeout" && typeof (args[0] ?? 0) !== "number") return replaced(...args);
     if (signal !== undefined && !(signal instanceof AbortSignal)) return replaced(...args);
+    // It is over before it begins.
+    if (signal?.aborted === true) return replaced(...args);
     return new Promise((resolve, reject) => {
-      const stop = new AbortController();
-      const onAbort = (): void => outside.cleared(handle);
-      const handle: object = outside.timer(
+      const onAbort = (): void => {
+        clear(handle);
+        // Rejects with what Node rejects with.
+        (replaced(...args) as Promise<unknown>).catch(reject);
+      };
+      const handle = outside.timer(
         () => {
           signal?.removeEventListener("abort", onAbort);
           resolve(value);
         },
         (fires, never) => {
-          if (never && name === "setImmediate") return new HeldImmediate();
-          const delay = never ? [NEVER_MS] : name === "setTimeout" ? [args[0]] : [];
-          const ends = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-          const real = replaced(...delay, undefined, { ...Object(options), signal: ends }) as Promise<unknown>;
-          real.then(() => fires(undefined), reject);
-          return stop;
+          const armed = start(() => fires(undefined), never, args[0]);
+          return ref ? armed : armed.unref();
         },
       );
       signal?.addEventListener("abort", onAbort, { once: true });

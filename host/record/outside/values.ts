@@ -16,6 +16,11 @@ import { original, type Outcome } from "./answer.js";
 const FILLS = /(?:^|\.)readv?(?:Sync)?$/;
 /** These calls write their second argument, and give it back. */
 const TAKES = /(?:^|\.)writev?(?:Sync)?$/;
+/** Contents that these calls write or read may be a text. */
+const WRITES_TEXT = /(?:^|\.)(?:write|writeFile|appendFile)(?:Sync)?$/;
+const READS_TEXT = /(?:^|\.)readFile(?:Sync)?$/;
+/** Options within options: deeper ones are left out, because a recording has a bound. */
+const DEPTH_MAX = 6;
 const DATES = ["atime", "mtime", "ctime", "birthtime"] as const;
 
 /** Arguments as they are recorded and compared. */
@@ -28,18 +33,28 @@ export function argumentValues(name: string, args: readonly unknown[]): readonly
   });
 }
 
-function argumentValue(value: unknown): unknown {
+/** What a recording has of contents that the program has as a text. */
+export type KeptText = (text: string) => string | Hashed;
+
+/** {@link argumentValues} as they are recorded: what is written may be blanked, or left out. */
+export function keptArguments(name: string, values: readonly unknown[], kept: KeptText): readonly unknown[] {
+  if (!WRITES_TEXT.test(name)) return values;
+  return values.map((each, index) => (index === 1 && typeof each === "string" ? kept(each) : each));
+}
+
+function argumentValue(value: unknown, depth = 0): unknown {
   if (typeof value === "function") return undefined;
   if (value instanceof URL) return value.href;
   if (types.isDate(value)) return value.getTime();
   const bytes = bytesOf(value);
   if (bytes !== undefined) return bytes;
-  if (Array.isArray(value)) return value.map(argumentValue);
   if (typeof value !== "object" || value === null) return value;
-  if (value instanceof AbortSignal) return undefined;
+  if (depth > DEPTH_MAX || value instanceof AbortSignal) return undefined;
+  if (Array.isArray(value)) return value.map((each) => argumentValue(each, depth + 1));
+  if (Symbol.asyncIterator in value || Symbol.iterator in value) return undefined;
   return Object.fromEntries(
     Object.entries(value)
-      .map(([key, each]) => [key, argumentValue(each)] as const)
+      .map(([key, each]) => [key, argumentValue(each, depth + 1)] as const)
       .filter(([, each]) => each !== undefined),
   );
 }
@@ -77,7 +92,15 @@ function targetLength(given: unknown): unknown {
 /** What a call has put into its targets, of which it says how much. */
 export function filledOf(name: string, args: readonly unknown[], count: unknown): Uint8Array | undefined {
   if (!FILLS.test(name) || typeof count !== "number") return undefined;
-  return Buffer.concat(targets(args)).subarray(0, count);
+  const parts: Uint8Array[] = [];
+  let rest = count;
+  for (const target of targets(args)) {
+    const part = target.subarray(0, rest);
+    parts.push(part);
+    rest -= part.length;
+  }
+  const [only] = parts;
+  return parts.length === 1 && only !== undefined ? only : Buffer.concat(parts);
 }
 
 /** Puts it there again. */
@@ -91,15 +114,17 @@ export function fill(args: readonly unknown[], data: Uint8Array): void {
 }
 
 /** What an outcome is recorded as. */
-export function outcomeValue(name: string, { error, values }: Outcome): unknown {
+export function outcomeValue(name: string, { error, values }: Outcome, kept: KeptText): unknown {
   if (error !== undefined) return { $: "error", ...errorValue(error) };
   // The buffer that a read or a write gives back is the one that it was given.
+  const [first] = values;
+  if (typeof first === "string" && READS_TEXT.test(name)) return [kept(first)];
   return (FILLS.test(name) || TAKES.test(name) ? values.slice(0, 1) : values).map(resultValue);
 }
 
 /** And back. */
 export function outcomeOf(name: string, args: readonly unknown[], recorded: unknown): Outcome {
-  if (!Array.isArray(recorded)) return { error: errorOf(recorded), values: [] };
+  if (!Array.isArray(recorded)) return { error: withCause(errorOf(recorded), args), values: [] };
   const values = recorded.map(resultOf);
   const givesBack = name === "read" || name === "readv" || name === "write" || name === "writev";
   return { values: givesBack ? [...values, args[1]] : values };
@@ -128,6 +153,13 @@ function errorOf(recorded: unknown): Error {
   if (typeof name === "string" && error.name !== name)
     Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
   return Object.assign(error, rest);
+}
+
+/** Of what a signal has ended, the cause is what the program gave the signal. */
+function withCause(error: Error, args: readonly unknown[]): Error {
+  const signal = args.map((each) => (Object(each) as { signal?: unknown }).signal).find((each) => each !== undefined);
+  if (error.name !== "AbortError" || !(signal instanceof AbortSignal)) return error;
+  return Object.defineProperty(error, "cause", { value: signal.reason, configurable: true, writable: true });
 }
 
 function resultValue(value: unknown): unknown {
@@ -180,6 +212,10 @@ function resultOf(value: unknown): unknown {
     case "BigIntStats": {
       const { prototype } = original.statSync(process.execPath, { bigint: true }).constructor;
       return withDates(Object.create(prototype as object) as object, Object(numbers) as Record<string, bigint>);
+    }
+    case "StatFs": {
+      const { prototype } = original.statfsSync(process.execPath).constructor;
+      return Object.assign(Object.create(prototype as object) as object, numbers);
     }
     case "handle":
     case "directory":

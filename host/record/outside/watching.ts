@@ -96,8 +96,10 @@ function watch(replaced: AnyCall): AnyCall {
     );
     if (listener !== undefined) watcher.on("change", listener);
     const { signal } = Object(given[1]) as { signal?: AbortSignal };
-    if (signal?.aborted === true) process.nextTick(() => watcher.close());
-    else signal?.addEventListener("abort", () => watcher.close(), { once: true });
+    const onAbort = (): void => watcher.close();
+    if (signal?.aborted === true) process.nextTick(onAbort);
+    else signal?.addEventListener("abort", onAbort, { once: true });
+    watcher.once("close", () => signal?.removeEventListener("abort", onAbort));
     return watcher;
   });
 }
@@ -123,7 +125,7 @@ function watchFile(replaced: AnyCall, unwatch: AnyCall): AnyCall {
     });
     watcher.begin(outside, "watchFile", [file, ...rest.filter((each) => each !== listener)], (changed) => {
       notify = changed;
-      return replaced(file, Object(rest[0]), changed) as Real;
+      return replaced(file, typeof rest[0] === "function" ? {} : Object(rest[0]), changed) as Real;
     });
     watchedFiles.set(path, watcher);
     return watcher.on("change", listener);

@@ -127,7 +127,7 @@ export class TurnPlayer implements TurnTaker {
     if (this.#position !== player.position) this.#sinceMs = nowMs;
     this.#position = player.position;
     const isAwaited = this.#taken.size + this.#lookups.size > 0;
-    let call: (() => void) | undefined;
+    let call: (() => unknown) | undefined;
     try {
       call = this.#step(nowMs - this.#sinceMs);
     } catch (error) {
@@ -142,7 +142,7 @@ export class TurnPlayer implements TurnTaker {
   };
 
   /** What comes next, where that is not the program's to do. @returns the program's callback, where it is one */
-  #step(waitedMs: number): (() => void) | undefined {
+  #step(waitedMs: number): (() => unknown) | undefined {
     const player = this.#player;
     player.rethrow();
     switch (player.next) {
@@ -158,7 +158,8 @@ export class TurnPlayer implements TurnTaker {
         // Nothing else of the process is to be notified of what a recording says.
         if (!Object.hasOwn(constants.signals, name)) throw new RecordingError("damaged: a signal that there is not");
         player.passed();
-        return () => process.emit(name as NodeJS.Signals, name as NodeJS.Signals);
+        const number = constants.signals[name as NodeJS.Signals];
+        return () => Reflect.apply(process.emit, process, [name, name, number]) as unknown;
       }
       case Kind.FILE_DONE:
       case Kind.TIMER: {
