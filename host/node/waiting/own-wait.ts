@@ -79,6 +79,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #isReferenced = true;
   #closed = false;
 
+  /** @throws Error where the event loop has to wait, and libuv cannot watch one more descriptor */
   constructor(libc: Libc, loop: EmbeddedLoop, watch: LoopWatch, set: OwnSet, epollFd: number) {
     this.#libc = libc;
     this.#loop = loop;
@@ -86,9 +87,14 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#set = set;
     this.#epollFd = epollFd;
     watching.add(this);
-    if (!this.#isAllowed()) this.#host(0);
-    else if (set.join(loop.backendFd)) this.#queue();
-    else this.#host(Infinity);
+    try {
+      if (!this.#isAllowed()) this.#host(0);
+      else if (set.join(loop.backendFd)) this.#queue();
+      else this.#host(Infinity);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Nothing to do: neither epoll nor uv_poll stops waiting, except for an error. */
