@@ -79,6 +79,14 @@ export class EpollInstance implements OwnSet {
     return errno === errnos.EINTR ? 0 : -errno;
   }
 
+  /**
+   * A wait has found a descriptor with {@link WAIT_TAG} beside others. If it is the alarm of an earlier wait, it must not end
+   * the next one as well. In a watch its waits silence it, which have to know that it rang.
+   */
+  passOver(fd: number): void {
+    if (this.#hostFd < 0 && fd === this.#alarm?.fd) this.#alarm.silence();
+  }
+
   /** The buffer came back full: more may be ready than it shows. @returns whether it is larger now */
   grow(): boolean {
     if (this.capacity >= LAST_CAPACITY) return false;
@@ -147,17 +155,19 @@ export class EpollInstance implements OwnSet {
 
   #wait(timeoutMs: number): number {
     const alarm = this.#alarm;
-    if (alarm === undefined || !(timeoutMs >= ALARM_MS_MIN) || timeoutMs === Infinity) {
-      return waitInSlices(this.#epollWait, timeoutOf(timeoutMs));
-    }
-    const endMs = alarm.nowMs() + timeoutMs;
+    if (alarm === undefined || this.#hostFd >= 0) return waitInSlices(this.#epollWait, timeoutOf(timeoutMs));
+    const endsByAlarm = timeoutMs >= ALARM_MS_MIN && timeoutMs !== Infinity;
+    if (!endsByAlarm && !alarm.isSet) return this.#epollWait(timeoutOf(timeoutMs));
+    const endMs = timeoutMs === 0 ? 0 : alarm.nowMs() + timeoutMs;
+    let leftMs = timeoutMs;
     while (true) {
-      alarm.ringBy(Math.ceil(endMs));
-      const found = this.#epollWait(-1);
+      if (endsByAlarm) alarm.ringBy(Math.ceil(endMs));
+      const found = this.#epollWait(endsByAlarm ? -1 : timeoutOf(leftMs));
       // It may be set for the end of an earlier wait.
       if (found !== 1 || this.events[EVENT_TAG] !== WAIT_TAG || this.events[EVENT_FD] !== alarm.fd) return found;
       alarm.silence();
-      if (alarm.nowMs() >= endMs) return 0;
+      leftMs = endMs - alarm.nowMs();
+      if (leftMs <= 0) return 0;
     }
   }
 

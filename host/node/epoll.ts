@@ -138,7 +138,10 @@ export class EpollPollSet implements PollSet, Watcher {
     let isStale = false;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
-      if (events[at + EVENT_TAG] === WAIT_TAG) continue;
+      if (events[at + EVENT_TAG] === WAIT_TAG) {
+        this.#epoll.passOver(fd);
+        continue;
+      }
       const watched = this.#watched[fd] ?? 0;
       const interest = watched & INTEREST;
       if (interest === 0 || events[at + EVENT_TAG] !== watched >>> TAG_SHIFT) {

@@ -202,6 +202,17 @@ describe.each([true, false])("loop, ownWait: %j", (ownWait) => {
     expect(order).toEqual(expected.flat());
   });
 
+  test("a context that a callback enters is not that of later callbacks", async () => {
+    const store = new AsyncLocalStorage<string>();
+    const seen = new Set<string | undefined>();
+    const trip = echo(background(backend), () => {
+      seen.add(store.getStore());
+      store.enterWith("of a callback");
+    });
+    for (let count = 0; count < 100; count++) await trip();
+    expect([...seen]).toEqual([undefined]);
+  });
+
   test("several loops at once, of which one samples its channels", async () => {
     background(backend);
     const map = background(backend);

@@ -3,7 +3,7 @@
  * callback, for as long as something is ready, and alive for as long as it watches.
  */
 
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, readdirSync } from "node:fs";
 import { createServer } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { type Backend, type PollSet, Ready } from "../../host/backend/backend.js";
@@ -263,6 +263,51 @@ describe.each([{ poller: "epoll", ownWait: true }, { poller: "epoll", ownWait: f
     });
   },
 );
+
+describe.each([true, false])("a watch over epoll, ownWait: %j", (ownWait) => {
+  const backend = createNodeBackend({ poller: "epoll", ownWait });
+
+  test("that cannot begin leaves nothing: the process may end, and the next one begins", async () => {
+    const set = ownedSet(backend);
+    const [one, other] = ownedPair(backend, backend.socketPair("stream"));
+    set.update(one, READ);
+    // While another one watches, the event loop has to wait for both.
+    const beside = ownedSet(backend).watch(() => undefined);
+    onTestFinished(() => beside.stop());
+    const resources = process.getActiveResourcesInfo();
+    const descriptors = readdirSync("/proc/self/fd");
+    const polls = vi.spyOn(loadLibc(), "pollOnLoop").mockImplementation(() => {
+      throw new Error("refused");
+    });
+    onTestFinished(() => polls.mockRestore());
+    expect(() => set.watch(() => undefined)).toThrow("refused");
+    polls.mockRestore();
+    expect(process.getActiveResourcesInfo()).toEqual(resources);
+    expect(readdirSync("/proc/self/fd")).toEqual(descriptors);
+    beside.stop();
+    backend.send(other, new Uint8Array(1));
+    await watchUntil(set, () => true);
+  });
+});
+
+test("over poll, descriptors that libuv refuses are polled at times", async () => {
+  const backend = createNodeBackend({ poller: "poll" });
+  const set = ownedSet(backend);
+  const [one, other] = ownedPair(backend, backend.socketPair("stream"));
+  set.update(one, READ);
+  const descriptors = readdirSync("/proc/self/fd");
+  const polls = vi.spyOn(loadLibc(), "pollOnLoop").mockImplementation(() => {
+    throw new Error("refused");
+  });
+  onTestFinished(() => polls.mockRestore());
+  let calls = 0;
+  const watch = set.watch(() => calls++);
+  onTestFinished(() => watch.stop());
+  expect(polls).toHaveBeenCalled();
+  expect(readdirSync("/proc/self/fd")).toEqual(descriptors);
+  backend.send(other, new Uint8Array(1));
+  await until(() => calls > 0);
+});
 
 test("over poll, descriptors that cannot be duplicated are polled at times, and watched once they can be", async () => {
   const backend = createNodeBackend({ poller: "poll" });

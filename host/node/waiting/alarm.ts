@@ -48,6 +48,11 @@ export class Alarm {
     return undefined;
   }
 
+  /** Is it to ring, or does it? */
+  get isSet(): boolean {
+    return this.#atMs !== Infinity;
+  }
+
   /** CLOCK_MONOTONIC in milliseconds. */
   nowMs(): number {
     return readMs() + this.#offsetMs;
@@ -68,7 +73,7 @@ export class Alarm {
 
   /** It does not ring. */
   cancel(): void {
-    if (this.#atMs !== Infinity) this.#set(Infinity);
+    if (this.isSet) this.#set(Infinity);
   }
 
   close(): void {

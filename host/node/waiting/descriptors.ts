@@ -61,7 +61,13 @@ export function watchOne(
   if (hasLoopPoll) {
     // A duplicate: Node may watch the original number, and other code may close it.
     const own = isStream ? libc.fcntl(fd, constants.F_DUPFD_CLOEXEC, 0) : -1;
-    return own < 0 ? undefined : new LoopDescriptor(libc, watch, own, events, true);
+    if (own < 0) return undefined;
+    try {
+      return new LoopDescriptor(libc, watch, own, events, true);
+    } catch {
+      // libuv has no room for it.
+      return undefined;
+    }
   }
   if (isNode && libc.linux !== undefined) return HandleDescriptor.ofOne(libc, libc.linux, watch, fd, events);
   try {

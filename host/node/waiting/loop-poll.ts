@@ -35,17 +35,25 @@ export class LoopDescriptor implements WatchedDescriptor {
   readonly #poll: LoopPoll | undefined;
   #closed = false;
 
-  /** With `owned`, closing this closes `fd`. */
+  /**
+   * With `owned`, closing this closes `fd`.
+   * @throws Error where libuv, or the kernel for it, cannot watch one more descriptor. `fd` is closed then, if it is owned.
+   */
   constructor(libc: Libc, watch: Wakeable, fd: number, events: number, owned: boolean) {
     this.#libc = libc;
     this.#watch = watch;
     this.#ownedFd = owned ? fd : -1;
     this.#events = { readable: (events & POLLIN) !== 0, writable: (events & POLLOUT) !== 0 };
     closeAtExit();
-    open.add(this);
     if (isEnding === true) return;
-    this.#poll = libc.pollOnLoop(fd, this.#events, this.#onPoll);
+    try {
+      this.#poll = libc.pollOnLoop(fd, this.#events, this.#onPoll);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
     this.#poll.ref();
+    open.add(this);
   }
 
   rearm(): void {

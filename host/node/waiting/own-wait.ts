@@ -19,6 +19,7 @@
  * and for a time where it is the event loop that has nearly always something ready.
  */
 
+import { AsyncResource } from "node:async_hooks";
 import { callbackObservers } from "../../backend/observed.js";
 import type { EmbeddedLoop, Libc } from "../libc.js";
 import { POLLIN } from "../readiness.js";
@@ -67,6 +68,8 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   readonly #epollFd: number;
   /** What the event loop said last of how long it would wait: its first timer is due no earlier while it says the same. */
   #timeoutMs = -1;
+  /** A callback may have entered a context of its own (AsyncLocalStorage, domains), which is not that of the next ones. */
+  readonly #context = new AsyncResource("WASYNCORE_WAIT");
   readonly #keepAlive = timers.setInterval(ignore, KEEP_ALIVE_MS);
   /** The steps that were queued last, and which of them comes next. */
   readonly #steps: NodeJS.Immediate[] = [];
@@ -79,6 +82,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   #isReferenced = true;
   #closed = false;
 
+  /** @throws Error where the event loop has to wait, and libuv cannot watch one more descriptor */
   constructor(libc: Libc, loop: EmbeddedLoop, watch: LoopWatch, set: OwnSet, epollFd: number) {
     this.#libc = libc;
     this.#loop = loop;
@@ -86,9 +90,14 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#set = set;
     this.#epollFd = epollFd;
     watching.add(this);
-    if (!this.#isAllowed()) this.#host(0);
-    else if (set.join(loop.backendFd)) this.#queue();
-    else this.#host(Infinity);
+    try {
+      if (!this.#isAllowed()) this.#host(0);
+      else if (set.join(loop.backendFd)) this.#queue();
+      else this.#host(Infinity);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** Nothing to do: neither epoll nor uv_poll stops waiting, except for an error. */
@@ -116,7 +125,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   /** For {@link LoopDescriptor}: the event loop has found the set ready. */
   wake(): void {
-    if (!this.#closed && this.#next === this.#steps.length) this.#queue();
+    if (!this.#closed && this.#next === this.#steps.length) this.#queueSteps();
   }
 
   /** For {@link LoopDescriptor}. */
@@ -129,8 +138,13 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     return watching.size === 1 && callbackObservers.count === 0 && this.#isReferenced;
   }
 
-  /** Queues steps for the next iteration of the event loop, which does not block. */
+  /** Queues steps, in the context in which this was made. */
   #queue(): void {
+    this.#context.runInAsyncScope(this.#queueSteps, this);
+  }
+
+  /** Queues steps for the next iteration of the event loop, which does not block. */
+  #queueSteps(): void {
     const steps = this.#steps;
     const size = this.#hosted === undefined ? this.#size : 1;
     steps.length = 0;
