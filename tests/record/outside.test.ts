@@ -1,37 +1,21 @@
 /** Files, timers, dates and random numbers of Node are recorded with a program, and come from its recording again. */
 
-import { execFile } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { once } from "node:events";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { beforeAll, expect, onTestFinished, test, vi } from "vitest";
+import { beforeAll, expect, test, vi } from "vitest";
 import { RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { requireBuild, ROOT, Running } from "../support/processes.js";
+import { command, directory, replayed } from "./outside-support.js";
 
 /** Each test starts several processes. */
 vi.setConfig({ testTimeout: 60_000 });
-
-const command = promisify(execFile);
-const CLI = `${ROOT}dist/cli/main.js`;
 
 beforeAll(() => {
   requireBuild("build/examples/ftp/server.js");
   requireBuild("dist/record/hooks.js");
 });
-
-function directory(): string {
-  const made = mkdtempSync(join(tmpdir(), "wasyncore-"));
-  onTestFinished(() => rmSync(made, { recursive: true }));
-  return made;
-}
-
-async function replayed(path: string, program: readonly string[], more: readonly string[] = [], env = {}) {
-  const args = [CLI, "replay", path, ...more, "--", process.execPath, ...program];
-  return new Running(process.execPath, args, ROOT, { env: { ...process.env, ...env } }).ended;
-}
 
 /** Prints what it gets from Node, in the order in which it comes. */
 const PROGRAM = `
@@ -444,129 +428,4 @@ test("a program that watches files, searches them and opens them as Blobs replay
   expect(again.stderr).toContain("no difference");
   expect(again).toMatchObject({ code: 0, stdout: run.stdout });
   expect(existsSync(files)).toBe(false);
-});
-
-/** What few programs do. Its argument is a directory. */
-const UNUSUAL = `
-import { loop, socketMap } from ${JSON.stringify(`${ROOT}dist/index.js`)};
-import fs, { promises } from "node:fs";
-import { once } from "node:events";
-import { Readable } from "node:stream";
-import { inspect, promisify } from "node:util";
-import { setTimeout as sleep } from "node:timers/promises";
-// A signal that is sent in a replay comes as well as the one that was recorded.
-const isReplayed = process.env.WASYNCORE_REPLAY !== undefined;
-const at = process.argv[2];
-const file = at + "/file";
-fs.writeFileSync(file, "0123456789abcdef");
-const fd = fs.openSync(file, "r");
-const read = (...args) =>
-  new Promise((resolve, reject) =>
-    fs.read(fd, ...args, (error, count, buffer) => (error ? reject(error) : resolve([count, buffer]))),
-  );
-const target = Buffer.alloc(8, ".");
-const [count, given] = await read({ buffer: target, offset: 3, length: 4, position: 2 });
-console.log("options", count, String(target), given === target);
-for (const args of [[], [{ position: 3 }], [null]]) {
-  const [length, made] = await read(...args);
-  console.log("no buffer", length, made.length, String(made.subarray(0, length)));
-}
-const { bytesRead, buffer } = await promisify(fs.read)(fd, { buffer: Buffer.alloc(6, "."), offset: 1, position: 0 });
-console.log("promisified", bytesRead, String(buffer));
-console.log(inspect(fs.statfsSync(at)), inspect(fs.statfsSync(at, { bigint: true })));
-const pieces = function* () {
-  console.log("the program's");
-  yield "a";
-  yield Buffer.from("bc");
-};
-await promises.writeFile(file, pieces());
-await promises.appendFile(file, Readable.from(["d", "e"]));
-const handle = await promises.open(file, "r+");
-await handle.writeFile(pieces());
-const part = Buffer.alloc(6, ".");
-console.log((await handle.read({ buffer: part, offset: 2, length: 3, position: 1 })).bytesRead, String(part));
-await handle.close();
-console.log(fs.readFileSync(file, "utf8"));
-const within = { encoding: "utf8" };
-within.within = within;
-console.log(fs.readFileSync(file, within));
-const stop = new AbortController();
-const ends = [
-  promises.readFile(file, { signal: stop.signal }),
-  sleep(60_000, undefined, { signal: stop.signal }),
-  sleep(60_000, undefined, { signal: AbortSignal.timeout(5) }),
-];
-stop.abort(new TypeError("why"));
-for (const { reason } of await Promise.allSettled(ends)) console.log(reason.name, reason.code, reason.cause.message);
-await new Promise((resolve) => {
-  const changed = (now, before) => {
-    fs.unwatchFile(at + "/absent", changed);
-    resolve(console.log("watched", now.size, before.size));
-  };
-  fs.watchFile(at + "/absent", changed);
-});
-let fired = 0;
-const again = setTimeout(() => ++fired < 3 && again.refresh(), 1);
-while (fired < 3) await sleep(1);
-console.log(fired);
-const timers = (text) => process.getActiveResourcesInfo().filter((each) => each === text).length;
-for (let i = 0; i < 20; i++) await sleep(1);
-if (timers("Timeout") > 5) console.log("timers that have fired are kept");
-const held = setInterval(() => {}, 1000);
-process.on("SIGUSR2", (...args) => console.log(...args));
-for (const send of [() => isReplayed || process.kill(process.pid, "SIGUSR2"), () => process.emit("SIGUSR2", "of the program")]) {
-  const came = once(process, "SIGUSR2");
-  send();
-  await came;
-}
-clearInterval(held);
-socketMap.callLater(1, () => console.log("end"));
-await loop();
-`;
-
-test("what few programs do is replayed as well", async () => {
-  const at = directory();
-  const [program, files, path] = [join(at, "unusual.mjs"), join(at, "files"), join(at, "run.wrec")];
-  mkdirSync(files);
-  writeFileSync(program, UNUSUAL);
-  const env = { ...process.env, WASYNCORE_RECORD: path };
-  const run = await command(process.execPath, [program, files], { env });
-  expect(run.stdout).toContain("options 4 ...2345. true\nno buffer 16 16384");
-  expect(run.stdout).toContain("StatFs {");
-  expect(run.stdout).toContain("abcde\n");
-  expect(run.stdout).toContain("AbortError ABORT_ERR why");
-  expect(run.stdout).toMatch(/SIGUSR2 \d+\nof the program\nend\n$/);
-  rmSync(files, { recursive: true });
-  const again = await replayed(path, [program, files], ["--strict"]);
-  expect(again.stdout).toBe(run.stdout);
-  expect(again).toMatchObject({ code: 0 });
-});
-
-test.each([
-  ["blanked", { redact: ["hunter2"] }],
-  ["left out", { payloads: false }],
-])("contents of files that a program has as texts are %s", async (_how, options) => {
-  const at = directory();
-  const [program, path] = [join(at, "texts.mjs"), join(at, "run.wrec")];
-  writeFileSync(
-    program,
-    `import ${JSON.stringify(`${ROOT}dist/index.js`)};
-import fs, { promises } from "node:fs";
-const path = ${JSON.stringify(join(at, "secret"))};
-const secret = ["hunter", 1 + 1].join("");
-fs.writeFileSync(path, secret);
-fs.appendFileSync(path, " " + secret);
-const handle = await promises.open(path, "r+");
-await handle.write(secret, 0);
-await handle.writeFile(secret);
-console.log(await handle.readFile("utf8"), fs.readFileSync(path, "utf8"));
-await handle.close();
-`,
-  );
-  const env = { ...process.env, WASYNCORE_RECORD: path, WASYNCORE_RECORD_OPTIONS: JSON.stringify(options) };
-  const { stdout } = await command(process.execPath, [program], { env });
-  expect(stdout).toContain("hunter2");
-  const recorded = readFileSync(path, "latin1");
-  expect(recorded).toContain("readFileSync");
-  expect(recorded).not.toContain("hunter2");
 });

@@ -64,6 +64,8 @@ export class Player {
   /** What `Date.now` said last, and how often it was asked for since it changed. */
   #dateMs = 0;
   #asked = 0;
+  /** Dates of the recording that are to come: at which call after the one before, and by how much later. */
+  readonly #dates: { readonly asked: number; readonly changeMs: number }[] = [];
   /** What comes after the next record, as far as it was read. */
   readonly #queue: Queued[] = [];
   /** Of the next record. */
@@ -110,32 +112,40 @@ export class Player {
     return this.nowNs;
   }
 
-  /** What `Date.now` says here: something new where the recording has it at this call, or else what it said last. */
+  /**
+   * What `Date.now` says here: something new where the recording has it at this call, counted from the one before, or else what
+   * it said last.
+   */
   readDate(): number {
     this.#asked += 1;
-    // How often the host looks at the other clock between turns does not matter.
-    let index = -1;
-    let record = this.#head;
-    while (record?.kind === Kind.CLOCK) {
-      index += 1;
-      record = this.#queue[index] ?? this.#readAhead();
-    }
-    if (record?.kind !== Kind.DATE) return this.#dateMs;
-    const fields = new Fields();
-    fields.set(record.bytes, record.at, record.end);
-    if (fields.varint() !== this.#asked) return this.#dateMs;
-    if (index < 0) {
-      this.#pass();
-    } else {
-      this.#queue.splice(index, 1);
-      this.#date(fields.signed());
+    if (this.#dates.length === 0) this.#findDate();
+    const [date] = this.#dates;
+    if (date?.asked === this.#asked) {
+      this.#dates.shift();
+      this.#dateMs += date.changeMs;
+      this.#asked = 0;
     }
     return this.#dateMs;
   }
 
-  #date(changeMs: number): void {
-    this.#dateMs += changeMs;
-    this.#asked = 0;
+  /** Takes the next date out of the recording, unless something of the program's comes before it. */
+  #findDate(): void {
+    let index = -1;
+    let record = this.#head;
+    while (record !== undefined && record.kind !== Kind.DATE && isSkipped(record.kind)) {
+      index += 1;
+      record = this.#queue[index] ?? this.#readAhead();
+    }
+    if (record?.kind !== Kind.DATE) return;
+    if (index < 0) return this.#pass();
+    this.#queue.splice(index, 1);
+    const fields = new Fields();
+    fields.set(record.bytes, record.at, record.end);
+    this.#keepDate(fields);
+  }
+
+  #keepDate(fields: Fields): void {
+    this.#dates.push({ asked: fields.varint(), changeMs: fields.signed() });
   }
 
   /** Was a descriptor refused here? @returns -errno, or 0 */
@@ -265,10 +275,8 @@ export class Player {
 
   #pass(): void {
     if (this.#kind === Kind.CLOCK) this.nowNs += this.fields.signed();
-    if (this.#kind === Kind.DATE) {
-      this.fields.varint();
-      this.#date(this.fields.signed());
-    }
+    // The program may still have to ask for it.
+    if (this.#kind === Kind.DATE) this.#keepDate(this.fields);
     this.#advance();
   }
 
