@@ -5,7 +5,6 @@
 
 import { rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import process from "node:process";
 import { withoutControls } from "../backend/log.js";
 import { socketsIn, statsDirectory } from "../stats/place.js";
 import {

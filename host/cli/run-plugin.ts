@@ -3,7 +3,6 @@
  * to run-policy, and all of the rest to host/plugin.
  */
 
-import process from "node:process";
 import { withoutControls } from "../backend/log.js";
 import { addressText } from "../net/listen.js";
 import { GuestError, ModuleError, OSError, PluginError, PluginHost, type PluginEnding } from "../plugin/index.js";

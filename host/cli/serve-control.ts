@@ -5,7 +5,6 @@
 
 import { lstatSync, rmSync, type Stats } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
-import process from "node:process";
 import { defaultBackend } from "../net/default-backend.js";
 import { openListener } from "../net/listen.js";
 import { makeStatsDirectory, socketPath } from "../stats/place.js";

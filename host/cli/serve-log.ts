@@ -3,7 +3,6 @@
  * shows. Control characters are not passed on. Knows no plugin but by name.
  */
 
-import process from "node:process";
 import { withoutControls } from "../backend/log.js";
 
 /** So many lines of a plugin are kept, and so many characters. */

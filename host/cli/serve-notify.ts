@@ -1,6 +1,5 @@
 /** Owns telling the service manager how far the process is: sd_notify(3). Does nothing where none has asked for it. */
 
-import process from "node:process";
 import { OSError } from "../backend/errors.js";
 import { Socket } from "../net/socket.js";
 

@@ -4,7 +4,6 @@
  */
 
 import { resolve } from "node:path";
-import process from "node:process";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { withoutControls } from "../backend/log.js";
 import { FileWatch } from "../plugin/file-watch.js";

@@ -1,6 +1,5 @@
 /** Owns the terminal of a live `wasyncore top`: redraws it in place, and reads keys. Knows no report. */
 
-import process from "node:process";
 import { emitKeypressEvents } from "node:readline";
 import { createLogUpdate } from "log-update";
 

@@ -6,7 +6,6 @@
 import { rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
-import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type FoundSocket, socketsIn, statsDirectory } from "../stats/place.js";
 import type { Report } from "../stats/report.js";

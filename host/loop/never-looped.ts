@@ -3,7 +3,6 @@
  * engine and no handler class.
  */
 
-import process from "node:process";
 import type { Channel } from "./channel.js";
 
 /** The scheduler of a map. */

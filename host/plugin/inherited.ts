@@ -3,7 +3,6 @@
  * in place of opening their own, and give them back. Knows sockets; knows no plugin.
  */
 
-import process from "node:process";
 import type { Backend, SocketAddress } from "../backend/backend.js";
 import { OSError } from "../backend/errors.js";
 import { defaultBackend } from "../net/default-backend.js";

@@ -6,7 +6,6 @@
 import { lstatSync, mkdirSync, readdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 
 const DIRECTORY_MODE = 0o700;
 const SUFFIX = ".sock";

@@ -5,7 +5,6 @@
  * size does not grow with the number of channels. Making one takes O(channels), without a system call for most.
  */
 
-import process from "node:process";
 import { inspectAddress } from "../backend/inspect.js";
 import { nameForLog } from "../backend/log.js";
 import type { Channel } from "../loop/channel.js";

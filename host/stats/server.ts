@@ -9,7 +9,6 @@
 
 import { rmSync } from "node:fs";
 import { resolve } from "node:path";
-import process from "node:process";
 import { threadId } from "node:worker_threads";
 import { checkArray, checkInstance, checkOptions, checkString } from "../backend/check.js";
 import { ChannelMap, backendOf, schedulerOf, defaultMap } from "../loop/channel-map.js";

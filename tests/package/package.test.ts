@@ -156,6 +156,31 @@ test("the engine can be had as a file of its own", async () => {
   expect(stdout).toBe("env wasi_snapshot_preview1 wasyncore\n");
 });
 
+test("importing the package opens no standard stream", async () => {
+  const source = `
+    for (const name of ["stdin", "stdout", "stderr"]) {
+      const { get } = Object.getOwnPropertyDescriptor(process, name);
+      Object.defineProperty(process, name, {
+        configurable: true,
+        enumerable: true,
+        get() {
+          opened.push(name);
+          return get.call(process);
+        },
+      });
+    }
+    const opened = [];
+    await import(process.argv[2]);
+    const found = opened.join(" ");
+    console.log("opened:", found);`;
+  writeFileSync(join(project, "streams.mjs"), source);
+  // Not of "wasyncore/testing": node:assert itself opens stderr.
+  for (const entry of ["wasyncore", "wasyncore/guest", "wasyncore/plugin", "wasyncore/record", "wasyncore/sim"]) {
+    const { stdout } = await command(process.execPath, ["streams.mjs", entry], { cwd: project });
+    expect(`${entry} ${stdout}`).toBe(`${entry} opened: \n`);
+  }
+});
+
 test("the package is small, and has what it needs and no more", async () => {
   expect(statSync(tarball).size).toBeLessThan(SIZE_MAX);
   const { stdout } = await command("tar", ["tzf", tarball]);
