@@ -11,6 +11,7 @@ import { LoopError } from "../../host/backend/errors.js";
 import { createNodeBackend } from "../../host/node/backend.js";
 import { loadLibc } from "../../host/node/libc.js";
 import { boundSocket, closeOwned, ERRNO, owned, ownedPair, ownedSet, rowsOf } from "../backend/support.js";
+import { iterations, until } from "../support/iterations.js";
 
 const { READ, WRITE, ERROR } = Ready;
 
@@ -27,15 +28,6 @@ function watchUntil(set: PollSet, onReady: () => boolean): Promise<void> {
       watch.stop();
     });
   });
-}
-
-/** Some iterations of Node's loop, polling included. */
-async function iterations(count: number): Promise<void> {
-  for (let index = 0; index < count; index++) await new Promise((resolve) => setImmediate(resolve));
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await iterations(1);
 }
 
 function rows(set: PollSet) {

@@ -16,7 +16,8 @@
  *
  * The event loop waits instead (uv_poll), as it does elsewhere, while more than one set is watched, while callbacks of
  * this thread are observed, while the watch does not keep the event loop alive, where no descriptor is left for an alarm,
- * and for a time where it is the event loop that has nearly always something ready.
+ * and for a time where it is the event loop that has nearly always something ready. Where it has no room for the set, the
+ * set is polled at times until one of the two can wait for it: an error would end a loop because of what another one does.
  */
 
 import { AsyncResource } from "node:async_hooks";
@@ -50,6 +51,8 @@ const STEPS_MAX = 64;
 const FOREIGN_WAITS_MAX = 16;
 /** ... until our set was ready so many times. Joining the sets costs O(descriptors of the event loop). */
 const FOREIGN_WAKES = 64;
+/** How often a set is polled that nothing can wait for, and given to the event loop again. */
+const RETRY_MS = 10;
 /** An event loop with nothing to wait for says that it is not to wait. */
 const KEEP_ALIVE_MS = 0x7fffffff;
 
@@ -79,6 +82,8 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   /** Set while the event loop waits for the set. */
   #hosted: LoopDescriptor | undefined;
   #hostedWakesLeft = 0;
+  /** Set while nothing waits for the set. {@link #keepAlive} keeps the event loop alive, if anything does. */
+  #retryTimer: NodeJS.Timeout | undefined;
   #isReferenced = true;
   #closed = false;
 
@@ -109,8 +114,8 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#isReferenced = on;
     if (on) this.#keepAlive.ref();
     else this.#keepAlive.unref();
-    if (this.#hosted === undefined) this.#host(0);
-    else this.#hosted.setReferenced(on);
+    if (this.#hosted !== undefined) this.#hosted.setReferenced(on);
+    else if (this.#retryTimer === undefined) this.#handOver(0);
   }
 
   close(): void {
@@ -118,6 +123,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#closed = true;
     watching.delete(this);
     timers.clearInterval(this.#keepAlive);
+    timers.clearTimeout(this.#retryTimer);
     this.#clear();
     if (this.#hosted === undefined) this.#set.leave();
     else this.#hosted.close();
@@ -132,6 +138,11 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   fired(descriptor: WatchedDescriptor): void {
     descriptor.rearm();
     this.wake();
+  }
+
+  /** The callback of the watch may have done so. */
+  get #isHandedOver(): boolean {
+    return this.#closed || this.#hosted !== undefined || this.#retryTimer !== undefined;
   }
 
   #isAllowed(): boolean {
@@ -162,7 +173,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#next += 1;
     if (this.#hosted !== undefined) this.#stepHosted();
     else if (this.#isAllowed()) this.#stepOwn();
-    else this.#host(0);
+    else this.#handOver(0);
   };
 
   #stepOwn(): void {
@@ -178,7 +189,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
       if ((found & Found.OWN) !== 0) this.#watch.run();
     } finally {
       this.#set.dropAhead();
-      if (!this.#closed && this.#hosted === undefined) this.#afterOwn(found, timeoutMs === 0);
+      if (!this.#isHandedOver) this.#afterOwn(found, timeoutMs === 0);
     }
   }
 
@@ -199,7 +210,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   #afterOwn(found: number, isHostBusy: boolean): void {
     this.#foreignWaits = found === Found.HOST ? this.#foreignWaits + 1 : 0;
-    if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#host(FOREIGN_WAKES);
+    if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#handOver(FOREIGN_WAKES);
     else if (isHostBusy || (found & (Found.HOST | Found.ALARM)) !== 0) {
       this.#clear();
       this.#size = Math.max(1, this.#size >> 1);
@@ -219,7 +230,32 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     }
   }
 
-  /** Leaves the wait to the event loop. */
+  /** Leaves the wait to the event loop; where that has no room for the set, tries again after a time. */
+  #handOver(wakes: number): void {
+    try {
+      this.#host(wakes);
+    } catch {
+      this.#retryTimer = timers.setTimeout(this.#retry, RETRY_MS).unref();
+    }
+  }
+
+  readonly #retry = (): void => {
+    this.#retryTimer = undefined;
+    try {
+      if ((this.#set.waitAhead(0) & Found.OWN) !== 0) this.#watch.run();
+    } finally {
+      this.#set.dropAhead();
+      if (!this.#isHandedOver) {
+        if (this.#isAllowed()) this.#own();
+        else this.#handOver(0);
+      }
+    }
+  };
+
+  /**
+   * Leaves the wait to the event loop.
+   * @throws Error where libuv has no room for the set
+   */
   #host(wakes: number): void {
     this.#clear();
     this.#set.leave();
@@ -234,6 +270,6 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#hosted?.close();
     this.#hosted = undefined;
     if (this.#set.join(this.#loop.backendFd)) this.#queue();
-    else this.#host(Infinity);
+    else this.#handOver(Infinity);
   }
 }
