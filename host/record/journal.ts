@@ -30,13 +30,14 @@ export class Journal {
   calls = 0;
   turns = 0;
   readonly #plan: RecordPlan;
-  readonly #values = new ValueBuffer();
+  readonly #values: ValueBuffer;
   readonly #keepReceived = (data: Uint8Array): Uint8Array | Hashed => this.#kept(data, this.#plan.payloads);
   readonly #keepSent = (data: Uint8Array): Uint8Array | Hashed => this.#kept(data, this.#plan.sent);
 
   constructor(writer: RecordBuffer, plan: RecordPlan, nowNs: number) {
     this.writer = writer;
     this.#plan = plan;
+    this.#values = new ValueBuffer(writer.recordMax);
     this.nowNs = nowNs;
   }
 
@@ -215,7 +216,8 @@ export class Journal {
   }
 
   #add(kind: number): void {
-    const { contents } = this.#values;
+    const { contents, isTooLong } = this.#values;
+    if (isTooLong) return this.writer.dropped(new RangeError("the values of a record are too long"));
     this.writer.open(kind, contents.length);
     this.writer.bytes(contents, contents.length);
     this.writer.close();

@@ -122,8 +122,13 @@ export function replayedProgram(request: string, opener: Backend): Backend {
   }
 
   function atExit(code: number): void {
-    const exited = played.exitCode;
-    if (!played.isComplete) return end(endedEarly(played));
+    let exited: number | undefined;
+    try {
+      if (!played.isComplete) return end(endedEarly(played));
+      exited = played.exitCode;
+    } catch (error) {
+      return leave(EXIT_FAILED, `cannot replay ${path} further: ${messageOf(error)}`);
+    }
     if (exited === undefined || exited === code) return succeed();
     return end(exitDiffers(played, exited, code));
   }

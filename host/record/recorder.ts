@@ -112,7 +112,8 @@ export function startRecording(
   // Not even the header could be written.
   if (writer.failure !== undefined) flush();
   function rest(): void {
-    if (writer.isFull || journal.nowNs - flushedNs > FLUSH_MS * NS_PER_MS) return flush();
+    const hasNews = writer.failure !== undefined && !hasComplained;
+    if (hasNews || writer.isFull || journal.nowNs - flushedNs > FLUSH_MS * NS_PER_MS) return flush();
     // Where the program waits, nothing else would write it.
     if (timer === undefined && !writer.isOver) timer = timers.setTimeout(flush, FLUSH_MS).unref();
   }

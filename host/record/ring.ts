@@ -93,8 +93,14 @@ class Ring extends RecordBuffer {
       reused = this.blocks.shift()?.bytes;
     }
     this.hold(reused ?? this.newBytes());
+    this.shrink();
     this.at = BLOCK_HEAD_BYTES;
     this.#begin();
+  }
+
+  /** A stretch is looked at, and not replayed: it goes on without the record. */
+  dropped(): void {
+    // Nothing is wrong with the records before and after it.
   }
 
   clear(): void {

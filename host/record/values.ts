@@ -7,7 +7,7 @@
 import { OSError } from "../backend/errors.js";
 import { textOf } from "../backend/traceback.js";
 import { hashOf } from "./hash.js";
-import { RecordingError } from "./format.js";
+import { BLOCK_MAX, RecordingError } from "./format.js";
 import type { Fields } from "./reader.js";
 
 const Tag = {
@@ -64,14 +64,32 @@ export class Thrown {
   }
 }
 
+const BYTES_AT_FIRST = 1024;
+/** A buffer that one record has made larger is given back. */
+const BYTES_KEPT = 0x10_0000;
+
 /** Collects the values of one record. */
 export class ValueBuffer {
-  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(1024);
+  #bytes: Uint8Array<ArrayBuffer> = new Uint8Array(BYTES_AT_FIRST);
   #view = new DataView(this.#bytes.buffer);
   #at = 0;
+  readonly #most: number;
+  #isTooLong = false;
+
+  /** @param most how many bytes it takes */
+  constructor(most = BLOCK_MAX) {
+    this.#most = most;
+  }
 
   clear(): void {
     this.#at = 0;
+    this.#isTooLong = false;
+    if (this.#bytes.length > BYTES_KEPT) this.#hold(new Uint8Array(BYTES_AT_FIRST));
+  }
+
+  /** Is there no room for what was put? Then {@link contents} are of no use. */
+  get isTooLong(): boolean {
+    return this.#isTooLong;
   }
 
   /** What was put since {@link clear}; valid until something else is. */
@@ -190,17 +208,33 @@ export class ValueBuffer {
   }
 
   #copy(data: Uint8Array): void {
-    this.#reserve(data.length);
+    if (!this.#reserve(data.length)) return;
     this.#bytes.set(data, this.#at);
     this.#at += data.length;
   }
 
-  #reserve(length: number): void {
-    if (this.#at + length <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.#at + length));
-    larger.set(this.#bytes);
-    this.#bytes = larger;
-    this.#view = new DataView(larger.buffer);
+  /** @returns is there room? For a number there always is: what is too long is written over. */
+  #reserve(length: number): boolean {
+    const needed = this.#at + length;
+    if (needed <= this.#bytes.length) return true;
+    if (needed <= this.#most) {
+      try {
+        const larger = new Uint8Array(Math.min(Math.max(this.#bytes.length * 2, needed), this.#most));
+        larger.set(this.#bytes.subarray(0, this.#at));
+        this.#hold(larger);
+        return true;
+      } catch {
+        // There is no memory for it.
+      }
+    }
+    this.#isTooLong = true;
+    this.#at = 0;
+    return length <= this.#bytes.length;
+  }
+
+  #hold(bytes: Uint8Array<ArrayBuffer>): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
   }
 }
 

@@ -30,6 +30,8 @@ const RECORD_HEAD_MAX = 6;
 /** Up to so many bytes are copied one by one. */
 const COPY_MAX = 128;
 const TWO_28 = 0x1000_0000;
+/** A buffer that became so many times as large for one record is not kept. */
+const KEPT_TIMES = 4;
 
 const utf8 = new TextEncoder();
 
@@ -40,14 +42,22 @@ export abstract class RecordBuffer {
   #view: DataView;
   /** Where the next byte goes. The head of a block is in front. */
   at = BLOCK_HEAD_BYTES;
+  /** No record takes more, with its head. */
+  readonly recordMax: number;
   readonly #blockBytes: number;
   /** Of the record that is open: where its length is, and how many bytes it takes. */
   #lengthAt = 0;
   #lengthBytes = 0;
+  /** There is no room for the record that is open: its contents are not kept. */
+  #isDropped = false;
 
-  /** @param blockBytes from how many bytes on it {@link isFull} */
-  constructor(blockBytes: number) {
+  /**
+   * @param blockBytes from how many bytes on it {@link isFull}
+   * @param recordMax a longer record is {@link dropped}
+   */
+  constructor(blockBytes: number, recordMax = BLOCK_MAX) {
     this.#blockBytes = blockBytes;
+    this.recordMax = recordMax;
     this.held = this.newBytes();
     this.#view = new DataView(this.held.buffer);
   }
@@ -65,6 +75,9 @@ export abstract class RecordBuffer {
   /** Makes room. */
   abstract flush(): void;
 
+  /** A record is left out, for which there is no room. Not thrown: the program that is recorded goes on. */
+  abstract dropped(error: unknown): void;
+
   /** Begins a record whose body takes at most `most` bytes. What is put until {@link close} is its body. */
   open(kind: number, most: number): void {
     if (this.at + most + RECORD_HEAD_MAX + CHECK_BYTES > this.held.length) this.#makeRoom(most + RECORD_HEAD_MAX);
@@ -77,6 +90,11 @@ export abstract class RecordBuffer {
   close(): void {
     const bytes = this.held;
     const at = this.#lengthAt;
+    if (this.#isDropped) {
+      this.#isDropped = false;
+      this.at = at - 1;
+      return;
+    }
     const length = this.at - at - this.#lengthBytes;
     if (this.#lengthBytes === 1) {
       bytes[at] = length;
@@ -137,12 +155,14 @@ export abstract class RecordBuffer {
 
   /** The first `length` bytes of `source`, without their number. */
   bytes(source: Uint8Array, length: number): void {
+    if (this.#isDropped) return;
     copyTo(this.held, length === source.length ? source : source.subarray(0, length), this.at);
     this.at += length;
   }
 
   /** `length` bytes of `source` from `from` on. A few are copied here: an array of them would cost more. */
   copy(source: DataView, from: number, length: number): void {
+    if (this.#isDropped) return;
     const view = this.#view;
     const { at } = this;
     if (length > COPY_MAX) {
@@ -161,15 +181,30 @@ export abstract class RecordBuffer {
   }
 
   protected newBytes(): Uint8Array<ArrayBuffer> {
-    return new Uint8Array(this.#blockBytes + this.#blockBytes / 4 + BLOCK_HEAD_BYTES + CHECK_BYTES);
+    return new Uint8Array(this.#usualBytes);
+  }
+
+  /** Gives a buffer back that one long record has made large. Nothing may be in it. */
+  protected shrink(): void {
+    if (this.held.length > KEPT_TIMES * this.#usualBytes) this.hold(this.newBytes());
+  }
+
+  get #usualBytes(): number {
+    return this.#blockBytes + this.#blockBytes / 4 + BLOCK_HEAD_BYTES + CHECK_BYTES;
   }
 
   /** The buffer is full: no record was flushed in time, or this one is long. */
   #makeRoom(needed: number): void {
     this.flush();
-    if (needed > BLOCK_MAX) throw new RangeError(`a record of ${needed} bytes is too long`);
     const length = BLOCK_HEAD_BYTES + needed + CHECK_BYTES;
-    if (length > this.held.length) this.hold(new Uint8Array(length));
+    try {
+      if (needed > this.recordMax) throw new RangeError(`a record of ${needed} bytes is too long`);
+      if (length > this.held.length) this.hold(new Uint8Array(length));
+    } catch (error) {
+      // Or there is no memory for it.
+      this.#isDropped = true;
+      this.dropped(error);
+    }
   }
 }
 
@@ -182,15 +217,15 @@ export class RecordingWriter extends RecordBuffer {
   #failure: { readonly error: unknown } | undefined;
   #isEnded = false;
 
-  constructor(sink: ChunkSink, header: RecordingHeader, blockBytes = BLOCK_BYTES) {
-    super(blockBytes);
+  constructor(sink: ChunkSink, header: RecordingHeader, blockBytes = BLOCK_BYTES, recordMax = BLOCK_MAX) {
+    super(blockBytes, recordMax);
     this.#sink = sink;
     const bytes = headerBytes(header);
     this.#check = new DataView(bytes.buffer).getUint32(bytes.length - CHECK_BYTES, true);
     this.#give(bytes);
   }
 
-  /** Why nothing is written any more: what the sink threw. */
+  /** Why nothing is written any more: what the sink threw, or a record that was left out. */
   get failure(): { readonly error: unknown } | undefined {
     return this.#failure;
   }
@@ -214,6 +249,13 @@ export class RecordingWriter extends RecordBuffer {
   /** Gives everything so far to the sink, as a block. Nothing where there is nothing. */
   flush(): void {
     if (this.pendingBytes > 0) this.#flush(BlockType.RECORDS);
+    this.shrink();
+  }
+
+  /** A recording with a gap would be taken for a whole one: it ends before it. */
+  dropped(error: unknown): void {
+    this.flush();
+    this.#failure ??= { error };
   }
 
   /** The recording is whole. */

@@ -41,6 +41,9 @@ export class OutsidePlayer implements Outside {
   readonly #pending = new Map<number, Pending>();
   readonly #timers = new Map<number, () => void>();
   readonly #ids = new WeakMap<object, number>();
+  /** Of timers whose number the program has: by their start; and the start by the number, and by its text. */
+  readonly #numbers = new Map<number, number>();
+  readonly #byNumber = new Map<unknown, number>();
   #calls = 0;
   #started = 0;
   /** Called when something begins that the recording will end. */
@@ -92,11 +95,12 @@ export class OutsidePlayer implements Outside {
     const handle = arm(() => undefined, true);
     const call = AsyncResource.bind(() => {
       // Node's own would be kept for as long as the process lives.
-      if (!repeats && this.#timers.delete(id)) original.clearTimeout(handle as NodeJS.Timeout);
+      if (!repeats && this.#over(id)) original.clearTimeout(handle as NodeJS.Timeout);
       fire(handle);
     });
     this.#timers.set(id, call);
     this.#ids.set(handle, id);
+    if (handle instanceof Timeout) this.#numbered(handle, id);
     if (!repeats && handle instanceof Timeout) {
       // It may be started again after it has fired.
       const value = (): T => {
@@ -110,8 +114,37 @@ export class OutsidePlayer implements Outside {
   }
 
   cleared(handle: unknown): void {
-    const id = typeof handle === "object" && handle !== null ? this.#ids.get(handle) : undefined;
-    if (id !== undefined) this.#timers.delete(id);
+    const isObject = typeof handle === "object" && handle !== null;
+    const id = isObject ? this.#ids.get(handle) : this.#byNumber.get(handle);
+    if (id !== undefined) this.#over(id);
+  }
+
+  /** The program may clear a timer by its number, once it has asked for that: Node takes it as a text too. */
+  #numbered(handle: NodeJS.Timeout, id: number): void {
+    const value = (): number => {
+      const number = Reflect.apply(Timeout.prototype[Symbol.toPrimitive], handle, []) as number;
+      // A timer that has fired has none, even where it is started again.
+      if (this.#timers.has(id)) {
+        this.#numbers.set(id, number);
+        this.#byNumber.set(number, id).set(String(number), id);
+      }
+      return number;
+    };
+    Object.defineProperty(handle, Symbol.toPrimitive, { value, configurable: true, writable: true });
+    const close = (): NodeJS.Timeout => {
+      this.#over(id);
+      return Reflect.apply(Timeout.prototype.close, handle, []) as NodeJS.Timeout;
+    };
+    Object.defineProperty(handle, "close", { value: close, configurable: true, writable: true });
+  }
+
+  /** @returns did it wait? */
+  #over(id: number): boolean {
+    const number = this.#numbers.get(id);
+    this.#numbers.delete(id);
+    this.#byNumber.delete(number);
+    this.#byNumber.delete(String(number));
+    return this.#timers.delete(id);
   }
 
   /** Uses what comes next in the recording. @returns the program's callback; undefined where the program has not begun it */
@@ -147,15 +180,21 @@ export class OutsidePlayer implements Outside {
   /** Is this call what the recording has next? */
   #comes(id: number, name: string, given: readonly unknown[]): boolean {
     const player = this.#player;
-    if (player.next !== Kind.FILE) return false;
-    const { fields } = player;
-    const { at } = fields;
-    const isSame = readValue(fields) === id && readValue(fields) === name && isSameArgument(readValue(fields), given);
-    fields.at = at;
-    return isSame;
+    return player.reporting(() => {
+      if (player.next !== Kind.FILE) return false;
+      const { fields } = player;
+      const { at } = fields;
+      const isSame = readValue(fields) === id && readValue(fields) === name && isSameArgument(readValue(fields), given);
+      fields.at = at;
+      return isSame;
+    });
   }
 
   #take(kind: number, id: number, name: string, args: readonly unknown[], given: readonly unknown[]): Outcome {
+    return this.#player.reporting(() => this.#taken(kind, id, name, args, given));
+  }
+
+  #taken(kind: number, id: number, name: string, args: readonly unknown[], given: readonly unknown[]): Outcome {
     const player = this.#player;
     const call = `fs.${name}`;
     const found = (): string => callText(call, given);

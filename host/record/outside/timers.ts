@@ -41,14 +41,14 @@ export function installTimers(): void {
           }),
     );
   });
-  const clears = (replaced: AnyCall): AnyCall =>
+  const clears = (replaced: AnyCall, takesNumber = true): AnyCall =>
     like(replaced, (handle) => {
-      answerer()?.cleared(handle);
+      if (takesNumber || typeof handle === "object") answerer()?.cleared(handle);
       return handle instanceof HeldImmediate ? undefined : replaced(handle);
     });
   global["clearTimeout"] = clears(clearTimeout as AnyCall);
   global["clearInterval"] = clears(clearInterval as AnyCall);
-  global["clearImmediate"] = clears(clearImmediate as AnyCall);
+  global["clearImmediate"] = clears(clearImmediate as AnyCall, false);
   const promises = timersPromises as unknown as Calls;
   promises["setTimeout"] = timerPromise(
     "setTimeout",

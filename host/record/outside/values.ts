@@ -148,11 +148,12 @@ const textOf = (value: unknown): unknown => (value instanceof Uint8Array ? Buffe
 const CLASSES: Readonly<Record<string, ErrorConstructor>> = { TypeError, RangeError };
 
 function errorOf(recorded: unknown): Error {
-  const { $: _kind, name, message, ...rest } = Object(recorded) as Record<string, unknown>;
+  const { name, message, code, errno, syscall, path, dest } = Object(recorded) as Record<string, unknown>;
   const error = new (CLASSES[textIn(name)] ?? Error)(textIn(message));
   if (typeof name === "string" && error.name !== name)
     Object.defineProperty(error, "name", { value: name, configurable: true, writable: true });
-  return Object.assign(error, rest);
+  const rest = Object.entries({ code, errno, syscall, path, dest }).filter(([, each]) => each !== undefined);
+  return Object.assign(error, Object.fromEntries(rest));
 }
 
 /** Of what a signal has ended, the cause is what the program gave the signal. */
@@ -200,9 +201,12 @@ function resultOf(value: unknown): unknown {
   if (value instanceof Hashed) throw new RecordingError("damaged: a result has no contents");
   if (Array.isArray(value)) return value.map(resultOf);
   if (typeof value !== "object" || value === null) return value;
-  const { $: kind, numbers, name, at, type } = value as Record<string, unknown>;
+  const { $: kind, numbers, name, at, type, fd, path } = value as Record<string, unknown>;
+  if (!Object.values(Object(numbers) as object).every((each) => typeof each === "number" || typeof each === "bigint"))
+    throw new RecordingError("damaged: a result of node:fs has no numbers");
   switch (kind) {
     case "entry":
+      if (!isName(name) || typeof type !== "number") throw new RecordingError("damaged: an entry of a directory");
       return Reflect.construct(fs.Dirent, [resultOf(name), type, resultOf(at)]);
     case "Stats":
       return withDates(
@@ -218,12 +222,17 @@ function resultOf(value: unknown): unknown {
       return Object.assign(Object.create(prototype as object) as object, numbers);
     }
     case "handle":
+      if (typeof fd !== "number") throw new RecordingError("damaged: an open file without a number");
+      return value;
     case "directory":
+      if (!isName(path)) throw new RecordingError("damaged: an open directory without a path");
       return value;
     default:
       return numbers;
   }
 }
+
+const isName = (value: unknown): boolean => typeof value === "string" || value instanceof Uint8Array;
 
 function withDates(stats: object, numbers: Record<string, number | bigint>): object {
   for (const [name, value] of Object.entries(numbers)) define(stats, name, value);

@@ -13,9 +13,10 @@ import { hashOf } from "../hash.js";
 import { RecordingError } from "../format.js";
 import { argumentsOf, joined, NO_BYTES, ROW_IS_LONG, TURN_FOLLOWS } from "../journal.js";
 import { Hashed, readValue, textIn, Thrown, TOO_DEEP } from "../values.js";
-import { callText, contentsText } from "./describe.js";
+import { callText, contentsText, valueText } from "./describe.js";
 import { OutsidePlayer } from "../outside/player.js";
 import type { Player } from "./player.js";
+import { isResult } from "./results.js";
 import { TurnPlayer } from "./turns.js";
 
 /** What opens the files that the program opened: it may go on with them outside of the backend. */
@@ -111,6 +112,7 @@ export function replayBackend(
       if (target !== undefined) fill(args[target], readValue(fields));
       player.used();
       if (result instanceof Thrown) throw result.error;
+      if (!isResult(name, result)) throw new RecordingError(`damaged: ${name} cannot return ${valueText(result)}`);
       return owned(result);
     };
   }
@@ -120,6 +122,7 @@ export function replayBackend(
     const reported = Object.entries(calls).map(([name, call]: [string, AnyCall]) => [
       name,
       (...args: unknown[]) => {
+        // Without a call of its own: the stack of a difference has ten frames, some of which have to be the program's.
         try {
           return call(...args);
         } catch (error) {
@@ -175,18 +178,20 @@ export function replayBackend(
     },
   };
 
-  function value(kind: number, name: string): unknown {
-    const fields = player.take(kind, name, undefined, () => `${name}()`);
-    const result = readValue(fields);
-    player.used();
-    return result;
+  function value<T>(kind: number, name: string, check: (result: unknown) => T): T {
+    return player.reporting(() => {
+      const fields = player.take(kind, name, undefined, () => `${name}()`);
+      const result = check(readValue(fields));
+      player.used();
+      return result;
+    });
   }
 
   const clock: Clock = {
     turnTaker: turnPlayer,
-    monotonicNs: () => player.readClock(),
-    realtimeNs: () => asBigint(value(Kind.REALTIME, "realtimeNs")),
-    threadCpuNs: () => asBigint(value(Kind.THREAD_CPU, "threadCpuNs")),
+    monotonicNs: () => player.reporting(() => player.readClock()),
+    realtimeNs: () => value(Kind.REALTIME, "realtimeNs", asBigint),
+    threadCpuNs: () => value(Kind.THREAD_CPU, "threadCpuNs", asBigint),
   };
 
   return {
@@ -211,21 +216,23 @@ export function replayBackend(
     clock,
     errorCode: (errno) => nameOf(errno),
     createPollSet() {
-      const id = value(Kind.SET, "createPollSet");
+      const id = value(Kind.SET, "createPollSet", setNumber);
       const interests = new Map<number, number>();
       watched.push(interests);
-      if (typeof id !== "number") throw new RecordingError("damaged: a poll set without a number");
       const set = new ReplaySet(player, id, interests);
       turnPlayer.add(set, id);
       return set;
     },
     lookup(host, family) {
       const found = (): string => callText("lookup", [host, family]);
-      const fields = player.take(Kind.LOOKUP, "lookup", undefined, found);
-      const id = readValue(fields);
-      if (typeof id !== "number") throw new RecordingError("damaged: a lookup without a number");
-      if (readValue(fields) !== host || readValue(fields) !== family) differs("lookup", undefined, found());
-      player.used();
+      const id = player.reporting(() => {
+        const fields = player.take(Kind.LOOKUP, "lookup", undefined, found);
+        const recorded = readValue(fields);
+        if (typeof recorded !== "number") throw new RecordingError("damaged: a lookup without a number");
+        if (readValue(fields) !== host || readValue(fields) !== family) differs("lookup", undefined, found());
+        player.used();
+        return recorded;
+      });
       return turnPlayer.lookup(id);
     },
   };
@@ -248,10 +255,14 @@ class ReplaySet implements PollSet {
   update(fd: number, interest: number): number {
     if (interest === 0) this.#interests.delete(fd);
     else this.#interests.set(fd, interest);
-    return this.#player.refused(this.#id, fd, interest);
+    return this.#player.reporting(() => this.#player.refused(this.#id, fd, interest));
   }
 
   wait(_timeoutMs: number): number {
+    return this.#player.reporting(() => this.#wait());
+  }
+
+  #wait(): number {
     const player = this.#player;
     const fields = player.take(Kind.WAIT, "wait", undefined, () => "a wait of the loop");
     if (fields.varint() !== this.#id) {
@@ -364,6 +375,11 @@ function fill(target: unknown, data: unknown): void {
   if (!(target instanceof Uint8Array) || data === NO_BYTES) return;
   if (data.length > target.length) throw new RecordingError(`damaged: no room for ${contentsText(data)}`);
   copyTo(target, data);
+}
+
+function setNumber(value: unknown): number {
+  if (typeof value !== "number") throw new RecordingError("damaged: a poll set without a number");
+  return value;
 }
 
 function asBigint(value: unknown): bigint {

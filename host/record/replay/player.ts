@@ -14,7 +14,8 @@ import { Kind } from "../calls.js";
 import { Flag, RecordingError, RecordingKind } from "../format.js";
 import { type Blanker, blanker } from "../options.js";
 import { Fields, type RecordingReader } from "../reader.js";
-import { readValue } from "../values.js";
+import { readValue, textIn } from "../values.js";
+import { Dates } from "./dates.js";
 import { recordText } from "./describe.js";
 import { type DifferenceDetails, ReplayDifference, ReplayOver } from "./difference.js";
 import { descriptorOf, isSending, isSkipped, type Queued } from "./queued.js";
@@ -35,6 +36,8 @@ export interface PlayerEvents {
 
 /** So many records are looked through for one that comes early. */
 const AHEAD_MAX = 50_000;
+/** The same for a date. Each call of the program's looks for it. */
+const DATE_AHEAD_MAX = 1000;
 
 export class Player {
   readonly reader: RecordingReader;
@@ -61,11 +64,9 @@ export class Player {
   hasFiles = false;
   readonly #events: PlayerEvents;
   #isClosed = false;
-  /** What `Date.now` said last, and how often it was asked for since it changed. */
-  #dateMs = 0;
-  #asked = 0;
-  /** Dates of the recording that are to come: at which call after the one before, and by how much later. */
-  readonly #dates: { readonly asked: number; readonly changeMs: number }[] = [];
+  readonly #dates = new Dates();
+  /** The {@link position} at which no further date was found. */
+  #datesSearchedAt = -1;
   /** What comes after the next record, as far as it was read. */
   readonly #queue: Queued[] = [];
   /** Of the next record. */
@@ -117,35 +118,27 @@ export class Player {
    * it said last.
    */
   readDate(): number {
-    this.#asked += 1;
-    if (this.#dates.length === 0) this.#findDate();
-    const [date] = this.#dates;
-    if (date?.asked === this.#asked) {
-      this.#dates.shift();
-      this.#dateMs += date.changeMs;
-      this.#asked = 0;
-    }
-    return this.#dateMs;
+    return this.reporting(() => this.#dates.next(() => this.#findDate()));
   }
 
   /** Takes the next date out of the recording, unless something of the program's comes before it. */
   #findDate(): void {
+    if (this.#datesSearchedAt === this.position) return;
     let index = -1;
     let record = this.#head;
-    while (record !== undefined && record.kind !== Kind.DATE && isSkipped(record.kind)) {
+    while (record !== undefined && record.kind !== Kind.DATE && isSkipped(record.kind) && index < DATE_AHEAD_MAX) {
       index += 1;
       record = this.#queue[index] ?? this.#readAhead();
     }
-    if (record?.kind !== Kind.DATE) return;
+    if (record?.kind !== Kind.DATE) {
+      this.#datesSearchedAt = this.position;
+      return;
+    }
     if (index < 0) return this.#pass();
     this.#queue.splice(index, 1);
     const fields = new Fields();
     fields.set(record.bytes, record.at, record.end);
-    this.#keepDate(fields);
-  }
-
-  #keepDate(fields: Fields): void {
-    this.#dates.push({ asked: fields.varint(), changeMs: fields.signed() });
+    this.#dates.keep(fields);
   }
 
   /** Was a descriptor refused here? @returns -errno, or 0 */
@@ -235,11 +228,25 @@ export class Player {
 
   /** It cannot be read further. That is reported, because the program may catch what a call of its throws. */
   fail(error: unknown): never {
-    if (this.failure === undefined) {
-      if (error instanceof RecordingError) this.failure = { error };
-      this.#events.failed?.(error);
-    }
+    this.report(error);
     throw error;
+  }
+
+  /** The same for whoever does not throw it. */
+  report(error: unknown): void {
+    if (this.failure !== undefined) return;
+    if (error instanceof RecordingError) this.failure = { error };
+    this.#events.failed?.(error);
+  }
+
+  /** Something that the program calls: it may catch a RecordingError. */
+  reporting<T>(call: () => T): T {
+    try {
+      return call();
+    } catch (error) {
+      if (error instanceof RecordingError) this.fail(error);
+      throw error;
+    }
   }
 
   /** The recording has nothing more. */
@@ -251,15 +258,20 @@ export class Player {
 
   /** Is nothing left but the exit of the process? */
   get isAtEnd(): boolean {
-    return this.next === 0 || this.#kind === Kind.EXIT;
+    if (this.next !== Kind.EXIT) return this.#kind === 0;
+    const follows = this.#queue[0] ?? this.#readAhead();
+    if (follows !== undefined) throw new RecordingError("damaged: something follows the exit of the process");
+    return true;
   }
 
   /** The code with which the process exited, where that comes next. */
   get exitCode(): number | undefined {
     if (this.next !== Kind.EXIT) return undefined;
-    const code = readValue(this.fields);
+    // Node takes a text as well.
+    const code = Number(textIn(readValue(this.fields)) || Number.NaN);
     this.#rewind();
-    return typeof code === "number" ? code : 0;
+    if (!Number.isInteger(code)) throw new RecordingError("damaged: no exit status");
+    return code;
   }
 
   /** "whole" or "cut off", once {@link next} is 0. */
@@ -276,7 +288,11 @@ export class Player {
   #pass(): void {
     if (this.#kind === Kind.CLOCK) this.nowNs += this.fields.signed();
     // The program may still have to ask for it.
-    if (this.#kind === Kind.DATE) this.#keepDate(this.fields);
+    if (this.#kind === Kind.DATE) this.#dates.keep(this.fields);
+    if (this.#dates.coming > AHEAD_MAX) {
+      const expected = "the program asks for the date";
+      this.differ({ call: "Date.now", fd: undefined, expected, found: "it does not" });
+    }
     this.#advance();
   }
 

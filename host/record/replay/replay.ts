@@ -98,6 +98,8 @@ function playing(source: RecordingSource, options: ProgramReplayOptions): Replay
   const outside = options.outside === true && Array.isArray(seed) ? new OutsidePlayer(player, seed) : undefined;
   if (outside !== undefined) answerOutside(outside);
   player.isStrict = isStrict;
+  const isAtCut = (): boolean =>
+    player.failure === undefined && player.difference === undefined && player.isAtEnd && player.ending === "cut off";
   return {
     backend: replayBackend(player, options.patienceMs ?? PATIENCE_MS, outside ?? options.files),
     get turns() {
@@ -121,7 +123,7 @@ function playing(source: RecordingSource, options: ProgramReplayOptions): Replay
     summary() {
       const { turn, calls, bytesIn, bytesOut } = player;
       const amount = `${turn} turns, ${calls} calls, ${bytesIn} bytes received and ${bytesOut} sent`;
-      return `replayed ${amount}${player.isAtEnd && player.ending === "cut off" ? "; the recording was cut off there" : ""}`;
+      return `replayed ${amount}${isAtCut() ? "; the recording was cut off there" : ""}`;
     },
     rethrow() {
       if (player.failure !== undefined) throw player.failure.error;

@@ -16,6 +16,7 @@ import { original } from "../outside/answer.js";
 import type { OutsidePlayer } from "../outside/player.js";
 import { ReplayOver } from "./difference.js";
 import type { Player } from "./player.js";
+import { areAddresses } from "./results.js";
 
 /** How often the program is looked at while it is to make a call. */
 const PAUSE_MS = 1;
@@ -132,6 +133,7 @@ export class TurnPlayer implements TurnTaker {
       call = this.#step(nowMs - this.#sinceMs);
     } catch (error) {
       this.#fail(error);
+      if (error instanceof RecordingError) player.report(error);
       // A program that waits for files and timers alone would wait for ever.
       if (!isAwaited && this.#outside !== undefined) player.fail(error);
     }
@@ -169,6 +171,7 @@ export class TurnPlayer implements TurnTaker {
       }
       case Kind.EXIT:
       case 0:
+        if (!player.isAtEnd) return undefined;
         player.end();
         this.#fail(new ReplayOver("the recording is over"));
         return undefined;
@@ -239,10 +242,11 @@ export class TurnPlayer implements TurnTaker {
     player.passed();
     const lookup = typeof id === "number" ? this.#lookups.get(id) : undefined;
     if (lookup === undefined || typeof id !== "number") return;
+    // What is thrown here rejects all lookups: this one as well.
+    if (!(result instanceof Thrown) && !areAddresses(result)) throw new RecordingError("damaged: no addresses");
     this.#lookups.delete(id);
     if (result instanceof Thrown) return lookup.reject(result.error);
-    if (!Array.isArray(result)) throw new RecordingError("damaged: no addresses");
-    lookup.resolve(result as unknown as Addresses);
+    lookup.resolve(result as Addresses);
   }
 
   /** No turn follows, in any loop. */
