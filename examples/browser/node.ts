@@ -73,6 +73,7 @@ const process = {
   pid: 1,
   versions: { node: "0.0.0" },
   on: noop,
+  prependListener: noop,
   once: noop,
   removeListener: noop,
   emitWarning: (message: unknown) => console.warn(message),
@@ -108,6 +109,3 @@ global["setImmediate"] ??= (call: () => void): object => {
   return { ref: noop, unref: noop, valueOf: () => id };
 };
 global["clearImmediate"] ??= (immediate: unknown) => immediates.delete(Number(immediate));
-
-/** Of node:process, which is imported as a whole. */
-export const { once, on, emitWarning } = process;

@@ -102,13 +102,13 @@ export function startRecording(
     file?.close();
   }
 
-  // What runs at exit after this is not recorded.
   function exits(code: number): void {
     journal.note(Kind.EXIT, code);
     end();
   }
 
-  process.on("exit", exits);
+  // Before the program's own listeners: a replay ends where the recorded program began to exit.
+  process.prependListener("exit", exits);
   // Not even the header could be written.
   if (writer.failure !== undefined) flush();
   function rest(): void {

@@ -1,6 +1,6 @@
 /** What few programs do with files, timers, dates and signals of Node is recorded, and comes from the recording again. */
 
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
 import { requireBuild, ROOT } from "../support/processes.js";
@@ -170,4 +170,26 @@ test("each date is given at the call at which it was given", async () => {
   const again = await replayed(path, [program]);
   expect(again.stdout).toBe(run.stdout);
   expect(again).toMatchObject({ code: 0 });
+});
+
+const EXITING = `
+import { loop, socketMap } from ${JSON.stringify(`${ROOT}dist/index.js`)};
+import fs from "node:fs";
+process.on("exit", (status) => fs.writeFileSync(process.argv[2], String(status)));
+socketMap.callLater(0, () => console.log(fs.readdirSync(".").length > 0));
+await loop();
+process.exitCode = 3;
+`;
+
+test("what a program does at its exit is not a part of its recording", async () => {
+  const at = directory();
+  const [program, path, file] = [join(at, "exiting.mjs"), join(at, "run.wrec"), join(at, "status")];
+  writeFileSync(program, EXITING);
+  const env = { ...process.env, WASYNCORE_RECORD: path };
+  await expect(command(process.execPath, [program, file], { env })).rejects.toMatchObject({ code: 3 });
+  expect(readFileSync(file, "utf8")).toBe("3");
+  rmSync(file);
+  const again = await replayed(path, [program, file]);
+  expect(again).toMatchObject({ code: 0, stdout: "true\n" });
+  expect(existsSync(file)).toBe(false);
 });
