@@ -30,11 +30,12 @@ function compare(workload, rounds, base) {
 function summarizePeer(workload, rounds, base) {
   const present = rounds.filter((round) => round !== null);
   if (present.length === 0) return undefined;
+  // A short round may lack some: shares, where no tick of the clock of CPU time fell into it.
   const medians = Object.fromEntries(
-    FIELDS.filter((field) => present[0][field] !== undefined).map((field) => [
-      field,
-      median(present.map((round) => round[field])),
-    ]),
+    FIELDS.flatMap((field) => {
+      const values = present.map((round) => round[field]).filter((value) => value !== undefined);
+      return values.length === 0 ? [] : [[field, median(values)]];
+    }),
   );
   return {
     value: spread(present.map((round) => round[workload.figure])),

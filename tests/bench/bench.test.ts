@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { leaveOut, missingTools } from "../support/missing.js";
-import { type Ending, requireBuild, start } from "../support/processes.js";
+import { type Ending, requireBuild, ROOT, start } from "../support/processes.js";
 
 const reason = process.platform === "linux" ? missingTools("cc") : "the benchmark needs Linux";
 const missing = leaveOut("The tests of the benchmark", reason);
@@ -29,6 +29,24 @@ interface Figure {
 function bench(...parameters: string[]): Promise<Ending> {
   return start(process.execPath, ["bench/run.mjs", ...parameters]).ended;
 }
+
+interface Statistics {
+  summarize(
+    workload: object,
+    measured: Record<string, readonly (object | null)[]>,
+  ): { readonly peers: Record<string, { readonly systemShare?: number; readonly cpuShare?: number }> };
+}
+
+test("a figure that a round lacks is the median of the others", async () => {
+  const { summarize } = (await import(`${ROOT}bench/statistics.mjs`)) as Statistics;
+  const rounds = [{ ns: 1, systemShare: 0.2 }, { ns: 1 }, null, { ns: 1, systemShare: 0.6 }];
+  const { c, node } = summarize({ figure: "ns" }, { c: rounds, node: [{ ns: 1 }] }).peers;
+  expect(c?.systemShare).toBeCloseTo(0.4);
+  expect(node?.systemShare).toBeUndefined();
+  // A round that lacks it may be the first.
+  const first = summarize({ figure: "ns" }, { c: [{ ns: 1 }, { ns: 1, systemShare: 0.5 }] });
+  expect(first.peers["c"]?.systemShare).toBe(0.5);
+});
 
 const PAUSE_MS = 20;
 
