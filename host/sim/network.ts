@@ -13,6 +13,8 @@ const LATENCY_MS = 0.1;
 const RETRY_FIRST_NS = 200 * NS_PER_MS;
 const RETRY_MAX_NS = 120_000 * NS_PER_MS;
 const RETRIES_MAX = 15;
+/** More than there can be: a pair of hosts is one number. */
+const HOSTS_MAX = 2 ** 26;
 
 export interface Place {
   readonly index: number;
@@ -67,7 +69,7 @@ export class Network {
     const jitterMs = this.#latency?.jitterMs ?? 0;
     if (jitterMs > 0) delayNs += this.faults.random("latency").below(jitterMs * NS_PER_MS);
     if (this.#bytesPerSecond === Infinity) return nowNs + Math.round(delayNs);
-    const key = from.index * 0x10000 + to.index;
+    const key = from.index * HOSTS_MAX + to.index;
     const passedNs = Math.max(nowNs, this.#freeNs.get(key) ?? 0) + Math.ceil((bytes * 1e9) / this.#bytesPerSecond);
     this.#freeNs.set(key, passedNs);
     return passedNs + Math.round(delayNs);
@@ -89,9 +91,13 @@ export class Lane {
   readonly #giveUp: () => void;
   /** What could not be sent, and is sent again. */
   readonly #stalled: Packet[] = [];
+  /** By order: what has overtaken something that is sent again. */
+  readonly #early = new Map<number, Packet>();
   #retries = 0;
   #lastNs = 0;
   #sent = 0;
+  #arrived = 0;
+  #isDropped = false;
 
   /** @param giveUp called when nothing has passed for some 15 minutes */
   constructor(network: Network, from: Place, to: Place, giveUp: () => void) {
@@ -107,6 +113,13 @@ export class Lane {
     else this.#attempt(packet);
   }
 
+  /** Nothing is sent again: the host that would do so has forgotten the connection. */
+  drop(): void {
+    this.#isDropped = true;
+    this.#stalled.length = 0;
+    this.#early.clear();
+  }
+
   #attempt(packet: Packet): void {
     const { timeline, faults } = this.#network;
     const [from, to] = [this.#from, this.#to];
@@ -116,17 +129,28 @@ export class Lane {
       atNs += RETRY_FIRST_NS;
     }
     this.#lastNs = Math.max(this.#lastNs, atNs);
-    if (this.#lastNs <= timeline.nowNs) packet.arrive();
+    if (this.#lastNs <= timeline.nowNs) this.#arrive(packet);
     else timeline.plan(this.#lastNs, () => this.#arrive(packet));
   }
 
   #arrive(packet: Packet): void {
     // The way was cut, or the host lost, while it was under way.
-    if (this.#stalled.length === 0 && this.#network.passes(this.#from, this.#to)) packet.arrive();
-    else this.#stall(packet);
+    if (!this.#network.passes(this.#from, this.#to)) return this.#stall(packet);
+    if (packet.order !== this.#arrived) {
+      this.#early.set(packet.order, packet);
+      return;
+    }
+    let next: Packet | undefined = packet;
+    do {
+      this.#arrived += 1;
+      next.arrive();
+      next = this.#early.get(this.#arrived);
+      if (next !== undefined) this.#early.delete(this.#arrived);
+    } while (next !== undefined);
   }
 
   #stall(packet: Packet): void {
+    if (this.#isDropped) return;
     const stalled = this.#stalled;
     let at = stalled.length;
     while (at > 0 && (stalled[at - 1]?.order ?? 0) > packet.order) at -= 1;
@@ -141,14 +165,14 @@ export class Lane {
   }
 
   #retry(): void {
-    if (!this.#from.isUp) return;
+    if (this.#isDropped || !this.#from.isUp) return;
     if (this.#network.passes(this.#from, this.#to)) {
       this.#retries = 0;
       for (const packet of this.#stalled.splice(0)) this.#attempt(packet);
     } else if (this.#retries++ < RETRIES_MAX) {
       this.#planRetry();
     } else {
-      this.#stalled.length = 0;
+      this.drop();
       this.#giveUp();
     }
   }

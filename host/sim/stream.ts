@@ -264,5 +264,6 @@ export class Stream extends SimFile {
     this.isClosed = true;
     this.#output.clear();
     this.input.clear();
+    this.lane?.drop();
   }
 }

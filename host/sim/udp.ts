@@ -24,6 +24,7 @@ import { Trace } from "./trace.js";
 
 const BYTES_MAX = 65_507;
 const REORDER_MS = 10;
+const BROADCAST = "255.255.255.255";
 
 export class UdpSocket extends DatagramSocket implements Bound {
   bound: Endpoint | undefined;
@@ -110,7 +111,7 @@ export class UdpSocket extends DatagramSocket implements Bound {
     if (refused < 0) return refused;
     if (port === 0) return -E.EINVAL;
     const ip = isAny(wanted) ? (wanted.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : wanted;
-    const isBroadcast = ip.text === "255.255.255.255";
+    const isBroadcast = ip.text === BROADCAST;
     if (isBroadcast && !this.options.isOn("SO_BROADCAST")) return -E.EACCES;
     const isForMany = isBroadcast || isMulticast(ip);
     const { around } = this;
@@ -154,11 +155,10 @@ export class UdpSocket extends DatagramSocket implements Bound {
   }
 
   #arrive(data: Uint8Array, from: Endpoint, to: Endpoint, host: Surroundings): void {
-    const isForMany = isMulticast(to.ip) || to.ip.text === "255.255.255.255";
-    const found = isForMany ? host.datagrams.at(to.ip, to.port) : host.datagrams.at(to.ip, to.port);
-    const takers = found.filter(
-      (each): each is UdpSocket => each instanceof UdpSocket && each.#takes(from, to, isForMany),
-    );
+    const isForMany = isMulticast(to.ip) || to.ip.text === BROADCAST;
+    const takers = host.datagrams
+      .at(to.ip, to.port)
+      .filter((each): each is UdpSocket => each instanceof UdpSocket && each.#takes(from, to));
     host.trace.add(Trace.DATAGRAM, host.nowNs, host.index, data.length ^ (to.port << 16));
     if (isForMany) {
       for (const socket of takers) {
@@ -177,8 +177,8 @@ export class UdpSocket extends DatagramSocket implements Bound {
     return this.options.get(this.family === "IPv4" ? "IP_MULTICAST_LOOP" : "IPV6_MULTICAST_LOOP") !== 0;
   }
 
-  #takes(from: Endpoint, to: Endpoint, isForMany: boolean): boolean {
-    if (isForMany && isMulticast(to.ip) && !this.#groups.has(to.ip.text)) return false;
+  #takes(from: Endpoint, to: Endpoint): boolean {
+    if (isMulticast(to.ip) && !this.#groups.has(to.ip.text)) return false;
     const remote = this.#remote;
     return remote === undefined || (remote.port === from.port && isSame(remote.ip, from.ip));
   }

@@ -19,6 +19,25 @@ function came(world: SimWorld, name: FaultName): number {
   return world.injections.filter((each) => each.name === name).length;
 }
 
+/** Connects one host to another. @returns the descriptors of both ends */
+function connected(world: SimWorld, one: SimHost, other: SimHost): [number, number] {
+  const listener = other.backend.socket("IPv4", "stream");
+  other.backend.bind(listener, { host: other.address, port: 9 });
+  other.backend.listen(listener, 1);
+  const end = one.backend.socket("IPv4", "stream");
+  one.backend.connect(end, { host: other.address, port: 9 });
+  world.runSync({ untilMs: world.nowMs + 5000 });
+  const accepted = other.backend.accept(listener);
+  if (typeof accepted === "number") throw new Error(other.backend.errorCode(accepted));
+  return [end, accepted.fd];
+}
+
+/** What has arrived, or why nothing has. */
+function textFrom(host: SimHost, fd: number): string {
+  const bytes = host.backend.receive(fd, 100);
+  return typeof bytes === "number" ? host.backend.errorCode(bytes) : Buffer.from(bytes).toString();
+}
+
 describe("what must not be noticed", () => {
   test.each([
     ["loss", { loss: 0.3 }],
@@ -152,6 +171,33 @@ describe("what is noticed", () => {
     world.partition(one, other, true);
     await world.run({ untilMs: 1000 });
     expect(got).toEqual(["10.0.0.1 hi"]);
+  });
+
+  test("what is sent after a segment that is sent again arrives after it, however slow the way", () => {
+    const world = new SimWorld({ faults: { latency: { ms: 1000 } } });
+    const [one, other] = [world.host("10.0.0.1"), world.host("10.0.0.2")];
+    const sender = connected(world, one, other);
+    one.backend.send(sender[0], Buffer.from("first "));
+    const cut: { end?: () => void } = {};
+    world.at(world.nowMs + 500, () => one.backend.send(sender[0], Buffer.from("second")));
+    world.at(world.nowMs + 990, () => (cut.end = world.partition(one, other)));
+    world.at(world.nowMs + 1050, () => cut.end?.());
+    world.runSync({ untilMs: world.nowMs + 10_000 });
+    expect(textFrom(other, sender[1])).toBe("first second");
+  });
+
+  test("what a host has not sent when it crashes is never sent", () => {
+    const world = new SimWorld();
+    const [one, other] = [world.host("10.0.0.1"), world.host("10.0.0.2")];
+    const [sender, receiver] = connected(world, one, other);
+    const end = world.partition(one, other);
+    one.backend.send(sender, Buffer.from("lost"));
+    world.runSync({ untilMs: world.nowMs + 10 });
+    one.crash();
+    one.restart();
+    end();
+    world.runSync({ untilMs: world.nowMs + 10_000 });
+    expect(textFrom(other, receiver)).toBe("EAGAIN");
   });
 
   test.each([
