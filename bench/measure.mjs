@@ -1,5 +1,5 @@
-// Owns one measurement: a fresh server and one load, or one program, all ended before it returns. Knows how neither is
-// built, and no statistics.
+// Owns the measurements of one peer in one workload: a server that stays from round to round and a load for each, or a
+// program for each. Knows how neither is built, and no statistics.
 
 import { join } from "node:path";
 import { commandFor, warmupMsOf } from "./peers.mjs";
@@ -9,6 +9,8 @@ import { explain, LOAD_CPU, run, SERVER_CPU, start } from "./processes.mjs";
 
 const START_LIMIT_MS = 20_000;
 const PROGRAM_RUNS = 3;
+/** CPU time before the measurements of a server that has been measured before: until its connections are open. */
+const WARM_AGAIN_MS = 50;
 const PORT_LINE = /^listening on 127\.0\.0\.1:(\d+)$/m;
 
 /** Starts a server and waits until it listens: a line names the port, or, of a guest, a connection succeeds. */
@@ -56,36 +58,82 @@ function loadCommand(workload, port, pid, { warmupMs, measureMs, limitS }) {
   return [join(output, "load"), workload.mode, ...flags];
 }
 
-/** A server in its role, and the load on it. `settings.attach` may watch the server meanwhile. */
-async function measureServer(name, peer, workload, settings) {
-  const { pin } = settings;
-  const what = `${workload.name}: ${name}`;
-  const running = [];
-  try {
+/** One peer in one workload, measured once a round. What it has started ends with {@link end}. */
+export class Subject {
+  #name;
+  #peer;
+  #workload;
+  #settings;
+  #running = [];
+  #server;
+  #isWarm = false;
+
+  /** @param settings `attach`, if given, watches the server of a measurement until the function that it returns is called */
+  constructor(name, peer, workload, settings) {
+    this.#name = name;
+    this.#peer = peer;
+    this.#workload = workload;
+    this.#settings = settings;
+  }
+
+  /** @returns what the load, or the program, prints, as an object */
+  async measure() {
+    if (this.#workload.role === undefined)
+      return measureProgram(this.#name, this.#peer, this.#workload, this.#settings);
+    try {
+      this.#server ??= await this.#start();
+      return await this.#load(this.#server);
+    } catch (error) {
+      await this.end();
+      throw error;
+    } finally {
+      if (this.#workload.isFresh) await this.end();
+    }
+  }
+
+  async end() {
+    this.#server = undefined;
+    this.#isWarm = false;
+    await Promise.all(this.#running.splice(0).map(end));
+  }
+
+  async #start() {
+    const [workload, peer] = [this.#workload, this.#peer];
+    const { pin } = this.#settings;
     let targetPort;
     if (workload.target) {
       const target = await startServer("the proxy's target", [join(output, "epoll"), "echo", String(64 * 1024)], {
         cpu: pin ? LOAD_CPU : undefined,
       });
-      running.push(target);
+      this.#running.push(target);
       targetPort = target.port;
     }
     const port = peer.choosesNoPort ? await freePort() : undefined;
     const { readSize, collectsGarbage } = workload;
     const command = commandFor(peer, workload, { readSize, targetPort, port, collectsGarbage });
-    const server = await startServer(what, command, { cpu: pin ? SERVER_CPU : undefined, port });
-    running.push(server);
-    const detach = await settings.attach?.(server.child.pid);
-    const warmupMs = warmupMsOf(name, settings.warmupMs);
-    const load = loadCommand(workload, server.port, server.child.pid, { ...settings, warmupMs });
-    const result = await run(load, { cpu: pin ? LOAD_CPU : undefined });
+    const server = await startServer(this.#what, command, { cpu: pin ? SERVER_CPU : undefined, port });
+    this.#running.push(server);
+    return server;
+  }
+
+  async #load(server) {
+    const { pin, attach, warmupMs } = this.#settings;
+    const detach = await attach?.(server.child.pid);
+    const command = loadCommand(this.#workload, server.port, server.child.pid, {
+      ...this.#settings,
+      warmupMs: this.#isWarm ? Math.min(warmupMs, WARM_AGAIN_MS) : warmupMsOf(this.#name, warmupMs),
+    });
+    const result = await run(command, { cpu: pin ? LOAD_CPU : undefined });
     await detach?.();
+    this.#isWarm = true;
     if (result.status === 0) return JSON.parse(result.stdout);
-    running.pop();
+    this.#running.splice(this.#running.indexOf(server), 1);
     result.stderr += (await end(server)).stderr;
-    throw explain(`${what}: the load`, result);
-  } finally {
-    await Promise.all(running.map(end));
+    throw explain(`${this.#what}: the load`, result);
+  }
+
+  get #what() {
+    return `${this.#workload.name}: ${this.#name}`;
   }
 }
 
@@ -98,10 +146,4 @@ async function measureProgram(name, peer, workload, { pin }) {
     results.push(JSON.parse(result.stdout));
   }
   return results.toSorted((a, b) => a[workload.figure] - b[workload.figure])[0];
-}
-
-/** @returns what the load, or the program, prints, as an object */
-export function measure(name, peer, workload, settings) {
-  const how = workload.role === undefined ? measureProgram : measureServer;
-  return how(name, peer, workload, settings);
 }

@@ -12,8 +12,8 @@ Measures what a message, a MiB or a connection costs a server in CPU time, for w
   --only NAME[,NAME]   workloads, or groups of them (--list); all by default
   --peers NAME[,NAME]  peers (--list); by default all that are found
   --rounds N           each peer is measured once a round (5)
-  --measure-ms N       CPU time of the server that each measurement takes (300)
-  --warmup-ms N        CPU time before that, for what is compiled while it runs; others need 100 at most (3000)
+  --measure-ms N       CPU time of the server that each measurement takes (200)
+  --warmup-ms N        CPU time before the first, for what is compiled while it runs; others need 100 at most (3000)
   --limit-s N          a measurement that takes longer fails (60)
   --against DIR        another checkout, built, as the peers "against" and "againstSync"
   --unpinned           leave it to the scheduler where server and load run; else on CPU 0 and CPU 1
@@ -35,7 +35,7 @@ const OPTIONS = {
   only: text,
   peers: text,
   rounds: { ...text, default: "5" },
-  "measure-ms": { ...text, default: "300" },
+  "measure-ms": { ...text, default: "200" },
   "warmup-ms": { ...text, default: "3000" },
   "limit-s": { ...text, default: "60" },
   against: text,

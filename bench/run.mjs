@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism, cpus, loadavg, release } from "node:os";
 import { buildLoad, prepare } from "./build.mjs";
 import { writeCharts } from "./charts.mjs";
-import { measure } from "./measure.mjs";
+import { Subject } from "./measure.mjs";
 import { readOptions, usage, UsageError } from "./options.mjs";
 import { peersFor } from "./peers.mjs";
 import { BenchError, checkPinning, endChildren, endChildrenOnExit } from "./processes.mjs";
@@ -52,33 +52,53 @@ function list({ peers, missing }) {
   return `workloads (group):\n${rows.join("\n")}\n\npeers:\n${peerRows.join("\n")}\n`;
 }
 
-/** Each peer once, in turn; another one begins in each round. */
-function* steps(options, missing) {
-  for (let round = 0; round < options.settings.rounds; round++) {
-    for (const workload of options.workloads) {
-      if (round >= (workload.roundsMax ?? Infinity)) continue;
-      const names = peersFor(workload, options.peers, options.chosen).filter((name) => missing[name] === undefined);
-      for (let i = 0; i < names.length; i++) yield { round, workload, name: names[(i + round) % names.length] };
-    }
+/** The peers of a workload that can run. */
+const presentPeers = (workload, { peers, chosen }, missing) =>
+  peersFor(workload, peers, chosen).filter((name) => missing[name] === undefined);
+
+const roundsOf = ({ roundsMax = Infinity }, { settings }) => Math.min(settings.rounds, roundsMax);
+
+/** Each peer once a round, in turn; another one begins in each round. */
+function* steps(names, rounds) {
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < names.length; i++) yield { round, name: names[(i + round) % names.length] };
   }
 }
 
-/** @returns by workload and peer the list of rounds; null for what failed */
-async function measureAll(options, missing, progress, failures) {
-  const measured = new Map(options.workloads.map((workload) => [workload, {}]));
-  for (const { round, workload, name } of steps(options, missing)) {
-    progress.step(`round ${round + 1}: ${workload.name}, ${name}`);
-    const rounds = (measured.get(workload)[name] ??= []);
-    try {
-      rounds[round] = await measure(name, options.peers[name], workload, options.settings);
-    } catch (error) {
+/** @returns by peer the list of rounds; null for what failed */
+async function measureOne(workload, options, missing, progress, failures) {
+  const names = presentPeers(workload, options, missing);
+  const subjects = new Map(
+    names.map((name) => [name, new Subject(name, options.peers[name], workload, options.settings)]),
+  );
+  const measured = {};
+  try {
+    for (const { round, name } of steps(names, roundsOf(workload, options))) {
+      progress.step(`${workload.name}, round ${round + 1}: ${name}`);
+      const rounds = (measured[name] ??= []);
+      try {
+        rounds[round] = await subjects.get(name).measure();
+      } catch (error) {
+        if (interrupted.signal.aborted) break;
+        if (!(error instanceof BenchError)) throw error;
+        rounds[round] = null;
+        failures.push(error.message);
+        progress.note(error.message);
+      }
       if (interrupted.signal.aborted) break;
-      if (!(error instanceof BenchError)) throw error;
-      rounds[round] = null;
-      failures.push(error.message);
-      progress.note(error.message);
     }
+  } finally {
+    await Promise.all([...subjects.values()].map((subject) => subject.end()));
+  }
+  return measured;
+}
+
+/** @returns by workload what {@link measureOne} returns */
+async function measureAll(options, missing, progress, failures) {
+  const measured = new Map();
+  for (const workload of options.workloads) {
     if (interrupted.signal.aborted) break;
+    measured.set(workload, await measureOne(workload, options, missing, progress, failures));
   }
   return measured;
 }
@@ -106,11 +126,15 @@ async function measureNow(options) {
   if (options.settings.pin) await checkPinning();
   const missing = await prepareAll(options, progress);
   const failures = [];
-  const counted = new Progress([...steps(options, missing)].length);
+  const counted = new Progress(
+    options.workloads
+      .map((workload) => presentPeers(workload, options, missing).length * roundsOf(workload, options))
+      .reduce((sum, count) => sum + count, 0),
+  );
   const measured = await measureAll(options, missing, counted, failures);
   counted.clear();
   const results = options.workloads
-    .map((workload) => summarize(workload, inOrder(workload, measured.get(workload), options)))
+    .map((workload) => summarize(workload, inOrder(workload, measured.get(workload) ?? {}, options)))
     .filter(({ peers }) => Object.keys(peers).length > 0);
   const { pin: pinned, ...settings } = options.settings;
   return {

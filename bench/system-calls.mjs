@@ -6,7 +6,7 @@
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { buildLoad, prepare } from "./build.mjs";
-import { measure } from "./measure.mjs";
+import { Subject } from "./measure.mjs";
 import { output } from "./paths.mjs";
 import { peersFor, peersOf } from "./peers.mjs";
 import { BenchError, checkPinning, endChildrenOnExit, start } from "./processes.mjs";
@@ -45,7 +45,8 @@ async function attach(pid, file) {
 async function count(name, peer, workload) {
   const file = join(output, "system-calls.txt");
   const settings = { ...SETTINGS, attach: (pid) => attach(pid, file) };
-  const { units } = await measure(name, peer, workload, settings);
+  const subject = new Subject(name, peer, workload, settings);
+  const { units } = await subject.measure().finally(() => subject.end());
   const calls = callsIn(readFileSync(file, "utf8")).map(([call, times]) => [call, times / units]);
   rmSync(file);
   const common = calls.filter(([, times]) => times >= RARE).toSorted((a, b) => b[1] - a[1]);

@@ -2,7 +2,8 @@
 //
 // A workload with a `role` runs a server in that role under a `mode` of the load; one without runs the peers' programs.
 // `figure` names the field that is compared, `against` how: "ratio" to the baseline, "difference" from it, or not at all.
-// `roundsMax` is for figures that hardly differ between rounds.
+// `roundsMax` is for figures that hardly differ between rounds; `isFresh` for those for which a server has to be a new one in
+// each round.
 
 const CPU = { figure: "cpuNsPerUnit", label: "CPU", unitOfFigure: "ns", against: "ratio" };
 const P99 = { figure: "latencyP99Us", label: "p99", unitOfFigure: "us", against: "ratio" };
@@ -135,6 +136,7 @@ export const workloads = [
     measureMs: 300,
     roundsMax: 2,
     collectsGarbage: true,
+    isFresh: true,
     unit: "connection",
     peers: WITHOUT_ASYNCORE.filter((peer) => peer !== "floor"),
     ...MEMORY,

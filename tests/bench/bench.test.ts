@@ -59,6 +59,52 @@ function temporaryDirectory(): string {
   return directory;
 }
 
+interface Measuring {
+  readonly Subject: new (
+    name: string,
+    peer: object,
+    workload: object,
+    settings: object,
+  ) => { measure(): Promise<{ readonly units: number }>; end(): Promise<void> };
+}
+
+describe.skipIf(missing !== "")("a server that is measured", () => {
+  test.each([
+    ["stays from round to round", false],
+    ["is a new one in each round where the workload asks for that", true],
+  ])("%s, and ends with the last", async (_name, isFresh) => {
+    const { Subject } = (await import(`${ROOT}bench/measure.mjs`)) as Measuring;
+    const { buildLoad, prepare } = (await import(`${ROOT}bench/build.mjs`)) as {
+      buildLoad(): Promise<void>;
+      prepare(peer: object, known: Map<string, string>): Promise<string>;
+    };
+    const { peersOf } = (await import(`${ROOT}bench/peers.mjs`)) as {
+      peersOf(against?: string): { readonly c: object };
+    };
+    const { workloads } = (await import(`${ROOT}bench/workloads.mjs`)) as {
+      readonly workloads: readonly { readonly name: string }[];
+    };
+    await buildLoad();
+    const { c } = peersOf();
+    expect(await prepare(c, new Map())).toBe("");
+    const workload = { ...workloads.find(({ name }) => name === "echo-1"), isFresh };
+    const pids: number[] = [];
+    const attach = (pid: number): (() => void) => {
+      pids.push(pid);
+      return () => undefined;
+    };
+    const subject = new Subject("c", c, workload, { warmupMs: 5, measureMs: 5, limitS: 15, pin: false, attach });
+    try {
+      expect((await subject.measure()).units).toBeGreaterThan(0);
+      expect((await subject.measure()).units).toBeGreaterThan(0);
+    } finally {
+      await subject.end();
+    }
+    expect(new Set(pids).size).toBe(isFresh ? 2 : 1);
+    for (const pid of pids) expect(existsSync(`/proc/${pid}`)).toBe(false);
+  });
+});
+
 describe.skipIf(missing !== "")("npm run bench", () => {
   test("measures peers side by side, and gives a table, JSON and a chart", async () => {
     requireBuild("dist/index.js");
