@@ -189,14 +189,18 @@ export class SimWorld {
     return this.#course.loops.size;
   }
 
-  /** Calls back at a time of the world, in milliseconds since it began: what a test does in the middle of a run. */
-  at(timeMs: number, callback: () => void): void {
+  /**
+   * Calls back at a time of the world, in milliseconds since it began: what a test does in the middle of a run.
+   * @returns a call that cancels it
+   */
+  at(timeMs: number, callback: () => void): () => void {
     checkMs("timeMs", timeMs);
     checkFunction("callback", callback);
-    this.#timeline.plan(timeMs * NS_PER_MS, () => {
+    const planned = this.#timeline.plan(timeMs * NS_PER_MS, () => {
       this.#course.activity += 1;
       callback();
     });
+    return () => this.#timeline.cancel(planned);
   }
 
   /**

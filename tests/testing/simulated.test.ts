@@ -1,5 +1,6 @@
 /** A world a test: its seed, how a failure says it, the clock, and what a test asks of a world. */
 
+import { promisify } from "node:util";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { expectTrace, simulated, until, useWorldClock } from "../../host/testing/index.js";
 import { SimWorld } from "../../host/sim/index.js";
@@ -110,6 +111,88 @@ describe("the world's clock", () => {
     }
     expect(seen).toEqual([1_000_000, 2_000_000, 3_000_000, "an hour", 4_600_000, 4_600_000]);
     expect({ Date, setTimeout, setInterval }).toEqual(own);
+  });
+
+  test("timers are Node's, as far as programs use them", async () => {
+    const world = new SimWorld();
+    const restore = useWorldClock(world);
+    const seen: string[] = [];
+    const note = (what: string) => (): void => void seen.push(`${what} ${Math.round(world.nowMs)}`);
+    try {
+      expect(() => setTimeout("text" as never, 1)).toThrow(/"callback" must be a function/);
+      // Cleared by its number, by `close`, and by another kind's call.
+      clearTimeout(Number(setTimeout(note("cleared by number"), 1)));
+      setTimeout(note("closed"), 1).close();
+      clearInterval(setTimeout(note("cleared as an interval"), 1));
+      // Refreshed: before it calls back, and after.
+      const late = setTimeout(note("refreshed"), 100);
+      world.at(50, () => late.refresh());
+      world.at(500, () => late.refresh());
+      world.at(550, () => clearTimeout(late));
+      world.at(560, () => late.refresh());
+      const tick = setInterval(() => {
+        note("tick")();
+        if (world.nowMs > 250) clearInterval(tick);
+      }, 100);
+      expect([late.hasRef(), late.unref().hasRef(), late.ref().hasRef()]).toEqual([true, false, true]);
+      void promisify(setTimeout)(700, "a value").then((value) => note(String(value))());
+      const ending = new AbortController();
+      void promisify(setTimeout)(800, undefined, { signal: ending.signal }).catch((error: Error) => note(error.name)());
+      world.at(750, () => ending.abort());
+      await world.run();
+    } finally {
+      restore();
+    }
+    expect(seen).toEqual([
+      ...["tick 100", "refreshed 150", "tick 200", "tick 300"],
+      ...["a value 700", "AbortError 750"],
+    ]);
+  });
+
+  test("an interval goes on after what its callback throws", async () => {
+    const world = new SimWorld();
+    const restore = useWorldClock(world);
+    let calls = 0;
+    try {
+      const tick = setInterval(() => {
+        calls += 1;
+        if (calls === 3) clearInterval(tick);
+        else throw new Error(`call ${calls}`);
+      }, 10);
+      await expect(world.run()).rejects.toThrow("call 1");
+      await expect(world.run()).rejects.toThrow("call 2");
+      expect(await world.run()).toBe("idle");
+    } finally {
+      restore();
+    }
+    expect(calls).toBe(3);
+  });
+
+  test("a timer that was cleared leaves nothing in the world", async () => {
+    const world = new SimWorld();
+    const restore = useWorldClock(world);
+    try {
+      clearTimeout(setTimeout(() => undefined, 3_600_000));
+      expect(await world.run()).toBe("idle");
+      expect(world.nowMs).toBe(0);
+    } finally {
+      restore();
+    }
+  });
+
+  test("dates of others are dates, and can be made from dates", () => {
+    const made = new Date(5);
+    const restore = useWorldClock(new SimWorld({ start: 1000 }));
+    try {
+      expect(made instanceof Date).toBe(true);
+      expect(new (class extends Date {})().getTime()).toBe(1000);
+      expect(new Date().constructor).toBe(made.constructor);
+      expect(new Date(2026, 0, 1).getFullYear()).toBe(2026);
+      expect(typeof (Date as unknown as () => string)()).toBe("string");
+      expect(Date.parse("1970-01-01T00:00:01Z")).toBe(1000);
+    } finally {
+      restore();
+    }
   });
 
   test("is used for a test on request", async () => {
