@@ -41,10 +41,12 @@ export async function lowestFailure(
 
 function endOf(worker: Worker): Promise<void> {
   return new Promise((resolve, reject) => {
+    let isDone = false;
+    worker.once("message", () => (isDone = true));
     worker.once("error", reject);
     worker.once("exit", (code) => {
       const message = `a thread of explore ended with exit code ${code}`;
-      if (code === 0) resolve();
+      if (isDone) resolve();
       else reject(Object.assign(new Error(message), { code: "ERR_THREAD_ENDED" }));
     });
   });

@@ -1,6 +1,6 @@
 /** Owns a thread of an exploration: tries seeds until none is left that matters. Started by `threads`. */
 
-import { workerData } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import type { FaultTable } from "./fault-table.js";
 import { importScenario, runOnce } from "./scenario.js";
 import { SeedRace } from "./seed-race.js";
@@ -26,3 +26,5 @@ for (let index = race.take(); index !== undefined; index = race.take()) {
   const { thrown } = await runOnce(scenario, options, size, patienceMs);
   if (thrown !== undefined) race.fail(index);
 }
+// Otherwise a scenario has ended the thread.
+parentPort?.postMessage("done");

@@ -93,6 +93,11 @@ export async function unimportable() {
   await new Promise(() => undefined);
 }
 
+/** A program that ends its process, with the status of success, in one of the seeds. */
+export async function exiting({ seed }) {
+  if (seed === 3) process.exit(0);
+}
+
 const FAULTS = {
   latency: { ms: 1, jitterMs: 5 },
   loss: 0.05,

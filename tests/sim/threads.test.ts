@@ -59,6 +59,11 @@ test("a thread that waits for what can never come ends the exploration", async (
   });
 });
 
+test("a scenario that ends its thread is no seed that passes", async () => {
+  const scenario = { module: MODULE, export: "exiting" };
+  await expect(explore({ seeds: 4, threads: 2, scenario })).rejects.toMatchObject({ code: "ERR_THREAD_ENDED" });
+});
+
 test("the same seeds have the same hashes, on every machine and with every version of Node", async () => {
   await quietly();
   const { hashOfRuns } = (await import(MODULE.href)) as { hashOfRuns: (count: number) => Promise<string> };
