@@ -118,6 +118,30 @@ test("a program that asks for the date more often gets it late, and not never", 
   expect(() => keep(...largest)).toThrow(RecordingError);
 });
 
+test("dates that a program does not ask for are no difference, up to a bound", async () => {
+  const dates = Array.from({ length: 40_000 }, () => ({ kind: Kind.DATE, body: Uint8Array.of(1, 2) }));
+  const { code, stderr } = await replayOf("setTimeout(() => undefined, 1);", (records) => [...dates, ...records]);
+  expect(stderr).toContain("no difference");
+  expect(code).toBe(0);
+});
+
+test("a date is looked for in so many records, and not in all that are left", () => {
+  const clocks = Array.from({ length: 5000 }, () => ({ kind: Kind.CLOCK, body: Uint8Array.of(2) }));
+  const recording = written(HEADER, [...clocks, { kind: Kind.DATE, body: Uint8Array.of(1, 20) }]);
+  const reader = new RecordingReader(sourceOf(recording));
+  const player = new Player(reader);
+  const begin = reader.position;
+  const bytes = written(HEADER, clocks).length / clocks.length;
+  for (let i = 0; i < 3; i++) expect(player.readDate()).toBe(0);
+  const read = (reader.position - begin) / bytes;
+  expect(read).toBeGreaterThan(500);
+  expect(read).toBeLessThan(1500);
+  // What was read is not lost: the program comes to it.
+  for (let i = 0; i < 4500; i++) player.readClock();
+  expect(player.readDate()).toBe(10);
+  expect(player.nowNs).toBe(4500);
+});
+
 const RESULTS: readonly (readonly [keyof typeof CALLS, readonly unknown[], unknown])[] = [
   ["socket", ["IPv4", "stream"], "3"],
   ["socket", ["IPv4", "stream"], 3.5],
