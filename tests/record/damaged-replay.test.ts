@@ -258,24 +258,29 @@ test("a program that changes what it has received does not change the recording"
 
 test.each([
   ["a turn of an unknown form", Kind.TURN, Uint8Array.of(0, 7)],
-  ["a record that is no call, with fields that it does not have, where a turn is to end", Kind.WAIT, Uint8Array.of(0)],
-])("%s ends the replay, whatever the program does with the error of its loop", async (_, kind, body) => {
-  const program = async (backend: Backend): Promise<void> => {
-    const map = new ChannelMap({ backend });
-    map.callEvery(1, () => undefined);
-    await loop({ map, count: 3 }).catch(() => undefined);
-  };
-  const chunks: Uint8Array[] = [];
-  const recorder = record(createNodeBackend(), (chunk) => chunks.push(chunk.slice()));
-  await program(recorder.backend);
-  recorder.end();
-  const records = recordsOf(Buffer.concat(chunks));
-  const replaced = kind === Kind.TURN ? kind : Kind.TURN_END;
-  const at = records.findIndex((each) => each.kind === replaced);
-  records[at] = { kind, body };
-  const replayed = replayTest(written(headerOf(Buffer.concat(chunks)), records), program, { patienceMs: 50 });
-  await expect(replayed).rejects.toThrow(RecordingError);
-});
+  ["a record is shorter than its fields", Kind.WAIT, Uint8Array.of(0)],
+])(
+  "in a turn, %s: that ends the replay, whatever the program does with the error of its loop",
+  async (why, kind, body) => {
+    const program = async (backend: Backend): Promise<void> => {
+      const map = new ChannelMap({ backend });
+      map.callEvery(1, () => undefined);
+      await loop({ map, count: 3 }).catch(() => undefined);
+    };
+    const chunks: Uint8Array[] = [];
+    const recorder = record(createNodeBackend(), (chunk) => chunks.push(chunk.slice()));
+    await program(recorder.backend);
+    recorder.end();
+    const records = recordsOf(Buffer.concat(chunks));
+    // A wait is where the turn is to end.
+    const replaced = kind === Kind.TURN ? kind : Kind.TURN_END;
+    const at = records.findIndex((each) => each.kind === replaced);
+    records[at] = { kind, body };
+    const changed = written(headerOf(Buffer.concat(chunks)), records);
+    const replaying = replayTest(changed, program, { patienceMs: 50 });
+    await expect(replaying).rejects.toThrow(`damaged: ${why}, in the record at byte ${placesOf(changed)[at]}`);
+  },
+);
 
 test("a loop that is fed a damaged record fails, and so does the replay", async () => {
   const recording = written(HEADER, [
