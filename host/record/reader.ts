@@ -36,7 +36,9 @@ export interface RecordingSource {
 export function sourceOf(bytes: Uint8Array): RecordingSource {
   // Those of another realm are taken as well: a browser's frame, or node:vm.
   checkMethods("bytes", bytes, "a Uint8Array", ["subarray"]);
-  return { size: bytes.length, read: (at, length) => bytes.subarray(at, at + length), close: () => undefined };
+  // A slice of a Buffer would not be a copy.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return { size: plain.length, read: (at, length) => plain.subarray(at, at + length), close: () => undefined };
 }
 
 /** How a recording ends. */
@@ -153,13 +155,13 @@ export class RecordingReader {
     while (block.isAtEnd) {
       if (this.#end !== undefined || !this.#nextBlock()) return false;
     }
-    const from = block.at;
+    this.position = this.#payloadAt + block.at;
     this.kind = block.byte();
     const length = block.varint();
-    if (length > block.left) throw new RecordingError("damaged: a record is longer than its block");
+    if (length > block.left)
+      throw new RecordingError(`damaged: the record at byte ${this.position} is longer than its block`);
     this.fields.set(block.bytes, block.at, block.at + length);
     block.at += length;
-    this.position = this.#payloadAt + from;
     return true;
   }
 

@@ -5,44 +5,21 @@ import { join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
 import { CALLS, Kind } from "../../host/record/calls.js";
 import { RecordingError, type RecordingHeader, RecordingKind } from "../../host/record/format.js";
-import { replay } from "../../host/record/index.js";
+import { hashOf } from "../../host/record/hash.js";
+import { record, replay, replayTest } from "../../host/record/index.js";
+import { type Backend, ChannelMap, loop } from "wasyncore";
+import { createNodeBackend } from "../../host/node/backend.js";
 import { Fields, RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { Dates } from "../../host/record/replay/dates.js";
-import { ValueBuffer } from "../../host/record/values.js";
-import { RecordingWriter } from "../../host/record/writer.js";
+import { Player } from "../../host/record/replay/player.js";
 import { requireBuild, ROOT } from "../support/processes.js";
+import { headerOf, type Made, recordsOf, valuesOf, written } from "./made.js";
 import { command, directory, replayed } from "./outside-support.js";
 
 /** Each test starts several processes. */
 vi.setConfig({ testTimeout: 60_000 });
 
 beforeAll(() => requireBuild("dist/record/hooks.js"));
-
-interface Made {
-  readonly kind: number;
-  readonly body: Uint8Array;
-}
-
-function written(header: RecordingHeader, records: readonly Made[]): Uint8Array {
-  const chunks: Uint8Array[] = [];
-  const writer = new RecordingWriter((chunk) => void chunks.push(chunk.slice()), header);
-  for (const { kind, body } of records) writer.add(kind, body);
-  writer.end();
-  return Buffer.concat(chunks);
-}
-
-function recordsOf(bytes: Uint8Array): Made[] {
-  const reader = new RecordingReader(sourceOf(bytes));
-  const records: Made[] = [];
-  while (reader.next()) records.push({ kind: reader.kind, body: reader.fields.rest().slice() });
-  return records;
-}
-
-function valuesOf(...values: readonly unknown[]): Uint8Array {
-  const buffer = new ValueBuffer();
-  for (const value of values) buffer.put(value, (data) => data);
-  return buffer.contents.slice();
-}
 
 const HEADER: RecordingHeader = {
   kind: RecordingKind.BACKEND,
@@ -58,8 +35,7 @@ async function replayOf(source: string, change: (records: Made[]) => readonly Ma
   writeFileSync(program, `import ${JSON.stringify(`${ROOT}dist/index.js`)};\n${source}`);
   await command(process.execPath, [program], { env: { ...process.env, WASYNCORE_RECORD: path } });
   const bytes = readFileSync(path);
-  const { header } = new RecordingReader(sourceOf(bytes));
-  writeFileSync(path, written(header, change(recordsOf(bytes))));
+  writeFileSync(path, written(headerOf(bytes), change(recordsOf(bytes))));
   const ending = await replayed(path, [program], more);
   return { ...ending, path };
 }
@@ -142,6 +118,30 @@ test("a program that asks for the date more often gets it late, and not never", 
   expect(() => keep(...largest)).toThrow(RecordingError);
 });
 
+test("dates that a program does not ask for are no difference, up to a bound", async () => {
+  const dates = Array.from({ length: 40_000 }, () => ({ kind: Kind.DATE, body: Uint8Array.of(1, 2) }));
+  const { code, stderr } = await replayOf("setTimeout(() => undefined, 1);", (records) => [...dates, ...records]);
+  expect(stderr).toContain("no difference");
+  expect(code).toBe(0);
+});
+
+test("a date is looked for in so many records, and not in all that are left", () => {
+  const clocks = Array.from({ length: 5000 }, () => ({ kind: Kind.CLOCK, body: Uint8Array.of(2) }));
+  const recording = written(HEADER, [...clocks, { kind: Kind.DATE, body: Uint8Array.of(1, 20) }]);
+  const reader = new RecordingReader(sourceOf(recording));
+  const player = new Player(reader);
+  const begin = reader.position;
+  const bytes = written(HEADER, clocks).length / clocks.length;
+  for (let i = 0; i < 3; i++) expect(player.readDate()).toBe(0);
+  const read = (reader.position - begin) / bytes;
+  expect(read).toBeGreaterThan(500);
+  expect(read).toBeLessThan(1500);
+  // What was read is not lost: the program comes to it.
+  for (let i = 0; i < 4500; i++) player.readClock();
+  expect(player.readDate()).toBe(10);
+  expect(player.nowNs).toBe(4500);
+});
+
 const RESULTS: readonly (readonly [keyof typeof CALLS, readonly unknown[], unknown])[] = [
   ["socket", ["IPv4", "stream"], "3"],
   ["socket", ["IPv4", "stream"], 3.5],
@@ -168,6 +168,119 @@ test.each(RESULTS)("%s: a result that it cannot have is refused", (name, args, r
   expect(() => call(...args)).toThrow(RecordingError);
   expect(failures).toHaveLength(1);
 });
+
+/** Where a recording's records begin. */
+function placesOf(bytes: Uint8Array): number[] {
+  const reader = new RecordingReader(sourceOf(bytes));
+  const places: number[] = [];
+  while (reader.next()) places.push(reader.position);
+  return places;
+}
+
+/** The RecordingError of a call, which the replay reports as well. */
+function refusal(recording: Uint8Array, call: (backend: Backend) => unknown): string {
+  const failures: unknown[] = [];
+  const { backend } = replay(recording, { failed: (error) => failures.push(error) });
+  expect(() => call(backend)).toThrow(RecordingError);
+  const [failure] = failures;
+  expect(failures).toHaveLength(1);
+  expect(failure).toBeInstanceOf(RecordingError);
+  return (failure as RecordingError).message;
+}
+
+test("a refusal says where the record is", () => {
+  const closes = [3, 4].map((fd) => ({ kind: Kind.CLOSE, body: Uint8Array.of(fd, 0) }));
+  const both = written(HEADER, [...closes, { kind: Kind.CLOSE, body: Uint8Array.of(5, 0, 0) }]);
+  const [, , third] = placesOf(both);
+  const message = refusal(both, ({ close }) => [3, 4, 5].map(close));
+  expect(message).toBe(`damaged: a record has more fields than it should, in the record at byte ${third}`);
+
+  // One that comes early, between turns.
+  const damaged = { kind: Kind.CLOSE, body: Uint8Array.of(4) };
+  const early = written(HEADER, [...closes.slice(0, 1), { kind: Kind.CLOSE, body: Uint8Array.of(5, 0) }, damaged]);
+  expect(refusal(early, ({ close }) => close(4))).toContain(`in the record at byte ${placesOf(early)[2]}`);
+
+  const ahead = written(HEADER, [
+    { kind: Kind.CLOCK, body: Uint8Array.of(2) },
+    { kind: Kind.DATE, body: Uint8Array.of(0, 2) },
+  ]);
+  const player = new Player(new RecordingReader(sourceOf(ahead)));
+  expect(() => player.readDate()).toThrow(`in the record at byte ${placesOf(ahead)[1]}`);
+});
+
+test("what cannot be read as a record says where that is, once", () => {
+  const late = { kind: 0, body: Uint8Array.of(1) };
+  const bytes = written(HEADER, [...[3, 4].map((fd) => ({ kind: Kind.CLOSE, body: Uint8Array.of(fd, 0) })), late]);
+  const place = placesOf(bytes)[2];
+  expect(refusal(bytes, ({ close }) => [3, 4].map(close))).toBe(`damaged: a record of kind 0 at byte ${place}`);
+});
+
+test("a damaged record is refused where the program differs as well", () => {
+  const recording = written(HEADER, [{ kind: CALLS.listen.kind, body: valuesOf([3, 5]) }]);
+  expect(refusal(recording, ({ close }) => close(3))).toContain("damaged: a record is shorter than its fields");
+});
+
+const FULL = new Uint8Array(4);
+test.each<[string, Made, (backend: Backend) => unknown]>([
+  ["receives into a buffer", moved("peek", [3, 4], 5), ({ peek }) => peek(3, FULL.slice())],
+  [
+    "receives a datagram",
+    moved("recvFrom", [3, 4], { length: 5, address: { path: "" } }),
+    ({ recvFrom }) => recvFrom(3, FULL.slice()),
+  ],
+  [
+    "sends a datagram",
+    { kind: CALLS.sendTo.kind, body: valuesOf([3, FULL, { path: "a" }], 5) },
+    ({ sendTo }) => sendTo(3, FULL, { path: "a" }),
+  ],
+  [
+    "sends",
+    { kind: Kind.SEND, body: Uint8Array.of(3, 10, 4, ...new Uint8Array(new Uint32Array([hashOf(FULL)]).buffer)) },
+    ({ send }) => send(3, FULL),
+  ],
+])("a call that %s moves no more than it was given", (_, record, call) => {
+  expect(refusal(written(HEADER, [record]), call)).toContain("damaged: ");
+});
+
+function moved(name: keyof typeof CALLS, args: readonly unknown[], result: unknown): Made {
+  return { kind: CALLS[name].kind, body: valuesOf(args, result, FULL) };
+}
+
+test("a program that changes what it has received does not change the recording", () => {
+  const body = Uint8Array.of(3, 4, 8, 1, 2, 3, 4);
+  const recording = Buffer.from(written(HEADER, [{ kind: Kind.RECEIVE, body }]));
+  const before = Uint8Array.from(recording);
+  const data = replay(recording).backend.receive(3, 4);
+  expect(data).toEqual(Uint8Array.of(1, 2, 3, 4));
+  (data as Uint8Array).fill(0xff);
+  expect(Uint8Array.from(recording)).toEqual(before);
+});
+
+test.each([
+  ["a turn of an unknown form", Kind.TURN, Uint8Array.of(0, 7)],
+  ["a record is shorter than its fields", Kind.WAIT, Uint8Array.of(0)],
+])(
+  "in a turn, %s: that ends the replay, whatever the program does with the error of its loop",
+  async (why, kind, body) => {
+    const program = async (backend: Backend): Promise<void> => {
+      const map = new ChannelMap({ backend });
+      map.callEvery(1, () => undefined);
+      await loop({ map, count: 3 }).catch(() => undefined);
+    };
+    const chunks: Uint8Array[] = [];
+    const recorder = record(createNodeBackend(), (chunk) => chunks.push(chunk.slice()));
+    await program(recorder.backend);
+    recorder.end();
+    const records = recordsOf(Buffer.concat(chunks));
+    // A wait is where the turn is to end.
+    const replaced = kind === Kind.TURN ? kind : Kind.TURN_END;
+    const at = records.findIndex((each) => each.kind === replaced);
+    records[at] = { kind, body };
+    const changed = written(headerOf(Buffer.concat(chunks)), records);
+    const replaying = replayTest(changed, program, { patienceMs: 50 });
+    await expect(replaying).rejects.toThrow(`damaged: ${why}, in the record at byte ${placesOf(changed)[at]}`);
+  },
+);
 
 test("a loop that is fed a damaged record fails, and so does the replay", async () => {
   const recording = written(HEADER, [

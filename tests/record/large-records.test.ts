@@ -1,8 +1,14 @@
 /** A record for which there is no room ends the recording, and does not hurt the program; what a long one took is given back. */
 
-import { expect, test } from "vitest";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { type Backend, setLogSink } from "wasyncore";
+import { createNodeBackend } from "../../host/node/backend.js";
 import { Kind } from "../../host/record/calls.js";
-import { BLOCK_HEAD_BYTES, CHECK_BYTES, RecordingKind } from "../../host/record/format.js";
+import { BLOCK_HEAD_BYTES, BLOCK_MAX, CHECK_BYTES, RecordingKind } from "../../host/record/format.js";
+import { record, recordRing } from "../../host/record/index.js";
 import { Journal } from "../../host/record/journal.js";
 import { planRecord } from "../../host/record/options.js";
 import { RecordingReader, sourceOf } from "../../host/record/reader.js";
@@ -55,6 +61,48 @@ test.each<[string, (journal: Journal) => void]>([
   const { kinds: found, ending } = kinds();
   expect(found).toEqual([Kind.CLOSE]);
   expect(ending).toBe("cut off");
+});
+
+/** Says that it has received more than a recording takes, and fills nothing. */
+const flooded: Backend = { ...createNodeBackend(), recv: (_fd, _target, length = 0) => length };
+
+test("a recording that ends so is reported at once, and once", () => {
+  const messages: string[] = [];
+  onTestFinished(setLogSink(({ message }) => void messages.push(message)));
+  const recorder = record(flooded, () => undefined);
+  recorder.backend.recv(3, new Uint8Array(1), 1);
+  expect(messages).toEqual([]);
+  recorder.backend.recv(3, new Uint8Array(1), BLOCK_MAX);
+  expect(messages).toEqual([
+    expect.stringMatching(/^the recording is incomplete, .*: a record of \d+ bytes is too long$/),
+  ]);
+  recorder.backend.recv(3, new Uint8Array(1), BLOCK_MAX);
+  recorder.end();
+  expect(messages).toHaveLength(1);
+});
+
+test("a flight recorder leaves it out, and goes on", () => {
+  const path = join(mkdtempSync(join(tmpdir(), "wasyncore-")), "ring.wrec");
+  onTestFinished(() => rmSync(dirname(path), { recursive: true }));
+  const messages: string[] = [];
+  onTestFinished(setLogSink(({ message }) => void messages.push(message)));
+  const recorder = recordRing(flooded, { bytes: "256KiB" });
+  onTestFinished(() => recorder.end());
+  for (const length of [1, BLOCK_MAX, 2, BLOCK_MAX, BLOCK_MAX, 3]) recorder.backend.recv(3, new Uint8Array(4), length);
+  recorder.write(path);
+  const reader = new RecordingReader(sourceOf(readFileSync(path)));
+  const { fields } = reader;
+  const asked: number[] = [];
+  while (reader.next()) {
+    if (reader.kind !== Kind.RECV) continue;
+    expect(fields.varint()).toBe(3);
+    asked.push(fields.varint());
+    expect(fields.signed()).toBe(asked.at(-1));
+    expect(fields.left).toBe(asked.at(-1));
+  }
+  expect(asked).toEqual([1, 2, 3]);
+  expect(reader.ending).toBe("whole");
+  expect(messages).toEqual([]);
 });
 
 test("a record of the most bytes is written", () => {

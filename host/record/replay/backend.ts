@@ -82,6 +82,7 @@ export function replayBackend(
     const result = fields.signed();
     const isSame = fields.varint() === data.length && isSameContents(data);
     if (!isSame) differs(name, fd, found());
+    if (result > data.length) throw new RecordingError("damaged: more was sent than there was");
     if (result > 0) player.bytesOut += result;
     player.used();
     return result;
@@ -109,10 +110,11 @@ export function replayBackend(
       if (isBeneath && Array.isArray(recorded)) recorded[0] = given[0];
       if (!isSame(recorded, given, player)) differs(name, fd, found());
       const result = readValue(fields);
+      if (!(result instanceof Thrown) && !isResult(name, args, result))
+        throw new RecordingError(`damaged: ${name} cannot return ${valueText(result)}`);
       if (target !== undefined) fill(args[target], readValue(fields));
       player.used();
       if (result instanceof Thrown) throw result.error;
-      if (!isResult(name, result)) throw new RecordingError(`damaged: ${name} cannot return ${valueText(result)}`);
       return owned(result);
     };
   }
@@ -308,6 +310,10 @@ class ReplaySet implements PollSet {
   }
 
   beginTurn(): void {
+    this.#player.reporting(() => this.#beginTurn());
+  }
+
+  #beginTurn(): void {
     const player = this.#player;
     const fields = player.take(Kind.TURN, "turn", undefined, () => `a turn of map ${this.#id}`);
     const id = fields.varint();
@@ -324,7 +330,7 @@ class ReplaySet implements PollSet {
   }
 
   endTurn(): void {
-    this.#player.turnEnded();
+    this.#player.reporting(() => this.#player.turnEnded());
   }
 
   close(): void {

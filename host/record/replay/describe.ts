@@ -44,12 +44,17 @@ export function callText(name: string, args: readonly unknown[]): string {
   return printable(`${name}(${args.map(valueText).join(", ")})`, TEXT_MAX);
 }
 
-/** A record as text. @param flags the header's; whether what was sent is kept */
-export function recordText(kind: number, body: Uint8Array, flags: number, hasSent: boolean): string {
+/** A record as text. @param flags the header's; whether what was sent is kept. @throws RecordingError for a damaged one */
+export function soundText(kind: number, body: Uint8Array, flags: number, hasSent: boolean): string {
   const fields = new Fields();
   fields.set(body, 0, body.length);
+  return printable(textOf(kind, fields, (flags & Flag.NO_PAYLOADS) === 0, hasSent), 2 * TEXT_MAX);
+}
+
+/** The same for those who go on after a damaged one. */
+export function recordText(kind: number, body: Uint8Array, flags: number, hasSent: boolean): string {
   try {
-    return printable(textOf(kind, fields, (flags & Flag.NO_PAYLOADS) === 0, hasSent), 2 * TEXT_MAX);
+    return soundText(kind, body, flags, hasSent);
   } catch (error) {
     if (error instanceof RecordingError) return `a damaged record of kind ${kind}`;
     throw error;

@@ -16,7 +16,7 @@ import { type Blanker, blanker } from "../options.js";
 import { Fields, type RecordingReader } from "../reader.js";
 import { readValue, textIn } from "../values.js";
 import { Dates } from "./dates.js";
-import { recordText } from "./describe.js";
+import { soundText } from "./describe.js";
 import { type DifferenceDetails, ReplayDifference, ReplayOver } from "./difference.js";
 import { descriptorOf, isSending, isSkipped, type Queued } from "./queued.js";
 
@@ -73,6 +73,8 @@ export class Player {
   #head: Queued | undefined;
   /** Which record {@link take} found, where that is not the next. */
   #early = -1;
+  /** Is a record looked for? Then the reader says where it cannot go on. */
+  #isReading = false;
 
   /**
    * @param redact what was blanked when it was recorded
@@ -135,10 +137,12 @@ export class Player {
       return;
     }
     if (index < 0) return this.#pass();
-    this.#queue.splice(index, 1);
     const fields = new Fields();
     fields.set(record.bytes, record.at, record.end);
+    this.#early = index;
     this.#dates.keep(fields);
+    this.#early = -1;
+    this.#queue.splice(index, 1);
   }
 
   /** Was a descriptor refused here? @returns -errno, or 0 */
@@ -205,11 +209,16 @@ export class Player {
     this.#advance();
   }
 
-  /** The record that comes next, as text. */
+  /** The record that is being read. */
+  get #record(): Queued | undefined {
+    return this.#early < 0 ? this.#head : this.#queue[this.#early];
+  }
+
+  /** The record that comes next, as text. A damaged one is no difference: it is the recording's fault. */
   get expected(): string {
-    const record = this.#early < 0 ? this.#head : this.#queue[this.#early];
+    const record = this.#record;
     const body = record === undefined ? new Uint8Array(0) : record.bytes.subarray(record.at, record.end);
-    return recordText(record?.kind ?? 0, body, this.reader.header.flags, this.hasSent);
+    return this.reporting(() => soundText(record?.kind ?? 0, body, this.reader.header.flags, this.hasSent));
   }
 
   /** Throws what was found, if something was. */
@@ -228,15 +237,23 @@ export class Player {
 
   /** It cannot be read further. That is reported, because the program may catch what a call of its throws. */
   fail(error: unknown): never {
-    this.report(error);
-    throw error;
+    throw this.report(error);
   }
 
-  /** The same for whoever does not throw it. */
-  report(error: unknown): void {
-    if (this.failure !== undefined) return;
-    if (error instanceof RecordingError) this.failure = { error };
-    this.#events.failed?.(error);
+  /**
+   * The same for those who throw it later.
+   * @returns what is to be thrown: it says where the record is that is being read
+   */
+  report(error: unknown): unknown {
+    if (this.failure !== undefined) return this.failure.error;
+    const place = this.#isReading ? undefined : this.#record?.place;
+    const isPlaced = error instanceof RecordingError && place !== undefined;
+    const shown = isPlaced
+      ? new RecordingError(`${error.message}, in the record at byte ${place}`, { cause: error })
+      : error;
+    if (shown instanceof RecordingError) this.failure = { error: shown };
+    this.#events.failed?.(shown);
+    return shown;
   }
 
   /** Something that the program calls: it may catch a RecordingError. */
@@ -260,18 +277,20 @@ export class Player {
   get isAtEnd(): boolean {
     if (this.next !== Kind.EXIT) return this.#kind === 0;
     const follows = this.#queue[0] ?? this.#readAhead();
-    if (follows !== undefined) throw new RecordingError("damaged: something follows the exit of the process");
-    return true;
+    if (follows === undefined) return true;
+    return this.fail(new RecordingError("damaged: something follows the exit of the process"));
   }
 
   /** The code with which the process exited, where that comes next. */
   get exitCode(): number | undefined {
     if (this.next !== Kind.EXIT) return undefined;
-    // Node takes a text as well.
-    const code = Number(textIn(readValue(this.fields)) || Number.NaN);
-    this.#rewind();
-    if (!Number.isInteger(code)) throw new RecordingError("damaged: no exit status");
-    return code;
+    return this.reporting(() => {
+      // Node takes a text as well.
+      const code = Number(textIn(readValue(this.fields)) || Number.NaN);
+      this.#rewind();
+      if (!Number.isInteger(code)) throw new RecordingError("damaged: no exit status");
+      return code;
+    });
   }
 
   /** "whole" or "cut off", once {@link next} is 0. */
@@ -310,21 +329,24 @@ export class Player {
 
   #read(): Queued | undefined {
     const { reader } = this;
+    this.#isReading = true;
     try {
       do {
         if (!reader.next()) {
+          this.#isReading = false;
           this.#close();
           return undefined;
         }
       } while (reader.kind === Kind.TICK);
-      if (reader.kind === 0) throw new RecordingError("damaged: a record of kind 0");
+      if (reader.kind === 0) throw new RecordingError(`damaged: a record of kind 0 at byte ${reader.position}`);
     } catch (error) {
       // Before the first record it is whoever starts the replay that is to know.
       if (this.position > 1 && error instanceof RecordingError) this.fail(error);
       throw error;
     }
+    this.#isReading = false;
     const { bytes, at, end } = reader.fields;
-    return { kind: reader.kind, bytes, at, end };
+    return { kind: reader.kind, bytes, at, end, place: reader.position };
   }
 
   /** Nothing more is to be read. */

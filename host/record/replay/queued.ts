@@ -10,6 +10,8 @@ export interface Queued {
   readonly bytes: Uint8Array;
   readonly at: number;
   readonly end: number;
+  /** Where it begins in the recording's file. */
+  readonly place: number;
 }
 
 export function isSending(kind: number): boolean {

@@ -68,8 +68,27 @@ const RESULTS: Partial<Record<RecordedCall, Check>> = {
   readDirectory: listOf(objectOf({ name: isBytes, inode: isBigint, kind: isKind, next: isBigint })),
 };
 
+/** These return how much of their second argument they have filled or sent, as a number or as `length`. */
+const MOVES: ReadonlySet<RecordedCall> = new Set([
+  "recv",
+  "read",
+  "peek",
+  "recvFrom",
+  "recvOutOfBand",
+  "readFrom",
+  "send",
+  "write",
+  "sendOutOfBand",
+  "sendTo",
+  "sendDescriptors",
+  "writeTo",
+]);
+
 /** Is this what the call can have returned? */
-export function isResult(name: RecordedCall, value: unknown): boolean {
+export function isResult(name: RecordedCall, [, moved]: readonly unknown[], value: unknown): boolean {
   if (name === "lookupSync") return areAddresses(value);
-  return isInteger(value) || RESULTS[name]?.(value) === true;
+  if (!isInteger(value) && RESULTS[name]?.(value) !== true) return false;
+  if (!MOVES.has(name) || !(moved instanceof Uint8Array)) return true;
+  const count = typeof value === "number" ? value : (value as { readonly length: number }).length;
+  return count <= moved.length;
 }

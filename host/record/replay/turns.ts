@@ -131,9 +131,9 @@ export class TurnPlayer implements TurnTaker {
     let call: (() => unknown) | undefined;
     try {
       call = this.#step(nowMs - this.#sinceMs);
-    } catch (error) {
+    } catch (thrown) {
+      const error = thrown instanceof RecordingError ? player.report(thrown) : thrown;
       this.#fail(error);
-      if (error instanceof RecordingError) player.report(error);
       // A program that waits for files and timers alone would wait for ever.
       if (!isAwaited && this.#outside !== undefined) player.fail(error);
     }
@@ -239,11 +239,11 @@ export class TurnPlayer implements TurnTaker {
     const player = this.#player;
     const id = readValue(player.fields);
     const result = readValue(player.fields);
+    // What is thrown here rejects all lookups: this one as well.
+    if (!(result instanceof Thrown) && !areAddresses(result)) throw new RecordingError("damaged: no addresses");
     player.passed();
     const lookup = typeof id === "number" ? this.#lookups.get(id) : undefined;
     if (lookup === undefined || typeof id !== "number") return;
-    // What is thrown here rejects all lookups: this one as well.
-    if (!(result instanceof Thrown) && !areAddresses(result)) throw new RecordingError("damaged: no addresses");
     this.#lookups.delete(id);
     if (result instanceof Thrown) return lookup.reject(result.error);
     lookup.resolve(result as Addresses);
