@@ -31,14 +31,15 @@ export class Stream extends SimFile {
   /** The peer is closed. Unix sockets know it. */
   isPeerGone = false;
   protected isClosed = false;
-  /** Its host crashed. */
-  #isLost = false;
+  /** {@link Place.crashes} of its host when it was made. */
+  readonly #crashes: number;
   readonly input = new StreamInput();
   readonly #output = new StreamOutput(this);
 
   constructor(around: Surroundings, sendBytes: number, receiveBytes: number) {
     super();
     this.around = around;
+    this.#crashes = around.crashes;
     this.sendBytes = sendBytes;
     this.receiveBytes = receiveBytes;
   }
@@ -53,6 +54,11 @@ export class Stream extends SimFile {
 
   get isOpen(): boolean {
     return this.peer !== undefined;
+  }
+
+  /** Its host has crashed since it was made. */
+  protected get isLost(): boolean {
+    return this.around.crashes !== this.#crashes;
   }
 
   override ready(): number {
@@ -171,7 +177,7 @@ export class Stream extends SimFile {
   /** Bytes have arrived. */
   deliver(bytes: Uint8Array, urgentAt: number): void {
     const { around } = this;
-    if (this.isClosed) {
+    if (this.isClosed || this.isLost) {
       // Nobody will read it: the sender is notified.
       this.answerReset();
       return;
@@ -188,7 +194,7 @@ export class Stream extends SimFile {
     if (this.isEnded || this.isDead) return;
     this.isEnded = true;
     this.around.trace.add(Trace.END, this.around.nowNs, this.around.index, 0);
-    if (this.#isLost) this.answerReset();
+    if (this.isLost) this.answerReset();
     else this.changed();
   }
 
@@ -210,6 +216,8 @@ export class Stream extends SimFile {
     const { peer } = this;
     if (peer === undefined || this.isDead) return;
     this.isDead = true;
+    this.#output.clear();
+    this.lane = this.lane?.afresh();
     this.sendReset();
   }
 
@@ -260,10 +268,11 @@ export class Stream extends SimFile {
   }
 
   override abandon(): void {
-    this.#isLost = true;
     this.isClosed = true;
     this.#output.clear();
     this.input.clear();
-    this.lane?.drop();
+    // What waits for room at the peer's goes on its way, as a probe of the window would: so it learns of the crash.
+    const { lane, peer } = this;
+    if (lane !== undefined && peer !== undefined) peer.#output.pump();
   }
 }

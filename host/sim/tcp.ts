@@ -129,42 +129,61 @@ export class TcpSocket extends StreamSocket implements Bound {
     const startNs = around.nowNs;
     const where = textOf(this.remote === undefined ? undefined : shown(this.remote, this.family));
     around.trace.add(Trace.CONNECT, startNs, around.index, this.remote?.port ?? 0);
+    const isOver = (): boolean => attempt !== this.#attempt || this.state !== "connecting" || this.isClosed;
     const later = (seconds: number, run: () => void): void => {
-      network.timeline.plan(startNs + seconds * NS_PER_S, () => {
-        if (attempt === this.#attempt && this.state === "connecting" && !this.isClosed) run();
-      });
+      network.timeline.plan(startNs + seconds * NS_PER_S, run);
+    };
+    const giveUp = (error: number): void => {
+      if (!isOver()) this.#fail(error);
     };
     if (faults.hits("connect-timeout", around.address, where)) {
-      later(TIMEOUT_S, () => this.#fail(-E.ETIMEDOUT));
+      later(TIMEOUT_S, () => giveUp(-E.ETIMEDOUT));
       return;
     }
     const isRefused = faults.hits("refuse", around.address, where);
     const server = this.remote === undefined ? undefined : around.hostAt(this.remote.ip, this.remote.port);
     if (server === undefined) {
-      later(UNREACHABLE_S, () => this.#fail(-E.EHOSTUNREACH));
+      later(UNREACHABLE_S, () => giveUp(-E.EHOSTUNREACH));
       return;
     }
+    /** The server's end, whose answer may be lost. */
+    let accepted: TcpSocket | undefined;
     let retries = 0;
     const again = (): void => {
       const seconds = RETRIES_S[retries++];
-      if (seconds === undefined) later(TIMEOUT_S, () => this.#fail(-E.ETIMEDOUT));
-      else later(seconds, knock);
-    };
-    const knock = (): void => {
-      if (!network.passes(around, server)) return again();
-      soon(network.arrivalNs(around, server, 0), () => {
-        if (attempt !== this.#attempt || this.state !== "connecting" || this.isClosed) return;
-        if (!network.passes(around, server)) return again();
-        const answer = isRefused ? "refused" : this.#knock(server);
-        if (answer === "full") return again();
-        const atNs = network.arrivalNs(server, around, 0);
-        if (answer === "refused") soon(atNs, () => this.#fail(-E.ECONNREFUSED));
-        else soon(atNs, () => this.#established(answer));
+      if (seconds !== undefined) return later(seconds, () => (accepted === undefined ? knock() : answer(accepted)));
+      later(TIMEOUT_S, () => {
+        accepted?.fail(-E.ETIMEDOUT);
+        giveUp(-E.ETIMEDOUT);
       });
     };
-    const soon = (atNs: number, run: () => void): void => {
-      if (atNs <= around.nowNs) run();
-      else network.timeline.plan(atNs, run);
+    /** Carries one packet, and calls back when it has arrived; or all begins again. */
+    const carry = (from: Surroundings, to: Surroundings, arrive: () => void): void => {
+      if (!network.passes(from, to)) return again();
+      const atNs = network.arrivalNs(from, to, 0);
+      if (atNs <= around.nowNs) return arrive();
+      network.timeline.plan(atNs, () => (network.passes(from, to) ? arrive() : again()));
+    };
+    const knock = (): void => {
+      if (isOver()) return;
+      carry(around, server, () => {
+        if (isOver()) return;
+        const found = isRefused ? "refused" : this.#knock(server);
+        if (found === "full") again();
+        else if (found === "refused") carry(server, around, () => giveUp(-E.ECONNREFUSED));
+        else answer((accepted = found));
+      });
+    };
+    const answer = (socket: TcpSocket): void => {
+      if (socket.isLost) {
+        accepted = undefined;
+        return knock();
+      }
+      carry(server, around, () => {
+        if (!isOver()) this.#established(socket);
+        // It was closed meanwhile, or its host crashed.
+        else if (!socket.isDead) socket.fail(-E.ECONNRESET);
+      });
     };
     knock();
   }
@@ -192,11 +211,6 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 
   #established(server: TcpSocket): void {
-    if (this.state !== "connecting" || this.isClosed) {
-      // It was closed meanwhile.
-      if (!server.isDead) server.fail(-E.ECONNRESET);
-      return;
-    }
     this.peer = server;
     this.lane = new Lane(this.around.network, this.around, server.around, () => this.fail(-E.ETIMEDOUT));
     this.state = "connected";
@@ -204,7 +218,6 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 
   #fail(error: number): void {
-    if (this.state !== "connecting" || this.isClosed) return;
     this.state = "idle";
     this.fail(error);
   }

@@ -138,8 +138,17 @@ export class UnixStream extends StreamSocket {
     return began === first.from ? first.files : [];
   }
 
+  protected override refuse(): void {
+    super.refuse();
+    this.#dropPassed();
+  }
+
   override release(): void {
     super.release();
+    this.#dropPassed();
+  }
+
+  #dropPassed(): void {
     for (const { from, files } of this.#passed.splice(0)) if (from >= this.input.readBytes) dropAll(files);
   }
 }
