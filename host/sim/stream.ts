@@ -151,7 +151,7 @@ export class Stream extends SimFile {
   sendable(length: number): number {
     const isOver = this.isWriteShut || this.isDead || this.isPeerGone;
     // Unix sockets leave the error for a read.
-    if (isOver && this.lane === undefined) return -E.EPIPE;
+    if (isOver && this.isOpen && this.lane === undefined) return -E.EPIPE;
     if (this.error !== 0) return this.takeError();
     if (isOver) return -E.EPIPE;
     const room = this.#output.room;
@@ -191,11 +191,11 @@ export class Stream extends SimFile {
 
   /** The peer sends no more. */
   end(): void {
+    if (this.isLost) return this.answerReset();
     if (this.isEnded || this.isDead) return;
     this.isEnded = true;
     this.around.trace.add(Trace.END, this.around.nowNs, this.around.index, 0);
-    if (this.isLost) this.answerReset();
-    else this.changed();
+    this.changed();
   }
 
   /** It is reset: what it had to send is gone, what it had received can still be read. */
@@ -214,7 +214,8 @@ export class Stream extends SimFile {
   /** Resets the peer, who has sent something to what is closed. */
   answerReset(): void {
     const { peer } = this;
-    if (peer === undefined || this.isDead) return;
+    // A host that is back answers whatever comes: what it had answered before it crashed may be lost.
+    if (peer === undefined || (this.isDead && !this.isLost)) return;
     this.isDead = true;
     this.#output.clear();
     this.lane = this.lane?.afresh();

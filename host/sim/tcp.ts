@@ -35,6 +35,12 @@ export class TcpSocket extends StreamSocket implements Bound {
   /** Counts connects: an answer to an earlier one is dropped. */
   #attempt = 0;
 
+  #isPortAsked = false;
+  /** Its connect has failed: it still has the address, but may be bound again. */
+  #hasNoPort = false;
+  /** A connect that has come to its end says so to the next call of connect, once: as in Linux. */
+  #isPending = false;
+
   get isDual(): boolean {
     return this.family === "IPv6" && !this.options.isOn("IPV6_V6ONLY");
   }
@@ -64,17 +70,21 @@ export class TcpSocket extends StreamSocket implements Bound {
   bind(address: SocketAddress): number {
     const endpoint = endpointOf(address, this.family);
     if (typeof endpoint === "number") return endpoint;
-    if (this.bound !== undefined) return -E.EINVAL;
+    if (this.bound !== undefined && !this.#hasNoPort) return -E.EINVAL;
     if (!isAny(endpoint.ip) && !this.around.owns(endpoint.ip)) return -E.EADDRNOTAVAIL;
     const port = this.around.streams.bind(this, endpoint.ip, endpoint.port);
     if (port < 0) return port;
     this.bound = { ip: endpoint.ip, port };
     this.#isBoundToPort = true;
+    this.#isPortAsked = endpoint.port !== 0;
+    this.#hasNoPort = false;
     return 0;
   }
 
   protected prepareListen(): number {
-    if (this.bound !== undefined) {
+    // A connect has failed, and nobody has asked why.
+    if (this.#isPending) return -E.EINVAL;
+    if (this.bound !== undefined && !this.#hasNoPort) {
       const found = this.around.streams.at(this.bound.ip, this.bound.port);
       const isTaken = found.some((each) => each !== this && each.isListening && !(this.sharesPort && each.sharesPort));
       return isTaken && this.state !== "listening" ? -E.EADDRINUSE : 0;
@@ -94,8 +104,12 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 
   connect(address: SocketAddress): number {
-    if (this.state === "connected" && !this.isDead) return -E.EISCONN;
     if (this.state === "connecting") return -E.EALREADY;
+    if (this.#isPending) {
+      this.#isPending = false;
+      return this.isDead ? this.#disconnect() : 0;
+    }
+    if (this.state === "connected" && !this.isDead) return -E.EISCONN;
     if (this.state === "listening") return -E.EISCONN;
     if (this.error !== 0) return this.takeError();
     const to = endpointOf(address, this.family);
@@ -105,9 +119,10 @@ export class TcpSocket extends StreamSocket implements Bound {
     const ip = isAny(to.ip) ? (to.ip.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : to.ip;
     const source = around.sourceFor(ip);
     if (source === undefined) return -E.ENETUNREACH;
-    const port = this.bound?.port ?? around.streams.free();
+    const former = this.#hasNoPort ? undefined : this.bound;
+    const port = former?.port ?? around.streams.free();
     if (port < 0) return -E.EADDRNOTAVAIL;
-    const from = this.bound === undefined || isAny(this.bound.ip) ? source : this.bound.ip;
+    const from = former === undefined || isAny(former.ip) ? source : former.ip;
     if (this.#isBoundToPort && this.bound !== undefined && isAny(this.bound.ip)) {
       this.unbind();
       around.streams.bind(this, from, port);
@@ -115,11 +130,28 @@ export class TcpSocket extends StreamSocket implements Bound {
     }
     this.bound = { ip: from, port };
     this.remote = { ip, port: to.port };
+    this.#hasNoPort = false;
     this.state = "connecting";
+    this.#isPending = true;
     this.isDead = false;
     this.isWriteShut = false;
     this.#begin();
     return -E.EINPROGRESS;
+  }
+
+  override shutdown(how: "read" | "write" | "both"): number {
+    // One that is shut down is known to be connected.
+    if (this.state === "connected") this.#isPending = false;
+    return super.shutdown(how);
+  }
+
+  /** Whoever has heard that it failed may connect again. @returns why it failed */
+  #disconnect(): number {
+    const error = this.takeError() || -E.ECONNABORTED;
+    this.state = "idle";
+    this.isDead = false;
+    this.isWriteShut = false;
+    return error;
   }
 
   #begin(): void {
@@ -219,6 +251,9 @@ export class TcpSocket extends StreamSocket implements Bound {
 
   #fail(error: number): void {
     this.state = "idle";
+    // A port that it did not ask for is given back.
+    this.#hasNoPort = !this.#isPortAsked;
+    if (this.#hasNoPort) this.unbind();
     this.fail(error);
   }
 
@@ -232,11 +267,12 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 }
 
-/** @returns -EINVAL for what is no numeric address, -EAFNOSUPPORT for one of another family */
+/** @returns -EINVAL for what is no numeric address, -EAFNOSUPPORT for an IPv6 address that is to be an IPv4 socket's; the other one is too short */
 export function endpointOf(address: SocketAddress, family: "IPv4" | "IPv6" | "unix"): Endpoint | number {
   if (address.path !== undefined) return -E.EAFNOSUPPORT;
   const { host, port } = address as InetAddress;
   const ip = ipOf(host);
   if (ip === undefined || !Number.isInteger(port) || port < 0 || port > 65_535) return -E.EINVAL;
-  return fits(ip, address, family) ? { ip, port } : -E.EAFNOSUPPORT;
+  if (fits(ip, address, family)) return { ip, port };
+  return family === "IPv6" ? -E.EINVAL : -E.EAFNOSUPPORT;
 }

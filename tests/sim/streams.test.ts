@@ -97,6 +97,21 @@ describe("a host that crashes", () => {
   });
 });
 
+test("a host that is back resets what comes, also where it had reset the connection before and that was lost", () => {
+  const { world, one, other, ends } = worldOf();
+  other.backend.send(ends[1], TEXT);
+  runFor(world, 10);
+  const mend = world.partition(one, other);
+  // What is unread resets the connection.
+  one.backend.close(ends[0]);
+  one.crash();
+  one.restart();
+  mend();
+  other.backend.send(ends[1], TEXT);
+  runFor(world, 10_000);
+  expect(textFrom(other, ends[1])).toBe("ECONNRESET");
+});
+
 describe("an answer to a connect that is lost", () => {
   test("comes again: the connection is made when the way is free", () => {
     const world = new SimWorld();
@@ -164,6 +179,15 @@ test("an urgent byte that nobody reads leaves room for what follows", () => {
   set.update(ends[1], Ready.READ);
   expect(set.wait(0)).toBe(1);
   expect(textFrom(other, ends[1])).toBe("x");
+});
+
+test("a send after a connect that failed says why", () => {
+  const world = new SimWorld();
+  const [one, other] = [world.host("10.0.0.1"), world.host("10.0.0.2")];
+  const fd = connecting(one, other);
+  runFor(world, 10);
+  expect(one.backend.errorCode(one.backend.send(fd, TEXT))).toBe("ECONNREFUSED");
+  expect(one.backend.errorCode(one.backend.send(fd, TEXT))).toBe("EPIPE");
 });
 
 test("descriptors that came with a connection that nobody accepted are closed", () => {
