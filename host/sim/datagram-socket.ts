@@ -49,13 +49,13 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
   /** Sends to where it is connected. The bytes are the datagram's. */
   protected abstract sendWhole(data: Uint8Array): number;
 
-  get #unread(): boolean {
+  protected get hasUnread(): boolean {
     return this.#queue.length > 0;
   }
 
   override ready(): number {
     let bits = Ready.WRITE;
-    if (this.#unread || this.isReadShut) bits |= Ready.READ;
+    if (this.hasUnread || this.isReadShut) bits |= Ready.READ;
     if (this.isReadShut && this.isWriteShut) bits |= Ready.HANGUP;
     return this.error === 0 ? bits : bits | Ready.ERROR;
   }
@@ -77,7 +77,7 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
 
   /** A datagram has arrived. @returns whether it was taken */
   protected deliver(message: Message): boolean {
-    if (this.isClosed || this.isReadShut || !this.hasRoom(message.data.length)) return false;
+    if (this.isClosed || !this.hasRoom(message.data.length)) return false;
     this.#queue.push(message);
     this.#queuedBytes += message.data.length + OVERHEAD_BYTES;
     this.changed();

@@ -78,6 +78,7 @@ export class Machine implements SimHost, Surroundings, Place {
   #routes: Map<string, Machine> | undefined;
   #life: Life;
   #isUp = true;
+  crashes = 0;
   /** Is a program being called? */
   #isStarting = false;
   #guests = 0;
@@ -189,6 +190,7 @@ export class Machine implements SimHost, Surroundings, Place {
   crash(): void {
     if (!this.#isUp) return;
     this.#isUp = false;
+    this.crashes += 1;
     this.#note("crash");
     const { descriptors, loops } = this.#life;
     for (const loop of loops) loop.abandon();

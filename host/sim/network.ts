@@ -20,6 +20,8 @@ export interface Place {
   readonly index: number;
   readonly address: string;
   readonly isUp: boolean;
+  /** How often it has crashed: one that is back knows nothing of what was sent before. */
+  readonly crashes: number;
 }
 
 /** Nothing passes from one host to the other. `undefined` is any host. */
@@ -89,6 +91,8 @@ export class Lane {
   readonly #from: Place;
   readonly #to: Place;
   readonly #giveUp: () => void;
+  /** {@link Place.crashes} of the sender when the connection was made. */
+  readonly #crashes: number;
   /** What could not be sent, and is sent again. */
   readonly #stalled: Packet[] = [];
   /** By order: what has overtaken something that is sent again. */
@@ -97,7 +101,7 @@ export class Lane {
   #lastNs = 0;
   #sent = 0;
   #arrived = 0;
-  #isDropped = false;
+  #hasGivenUp = false;
 
   /** @param giveUp called when nothing has passed for some 15 minutes */
   constructor(network: Network, from: Place, to: Place, giveUp: () => void) {
@@ -105,6 +109,17 @@ export class Lane {
     this.#from = from;
     this.#to = to;
     this.#giveUp = giveUp;
+    this.#crashes = from.crashes;
+  }
+
+  /** Nothing is sent any more: the host that would do so has forgotten the connection, or has given up. */
+  get #isOver(): boolean {
+    return this.#hasGivenUp || this.#from.crashes !== this.#crashes;
+  }
+
+  /** The way of what the host answers now, which knows of nothing sent before it crashed. */
+  afresh(): Lane {
+    return this.#isOver ? new Lane(this.#network, this.#from, this.#to, () => undefined) : this;
   }
 
   send(bytes: number, arrive: () => void): void {
@@ -113,14 +128,8 @@ export class Lane {
     else this.#attempt(packet);
   }
 
-  /** Nothing is sent again: the host that would do so has forgotten the connection. */
-  drop(): void {
-    this.#isDropped = true;
-    this.#stalled.length = 0;
-    this.#early.clear();
-  }
-
   #attempt(packet: Packet): void {
+    if (this.#isOver) return;
     const { timeline, faults } = this.#network;
     const [from, to] = [this.#from, this.#to];
     if (!this.#network.passes(from, to)) return this.#stall(packet);
@@ -150,7 +159,7 @@ export class Lane {
   }
 
   #stall(packet: Packet): void {
-    if (this.#isDropped) return;
+    if (this.#isOver) return;
     const stalled = this.#stalled;
     let at = stalled.length;
     while (at > 0 && (stalled[at - 1]?.order ?? 0) > packet.order) at -= 1;
@@ -165,14 +174,16 @@ export class Lane {
   }
 
   #retry(): void {
-    if (this.#isDropped || !this.#from.isUp) return;
+    if (this.#isOver) return;
     if (this.#network.passes(this.#from, this.#to)) {
       this.#retries = 0;
       for (const packet of this.#stalled.splice(0)) this.#attempt(packet);
     } else if (this.#retries++ < RETRIES_MAX) {
       this.#planRetry();
     } else {
-      this.drop();
+      this.#hasGivenUp = true;
+      this.#stalled.length = 0;
+      this.#early.clear();
       this.#giveUp();
     }
   }

@@ -67,7 +67,9 @@ export class Options {
 
   get(option: IntegerOption): number {
     const refused = this.#refusal(option);
-    return refused < 0 ? refused : (this.#values.get(option) ?? DEFAULTS[option] ?? 0);
+    // As in Linux, which says otherwise of one that is to be set.
+    if (refused < 0) return this.#family === "IPv6" ? refused : -E.EOPNOTSUPP;
+    return this.#values.get(option) ?? DEFAULTS[option] ?? 0;
   }
 
   isOn(option: IntegerOption): boolean {

@@ -89,6 +89,6 @@ function conflicts(socket: Bound, ip: Ip, other: Bound): boolean {
 function overlap(one: Bound, oneIp: Ip, other: Bound, otherIp: Ip): boolean {
   if (oneIp.version === otherIp.version) return isAny(oneIp) || isAny(otherIp) || isSame(oneIp, otherIp);
   // One of both versions: the IPv6 one conflicts if it has IPv4 addresses too.
-  const six = oneIp.version === 6 ? one : other;
-  return six.isDual;
+  const [six, sixIp] = oneIp.version === 6 ? [one, oneIp] : [other, otherIp];
+  return six.isDual && isAny(sixIp);
 }

@@ -80,6 +80,8 @@ export function createSocketCalls(
       setBuffer(socket, option, value);
       return 0;
     }
+    const isBound = socket instanceof TcpSocket || socket instanceof UdpSocket ? socket.bound !== undefined : false;
+    if (option === "IPV6_V6ONLY" && socket.family === "IPv6" && isBound) return -E.EINVAL;
     const failed = socket.options.set(option, value);
     if (failed < 0) return failed;
     if (option === "SO_RCVLOWAT") socket.lowWater = Math.max(1, value);

@@ -14,7 +14,7 @@ const SEGMENT_BYTES = 65_536;
 /** The end that receives. */
 interface Receiver {
   readonly receiveBytes: number;
-  readonly input: { readonly length: number };
+  readonly input: { readonly length: number; readonly unread: number };
   deliver(bytes: Uint8Array, urgentAt: number): void;
   end(): void;
   fail(error: number): void;
@@ -92,7 +92,8 @@ export class StreamOutput {
 
   get #window(): number {
     const { peer } = this.#sender;
-    return peer === undefined ? 0 : peer.receiveBytes - peer.input.length - this.#inFlight;
+    // An urgent byte that a read would pass over takes no room: nothing else may ever come that has it read.
+    return peer === undefined ? 0 : peer.receiveBytes - peer.input.unread - this.#inFlight;
   }
 
   /** Sends what the receiver has room for, and then the end. */

@@ -90,7 +90,9 @@ export abstract class StreamSocket extends Stream implements SimSocket {
       return 0;
     }
     const isOver = this.isDead || (this.family !== "unix" && this.isEnded && this.isWriteShut);
-    if (this.state !== "connected" || isOver) return -E.ENOTCONN;
+    // Unix sockets remember it until they are connected.
+    const canBe = this.state === "connected" || (this.family === "unix" && this.state === "idle");
+    if (!canBe || isOver) return -E.ENOTCONN;
     if (how !== "write") this.shutRead();
     if (how !== "read") this.shutWrite();
     return 0;
@@ -135,7 +137,7 @@ export abstract class StreamSocket extends Stream implements SimSocket {
 
   receiveUrgent(target: Uint8Array, room: number): number {
     if (this.family === "unix") return -E.EOPNOTSUPP;
-    return this.receiving() || this.readUrgent(target, room);
+    return this.state === "listening" ? -E.ENOTCONN : this.readUrgent(target, room);
   }
 
   /** How many bytes it takes; or -errno. */

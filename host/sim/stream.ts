@@ -31,14 +31,15 @@ export class Stream extends SimFile {
   /** The peer is closed. Unix sockets know it. */
   isPeerGone = false;
   protected isClosed = false;
-  /** Its host crashed. */
-  #isLost = false;
+  /** {@link Place.crashes} of its host when it was made. */
+  readonly #crashes: number;
   readonly input = new StreamInput();
   readonly #output = new StreamOutput(this);
 
   constructor(around: Surroundings, sendBytes: number, receiveBytes: number) {
     super();
     this.around = around;
+    this.#crashes = around.crashes;
     this.sendBytes = sendBytes;
     this.receiveBytes = receiveBytes;
   }
@@ -53,6 +54,11 @@ export class Stream extends SimFile {
 
   get isOpen(): boolean {
     return this.peer !== undefined;
+  }
+
+  /** Its host has crashed since it was made. */
+  protected get isLost(): boolean {
+    return this.around.crashes !== this.#crashes;
   }
 
   override ready(): number {
@@ -145,7 +151,7 @@ export class Stream extends SimFile {
   sendable(length: number): number {
     const isOver = this.isWriteShut || this.isDead || this.isPeerGone;
     // Unix sockets leave the error for a read.
-    if (isOver && this.lane === undefined) return -E.EPIPE;
+    if (isOver && this.isOpen && this.lane === undefined) return -E.EPIPE;
     if (this.error !== 0) return this.takeError();
     if (isOver) return -E.EPIPE;
     const room = this.#output.room;
@@ -171,7 +177,7 @@ export class Stream extends SimFile {
   /** Bytes have arrived. */
   deliver(bytes: Uint8Array, urgentAt: number): void {
     const { around } = this;
-    if (this.isClosed) {
+    if (this.isClosed || this.isLost) {
       // Nobody will read it: the sender is notified.
       this.answerReset();
       return;
@@ -185,11 +191,11 @@ export class Stream extends SimFile {
 
   /** The peer sends no more. */
   end(): void {
+    if (this.isLost) return this.answerReset();
     if (this.isEnded || this.isDead) return;
     this.isEnded = true;
     this.around.trace.add(Trace.END, this.around.nowNs, this.around.index, 0);
-    if (this.#isLost) this.answerReset();
-    else this.changed();
+    this.changed();
   }
 
   /** It is reset: what it had to send is gone, what it had received can still be read. */
@@ -208,8 +214,11 @@ export class Stream extends SimFile {
   /** Resets the peer, who has sent something to what is closed. */
   answerReset(): void {
     const { peer } = this;
-    if (peer === undefined || this.isDead) return;
+    // A host that is back answers whatever comes: what it had answered before it crashed may be lost.
+    if (peer === undefined || (this.isDead && !this.isLost)) return;
     this.isDead = true;
+    this.#output.clear();
+    this.lane = this.lane?.afresh();
     this.sendReset();
   }
 
@@ -260,10 +269,11 @@ export class Stream extends SimFile {
   }
 
   override abandon(): void {
-    this.#isLost = true;
     this.isClosed = true;
     this.#output.clear();
     this.input.clear();
-    this.lane?.drop();
+    // What waits for room at the peer's goes on its way, as a probe of the window would: so it learns of the crash.
+    const { lane, peer } = this;
+    if (lane !== undefined && peer !== undefined) peer.#output.pump();
   }
 }

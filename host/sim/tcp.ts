@@ -35,6 +35,12 @@ export class TcpSocket extends StreamSocket implements Bound {
   /** Counts connects: an answer to an earlier one is dropped. */
   #attempt = 0;
 
+  #isPortAsked = false;
+  /** Its connect has failed: it still has the address, but may be bound again. */
+  #hasNoPort = false;
+  /** A connect that has come to its end says so to the next call of connect, once: as in Linux. */
+  #isPending = false;
+
   get isDual(): boolean {
     return this.family === "IPv6" && !this.options.isOn("IPV6_V6ONLY");
   }
@@ -64,17 +70,21 @@ export class TcpSocket extends StreamSocket implements Bound {
   bind(address: SocketAddress): number {
     const endpoint = endpointOf(address, this.family);
     if (typeof endpoint === "number") return endpoint;
-    if (this.bound !== undefined) return -E.EINVAL;
+    if (this.bound !== undefined && !this.#hasNoPort) return -E.EINVAL;
     if (!isAny(endpoint.ip) && !this.around.owns(endpoint.ip)) return -E.EADDRNOTAVAIL;
     const port = this.around.streams.bind(this, endpoint.ip, endpoint.port);
     if (port < 0) return port;
     this.bound = { ip: endpoint.ip, port };
     this.#isBoundToPort = true;
+    this.#isPortAsked = endpoint.port !== 0;
+    this.#hasNoPort = false;
     return 0;
   }
 
   protected prepareListen(): number {
-    if (this.bound !== undefined) {
+    // A connect has failed, and nobody has asked why.
+    if (this.#isPending) return -E.EINVAL;
+    if (this.bound !== undefined && !this.#hasNoPort) {
       const found = this.around.streams.at(this.bound.ip, this.bound.port);
       const isTaken = found.some((each) => each !== this && each.isListening && !(this.sharesPort && each.sharesPort));
       return isTaken && this.state !== "listening" ? -E.EADDRINUSE : 0;
@@ -94,8 +104,12 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 
   connect(address: SocketAddress): number {
-    if (this.state === "connected" && !this.isDead) return -E.EISCONN;
     if (this.state === "connecting") return -E.EALREADY;
+    if (this.#isPending) {
+      this.#isPending = false;
+      return this.isDead ? this.#disconnect() : 0;
+    }
+    if (this.state === "connected" && !this.isDead) return -E.EISCONN;
     if (this.state === "listening") return -E.EISCONN;
     if (this.error !== 0) return this.takeError();
     const to = endpointOf(address, this.family);
@@ -105,9 +119,10 @@ export class TcpSocket extends StreamSocket implements Bound {
     const ip = isAny(to.ip) ? (to.ip.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : to.ip;
     const source = around.sourceFor(ip);
     if (source === undefined) return -E.ENETUNREACH;
-    const port = this.bound?.port ?? around.streams.free();
+    const former = this.#hasNoPort ? undefined : this.bound;
+    const port = former?.port ?? around.streams.free();
     if (port < 0) return -E.EADDRNOTAVAIL;
-    const from = this.bound === undefined || isAny(this.bound.ip) ? source : this.bound.ip;
+    const from = former === undefined || isAny(former.ip) ? source : former.ip;
     if (this.#isBoundToPort && this.bound !== undefined && isAny(this.bound.ip)) {
       this.unbind();
       around.streams.bind(this, from, port);
@@ -115,11 +130,28 @@ export class TcpSocket extends StreamSocket implements Bound {
     }
     this.bound = { ip: from, port };
     this.remote = { ip, port: to.port };
+    this.#hasNoPort = false;
     this.state = "connecting";
+    this.#isPending = true;
     this.isDead = false;
     this.isWriteShut = false;
     this.#begin();
     return -E.EINPROGRESS;
+  }
+
+  override shutdown(how: "read" | "write" | "both"): number {
+    // One that is shut down is known to be connected.
+    if (this.state === "connected") this.#isPending = false;
+    return super.shutdown(how);
+  }
+
+  /** Whoever has heard that it failed may connect again. @returns why it failed */
+  #disconnect(): number {
+    const error = this.takeError() || -E.ECONNABORTED;
+    this.state = "idle";
+    this.isDead = false;
+    this.isWriteShut = false;
+    return error;
   }
 
   #begin(): void {
@@ -129,42 +161,61 @@ export class TcpSocket extends StreamSocket implements Bound {
     const startNs = around.nowNs;
     const where = textOf(this.remote === undefined ? undefined : shown(this.remote, this.family));
     around.trace.add(Trace.CONNECT, startNs, around.index, this.remote?.port ?? 0);
+    const isOver = (): boolean => attempt !== this.#attempt || this.state !== "connecting" || this.isClosed;
     const later = (seconds: number, run: () => void): void => {
-      network.timeline.plan(startNs + seconds * NS_PER_S, () => {
-        if (attempt === this.#attempt && this.state === "connecting" && !this.isClosed) run();
-      });
+      network.timeline.plan(startNs + seconds * NS_PER_S, run);
+    };
+    const giveUp = (error: number): void => {
+      if (!isOver()) this.#fail(error);
     };
     if (faults.hits("connect-timeout", around.address, where)) {
-      later(TIMEOUT_S, () => this.#fail(-E.ETIMEDOUT));
+      later(TIMEOUT_S, () => giveUp(-E.ETIMEDOUT));
       return;
     }
     const isRefused = faults.hits("refuse", around.address, where);
     const server = this.remote === undefined ? undefined : around.hostAt(this.remote.ip, this.remote.port);
     if (server === undefined) {
-      later(UNREACHABLE_S, () => this.#fail(-E.EHOSTUNREACH));
+      later(UNREACHABLE_S, () => giveUp(-E.EHOSTUNREACH));
       return;
     }
+    /** The server's end, whose answer may be lost. */
+    let accepted: TcpSocket | undefined;
     let retries = 0;
     const again = (): void => {
       const seconds = RETRIES_S[retries++];
-      if (seconds === undefined) later(TIMEOUT_S, () => this.#fail(-E.ETIMEDOUT));
-      else later(seconds, knock);
-    };
-    const knock = (): void => {
-      if (!network.passes(around, server)) return again();
-      soon(network.arrivalNs(around, server, 0), () => {
-        if (attempt !== this.#attempt || this.state !== "connecting" || this.isClosed) return;
-        if (!network.passes(around, server)) return again();
-        const answer = isRefused ? "refused" : this.#knock(server);
-        if (answer === "full") return again();
-        const atNs = network.arrivalNs(server, around, 0);
-        if (answer === "refused") soon(atNs, () => this.#fail(-E.ECONNREFUSED));
-        else soon(atNs, () => this.#established(answer));
+      if (seconds !== undefined) return later(seconds, () => (accepted === undefined ? knock() : answer(accepted)));
+      later(TIMEOUT_S, () => {
+        accepted?.fail(-E.ETIMEDOUT);
+        giveUp(-E.ETIMEDOUT);
       });
     };
-    const soon = (atNs: number, run: () => void): void => {
-      if (atNs <= around.nowNs) run();
-      else network.timeline.plan(atNs, run);
+    /** Carries one packet, and calls back when it has arrived; or all begins again. */
+    const carry = (from: Surroundings, to: Surroundings, arrive: () => void): void => {
+      if (!network.passes(from, to)) return again();
+      const atNs = network.arrivalNs(from, to, 0);
+      if (atNs <= around.nowNs) return arrive();
+      network.timeline.plan(atNs, () => (network.passes(from, to) ? arrive() : again()));
+    };
+    const knock = (): void => {
+      if (isOver()) return;
+      carry(around, server, () => {
+        if (isOver()) return;
+        const found = isRefused ? "refused" : this.#knock(server);
+        if (found === "full") again();
+        else if (found === "refused") carry(server, around, () => giveUp(-E.ECONNREFUSED));
+        else answer((accepted = found));
+      });
+    };
+    const answer = (socket: TcpSocket): void => {
+      if (socket.isLost) {
+        accepted = undefined;
+        return knock();
+      }
+      carry(server, around, () => {
+        if (!isOver()) this.#established(socket);
+        // It was closed meanwhile, or its host crashed.
+        else if (!socket.isDead) socket.fail(-E.ECONNRESET);
+      });
     };
     knock();
   }
@@ -192,11 +243,6 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 
   #established(server: TcpSocket): void {
-    if (this.state !== "connecting" || this.isClosed) {
-      // It was closed meanwhile.
-      if (!server.isDead) server.fail(-E.ECONNRESET);
-      return;
-    }
     this.peer = server;
     this.lane = new Lane(this.around.network, this.around, server.around, () => this.fail(-E.ETIMEDOUT));
     this.state = "connected";
@@ -204,8 +250,10 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 
   #fail(error: number): void {
-    if (this.state !== "connecting" || this.isClosed) return;
     this.state = "idle";
+    // A port that it did not ask for is given back.
+    this.#hasNoPort = !this.#isPortAsked;
+    if (this.#hasNoPort) this.unbind();
     this.fail(error);
   }
 
@@ -219,11 +267,12 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 }
 
-/** @returns -EINVAL for what is no numeric address, -EAFNOSUPPORT for one of another family */
+/** @returns -EINVAL for what is no numeric address, -EAFNOSUPPORT for an IPv6 address that is to be an IPv4 socket's; the other one is too short */
 export function endpointOf(address: SocketAddress, family: "IPv4" | "IPv6" | "unix"): Endpoint | number {
   if (address.path !== undefined) return -E.EAFNOSUPPORT;
   const { host, port } = address as InetAddress;
   const ip = ipOf(host);
   if (ip === undefined || !Number.isInteger(port) || port < 0 || port > 65_535) return -E.EINVAL;
-  return fits(ip, address, family) ? { ip, port } : -E.EAFNOSUPPORT;
+  if (fits(ip, address, family)) return { ip, port };
+  return family === "IPv6" ? -E.EINVAL : -E.EAFNOSUPPORT;
 }

@@ -1,5 +1,6 @@
 /** Owns UDP: who gets a datagram, groups, and what a lost or refused one means. Knows no descriptor. */
 
+import { isIPv4 } from "node:net";
 import type { SocketAddress } from "../backend/backend.js";
 import { copyOf, lengthOf } from "../backend/bytes.js";
 import {
@@ -69,8 +70,21 @@ export class UdpSocket extends DatagramSocket implements Bound {
     return 0;
   }
 
+  /** An IPv6 socket sends to IPv4 addresses as well, mapped or not, unless it is bound to an IPv6 one. @param refusal as -errno */
+  #destinationOf(address: SocketAddress, refusal: number): Endpoint | number {
+    const isPlain = this.family === "IPv6" && address.path === undefined && isIPv4(address.host);
+    const { bound } = this;
+    const isOfSix = bound?.ip.version === 6 && !isAny(bound.ip);
+    if (isPlain && (!this.isDual || isOfSix)) return refusal;
+    return endpointOf(address, isPlain ? "IPv4" : this.family);
+  }
+
+  #bindAny(): number {
+    return this.bound === undefined ? this.#bindTo({ ip: this.family === "IPv4" ? ANY_4 : ANY_6, port: 0 }) : 0;
+  }
+
   connect(address: SocketAddress): number {
-    const to = endpointOf(address, this.family);
+    const to = this.#destinationOf(address, -E.EAFNOSUPPORT);
     if (typeof to === "number") return to;
     const ip = isAny(to.ip) ? (to.ip.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : to.ip;
     const source = this.around.sourceFor(ip);
@@ -94,12 +108,17 @@ export class UdpSocket extends DatagramSocket implements Bound {
   }
 
   protected sendWhole(data: Uint8Array): number {
+    // As in Linux, what it is to send gives it a port, whether or not it is sent.
+    const failed = this.#bindAny();
+    if (failed < 0) return failed;
     return this.#remote === undefined ? -E.EDESTADDRREQ : this.#send(data, this.#remote);
   }
 
   sendTo(data: Uint8Array, address: SocketAddress): number {
-    const to = endpointOf(address, this.family);
-    return typeof to === "number" ? to : this.#send(copyOf(data, lengthOf(data)), to);
+    const to = this.#destinationOf(address, -E.ENETUNREACH);
+    if (typeof to === "number") return to;
+    const failed = this.#bindAny();
+    return failed < 0 ? failed : this.#send(copyOf(data, lengthOf(data)), to);
   }
 
   sendFiles(data: Uint8Array, files: readonly unknown[]): number {
@@ -117,10 +136,6 @@ export class UdpSocket extends DatagramSocket implements Bound {
     const { around } = this;
     const source = around.sourceFor(ip);
     if (source === undefined) return -E.ENETUNREACH;
-    if (this.bound === undefined) {
-      const failed = this.#bindTo({ ip: ip.version === 4 && this.family === "IPv4" ? ANY_4 : ANY_6, port: 0 });
-      if (failed < 0) return failed;
-    }
     const bound = this.bound as Endpoint | undefined;
     const from = { ip: bound === undefined || isAny(bound.ip) ? source : bound.ip, port: bound?.port ?? 0 };
     const to = { ip, port };
@@ -170,7 +185,7 @@ export class UdpSocket extends DatagramSocket implements Bound {
     const connected = takers.find((socket) => socket.#remote !== undefined);
     const taker = connected ?? (host.datagrams.chosen(takers) as UdpSocket | undefined);
     if (taker !== undefined) taker.#take(data, from);
-    else this.#wasRefused(host);
+    else this.#wasRefused(host, to);
   }
 
   get #hearsItself(): boolean {
@@ -187,12 +202,13 @@ export class UdpSocket extends DatagramSocket implements Bound {
     this.deliver({ data, address: shown(from, this.family), files: [] });
   }
 
-  /** Nobody has the port: a sender that is connected is notified. */
-  #wasRefused(host: Surroundings): void {
+  /** Nobody has the port: a sender that is connected to it is notified. */
+  #wasRefused(host: Surroundings, { ip, port }: Endpoint): void {
     const { around } = this;
-    if (this.#remote === undefined) return;
+    const isConnected = (): boolean => this.#remote?.port === port && isSame(this.#remote.ip, ip);
+    if (!isConnected()) return;
     const notify = (): void => {
-      if (this.isClosed || this.#remote === undefined) return;
+      if (this.isClosed || !isConnected()) return;
       this.error = -E.ECONNREFUSED;
       this.changed();
     };

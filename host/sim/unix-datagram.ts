@@ -5,6 +5,7 @@ import { copyOf, lengthOf } from "../backend/bytes.js";
 import { DatagramSocket } from "./datagram-socket.js";
 import { E, type SimFile } from "./file.js";
 import { pathOf } from "./paths.js";
+import type { Message } from "./socket.js";
 import type { Surroundings } from "./surroundings.js";
 import type { UnixNames } from "./unix-names.js";
 
@@ -44,8 +45,9 @@ export class UnixDatagram extends DatagramSocket {
   bind(address: SocketAddress): number {
     const path = pathOf(address);
     if (typeof path === "number") return path;
-    if (this.#path !== undefined) return -E.EINVAL;
-    const bound = this.#names.bind(path, this);
+    // As in Linux: one that has a name needs no free one.
+    if (this.#path !== undefined) return path === "" ? 0 : -E.EINVAL;
+    const bound = this.#names.bind(path, this, this.type);
     if (typeof bound === "number") return bound;
     this.#path = bound;
     return 0;
@@ -54,21 +56,38 @@ export class UnixDatagram extends DatagramSocket {
   connect(address: SocketAddress): number {
     const found = this.#at(address);
     if (typeof found === "number") return found;
+    if (!found.#admits(this)) return -E.EPERM;
+    const former = this.#peer;
     this.#peer = found;
+    if (former !== undefined && former !== found) this.#leave(former);
+    this.changed();
     return 0;
+  }
+
+  /** One that is connected receives from its peer alone. */
+  #admits(sender: UnixDatagram): boolean {
+    return this.#peer === undefined || this.#peer === sender;
+  }
+
+  /** It is connected to `former` no more. As in Linux, what had come is gone, and a peer that waits for answers is told so. */
+  #leave(former: UnixDatagram): void {
+    const hadUnread = this.hasUnread;
+    this.purge();
+    if (!hadUnread || former.isClosed || former.#peer !== this) return;
+    former.error = -E.ECONNRESET;
+    former.changed();
   }
 
   #at(address: SocketAddress): UnixDatagram | number {
     const path = pathOf(address);
     if (typeof path === "number") return path;
-    const socket = this.#names.at(path);
+    const socket = this.#names.at(path, this.type);
     if (typeof socket === "number") return socket;
     return socket instanceof UnixDatagram ? socket : -E.EPROTOTYPE;
   }
 
   protected sendWhole(data: Uint8Array): number {
-    if (this.#peer === undefined) return this.isWriteShut ? -E.EPIPE : -E.ENOTCONN;
-    return this.#send(data, this.#peer, NOTHING);
+    return this.#sendToPeer(data, NOTHING);
   }
 
   sendTo(data: Uint8Array, address: SocketAddress): number {
@@ -77,12 +96,18 @@ export class UnixDatagram extends DatagramSocket {
   }
 
   sendFiles(data: Uint8Array, files: readonly SimFile[]): number {
-    return this.#peer === undefined ? -E.ENOTCONN : this.#send(copyOf(data, lengthOf(data)), this.#peer, files);
+    return this.#sendToPeer(copyOf(data, lengthOf(data)), files);
+  }
+
+  #sendToPeer(data: Uint8Array, files: readonly SimFile[]): number {
+    if (this.#peer === undefined) return this.isWriteShut ? -E.EPIPE : -E.ENOTCONN;
+    return this.#send(data, this.#peer, files);
   }
 
   #send(data: Uint8Array, to: UnixDatagram, files: readonly SimFile[]): number {
     const refused = this.sending(data.length, this.sendBytes);
     if (refused < 0) return refused;
+    if (!to.#admits(this)) return -E.EPERM;
     if (to.isClosed) {
       // As in Linux, it is connected no more, and what had come is gone.
       if (to === this.#peer) {
@@ -98,8 +123,20 @@ export class UnixDatagram extends DatagramSocket {
       return -E.EAGAIN;
     }
     for (const file of files) file.references += 1;
-    to.deliver({ data, address: this.localAddress, files });
+    to.deliver(this.#messageOf(data, files));
     return data.length;
+  }
+
+  /** As in Linux, it is from where the sender is bound when it is received. */
+  #messageOf(data: Uint8Array, files: readonly SimFile[]): Message {
+    const from = (): SocketAddress => this.localAddress;
+    return {
+      data,
+      files,
+      get address() {
+        return from();
+      },
+    };
   }
 
   protected override wasRead(): void {
@@ -110,8 +147,9 @@ export class UnixDatagram extends DatagramSocket {
 
   override release(): void {
     super.release();
-    if (this.#path !== undefined) this.#names.release(this.#path, this);
+    if (this.#path !== undefined) this.#names.release(this.#path, this, this.type);
     for (const each of this.#waiting) each.changed();
     this.#peer?.changed();
+    this.#peer = undefined;
   }
 }

@@ -1,11 +1,13 @@
 /** Owns the names of a simulated host's Unix sockets: paths in its tree, and abstract names. Knows no socket but by what is bound. */
 
+import type { SocketType } from "../backend/backend.js";
 import { E, type SimFile } from "./file.js";
 import type { SocketInode } from "./nodes.js";
 import type { FileTree } from "./tree.js";
 
 export class UnixNames {
   readonly #tree: FileTree;
+  /** By the type of the socket and the name: a stream and a datagram socket may have the same one. */
   readonly #abstract = new Map<string, SimFile>();
   readonly #bound = new Map<SimFile, SocketInode>();
   #named = 0;
@@ -15,11 +17,12 @@ export class UnixNames {
   }
 
   /** Gives a socket a name; the empty one is a free abstract name. @returns the name, or -errno */
-  bind(path: string, socket: SimFile): string | number {
+  bind(path: string, socket: SimFile, type: SocketType): string | number {
     if (path === "" || path.startsWith("\0")) {
       const name = path === "" ? `\0${(this.#named++).toString(16).padStart(5, "0")}` : path;
-      if (this.#abstract.has(name)) return -E.EADDRINUSE;
-      this.#abstract.set(name, socket);
+      const key = type + name;
+      if (this.#abstract.has(key)) return -E.EADDRINUSE;
+      this.#abstract.set(key, socket);
       return name;
     }
     const inode = this.#tree.bindSocket(path, socket);
@@ -29,8 +32,8 @@ export class UnixNames {
   }
 
   /** The socket is closed. Its path stays, and refuses connections. */
-  release(name: string, socket: SimFile): void {
-    if (this.#abstract.get(name) === socket) this.#abstract.delete(name);
+  release(name: string, socket: SimFile, type: SocketType): void {
+    if (this.#abstract.get(type + name) === socket) this.#abstract.delete(type + name);
     const inode = this.#bound.get(socket);
     if (inode === undefined) return;
     inode.socket = undefined;
@@ -38,8 +41,8 @@ export class UnixNames {
   }
 
   /** @returns -ECONNREFUSED, -ENOENT */
-  at(path: string): SimFile | number {
-    if (path.startsWith("\0")) return this.#abstract.get(path) ?? -E.ECONNREFUSED;
+  at(path: string, type: SocketType): SimFile | number {
+    if (path.startsWith("\0")) return this.#abstract.get(type + path) ?? -E.ECONNREFUSED;
     if (path === "") return -E.EINVAL;
     const inode = this.#tree.socketAt(path);
     return typeof inode === "number" ? inode : (inode?.socket ?? -E.ECONNREFUSED);

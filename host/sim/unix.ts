@@ -17,9 +17,9 @@ interface Passed {
 }
 
 export class UnixStream extends StreamSocket {
+  declare peer: UnixStream | undefined;
   readonly #names: UnixNames;
   #path: string | undefined;
-  #remotePath = "";
   readonly #passed: Passed[] = [];
 
   constructor(around: Surroundings, names: UnixNames, bytes: number) {
@@ -40,14 +40,15 @@ export class UnixStream extends StreamSocket {
   }
 
   get remoteAddress(): SocketAddress | undefined {
-    return this.state === "connected" ? { path: this.#remotePath } : undefined;
+    return this.state === "connected" ? this.peer?.localAddress : undefined;
   }
 
   bind(address: SocketAddress): number {
     const path = pathOf(address);
     if (typeof path === "number") return path;
-    if (this.#path !== undefined) return -E.EINVAL;
-    const bound = this.#names.bind(path, this);
+    // As in Linux: one that has a name needs no free one.
+    if (this.#path !== undefined) return path === "" ? 0 : -E.EINVAL;
+    const bound = this.#names.bind(path, this, this.type);
     if (typeof bound === "number") return bound;
     this.#path = bound;
     return 0;
@@ -58,25 +59,23 @@ export class UnixStream extends StreamSocket {
   }
 
   protected unbind(): void {
-    if (this.#path !== undefined) this.#names.release(this.#path, this);
+    if (this.#path !== undefined) this.#names.release(this.#path, this, this.type);
   }
 
   connect(address: SocketAddress): number {
-    if (this.state === "connected") return -E.EISCONN;
-    if (this.state === "listening") return -E.EINVAL;
     const path = pathOf(address);
     if (typeof path === "number") return path;
-    const listener = this.#names.at(path);
+    const listener = this.#names.at(path, this.type);
     if (typeof listener === "number") return listener;
     if (!(listener instanceof UnixStream)) return -E.EPROTOTYPE;
     if (!listener.isListening) return -E.ECONNREFUSED;
     const { faults, address: host } = this.around;
     if (faults.hits("refuse", host, path)) return -E.ECONNREFUSED;
     if (listener.isFull) return -E.EAGAIN;
+    if (this.state === "connected") return -E.EISCONN;
+    if (this.state === "listening") return -E.EINVAL;
     const server = new UnixStream(this.around, this.#names, listener.sendBytes);
     server.#path = listener.#path;
-    server.#remotePath = this.#path ?? "";
-    this.#remotePath = listener.#path ?? "";
     server.options.inherit(listener.options);
     this.pair(server);
     listener.offer(server);
@@ -86,7 +85,7 @@ export class UnixStream extends StreamSocket {
 
   sendFiles(data: Uint8Array, files: readonly SimFile[]): number {
     const count = this.taking(lengthOf(data));
-    const peer = this.peer as UnixStream | undefined;
+    const { peer } = this;
     if (count <= 0 || peer === undefined) return count;
     if (files.length > 0) {
       for (const file of files) file.references += 1;
@@ -96,18 +95,16 @@ export class UnixStream extends StreamSocket {
     return count;
   }
 
-  /** Where a read has to end: descriptors begin there, or the bytes that they came with end there. */
+  /** A read does not go beyond the bytes that descriptors came with: unix(7). */
   #limit(most: number): number {
     const first = this.#passed[0];
-    if (first === undefined) return most;
-    const end = first.from > this.input.readBytes ? first.from : first.to;
-    return Math.min(most, end - this.input.readBytes);
+    return first === undefined ? most : Math.min(most, first.to - this.input.readBytes);
   }
 
   override receive(target: Uint8Array, most: number): number {
     if (this.#passed.length === 0) return super.receive(target, most);
     const count = super.receive(target, this.#limit(most));
-    if (count > 0) dropAll(this.#taken(count));
+    if (count > 0) dropAll(this.#taken());
     return count;
   }
 
@@ -118,7 +115,7 @@ export class UnixStream extends StreamSocket {
   override takeBytes(most: number): Uint8Array | number {
     if (this.#passed.length === 0) return super.takeBytes(most);
     const data = super.takeBytes(this.#limit(most));
-    if (typeof data !== "number") dropAll(this.#taken(data.length));
+    if (typeof data !== "number") dropAll(this.#taken());
     return data;
   }
 
@@ -126,21 +123,29 @@ export class UnixStream extends StreamSocket {
     if (this.#passed.length === 0) return super.receiveMessage(most);
     const data = super.takeBytes(this.#limit(most));
     if (typeof data === "number") return data;
-    return { data, address: { path: this.#remotePath }, files: this.#taken(data.length) };
+    return { data, address: this.remoteAddress ?? { path: "" }, files: this.#taken() };
   }
 
-  /** What came with the `count` bytes that were read. They come with the first of their bytes. */
-  #taken(count: number): readonly SimFile[] {
+  /** What came with the bytes that were read: with the first of its bytes. */
+  #taken(): readonly SimFile[] {
     const first = this.#passed[0];
-    const began = this.input.readBytes - count;
-    if (first === undefined || count === 0 || began < first.from) return [];
-    if (this.input.readBytes >= first.to) this.#passed.shift();
-    return began === first.from ? first.files : [];
+    if (first === undefined || this.input.readBytes <= first.from) return [];
+    this.#passed.shift();
+    return first.files;
+  }
+
+  protected override refuse(): void {
+    super.refuse();
+    this.#dropPassed();
   }
 
   override release(): void {
     super.release();
-    for (const { from, files } of this.#passed.splice(0)) if (from >= this.input.readBytes) dropAll(files);
+    this.#dropPassed();
+  }
+
+  #dropPassed(): void {
+    for (const { files } of this.#passed.splice(0)) dropAll(files);
   }
 }
 

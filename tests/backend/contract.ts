@@ -7,6 +7,7 @@ import { describe } from "vitest";
 import type { Backend } from "../../host/backend/backend.js";
 import { describeAncillary } from "./ancillary.js";
 import { describeBadInput } from "./bad-input.js";
+import { describeCorners } from "./corners.js";
 import { describeFiles } from "./files.js";
 import { describeNames } from "./names.js";
 import { describeOptions } from "./options.js";
@@ -26,5 +27,6 @@ export function describeBackend(name: string, backend: Backend, system: System =
     describePaths(backend, system);
     describeNames(backend, system);
     describeBadInput(backend);
+    describeCorners(backend, system);
   });
 }

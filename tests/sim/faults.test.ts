@@ -4,6 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Dispatcher, loop, type OSError } from "../../host/index.js";
 import { type FaultName, FAULTS, type FaultTable, type SimHost, SimWorld } from "../../host/sim/index.js";
 import { EchoClient, echoProgram, echoWorld, mapOf, SERVER, texts } from "./chat.js";
+import { connected, textFrom } from "./support.js";
 
 const TEXTS = texts(4, 20_000);
 
@@ -17,25 +18,6 @@ async function echo(faults: FaultTable, seed = 1, untilMs = 600_000): Promise<[S
 
 function came(world: SimWorld, name: FaultName): number {
   return world.injections.filter((each) => each.name === name).length;
-}
-
-/** Connects one host to another. @returns the descriptors of both ends */
-function connected(world: SimWorld, one: SimHost, other: SimHost): [number, number] {
-  const listener = other.backend.socket("IPv4", "stream");
-  other.backend.bind(listener, { host: other.address, port: 9 });
-  other.backend.listen(listener, 1);
-  const end = one.backend.socket("IPv4", "stream");
-  one.backend.connect(end, { host: other.address, port: 9 });
-  world.runSync({ untilMs: world.nowMs + 5000 });
-  const accepted = other.backend.accept(listener);
-  if (typeof accepted === "number") throw new Error(other.backend.errorCode(accepted));
-  return [end, accepted.fd];
-}
-
-/** What has arrived, or why nothing has. */
-function textFrom(host: SimHost, fd: number): string {
-  const bytes = host.backend.receive(fd, 100);
-  return typeof bytes === "number" ? host.backend.errorCode(bytes) : Buffer.from(bytes).toString();
 }
 
 describe("what must not be noticed", () => {

@@ -49,3 +49,22 @@ export function simulatedSystem(world: SimWorld, host: SimHost): System {
     },
   };
 }
+
+/** Connects one host to another. @returns the descriptors of both ends */
+export function connected(world: SimWorld, one: SimHost, other: SimHost): [number, number] {
+  const listener = other.backend.socket("IPv4", "stream");
+  other.backend.bind(listener, { host: other.address, port: 9 });
+  other.backend.listen(listener, 1);
+  const end = one.backend.socket("IPv4", "stream");
+  one.backend.connect(end, { host: other.address, port: 9 });
+  world.runSync({ untilMs: world.nowMs + 5000 });
+  const accepted = other.backend.accept(listener);
+  if (typeof accepted === "number") throw new Error(other.backend.errorCode(accepted));
+  return [end, accepted.fd];
+}
+
+/** What has arrived, or why nothing has. */
+export function textFrom(host: SimHost, fd: number): string {
+  const bytes = host.backend.receive(fd, 100);
+  return typeof bytes === "number" ? host.backend.errorCode(bytes) : Buffer.from(bytes).toString();
+}
