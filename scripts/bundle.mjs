@@ -209,7 +209,9 @@ const PROTECTED = /^(?: +\/\*\*(?:(?!\*\/)[^])*\*\/\n)? +protected [^;]*;\n/gm;
  * package's own classes. The parameter of typed arrays is known to TypeScript from 5.7 on.
  */
 function publicOf(name, declarations) {
-  const plain = declarations.replace(FILE_COMMENT, "").replaceAll(/\b(Buffer|\w+Array)<ArrayBuffer(?:Like)?>/g, "$1");
+  const plain = declarations
+    .replace(FILE_COMMENT, "")
+    .replaceAll(/\b(Buffer|\w+Array)<(?:Shared)?ArrayBuffer(?:Like)?>/g, "$1");
   return name.startsWith("handlers/") ? plain.replaceAll(PRIVATE, "").replaceAll(PROTECTED, "") : plain;
 }
 

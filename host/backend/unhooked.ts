@@ -29,5 +29,6 @@ export const files = {
   openSync: fs.openSync,
   readFileSync: fs.readFileSync,
   readSync: fs.readSync,
+  rmdirSync: fs.rmdirSync,
   writeSync: fs.writeSync,
 };

@@ -36,8 +36,6 @@ export async function ctlCommand(argv: string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
-    // What reads the output has ended: head(1), for example.
-    process.stdout.on("error", () => undefined);
     return await ctl(options);
   } catch (error) {
     if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore ctl --help".`, EXIT_USAGE);

@@ -3,6 +3,7 @@
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { reportLostOutput } from "./output.js";
 
 const USAGE = `Usage: wasyncore COMMAND [options]
 
@@ -63,4 +64,5 @@ function complain(message: string): number {
   return EXIT_USAGE;
 }
 
+reportLostOutput();
 process.exitCode = await main(process.argv.slice(2));

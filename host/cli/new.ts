@@ -1,7 +1,7 @@
 /** Owns `wasyncore new`: makes the directory of a starting project. Leaves what is in it to new-templates. */
 
-import { mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
-import { basename, join, resolve } from "node:path";
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type ProjectPackages, projectFiles } from "./new-templates.js";
 import { typescriptFiles } from "./new-typescript.js";
@@ -36,8 +36,8 @@ export async function newCommand(argv: string[]): Promise<number> {
       process.stdout.write(USAGE);
       return 0;
     }
-    if (positionals.length !== 1) throw new Error("it takes one directory");
     directory = positionals[0] ?? "";
+    if (positionals.length !== 1 || directory === "") throw new Error("it takes one directory");
     template = TEMPLATES.find((each) => each === values.template);
     if (template === undefined) throw new Error(`--template ${values.template}: there are ${TEMPLATES.join(", ")}`);
   } catch (error) {
@@ -56,12 +56,21 @@ export async function newCommand(argv: string[]): Promise<number> {
 
 function make(directory: string, template: Template): void {
   const path = resolve(directory);
-  mkdirSync(path, { recursive: true });
+  makeDirectory(path);
   if (readdirSync(path).length > 0) throw new Error(`${directory} is not empty`);
   const filesOf = template === "typescript" ? typescriptFiles : projectFiles;
   for (const [name, text] of filesOf(packageName(basename(path)), projectPackages())) {
     writeFileSync(join(path, name), text, { flag: "wx" });
   }
+}
+
+/** With those that it is in. Not by the option `recursive`, with which Node tries for ever where a file system takes none. */
+function makeDirectory(path: string): void {
+  const parent = dirname(path);
+  if (parent !== path) makeDirectory(parent);
+  const status = statSync(path, { throwIfNoEntry: false });
+  if (status === undefined) mkdirSync(path);
+  else if (!status.isDirectory()) throw new Error(`${path} is a file`);
 }
 
 /** A name that npm takes. */

@@ -4,7 +4,9 @@
  */
 
 import { spawn } from "node:child_process";
-import { resolve } from "node:path";
+import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { isGuestRecording, replayGuestCommand } from "./replay-guest.js";
@@ -32,11 +34,12 @@ A guest that was recorded with wasyncore run --record is run with its calls answ
 
   --compare             runs nothing: reports where two recordings differ first
 
-Exit status: 0 without a difference; 1 with one; 2 when the command line is wrong, or a recording
-cannot be replayed or compared.
+Exit status: 0 without a difference; 1 with one; 2 when the command line is wrong, when a recording
+cannot be replayed or compared, or when the program has not replayed it.
 `;
 
 const EXIT_USAGE = 2;
+const EXIT_UNREPLAYED = 2;
 
 const OPTIONS = {
   until: { type: "string" },
@@ -80,6 +83,8 @@ export async function replayCommand(argv: string[]): Promise<number> {
       });
     }
     if (values.hash === true || values.changed === true) return complain("--hash, --changed: for recordings of guests");
+    if (program.endsWith(".wasm") && existsSync(path))
+      return complain(`${program} is a module, and ${path} is no recording of a guest`);
     const request = {
       path: resolve(path),
       until: number("--until", values.until),
@@ -88,8 +93,16 @@ export async function replayCommand(argv: string[]): Promise<number> {
       breakAt: (values.break ?? []).map(descriptor),
     };
     const { WASYNCORE_RECORD: _record, ...rest } = process.env;
-    const env = { ...rest, WASYNCORE_REPLAY: JSON.stringify(request) };
-    return await run(program, args, env);
+    const pending = mkdtempSync(join(tmpdir(), "wasyncore-replay-"));
+    const env = { ...rest, WASYNCORE_REPLAY: JSON.stringify({ ...request, pending }) };
+    try {
+      const status = await run(program, args, env);
+      if (!existsSync(pending)) return status;
+    } finally {
+      if (existsSync(pending)) rmdirSync(pending);
+    }
+    process.stderr.write(`wasyncore: nothing was replayed: ${[program, ...args].join(" ")} has not loaded wasyncore\n`);
+    return EXIT_UNREPLAYED;
   } catch (error) {
     return complain((error as Error).message);
   }
@@ -108,7 +121,9 @@ async function compare(values: object, paths: readonly string[], hasProgram: boo
 function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
   return new Promise((settled, failed) => {
     const child = spawn(program, args, { env, stdio: "inherit" });
-    child.once("error", failed);
+    child.once("error", ({ code, message }: NodeJS.ErrnoException) => {
+      failed(new Error(`cannot run ${program}: ${code === "ENOENT" ? "there is no such program" : message}`));
+    });
     child.once("exit", (code) => settled(code ?? 1));
   });
 }

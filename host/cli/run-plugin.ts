@@ -11,7 +11,7 @@ import type { Policy } from "../plugin/policy/types.js";
 import { printable } from "../backend/printable.js";
 import { RunError } from "./run-errors.js";
 import { optionOfLimit } from "./run-policy-options.js";
-import { ADDRESS_TROUBLES, pathText, trapText } from "./run-troubles.js";
+import { addressTrouble, pathText, trapText } from "./run-troubles.js";
 
 const EXIT_FAILED = 1;
 const EXIT_TRAPPED = 134;
@@ -113,9 +113,10 @@ function named(limit: string): string {
 
 function problemOf(error: unknown): string {
   if (error instanceof OSError) {
-    const trouble = ADDRESS_TROUBLES[error.code];
-    const problem = trouble === undefined ? error.message : `${trouble} (${error.code})`;
-    return `an address of its policy: ${problem}`;
+    const { address: host, path, port } = error;
+    const address = path ?? (host === undefined || port === undefined ? host : addressText({ host, port }));
+    const whose = "an address of its policy";
+    return `${address === undefined ? whose : `${printable(address)}, ${whose}`}: ${addressTrouble(error, path)}`;
   }
   if (error instanceof PluginError || error instanceof GuestError || error instanceof ModuleError) return error.message;
   throw error;

@@ -1,5 +1,6 @@
 /** Owns what `wasyncore run` says of a file or an address that it cannot use, and of a trap. Knows error codes; opens nothing. */
 
+import { lstatSync } from "node:fs";
 import type { GuestTrap } from "../guest/run.js";
 import { printable } from "../backend/printable.js";
 import { frameText } from "./frame-text.js";
@@ -17,7 +18,7 @@ export function fileTrouble(code: unknown): string {
   return code === "EACCES" ? "permission denied" : String(code);
 }
 
-export const ADDRESS_TROUBLES: Readonly<Record<string, string>> = {
+const ADDRESS_TROUBLES: Readonly<Record<string, string>> = {
   EADDRINUSE: "the address is in use",
   EADDRNOTAVAIL: "this machine does not have the address",
   EACCES: "permission denied",
@@ -26,6 +27,22 @@ export const ADDRESS_TROUBLES: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "the path is too long for a Unix socket",
   ENOTFOUND: "the name is not known",
 };
+
+/** @param path of a Unix socket */
+export function addressTrouble(
+  { code, message }: { readonly code?: string | undefined; readonly message: string },
+  path?: string,
+): string {
+  if (code === "EADDRINUSE" && path !== undefined && isOtherFile(path))
+    return "there is a file of that name, which is no socket (EADDRINUSE)";
+  const trouble = ADDRESS_TROUBLES[code ?? ""];
+  return trouble === undefined ? message : `${trouble} (${code})`;
+}
+
+/** Is what is at the path of a Unix socket anything else? */
+export function isOtherFile(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false;
+}
 
 export function trapText(path: string, { message, frames }: GuestTrap): string {
   return [`${pathText(path)} trapped: ${message}`, ...frames.map(frameText)].join("\n");

@@ -3,7 +3,7 @@
  * run-options, the sockets to run-listen, and WASI to host/guest and host/component.
  */
 
-import { fstatSync, lstatSync, readFileSync, rmSync } from "node:fs";
+import { fstatSync, readFileSync, rmSync } from "node:fs";
 import { basename } from "node:path";
 import { isatty } from "node:tty";
 import { defaultBackend } from "../net/default-backend.js";
@@ -14,7 +14,7 @@ import { addressText, type Listener, openListener, parseListen } from "./run-lis
 import { RunError, UsageError } from "./run-errors.js";
 import { parseRun, type RunOptions, USAGE } from "./run-options.js";
 import type { PolicyValues } from "./run-policy.js";
-import { ADDRESS_TROUBLES, fileTrouble, pathText, trapText } from "./run-troubles.js";
+import { addressTrouble, fileTrouble, pathText, trapText } from "./run-troubles.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -125,17 +125,8 @@ function attempt<T>(action: () => T, what: string, path?: string): T {
     return action();
   } catch (error) {
     if (!(error instanceof OSError)) throw error;
-    if (error.code === "EADDRINUSE" && path !== undefined && isOtherFile(path))
-      throw new RunError(`${what}: there is a file of that name, which is no socket (EADDRINUSE)`, { cause: error });
-    const trouble = ADDRESS_TROUBLES[error.code];
-    throw new RunError(`${what}: ${trouble === undefined ? error.message : `${trouble} (${error.code})`}`, {
-      cause: error,
-    });
+    throw new RunError(`${what}: ${addressTrouble(error, path)}`, { cause: error });
   }
-}
-
-function isOtherFile(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false;
 }
 
 function announce({ socket, name }: Listener): void {

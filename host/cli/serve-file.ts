@@ -7,6 +7,7 @@ import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { isCollection, isMap, isNode, isPair, LineCounter, type Node, parseDocument } from "yaml";
+import { printable } from "../backend/printable.js";
 import { parseAddress } from "../net/listen.js";
 import { HOST_RATE_MAX } from "../plugin/host-lines.js";
 import { checkServed, type LineLimits } from "../plugin/host-options.js";
@@ -48,6 +49,7 @@ export class ServeFileError extends Error {
 
 const NAME_MAX = 64;
 const ALIASES_MAX = 1000;
+const MESSAGE_MAX = 300;
 const name = v.pipe(
   plainString,
   v.regex(/^[a-z\d_][\w.-]*$/i, "must consist of letters, digits, dots, hyphens and underscores"),
@@ -172,8 +174,10 @@ class Source {
   readonly #lines = new LineCounter();
   readonly #document;
 
+  /** @throws ServeFileError */
   constructor(text: string, shown: string) {
     this.#shown = shown;
+    if (text.includes("\0")) throw new ServeFileError([`${shown}: it is no text: the file must be JSON or YAML`]);
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, merge: true });
   }
 
@@ -182,7 +186,9 @@ class Source {
     const { errors, warnings } = this.#document;
     const mistakes = [...errors, ...warnings];
     if (mistakes.length > 0) {
-      throw new ServeFileError(mistakes.map(({ message, pos }) => `${this.#place(pos[0])}: ${message}`));
+      // A message may quote all that follows.
+      const said = mistakes.map(({ message, pos }) => `${this.#place(pos[0])}: ${printable(message, MESSAGE_MAX)}`);
+      throw new ServeFileError(said);
     }
     try {
       return this.#document.toJS({ maxAliasCount: ALIASES_MAX }) as unknown;

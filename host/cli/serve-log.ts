@@ -40,11 +40,6 @@ export class ServeLog {
   readonly #logs = new Map<string, Log>();
   readonly #followers = new Map<string, Set<(line: LoggedLine) => void>>();
 
-  constructor() {
-    // A full disk, or a reader that has ended, ends no plugin.
-    process.stderr.on("error", () => undefined);
-  }
-
   /** About the whole. */
   say(text: string): void {
     for (const line of text.split("\n")) process.stderr.write(`wasyncore: ${withoutControls(line)}\n`);

@@ -3,11 +3,12 @@
  * file to serve-file, and the control socket to serve-control.
  */
 
-import { resolve } from "node:path";
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { withoutControls } from "../backend/log.js";
 import { FileWatch } from "../plugin/file-watch.js";
-import { addressText } from "../net/listen.js";
+import { addressText, parseAddress } from "../net/listen.js";
 import { PluginError } from "../plugin/errors.js";
 import { PluginHost } from "../plugin/host.js";
 import { InheritedSockets } from "../plugin/inherited.js";
@@ -17,6 +18,7 @@ import { serveStatsAlone } from "../stats/alone.js";
 import type { StatsServer } from "../stats/server.js";
 import type { ControlRequest, ListedLine } from "./control-protocol.js";
 import { UsageError } from "./run-errors.js";
+import { addressTrouble, isOtherFile } from "./run-troubles.js";
 import { type ControlHandler, ControlServer } from "./serve-control.js";
 import { readServeFile, type ServeFile, ServeFileError } from "./serve-file.js";
 import { ServeLog } from "./serve-log.js";
@@ -179,7 +181,9 @@ class Service implements ControlHandler {
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
       if (!(error instanceof OSError) && code !== "ERR_STATS_DIRECTORY") throw error;
-      const trouble = code === "EADDRINUSE" ? "another process answers there" : message;
+      const isServed = code === "EADDRINUSE" && (path === undefined || !isOtherFile(path));
+      const known = error instanceof OSError ? addressTrouble(error, path) : message;
+      const trouble = isServed ? "another process answers there" : known;
       throw new ServeError(`cannot open the control socket${path === undefined ? "" : ` ${path}`}: ${trouble}`);
     }
   }
@@ -205,7 +209,12 @@ class Service implements ControlHandler {
     } catch (error) {
       if (this.#signalled) return;
       if (error instanceof PluginError || !(error instanceof Error && "code" in error)) throw error;
-      throw new ServeError(`cannot serve metrics on ${address}: ${error.message}`, { cause: error });
+      const path = parseAddress(address)?.path;
+      // libuv has EACCES where there is no directory for a Unix socket.
+      const isHomeless = path !== undefined && !existsSync(dirname(path));
+      const { code, message } = error as NodeJS.ErrnoException;
+      const trouble = addressTrouble({ code: isHomeless ? "ENOENT" : code, message }, path);
+      throw new ServeError(`cannot serve metrics on ${address}: ${trouble}`, { cause: error });
     }
   }
 

@@ -74,7 +74,8 @@ function write(paths: readonly string[], output: string): number {
   const template = readFileSync(new URL("../view/page.html", import.meta.url), "utf8");
   const page = pageOf(template, timelines);
   try {
-    if (output === "-") writeFileSync(process.stdout.fd, page);
+    // Not by its descriptor: a pipe takes no more than it has room for, and the rest would be lost.
+    if (output === "-") process.stdout.write(page);
     else writeFileSync(output, page);
   } catch (error) {
     if (isOfSystem(error)) return fail(`${output}: ${(error as Error).message}`);

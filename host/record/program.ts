@@ -25,6 +25,8 @@ export interface ReplayRequest {
   readonly patienceMs?: number | undefined;
   /** Does the recording have to have files, timers and dates of Node, and all calls their order? */
   readonly strict?: boolean | undefined;
+  /** An empty directory, which is removed when the replay begins: so whoever waits for the program finds whether it did. */
+  readonly pending?: string | undefined;
 }
 
 const EXIT_DIFFERENCE = 1;
@@ -67,8 +69,9 @@ function optionsOf(text: string): ProgramOptions {
 
 /** The backend of a program that is replayed. The process exits at the first difference, and when the recording is over. */
 export function replayedProgram(request: string, opener: Backend): Backend {
-  const { path, until, breakAt = [], patienceMs, strict } = JSON.parse(request) as ReplayRequest;
+  const { path, until, breakAt = [], patienceMs, strict, pending } = JSON.parse(request) as ReplayRequest;
   delete process.env["WASYNCORE_REPLAY"];
+  if (pending !== undefined) files.rmdirSync(pending);
   const stops = new Set(breakAt);
   const played = started({
     strict,

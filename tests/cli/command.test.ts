@@ -116,10 +116,30 @@ describe("new", () => {
     expect(existsSync(join(directory, "full/package.json"))).toBe(false);
   });
 
-  test("takes one directory", async () => {
-    expect(await wasyncore("new")).toMatchObject({
+  test.each([[], [""], ["a", "b"]])("takes one directory, and not %j, %j", async (...names) => {
+    expect(await wasyncore("new", ...names)).toMatchObject({
       code: 2,
       stderr: expect.stringContaining("it takes one directory"),
+    });
+  });
+
+  test("makes the directories that it is in, and says where it cannot make one", async () => {
+    expect(await wasyncore("new", "one/two/three")).toMatchObject({ code: 0, stderr: "" });
+    expect(existsSync(join(directory, "one/two/three/server.ts"))).toBe(true);
+    const file = write("a-file", "");
+    for (const name of ["a-file", "a-file/project"]) {
+      expect(await wasyncore("new", name)).toEqual({
+        code: 1,
+        stdout: "",
+        stderr: `wasyncore new: ${file} is a file\n`,
+      });
+    }
+  });
+
+  test.skipIf(process.platform !== "linux")("ends where the file system takes no directory", async () => {
+    expect(await wasyncore("new", "/proc/project")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^wasyncore new: ENOENT.*\/proc\/project/),
     });
   });
 });
@@ -190,6 +210,17 @@ describe("build", () => {
 });
 
 describe("the command", () => {
+  test.skipIf(process.platform !== "linux")("says what it could not write, with status 1", async () => {
+    for (const parameters of [["--version"], ["run", "--help"]]) {
+      const script = '"$0" "$@" >/dev/full';
+      expect(await run(directory, "sh", "-c", script, process.execPath, MAIN, ...parameters)).toEqual({
+        code: 1,
+        stdout: "",
+        stderr: "wasyncore: cannot write to the standard output: no space is left (ENOSPC)\n",
+      });
+    }
+  });
+
   test("prints its help and its version, and refuses what it does not know", async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
     expect(await wasyncore("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });

@@ -167,6 +167,21 @@ describe("the control socket", TIMEOUT, () => {
     expect(await (await directory.serve().up()).list()).toHaveLength(1);
   });
 
+  test("says where it cannot be opened", async () => {
+    const directory = await Directory.create();
+    directory.plugins(ECHO);
+    const troubles = [
+      [directory.path, "there is a file of that name, which is no socket (EADDRINUSE)"],
+      [`${directory.path}/none/control.sock`, "there is no such directory (ENOENT)"],
+    ] as const;
+    for (const [path, trouble] of troubles) {
+      expect(await directory.serve("--socket", path).ended).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining(`cannot open the control socket ${path}: ${trouble}\n`) as string,
+      });
+    }
+  });
+
   test.for([
     ["text", "garbage\n"],
     ["bytes", Buffer.from([0xff, 0xfe, 0x00, 0x0a])],

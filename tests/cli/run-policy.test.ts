@@ -240,7 +240,9 @@ describe("a command under a policy", () => {
     await once(server, "listening");
     const { port } = server.address() as { port: number };
     const { code, stderr } = await runModule(guest, "--max-connections", "1", "--listen", `127.0.0.1:${port}`).ended;
-    expect(stderr).toMatch(/^wasyncore: cannot run guest\.wasm: .*the address is in use \(EADDRINUSE\)\n$/);
+    expect(stderr).toBe(
+      `wasyncore: cannot run guest.wasm: 127.0.0.1:${port}, an address of its policy: the address is in use (EADDRINUSE)\n`,
+    );
     expect(code).toBe(1);
     const missing = await new RunCommand(["no.wasm", "--max-connections", "1"], temporary()).ended;
     expect(missing).toMatchObject({ code: 1, stderr: "wasyncore: cannot read no.wasm: there is no such file\n" });

@@ -59,6 +59,17 @@ describe("serve", TIMEOUT, () => {
       stderr: expect.stringMatching(/cannot serve metrics on 127\.0\.0\.1:\d+: .*EADDRINUSE/) as string,
     });
     expect(await start(process.execPath, [MAIN, "serve", "x", "--metrics", "80"]).ended).toMatchObject({ code: 2 });
+    const homeless = new Serve(directory.path, [
+      "plugins.json",
+      "--socket",
+      "other.sock",
+      "--metrics",
+      "./none/m.sock",
+    ]);
+    expect(await homeless.ended).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("none/m.sock: there is no such directory (ENOENT)\n") as string,
+    });
   });
 
   test("goes on where a plugin traps, and starts it again", async () => {
@@ -309,6 +320,22 @@ describe("--check", TIMEOUT, () => {
       stdout: "plugins.json is in order: 2 plugins\n",
       stderr: "",
     });
+  });
+
+  test("of what is no text prints a sentence, and of what YAML cannot read a bounded one", async () => {
+    const directory = await Directory.create();
+    const binary = await directory.check("one.wasm");
+    expect(binary).toMatchObject({
+      code: 2,
+      stderr: "wasyncore: one.wasm: it is no text: the file must be JSON or YAML\n",
+    });
+    directory.write("long.yaml", `plugins: []\n"a" ${"x".repeat(10_000)}\n`);
+    const { code, stderr } = await directory.check("long.yaml");
+    expect(code).toBe(2);
+    for (const line of stderr.trimEnd().split("\n")) {
+      expect(line).toMatch(/^wasyncore: long\.yaml:\d+: /);
+      expect(line.length).toBeLessThan(400);
+    }
   });
 
   test("prints every mistake at once, with its line", async () => {

@@ -10,6 +10,7 @@ import {
   chatClient,
   chatServer,
   clientOptions,
+  Listener,
   nodeClient,
   rawClient,
   serverOptions,
@@ -91,6 +92,29 @@ describe.each(TLS_MODES)("$name", (mode) => {
     for (let i = 0; i < 20; i++) chats[0]?.push("x".repeat(10_000));
     await run(mode, map, () => chats[0]?.fd === -1);
     expect([chats[0]?.told.at(-1), chats[0]?.errors]).toEqual(["close", []]);
+  });
+
+  test("answers to a peer that has reset the connection meanwhile do not keep its descriptors", async () => {
+    const map = newMap();
+    const chats: TlsChat[] = [];
+    class Answering extends TlsChat {
+      override foundTerminator(): void {
+        this.push("an answer\n");
+      }
+    }
+    const listener = new Listener(map, (socket) => chats.push(new Answering(wrapTls(socket, serverOptions), map)));
+    const open = sockets();
+    for (let index = 0; index < 10; index++) {
+      const raw = await rawClient(listener.port);
+      const client = nodeClient(0, { socket: raw, port: 0 });
+      await run(mode, map, () => chats[index]?.secured === 1);
+      await new Promise((written) => client.write("a question\n".repeat(100), written));
+      client.destroy();
+      raw.resetAndDestroy();
+      await once(raw, "close");
+      await run(mode, map, () => chats[index]?.fd === -1);
+    }
+    await eventually(sockets, open);
   });
 
   test("connections that end together do not keep the loop busy while node:tls is asked how they ended", async () => {

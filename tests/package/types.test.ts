@@ -84,6 +84,17 @@ import wasyncore = require("wasyncore");
 export class A extends wasyncore.Dispatcher {}
 `;
 
+/** What declarations refer to is checked as well, also where no name of it is used. */
+function entriesProgram(): string {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as {
+    exports: Record<string, { readonly types?: string } | string>;
+  };
+  return Object.entries(exports)
+    .filter(([, entry]) => typeof entry === "object" && entry.types !== undefined)
+    .map(([name]) => `export * as ${name.replaceAll(/\W/g, "_")} from "wasyncore${name.slice(1)}";\n`)
+    .join("");
+}
+
 const directory = temporaryDirectory();
 let project = "";
 
@@ -92,6 +103,7 @@ beforeAll(async () => {
   linkPackage(project, "@types/node");
   writeFileSync(join(project, "program.ts"), PROGRAM);
   writeFileSync(join(project, "internals.ts"), NO_INTERNALS);
+  writeFileSync(join(project, "entries.ts"), entriesProgram());
   writeFileSync(join(project, "common.cts"), COMMON_JS);
 }, 60_000);
 
@@ -141,7 +153,7 @@ for (const version of VERSIONS) {
       "programs with mixins and declarations pass, a CommonJS module too, with types %s",
       async (_which, types) => {
         const options = { ...types, lib: ["ES2022", "ESNext.Disposable"] };
-        const messages = await compile(version, ["program.ts", "internals.ts", "common.cts"], options);
+        const messages = await compile(version, ["program.ts", "internals.ts", "entries.ts", "common.cts"], options);
         if (refused) expect(messages).toMatch(/^common\.cts\(2,28\): error TS1471: [^\n]*\n$/);
         else expect(messages).toBe("");
       },

@@ -2,7 +2,7 @@
 
 import { execFile } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -93,6 +93,33 @@ await ${runs}();
 console.log("done");
 `;
 }
+
+test("a program that does not replay is no success: nothing was compared", async () => {
+  const at = directory();
+  const [program, path] = [join(at, "echo.mjs"), join(at, "run.wrec")];
+  writeFileSync(program, echoProgram("loop"));
+  const { program: server, port } = await recorded(path, [program]);
+  await Promise.all([0, 1, 2].map(async () => converse(port, ["hello\n"], false)));
+  await server.ended;
+  const tmp = join(at, "tmp");
+  mkdirSync(tmp);
+
+  const other = await replayed(path, ["-e", "0"], [], { TMPDIR: tmp });
+  expect(other).toMatchObject({ code: 2, stdout: "" });
+  expect(other.stderr).toBe(`wasyncore: nothing was replayed: ${process.execPath} -e 0 has not loaded wasyncore\n`);
+  expect((await replayed(path, [program], [], { TMPDIR: tmp })).code).toBe(0);
+  expect(readdirSync(tmp)).toEqual([]);
+
+  const replay = (file: string) => new Running(process.execPath, [CLI, "replay", path, "--", file], at).ended;
+  expect(await replay("./none")).toMatchObject({
+    code: 2,
+    stderr: expect.stringMatching(/^wasyncore: cannot run \.\/none: there is no such program\n/) as string,
+  });
+  expect(await replay("app.wasm")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(`app.wasm is a module, and ${path} is no recording of a guest\n`) as string,
+  });
+});
 
 for (const runs of ["loop", "loopSync"]) {
   describe(runs, () => {

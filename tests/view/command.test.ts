@@ -37,6 +37,33 @@ test("writes a page beside the recording, where it is told to, or to the standar
   expect(readFileSync(join(cwd, "two.html"), "utf8").match(/data-run>/g)).toHaveLength(2);
 });
 
+/** With its standard output where a shell puts it. */
+function viewInto(cwd: string, output: string): { status: number | null; stdout: string; stderr: string } {
+  const script = `{ "$0" "$1" view run.wrec -o -; echo "status $?" >&2; } ${output}`;
+  const { status, stdout, stderr } = spawnSync("sh", ["-c", script, process.execPath, MAIN], { cwd, encoding: "utf8" });
+  return { status, stdout, stderr };
+}
+
+test("writes all of the page into a pipe, which has room for less, and nothing where its reader has enough", async () => {
+  const cwd = directory();
+  writeFileSync(join(cwd, "run.wrec"), await recordedRun("hello", 2));
+  view(cwd, "run.wrec");
+  const page = readFileSync(join(cwd, "run.html"), "utf8");
+  // A pipe of Linux has 64 KiB.
+  expect(page.length).toBeGreaterThan(70_000);
+  const piped = viewInto(cwd, "| cat");
+  expect(piped.stderr).toBe("status 0\n");
+  expect(piped.stdout).toBe(page);
+  expect(viewInto(cwd, "| head -n 1")).toEqual({ status: 0, stdout: "<!doctype html>\n", stderr: "status 0\n" });
+});
+
+test.skipIf(process.platform !== "linux")("says that there is no room for the page", async () => {
+  const cwd = directory();
+  writeFileSync(join(cwd, "run.wrec"), await recordedRun("hello", 2));
+  const message = "wasyncore: cannot write to the standard output: no space is left (ENOSPC)\n";
+  expect(viewInto(cwd, ">/dev/full")).toMatchObject({ stderr: `${message}status 1\n` });
+});
+
 test("shows what there is of a recording that was cut off, and refuses a damaged one", async () => {
   const cwd = directory();
   const recording = await recordedRun("hello", 2);

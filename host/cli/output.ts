@@ -1,0 +1,26 @@
+/**
+ * Owns what becomes of a command whose standard output or standard error cannot be written to. Knows the process's streams; knows
+ * no command.
+ */
+
+const EXIT_FAILED = 1;
+
+/** What a stream fails with is no exception: the command goes on, and says at its end what was lost. */
+export function reportLostOutput(): void {
+  let lost: NodeJS.ErrnoException | undefined;
+  // Whoever has read what it wanted, as head(1) does, has lost nothing.
+  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") lost ??= error;
+  });
+  // There is nowhere left to say it.
+  process.stderr.on("error", () => undefined);
+  process.once("exit", (code) => {
+    if (lost === undefined) return;
+    process.stderr.write(`wasyncore: cannot write to the standard output: ${troubleOf(lost)}\n`);
+    if (code === 0) process.exitCode = EXIT_FAILED;
+  });
+}
+
+function troubleOf({ code, message }: NodeJS.ErrnoException): string {
+  return code === "ENOSPC" ? "no space is left (ENOSPC)" : message;
+}
