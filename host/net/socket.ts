@@ -345,6 +345,11 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
       : UNCONNECTED;
   }
 
+  /** Can a peer still get anything? Not after a reset, nor when both sides have ended. @internal */
+  get hasPeer(): boolean {
+    return typeof this.#kind.backend.remoteAddress(this.#fd) !== "number";
+  }
+
   /** @internal */
   addresses(): EndpointAddresses {
     return { local: known(() => this.localAddress()), remote: known(() => this.remoteAddress()) };

@@ -120,7 +120,8 @@ export class TlsConnection {
   close(): void {
     const { session } = this;
     const isOver = this.broken !== undefined || session?.failure !== undefined || this.#outputEnded;
-    if (session === undefined || !session.isSecure || isOver) return this.#release();
+    // node:tls does not report every record that a reset connection has refused.
+    if (session === undefined || !session.isSecure || isOver || !this.#socket.hasPeer) return this.#release();
     this.#lingering = new Lingering(
       () => this.flush(),
       () => this.#release(),
