@@ -7,7 +7,7 @@
  */
 
 import { GuestError, isComponent } from "../guest/module.js";
-import type { Encoding } from "./abi.js";
+import type { Encoding } from "./call-memory.js";
 import { ByteReader, ended, tooLarge, unknown } from "./bytes.js";
 import { type CanonName, canonOf } from "./canonical.js";
 

@@ -5,7 +5,7 @@
 
 import { GuestError, withoutPrefix } from "../guest/module.js";
 import { printable } from "../backend/printable.js";
-import { CallMemory } from "./abi.js";
+import { CallMemory } from "./call-memory.js";
 import type { AsyncParts } from "./async/index.js";
 import type { Element } from "./async/streams.js";
 import type { Canon, CanonOptions, Named, Sort, Step } from "./binary.js";

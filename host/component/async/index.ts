@@ -4,7 +4,7 @@
  */
 
 import type { Backend } from "../../backend/backend.js";
-import type { CallMemory } from "../abi.js";
+import type { CallMemory } from "../call-memory.js";
 import type { Canon } from "../binary.js";
 import type { CoreFunction, Interface } from "../calls.js";
 import type { Poller, Watch } from "../polling.js";
