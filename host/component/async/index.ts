@@ -5,7 +5,7 @@
 
 import type { Backend } from "../../backend/backend.js";
 import type { CallMemory } from "../call-memory.js";
-import type { Canon } from "../binary.js";
+import type { Canon } from "../steps.js";
 import type { CoreFunction, Interface } from "../calls.js";
 import type { Poller, Watch } from "../polling.js";
 import type { HandleTable } from "../resources.js";
