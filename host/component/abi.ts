@@ -1,124 +1,19 @@
 /**
- * Owns the canonical ABI of the component model: how values of the types of interfaces lie in a component's memory, and in the
- * parameters of core functions. Knows handles; knows no interface.
+ * Owns the types of interfaces, by the canonical ABI of the component model: how a value of each lies in a component's memory,
+ * and in the parameters of core functions. Knows handles; knows no interface, and not how a memory is checked and allocated.
  *
  * A type is one object, with which the signatures of the interfaces are written: `result(tuple(own, own), errorCode)`.
  */
 
-import type { HandleTable, Resource, ResourceClass } from "./resources.js";
+import type { CallMemory } from "./call-memory.js";
+import type { Resource, ResourceClass } from "./resources.js";
 import { Trap } from "./trap.js";
 
-export type Encoding = "utf8" | "utf16" | "latin1+utf16";
 /** A value in the parameters of a core function. */
 export type Flat = number | bigint;
 
-/** What the host takes as one value. It is a copy in the host's memory: no name, path or batch comes near, and none is counted. */
-const TEXT_BYTES_MAX = 1 << 20;
+/** A list of the host's is a copy in its memory: no batch comes near this, and none is counted. */
 const LIST_MAX = 4096;
-
-/** A component's memory, and what a call may do with it. */
-export class CallMemory {
-  readonly handles: HandleTable;
-  readonly #memory: { readonly buffer: ArrayBuffer } | undefined;
-  readonly #realloc: ((old: number, oldBytes: number, align: number, bytes: number) => number) | undefined;
-  readonly #encoding: Encoding;
-  #view = new DataView(new ArrayBuffer(0));
-  #bytes = new Uint8Array(0);
-
-  constructor(
-    handles: HandleTable,
-    memory: { readonly buffer: ArrayBuffer } | undefined,
-    realloc: ((old: number, oldBytes: number, align: number, bytes: number) => number) | undefined,
-    encoding: Encoding,
-  ) {
-    this.handles = handles;
-    this.#memory = memory;
-    this.#realloc = realloc;
-    this.#encoding = encoding;
-  }
-
-  /** The memory. Growing replaces its buffer, and so does a call of {@link allocate}. */
-  get bytes(): Uint8Array {
-    // An array over a buffer that was replaced is empty.
-    if (this.#bytes.length === 0) this.#renew();
-    return this.#bytes;
-  }
-
-  get view(): DataView {
-    if (this.#bytes.length === 0) this.#renew();
-    return this.#view;
-  }
-
-  #renew(): void {
-    if (this.#memory === undefined) throw new Trap("a function was lowered without a memory");
-    const { buffer } = this.#memory;
-    this.#bytes = new Uint8Array(buffer);
-    this.#view = new DataView(buffer);
-  }
-
-  /** @throws Trap for bytes that are not all in the memory */
-  check(at: number, length: number): void {
-    if (at + length > this.bytes.length) throw new Trap("an argument leads out of the component's memory");
-  }
-
-  /** @throws Trap as {@link check} */
-  slice(at: number, length: number): Uint8Array {
-    const start = at >>> 0;
-    this.check(start, length);
-    return this.bytes.subarray(start, start + length);
-  }
-
-  /** Room for `length` bytes, by the component's own allocator. */
-  allocate(align: number, length: number): number {
-    if (this.#realloc === undefined) throw new Trap("a function was lowered without an allocator");
-    const { handles } = this;
-    handles.mayCall = false;
-    const at = this.#realloc(0, 0, align, length) >>> 0;
-    handles.mayCall = true;
-    if (at % align !== 0 || at + length > this.bytes.length) throw new Trap("its allocator returned no usable address");
-    return at;
-  }
-
-  text(at: number, length: number): string {
-    if (this.#encoding === "utf8") return decode(utf8, this.#textBytes(at, length));
-    if (this.#encoding === "utf16") return decode(utf16, this.#textBytes(at, length * 2));
-    // The highest bit of the length says which of the two it is.
-    const units = length & 0x7fffffff;
-    return length >>> 31 === 1
-      ? decode(utf16, this.#textBytes(at, units * 2))
-      : decode(latin1, this.#textBytes(at, units));
-  }
-
-  #textBytes(at: number, length: number): Uint8Array {
-    const found = this.slice(at, length);
-    if (this.#encoding !== "utf8" && (at & 1) !== 0) throw new Trap("a string is not aligned");
-    if (length > TEXT_BYTES_MAX) throw new Trap(`a string has more bytes than the host takes: ${length}`);
-    return found;
-  }
-
-  /** Writes a string, and where it is to `at`. */
-  storeText(at: number, text: string): void {
-    const isUtf8 = this.#encoding === "utf8";
-    const bytes = Buffer.from(text, isUtf8 ? "utf8" : "utf16le");
-    const units = isUtf8 ? bytes.length : bytes.length / 2;
-    const textAt = this.allocate(isUtf8 ? 1 : 2, bytes.length);
-    this.bytes.set(bytes, textAt);
-    this.view.setUint32(at, textAt, true);
-    this.view.setUint32(at + 4, this.#encoding === "latin1+utf16" ? (units | 0x80000000) >>> 0 : units, true);
-  }
-}
-
-const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-const utf16 = new TextDecoder("utf-16le", { fatal: true, ignoreBOM: true });
-const latin1 = { decode: (bytes: Uint8Array): string => Buffer.from(bytes).toString("latin1") };
-
-function decode(decoder: { decode(bytes: Uint8Array): string }, bytes: Uint8Array): string {
-  try {
-    return decoder.decode(bytes);
-  } catch {
-    throw new Trap("a string is none of its encoding");
-  }
-}
 
 /** Takes flat values one after the other. */
 export class FlatReader {
@@ -200,51 +95,51 @@ export const bool: Type<boolean> = {
   lift: (_memory, values) => values.number() !== 0,
 };
 
-export const string: Type<string> = {
-  size: 8,
-  align: 4,
-  flat: 2,
-  load: (memory, at) => memory.text(memory.view.getUint32(at, true), memory.view.getUint32(at + 4, true)),
-  store: (memory, at, value) => memory.storeText(at, value),
-  lift: (memory, values) => memory.text(values.number() >>> 0, values.number() >>> 0),
-};
-
-/** list<u8>. What is lifted is the component's memory itself, and is not to be kept. */
-export const bytes: Type<Uint8Array> = {
-  size: 8,
-  align: 4,
-  flat: 2,
-  load: (memory, at) => memory.slice(memory.view.getUint32(at, true), memory.view.getUint32(at + 4, true)),
-  store(memory, at, value) {
-    const to = memory.allocate(1, value.length);
-    memory.bytes.set(value, to);
-    memory.view.setUint32(at, to, true);
-    memory.view.setUint32(at + 4, value.length, true);
-  },
-  lift: (memory, values) => memory.slice(values.number(), values.number() >>> 0),
-};
-
-export function list<T>(element: Type<T>): Type<readonly T[]> {
-  const { size, align } = element;
-  const read = (memory: CallMemory, from: number, length: number): T[] => {
-    if (from % align !== 0) throw new Trap("a list is not aligned");
-    memory.check(from, length * size);
-    if (length > LIST_MAX) throw new Trap(`a list has more elements than the host takes: ${length}`);
-    return Array.from({ length }, (_, index) => element.load(memory, from + index * size));
-  };
+/** A value that lies apart: in its place are its address and its length. */
+function apart<T>(
+  load: (memory: CallMemory, start: number, length: number) => T,
+  store: (memory: CallMemory, at: number, value: T) => void,
+): Type<T> {
   return {
     size: 8,
     align: 4,
     flat: 2,
-    load: (memory, at) => read(memory, memory.view.getUint32(at, true), memory.view.getUint32(at + 4, true)),
-    store(memory, at, value) {
-      const to = memory.allocate(align, value.length * size);
-      for (const [index, each] of value.entries()) element.store(memory, to + index * size, each);
-      memory.view.setUint32(at, to, true);
-      memory.view.setUint32(at + 4, value.length, true);
-    },
-    lift: (memory, values) => read(memory, values.number() >>> 0, values.number() >>> 0),
+    load: (memory, at) => load(memory, memory.view.getUint32(at, true), memory.view.getUint32(at + 4, true)),
+    store,
+    lift: (memory, values) => load(memory, values.number() >>> 0, values.number() >>> 0),
   };
+}
+
+export const string: Type<string> = apart(
+  (memory, start, length) => memory.text(start, length),
+  (memory, at, value) => memory.storeText(at, value),
+);
+
+/** list<u8>. What is lifted is the component's memory itself, and is not to be kept. */
+export const bytes: Type<Uint8Array> = apart(
+  (memory, start, length) => memory.slice(start, length),
+  (memory, at, value) => {
+    const start = memory.allocate(1, value.length);
+    memory.bytes.set(value, start);
+    memory.storeSpan(at, start, value.length);
+  },
+);
+
+export function list<T>(element: Type<T>): Type<readonly T[]> {
+  const { size, align } = element;
+  return apart<readonly T[]>(
+    (memory, start, length) => {
+      if (start % align !== 0) throw new Trap("a list is not aligned");
+      memory.check(start, length * size);
+      if (length > LIST_MAX) throw new Trap(`a list has more elements than the host takes: ${length}`);
+      return Array.from({ length }, (_, index) => element.load(memory, start + index * size));
+    },
+    (memory, at, value) => {
+      const start = memory.allocate(align, value.length * size);
+      for (const [index, each] of value.entries()) element.store(memory, start + index * size, each);
+      memory.storeSpan(at, start, value.length);
+    },
+  );
 }
 
 type Types<T> = { readonly [K in keyof T]: Type<T[K]> };

@@ -1,36 +1,16 @@
 /**
- * Owns reading a component's bytes: what it imports, consists of and exports, as steps that an instance takes one after the other.
- * Knows the binary format; knows no interface and no instance.
+ * Owns reading a component's bytes: what it imports, consists of and exports, as steps. Knows the binary format; knows no
+ * interface and no instance.
  *
  * A component of one program is read, with the small components around its exports. What takes values, threads, or resources of
  * the component's own is refused by what it is.
  */
 
 import { GuestError, isComponent } from "../guest/module.js";
-import type { Encoding } from "./abi.js";
+import type { Encoding } from "./call-memory.js";
 import { ByteReader, ended, tooLarge, unknown } from "./bytes.js";
-import { type CanonName, canonOf } from "./canonical.js";
-
-/** What an index is one of. */
-export type Sort = "func" | "type" | "component" | "instance" | CoreSort;
-export type CoreSort =
-  "core func" | "core table" | "core memory" | "core global" | "core type" | "core module" | "core instance";
-
-/** How a function crosses the boundary: indices of the core memory and functions that it uses. */
-export interface CanonOptions {
-  readonly encoding: Encoding;
-  readonly memory: number | undefined;
-  readonly realloc: number | undefined;
-  readonly postReturn: number | undefined;
-  readonly isAsync: boolean;
-  readonly callback: number | undefined;
-}
-
-export interface Named {
-  readonly name: string;
-  readonly sort: Sort;
-  readonly index: number;
-}
+import { canonOf } from "./canonical.js";
+import type { CanonOptions, CoreSort, Named, Sort, Step } from "./steps.js";
 
 /** What a component consists of, in the order of its bytes. */
 export interface ComponentBinary {
@@ -39,36 +19,6 @@ export interface ComponentBinary {
   readonly modules: readonly Uint8Array[];
   /** Does it take the asynchronous ABI, or interfaces of WASI 0.3? */
   readonly isAsync: boolean;
-}
-
-/** Each step but the last two defines something with the next free index of its sort. */
-export type Step =
-  | { readonly kind: "module"; readonly module: number }
-  | { readonly kind: "core-instance"; readonly module: number; readonly parameters: readonly Named[] }
-  | { readonly kind: "core-exports"; readonly exports: readonly Named[] }
-  | { readonly kind: "component"; readonly steps: readonly Step[] }
-  | { readonly kind: "instance"; readonly component: number; readonly parameters: readonly Named[] }
-  | { readonly kind: "exports"; readonly exports: readonly Named[] }
-  | { readonly kind: "alias"; readonly sort: Sort; readonly instance: number; readonly name: string }
-  | { readonly kind: "core-alias"; readonly sort: Sort; readonly instance: number; readonly name: string }
-  | { readonly kind: "outer"; readonly sort: Sort; readonly levels: number; readonly index: number }
-  | { readonly kind: "types"; readonly count: number; readonly section: Uint8Array }
-  | { readonly kind: "lift"; readonly func: number; readonly options: CanonOptions }
-  | { readonly kind: "lower"; readonly func: number; readonly options: CanonOptions }
-  | { readonly kind: "drop"; readonly type: number }
-  | ({ readonly kind: "canon" } & Canon)
-  | { readonly kind: "import"; readonly name: string; readonly sort: Sort }
-  | { readonly kind: "export"; readonly exported: Named };
-
-/** A built-in function of the asynchronous ABI. */
-export interface Canon {
-  readonly name: CanonName;
-  /** Of the stream or future. */
-  readonly type: number | undefined;
-  readonly options: CanonOptions;
-  /** Of `context.get` and `context.set`: which value, and whether it has 64 bits. */
-  readonly slot: number;
-  readonly isWide: boolean;
 }
 
 const HEADER_BYTES = 8;
@@ -96,7 +46,11 @@ const EXTERN_SORTS: readonly (Sort | undefined)[] = ["core module", "func", unde
 /** A 64-bit integer of core modules. */
 const I64 = 0x7e;
 const NO_OPTIONS: CanonOptions = {
-  ...{ encoding: "utf8", memory: undefined, realloc: undefined, postReturn: undefined, isAsync: false },
+  encoding: "utf8",
+  memory: undefined,
+  realloc: undefined,
+  postReturn: undefined,
+  isAsync: false,
   callback: undefined,
 };
 const ENCODINGS: readonly Encoding[] = ["utf8", "utf16", "latin1+utf16"];
@@ -166,23 +120,23 @@ class Reader extends ByteReader {
         steps.push({ kind: "module", module: this.#found.modules.length });
         return void this.#found.modules.push(this.bytes.subarray(this.at, this.end));
       case 2:
-        return this.#each(steps, () => this.#coreInstance());
+        return void this.#many(() => this.#coreInstance(), steps);
       case 4:
         return this.#nested(steps);
       case 5:
-        return this.#each(steps, () => this.#instance());
+        return void this.#many(() => this.#instance(), steps);
       case 6:
-        return this.#each(steps, () => this.#alias());
+        return void this.#many(() => this.#alias(), steps);
       case 7: {
         const section = this.bytes.slice(this.at, this.end);
         return void steps.push({ kind: "types", count: this.#typeCount(), section });
       }
       case 8:
-        return this.#each(steps, () => this.#canon());
+        return void this.#many(() => this.#canon(), steps);
       case 10:
-        return this.#each(steps, () => this.#import());
+        return void this.#many(() => this.#import(), steps);
       case 11:
-        return this.#each(steps, () => this.#export());
+        return void this.#many(() => this.#export(), steps);
       default:
         throw unknown(id === 9 ? "a start function" : `a section ${id}`);
     }
@@ -203,37 +157,24 @@ class Reader extends ByteReader {
     steps.push({ kind: "component", steps: inner.component() });
   }
 
-  #each(steps: Step[], read: () => Step): void {
-    for (let count = this.number(); count > 0; count--) {
-      this.#found.count(1);
-      steps.push(read());
-    }
-  }
-
   #coreInstance(): Step {
     if (this.#isFirst("an instance of a module")) {
       const module = this.number();
-      return { kind: "core-instance", module, parameters: this.#many(() => this.#coreParameter()) };
+      return {
+        kind: "core-instance",
+        module,
+        parameters: this.#many(() => this.#named(this.text(), this.#coreSort())),
+      };
     }
-    return { kind: "core-exports", exports: this.#many(() => this.#named(() => this.#coreSort())) };
-  }
-
-  #coreParameter(): Named {
-    const name = this.text();
-    return { name, sort: this.#coreSort(), index: this.number() };
+    return { kind: "core-exports", exports: this.#many(() => this.#named(this.text(), this.#coreSort())) };
   }
 
   #instance(): Step {
     if (this.#isFirst("an instance of a component")) {
       const component = this.number();
-      return { kind: "instance", component, parameters: this.#many(() => this.#named(() => this.#sort())) };
+      return { kind: "instance", component, parameters: this.#many(() => this.#named(this.text(), this.#sort())) };
     }
-    return { kind: "exports", exports: this.#many(() => this.#externNamed()) };
-  }
-
-  #externNamed(): Named {
-    const name = this.#externName();
-    return { name, sort: this.#sort(), index: this.number() };
+    return { kind: "exports", exports: this.#many(() => this.#named(this.#externName(), this.#sort())) };
   }
 
   #alias(): Step {
@@ -320,7 +261,7 @@ class Reader extends ByteReader {
   }
 
   #export(): Step {
-    const exported = this.#externNamed();
+    const exported = this.#named(this.#externName(), this.#sort());
     if (this.byte() === 1) this.#externType();
     return { kind: "export", exported };
   }
@@ -346,20 +287,15 @@ class Reader extends ByteReader {
   #sort(): Sort {
     const sort = this.byte();
     if (sort === 0) return this.#coreSort();
-    return SORTS[sort] ?? this.#fail("a value");
+    return SORTS[sort] ?? refuse("a value");
   }
 
   #coreSort(): CoreSort {
-    return CORE_SORTS[this.byte()] ?? this.#fail("a kind of definition");
+    return CORE_SORTS[this.byte()] ?? refuse("a kind of definition");
   }
 
-  #named(sort: () => Sort): Named {
-    const name = this.text();
-    return { name, sort: sort(), index: this.number() };
-  }
-
-  #fail(what: string): never {
-    throw unknown(what);
+  #named(name: string, sort: Sort): Named {
+    return { name, sort, index: this.number() };
   }
 
   /** The first of two ways. */
@@ -369,8 +305,8 @@ class Reader extends ByteReader {
     return kind === 0;
   }
 
-  #many<T>(read: () => T): T[] {
-    const found: T[] = [];
+  /** A list, whose length comes first. @param found what it is added to */
+  #many<T>(read: () => T, found: T[] = []): T[] {
     for (let count = this.number(); count > 0; count--) {
       this.#found.count(1);
       found.push(read());
@@ -379,7 +315,11 @@ class Reader extends ByteReader {
   }
 }
 
+function refuse(what: string): never {
+  throw unknown(what);
+}
+
 /** Is it an interface of WASI 0.3? */
-export function isOfWasi03(name: string): boolean {
+function isOfWasi03(name: string): boolean {
   return /^wasi:[^@]*@0\.3\./.test(name);
 }

@@ -4,7 +4,8 @@
  */
 
 import { GuestError } from "../guest/module.js";
-import { type CallMemory, type Flat, FlatReader, type Type } from "./abi.js";
+import { type Flat, FlatReader, type Type } from "./abi.js";
+import type { CallMemory } from "./call-memory.js";
 import type { ResourceClass } from "./resources.js";
 import { Trap, trapOf } from "./trap.js";
 

@@ -2,7 +2,8 @@
 
 import { setFlagsFromString } from "node:v8";
 import { GuestError, withoutPrefix } from "../guest/module.js";
-import { readComponent, type Step } from "./binary.js";
+import { readComponent } from "./binary.js";
+import type { Step } from "./steps.js";
 
 type ErrorClass = abstract new (...parameters: never[]) => Error;
 

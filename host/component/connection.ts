@@ -5,7 +5,8 @@
 
 import { type Backend, Ready } from "../backend/backend.js";
 import type { Failed } from "./abi.js";
-import { type Poller, type Unsent, Watch } from "./polling.js";
+import type { Poller } from "./polling.js";
+import { type Unsent, Watch } from "./watch.js";
 import type { HostBytes, Resource } from "./resources.js";
 import type { SocketWorld } from "./socket-world.js";
 import { CLOSED, failedWith, InputStream, NOTHING, OutputStream, readBuffer, type StreamError } from "./streams.js";

@@ -5,10 +5,10 @@
 
 import { GuestError, withoutPrefix } from "../guest/module.js";
 import { printable } from "../backend/printable.js";
-import { CallMemory } from "./abi.js";
+import { CallMemory } from "./call-memory.js";
 import type { AsyncParts } from "./async/index.js";
 import type { Element } from "./async/streams.js";
-import type { Canon, CanonOptions, Named, Sort, Step } from "./binary.js";
+import type { Canon, CanonOptions, Named, Sort, Step } from "./steps.js";
 import { tooLarge } from "./bytes.js";
 import type { HostFunction, Interface } from "./calls.js";
 import type { CompiledComponent, CompiledModule } from "./compile.js";

@@ -8,7 +8,7 @@ import { isIPv6 } from "node:net";
 import { OSError } from "../backend/errors.js";
 import { Failed } from "./abi.js";
 import { type ErrorCode, INVALID_ARGUMENT, type SocketFailure } from "./network.js";
-import type { Source } from "./polling.js";
+import type { Source } from "./watch.js";
 import { Resource } from "./resources.js";
 import type { SocketWorld } from "./socket-world.js";
 

@@ -1,97 +1,18 @@
 /**
- * Owns waiting for a component: its pollables, `wasi:io/poll`, and the calls that block. Knows the backend seam; knows no stream
- * and no socket.
+ * Owns the waits of a component: `wasi:io/poll`, and the calls that block. Knows the backend seam and what is waited for; knows
+ * no stream and no socket.
  *
  * A wait watches what it was asked for, and nothing else: interest that the last wait did not have is added, and what this one
  * does not ask for is removed, so that the backend's set changes only where the component's list does.
  */
 
 import { type Backend, type PollSet, Ready, ReadyRow } from "../backend/backend.js";
-import { Resource } from "./resources.js";
 import { Trap } from "./trap.js";
+import type { Notice, Source, Unsent, Watch } from "./watch.js";
 
 const NS_PER_MS = 1e6;
 /** From so many on, watches whose notices are gone are looked for. */
 const LACKING_MIN = 64;
-
-/** A descriptor that is waited for, and what the waits have found. One of -1 is for what never has to wait: the next wait is over. */
-export class Watch {
-  readonly fd: number;
-  /** What the backend's set watches it for. */
-  registered = 0;
-  /** What this wait watches it for, if {@link epoch} is its own. */
-  wanted = 0;
-  epoch = 0;
-  /** Of the last wait that has found it ready. */
-  ready = 0;
-  readyEpoch = -1;
-  /** A pending error that a wait has taken from the socket: -errno, or 0. */
-  error = 0;
-  /** It cannot be watched: every call on it says more. */
-  isBroken = false;
-  /** Its notices may want more than the backend's set watches it for: the next wait looks. */
-  isLacking = false;
-  /** What every wait watches it for, and whom it notifies. */
-  standing = 0;
-  readonly notices: Notice[] = [];
-
-  constructor(fd: number) {
-    this.fd = fd;
-  }
-
-  takeError(): number {
-    const { error } = this;
-    this.error = 0;
-    return error;
-  }
-}
-
-/** Calls back once, from the next wait that finds its descriptor ready or broken. */
-export class Notice {
-  watch: Watch;
-  readonly interest: number;
-  readonly run: () => void;
-  isAwaited = false;
-
-  constructor(watch: Watch, interest: number, run: () => void) {
-    this.watch = watch;
-    this.interest = interest;
-    this.run = run;
-  }
-}
-
-/** What a pollable waits for. */
-export interface Source {
-  /** The descriptor, with {@link interest}; undefined where it waits for none. */
-  readonly watch: Watch | undefined;
-  readonly interest: number;
-  /** On the monotonic clock; Infinity where it waits for no time. */
-  readonly deadlineNs: number;
-  /** Is it ready whatever the operating system says? */
-  isImmediate(): boolean;
-}
-
-export class Pollable extends Resource {
-  readonly source: Source;
-
-  constructor(source: Source, parent: Resource | undefined) {
-    super(parent);
-    this.source = source;
-  }
-
-  override release(): void {
-    // What it waits for is its parent's.
-  }
-}
-
-/** Output that the kernel has not taken yet, which every wait goes on with. */
-export interface Unsent {
-  readonly watch: Watch;
-  /** Sends what can be sent. @returns is nothing left? */
-  flush(): boolean;
-  /** Nothing of it is sent any more. */
-  abandon(): void;
-}
 
 export class Poller {
   readonly #backend: Backend;
@@ -141,8 +62,7 @@ export class Poller {
     notice.isAwaited = true;
     this.#awaited += 1;
     const { watch, interest } = notice;
-    watch.notices.push(notice);
-    watch.standing |= interest;
+    watch.add(notice);
     if (watch.isLacking || (watch.registered & interest) === interest) return;
     watch.isLacking = true;
     // A component may begin and cancel without ever waiting.
@@ -153,12 +73,7 @@ export class Poller {
     if (!notice.isAwaited) return;
     notice.isAwaited = false;
     this.#awaited -= 1;
-    const { watch } = notice;
-    const { notices } = watch;
-    watch.standing = 0;
-    if (notices.length === 1) return void notices.pop();
-    notices.splice(notices.indexOf(notice), 1);
-    for (const { interest } of notices) watch.standing |= interest;
+    notice.watch.remove(notice);
   }
 
   /** Is there anything that a wait might notify of? */

@@ -6,7 +6,8 @@
 
 import { type Backend, Ready } from "../backend/backend.js";
 import type { Failed } from "./abi.js";
-import type { Poller, Watch } from "./polling.js";
+import type { Poller } from "./polling.js";
+import type { Watch } from "./watch.js";
 import { CLOSED, failedWith, InputStream, NOTHING, OutputStream, readBuffer, type StreamError } from "./streams.js";
 
 /** A pipe that is ready takes so many bytes without waiting: PIPE_BUF. */

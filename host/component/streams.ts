@@ -4,7 +4,8 @@
  */
 
 import { Failed } from "./abi.js";
-import type { Poller, Source, Watch } from "./polling.js";
+import type { Poller } from "./polling.js";
+import type { Source, Watch } from "./watch.js";
 import { Resource } from "./resources.js";
 import { Trap } from "./trap.js";
 

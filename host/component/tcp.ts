@@ -19,7 +19,7 @@ import {
   type SocketFailure,
   WOULD_BLOCK,
 } from "./network.js";
-import type { Source, Watch } from "./polling.js";
+import type { Source, Watch } from "./watch.js";
 import { Resource } from "./resources.js";
 import type { SocketWorld } from "./socket-world.js";
 

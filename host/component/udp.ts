@@ -15,7 +15,7 @@ import {
   NOT_IN_PROGRESS,
   type SocketFailure,
 } from "./network.js";
-import { type Source, Watch } from "./polling.js";
+import { type Source, Watch } from "./watch.js";
 import { Resource } from "./resources.js";
 import type { SocketWorld } from "./socket-world.js";
 import { Trap } from "./trap.js";

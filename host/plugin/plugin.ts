@@ -1,6 +1,6 @@
 /**
  * Owns the supervision of one plugin: its listening sockets, its current run and those that it has replaced, restarts with
- * back-off. Knows runs by their interface; knows neither threads nor modules.
+ * back-off. Leaves to each run its launch and its end; knows neither threads nor modules.
  */
 
 import { performance } from "node:perf_hooks";
@@ -10,17 +10,15 @@ import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
 import type { InheritedSockets } from "./inherited.js";
 import { Listeners, type LentListeners } from "./listeners.js";
-import { Account, type PolicyEvent } from "./policy/account.js";
+import { PluginRun } from "./plugin-run.js";
+import type { PolicyEvent } from "./policy/account.js";
+import { TIMER_MAX_MS } from "./policy/timer.js";
 import type { Policy } from "./policy/types.js";
 import type { OutputStream, PluginEnding, Run, RunHooks } from "./run.js";
-import { whyNotUp } from "./start-up.js";
-import { type Announced, TlsClients, type TlsConnector } from "./tls/connector.js";
+import { TlsClients } from "./tls/connector.js";
 import { type TlsEvent, TlsUse } from "./tls/use.js";
 import { Restarts } from "./restarts.js";
-import { countsOf, PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
-
-/** What a timer holds. */
-const TIMER_MAX_MS = 0x7fffffff;
+import { PastCounts, type PluginSnapshot, type PluginState } from "./snapshot.js";
 
 /** What a plugin tells its host. */
 export interface PluginHooks {
@@ -41,13 +39,6 @@ export interface PluginHooks {
 /** What all plugins of a host are given. */
 export type HostLent = Pick<Grant, "nullFds" | "hostLines">;
 
-interface Running {
-  readonly run: Run;
-  readonly accountMemory: SharedArrayBuffer;
-  readonly connector: TlsConnector | undefined;
-  upAtMs: number;
-}
-
 export class Plugin {
   readonly name: string;
   readonly #hooks: PluginHooks;
@@ -59,10 +50,10 @@ export class Plugin {
   readonly #past = new PastCounts();
   readonly #restarts = new Restarts();
   /** The current one, and those that drain. */
-  readonly #running = new Set<Running>();
+  readonly #runs = new Set<PluginRun>();
   #code: PluginCode;
   #policy: Policy;
-  #current: Running | undefined;
+  #current: PluginRun | undefined;
   #state: PluginState = "starting";
   #replacements = 0;
   #lastEnding: PluginEnding | undefined;
@@ -136,9 +127,9 @@ export class Plugin {
     if (this.#current !== undefined) return;
     this.#clients ??= new TlsClients(this.#policy, this.#tls);
     this.#listeners.prepare(this.#policy.listen).commit()();
-    const running = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend(), this.#clients);
-    this.#current = running;
-    await this.#waitUp(running, this.#policy);
+    const run = this.#launch(this.#code.name, compiled, this.#policy, this.#listeners.lend(), this.#clients);
+    this.#current = run;
+    await this.#waitUp(run, this.#policy);
     if (this.#lifetimeTimer === undefined) this.#armLifetime();
   }
 
@@ -159,14 +150,14 @@ export class Plugin {
       const compiled = await code.compile(policy);
       this.#checkStopped();
       const clients = new TlsClients(policy, this.#tls);
-      let running: Running;
+      let run: PluginRun;
       let listeners: ReturnType<Listeners["prepare"]> | undefined;
       try {
         listeners = this.#listeners.prepare(policy.listen);
-        running = this.#launch(code.name, compiled, policy, listeners.lend(), clients);
-        await this.#waitUp(running, policy);
+        run = this.#launch(code.name, compiled, policy, listeners.lend(), clients);
+        await this.#waitUp(run, policy);
         // A command that has done its work is no replacement for one that serves.
-        if (!this.#running.has(running)) {
+        if (!this.#runs.has(run)) {
           throw new PluginError("ERR_PLUGIN_START", `${this.name} was not replaced: the new module has exited already`);
         }
       } catch (error) {
@@ -182,15 +173,15 @@ export class Plugin {
       this.#clients?.close();
       this.#clients = clients;
       this.#tls.limits = policy.limits;
-      this.#current = running;
+      this.#current = run;
       this.#state = "running";
       this.#armLifetime();
       this.#replacements++;
       this.#restarts.forget();
       if (old === undefined) closeFormer();
       else {
-        this.#drain(old, policy.stopTimeoutMs);
-        void old.run.ended.then(closeFormer);
+        old.drain(policy.stopTimeoutMs);
+        void old.ended.then(closeFormer);
       }
       this.#hooks.onReplaced();
     } finally {
@@ -226,14 +217,13 @@ export class Plugin {
       this.#stopped = this.#stop();
     }
     this.#stopAtMs = Math.min(this.#stopAtMs, performance.now() + timeoutMs);
-    for (const running of this.#running) this.#drain(running, timeoutMs);
+    for (const run of this.#runs) run.drain(timeoutMs);
     return this.#stopped;
   }
 
   snapshot(): PluginSnapshot {
-    const counts = [...this.#running].map(({ run, accountMemory }) => countsOf(accountMemory, run.usage));
     const tls = this.#tls.snapshot;
-    const past = this.#past.with(counts);
+    const past = this.#past.with([...this.#runs].map(({ counts }) => counts));
     const upAtMs = this.#state === "running" ? this.#current?.upAtMs : undefined;
     return {
       ...past,
@@ -252,13 +242,13 @@ export class Plugin {
 
   /** Descriptors of the connections that are open now. */
   *connections(): Iterable<number> {
-    for (const { run } of this.#running) yield* run.connections();
+    for (const run of this.#runs) yield* run.connections();
   }
 
   async #stop(): Promise<void> {
     clearTimeout(this.#restartTimer);
     clearTimeout(this.#lifetimeTimer);
-    while (this.#running.size > 0) await Promise.all([...this.#running].map(({ run }) => run.ended));
+    while (this.#runs.size > 0) await Promise.all([...this.#runs].map(({ ended }) => ended));
     this.#state = "down";
     this.#release();
     // What it has sent to its last peers.
@@ -276,66 +266,43 @@ export class Plugin {
     program: string,
     code: CompiledCode,
     policy: Policy,
-    lent: LentListeners,
+    listeners: LentListeners,
     clients: TlsClients | undefined,
-  ): Running {
-    const connector = clients?.connector(this.#backend);
-    const accountMemory = new SharedArrayBuffer(Account.BYTES);
-    const grant: Grant = {
-      plugin: this.name,
-      program,
-      policy,
-      listeners: lent,
-      ...this.#lent,
-      accountMemory,
-      connector: connector?.lent,
-    };
-    const { onPolicyEvent, onLine } = this.#hooks;
+  ): PluginRun {
+    const { launch, onPolicyEvent, onLine } = this.#hooks;
     const onReset = (fd: number): void => this.#tls.reset(fd);
-    const onConnect = (announced: Announced): void => connector?.announce(announced);
-    let run: Run;
-    try {
-      run = this.#hooks.launch(code, grant, { onPolicyEvent, onLine, onReset, onConnect });
-    } catch (error) {
-      connector?.close();
-      throw error;
-    }
-    const running: Running = { run, accountMemory, connector, upAtMs: 0 };
-    this.#running.add(running);
-    void run.ended.then((ending) => this.#ended(running, ending));
-    return running;
+    const run = new PluginRun(
+      (grant, hooks) => launch(code, grant, hooks),
+      { plugin: this.name, program, policy, listeners, ...this.#lent },
+      clients?.connector(this.#backend),
+      { onPolicyEvent, onLine, onReset },
+    );
+    this.#runs.add(run);
+    void run.ended.then((ending) => this.#ended(run, ending));
+    return run;
   }
 
   /** @throws PluginError where it does not come up */
-  async #waitUp(running: Running, policy: Policy): Promise<void> {
-    const failure = await whyNotUp(running.run, policy);
+  async #waitUp(run: PluginRun, policy: Policy): Promise<void> {
+    const failure = await run.whyNotUp(policy);
     if (failure !== undefined) {
       this.#checkStopped();
       throw new PluginError("ERR_PLUGIN_START", `${this.name} did not start: ${failure.reason}`, {
         cause: failure.cause,
       });
     }
-    running.upAtMs = performance.now();
     if (this.#stopped === undefined) {
       this.#state = "running";
       this.#hooks.onUp();
     }
   }
 
-  #drain({ run }: Running, timeoutMs: number): void {
-    const stopped = { kind: "stopped", isGraceful: false } as const;
-    if (timeoutMs <= 0) return run.kill(stopped);
-    run.drain();
-    const timer = setTimeout(() => run.kill(stopped), Math.min(timeoutMs, TIMER_MAX_MS));
-    void run.ended.then(() => clearTimeout(timer));
-  }
-
-  #ended(running: Running, ending: PluginEnding): void {
-    const wasUp = running.upAtMs > 0 || (ending.kind === "exit" && ending.code === 0);
-    this.#running.delete(running);
-    running.connector?.close();
-    this.#past.add({ ...countsOf(running.accountMemory, running.run.usage), memoryBytes: 0 });
-    const isCurrent = running === this.#current;
+  #ended(run: PluginRun, ending: PluginEnding): void {
+    const wasUp = run.upAtMs > 0 || (ending.kind === "exit" && ending.code === 0);
+    this.#runs.delete(run);
+    run.close();
+    this.#past.add({ ...run.counts, memoryBytes: 0 });
+    const isCurrent = run === this.#current;
     if (isCurrent || this.#stopped !== undefined) this.#lastEnding = ending;
     this.#hooks.onExit(ending);
     if (!isCurrent) return;

@@ -38,7 +38,8 @@ export interface PluginSnapshot extends AccountSnapshot {
 const SUMS = ["accepted", "connected", "bytesIn", "bytesOut", "cpuMs", "turns"] as const;
 type Sum = (typeof SUMS)[number];
 
-type Counts = AccountSnapshot & RunUsage;
+/** @internal */
+export type Counts = AccountSnapshot & RunUsage;
 
 /** Counts of the runs that have ended. @internal */
 export class PastCounts {

@@ -1,5 +1,6 @@
 /** Owns the time in which a run has to come up, and why one has not. Knows runs by their interface; knows no plugin. */
 
+import { TIMER_MAX_MS } from "./policy/timer.js";
 import type { Policy } from "./policy/types.js";
 import type { PluginEnding, Run } from "./run.js";
 
@@ -8,8 +9,6 @@ import type { PluginEnding, Run } from "./run.js";
  * longer than this allows the first turn to do so too.
  */
 const UP_TIMEOUT_MS = 30_000;
-/** What a timer holds. */
-const TIMER_MAX_MS = 0x7fffffff;
 
 export interface StartFailure {
   readonly reason: string;

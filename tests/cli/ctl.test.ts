@@ -4,13 +4,9 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { ask, Client } from "../plugin/support.js";
 import { Running, start } from "../support/processes.js";
-import { controlClient, conversation, Directory, MAIN, request, Serve } from "./serve-support.js";
-
-const ECHO = { name: "echo", module: "one.wasm", listen: ["web=127.0.0.1:0"] };
-const TIMEOUT = { timeout: BUILD_TIMEOUT_MS };
+import { controlClient, conversation, Directory, ECHO, MAIN, request, Serve, TIMEOUT } from "./serve-support.js";
 
 async function served(...plugins: readonly object[]): Promise<Serve> {
   const directory = await Directory.create();

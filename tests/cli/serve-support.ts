@@ -8,10 +8,18 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type CommandOptions, RunCommand, temporary } from "../guest/command.js";
+import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { buildPlugin } from "../plugin/support.js";
 import { type Ending, requireBuild, ROOT, start } from "../support/processes.js";
 
 export const MAIN = join(ROOT, "dist/cli/main.js");
+
+/** Plugins of a file in a {@link Directory}. */
+export const ECHO = { name: "echo", module: "one.wasm", listen: ["web=127.0.0.1:0"] };
+export const SECOND = { name: "second", module: "two.wasm", listen: ["127.0.0.1:0"] };
+
+/** The first test of a file builds the modules. */
+export const TIMEOUT = { timeout: BUILD_TIMEOUT_MS };
 
 let built: Promise<readonly [Uint8Array, Uint8Array]> | undefined;
 

@@ -4,7 +4,8 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, onTestFinished, test } from "vitest";
 import { Ready } from "../../host/backend/backend.js";
-import { Notice, Poller, Watch } from "../../host/component/polling.js";
+import { Poller } from "../../host/component/polling.js";
+import { Notice, Watch } from "../../host/component/watch.js";
 import { defaultBackend } from "../../host/net/default-backend.js";
 
 setFlagsFromString("--expose-gc");

@@ -1,8 +1,6 @@
 /** Files, timers, dates and random numbers of Node are recorded with a program, and come from its recording again. */
 
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { connect, type Socket } from "node:net";
-import { once } from "node:events";
 import { join } from "node:path";
 import { beforeAll, expect, test, vi } from "vitest";
 import { RecordingReader, sourceOf } from "../../host/record/reader.js";
@@ -12,10 +10,7 @@ import { command, directory, replayed } from "./outside-support.js";
 /** Each test starts several processes. */
 vi.setConfig({ testTimeout: 60_000 });
 
-beforeAll(() => {
-  requireBuild("build/examples/ftp/server.js");
-  requireBuild("dist/record/hooks.js");
-});
+beforeAll(() => requireBuild("dist/record/hooks.js"));
 
 /** Prints what it gets from Node, in the order in which it comes. */
 const PROGRAM = `
@@ -181,100 +176,6 @@ test("what is no recording is reported in a line, with exit status 2", async () 
   expect(missing.code).toBe(2);
 });
 
-/** A client of the FTP server, which leaves some of its transfers in the middle. */
-class Client {
-  readonly #socket: Socket;
-  #text = "";
-  #isClosed = false;
-  #waiting: (() => void) | undefined;
-
-  constructor(port: number) {
-    this.#socket = connect(port, "127.0.0.1");
-    this.#socket.on("error", () => undefined);
-    this.#socket.on("data", (data) => {
-      this.#text += String(data);
-      this.#waiting?.();
-    });
-    this.#socket.on("close", () => {
-      this.#isClosed = true;
-      this.#waiting?.();
-    });
-  }
-
-  /** @returns the next line of a reply that is none of several */
-  async reply(): Promise<string> {
-    while (true) {
-      const [whole, line] = /^(?:\d{3}-[^]*?\r\n(?=\d{3} ))?(\d{3} [^\r]*)\r\n/.exec(this.#text) ?? [];
-      if (whole !== undefined && line !== undefined) {
-        this.#text = this.#text.slice(whole.length);
-        return line;
-      }
-      if (this.#isClosed) return "closed";
-      await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
-      });
-    }
-  }
-
-  async ask(line: string): Promise<string> {
-    this.#socket.write(`${line}\r\n`);
-    return this.reply();
-  }
-
-  /** @param leavesAfter so many bytes */
-  async transfer(line: string, send: Uint8Array | undefined, leavesAfter: number): Promise<void> {
-    const [, port] = /\|(\d+)\|/.exec(await this.ask("EPSV")) ?? [];
-    if (port === undefined) return;
-    const socket = connect(Number(port), "127.0.0.1");
-    const closed = once(socket, "close");
-    let received = 0;
-    socket.on("error", () => undefined);
-    socket.on("data", (data) => {
-      received += data.length;
-      if (received > leavesAfter) socket.destroy();
-    });
-    const first = await this.ask(line);
-    if (!first.startsWith("1")) socket.destroy();
-    else if (send !== undefined) socket.end(send);
-    await closed;
-    if (first.startsWith("1")) await this.reply();
-  }
-
-  end(): void {
-    this.#socket.destroy();
-  }
-}
-
-async function session(port: number, number: number): Promise<void> {
-  const client = new Client(port);
-  await client.reply();
-  for (const line of ["USER anonymous", "PASS x", "TYPE I"]) await client.ask(line);
-  for (let round = 0; round < 6; round++) {
-    const name = `up-${(number + round) % 3}`;
-    await client.transfer("RETR large", undefined, (number + round) % 4 === 0 ? 30_000 : Infinity);
-    await client.transfer(`STOR ${name}`, Buffer.alloc(1000 * number + round, "u"), Infinity);
-    await client.transfer("LIST", undefined, Infinity);
-    await client.ask(round % 2 === 0 ? `SIZE ${name}` : `DELE ${name}`);
-  }
-  client.end();
-}
-
-test("an FTP server under load replays to the last call, from an empty directory", async () => {
-  const { data, path } = prepared();
-  const args = ["build/examples/ftp/server.js", "--port", "0", "--write", "--root", data];
-  const env = { ...process.env, WASYNCORE_RECORD: path };
-  const server = new Running(process.execPath, args, ROOT, { env });
-  const [, port] = await server.line(/(\d+)$/);
-  await Promise.all(Array.from({ length: 16 }, async (_, number) => session(Number(port), number)));
-  server.child.kill("SIGTERM");
-  await server.ended;
-  rmSync(data, { recursive: true });
-  mkdirSync(data);
-  const { code, stderr } = await replayed(path, args);
-  expect(stderr).toContain("no difference");
-  expect(code).toBe(0);
-});
-
 /** Looks closely at what it gets from Node. Its one argument is a directory. */
 const CURIOUS = `
 import ${JSON.stringify(`${ROOT}dist/index.js`)};
@@ -341,91 +242,4 @@ test("a program that looks closely gets the same, recorded, replayed or neither"
   expect(plain.stderr).toBe("");
   rmSync(files, { recursive: true });
   expect(await replayed(path, [program, files])).toMatchObject({ code: 0, stdout: plain.stdout });
-});
-
-/** Watches what it changes itself, and reads what it has. Its one argument is a directory. */
-const WATCHING = `
-import { loop, socketMap } from ${JSON.stringify(`${ROOT}dist/index.js`)};
-import fs, { promises } from "node:fs";
-import { once } from "node:events";
-const at = process.argv[2];
-const write = (text) => fs.writeFileSync(at + "/watched", text);
-write("one");
-const watcher = fs.watch(at, { encoding: "buffer" }, (type, name) => console.log("listener", type, String(name)));
-const changed = once(watcher, "change");
-write("two, and longer");
-const [type, name] = await changed;
-console.log(watcher instanceof Object, type, Buffer.isBuffer(name), String(name), fs.readFileSync(at + "/watched", "utf8"));
-const closed = once(watcher, "close");
-watcher.close();
-await closed;
-try {
-  fs.watch(at + "/absent");
-} catch ({ code, syscall }) {
-  console.log(code, syscall);
-}
-const stop = new AbortController();
-const ended = once(fs.watch(at, { signal: stop.signal }), "close");
-stop.abort();
-await ended;
-for (let round = 0; round < 2; round++) {
-  const events = promises.watch(at);
-  const event = events.next();
-  // It watches from the next turn on.
-  await promises.stat(at);
-  write("round " + round);
-  console.log(await event);
-  await events.return();
-}
-await promises.watch(at, { signal: AbortSignal.abort() }).next().catch(({ name, code }) => console.log(name, code));
-await promises.watch(at + "/absent").next().catch(({ code }) => console.log(code));
-const first = () => console.log("removed");
-fs.watchFile(at + "/watched", { interval: 5 }, first);
-const seen = new Promise((resolve) => fs.watchFile(at + "/watched", (now, before) => resolve([now, before])));
-fs.unwatchFile(at + "/watched", first);
-const written = setInterval(() => fs.appendFileSync(at + "/watched", "more"), 10);
-const [now, before] = await seen;
-clearInterval(written);
-fs.unwatchFile(at + "/watched");
-console.log(now.isFile(), now.size, now.mtime.getTime(), before.size, before instanceof fs.Stats);
-const blob = await fs.openAsBlob(at + "/watched", { type: "text/plain" });
-console.log(blob.type, blob.size === now.size || blob.size > now.size, await blob.text());
-try {
-  await fs.openAsBlob(at + "/absent");
-} catch ({ code, name }) {
-  console.log(code, name);
-}
-if (fs.globSync !== undefined) {
-  const found = [];
-  for await (const entry of promises.glob("*", { cwd: at, withFileTypes: true })) found.push(entry.name, entry.isFile());
-  console.log(found, fs.globSync("w*", { cwd: at }));
-  await new Promise((resolve) =>
-    fs.glob("w*", { cwd: at }, (error, names) => {
-      console.log(error, names);
-      resolve();
-    }),
-  );
-}
-socketMap.callLater(1, () => console.log("end"));
-await loop();
-`;
-
-test("a program that watches files, searches them and opens them as Blobs replays without them", async () => {
-  const at = directory();
-  const files = join(at, "files");
-  const program = join(at, "watching.mjs");
-  mkdirSync(files);
-  writeFileSync(program, WATCHING);
-  const path = join(at, "run.wrec");
-  const args = ["--no-warnings", program, files];
-  const env = { ...process.env, WASYNCORE_RECORD: path };
-  const run = await command(process.execPath, args, { env });
-  expect(run.stderr).toBe("");
-  expect(run.stdout).toContain("text/plain");
-  expect(run.stdout).toMatch(/AbortError ABORT_ERR[^]*\nend\n$/);
-  rmSync(files, { recursive: true });
-  const again = await replayed(path, args, ["--strict"]);
-  expect(again.stderr).toContain("no difference");
-  expect(again).toMatchObject({ code: 0, stdout: run.stdout });
-  expect(existsSync(files)).toBe(false);
 });

@@ -1,10 +1,9 @@
 /** Plugins in reports of statistics, and in `wasyncore top`. */
 
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import stringWidth from "string-width";
-import { beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from "vitest";
 import { type PluginSource, pluginSources, type ReportedPlugin } from "../../host/backend/plugins-observed.js";
 import { cell, cellRight, fit } from "../../host/cli/text-width.js";
 import { parseTop } from "../../host/cli/top-options.js";
@@ -15,15 +14,11 @@ import { PluginReporter, type ReportedPlugins } from "../../host/stats/plugins.j
 import type { Report } from "../../host/stats/report.js";
 import { buildPlugin, Client } from "../plugin/support.js";
 import { requireBuild, ROOT, Running } from "../support/processes.js";
+import { ownRuntime } from "./support.js";
 
 let runtime = "";
 beforeEach(() => {
-  runtime = mkdtempSync(join(tmpdir(), "wasyncore-stats-"));
-  vi.stubEnv("XDG_RUNTIME_DIR", runtime);
-  onTestFinished(() => {
-    vi.unstubAllEnvs();
-    rmSync(runtime, { recursive: true, force: true });
-  });
+  runtime = ownRuntime();
 });
 
 function plugin(name: string, more: Partial<ReportedPlugin> = {}): ReportedPlugin {

@@ -1,7 +1,7 @@
 /** Owns the built-in functions of the asynchronous ABI. Leaves what they do to the ends, the sets and the runtime. */
 
-import type { CallMemory } from "../abi.js";
-import type { Canon } from "../binary.js";
+import type { CallMemory } from "../call-memory.js";
+import type { Canon } from "../steps.js";
 import type { CoreFunction } from "../calls.js";
 import { Trap, trapOf } from "../trap.js";
 import type { CanonName } from "../canonical.js";

@@ -18,7 +18,7 @@ import {
   type FileWriter,
   OpenFlags,
 } from "../files.js";
-import { Watch } from "../polling.js";
+import { Watch } from "../watch.js";
 import type { Runtime } from "./runtime.js";
 import { errorOf } from "./sockets.js";
 import { BYTES, ByteSource, drain, ENDED, OVER, Sink, Source } from "./sources.js";

@@ -4,10 +4,11 @@
  */
 
 import type { Backend } from "../../backend/backend.js";
-import type { CallMemory } from "../abi.js";
-import type { Canon } from "../binary.js";
+import type { CallMemory } from "../call-memory.js";
+import type { Canon } from "../steps.js";
 import type { CoreFunction, Interface } from "../calls.js";
-import type { Poller, Watch } from "../polling.js";
+import type { Poller } from "../polling.js";
+import type { Watch } from "../watch.js";
 import type { HandleTable } from "../resources.js";
 import type { SocketWorld } from "../socket-world.js";
 import { builtIn, type MayWait } from "./builtins.js";

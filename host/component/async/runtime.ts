@@ -7,7 +7,7 @@
  */
 
 import { Deferred } from "../calls.js";
-import type { CallMemory } from "../abi.js";
+import type { CallMemory } from "../call-memory.js";
 import type { Poller } from "../polling.js";
 import type { HandleTable, Resource } from "../resources.js";
 import { Trap } from "../trap.js";

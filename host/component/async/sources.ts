@@ -6,7 +6,8 @@
  * component that does not read makes its peer wait, and a write has moved what the kernel has taken.
  */
 
-import { Notice, type Poller, type Watch } from "../polling.js";
+import type { Poller } from "../polling.js";
+import { Notice, type Watch } from "../watch.js";
 import { Trap } from "../trap.js";
 import type { Runtime } from "./runtime.js";
 import { CopyResult, type Element, Pipe, type ReadSide, type StreamEnd, type WriteSide } from "./streams.js";

@@ -6,7 +6,8 @@
  * is under way from the call that begins it until the component takes its event, or cancels it. Its memory is used until then.
  */
 
-import type { CallMemory, FlatReader, Type } from "../abi.js";
+import type { FlatReader, Type } from "../abi.js";
+import type { CallMemory } from "../call-memory.js";
 import { Trap } from "../trap.js";
 import { EventKind, Waitable } from "./waitables.js";
 

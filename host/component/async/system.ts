@@ -3,7 +3,7 @@
 import { type Backend, type Clock, Ready } from "../../backend/backend.js";
 import { enumeration, Failed, result, tuple, type Type, u64 } from "../abi.js";
 import { func, type HostFunction, type Interface } from "../calls.js";
-import type { Watch } from "../polling.js";
+import type { Watch } from "../watch.js";
 import { StandardInput, StandardOutput } from "../stdio.js";
 import type { StreamError } from "../streams.js";
 import { Pending, type Runtime } from "./runtime.js";

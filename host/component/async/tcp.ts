@@ -3,7 +3,7 @@
 import { type InetAddress, Ready } from "../../backend/backend.js";
 import type { Connection } from "../connection.js";
 import { errorCodeOf, INVALID_STATE, type SocketFailure } from "../network.js";
-import { Notice } from "../polling.js";
+import { Notice } from "../watch.js";
 import { Failed } from "../abi.js";
 import type { TcpSocket } from "../tcp.js";
 import { Pending, type Runtime } from "./runtime.js";

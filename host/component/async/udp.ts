@@ -3,7 +3,7 @@
 import { type InetAddress, Ready } from "../../backend/backend.js";
 import { Failed } from "../abi.js";
 import { failureOf, INVALID_ARGUMENT, INVALID_STATE, type SocketFailure } from "../network.js";
-import { Notice } from "../polling.js";
+import { Notice } from "../watch.js";
 import type { Outgoing, UdpSocket } from "../udp.js";
 import { Pending, type Runtime } from "./runtime.js";
 

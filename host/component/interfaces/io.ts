@@ -1,19 +1,10 @@
 /** Owns `wasi:io`: error, poll and streams, as functions of the canonical ABI. Leaves what they do to the streams and the poller. */
 
-import {
-  bool as boolOf,
-  borrow,
-  type CallMemory,
-  Failed,
-  own,
-  result,
-  string,
-  type Type,
-  u64,
-  variant,
-} from "../abi.js";
+import { bool as boolOf, borrow, Failed, own, result, string, type Type, u64, variant } from "../abi.js";
+import type { CallMemory } from "../call-memory.js";
 import { type CoreFunction, func, type Interface, raw } from "../calls.js";
-import { Pollable, type Poller, type Source } from "../polling.js";
+import type { Poller } from "../polling.js";
+import { Pollable, type Source } from "../watch.js";
 import { InputStream, OutputStream, type StreamError, StreamFailure } from "../streams.js";
 import { Trap } from "../trap.js";
 

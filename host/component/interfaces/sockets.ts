@@ -5,7 +5,7 @@ import { bool, borrow, bytes, enumeration, Failed, list, option, own, record, st
 import { func, type HostFunction, type Interface } from "../calls.js";
 import { AddressStream, resolveAddresses } from "../names.js";
 import { addressFamily, errorCode, errorCodeOf, ipAddress, Network, socketAddress } from "../network.js";
-import { Pollable } from "../polling.js";
+import { Pollable } from "../watch.js";
 import { commonOptions, keepAlive, Options, Results } from "../socket-options.js";
 import type { SocketWorld } from "../socket-world.js";
 import { InputStream, OutputStream, StreamFailure } from "../streams.js";

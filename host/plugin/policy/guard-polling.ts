@@ -13,6 +13,7 @@ import type { Account } from "./account.js";
 import type { OpenFile } from "./open-files.js";
 import { waitMsOf } from "./process-options.js";
 import { EBADF, ENOMEM } from "./refusals.js";
+import { TIMER_MAX_MS } from "./timer.js";
 
 /** What the host keeps of a set, and of each descriptor in it. */
 export const SET_BYTES = 65_536;
@@ -20,8 +21,6 @@ const WATCHED_BYTES = 64;
 
 /** How much a connection is likely to move when it is ready. */
 const BYTES_LIKELY = 1024;
-/** What a timer holds. */
-const TIMER_MAX_MS = 0x7fffffff;
 const INTEREST = Ready.READ | Ready.WRITE | Ready.PRIORITY;
 
 /** What a set needs of the guard. */

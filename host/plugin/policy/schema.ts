@@ -21,14 +21,13 @@ import {
   wholeNumber,
 } from "./fields.js";
 import { binding, datagramDestination, destination, directory, listener } from "./rules-schema.js";
+import { TIMER_MAX_MS } from "./timer.js";
 import type { Policy, RestartPolicy, StdioGrant } from "./types.js";
 
 const WASM_PAGE_BYTES = 65_536;
 const WASM_MEMORY_MAX = 0x1_0000_0000;
 const MIB = 0x10_0000;
 const DESCRIPTORS_MAX = 0x10_0000;
-/** What a timer of the host holds. */
-const TIMER_MAX_MS = 0x7fffffff;
 /** The others on the thread wait for so long: less than an isolated plugin has. */
 const SHARED_TURN_MS = 100;
 const RESTARTS_MAX = 1_000_000;

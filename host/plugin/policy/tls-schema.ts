@@ -3,11 +3,10 @@
 import * as v from "valibot";
 import { Problem } from "./address-text.js";
 import { boolean, fields, listOf, milliseconds, plainString, readBy, string } from "./fields.js";
+import { TIMER_MAX_MS } from "./timer.js";
 import type { TlsClientGrant, TlsGrant } from "./types.js";
 
 const HANDSHAKE_TIMEOUT_MS = 10_000;
-/** What a timer of the host holds. */
-const TIMER_MAX_MS = 0x7fffffff;
 
 /** A path, or a PEM text. */
 const pem = v.pipe(

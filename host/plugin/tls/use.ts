@@ -6,6 +6,7 @@
 import { performance } from "node:perf_hooks";
 import type { SocketAddress } from "../../backend/backend.js";
 import type { PolicyEvent } from "../policy/account.js";
+import { TIMER_MAX_MS } from "../policy/timer.js";
 import type { Limits } from "../policy/types.js";
 import type { MaterialHooks } from "./material.js";
 import type { Relay } from "./relay.js";
@@ -57,8 +58,6 @@ export interface TlsHooks {
 /** Connections that wait to be accepted, of a listening socket. */
 export const QUEUE_MAX = 128;
 const EVENT_INTERVAL_MS = 1000;
-/** What a timer holds. */
-const TIMER_MAX_MS = 0x7fffffff;
 
 export class TlsUse {
   readonly memory: RelayMemory;

@@ -1,21 +1,22 @@
 /**
  * Owns a backend that answers from a recording: what the program calls has to be what it called then. Knows the player and
- * the seam; opens nothing.
+ * the seam; opens nothing. Leaves waiting to the poll sets, and what follows a wait to the turns.
  */
 
-import { type Backend, type Clock, type PollSet, Ready, ReadyRow } from "../../backend/backend.js";
 import { constants } from "node:os";
 import { getSystemErrorName } from "node:util";
+import type { Backend, Clock } from "../../backend/backend.js";
 import { copyTo } from "../../backend/bytes.js";
 import { printable } from "../../backend/printable.js";
 import { CALLS, type CallForm, Kind, type RecordedCall, type ShortCall } from "../calls.js";
 import { hashOf } from "../hash.js";
 import { RecordingError } from "../format.js";
-import { argumentsOf, joined, NO_BYTES, ROW_IS_LONG, TURN_FOLLOWS } from "../journal.js";
+import { argumentsOf, joined, NO_BYTES } from "../journal.js";
+import { OutsidePlayer } from "../outside/player.js";
 import { Hashed, readValue, textIn, Thrown, TOO_DEEP } from "../values.js";
 import { callText, contentsText, valueText } from "./describe.js";
-import { OutsidePlayer } from "../outside/player.js";
 import type { Player } from "./player.js";
+import { ReplaySet } from "./poll-set.js";
 import { isResult } from "./results.js";
 import { TurnPlayer } from "./turns.js";
 
@@ -23,9 +24,6 @@ import { TurnPlayer } from "./turns.js";
 export type FileOpener = Pick<Backend, "openBeneath">;
 
 type AnyCall = (...args: unknown[]) => unknown;
-
-const ALWAYS_REPORTED = Ready.HANGUP | Ready.ERROR;
-const ROWS_MAX = 0x10_0000;
 
 /** @throws RecordingError for a recording of another platform, whose numbers of errors are others */
 export function replayBackend(
@@ -37,8 +35,7 @@ export function replayBackend(
   if (details["platform"] !== process.platform) {
     throw new RecordingError(`recorded on ${printable(textIn(details["platform"]))}: replay it there`);
   }
-  /** By number of the set: what it watches. */
-  const watched: Map<number, number>[] = [];
+  const sets: ReplaySet[] = [];
   const outside = files instanceof OutsidePlayer ? files : undefined;
   const turnPlayer = new TurnPlayer(player, patienceMs, outside);
 
@@ -174,7 +171,7 @@ export function replayBackend(
       const fields = player.take(Kind.CLOSE, "close", fd, found);
       if (fields.varint() !== fd) differs("close", fd, found());
       const result = fields.signed();
-      for (const set of watched) set.delete(fd);
+      for (const set of sets) set.forget(fd);
       player.used();
       return result;
     },
@@ -216,12 +213,11 @@ export function replayBackend(
     },
     name: textIn(details["backend"]),
     clock,
-    errorCode: (errno) => nameOf(errno),
+    errorCode: nameOf,
     createPollSet() {
       const id = value(Kind.SET, "createPollSet", setNumber);
-      const interests = new Map<number, number>();
-      watched.push(interests);
-      const set = new ReplaySet(player, id, interests);
+      const set = new ReplaySet(player, id);
+      sets.push(set);
       turnPlayer.add(set, id);
       return set;
     },
@@ -238,109 +234,6 @@ export function replayBackend(
       return turnPlayer.lookup(id);
     },
   };
-}
-
-/** A poll set that finds ready what was found then. */
-class ReplaySet implements PollSet {
-  ready: Int32Array = new Int32Array(64);
-  readonly alwaysReady = false;
-  readonly #player: Player;
-  readonly #id: number;
-  readonly #interests: Map<number, number>;
-
-  constructor(player: Player, id: number, interests: Map<number, number>) {
-    this.#player = player;
-    this.#id = id;
-    this.#interests = interests;
-  }
-
-  update(fd: number, interest: number): number {
-    if (interest === 0) this.#interests.delete(fd);
-    else this.#interests.set(fd, interest);
-    return this.#player.reporting(() => this.#player.refused(this.#id, fd, interest));
-  }
-
-  wait(_timeoutMs: number): number {
-    return this.#player.reporting(() => this.#wait());
-  }
-
-  #wait(): number {
-    const player = this.#player;
-    const fields = player.take(Kind.WAIT, "wait", undefined, () => "a wait of the loop");
-    if (fields.varint() !== this.#id) {
-      player.differ({ call: "wait", fd: undefined, expected: "a wait of another map", found: "a wait of this map" });
-    }
-    const count = fields.signed();
-    if (count > ROWS_MAX) throw new RecordingError("damaged: too many descriptors are ready");
-    if (count * ReadyRow.STRIDE > this.ready.length) this.ready = new Int32Array(count * ReadyRow.STRIDE * 2);
-    let kept = 0;
-    for (let i = 0; i < count; i++) {
-      const at = kept * ReadyRow.STRIDE;
-      const fd = fields.varint();
-      const byte = fields.byte();
-      const isLong = (byte & ROW_IS_LONG) !== 0;
-      const bits = byte & ~ROW_IS_LONG;
-      this.ready[at + ReadyRow.FD] = fd;
-      this.ready[at + ReadyRow.BITS] = bits;
-      this.ready[at + ReadyRow.ERROR] = isLong ? fields.signed() : 0;
-      this.ready[at + ReadyRow.READABLE] = isLong ? fields.signed() : -1;
-      if (this.#isWatched(fd, bits)) kept += 1;
-    }
-    player.used();
-    return count < 0 ? count : kept;
-  }
-
-  /** A descriptor that is ready then has to be watched now. */
-  #isWatched(fd: number, bits: number): boolean {
-    const interest = this.#interests.get(fd) ?? 0;
-    if (interest !== 0 && (bits & ~interest & ~ALWAYS_REPORTED) === 0) return true;
-    // What it was watched for may have been done earlier, with a file that was there earlier.
-    if (this.#player.hasFiles && (bits & Ready.READ) === 0) return false;
-    this.#player.differ({
-      call: "wait",
-      fd,
-      expected: `descriptor ${fd} is watched, and ready: ${bitsText(bits)}`,
-      found: interest === 0 ? "it is not watched" : `it is watched for: ${bitsText(interest)}`,
-    });
-  }
-
-  watch(): never {
-    // The turns of a replay are taken by its clock.
-    throw new RecordingError("a replay waits for nothing");
-  }
-
-  beginTurn(): void {
-    this.#player.reporting(() => this.#beginTurn());
-  }
-
-  #beginTurn(): void {
-    const player = this.#player;
-    const fields = player.take(Kind.TURN, "turn", undefined, () => `a turn of map ${this.#id}`);
-    const id = fields.varint();
-    if (id !== this.#id) {
-      player.differ({
-        call: "turn",
-        fd: undefined,
-        expected: `a turn of map ${id}`,
-        found: `a turn of map ${this.#id}`,
-      });
-    }
-    if (fields.byte() > TURN_FOLLOWS) throw new RecordingError("damaged: a turn of an unknown form");
-    player.turnUsed();
-  }
-
-  endTurn(): void {
-    this.#player.reporting(() => this.#player.turnEnded());
-  }
-
-  close(): void {
-    this.#interests.clear();
-  }
-}
-
-function bitsText(bits: number): string {
-  const names = Object.entries(Ready).filter(([, bit]) => (bits & bit) !== 0);
-  return names.map(([name]) => name.toLowerCase()).join(", ");
 }
 
 /** Are these the arguments that were recorded? What was sent may be recorded by its hash. */

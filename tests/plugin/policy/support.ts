@@ -10,7 +10,7 @@ import { guardBackend } from "../../../host/plugin/policy/guard.js";
 import { pinNamesSync } from "../../../host/plugin/policy/names.js";
 import { parsePolicy } from "../../../host/plugin/policy/schema.js";
 import type { Policy, PolicyInput } from "../../../host/plugin/policy/types.js";
-import { addressOf, boundSocket } from "../../backend/support.js";
+import { addressOf, boundSocket, owned } from "../../backend/support.js";
 
 /** The backend beneath, for the ends that no policy holds. */
 export const host = createNodeBackend();
@@ -36,6 +36,15 @@ export function guarded(input: PolicyInput, { inner = host, ownClock = false } =
     nowMs: ownClock ? () => clock.nowMs : undefined,
   });
   return { backend: guardBackend(inner, policy, account), account, policy, events, clock };
+}
+
+/** A socket of the plugin. */
+export function socketOf(
+  backend: Backend,
+  family: "IPv4" | "IPv6" | "unix" = "IPv4",
+  type: "stream" | "dgram" = "stream",
+): number {
+  return owned(backend, backend.socket(family, type));
 }
 
 /** A listening socket that no policy holds, and its address. */
