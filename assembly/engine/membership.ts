@@ -4,6 +4,7 @@
  * knows nothing of who calls: engine.wasm's host, or the handler classes of a guest.
  */
 
+import { Pause } from "../shared/abi";
 import { Flag, Ready, addChannel, channelAt, isCurrent, removeChannel, setInterest } from "./channels";
 import { forget, refresh } from "./interest";
 import { noteLeaving, pauseListener } from "./pause";
@@ -58,9 +59,12 @@ export function channelSetState(slot: i32, generation: u32, state: i32): bool {
   return true;
 }
 
-/** Stops watching a listener while the process is out of descriptors: until a channel is removed, or for a second. */
-export function channelPause(slot: i32, generation: u32): bool {
-  return isCurrent(slot, generation) && pauseListener(slot, nowNs());
+/**
+ * Stops watching a listener while the process is out of descriptors: until a channel is removed, or for a second.
+ * @returns one of {@link Pause}
+ */
+export function channelPause(slot: i32, generation: u32): i32 {
+  return isCurrent(slot, generation) ? pauseListener(slot, nowNs()) : Pause.NONE;
 }
 
 /** Takes the pending error of a stream whose input has ended. @returns a WASI errno, 0 for none. */

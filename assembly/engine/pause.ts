@@ -6,16 +6,19 @@
  * in any case a second after the last of them was paused.
  */
 
+import { Pause } from "../shared/abi";
 import { NONE, State, channelAt } from "./channels";
 import { refresh } from "./interest";
 import { statistics } from "./statistics";
 
-/** How long a paused listener waits when no channel is removed meanwhile. */
+/** How long a paused listener waits when no channel is removed meanwhile; and how often a pause is news. */
 const PAUSE_NS: i64 = 1_000_000_000;
 
 let firstPaused: i32 = NONE;
 let resumeAtNs: i64 = 0;
 let freed: bool = false;
+/** Until then a pause is no news. */
+let oldUntilNs: i64 = i64.MIN_VALUE;
 
 
 @inline
@@ -28,19 +31,22 @@ export function pauseEndNs(): i64 {
   return freed ? 0 : resumeAtNs;
 }
 
-/** @returns false where the channel is no listener: nothing is paused then. */
-export function pauseListener(slot: i32, nowNs: i64): bool {
+/** @returns one of {@link Pause} */
+export function pauseListener(slot: i32, nowNs: i64): i32 {
   const channel = channelAt(slot);
-  if (channel.state != State.ACCEPTING) return false;
+  if (channel.state != State.ACCEPTING) return Pause.NONE;
   resumeAtNs = nowNs + PAUSE_NS;
   freed = false;
-  if (channel.paused) return true;
+  const isNews = nowNs >= oldUntilNs;
+  if (isNews) oldUntilNs = resumeAtNs;
+  const result = isNews ? Pause.NEWS : Pause.AGAIN;
+  if (channel.paused) return result;
   channel.paused = true;
   channel.nextPaused = firstPaused;
   firstPaused = slot;
   statistics.pauses += 1;
   refresh(slot);
-  return true;
+  return result;
 }
 
 /** The channel leaves the map: a descriptor will be free. */

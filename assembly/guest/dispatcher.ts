@@ -6,6 +6,7 @@
 
 import { Ready, State } from "../engine/channels";
 import { channelPause, channelSetInterest, channelSetState, channelTakeError } from "../engine/membership";
+import { Pause } from "../shared/abi";
 import { ERRNO_AGAIN, ERRNO_BADF, ERRNO_CONNABORTED, ERRNO_CONNRESET, ERRNO_IO, ERRNO_SUCCESS } from "../shared/errno";
 import { noteAccepted, noteTakenOver } from "./acceptance";
 import { SocketAddress } from "./addresses";
@@ -118,7 +119,7 @@ export class Dispatcher extends Channel {
     if (done) this.handleConnectEvent();
   }
 
-  /** Takes one waiting connection; null when there is none. Out of descriptors, it says so and pauses. */
+  /** Takes one waiting connection; null when there is none. Out of descriptors, it says so, once a second, and pauses. */
   accept(): Socket | null {
     const socket = this.socket;
     const fd = socket.acceptDescriptor();
@@ -129,13 +130,14 @@ export class Dispatcher extends Channel {
     }
     const errno = -fd;
     if (errno == ERRNO_AGAIN || errno == ERRNO_CONNABORTED) return null;
-    if (isOutOfDescriptors(errno) && channelPause(this._slot, this._generation)) {
+    const pause = isOutOfDescriptors(errno) ? channelPause(this._slot, this._generation) : Pause.NONE;
+    if (pause == Pause.NEWS) {
       const code = errorCode(errno);
       this.logInfo(
         this.toString() + ascii(" cannot accept (") + code + ascii("): paused until a channel closes, or for a second"),
         "error",
       );
-    } else {
+    } else if (pause == Pause.NONE) {
       noteAccepted(null);
       raiseErrno(errno, ascii("accept"));
     }

@@ -49,6 +49,16 @@ export namespace Verdict {
   export const FAILED: i32 = 4;
 }
 
+/** What has become of a listener that was to be paused. */
+export namespace Pause {
+  /** Nothing: there is no such channel, or it is no listener. */
+  export const NONE: i32 = 0;
+  /** It is paused, as one was within a second before: a line in a log for each would be a line for each connection. */
+  export const AGAIN: i32 = 1;
+  /** It is paused, and that is worth a line. */
+  export const NEWS: i32 = 2;
+}
+
 /** An entry of the change log: from now on watch `fd` for `interest` (READ, WRITE; 0: no more) for this channel. */
 @unmanaged
 export class Change {

@@ -10,7 +10,7 @@ import { OSError } from "../backend/errors.js";
 import { handleThrown } from "../loop/channel.js";
 import { type ChannelMap, backendOf, defaultMap } from "../loop/channel-map.js";
 import { accepts } from "../loop/diagnostics.js";
-import { State } from "../loop/engine.js";
+import { Pause, State } from "../loop/engine.js";
 import type { Opening } from "../loop/opening.js";
 import type { Endpoint } from "../net/endpoint.js";
 import { FileWrapper } from "../net/file-wrapper.js";
@@ -174,7 +174,7 @@ export class Dispatcher extends EndpointChannel {
     return opening;
   }
 
-  /** Accepts one waiting connection; undefined if there is none. If out of descriptors, it logs this and pauses. */
+  /** Accepts one waiting connection; undefined if there is none. If out of descriptors, it logs this, once a second, and pauses. */
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     try {
       const accepted = this.socket.accept();
@@ -186,11 +186,14 @@ export class Dispatcher extends EndpointChannel {
       return accepted;
     } catch (error) {
       if (error instanceof OSError && error.code === "ECONNABORTED") return undefined;
-      if (!(error instanceof OSError && isOutOfDescriptors(error.code) && membershipOf(this).pause())) {
+      const code = error instanceof OSError && isOutOfDescriptors(error.code) ? error.code : undefined;
+      const pause = code === undefined ? Pause.NONE : membershipOf(this).pause();
+      if (pause === Pause.NONE) {
         this.noteAcceptFailed();
         throw error;
       }
-      this.logInfo(`${this} cannot accept (${error.code}): paused until a channel closes, or for a second`, "error");
+      if (pause === Pause.NEWS)
+        this.logInfo(`${this} cannot accept (${code}): paused until a channel closes, or for a second`, "error");
       return undefined;
     }
   }

@@ -128,8 +128,8 @@ export interface Registration {
   setLayer(layer: Layer, interest: number): void;
   /** There is nothing to read any more, whatever the handler's interest. */
   endInput(): void;
-  /** The listener is out of descriptors: it is not watched until one may be free. */
-  pause(): void;
+  /** The listener is out of descriptors: it is not watched until one may be free. @returns one of `Pause` */
+  pause(): number;
   /** Takes the pending error of a stream at its end: its code, or undefined. */
   takeError(): string | undefined;
   remove(): void;

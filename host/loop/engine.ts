@@ -10,7 +10,7 @@ import { LoopError } from "../backend/errors.js";
 import { Statistics } from "../wasi/abi.js";
 import { engineBytes } from "./engine-bytes.js";
 
-export { Interest, Kind, State, Verdict } from "../wasi/abi.js";
+export { Interest, Kind, Pause, State, Verdict } from "../wasi/abi.js";
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {

@@ -3,7 +3,7 @@
  */
 
 import type { Registration } from "./channel.js";
-import type { EngineExports } from "./engine.js";
+import { type EngineExports, Pause } from "./engine.js";
 import type { Layer } from "../net/endpoint.js";
 import { wasiErrorCode } from "../wasi/errno.js";
 
@@ -64,11 +64,11 @@ export class Member implements Registration {
     this.#holder?.changed();
   }
 
-  /** @returns false if it is in no map that could pause it */
-  pause(): boolean {
-    this.#holder?.engine.channelPause(this.#slot, this.#generation);
+  /** @returns one of `Pause` */
+  pause(): number {
+    const result = this.#holder?.engine.channelPause(this.#slot, this.#generation) ?? Pause.NONE;
     this.#holder?.changed();
-    return this.isMember;
+    return result;
   }
 
   takeError(): string | undefined {

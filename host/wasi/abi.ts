@@ -46,6 +46,16 @@ export const Verdict = {
   FAILED: 4,
 } as const;
 
+/** What has become of a listener that was to be paused. */
+export const Pause = {
+  /** Nothing: there is no such channel, or it is no listener. */
+  NONE: 0,
+  /** It is paused, as one was within a second before: a line in a log for each would be a line for each connection. */
+  AGAIN: 1,
+  /** It is paused, and that is worth a line. */
+  NEWS: 2,
+} as const;
+
 /** An entry of the change log: from now on watch `fd` for `interest` (READ, WRITE; 0: no more) for this channel. */
 export const Change = {
   FD: 0,

@@ -7,6 +7,7 @@
 import {
   Interest,
   Kind,
+  Pause,
   State,
   Verdict,
   instantiateEngine,
@@ -29,7 +30,7 @@ import {
 } from "./wasi-bytes.js";
 
 export { Errno } from "./wasi-bytes.js";
-export { Interest, State, Verdict };
+export { Interest, Pause, State, Verdict };
 
 export const READ_WRITE = Interest.READ | Interest.WRITE;
 
@@ -161,8 +162,9 @@ export class EngineHarness {
     this.engine.channelEndInput(slot, generation);
   }
 
-  pause({ slot, generation }: Named): boolean {
-    return this.engine.channelPause(slot, generation) !== 0;
+  /** @returns one of `Pause` */
+  pause({ slot, generation }: Named): number {
+    return this.engine.channelPause(slot, generation);
   }
 
   takeError({ slot, generation }: Named): number {

@@ -1,7 +1,7 @@
 /** Holds how a listener that is out of descriptors pauses: it neither spins nor closes, and goes on by itself. */
 
 import { expect, test } from "vitest";
-import { EngineHarness, Interest, State, readable, type ScriptedChannel } from "./harness.js";
+import { EngineHarness, Interest, Pause, State, readable, type ScriptedChannel } from "./harness.js";
 
 /** A listener that has paused in its last turn. */
 function paused(harness: EngineHarness, name = "listener"): ScriptedChannel {
@@ -113,7 +113,7 @@ test.each([State.IDLE, State.CONNECTING, State.OPEN])("a channel in state %i can
   const channel = harness.add("channel", { state });
   harness.turn();
   const watched = harness.watched();
-  expect(harness.pause(channel)).toBe(false);
+  expect(harness.pause(channel)).toBe(Pause.NONE);
   harness.turn();
   expect(harness.watched()).toEqual(watched);
   expect(harness.statistics().pauses).toBe(0);
@@ -122,11 +122,27 @@ test.each([State.IDLE, State.CONNECTING, State.OPEN])("a channel in state %i can
   expect([harness.watched(), harness.waitMs]).toEqual([["read channel"], 0x7fffffff]);
 });
 
+test("a pause is news once a second, however often channels leave, and whichever listener it is", () => {
+  const harness = new EngineHarness();
+  const listeners = ["a", "b"].map((name) => harness.add(name, { state: State.ACCEPTING }));
+  const pauseAll = (): number[] => listeners.map((listener) => harness.pause(listener));
+  expect(pauseAll()).toEqual([Pause.NEWS, Pause.AGAIN]);
+  for (let ms = 100; ms < 1000; ms += 100) {
+    harness.nowMs += 100;
+    harness.remove(harness.add("another"));
+    harness.turn();
+    expect(harness.watched()).toEqual(["read a", "read b"]);
+    expect(pauseAll()).toEqual([Pause.AGAIN, Pause.AGAIN]);
+  }
+  harness.nowMs += 100;
+  expect(pauseAll()).toEqual([Pause.NEWS, Pause.AGAIN]);
+});
+
 test("of several paused listeners any may leave, and the others resume", () => {
   for (const leaving of [0, 1, 2]) {
     const harness = new EngineHarness();
     const listeners = ["a", "b", "c"].map((name) => harness.add(name, { state: State.ACCEPTING }));
-    for (const listener of listeners) expect(harness.pause(listener)).toBe(true);
+    for (const listener of listeners) expect(harness.pause(listener)).not.toBe(Pause.NONE);
     harness.turn();
     expect(harness.watched()).toEqual([]);
     const [gone] = listeners.splice(leaving, 1);
@@ -134,7 +150,7 @@ test("of several paused listeners any may leave, and the others resume", () => {
     const heir = harness.add("heir", { state: State.ACCEPTING });
     harness.turn();
     expect(harness.watched()).toEqual([...listeners, heir].map(({ name }) => `read ${name}`).toSorted());
-    for (const listener of listeners) expect(harness.pause(listener)).toBe(true);
+    for (const listener of listeners) expect(harness.pause(listener)).not.toBe(Pause.NONE);
     harness.turn();
     expect(harness.watched()).toEqual(["read heir"]);
   }

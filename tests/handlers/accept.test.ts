@@ -2,7 +2,7 @@
 
 import { constants } from "node:os";
 import { describe, expect, test } from "vitest";
-import { type ChannelMap, createNodeBackend, type Socket, type SocketAddress } from "wasyncore";
+import { type ChannelMap, createNodeBackend, Socket, type SocketAddress } from "wasyncore";
 import { Quiet } from "../support/handlers.js";
 import { startScript } from "../support/processes.js";
 import { MODES, newMap, run, turns } from "../support/runs.js";
@@ -104,6 +104,32 @@ describe.each(MODES)("$name", (mode) => {
     connectingTo(address);
     await run(mode, map, () => server.accepted.length > 0);
     expect([aborted, server.accepted.length, server.logged]).toEqual([1, 1, []]);
+  });
+
+  test("out of descriptors, a listener says so once, however many connections close meanwhile", async () => {
+    const backend = createNodeBackend();
+    let nowNs = 0;
+    let refused = 0;
+    const map = newMap({
+      ...backend,
+      clock: { ...backend.clock, monotonicNs: () => nowNs },
+      accept() {
+        refused += 1;
+        return -constants.errno.EMFILE;
+      },
+    });
+    const [socket, address] = listenerOf(map);
+    const server = new Server(socket, map);
+    connectingTo(address);
+    for (let i = 0; i < 20; i++) {
+      await turns(mode, map, 2);
+      new Quiet(owned(Socket.create({}, backend)), map).close();
+    }
+    expect(refused).toBe(20);
+    expect(server.logged).toHaveLength(1);
+    nowNs += 1e9;
+    await turns(mode, map, 2);
+    expect([refused, server.logged.length]).toEqual([21, 2]);
   });
 
   test.each(["a channel closes", "time goes by"])(
