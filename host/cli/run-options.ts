@@ -21,8 +21,9 @@ Options:
                           takes a free one, and says on standard error which. A component gets them when
                           it binds to their addresses, which LISTEN tells it
   --listen NAME=ADDRESS   the same, with a name for LISTEN_FDNAMES
-  --dir HOST::GUEST       lets it use the directory HOST, and all beneath it, by the path GUEST. It has no
-                          files otherwise, and no way out of the directory. Repeatable. Linux 5.6
+  --dir HOST::GUEST       lets it use the directory HOST, and all beneath it, by the path GUEST; HOST alone, by
+                          the same path. It has no files otherwise, and no way out of the directory.
+                          Repeatable. Linux 5.6
   --dir HOST::GUEST:ro    the same for reading only
   --env NAME=VALUE        sets a variable of its environment, which is empty otherwise. Repeatable
   --sockets               lets it open, bind and connect sockets of its own (WasmEdge's calls; of a component,
