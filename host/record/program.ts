@@ -67,11 +67,19 @@ function optionsOf(text: string): ProgramOptions {
   throw rangeError("WASYNCORE_RECORD_OPTIONS", `a JSON object, as {"payloads":false}`, text);
 }
 
+function noteBegin(pending: string): void {
+  try {
+    files.rmdirSync(pending);
+  } catch {
+    // Another process of the same command has done so before: `node one.js && node other.js`.
+  }
+}
+
 /** The backend of a program that is replayed. The process exits at the first difference, and when the recording is over. */
 export function replayedProgram(request: string, opener: Backend): Backend {
   const { path, until, breakAt = [], patienceMs, strict, pending } = JSON.parse(request) as ReplayRequest;
   delete process.env["WASYNCORE_REPLAY"];
-  if (pending !== undefined) files.rmdirSync(pending);
+  if (pending !== undefined) noteBegin(pending);
   const stops = new Set(breakAt);
   const played = started({
     strict,

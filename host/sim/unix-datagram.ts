@@ -69,7 +69,7 @@ export class UnixDatagram extends DatagramSocket {
     return this.#peer === undefined || this.#peer === sender;
   }
 
-  /** It is connected to `former` no more. As in Linux, what had come is gone, and a peer that waits for answers is told so. */
+  /** It is no longer connected to `former`. As in Linux, its queue is dropped. If that held anything, a peer that is connected to it gets ECONNRESET. */
   #leave(former: UnixDatagram): void {
     const hadUnread = this.hasUnread;
     this.purge();

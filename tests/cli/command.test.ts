@@ -9,9 +9,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { RunCommand } from "../guest/command.js";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { importsOf } from "../assembly/scripted-host.js";
+import { leaveOut, missingLinux } from "../support/missing.js";
 import { Peer } from "../support/peers.js";
 import { requireBuild, ROOT, start } from "../support/processes.js";
 
+const notLinux = leaveOut("What the command says of a full disk and of /proc", missingLinux());
 const command = promisify(execFile);
 const MAIN = join(ROOT, "dist/cli/main.js");
 
@@ -136,7 +138,7 @@ describe("new", () => {
     }
   });
 
-  test.skipIf(process.platform !== "linux")("ends where the file system takes no directory", async () => {
+  test.skipIf(notLinux !== "")("ends where the file system takes no directory", async () => {
     expect(await wasyncore("new", "/proc/project")).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(/^wasyncore new: ENOENT.*\/proc\/project/),
@@ -210,7 +212,7 @@ describe("build", () => {
 });
 
 describe("the command", () => {
-  test.skipIf(process.platform !== "linux")("says what it could not write, with status 1", async () => {
+  test.skipIf(notLinux !== "")("says what it could not write, with status 1", async () => {
     for (const parameters of [["--version"], ["run", "--help"]]) {
       const script = '"$0" "$@" >/dev/full';
       expect(await run(directory, "sh", "-c", script, process.execPath, MAIN, ...parameters)).toEqual({

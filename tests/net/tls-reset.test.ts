@@ -1,4 +1,4 @@
-/** What is left of secure connections that their peers reset: nothing, and at once. The peers are processes of their own. */
+/** TLS connections that their peers reset are released at once. The peers run in a separate process. */
 
 import { describe, expect, test } from "vitest";
 import { descriptorsOf, eventually } from "../support/descriptors.js";

@@ -110,6 +110,12 @@ test("a program that does not replay is no success: nothing was compared", async
   expect((await replayed(path, [program], [], { TMPDIR: tmp })).code).toBe(0);
   expect(readdirSync(tmp)).toEqual([]);
 
+  // Two processes that both replay it.
+  const twice = ["sh", "-c", '"$0" "$1" && "$0" "$1"', process.execPath, program];
+  const both = await new Running(process.execPath, [CLI, "replay", path, "--", ...twice], at).ended;
+  expect(both).toMatchObject({ code: 0 });
+  expect(both.stderr.match(/no difference/g)).toHaveLength(2);
+
   const replay = (file: string) => new Running(process.execPath, [CLI, "replay", path, "--", file], at).ended;
   expect(await replay("./none")).toMatchObject({
     code: 2,
