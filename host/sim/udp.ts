@@ -177,7 +177,8 @@ export class UdpSocket extends DatagramSocket implements Bound {
     host.trace.add(Trace.DATAGRAM, host.nowNs, host.index, data.length ^ (to.port << 16));
     if (isForMany) {
       for (const socket of takers) {
-        if (host === this.around && !this.#hearsItself) continue;
+        // As in Linux, the option is for multicast alone.
+        if (host === this.around && isMulticast(to.ip) && !this.#hearsItself) continue;
         socket.#take(copyOf(data, data.length), from);
       }
       return;

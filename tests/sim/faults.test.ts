@@ -204,6 +204,17 @@ describe("what is noticed", () => {
   });
 });
 
+test("a broadcast reaches its own host, whatever the option for multicast says", () => {
+  const { backend } = new SimWorld().host("10.0.0.1");
+  const receiver = backend.socket("IPv4", "dgram");
+  backend.bind(receiver, { host: "0.0.0.0", port: 9 });
+  const sender = backend.socket("IPv4", "dgram");
+  backend.setOption(sender, "SO_BROADCAST", 1);
+  backend.setOption(sender, "IP_MULTICAST_LOOP", 0);
+  expect(backend.sendTo(sender, Buffer.from("x"), { host: "255.255.255.255", port: 9 })).toBe(1);
+  expect(backend.receive(receiver, 10)).toEqual(Buffer.from("x"));
+});
+
 test("a peer that is gone is noticed after some 15 minutes: ETIMEDOUT", async () => {
   const world = new SimWorld();
   const server = world.host(SERVER).start(echoProgram);
