@@ -7,7 +7,7 @@
 import { Pause } from "../shared/abi";
 import { Flag, Ready, addChannel, channelAt, isCurrent, removeChannel, setInterest } from "./channels";
 import { forget, refresh } from "./interest";
-import { noteLeaving, pauseListener } from "./pause";
+import { pauseListener, resumePaused } from "./pause";
 import { statistics } from "./statistics";
 import { nowNs } from "./turn";
 
@@ -28,8 +28,8 @@ export function channelGeneration(slot: i32): u32 {
 /** Removes a channel from the map. @returns false where there is no such channel. */
 export function channelRemove(slot: i32, generation: u32): bool {
   if (!isCurrent(slot, generation)) return false;
+  resumePaused();
   forget(slot);
-  noteLeaving(slot);
   removeChannel(slot);
   return true;
 }

@@ -2,8 +2,8 @@
  * Owns the listeners that are paused because the process is out of descriptors: a list through the channel map. Knows no
  * clock: it is given the time.
  *
- * They resume together: at the next turn after a channel has left the map, which has most likely freed a descriptor, and
- * in any case a second after the last of them was paused.
+ * They resume together: when a channel leaves the map, which most likely frees a descriptor, and in any case a second after
+ * the last of them was paused.
  */
 
 import { Pause } from "../shared/abi";
@@ -16,9 +16,8 @@ const PAUSE_NS: i64 = 1_000_000_000;
 
 let firstPaused: i32 = NONE;
 let resumeAtNs: i64 = 0;
-let freed: bool = false;
 /** Until then a pause is no news. */
-let oldUntilNs: i64 = i64.MIN_VALUE;
+let oldUntilNs: i64 = 0;
 
 
 @inline
@@ -28,7 +27,7 @@ export function hasPaused(): bool {
 
 /** When the paused listeners resume at the latest. */
 export function pauseEndNs(): i64 {
-  return freed ? 0 : resumeAtNs;
+  return resumeAtNs;
 }
 
 /** @returns one of {@link Pause} */
@@ -36,44 +35,24 @@ export function pauseListener(slot: i32, nowNs: i64): i32 {
   const channel = channelAt(slot);
   if (channel.state != State.ACCEPTING) return Pause.NONE;
   resumeAtNs = nowNs + PAUSE_NS;
-  freed = false;
   const isNews = nowNs >= oldUntilNs;
   if (isNews) oldUntilNs = resumeAtNs;
-  const result = isNews ? Pause.NEWS : Pause.AGAIN;
-  if (channel.paused) return result;
-  channel.paused = true;
-  channel.nextPaused = firstPaused;
-  firstPaused = slot;
-  statistics.pauses += 1;
-  refresh(slot);
-  return result;
+  if (!channel.paused) {
+    channel.paused = true;
+    channel.nextPaused = firstPaused;
+    firstPaused = slot;
+    statistics.pauses += 1;
+    refresh(slot);
+  }
+  return isNews ? Pause.NEWS : Pause.AGAIN;
 }
 
-/** The channel leaves the map: a descriptor will be free. */
-export function noteLeaving(slot: i32): void {
-  freed = true;
-  if (channelAt(slot).paused) unlink(slot);
-}
-
-/** Lets the paused listeners resume if their time has come. */
-export function resumePaused(nowNs: i64): void {
-  if (nowNs < pauseEndNs()) return;
+/** Lets the paused listeners resume. */
+export function resumePaused(): void {
   while (firstPaused != NONE) {
     const slot = firstPaused;
     firstPaused = channelAt(slot).nextPaused;
     channelAt(slot).paused = false;
     refresh(slot);
   }
-}
-
-/** Walks the list, which is as long as there are paused listeners. */
-function unlink(slot: i32): void {
-  const next = channelAt(slot).nextPaused;
-  if (firstPaused == slot) {
-    firstPaused = next;
-    return;
-  }
-  let before = channelAt(firstPaused);
-  while (before.nextPaused != slot) before = channelAt(before.nextPaused);
-  before.nextPaused = next;
 }

@@ -70,7 +70,7 @@ export function prepare(timeoutNs: i64): i64 {
   let wait = min(timeoutNs, WAIT_NS_MAX);
   if (timerCount() > 0 || hasPaused()) {
     const now = nowNs();
-    if (hasPaused()) resumePaused(now);
+    if (now >= pauseEndNs()) resumePaused();
     if (hasPaused()) wait = min(wait, pauseEndNs() - now);
     if (timerCount() > 0) wait = min(wait, firstDeadlineNs() - now);
   }
