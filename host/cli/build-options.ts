@@ -83,6 +83,7 @@ export function parseBuild(argv: readonly string[]): BuildOptions {
   if (!help && entry === "") throw new UsageError("which program is to be built?");
   if (!help && !entry.endsWith(".ts")) throw new UsageError(`${entry}: a program is a file that ends with .ts`);
   if (stray !== undefined) throw new UsageError(`${stray}: one program at a time; it imports what else it needs`);
+  if (values.out === "") throw new UsageError("--out: which file?");
   const profile = oneOf("--profile", values.profile ?? "preview1", PROFILES);
   if (componentWasi(profile) !== undefined && values.reactor === true) {
     throw new UsageError("--reactor is for modules: a component runs by itself");

@@ -5,7 +5,7 @@
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
@@ -35,7 +35,8 @@ A guest that was recorded with wasyncore run --record is run with its calls answ
   --compare             runs nothing: reports where two recordings differ first
 
 Exit status: 0 without a difference; 1 with one; 2 when the command line is wrong, when a recording
-cannot be replayed or compared, or when the program has not replayed it.
+cannot be replayed or compared, or when the program has not replayed it; 128 and its number when a
+signal has ended the program.
 `;
 
 const EXIT_USAGE = 2;
@@ -96,8 +97,8 @@ export async function replayCommand(argv: string[]): Promise<number> {
     const pending = mkdtempSync(join(tmpdir(), "wasyncore-replay-"));
     const env = { ...rest, WASYNCORE_REPLAY: JSON.stringify({ ...request, pending }) };
     try {
-      const status = await run(program, args, env);
-      if (!existsSync(pending)) return status;
+      const { status, signal } = await run(program, args, env);
+      if (signal !== null || !existsSync(pending)) return status;
     } finally {
       if (existsSync(pending)) rmdirSync(pending);
     }
@@ -118,13 +119,27 @@ async function compare(values: object, paths: readonly string[], hasProgram: boo
   return (await import("./compare.js")).compareCommand([one, other]);
 }
 
-function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<number> {
+interface Ended {
+  readonly status: number;
+  /** That has ended it. */
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** Runs the program. A signal is for the program, which may handle it. On a terminal, Ctrl-C reaches both by itself. */
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
   return new Promise((settled, failed) => {
     const child = spawn(program, args, { env, stdio: "inherit" });
+    const forward = (signal: NodeJS.Signals): void => {
+      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
+    };
+    process.on("SIGINT", forward).on("SIGTERM", forward);
     child.once("error", ({ code, message }: NodeJS.ErrnoException) => {
       failed(new Error(`cannot run ${program}: ${code === "ENOENT" ? "there is no such program" : message}`));
     });
-    child.once("exit", (code) => settled(code ?? 1));
+    child.once("exit", (code, signal) => {
+      process.off("SIGINT", forward).off("SIGTERM", forward);
+      settled({ status: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal });
+    });
   });
 }
 

@@ -204,6 +204,10 @@ describe("build", () => {
       code: 2,
       stderr: expect.stringContaining("--nonsense"),
     });
+    expect(await wasyncore("build", "a.ts", "-o", "")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("--out: which file?"),
+    });
   });
 
   test("a program that is not there, or a module that cannot be written, is an error with status 1", async () => {

@@ -4,7 +4,7 @@ import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
@@ -125,6 +125,32 @@ test("a program that does not replay is no success: nothing was compared", async
     code: 2,
     stderr: expect.stringContaining(`app.wasm is a module, and ${path} is no recording of a guest\n`) as string,
   });
+});
+
+test.each(["SIGINT", "SIGTERM"] as const)("%s is for the program, and nothing stays behind", async (signal) => {
+  const at = directory();
+  const [program, path] = [join(at, "echo.mjs"), join(at, "run.wrec")];
+  writeFileSync(program, echoProgram("loop"));
+  const { program: server, port } = await recorded(path, [program]);
+  await Promise.all([0, 1, 2].map(async () => converse(port, ["hello\n"], false)));
+  await server.ended;
+  const tmp = join(at, "tmp");
+  mkdirSync(tmp);
+  const stays = 'setInterval(() => {}, 1000); console.log("up")';
+  const handles = `process.once("${signal}", () => { console.log("handled"); process.exit(0); });`;
+
+  for (const [source, expected] of [
+    [stays, { code: 128 + constants.signals[signal], stdout: "up\n", stderr: "" }],
+    [`${handles} ${stays}`, { code: 2, stdout: "up\nhandled\n" }],
+  ] as const) {
+    const replay = new Running(process.execPath, [CLI, "replay", path, "--", process.execPath, "-e", source], ROOT, {
+      env: { ...process.env, TMPDIR: tmp },
+    });
+    await replay.line(/^up$/);
+    replay.child.kill(signal);
+    expect(await replay.ended).toMatchObject(expected);
+    expect(readdirSync(tmp)).toEqual([]);
+  }
 });
 
 for (const runs of ["loop", "loopSync"]) {
