@@ -42,7 +42,7 @@ export default defineConfig({
     hookTimeout: 20_000,
     // Most tests wait for a process or a peer: one worker less than there are processors would leave half of two idle.
     maxWorkers: "100%",
-    globalSetup: ["tests/support/left-out.ts"],
+    globalSetup: ["tests/support/left-out.ts", "tests/support/build-service.ts"],
     projects: [
       { extends: true, test: { name: "tests", include: ["tests/**/*.test.ts"] } },
       { extends: true, test: { name: "simulated", include: SIMULATED, setupFiles: ["tests/support/in-a-world.ts"] } },

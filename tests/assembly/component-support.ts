@@ -5,38 +5,21 @@
  * Where one of the two is not installed the tests are skipped, and say so; where CI is set it is a failure.
  */
 
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { leaveOut } from "../support/missing.js";
-import { requireBuild, ROOT } from "../support/processes.js";
+import { buildInto } from "../support/builds.js";
+import { ROOT } from "../support/processes.js";
+import { jcoModules, missingRuntime, runtimePath } from "../support/wasi-runtimes.js";
 
 const MAIN = "dist/cli/main.js";
-const INSTALL = "scripts/install-runtimes.sh";
 const DIRECTORY = join(ROOT, "build", "components");
 
-const paths = new Map(
-  execFileSync(join(ROOT, INSTALL), ["--list"], { encoding: "utf8" })
-    .trimEnd()
-    .split("\n")
-    .map((line) => line.split(" ") as [string, string]),
-);
-
 /** "", or why nothing can be tested. */
-export const missing = ["wasmtime", "jco"].map(reasonFor).find((reason) => reason !== "") ?? "";
-
-function reasonFor(name: string): string {
-  const path = paths.get(name);
-  if (path === undefined) throw new Error(`${INSTALL} --list tells of no ${name}`);
-  if (existsSync(path)) return "";
-  return leaveOut("The tests of components", `${path} is not there: ${INSTALL} installs it`);
-}
-
-/** `node_modules`, with jco in it: `.../node_modules/@bytecodealliance/jco`. */
-const jcoModules = dirname(dirname(paths.get("jco") ?? ""));
+export const missing =
+  ["wasmtime", "jco"].map((name) => missingRuntime(name, "The tests of components")).find((reason) => reason !== "") ??
+  "";
 
 /** The part of jco that makes components of modules. */
 export interface WasmTools {
@@ -51,32 +34,12 @@ export async function wasmTools(): Promise<WasmTools> {
   return (await import(pathToFileURL(path).href)) as WasmTools;
 }
 
-/** How `wasyncore build` ended, with `modules` for where it finds jco. */
-export async function runBuild(
-  parameters: readonly string[],
-  modules = jcoModules,
-): Promise<{ status: number | null; stderr: string }> {
-  requireBuild(MAIN);
-  const child = spawn(process.execPath, [MAIN, "build", ...parameters], {
-    cwd: ROOT,
-    env: { ...process.env, NODE_PATH: modules },
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const [status] = (await once(child, "close")) as [number | null];
-  return { status, stderr };
-}
-
 /** Those that make components: of WASI 0.2, and of 0.3. */
 export type ComponentProfile = "component" | "wasi-0.3";
 
 /** @returns the path of the component */
 export async function buildComponent(entry: string, name: string, profile: ComponentProfile): Promise<string> {
-  const out = join(DIRECTORY, profile, `${name}.wasm`);
-  const { status, stderr } = await runBuild([entry, "--profile", profile, "-o", out]);
-  if (status !== 0) throw new Error(`${entry} was not built: ${stderr}`);
-  return out;
+  return await buildInto(entry, join(DIRECTORY, profile, `${name}.wasm`), "--profile", profile);
 }
 
 /** The same from a source. */
@@ -114,7 +77,7 @@ export function commandWith(
     ...further,
     ...variables.flatMap((one) => ["--env", one]),
   ];
-  return [paths.get("wasmtime") ?? "", "run", ...options, component, ...parameters];
+  return [runtimePath("wasmtime"), "run", ...options, component, ...parameters];
 }
 
 /** What runs components, each with the network, an environment and arguments. */

@@ -6,7 +6,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { buildCommand } from "../../host/cli/build.js";
+import { buildInto } from "../support/builds.js";
 
 /** Compiling takes seconds, on a busy machine more. */
 export const BUILD_TIMEOUT_MS = 120_000;
@@ -27,10 +27,7 @@ export async function buildGuest(source: string, ...options: string[]): Promise<
 export async function buildFile(entry: string, ...options: string[]): Promise<Uint8Array> {
   const directory = mkdtempSync(join(tmpdir(), "guest-"));
   try {
-    const out = join(directory, "guest.wasm");
-    const status = await buildCommand([entry, "-o", out, ...options]);
-    if (status !== 0) throw new Error(`${entry} was not built`);
-    return readFileSync(out);
+    return readFileSync(await buildInto(entry, join(directory, "guest.wasm"), ...options));
   } finally {
     rmSync(directory, { recursive: true });
   }

@@ -5,8 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { RunCommand } from "../guest/command.js";
+import { buildWith } from "../support/builds.js";
 import { Peer } from "../support/peers.js";
-import { requireBuild, ROOT, start } from "../support/processes.js";
+import { ROOT, start } from "../support/processes.js";
 import { Compiled } from "./compiled.js";
 import { type Block, blocksIn, blocksOf, placeOf } from "./pages.js";
 
@@ -72,10 +73,8 @@ describe("a program for guests is built into a module", () => {
     "$place",
     { timeout: BUILD_TIMEOUT_MS },
     async ({ block }) => {
-      requireBuild("dist/cli/main.js");
       const out = join(compiled.directory, "guest.wasm");
-      const command = [join(ROOT, "dist/cli/main.js"), "build", compiled.source(block), "-o", out];
-      expect(await start(process.execPath, command).ended).toMatchObject({ code: 0, stderr: "" });
+      expect(await buildWith(compiled.source(block), out)).toEqual({ status: 0, stderr: "" });
     },
   );
 });

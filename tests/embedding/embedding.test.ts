@@ -4,8 +4,9 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { build, BUILD_TIMEOUT_MS, EMBEDDINGS, hasTool, Program, runToEnd } from "./programs.js";
+import { build, BUILD_TIMEOUT_MS, EMBEDDINGS, hasTool, Program } from "./programs.js";
 import { wat } from "../guest/modules.js";
+import { buildInto } from "../support/builds.js";
 import { leaveOut, leaveOutSlow } from "../support/missing.js";
 import { Peer } from "../support/peers.js";
 import { requireBuild, ROOT } from "../support/processes.js";
@@ -27,19 +28,13 @@ const reactor = join(directory, "guest.wasm");
 const exiting = join(directory, "exiting.wasm");
 
 beforeAll(async () => {
-  requireBuild("dist/cli/main.js");
   requireBuild("build/examples/embedding/node/embed.js");
   writeFileSync(exiting, wat(EXITING));
-  await compile("examples/portable/echo-guest.ts", command);
-  await compile(`${FOLDER}/guest.ts`, reactor, "--reactor");
+  await buildInto("examples/portable/echo-guest.ts", command);
+  await buildInto(`${FOLDER}/guest.ts`, reactor, "--reactor");
 }, 120_000);
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-
-function compile(source: string, out: string, ...options: string[]): Promise<void> {
-  const parameters = [join(ROOT, "dist/cli/main.js"), "build", source, "-o", out, ...options];
-  return runToEnd([process.execPath, ...parameters], { timeoutMs: 120_000 });
-}
 
 test("the documentation shows each file unchanged", () => {
   const shown = new Map<string, string>();

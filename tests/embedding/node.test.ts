@@ -5,10 +5,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { driveGuest, GuestError, GuestTrap, runGuest, Socket } from "wasyncore";
-import { runToEnd } from "./programs.js";
 import { wat } from "../guest/modules.js";
+import { buildInto } from "../support/builds.js";
 import { Peer } from "../support/peers.js";
-import { requireBuild, ROOT } from "../support/processes.js";
 
 const MEMORY = `(memory (export "memory") 1)`;
 const EXIT = `(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))`;
@@ -124,11 +123,8 @@ describe("a guest made with wasyncore build", () => {
   let module: Uint8Array;
 
   beforeAll(async () => {
-    requireBuild("dist/cli/main.js");
     const out = join(directory, "guest.wasm");
-    const parameters = [join(ROOT, "dist/cli/main.js"), "build", "examples/embedding/guest.ts", "--reactor", "-o", out];
-    await runToEnd([process.execPath, ...parameters], { timeoutMs: 120_000 });
-    module = readFileSync(out);
+    module = readFileSync(await buildInto("examples/embedding/guest.ts", out, "--reactor"));
   }, 120_000);
 
   afterAll(() => rmSync(directory, { recursive: true, force: true }));

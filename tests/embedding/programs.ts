@@ -117,7 +117,7 @@ interface RunOptions {
 }
 
 /** Runs a command, and ends it when its time is over. @throws when it fails, with what it has said */
-export async function runToEnd(
+async function runToEnd(
   [program, ...parameters]: Command,
   { cwd = ROOT, env = {}, timeoutMs }: RunOptions,
 ): Promise<void> {

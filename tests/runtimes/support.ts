@@ -5,19 +5,18 @@
  * A runtime that is not installed has its tests skipped, and says so; where CI is set it is a failure.
  */
 
-import { type ChildProcessByStdio, execFileSync, spawn } from "node:child_process";
+import { type ChildProcessByStdio, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 import { promisify } from "node:util";
 import { onTestFinished } from "vitest";
-import { leaveOut } from "../support/missing.js";
-import { type Ending, requireBuild, ROOT } from "../support/processes.js";
+import { buildInto } from "../support/builds.js";
+import { type Ending, ROOT } from "../support/processes.js";
+import { missingRuntime, runtimePath } from "../support/wasi-runtimes.js";
 
 const MAIN = "dist/cli/main.js";
-const INSTALL = "scripts/install-runtimes.sh";
 const pause = promisify(setTimeout);
 
 /** What runs guests. */
@@ -29,18 +28,8 @@ export interface Runtime {
   command(module: string, port?: number): readonly [string, ...string[]];
 }
 
-const paths = new Map(
-  execFileSync(join(ROOT, INSTALL), ["--list"], { encoding: "utf8" })
-    .trimEnd()
-    .split("\n")
-    .map((line) => line.split(" ") as [string, string]),
-);
-
 function installed(name: string): { path: string; missing: string } {
-  const path = paths.get(name);
-  if (path === undefined) throw new Error(`${INSTALL} --list tells of no ${name}`);
-  if (existsSync(path)) return { path, missing: "" };
-  return { path, missing: leaveOut(`The tests on ${name}`, `${path} is not there: ${INSTALL} installs it`) };
+  return { path: runtimePath(name), missing: missingRuntime(name, `The tests on ${name}`) };
 }
 
 const lts = installed("wasmtime-lts");
@@ -74,17 +63,7 @@ function option(flag: string, before: string, port: number | undefined): string[
 
 /** Compiles a guest. Test files run side by side: each gives its modules names of its own. @returns the module's path */
 export async function buildGuest(source: string, name: string, ...options: string[]): Promise<string> {
-  requireBuild(MAIN);
-  const module = join(ROOT, "build", "runtimes", `${name}.wasm`);
-  const child = spawn(process.execPath, [MAIN, "build", source, ...options, "-o", module], {
-    cwd: ROOT,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const [code] = (await once(child, "close")) as [number | null];
-  if (code !== 0) throw new Error(`${source} was not built: ${stderr}`);
-  return module;
+  return await buildInto(source, join("build", "runtimes", `${name}.wasm`), ...options);
 }
 
 /** A process whose standard input, output and error are pipes; it is ended when its test is. */

@@ -3,24 +3,14 @@
  * Knows no scenario. Where a runtime is not installed its tests are skipped, and say so; where CI is set it is a failure.
  */
 
-import { execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { leaveOut } from "../support/missing.js";
-import { requireBuild, ROOT, Running } from "../support/processes.js";
+import { buildInto, type Built, buildWith } from "../support/builds.js";
+import { ROOT, Running } from "../support/processes.js";
+import { missingRuntime, runtimePath } from "../support/wasi-runtimes.js";
 
 const MAIN = "dist/cli/main.js";
-const INSTALL = "scripts/install-runtimes.sh";
-const DIRECTORY = join(ROOT, "build", "typescript");
+const DIRECTORY = join("build", "typescript");
 const RIGHTS = ["-S", "inherit-network,tcp,udp,allow-ip-name-lookup"] as const;
-
-const paths = new Map(
-  execFileSync(join(ROOT, INSTALL), ["--list"], { encoding: "utf8" })
-    .trimEnd()
-    .split("\n")
-    .map((line) => line.split(" ") as [string, string]),
-);
 
 /** What runs components. */
 export interface Host {
@@ -35,10 +25,8 @@ export interface Wasmtime extends Host {
 }
 
 function installed(name: string, title: string): Wasmtime {
-  const path = paths.get(name) ?? "";
-  const missing = existsSync(path)
-    ? ""
-    : leaveOut(`The tests of programs in TypeScript on ${title}`, `${path} is not there: ${INSTALL} installs it`);
+  const path = runtimePath(name);
+  const missing = missingRuntime(name, `The tests of programs in TypeScript on ${title}`);
   return {
     name: title,
     path,
@@ -59,24 +47,13 @@ export const NODE_HOST: Host = {
 };
 
 /** How `wasyncore build --profile typescript` ended. */
-export async function runBuild(...parameters: readonly string[]): Promise<{ code: number | null; stderr: string }> {
-  requireBuild(MAIN);
-  const child = spawn(process.execPath, [MAIN, "build", ...parameters, "--profile", "typescript"], {
-    cwd: ROOT,
-    stdio: ["ignore", "ignore", "pipe"],
-  });
-  let stderr = "";
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
-  const [code] = (await once(child, "close")) as [number | null];
-  return { code, stderr };
+export function buildTypescript(entry: string, name: string, ...options: readonly string[]): Promise<Built> {
+  return buildWith(entry, join(DIRECTORY, `${name}.wasm`), "--profile", "typescript", ...options);
 }
 
 /** @returns the path of the component */
-export async function buildProgram(entry: string, name: string, ...parameters: readonly string[]): Promise<string> {
-  const out = join(DIRECTORY, `${name}.wasm`);
-  const { code, stderr } = await runBuild(entry, "-o", out, ...parameters);
-  if (code !== 0) throw new Error(`${entry} was not built: ${stderr}`);
-  return out;
+export function buildProgram(entry: string, name: string, ...options: readonly string[]): Promise<string> {
+  return buildInto(entry, join(DIRECTORY, `${name}.wasm`), "--profile", "typescript", ...options);
 }
 
 /** Starts a component. */

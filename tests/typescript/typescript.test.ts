@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Peer } from "../support/peers.js";
 import { ROOT } from "../support/processes.js";
 import { pattern } from "../support/sockets.js";
-import { buildProgram, LTS, missing, NEWEST, run, runBuild, serve } from "./support.js";
+import { buildProgram, buildTypescript, LTS, missing, NEWEST, run, serve } from "./support.js";
 
 const BUILD_LIMIT_MS = 120_000;
 /** A runtime without a cache compiles the component first, for seconds. */
@@ -36,16 +36,16 @@ async function printedOnNode(entry: string, name: string): Promise<string> {
 }
 
 test("an import of a module that a component cannot have is an error that names it", async () => {
-  const { code, stderr } = await runBuild(`${PROGRAMS}/listens-by-http.ts`, "-o", "build/typescript/none.wasm");
+  const { status, stderr } = await buildTypescript(`${PROGRAMS}/listens-by-http.ts`, "none");
   expect(stderr).toContain("node:http is not there in a component made of TypeScript");
   expect(stderr).toContain("listens-by-http.ts:3");
-  expect(code).toBe(1);
+  expect(status).toBe(1);
 });
 
 test("options of other profiles are refused", async () => {
-  const { code, stderr } = await runBuild("examples/echo-server.ts", "--reactor");
+  const { status, stderr } = await buildTypescript("examples/echo-server.ts", "none", "--reactor");
   expect(stderr).toContain("--reactor is for other profiles than typescript");
-  expect(code).toBe(2);
+  expect(status).toBe(2);
 });
 
 describe.skipIf(missing !== "")("a program in TypeScript", { timeout: START_LIMIT_MS }, () => {

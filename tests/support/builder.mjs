@@ -1,0 +1,109 @@
+/**
+ * Owns a process that runs `wasyncore build` for the tests, one build after another: a compiler that is warm takes a third of the
+ * time of one that has just been started. Keeps what it has built, by the contents of all that goes into it. Started by
+ * build-service.ts, with the path of the socket where it takes requests.
+ */
+
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { createServer } from "node:http";
+import { basename, dirname, join } from "node:path";
+import { text } from "node:stream/consumers";
+import { fileURLToPath } from "node:url";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const KEPT = join(ROOT, "build", "guests");
+/** What a guest is made of besides its own files. */
+const LIBRARY = ["assembly", "dist", "package-lock.json"];
+
+/** @type {Promise<string> | undefined} */
+let library;
+/** @type {Promise<unknown>} */
+let last = Promise.resolve();
+
+const server = createServer(async (request, response) => {
+  const asked = JSON.parse(await text(request));
+  const built = last.then(() => build(asked));
+  last = built.catch(() => undefined);
+  try {
+    response.end(JSON.stringify(await built));
+  } catch (error) {
+    response.end(JSON.stringify({ status: 1, stderr: String(error?.stack ?? error) }));
+  }
+});
+server.listen(process.argv[2], () => process.send?.("listening"));
+process.once("disconnect", () => process.exit());
+
+async function build({ entry, out, options }) {
+  const path = join(KEPT, await keyOf(entry, options));
+  await mkdir(dirname(out), { recursive: true });
+  if (existsSync(path)) {
+    await copyFile(path, out);
+    return { status: 0, stderr: "" };
+  }
+  const ended = await run([entry, "-o", out, ...options]);
+  // One with warnings would have none the next time.
+  if (ended.status === 0 && ended.stderr === "") {
+    const making = `${path}.${process.pid}`;
+    await mkdir(KEPT, { recursive: true });
+    await copyFile(out, making);
+    await rename(making, path);
+  }
+  return ended;
+}
+
+async function run(parameters) {
+  const { buildCommand } = await import("../../dist/cli/build.js");
+  const { write } = process.stderr;
+  let stderr = "";
+  process.stderr.write = (chunk) => {
+    stderr += String(chunk);
+    return true;
+  };
+  try {
+    return { status: await buildCommand(parameters), stderr };
+  } finally {
+    process.stderr.write = write;
+  }
+}
+
+/** Where an entry is matters for the names in the module, which are those of its path below the working directory. */
+async function keyOf(entry, options) {
+  const hash = createHash("sha256").update(await (library ??= hashOf(LIBRARY)));
+  hash.update(JSON.stringify([entry.startsWith(ROOT) ? entry : basename(entry), options]));
+  for (const source of (await withImports(entry)).values()) hash.update(`\0${source.length} ${source}`);
+  return `${hash.digest("hex")}.wasm`;
+}
+
+/** The sources of a program, by path: its own file, and what is imported by a relative path. */
+async function withImports(entry) {
+  const sources = new Map();
+  const left = [entry];
+  for (let path = left.pop(); path !== undefined; path = left.pop()) {
+    if (sources.has(path)) continue;
+    const source = await readFile(path, "utf8").catch(() => "");
+    sources.set(path, source);
+    for (const [, name] of source.matchAll(/\b(?:from|import|require)\b\s*\(?\s*["'](\.[^"']+)["']/g)) {
+      const file = join(dirname(path), name);
+      // As TypeScript has it: "./x.js" is x.ts, and so is "./x" for AssemblyScript.
+      left.push(file, file.replace(/\.js$/, ".ts"), `${file}.ts`);
+    }
+  }
+  return sources;
+}
+
+async function hashOf(places) {
+  const hash = createHash("sha256");
+  for (const place of places) {
+    const inside = place.includes(".") ? [place] : await readdir(join(ROOT, place), { recursive: true });
+    for (const name of inside.toSorted()) {
+      const path = join(ROOT, place.includes(".") ? name : join(place, name));
+      const contents = await readFile(path).catch((error) => {
+        if (error.code !== "EISDIR") throw error;
+      });
+      if (contents !== undefined) hash.update(`\0${name}\0${contents.length}\0`).update(contents);
+    }
+  }
+  return hash.digest("hex");
+}
