@@ -94,15 +94,20 @@ console.log("done");
 `;
 }
 
-test("a program that does not replay is no success: nothing was compared", async () => {
+/** An echo server, recorded with three clients; and a directory for what its replays keep for a time. */
+async function recordedEcho() {
   const at = directory();
-  const [program, path] = [join(at, "echo.mjs"), join(at, "run.wrec")];
+  const [program, path, tmp] = [join(at, "echo.mjs"), join(at, "run.wrec"), join(at, "tmp")];
   writeFileSync(program, echoProgram("loop"));
+  mkdirSync(tmp);
   const { program: server, port } = await recorded(path, [program]);
   await Promise.all([0, 1, 2].map(async () => converse(port, ["hello\n"], false)));
   await server.ended;
-  const tmp = join(at, "tmp");
-  mkdirSync(tmp);
+  return { at, program, path, tmp };
+}
+
+test("a program that does not replay is no success: nothing was compared", async () => {
+  const { at, program, path, tmp } = await recordedEcho();
 
   const other = await replayed(path, ["-e", "0"], [], { TMPDIR: tmp });
   expect(other).toMatchObject({ code: 2, stdout: "" });
@@ -128,14 +133,7 @@ test("a program that does not replay is no success: nothing was compared", async
 });
 
 test.each(["SIGINT", "SIGTERM"] as const)("%s is for the program, and nothing stays behind", async (signal) => {
-  const at = directory();
-  const [program, path] = [join(at, "echo.mjs"), join(at, "run.wrec")];
-  writeFileSync(program, echoProgram("loop"));
-  const { program: server, port } = await recorded(path, [program]);
-  await Promise.all([0, 1, 2].map(async () => converse(port, ["hello\n"], false)));
-  await server.ended;
-  const tmp = join(at, "tmp");
-  mkdirSync(tmp);
+  const { path, tmp } = await recordedEcho();
   const stays = 'setInterval(() => {}, 1000); console.log("up")';
   const handles = `process.once("${signal}", () => { console.log("handled"); process.exit(0); });`;
 

@@ -10,12 +10,13 @@ import { ROOT } from "./processes.js";
 
 const SCRIPT = "scripts/install-js-runtimes.sh";
 
-const paths = new Map(
-  execFileSync(`${ROOT}${SCRIPT}`, ["--list"], { encoding: "utf8" })
-    .trim()
-    .split("\n")
-    .map((line) => line.split(" ", 2) as [string, string]),
-);
+const paths = listedBy(SCRIPT);
+
+/** The paths of what a script installs, by name: each is there or not. */
+export function listedBy(script: string): ReadonlyMap<string, string> {
+  const lines = execFileSync(`${ROOT}${script}`, ["--list"], { encoding: "utf8" }).trim().split("\n");
+  return new Map(lines.map((line) => line.split(" ", 2) as [string, string]));
+}
 
 /** The names that begin with a word: "node20", "node22", ... */
 export function programsNamed(beginning: string): string[] {

@@ -3,20 +3,14 @@
  * they are used for.
  */
 
-import { execFileSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { dirname } from "node:path";
 import { leaveOut } from "./missing.js";
-import { ROOT } from "./processes.js";
+import { listedBy } from "./programs.js";
 
 const SCRIPT = "scripts/install-runtimes.sh";
 
-const paths = new Map(
-  execFileSync(`${ROOT}${SCRIPT}`, ["--list"], { encoding: "utf8" })
-    .trimEnd()
-    .split("\n")
-    .map((line) => line.split(" ", 2) as [string, string]),
-);
+const paths = listedBy(SCRIPT);
 
 /** Where one is, or would be: "wasmtime", "wasmtime-lts", "wazero", "jco". */
 export function runtimePath(name: string): string {
