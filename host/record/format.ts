@@ -85,6 +85,11 @@ export class RecordingError extends Error {
   readonly code = "ERR_RECORDING";
 }
 
+/** The same error with where the record begins that it is about. */
+export function inRecord(error: RecordingError, place: number): RecordingError {
+  return new RecordingError(`${error.message}, in the record at byte ${place}`, { cause: error });
+}
+
 /** How many bytes a varint of `value` takes: 7 bits each. */
 export function varintBytes(value: number): number {
   let bytes = 1;

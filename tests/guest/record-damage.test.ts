@@ -98,6 +98,14 @@ describe("a recording", () => {
     expect(replay(Buffer.concat([recording, end]))).toBeInstanceOf(RecordingError);
   });
 
+  test("with a record that cannot be is refused, with where the record is", () => {
+    const reader = new RecordingReader(sourceOf(recording));
+    reader.next();
+    const { position } = reader;
+    const result = replay(rewritten((body, record) => void (record === 0 && body.fill(0xff))));
+    expect(String(result)).toMatch(new RegExp(`^RecordingError: damaged: .*, in the record at byte ${position}$`));
+  });
+
   test(`with fields that say something else never crashes: ${CHANGES} changes`, { timeout: 60_000 }, () => {
     const below = generator(14);
     const kinds = new Set<string>();
@@ -111,6 +119,7 @@ describe("a recording", () => {
         }),
       );
       kinds.add(result instanceof Error ? result.name : result.kind);
+      if (result instanceof RecordingError) expect(result.message).toMatch(/ at byte \d+\b/);
     }
     // What a guest has received may be anything: it is only refused where it does not fit.
     expect([...kinds]).toEqual(expect.arrayContaining(["different", "RecordingError"]));

@@ -5,7 +5,7 @@
 
 import type { LinearMemory } from "../../wasi/poll-oneoff.js";
 import { checkBoolean, checkFunction, checkInteger, checkMethods, checkOptions } from "../../backend/check.js";
-import { Flag, RecordingError } from "../../record/format.js";
+import { Flag, inRecord, RecordingError } from "../../record/format.js";
 import type { RecordingReader } from "../../record/reader.js";
 import { guestFailure, GuestTrap } from "../instance.js";
 import { checkImports, compileGuest, PREVIEW1 } from "../module.js";
@@ -47,9 +47,14 @@ export function replayGuest(reader: RecordingReader, module: Uint8Array, options
   replayer.shift = compiled.shift;
   const { exports } = new WebAssembly.Instance(compiled.module, { [PREVIEW1]: replayer.imports });
   replayer.attach(exports["memory"] as LinearMemory);
-  const ended = new Run(replayer, exports, compiled.start).run();
-  if (ended.kind === "failed") throw ended.error;
-  return { calls: replayer.calls, turns: replayer.turns, ...ended };
+  try {
+    const ended = new Run(replayer, exports, compiled.start).run();
+    if (ended.kind === "failed") throw ended.error;
+    return { calls: replayer.calls, turns: replayer.turns, ...ended };
+  } catch (error) {
+    const { place } = replayer;
+    throw error instanceof RecordingError && place !== undefined ? inRecord(error, place) : error;
+  }
 }
 
 type Ended = Stopped | { readonly kind: "same"; readonly end: RecordedEnd };

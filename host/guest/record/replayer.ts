@@ -51,6 +51,8 @@ export class Replayer implements GuestCalls {
   /** Is set when the guest was stopped: nothing that it does afterwards means anything. */
   stopped: Stopped | undefined;
   exit: GuestExit | undefined;
+  /** Where the record begins that was found last; undefined while the next one is looked for. */
+  place: number | undefined;
   /** By how many bytes code is further back than in the guest's own bytes. */
   shift = 0;
   readonly #reader: RecordingReader;
@@ -78,9 +80,11 @@ export class Replayer implements GuestCalls {
   /** The kind of the next record; undefined at the end of the recording. @throws RecordingError */
   peek(): number | undefined {
     if (!this.#isPeeked) {
+      this.place = undefined;
       do if (!this.#reader.next()) return undefined;
       while (UNCOMPARED.has(this.#reader.kind));
       this.#isPeeked = true;
+      this.place = this.#reader.position;
     }
     return this.#reader.kind;
   }

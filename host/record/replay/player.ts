@@ -11,7 +11,7 @@
  */
 
 import { Kind } from "../calls.js";
-import { Flag, RecordingError, RecordingKind } from "../format.js";
+import { Flag, inRecord, RecordingError, RecordingKind } from "../format.js";
 import { type Blanker, blanker } from "../options.js";
 import { Fields, type RecordingReader } from "../reader.js";
 import { readValue, textIn } from "../values.js";
@@ -247,10 +247,7 @@ export class Player {
   report(error: unknown): unknown {
     if (this.failure !== undefined) return this.failure.error;
     const place = this.#isReading ? undefined : this.#record?.place;
-    const isPlaced = error instanceof RecordingError && place !== undefined;
-    const shown = isPlaced
-      ? new RecordingError(`${error.message}, in the record at byte ${place}`, { cause: error })
-      : error;
+    const shown = error instanceof RecordingError && place !== undefined ? inRecord(error, place) : error;
     if (shown instanceof RecordingError) this.failure = { error: shown };
     this.#events.failed?.(shown);
     return shown;
