@@ -50,23 +50,27 @@ export interface ComponentLimits {
 const UNLIMITED: ComponentLimits = { memoryBytes: Infinity, tables: Infinity };
 
 /**
- * @param prepare makes other bytes of those of a core module
+ * @param prepare makes other bytes of those of its core modules
  * @throws GuestError ERR_GUEST_FORMAT
  */
 export function compileComponent(
   bytes: Uint8Array,
-  prepare: (module: Uint8Array) => PreparedModule = (module) => ({ ...UNPREPARED, bytes: module }),
+  prepare: (modules: readonly Uint8Array[]) => readonly PreparedModule[] = unprepared,
   limits = UNLIMITED,
 ): CompiledComponent {
   const binary = readComponent(bytes);
-  const modules = binary.modules.map((each): CompiledModule => {
-    const { bytes: prepared, start, memoryBytes, tables } = prepare(each);
-    return { module: compileModule(prepared), start, memoryBytes, tables };
-  });
+  const modules = prepare(binary.modules).map(({ bytes: prepared, start, memoryBytes, tables }): CompiledModule => ({
+    module: compileModule(prepared),
+    start,
+    memoryBytes,
+    tables,
+  }));
   return { steps: binary.steps, modules, limits, isAsync: binary.isAsync };
 }
 
-const UNPREPARED = { start: undefined, memoryBytes: 0, tables: 0 };
+function unprepared(modules: readonly Uint8Array[]): readonly PreparedModule[] {
+  return modules.map((bytes) => ({ bytes, start: undefined, memoryBytes: 0, tables: 0 }));
+}
 
 /** Computed constants are part of WebAssembly 3; V8 has them on by default from 11.4 on, which is that of Node 22. */
 const EXTENDED_CONSTANTS = "--experimental-wasm-extended-const";

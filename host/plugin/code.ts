@@ -12,6 +12,7 @@ import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
 import { isComponent, PREVIEW1, withoutPrefix } from "../guest/module.js";
 import { signatureFault } from "../guest/signatures.js";
 import { originalOffset, type Prepared, prepareModule, type PrepareOptions } from "./metering/prepare.js";
+import { shareMemory } from "./metering/shares.js";
 import type { Policy } from "./policy/types.js";
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
@@ -102,8 +103,12 @@ async function compileParts(bytes: Uint8Array, options: PrepareOptions): Promise
   const { compileComponent } = await import("../component/index.js");
   const { maxMemoryBytes } = options;
   const maxTableEntries = Math.floor(options.maxTableEntries / COMPONENT_TABLES_MAX);
-  const prepare = (module: Uint8Array): Prepared =>
-    prepareModule(module, { metered: false, maxMemoryBytes, maxTableEntries });
+  const prepare = (modules: readonly Uint8Array[]): readonly Prepared[] => {
+    const shares = shareMemory(modules, maxMemoryBytes);
+    return modules.map((module, index) =>
+      prepareModule(module, { metered: false, maxMemoryBytes: shares[index] ?? 0, maxTableEntries }),
+    );
+  };
   const limits = { memoryBytes: maxMemoryBytes, tables: COMPONENT_TABLES_MAX };
   const component = compileComponent(bytes, prepare, limits);
   const none = { fuel: undefined, refill: undefined, start: undefined, check: -1, memoryBytes: 0, tables: 0 };

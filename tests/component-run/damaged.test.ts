@@ -124,6 +124,37 @@ describe.skipIf(missing !== "")("a component", () => {
     expect(internal).toEqual([]);
   });
 
+  test("shares the memory that is allowed among its modules, by what their memories begin with", async () => {
+    const host = new PluginHost();
+    onTestFinished(() => host.close());
+    const grow = `(loop $more (br_if $more (i32.ne (memory.grow (i32.const 1)) (i32.const -1))))`;
+    const component = (first: number): Promise<Uint8Array> =>
+      parsed(`
+        (core module $one (memory 3) (func (export "grown") (result i32) ${grow} (memory.size)))
+        (core module $bounded (memory 1 2))
+        (core module $none)
+        (core module $command
+          (import "one" "grown" (func $grown (result i32)))
+          (memory 1)
+          (func (export "run") (result i32)
+            ${grow}
+            (i32.or (i32.ne (call $grown) (i32.const ${first})) (i32.ne (memory.size) (i32.const 3)))))
+        (core instance $one (instantiate $one))
+        (core instance (instantiate $bounded))
+        (core instance (instantiate $none))
+        (core instance $command (instantiate $command (with "one" (instance $one))))
+        (func $run (result (result)) (canon lift (core func $command "run")))
+        (instance $exported (export "run" (func $run)))
+        (export "wasi:cli/run@0.2.0" (instance $exported))`);
+    // Two of 14 pages are the most that the bounded one may have; of the other 12 four are taken, and eight are shared as 3 to 1.
+    const limits = { maxMemoryBytes: 14 * 65_536 };
+    const options = { run: "isolated", limits, restart: "never" } as const;
+    await host.start((await component(9)).slice(), { name: "as-expected", ...options });
+    await expect(host.start((await component(8)).slice(), { name: "other", ...options })).rejects.toThrow(
+      "exited with 1",
+    );
+  });
+
   test("has all its memories together under a policy's limit", async () => {
     const host = new PluginHost();
     onTestFinished(() => host.close());

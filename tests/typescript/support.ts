@@ -46,6 +46,16 @@ export const NODE_HOST: Host = {
   command: (component, parameters) => [process.execPath, MAIN, "run", component, "--sockets", "--", ...parameters],
 };
 
+/** The same, with no more than it needs. */
+export const POLICY: Host = {
+  name: "Node host, under a policy",
+  missing: "",
+  command: (component, parameters) => {
+    const policy = ["--bind", "127.0.0.1:0", "--max-memory", "64M"];
+    return [process.execPath, MAIN, "run", component, ...policy, "--", ...parameters];
+  },
+};
+
 /** How `wasyncore build --profile typescript` ended. */
 export function buildTypescript(entry: string, name: string, ...options: readonly string[]): Promise<Built> {
   return buildWith(entry, join(DIRECTORY, `${name}.wasm`), "--profile", "typescript", ...options);

@@ -10,7 +10,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { Peer } from "../support/peers.js";
 import { ROOT } from "../support/processes.js";
 import { pattern } from "../support/sockets.js";
-import { buildProgram, buildTypescript, LTS, missing, NEWEST, run, serve } from "./support.js";
+import { buildProgram, buildTypescript, LTS, missing, NEWEST, POLICY, run, serve } from "./support.js";
 
 const BUILD_LIMIT_MS = 120_000;
 /** A runtime without a cache compiles the component first, for seconds. */
@@ -62,8 +62,8 @@ describe.skipIf(missing !== "")("a program in TypeScript", { timeout: START_LIMI
     expect(statSync(built.echo).size).toBeLessThan(SIZE_MAX);
   });
 
-  test.each([NEWEST, LTS].filter((each) => each.missing === ""))("serves on $name, unchanged", async (wasmtime) => {
-    const { program, port } = await serve(built.echo, undefined, wasmtime);
+  test.each([NEWEST, LTS, POLICY].filter((each) => each.missing === ""))("serves on $name, unchanged", async (host) => {
+    const { program, port } = await serve(built.echo, undefined, host);
     const sent = pattern(BYTES);
     const peer = await Peer.connect(port);
     const other = await Peer.connect(port);

@@ -8,21 +8,23 @@ import { skipImmediates, Op } from "./instructions.js";
 import { damaged, type Reader, unsupported } from "./reader.js";
 import type { Writer } from "./writer.js";
 
-const PAGE = 65_536;
+export const PAGE = 65_536;
 const PAGES_MAX = 65_536;
 const HAS_MAXIMUM = 1;
 const IS_SHARED = 2;
 /** A table whose elements have an initial value. */
 const WITH_VALUE = 0x40;
 
-interface Limits {
+/** In pages, or in entries. */
+export interface Limits {
   readonly flags: number;
   readonly minimum: number;
   /** Infinity where none is declared. */
   readonly maximum: number;
 }
 
-function readLimits(reader: Reader, what: string): Limits {
+/** @throws ModuleError for one of 64 bits */
+export function readLimits(reader: Reader, what: string): Limits {
   const flags = reader.byte();
   if (flags > (HAS_MAXIMUM | IS_SHARED)) throw unsupported(`a 64-bit ${what}`);
   const minimum = reader.u32();
