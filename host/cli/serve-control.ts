@@ -16,6 +16,8 @@ export const CONTROL_PREFIX = "serve-";
 const CLIENTS_MAX = 64;
 /** A client that neither asks nor reads for so long is closed. */
 const IDLE_MS = 60_000;
+/** So long a client that is refused has to read why. */
+const REFUSED_MS = 1000;
 /** Of log lines that a client has not read: further ones are left out. */
 const UNREAD_BYTES_MAX = 1_000_000;
 const SOCKET_MODE = 0o600;
@@ -81,6 +83,7 @@ class ControlClient {
   readonly #handler: ControlHandler;
   #input: Buffer = Buffer.alloc(0);
   #isBusy = false;
+  #isRefused = false;
   #unfollow: (() => void) | undefined;
   #leftOut = 0;
 
@@ -97,9 +100,14 @@ class ControlClient {
     socket.on("drain", () => this.#resume());
   }
 
+  /** Goes on taking what comes, for a time: closed at once, the client might fail to send, and not get to the answer. */
   refuse(message: string): void {
+    this.#isRefused = true;
+    this.#input = Buffer.alloc(0);
     this.#socket.end(`${JSON.stringify({ ok: false, message } satisfies ControlAnswer)}\n`);
-    this.#socket.destroySoon();
+    this.#socket.resume();
+    const timer = setTimeout(() => this.#socket.destroy(), REFUSED_MS);
+    this.#socket.once("close", () => clearTimeout(timer));
   }
 
   close(): void {
@@ -107,7 +115,7 @@ class ControlClient {
   }
 
   #take(data: Buffer): void {
-    if (this.#unfollow !== undefined) return;
+    if (this.#unfollow !== undefined || this.#isRefused) return;
     this.#input = this.#input.length === 0 ? data : Buffer.concat([this.#input, data]);
     this.#next();
   }

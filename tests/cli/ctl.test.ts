@@ -1,5 +1,6 @@
 /** `wasyncore ctl`, and the control socket of `wasyncore serve` with clients that do as they like. */
 
+import { once } from "node:events";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -215,6 +216,13 @@ describe("the control socket", TIMEOUT, () => {
       ok: false,
       message: "there are 64 clients already",
     });
+    // One that asks after it was refused does not fail to do so, and gets to why.
+    const late = await controlClient(serve.control);
+    const [refusal] = (await once(late, "data")) as [Buffer];
+    await new Promise<void>((sent, failed) =>
+      late.once("error", failed).write('{"command":"list"}\n', (error) => (error == null ? sent() : failed(error))),
+    );
+    expect(String(refusal)).toContain("there are 64 clients already");
     clients[0]?.destroy();
     let answer = await request(serve.control, { command: "list" });
     while (answer["ok"] !== true) answer = await request(serve.control, { command: "list" });

@@ -59,7 +59,13 @@ describe("loop", () => {
       const [near, far] = Socket.pair();
       class Sampled extends Dispatcher {
         readable() { return true; }
-        handleRead() { console.log(Buffer.from(this.recv(10)).toString()); map.unref(); }
+        handleRead() {
+          const text = Buffer.from(this.recv(10)).toString();
+          console.log(text);
+          map.unref();
+          if (text === "one") setTimeout(() => far.send(Buffer.from("two")), 5).unref();
+          else clearInterval(other);
+        }
       }
       new Sampled(near, map);
       map.callLater(1e6, () => {});
@@ -68,9 +74,8 @@ describe("loop", () => {
       map.unref();
       map.ref();
       // What is unreferenced goes on while something else keeps the process alive.
-      setTimeout(() => far.send(Buffer.from("one")), 5).unref();
-      setTimeout(() => {}, 60);
-      setTimeout(() => far.send(Buffer.from("two")), 30).unref();`;
+      const other = setInterval(() => {}, 1000);
+      setTimeout(() => far.send(Buffer.from("one")), 5).unref();`;
     expect(await outputOf(script)).toBe("one\ntwo\nexit false");
   });
 

@@ -188,7 +188,10 @@ export class Client {
       socket.once("connect", resolve);
       socket.once("error", reject);
     });
-    onTestFinished(() => void socket.destroy());
+    onTestFinished(async () => {
+      socket.destroy();
+      await client.closed;
+    });
     return client;
   }
 

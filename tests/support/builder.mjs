@@ -7,9 +7,8 @@
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
-import { createServer } from "node:http";
+import { createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
-import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -22,18 +21,26 @@ let library;
 /** @type {Promise<unknown>} */
 let last = Promise.resolve();
 
-const server = createServer(async (request, response) => {
-  const asked = JSON.parse(await text(request));
-  const built = last.then(() => build(asked));
-  last = built.catch(() => undefined);
-  try {
-    response.end(JSON.stringify(await built));
-  } catch (error) {
-    response.end(JSON.stringify({ status: 1, stderr: String(error?.stack ?? error) }));
-  }
+// A client sends a request and ends, and gets an answer.
+const server = createServer({ allowHalfOpen: true }, (socket) => {
+  let asked = "";
+  socket.setEncoding("utf8").on("data", (text) => (asked += text));
+  socket.once("end", async () => socket.end(JSON.stringify(await answerTo(asked))));
+  // It may be gone: the test has ended.
+  socket.on("error", () => undefined);
 });
 server.listen(process.argv[2], () => process.send?.("listening"));
 process.once("disconnect", () => process.exit());
+
+async function answerTo(asked) {
+  const built = last.then(() => build(JSON.parse(asked)));
+  last = built.catch(() => undefined);
+  try {
+    return await built;
+  } catch (error) {
+    return { status: 1, stderr: String(error?.stack ?? error) };
+  }
+}
 
 async function build({ entry, out, options }) {
   const path = join(KEPT, await keyOf(entry, options));

@@ -1,7 +1,7 @@
 /** Owns how tests have guests built: they ask a process that build-service.ts has started for the run. Knows no guest. */
 
 import { createHash } from "node:crypto";
-import { request } from "node:http";
+import { connect } from "node:net";
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { requireBuild, ROOT } from "./processes.js";
@@ -19,18 +19,19 @@ export interface Built {
 export async function buildWith(entry: string, out: string, ...options: string[]): Promise<Built> {
   requireBuild("dist/cli/main.js");
   const builders = process.env[BUILDERS]?.split(":") ?? [];
-  const body = JSON.stringify({ entry: resolve(ROOT, entry), out: resolve(ROOT, out), options });
   // Two that ask for the same have it built once.
   const [first = 0] = createHash("sha256").update(entry).digest();
   const socketPath = builders[first % builders.length];
   if (socketPath === undefined)
     throw new Error(`${BUILDERS} is not set: tests are run by vitest, with its configuration`);
-  return new Promise((settled, failed) => {
-    const asking = request({ socketPath, method: "POST" }, (response) => {
-      text(response).then((answer) => settled(JSON.parse(answer) as Built), failed);
-    });
-    asking.on("error", failed).end(body);
-  });
+  const socket = connect(socketPath);
+  // Tests count descriptors: none of this one is left.
+  const closed = new Promise((settled) => socket.once("close", settled));
+  socket.end(JSON.stringify({ entry: resolve(ROOT, entry), out: resolve(ROOT, out), options }));
+  const answer = await text(socket);
+  await closed;
+  if (answer === "") throw new Error("the process that builds guests has ended");
+  return JSON.parse(answer) as Built;
 }
 
 /** The same where it is to succeed. @returns the path of what was built */
