@@ -3,10 +3,13 @@
  * again. Knows the public API, and no protocol.
  */
 
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 import { Dispatcher, DispatcherWithSend, loop, OSError, setLogSink, type Socket } from "../../host/index.js";
 import { explore, type FaultTable, type SimHost, type SimWorld } from "../../host/sim/index.js";
 import { Random } from "../../host/sim/random.js";
+
+/** Each test runs a program in dozens of worlds. */
+vi.setConfig({ testTimeout: 60_000 });
 
 export const SERVER = "10.0.0.1";
 /** When faults end. */
