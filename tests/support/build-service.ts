@@ -3,8 +3,7 @@
  * test; builds.ts is how tests ask.
  */
 
-import { fork } from "node:child_process";
-import { once } from "node:events";
+import { type ChildProcess, fork } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,10 +22,19 @@ export default async function setup(): Promise<() => void> {
     const env = { ...process.env, NODE_PATH: jcoModules };
     return { path, child: fork(program, [path], { cwd: ROOT, env, execArgv: [] }) };
   });
-  await Promise.all(builders.map(({ child }) => once(child, "message")));
+  await Promise.all(builders.map(({ child }) => listening(child)));
   process.env[BUILDERS] = builders.map(({ path }) => path).join(":");
   return () => {
     for (const { child } of builders) child.disconnect();
     rmSync(directory, { recursive: true });
   };
+}
+
+function listening(child: ChildProcess): Promise<void> {
+  return new Promise((settled, failed) => {
+    child.once("message", () => settled());
+    child.once("exit", (code, signal) =>
+      failed(new Error(`a process that builds guests has ended: ${signal ?? code}`)),
+    );
+  });
 }
