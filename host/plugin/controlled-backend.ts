@@ -37,13 +37,15 @@ export class Controlled {
   readonly #again: number;
   #isDraining = false;
   #isDrained = false;
-  #blockingSet: ControlledSet | undefined;
+  /** Made at once, not when descriptors may be used up: what it waits for may be to say so. */
+  readonly #blockingSet: ControlledSet | undefined;
 
   constructor(inner: Backend, options: ControlOptions) {
     this.#inner = inner;
     this.#options = options;
     this.#again = againOf(inner);
     this.backend = this.#wrap();
+    if (options.commandFd !== undefined && options.blocking.size > 0) this.#blockingSet = this.#createSet();
   }
 
   get isDraining(): boolean {
@@ -69,7 +71,6 @@ export class Controlled {
 
   close(): void {
     this.#blockingSet?.close();
-    this.#blockingSet = undefined;
   }
 
   /** For its sets. @internal */
@@ -160,9 +161,8 @@ export class Controlled {
 
   /** Waits in a way that the supervisor can end. */
   #waitFor(fd: number, interest: number): void {
-    if (this.#options.commandFd === undefined) return;
-    const set = (this.#blockingSet ??= this.#createSet());
-    if (set.update(fd, interest) < 0) return;
+    const set = this.#blockingSet;
+    if (set === undefined || set.update(fd, interest) < 0) return;
     while (set.wait(Infinity) === 0);
     set.update(fd, 0);
   }
