@@ -8,6 +8,7 @@ import { addressText } from "../net/listen.js";
 import { GuestError, ModuleError, OSError, PluginError, PluginHost, type PluginEnding } from "../plugin/index.js";
 import { PluginCode } from "../plugin/code.js";
 import type { Policy } from "../plugin/policy/types.js";
+import { memoryText } from "../plugin/trap-memory.js";
 import { printable } from "../backend/printable.js";
 import { RunError } from "./run-errors.js";
 import { optionOfLimit } from "./run-policy-options.js";
@@ -19,6 +20,7 @@ const EXIT_TRAPPED = 134;
 const EXIT_LIMITED = 137;
 
 const NAME = "guest";
+const MEMORY_OPTION = "--max-memory";
 
 /** Runs the module until it has ended for good. @returns the exit status */
 export async function runUnderPolicy(
@@ -73,7 +75,7 @@ function statusOf(ending: PluginEnding | undefined, path: string, say: (text: st
     case "exit":
       return ending.code & 0xff;
     case "trap":
-      process.stderr.write(`wasyncore: ${trapText(path, ending.error)}\n`);
+      process.stderr.write(`wasyncore: ${trapText(path, ending.error, memoryText(ending.memory, MEMORY_OPTION))}\n`);
       return EXIT_TRAPPED;
     case "limit":
       say(endingText(ending));
@@ -93,7 +95,7 @@ function endingText(ending: PluginEnding | undefined): string {
     case "exit":
       return `has exited with ${ending.code}`;
     case "trap":
-      return `trapped: ${ending.error.message}`;
+      return `trapped: ${ending.error.message}${memoryText(ending.memory, MEMORY_OPTION)}`;
     case "limit":
       return `was ended by ${named(ending.limit)}, with ${ending.value}`;
     case "failed":

@@ -44,6 +44,7 @@ export function isOtherFile(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === false;
 }
 
-export function trapText(path: string, { message, frames }: GuestTrap): string {
-  return [`${pathText(path)} trapped: ${message}`, ...frames.map(frameText)].join("\n");
+/** @param more follows the message, in its line */
+export function trapText(path: string, { message, frames }: GuestTrap, more = ""): string {
+  return [`${pathText(path)} trapped: ${message}${more}`, ...frames.map(frameText)].join("\n");
 }

@@ -6,6 +6,7 @@ import type { ListenerSnapshot } from "../plugin/listeners.js";
 import type { PolicyEvent } from "../plugin/policy/account.js";
 import type { PluginEnding } from "../plugin/run.js";
 import type { TlsEvent } from "../plugin/tls/use.js";
+import { memoryText } from "../plugin/trap-memory.js";
 
 /** "web=127.0.0.1:8080" */
 export function listenerText({ name, address }: Pick<ListenerSnapshot, "name" | "address">): string {
@@ -24,7 +25,7 @@ export function endingText(ending: PluginEnding): string {
     case "exit":
       return `exited with ${ending.code}`;
     case "trap":
-      return [`trapped: ${ending.error.message}`, ...framesOf(ending.error)].join("\n");
+      return [`trapped: ${ending.error.message}${memoryText(ending.memory)}`, ...framesOf(ending.error)].join("\n");
     case "limit":
       return `ended: it was above ${ending.limit}, with ${ending.value}`;
     case "failed":

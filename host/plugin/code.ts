@@ -14,6 +14,7 @@ import { signatureFault } from "../guest/signatures.js";
 import { originalOffset, type Prepared, prepareModule, type PrepareOptions } from "./metering/prepare.js";
 import { shareMemory } from "./metering/shares.js";
 import type { Policy } from "./policy/types.js";
+import { limitOf } from "./trap-memory.js";
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
@@ -61,6 +62,8 @@ export interface CompiledCode {
   readonly component?: CompiledComponent | undefined;
   readonly module: object;
   readonly prepared: Prepared;
+  /** What the policy lets its memory grow to; undefined where its memory stays below that by itself. */
+  readonly memoryLimit: number | undefined;
   /** Can it take turns? */
   readonly isReactor: boolean;
   /** The trap with positions in the module's own bytes, and without the function that was added. */
@@ -91,8 +94,9 @@ async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<Comp
     const frames = trap.frames.filter(({ index }) => index !== prepared.check);
     return new GuestTrap(trap.message, frames.map(place), { cause: trap.cause });
   };
+  const memoryLimit = limitOf(options.maxMemoryBytes, [prepared.memoryBytes]);
   // The bytes are in the module now.
-  return { module, prepared: { ...prepared, bytes: new Uint8Array(0) }, isReactor, locate };
+  return { module, prepared: { ...prepared, bytes: new Uint8Array(0) }, memoryLimit, isReactor, locate };
 }
 
 /** How many tables the modules of a component may define, in each of their instances. The limit of entries is divided among them. */
@@ -116,6 +120,10 @@ async function compileParts(bytes: Uint8Array, options: PrepareOptions): Promise
     component,
     module: {},
     prepared: { ...none, bytes: new Uint8Array(0) },
+    memoryLimit: limitOf(
+      maxMemoryBytes,
+      component.modules.map(({ memoryBytes }) => memoryBytes),
+    ),
     isReactor: false,
     locate: (trap) => trap,
   };

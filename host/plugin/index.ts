@@ -20,3 +20,4 @@ export type * from "./policy/types.js";
 export type { OutputStream, PluginEnding } from "./run.js";
 export type { PluginSnapshot, PluginState } from "./snapshot.js";
 export type { TlsEvent, TlsSnapshot } from "./tls/use.js";
+export type { TrapMemory } from "./trap-memory.js";

@@ -33,7 +33,14 @@ export interface IsolatedData {
 export type IsolatedMessage =
   | { readonly kind: "up" | "drained" }
   | { readonly kind: "exit"; readonly code: number; readonly cpuNs: number }
-  | { readonly kind: "trap"; readonly message: string; readonly frames: readonly GuestFrame[]; readonly cpuNs: number }
+  | {
+      readonly kind: "trap";
+      readonly message: string;
+      readonly frames: readonly GuestFrame[];
+      readonly cpuNs: number;
+      /** Undefined where it trapped before it was made. */
+      readonly memoryBytes: number | undefined;
+    }
   | { readonly kind: "failed"; readonly code: string; readonly message: string }
   | { readonly kind: "policy"; readonly event: PolicyEvent }
   | { readonly kind: "connect"; readonly announced: Announced }
@@ -128,9 +135,10 @@ function runThread<T>(data: IsolatedData, port: MessagePort, kind: ProgramKind<T
   } catch (error) {
     if (!isGraceful) granted.close(false);
     lines.post();
-    if (error instanceof GuestTrap)
-      post({ kind: "trap", message: error.message, frames: error.frames, cpuNs: cpuNs() });
-    else if (error instanceof GuestError) post({ kind: "failed", code: error.code, message: error.message });
+    if (error instanceof GuestTrap) {
+      const { message, frames } = error;
+      post({ kind: "trap", message, frames, cpuNs: cpuNs(), memoryBytes: program?.memoryBytes });
+    } else if (error instanceof GuestError) post({ kind: "failed", code: error.code, message: error.message });
     else throw error;
   }
 }

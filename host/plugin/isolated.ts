@@ -15,6 +15,7 @@ import type { IsolatedData, IsolatedMessage } from "./isolated-thread.js";
 import { Deferred, type PluginEnding, type Run, type RunHooks, type RunUsage } from "./run.js";
 import { threadCpuNs } from "./thread-cpu.js";
 import { ThreadPriority } from "./thread-priority.js";
+import { trapMemory } from "./trap-memory.js";
 
 const NS_PER_MS = 1e6;
 const NS_PER_US = 1000;
@@ -171,7 +172,11 @@ export class IsolatedRun implements Run {
         break;
       case "trap":
         this.#cpuNs = message.cpuNs;
-        this.#ending ??= { kind: "trap", error: this.#code.locate(new GuestTrap(message.message, message.frames, {})) };
+        this.#ending ??= {
+          kind: "trap",
+          error: this.#code.locate(new GuestTrap(message.message, message.frames, {})),
+          memory: trapMemory(message.memoryBytes, this.#code.memoryLimit),
+        };
         break;
       case "failed":
         this.#ending ??= { kind: "failed", error: new GuestError(message.code as GuestErrorCode, message.message) };

@@ -3,6 +3,7 @@
 import type { GuestTrap } from "../guest/run.js";
 import type { Announced } from "./tls/connector.js";
 import type { LimitName, PolicyEvent } from "./policy/account.js";
+import type { TrapMemory } from "./trap-memory.js";
 
 /** A standard stream that a plugin writes to. */
 export type OutputStream = "stdout" | "stderr";
@@ -11,8 +12,11 @@ export type OutputStream = "stdout" | "stderr";
 export type PluginEnding =
   /** It has called proc_exit, or has nothing left to wait for. */
   | { readonly kind: "exit"; readonly code: number }
-  /** `error.frames` is the backtrace, with positions in the module's bytes. */
-  | { readonly kind: "trap"; readonly error: GuestTrap }
+  /**
+   * `error.frames` is the backtrace, with positions in the module's bytes. `memory`: what it had of the memory that its policy
+   * allows, which may be why; undefined where the policy is not what limits it, or it trapped before it had memory.
+   */
+  | { readonly kind: "trap"; readonly error: GuestTrap; readonly memory: TrapMemory | undefined }
   /** It was ended because it was above a limit of its policy. `value`: what it had used up, in the unit of the limit. */
   | { readonly kind: "limit"; readonly limit: LimitName; readonly value: number }
   /** It was stopped or replaced. `isGraceful`: its connections had been closed; otherwise they were reset. */

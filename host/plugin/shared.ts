@@ -14,6 +14,7 @@ import { type Functions, Instance } from "./instance.js";
 import { Meter } from "./metering/meter.js";
 import { Deferred, type PluginEnding, type Run, type RunHooks, type RunUsage } from "./run.js";
 import { SharedPoll } from "./shared-poll.js";
+import { trapMemory } from "./trap-memory.js";
 
 const NS_PER_MS = 1e6;
 
@@ -176,7 +177,10 @@ export class SharedRun implements Run {
       const limit = isTurn ? "cpuMsPerTurn" : "cpuMsTotal";
       return { kind: "limit", limit, value: Math.round((isTurn ? lastTurnNs : usedNs) / NS_PER_MS) };
     }
-    if (error instanceof GuestTrap) return { kind: "trap", error: this.#code.locate(error) };
+    if (error instanceof GuestTrap) {
+      const memory = trapMemory(this.#instance?.memoryBytes, this.#code.memoryLimit);
+      return { kind: "trap", error: this.#code.locate(error), memory };
+    }
     return { kind: "failed", error: error instanceof Error ? error : new Error(String(error)) };
   }
 }

@@ -3,6 +3,7 @@
 import { TIMER_MAX_MS } from "./policy/timer.js";
 import type { Policy } from "./policy/types.js";
 import type { PluginEnding, Run } from "./run.js";
+import { memoryText } from "./trap-memory.js";
 
 /**
  * A run comes up, which takes milliseconds, or has failed. A policy limits its CPU time meanwhile; one that allows a turn to take
@@ -38,7 +39,7 @@ function endingText(ending: PluginEnding): string {
     case "exit":
       return `it exited with ${ending.code}`;
     case "trap":
-      return `it trapped: ${ending.error.message}`;
+      return `it trapped: ${ending.error.message}${memoryText(ending.memory)}`;
     case "limit":
       return `it was above ${ending.limit}, with ${ending.value}`;
     case "failed":

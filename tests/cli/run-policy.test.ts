@@ -204,6 +204,24 @@ describe("a command under a policy", () => {
     expect(code).toBe(1);
   });
 
+  test.each([
+    [
+      "all of what it may",
+      "1",
+      "128K",
+      ", with 131072 of the 131072 bytes of memory that its policy allows (--max-memory)",
+    ],
+    ["half of it", "1", "300K", ", with 131072 of the 262144 bytes of memory that its policy allows (--max-memory)"],
+    ["less than half of it", "1", "384K", ""],
+    ["no more than its own limit", "1 2", "192K", ""],
+  ])("traps with %s", async (_name, memory, max, expected) => {
+    const module = wat(`(module (memory (export "memory") ${memory})
+      (func (export "_start") (drop (memory.grow (i32.const 1))) (drop (memory.grow (i32.const 9))) unreachable))`);
+    const { code, stderr } = await runModule(module, "--max-memory", max).ended;
+    expect(stderr.split("\n")[0]).toBe(`wasyncore: guest.wasm trapped: unreachable${expected}`);
+    expect(code).toBe(134);
+  });
+
   test("is started again where it is to be, and its last end is that of the command", async () => {
     const policyFile = JSON.stringify({ restart: { when: "failure", minDelayMs: 0, maxDelayMs: 0, maxRestarts: 2 } });
     const path = file("p.json", policyFile);

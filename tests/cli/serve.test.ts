@@ -3,6 +3,7 @@
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { wat } from "../guest/modules.js";
 import { ask, Client } from "../plugin/support.js";
 import { start } from "../support/processes.js";
 import { Directory, ECHO, MAIN, SECOND, Serve, TIMEOUT } from "./serve-support.js";
@@ -128,6 +129,16 @@ describe("serve", TIMEOUT, () => {
       code: 0,
       stderr: expect.stringContaining("exited with 0") as string,
     });
+  });
+
+  test("says how much memory a plugin had that trapped with most of what it may have", async () => {
+    const directory = await Directory.create();
+    directory.write("full.wasm", wat(`(module (memory (export "memory") 1) (func (export "_start") unreachable))`));
+    directory.plugins({ name: "full", module: "full.wasm", limits: { maxMemoryBytes: 65_536 }, restart: "never" });
+    const { stderr } = await directory.serve().ended;
+    expect(stderr).toContain(
+      "full: trapped: unreachable, with 65536 of the 65536 bytes of memory that its policy allows (maxMemoryBytes)\n",
+    );
   });
 
   test("stops gracefully on a signal: a connection goes on; a second signal ends at once", async () => {

@@ -95,6 +95,14 @@ describe.skipIf(missing !== "")("a component", () => {
       /^wasyncore: guest\.wasm trapped: unreachable\n/,
     ],
     [
+      "that traps with the memory that its policy allows",
+      [],
+      "(drop (memory.grow (i32.const 1))) (unreachable)",
+      ["--max-memory", "128K"],
+      134,
+      /^wasyncore: guest\.wasm trapped: unreachable, with 131072 of the 131072 bytes of memory that its policy allows/,
+    ],
+    [
       "that computes for too long",
       [],
       "(loop (br 0)) (i32.const 0)",

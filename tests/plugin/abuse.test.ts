@@ -84,7 +84,12 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
       const client = await Client.connect(port);
       client.socket.pause();
       client.socket.write("flood");
-      expect(await told.ending("bad")).toMatchObject({ kind: "trap" });
+      const ending = await told.ending("bad");
+      expect(ending).toMatchObject({ kind: "trap", memory: { maxBytes: 16 * MIB } });
+      // An output that it keeps is a MiB: there was not room for another one.
+      const { bytes = 0 } = (ending.kind === "trap" && ending.memory) || {};
+      expect(bytes).toBeGreaterThan(8 * MIB);
+      expect(bytes).toBeLessThanOrEqual(16 * MIB);
       client.socket.destroy();
     }));
 

@@ -132,6 +132,19 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     await eventually(descriptors, before);
   });
 
+  test("that traps with all the memory it may have is not started, and says so", async () => {
+    const { host, told } = createHost();
+    const module = wat(`(module (memory (export "memory") 1) (func (export "_initialize") unreachable)
+      (func (export "turn") (param i64) (result i32) (i32.const 0)) (func (export "pending") (result i32) (i32.const 0)))`);
+    const starting = host.start(module, { name: "full", run, limits: { maxMemoryBytes: 65_536 } });
+    await expect(starting).rejects.toThrow(
+      "full did not start: it trapped: unreachable, with 65536 of the 65536 bytes of memory that its policy allows (maxMemoryBytes)",
+    );
+    expect(await told.ending("full")).toMatchObject({ kind: "trap", memory: { bytes: 65_536, maxBytes: 65_536 } });
+    // What it does not limit is not said to be limited by it.
+    await expect(host.start(module, { run, limits: { maxMemoryBytes: Infinity } })).rejects.toThrow(/unreachable$/);
+  });
+
   test("with an endless start function is not started", async () => {
     const { host } = createHost();
     const module = wat(`(module (memory (export "memory") 1) (start $s) (func $s (loop $l (br $l)))
