@@ -16,12 +16,12 @@ export interface TrapMemory {
 }
 
 /**
- * What a policy allows memory to grow to, in whole pages; undefined where no memory may grow so far by itself.
+ * What a policy allows memory to grow to, in whole pages; undefined where what the module declares is less.
  * @param memoryBytes what each memory may grow to under that policy
  */
 export function limitOf(maxMemoryBytes: number, memoryBytes: readonly number[]): number | undefined {
   const maxBytes = Math.floor(maxMemoryBytes / PAGE) * PAGE;
-  return memoryBytes.includes(maxBytes) ? maxBytes : undefined;
+  return memoryBytes.reduce((total, bytes) => total + bytes, 0) === maxBytes ? maxBytes : undefined;
 }
 
 /** @param bytes undefined, or 0, where it trapped before it had any memory */

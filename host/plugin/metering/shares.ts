@@ -24,11 +24,19 @@ export function shareMemory(modules: readonly Uint8Array[], maxBytes: number): n
     const partOf = (memory: Limits): number => memory.minimum + Math.floor((more * weightOf(memory)) / total);
     const full = open.filter((memory) => partOf(memory) >= memory.maximum);
     for (const memory of full.length > 0 ? full : open) {
-      const share = Math.min(partOf(memory), Math.max(memory.minimum, memory.maximum));
+      const share = Math.min(partOf(memory), memory.maximum);
       shares.set(memory, share);
       left -= share - memory.minimum;
     }
-    open = full.length > 0 ? open.filter((memory) => !full.includes(memory)) : [];
+    if (full.length === 0) break;
+    open = open.filter((memory) => !full.includes(memory));
+  }
+  // What rounding has left.
+  for (const memory of open.toSorted((one, other) => other.minimum - one.minimum)) {
+    const share = shares.get(memory) ?? 0;
+    const more = Math.min(left, memory.maximum - share);
+    shares.set(memory, share + more);
+    left -= more;
   }
   return memories.map((memory) => (memory === undefined ? 0 : (shares.get(memory) ?? 0)) * PAGE);
 }
