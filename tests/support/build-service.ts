@@ -4,6 +4,7 @@
  */
 
 import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,19 +23,34 @@ export default async function setup(): Promise<() => void> {
     const env = { ...process.env, NODE_PATH: jcoModules };
     return { path, child: fork(program, [path], { cwd: ROOT, env, execArgv: [] }) };
   });
-  await Promise.all(builders.map(({ child }) => listening(child)));
+  try {
+    await Promise.all(builders.map(({ child }) => listening(child)));
+  } catch (error) {
+    end();
+    throw error;
+  }
   process.env[BUILDERS] = builders.map(({ path }) => path).join(":");
-  return () => {
-    for (const { child } of builders) child.disconnect();
-    rmSync(directory, { recursive: true });
-  };
+  for (const { child } of builders) child.on("exit", report);
+  return end;
+
+  function end(): void {
+    for (const { child } of builders) {
+      child.off("exit", report);
+      if (child.connected) child.disconnect();
+    }
+    rmSync(directory, { recursive: true, force: true });
+  }
 }
 
-function listening(child: ChildProcess): Promise<void> {
-  return new Promise((settled, failed) => {
-    child.once("message", () => settled());
-    child.once("exit", (code, signal) =>
-      failed(new Error(`a process that builds guests has ended: ${signal ?? code}`)),
-    );
+/** @throws Error where it ends before it listens */
+async function listening(child: ChildProcess): Promise<void> {
+  const ended = once(child, "exit").then(([code, signal]) => {
+    throw new Error(`a process that builds guests has not started: it has ended with ${code ?? signal}`);
   });
+  await Promise.race([once(child, "message"), ended]);
+  ended.catch(() => undefined);
+}
+
+function report(code: number | null, signal: NodeJS.Signals | null): void {
+  process.stderr.write(`a process that builds guests for the tests has ended with ${code ?? signal}\n`);
 }

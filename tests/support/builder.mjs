@@ -5,14 +5,15 @@
  */
 
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { copyFile, mkdir, readdir, readFile, rename } from "node:fs/promises";
+import { existsSync, rmdirSync, rmSync } from "node:fs";
+import { copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const KEPT = join(ROOT, "build", "guests");
+const [, , SOCKET] = process.argv;
 /** What a guest is made of besides its own files. */
 const LIBRARY = ["assembly", "dist", "package-lock.json"];
 
@@ -29,8 +30,23 @@ const server = createServer({ allowHalfOpen: true }, (socket) => {
   // It may be gone: the test has ended.
   socket.on("error", () => undefined);
 });
-server.listen(process.argv[2], () => process.send?.("listening"));
-process.once("disconnect", () => process.exit());
+server.listen(SOCKET, () => process.send?.("listening"));
+// Ctrl-C is for the run, whose end is that of this process.
+process.on("SIGINT", () => undefined);
+process.once("disconnect", () => {
+  leaveNothing();
+  process.exit();
+});
+
+/** A run that was killed removes nothing itself. The directory goes with the last of its sockets. */
+function leaveNothing() {
+  rmSync(SOCKET, { force: true });
+  try {
+    rmdirSync(dirname(SOCKET));
+  } catch {
+    // The run has removed it, or another process is still there.
+  }
+}
 
 async function answerTo(asked) {
   const built = last.then(() => build(JSON.parse(asked)));
@@ -46,18 +62,26 @@ async function build({ entry, out, options }) {
   const path = join(KEPT, await keyOf(entry, options));
   await mkdir(dirname(out), { recursive: true });
   if (existsSync(path)) {
-    await copyFile(path, out);
+    await put(path, out);
     return { status: 0, stderr: "" };
   }
-  const ended = await run([entry, "-o", out, ...options]);
+  await mkdir(KEPT, { recursive: true });
+  // Not `out`, which another run in this checkout may be writing as well.
+  const made = `${path}.${process.pid}`;
+  const ended = await run([entry, "-o", made, ...options]);
+  if (ended.status !== 0) return ended;
+  await put(made, out);
   // One with warnings would have none the next time.
-  if (ended.status === 0 && ended.stderr === "") {
-    const making = `${path}.${process.pid}`;
-    await mkdir(KEPT, { recursive: true });
-    await copyFile(out, making);
-    await rename(making, path);
-  }
+  if (ended.stderr === "") await rename(made, path);
+  else await rm(made);
   return ended;
+}
+
+/** Who reads it meanwhile has the former one, or this one. */
+async function put(path, out) {
+  const copied = `${out}.${process.pid}`;
+  await copyFile(path, copied);
+  await rename(copied, out);
 }
 
 async function run(parameters) {

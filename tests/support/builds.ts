@@ -28,9 +28,15 @@ export async function buildWith(entry: string, out: string, ...options: string[]
   // Tests count descriptors: none of this one is left.
   const closed = new Promise((settled) => socket.once("close", settled));
   socket.end(JSON.stringify({ entry: resolve(ROOT, entry), out: resolve(ROOT, out), options }));
-  const answer = await text(socket);
+  let answer: string;
+  try {
+    answer = await text(socket);
+    if (answer === "") throw new Error("it has not answered");
+  } catch (cause) {
+    const message = `${entry} was not built: the process that builds guests has ended (${(cause as Error).message})`;
+    throw new Error(message, { cause });
+  }
   await closed;
-  if (answer === "") throw new Error("the process that builds guests has ended");
   return JSON.parse(answer) as Built;
 }
 
