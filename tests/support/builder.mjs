@@ -17,7 +17,7 @@ const [, , SOCKET] = process.argv;
 /** What a guest is made of besides its own files. */
 const LIBRARY = ["assembly", "dist", "package-lock.json"];
 
-/** @type {Promise<string> | undefined} */
+/** @type {Promise<string> | undefined} The directory of what is kept. */
 let library;
 /** @type {Promise<unknown>} */
 let last = Promise.resolve();
@@ -59,13 +59,14 @@ async function answerTo(asked) {
 }
 
 async function build({ entry, out, options }) {
-  const path = join(KEPT, await keyOf(entry, options));
+  const kept = await (library ??= keepLibrary());
+  const path = join(kept, `${await keyOf(entry, options)}.wasm`);
   await mkdir(dirname(out), { recursive: true });
   if (existsSync(path)) {
     await put(path, out);
     return { status: 0, stderr: "" };
   }
-  await mkdir(KEPT, { recursive: true });
+  await mkdir(kept, { recursive: true });
   // Not `out`, which another run in this checkout may be writing as well.
   const made = `${path}.${process.pid}`;
   const ended = await run([entry, "-o", made, ...options]);
@@ -101,10 +102,19 @@ async function run(parameters) {
 
 /** Where an entry is matters for the names in the module, which are those of its path below the working directory. */
 async function keyOf(entry, options) {
-  const hash = createHash("sha256").update(await (library ??= hashOf(LIBRARY)));
-  hash.update(JSON.stringify([entry.startsWith(ROOT) ? entry : basename(entry), options]));
+  const place = entry.startsWith(ROOT) ? entry : basename(entry);
+  const hash = createHash("sha256").update(JSON.stringify([place, options]));
   for (const source of (await withImports(entry)).values()) hash.update(`\0${source.length} ${source}`);
-  return `${hash.digest("hex")}.wasm`;
+  return hash.digest("hex");
+}
+
+/** The directory of what is built with the library as it is. What was built with others is removed. */
+async function keepLibrary() {
+  const name = await hashOf(LIBRARY);
+  for (const other of await readdir(KEPT).catch(() => [])) {
+    if (other !== name) await rm(join(KEPT, other), { recursive: true, force: true });
+  }
+  return join(KEPT, name);
 }
 
 /** The sources of a program, by path: its own file, and what is imported by a relative path. */
