@@ -9,9 +9,6 @@ import type { Found, Message, SimSocket } from "./socket.js";
 import type { Surroundings } from "./surroundings.js";
 import { dropAll } from "./unix.js";
 
-/** What a datagram takes of a buffer beside its bytes, about as in Linux. */
-const OVERHEAD_BYTES = 256;
-
 export abstract class DatagramSocket extends SimFile implements SimSocket {
   readonly around: Surroundings;
   readonly family: Family;
@@ -49,13 +46,18 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
   /** Sends to where it is connected. The bytes are the datagram's. */
   protected abstract sendWhole(data: Uint8Array): number;
 
-  protected get hasUnread(): boolean {
-    return this.#queue.length > 0;
+  /** How many datagrams nobody has received. */
+  protected get unread(): number {
+    return this.#queue.length;
+  }
+
+  protected get unreadBytes(): number {
+    return this.#queuedBytes;
   }
 
   override ready(): number {
     let bits = Ready.WRITE;
-    if (this.hasUnread || this.isReadShut) bits |= Ready.READ;
+    if (this.unread > 0 || this.isReadShut) bits |= Ready.READ;
     if (this.isReadShut && this.isWriteShut) bits |= Ready.HANGUP;
     return this.error === 0 ? bits : bits | Ready.ERROR;
   }
@@ -70,18 +72,11 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
     return error;
   }
 
-  /** Is there room for a datagram? */
-  protected hasRoom(bytes: number): boolean {
-    return this.#queue.length === 0 || this.#queuedBytes + bytes + OVERHEAD_BYTES <= this.receiveBytes;
-  }
-
-  /** A datagram has arrived. @returns whether it was taken */
-  protected deliver(message: Message): boolean {
-    if (this.isClosed || !this.hasRoom(message.data.length)) return false;
+  /** A datagram has arrived. */
+  protected deliver(message: Message): void {
     this.#queue.push(message);
-    this.#queuedBytes += message.data.length + OVERHEAD_BYTES;
+    this.#queuedBytes += message.data.length;
     this.changed();
-    return true;
   }
 
   /** The next one, which stays; or -errno. */
@@ -98,13 +93,13 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
     const first = this.#first();
     if (typeof first === "number") return first;
     this.#queue.shift();
-    this.#queuedBytes -= first.data.length + OVERHEAD_BYTES;
-    this.wasRead();
+    this.#queuedBytes -= first.data.length;
+    this.left(first);
     return first;
   }
 
-  /** There is room again. */
-  protected wasRead(): void {}
+  /** A datagram is no longer in the queue: received or dropped. */
+  protected left(_message: Message): void {}
 
   listen(): number {
     return -E.EOPNOTSUPP;
@@ -168,9 +163,9 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
 
   /** @returns 0 where it may send so many bytes, or -errno */
   protected sending(bytes: number, most: number): number {
+    if (bytes > most) return -E.EMSGSIZE;
     if (this.error !== 0) return this.takeError();
     if (this.isWriteShut) return -E.EPIPE;
-    if (bytes > most) return -E.EMSGSIZE;
     const { faults, address } = this.around;
     if (faults.hits("enobufs", address, `a datagram of ${bytes} bytes`)) return -E.ENOBUFS;
     if (faults.hits("not-ready", address, `a datagram of ${bytes} bytes to send`)) return -E.EAGAIN;
@@ -184,8 +179,11 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
 
   /** Drops what has arrived. */
   protected purge(): void {
-    for (const { files } of this.#queue.splice(0)) dropAll(files);
     this.#queuedBytes = 0;
+    for (const message of this.#queue.splice(0)) {
+      dropAll(message.files);
+      this.left(message);
+    }
   }
 
   override abandon(): void {

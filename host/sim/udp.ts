@@ -24,6 +24,8 @@ import { endpointOf } from "./tcp.js";
 import { Trace } from "./trace.js";
 
 const BYTES_MAX = 65_507;
+/** What a datagram takes of a buffer beside its bytes, about as in Linux. */
+const OVERHEAD_BYTES = 256;
 const REORDER_MS = 10;
 const BROADCAST = "255.255.255.255";
 
@@ -199,7 +201,10 @@ export class UdpSocket extends DatagramSocket implements Bound {
     return remote === undefined || (remote.port === from.port && isSame(remote.ip, from.ip));
   }
 
+  /** What has no room is lost. */
   #take(data: Uint8Array, from: Endpoint): void {
+    const bytes = this.unreadBytes + data.length + (this.unread + 1) * OVERHEAD_BYTES;
+    if (this.isClosed || (this.unread > 0 && bytes > this.receiveBytes)) return;
     this.deliver({ data, address: shown(from, this.family), files: [] });
   }
 

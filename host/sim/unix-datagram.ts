@@ -1,6 +1,6 @@
 /** Owns Unix datagram sockets: paths, pairs, and the descriptors that they pass along. Nothing of theirs is lost. */
 
-import type { SocketAddress } from "../backend/backend.js";
+import { Ready, type SocketAddress } from "../backend/backend.js";
 import { copyOf, lengthOf } from "../backend/bytes.js";
 import { DatagramSocket } from "./datagram-socket.js";
 import { E, type SimFile } from "./file.js";
@@ -10,6 +10,40 @@ import type { Surroundings } from "./surroundings.js";
 import type { UnixNames } from "./unix-names.js";
 
 const NOTHING: readonly SimFile[] = [];
+/** net.unix.max_dgram_qlen. As in Linux, one more is taken. */
+const QUEUE_MAX = 10;
+/** What of SO_SNDBUF no datagram can have. */
+const RESERVED_BYTES = 32;
+/** Linux's sk_buff, and what follows its data. */
+const HEAD_BYTES = 256;
+const TAIL_BYTES = 320;
+/** What goes beyond it lies in pages of its own. */
+const LINEAR_BYTES_MAX = 16_064;
+const PAGE_BYTES = 4096;
+
+/** A datagram that takes of its sender's buffer until it is received. As in Linux, it is from where the sender is bound then. */
+class Letter implements Message {
+  readonly data: Uint8Array;
+  readonly files: readonly SimFile[];
+  readonly sender: UnixDatagram;
+
+  constructor(data: Uint8Array, files: readonly SimFile[], sender: UnixDatagram) {
+    this.data = data;
+    this.files = files;
+    this.sender = sender;
+  }
+
+  get address(): SocketAddress {
+    return this.sender.localAddress;
+  }
+
+  /** What it takes of a buffer: Linux allocates a power of two. */
+  get bufferBytes(): number {
+    const linear = Math.min(this.data.length, LINEAR_BYTES_MAX);
+    const pages = Math.ceil((this.data.length - linear) / PAGE_BYTES);
+    return HEAD_BYTES + 2 ** Math.ceil(Math.log2(Math.max(linear + TAIL_BYTES, 512))) + pages * PAGE_BYTES;
+  }
+}
 
 export class UnixDatagram extends DatagramSocket {
   readonly #names: UnixNames;
@@ -17,6 +51,8 @@ export class UnixDatagram extends DatagramSocket {
   #peer: UnixDatagram | undefined;
   /** Those that found no room here. */
   readonly #waiting = new Set<UnixDatagram>();
+  /** What it has sent and nobody has received. */
+  #sentBytes = 0;
 
   constructor(around: Surroundings, names: UnixNames, bytes: number) {
     super(around, "unix", bytes, bytes);
@@ -38,8 +74,15 @@ export class UnixDatagram extends DatagramSocket {
 
   override ready(): number {
     const bits = super.ready();
-    const peer = this.#peer;
-    return peer === undefined || peer.isClosed || peer.hasRoom(1) ? bits : bits & ~2;
+    const isRoomy = this.#sentBytes * 4 <= this.sendBytes;
+    return isRoomy && (this.#peer === undefined || !this.#waitsFor(this.#peer)) ? bits : bits & ~Ready.WRITE;
+  }
+
+  /** Is a queue full for it? Then it is notified when there is room. Nothing limits those that are connected to each other. */
+  #waitsFor(to: UnixDatagram): boolean {
+    const isFull = to !== this && to.#peer !== this && !to.isClosed && to.unread > QUEUE_MAX;
+    if (isFull) to.#waiting.add(this);
+    return isFull;
   }
 
   bind(address: SocketAddress): number {
@@ -61,6 +104,8 @@ export class UnixDatagram extends DatagramSocket {
     this.#peer = found;
     if (former !== undefined && former !== found) this.#leave(former);
     this.changed();
+    // Connected to each other, neither queue is full.
+    found.changed();
     return 0;
   }
 
@@ -71,7 +116,7 @@ export class UnixDatagram extends DatagramSocket {
 
   /** It is no longer connected to `former`. As in Linux, its queue is dropped. If that held anything, a peer that is connected to it gets ECONNRESET. */
   #leave(former: UnixDatagram): void {
-    const hadUnread = this.hasUnread;
+    const hadUnread = this.unread > 0;
     this.purge();
     if (!hadUnread || former.isClosed || former.#peer !== this) return;
     former.error = -E.ECONNRESET;
@@ -80,7 +125,10 @@ export class UnixDatagram extends DatagramSocket {
 
   #at(address: SocketAddress): UnixDatagram | number {
     const path = pathOf(address);
-    if (typeof path === "number") return path;
+    return typeof path === "number" ? path : this.#named(path);
+  }
+
+  #named(path: string): UnixDatagram | number {
     const socket = this.#names.at(path, this.type);
     if (typeof socket === "number") return socket;
     return socket instanceof UnixDatagram ? socket : -E.EPROTOTYPE;
@@ -91,8 +139,9 @@ export class UnixDatagram extends DatagramSocket {
   }
 
   sendTo(data: Uint8Array, address: SocketAddress): number {
-    const to = this.#at(address);
-    return typeof to === "number" ? to : this.#send(copyOf(data, lengthOf(data)), to, NOTHING);
+    const path = pathOf(address);
+    if (typeof path === "number") return path;
+    return this.#send(copyOf(data, lengthOf(data)), () => this.#named(path), NOTHING);
   }
 
   sendFiles(data: Uint8Array, files: readonly SimFile[]): number {
@@ -100,13 +149,16 @@ export class UnixDatagram extends DatagramSocket {
   }
 
   #sendToPeer(data: Uint8Array, files: readonly SimFile[]): number {
-    if (this.#peer === undefined) return this.isWriteShut ? -E.EPIPE : -E.ENOTCONN;
-    return this.#send(data, this.#peer, files);
+    return this.#send(data, () => this.#peer ?? -E.ENOTCONN, files);
   }
 
-  #send(data: Uint8Array, to: UnixDatagram, files: readonly SimFile[]): number {
-    const refused = this.sending(data.length, this.sendBytes);
+  /** @param find finds the receiver: as in Linux, once the sender has room for the datagram */
+  #send(data: Uint8Array, find: () => UnixDatagram | number, files: readonly SimFile[]): number {
+    const refused = this.sending(data.length, this.sendBytes - RESERVED_BYTES);
     if (refused < 0) return refused;
+    if (this.#sentBytes >= this.sendBytes) return -E.EAGAIN;
+    const to = find();
+    if (typeof to === "number") return to;
     if (!to.#admits(this)) return -E.EPERM;
     if (to.isClosed) {
       // As in Linux, it is connected no more, and what had come is gone.
@@ -118,29 +170,17 @@ export class UnixDatagram extends DatagramSocket {
       return -E.ECONNREFUSED;
     }
     if (to.isReadShut) return -E.EPIPE;
-    if (!to.hasRoom(data.length)) {
-      to.#waiting.add(this);
-      return -E.EAGAIN;
-    }
+    if (this.#waitsFor(to)) return -E.EAGAIN;
     for (const file of files) file.references += 1;
-    to.deliver(this.#messageOf(data, files));
+    const letter = new Letter(data, files, this);
+    this.#sentBytes += letter.bufferBytes;
+    to.deliver(letter);
     return data.length;
   }
 
-  /** As in Linux, it is from where the sender is bound when it is received. */
-  #messageOf(data: Uint8Array, files: readonly SimFile[]): Message {
-    const from = (): SocketAddress => this.localAddress;
-    return {
-      data,
-      files,
-      get address() {
-        return from();
-      },
-    };
-  }
-
-  protected override wasRead(): void {
-    this.#peer?.changed();
+  protected override left({ sender, bufferBytes }: Letter): void {
+    sender.#sentBytes -= bufferBytes;
+    sender.changed();
     for (const each of this.#waiting) each.changed();
     this.#waiting.clear();
   }

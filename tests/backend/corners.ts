@@ -129,6 +129,26 @@ export function describeCorners(backend: Backend, system: System): void {
       expect(backend.getOption(two, "SO_ERROR")).toBe(ERRNO.ECONNRESET);
     });
 
+    test("what a Unix datagram socket has sent takes of its own buffer until it is received", () => {
+      const [one, other] = ownedPair(backend, backend.socketPair("dgram"));
+      backend.setOption(one, "SO_SNDBUF", 1);
+      const set = ownedSet(backend);
+      set.update(one, Ready.WRITE);
+      let sent = 0;
+      while (sent < 20 && backend.send(one, bytes("x")) === 1) sent += 1;
+      expect(sent).toBeLessThan(10);
+      expect([backend.send(one, bytes("x")), set.wait(0)]).toEqual([-ERRNO.EAGAIN, 0]);
+      for (; sent > 0; sent--) expect(backend.receive(other, 10)).toEqual(bytes("x"));
+      waitFor(set, one, Ready.WRITE);
+      expect(backend.send(one, new Uint8Array(4608))).toBe(-ERRNO.EMSGSIZE);
+    });
+
+    test("a Unix datagram socket that was shut down says so, whatever it was to send to", () => {
+      const [one] = ownedPair(backend, backend.socketPair("dgram"));
+      backend.shutdown(one, "write");
+      expect(backend.sendTo(one, bytes("x"), { path: "\0nobody" })).toBe(-ERRNO.EPIPE);
+    });
+
     test("the names of Unix sockets: one is enough, each type has its own, and a peer's is the one that it has now", () => {
       const [listener, address] = boundSocket(backend, "unix", "stream");
       expect(backend.bind(listener, { path: "" })).toBe(0);
