@@ -61,14 +61,17 @@ export function isSame(one: Ip, other: Ip): boolean {
   return one.text === other.text;
 }
 
+export function isSameEndpoint(one: Endpoint, other: Endpoint): boolean {
+  return one.port === other.port && isSame(one.ip, other.ip);
+}
+
 export function familyOf({ version }: Ip): Family {
   return version === 4 ? "IPv4" : "IPv6";
 }
 
 /** As a socket of `family` shows it. */
 export function shown({ ip, port }: Endpoint, family: Family): InetAddress {
-  const isMapped = family === "IPv6" && ip.version === 4;
-  return { host: isMapped ? (ip.text === "0.0.0.0" ? "::" : `::ffff:${ip.text}`) : ip.text, port };
+  return { host: family === "IPv6" && ip.version === 4 ? `::ffff:${ip.text}` : ip.text, port };
 }
 
 /** May a socket of `family` have this address? An IPv6 socket has IPv4 addresses in their mapped form. */

@@ -55,6 +55,10 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
     return this.#queuedBytes;
   }
 
+  protected get isConnected(): boolean {
+    return this.remoteAddress !== undefined;
+  }
+
   override ready(): number {
     let bits = Ready.WRITE;
     if (this.unread > 0 || this.isReadShut) bits |= Ready.READ;
@@ -112,11 +116,11 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
   unaccept(): void {}
 
   shutdown(how: "read" | "write" | "both"): number {
-    if (this.remoteAddress === undefined && this.family !== "unix") return -E.ENOTCONN;
     if (how !== "write") this.isReadShut = true;
     if (how !== "read") this.isWriteShut = true;
     this.changed();
-    return 0;
+    // As in Linux, it is shut down all the same.
+    return this.isConnected || this.family === "unix" ? 0 : -E.ENOTCONN;
   }
 
   receive(target: Uint8Array, most: number): number {

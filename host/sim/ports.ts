@@ -18,17 +18,40 @@ const COUNT = 28_232;
 
 export class PortTable {
   readonly #byPort = new Map<number, Bound[]>();
+  /** Those that have their port as ends of connections alone. */
+  readonly #held = new Map<number, Set<Bound>>();
   #next = 0;
   #turn = 0;
 
   /** @returns the port, which is a free one for port 0; or -errno */
   bind(socket: Bound, ip: Ip, port: number): number {
     if (port === 0) return this.#bindFree(socket);
+    if (this.#isTaken(socket, ip, port)) return -E.EADDRINUSE;
     const others = this.#byPort.get(port);
     if (others === undefined) this.#byPort.set(port, [socket]);
-    else if (others.some((other) => conflicts(socket, ip, other))) return -E.EADDRINUSE;
     else others.push(socket);
     return port;
+  }
+
+  #isTaken(socket: Bound, ip: Ip, port: number): boolean {
+    const isConflict = (other: Bound): boolean => other !== socket && conflicts(socket, ip, other);
+    if (this.#byPort.get(port)?.some(isConflict) === true) return true;
+    for (const held of this.#held.get(port) ?? []) if (isConflict(held)) return true;
+    return false;
+  }
+
+  /** May it no longer have the port that it is bound to? The options of sockets change. */
+  isTaken(socket: Bound): boolean {
+    const { bound } = socket;
+    return bound !== undefined && this.#isTaken(socket, bound.ip, bound.port);
+  }
+
+  /** An end of a connection has the port: nothing that conflicts with it can be bound. */
+  hold(socket: Bound): void {
+    const port = socket.bound?.port ?? 0;
+    const others = this.#held.get(port);
+    if (others === undefined) this.#held.set(port, new Set([socket]));
+    else others.add(socket);
   }
 
   #bindFree(socket: Bound): number {
@@ -42,13 +65,15 @@ export class PortTable {
     for (let tried = 0; tried < COUNT; tried++) {
       const port = FIRST + this.#next;
       this.#next = (this.#next + 1) % COUNT;
-      if (!this.#byPort.has(port)) return port;
+      if (!this.#byPort.has(port) && !this.#held.has(port)) return port;
     }
     return -E.EADDRINUSE;
   }
 
   unbind(socket: Bound): void {
     const port = socket.bound?.port ?? 0;
+    const held = this.#held.get(port);
+    if (held?.delete(socket) === true && held.size === 0) this.#held.delete(port);
     const others = this.#byPort.get(port);
     const at = others?.indexOf(socket) ?? -1;
     if (others === undefined || at < 0) return;
@@ -76,6 +101,7 @@ export class PortTable {
 
   clear(): void {
     this.#byPort.clear();
+    this.#held.clear();
   }
 }
 
@@ -89,6 +115,7 @@ function conflicts(socket: Bound, ip: Ip, other: Bound): boolean {
 function overlap(one: Bound, oneIp: Ip, other: Bound, otherIp: Ip): boolean {
   if (oneIp.version === otherIp.version) return isAny(oneIp) || isAny(otherIp) || isSame(oneIp, otherIp);
   // One of both versions: the IPv6 one conflicts if it has IPv4 addresses too.
-  const [six, sixIp] = oneIp.version === 6 ? [one, oneIp] : [other, otherIp];
-  return six.isDual && isAny(sixIp);
+  if (oneIp.version === 6) return one.isDual && isAny(oneIp);
+  // A connect gave the other one its IPv6 address: it is not bound to that alone.
+  return other.isDual && (isAny(oneIp) || isAny(otherIp));
 }

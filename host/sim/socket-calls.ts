@@ -80,7 +80,7 @@ export function createSocketCalls(
       setBuffer(socket, option, value);
       return 0;
     }
-    const isBound = socket instanceof TcpSocket || socket instanceof UdpSocket ? socket.bound !== undefined : false;
+    const isBound = socket instanceof TcpSocket || socket instanceof UdpSocket ? socket.isBound : false;
     if (option === "IPV6_V6ONLY" && socket.family === "IPv6" && isBound) return -E.EINVAL;
     const failed = socket.options.set(option, value);
     if (failed < 0) return failed;

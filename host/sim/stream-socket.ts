@@ -47,7 +47,9 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   override ready(): number {
     if (this.state === "connected" || this.isDead) return super.ready();
     if (this.state === "listening") return this.pending.length > 0 ? Ready.READ : 0;
-    return this.state === "connecting" ? 0 : Ready.WRITE | Ready.HANGUP;
+    if (this.state === "connecting") return 0;
+    const bits = Ready.WRITE | Ready.HANGUP | (this.isReadShut ? Ready.READ : 0);
+    return this.error === 0 ? bits : bits | Ready.ERROR;
   }
 
   listen(backlog: number): number {
@@ -85,28 +87,33 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   }
 
   shutdown(how: "read" | "write" | "both"): number {
-    if (this.state === "listening" && how !== "write") {
-      this.stopListening();
+    if (this.state === "listening") {
+      if (how !== "write") this.stopListening();
       return 0;
     }
     const isOver = this.isDead || (this.family !== "unix" && this.isEnded && this.isWriteShut);
-    // Unix sockets remember it until they are connected.
-    const canBe = this.state === "connected" || (this.family === "unix" && this.state === "idle");
-    if (!canBe || isOver) return -E.ENOTCONN;
+    if (this.state === "connecting" || isOver) return -E.ENOTCONN;
+    // One that is not connected remembers it until it is.
     if (how !== "write") this.shutRead();
     if (how !== "read") this.shutWrite();
-    return 0;
+    return this.family === "unix" || this.state === "connected" ? 0 : -E.ENOTCONN;
   }
 
   protected stopListening(): void {
     this.state = "idle";
     for (const each of this.pending.splice(0)) each.refuse();
-    this.unbind();
+    this.listened();
     this.changed();
+  }
+
+  /** It no longer listens. */
+  protected listened(): void {
+    this.unbind();
   }
 
   /** Nobody will accept it. */
   protected refuse(): void {
+    this.unbind();
     this.closeStream(true);
   }
 
@@ -114,7 +121,9 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   protected receiving(): number {
     if (this.state === "connected" || this.isDead) return 0;
     if (this.state === "connecting") return -E.EAGAIN;
-    return this.family === "unix" ? -E.EINVAL : -E.ENOTCONN;
+    if (this.family === "unix") return -E.EINVAL;
+    if (this.error !== 0) return this.takeError();
+    return this.isReadShut && this.state === "idle" ? 0 : -E.ENOTCONN;
   }
 
   receive(target: Uint8Array, most: number): number {
@@ -144,7 +153,8 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   protected taking(length: number): number {
     if (this.state === "connected" || this.isDead) return this.sendable(length);
     if (this.state === "connecting") return -E.EAGAIN;
-    return this.family === "unix" ? -E.ENOTCONN : -E.EPIPE;
+    if (this.family === "unix") return -E.ENOTCONN;
+    return this.takeError() || -E.EPIPE;
   }
 
   send(data: Uint8Array): number {
@@ -171,8 +181,8 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   }
 
   sendTo(data: Uint8Array, _address: SocketAddress): number {
-    if (this.state === "connected") return this.family === "unix" ? -E.EISCONN : this.send(data);
-    return this.family === "unix" ? -E.EOPNOTSUPP : -E.EPIPE;
+    if (this.family !== "unix") return this.send(data);
+    return this.state === "connected" ? -E.EISCONN : -E.EOPNOTSUPP;
   }
 
   override release(): void {

@@ -1,19 +1,8 @@
 /** Owns TCP: ports, the handshake, and what becomes of a connect that nobody answers. Knows streams; knows no descriptor. */
 
-import type { InetAddress, SocketAddress } from "../backend/backend.js";
-import {
-  ANY_4,
-  ANY_6,
-  type Endpoint,
-  fits,
-  ipOf,
-  isAny,
-  isMulticast,
-  LOOPBACK_4,
-  LOOPBACK_6,
-  shown,
-  textOf,
-} from "./addresses.js";
+import type { SocketAddress } from "../backend/backend.js";
+import { ANY_4, ANY_6, type Endpoint, isAny, isMulticast, isSameEndpoint, shown, textOf } from "./addresses.js";
+import { bindRefusal, destinationOf, endpointOf, hasBound } from "./endpoints.js";
 import { E } from "./file.js";
 import { Lane } from "./network.js";
 import type { Bound } from "./ports.js";
@@ -29,17 +18,19 @@ const TIMEOUT_S = 127;
 const UNREACHABLE_S = 3;
 
 export class TcpSocket extends StreamSocket implements Bound {
+  /** It stays when the port is given back. */
   bound: Endpoint | undefined;
-  #isBoundToPort = false;
+  #hasPort = false;
   remote: Endpoint | undefined;
   /** Counts connects: an answer to an earlier one is dropped. */
   #attempt = 0;
 
   #isPortAsked = false;
-  /** Its connect has failed: it still has the address, but may be bound again. */
-  #hasNoPort = false;
+  #isAddressAsked = false;
   /** A connect that has come to its end says so to the next call of connect, once: as in Linux. */
   #isPending = false;
+  /** Shut down when its connect had failed and nobody had asked why. As in Linux, it can neither connect nor listen again. */
+  #isSpoilt = false;
 
   get isDual(): boolean {
     return this.family === "IPv6" && !this.options.isOn("IPV6_V6ONLY");
@@ -67,29 +58,35 @@ export class TcpSocket extends StreamSocket implements Bound {
     return this.family === "IPv4" ? ANY_4 : ANY_6;
   }
 
+  /** May it not be bound? */
+  get isBound(): boolean {
+    return this.#hasPort || (this.state !== "idle" && !this.isDead);
+  }
+
   bind(address: SocketAddress): number {
     const endpoint = endpointOf(address, this.family);
     if (typeof endpoint === "number") return endpoint;
-    if (this.bound !== undefined && !this.#hasNoPort) return -E.EINVAL;
-    if (!isAny(endpoint.ip) && !this.around.owns(endpoint.ip)) return -E.EADDRNOTAVAIL;
+    const refused = bindRefusal(this, endpoint.ip, isAny(endpoint.ip) || this.around.owns(endpoint.ip));
+    if (refused < 0) return refused;
     const port = this.around.streams.bind(this, endpoint.ip, endpoint.port);
     if (port < 0) return port;
     this.bound = { ip: endpoint.ip, port };
-    this.#isBoundToPort = true;
+    this.#hasPort = true;
     this.#isPortAsked = endpoint.port !== 0;
-    this.#hasNoPort = false;
+    this.#isAddressAsked = hasBound(this, endpoint.ip);
     return 0;
   }
 
   protected prepareListen(): number {
     // A connect has failed, and nobody has asked why.
-    if (this.#isPending) return -E.EINVAL;
-    if (this.bound !== undefined && !this.#hasNoPort) {
-      const found = this.around.streams.at(this.bound.ip, this.bound.port);
-      const isTaken = found.some((each) => each !== this && each.isListening && !(this.sharesPort && each.sharesPort));
-      return isTaken && this.state !== "listening" ? -E.EADDRINUSE : 0;
-    }
-    return this.bind({ host: this.#any.text, port: 0 });
+    if (this.#isPending || this.#isSpoilt) return -E.EINVAL;
+    if (this.#hasPort) return this.state !== "listening" && this.around.streams.isTaken(this) ? -E.EADDRINUSE : 0;
+    const { ip } = this.bound ?? { ip: this.#any };
+    const port = this.around.streams.bind(this, ip, 0);
+    if (port < 0) return port;
+    this.bound = { ip, port };
+    this.#hasPort = true;
+    return 0;
   }
 
   override listen(backlog: number): number {
@@ -99,12 +96,31 @@ export class TcpSocket extends StreamSocket implements Bound {
   }
 
   protected unbind(): void {
-    if (this.#isBoundToPort) this.around.streams.unbind(this);
-    this.#isBoundToPort = false;
+    if (this.#hasPort) this.around.streams.unbind(this);
+    this.#hasPort = false;
+  }
+
+  /** As in Linux: one that is no longer connected, nor listens, gives back a port that it did not ask for. */
+  #leavePort(): void {
+    if (!this.#isPortAsked) this.unbind();
+  }
+
+  protected override listened(): void {
+    this.#leavePort();
+    this.#reset();
+  }
+
+  #reset(): void {
+    this.state = "idle";
+    this.isDead = false;
+    this.isReadShut = false;
+    this.isWriteShut = false;
+    if (this.bound !== undefined && !this.#isAddressAsked) this.bound = { ip: this.#any, port: this.bound.port };
   }
 
   connect(address: SocketAddress): number {
     if (this.state === "connecting") return -E.EALREADY;
+    if (this.#isSpoilt) return -E.EINVAL;
     if (this.#isPending) {
       this.#isPending = false;
       return this.isDead ? this.#disconnect() : 0;
@@ -116,41 +132,47 @@ export class TcpSocket extends StreamSocket implements Bound {
     if (typeof to === "number") return to;
     const { around } = this;
     if (isMulticast(to.ip) || to.ip.text === "255.255.255.255") return -E.ENETUNREACH;
-    const ip = isAny(to.ip) ? (to.ip.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : to.ip;
+    const ip = destinationOf(this, to.ip);
+    if (typeof ip === "number") return ip;
     const source = around.sourceFor(ip);
     if (source === undefined) return -E.ENETUNREACH;
-    const former = this.#hasNoPort ? undefined : this.bound;
-    const port = former?.port ?? around.streams.free();
+    const former = this.bound;
+    const port = this.#hasPort && former !== undefined ? former.port : around.streams.free();
     if (port < 0) return -E.EADDRNOTAVAIL;
-    const from = former === undefined || isAny(former.ip) ? source : former.ip;
-    if (this.#isBoundToPort && this.bound !== undefined && isAny(this.bound.ip)) {
-      this.unbind();
-      around.streams.bind(this, from, port);
-      this.#isBoundToPort = true;
-    }
-    this.bound = { ip: from, port };
+    this.bound = { ip: former === undefined || isAny(former.ip) ? source : former.ip, port };
+    this.#holdPort();
     this.remote = { ip, port: to.port };
-    this.#hasNoPort = false;
     this.state = "connecting";
     this.#isPending = true;
     this.isDead = false;
-    this.isWriteShut = false;
     this.#begin();
     return -E.EINPROGRESS;
+  }
+
+  /** The port is a connection's. */
+  #holdPort(): void {
+    if (!this.#hasPort) this.around.streams.hold(this);
+    this.#hasPort = true;
   }
 
   override shutdown(how: "read" | "write" | "both"): number {
     // One that is shut down is known to be connected.
     if (this.state === "connected") this.#isPending = false;
-    return super.shutdown(how);
+    if (this.state === "idle" && this.#isPending) this.#isSpoilt = true;
+    if (this.state !== "connecting") return super.shutdown(how);
+    // As in Linux, a connect that is under way is over.
+    this.#isPending = false;
+    this.#leavePort();
+    this.#reset();
+    this.error = -E.ECONNRESET;
+    this.changed();
+    return 0;
   }
 
   /** Whoever has heard that it failed may connect again. @returns why it failed */
   #disconnect(): number {
     const error = this.takeError() || -E.ECONNABORTED;
-    this.state = "idle";
-    this.isDead = false;
-    this.isWriteShut = false;
+    this.#reset();
     return error;
   }
 
@@ -226,7 +248,8 @@ export class TcpSocket extends StreamSocket implements Bound {
     if (remote === undefined || bound === undefined) return "refused";
     const listening = server.streams.at(remote.ip, remote.port).filter((each) => each.isListening);
     const listener = server.streams.chosen(listening) as TcpSocket | undefined;
-    if (listener === undefined) return "refused";
+    // As in Linux, one may connect to itself.
+    if (listener === undefined) return server === this.around && isSameEndpoint(remote, bound) ? this : "refused";
     if (listener.isFull) return "full";
     const socket = new TcpSocket(server, listener.family as "IPv4" | "IPv6", listener.sendBytes, listener.receiveBytes);
     socket.options.inherit(listener.options);
@@ -234,6 +257,7 @@ export class TcpSocket extends StreamSocket implements Bound {
     socket.lowWater = listener.lowWater;
     socket.bound = { ip: remote.ip, port: remote.port };
     socket.remote = bound;
+    socket.#holdPort();
     socket.state = "connected";
     socket.peer = this;
     socket.lane = new Lane(server.network, server, this.around, () => socket.fail(-E.ETIMEDOUT));
@@ -251,28 +275,16 @@ export class TcpSocket extends StreamSocket implements Bound {
 
   #fail(error: number): void {
     this.state = "idle";
-    // A port that it did not ask for is given back.
-    this.#hasNoPort = !this.#isPortAsked;
-    if (this.#hasNoPort) this.unbind();
     this.fail(error);
   }
 
   override fail(error: number): void {
     if (this.state === "connecting") this.state = "connected";
+    this.#leavePort();
     super.fail(error);
   }
 
   sendFiles(data: Uint8Array, files: readonly unknown[]): number {
     return files.length > 0 ? -E.EINVAL : this.send(data);
   }
-}
-
-/** @returns -EINVAL for what is no numeric address, -EAFNOSUPPORT for an IPv6 address that is to be an IPv4 socket's; the other one is too short */
-export function endpointOf(address: SocketAddress, family: "IPv4" | "IPv6" | "unix"): Endpoint | number {
-  if (address.path !== undefined) return -E.EAFNOSUPPORT;
-  const { host, port } = address as InetAddress;
-  const ip = ipOf(host);
-  if (ip === undefined || !Number.isInteger(port) || port < 0 || port > 65_535) return -E.EINVAL;
-  if (fits(ip, address, family)) return { ip, port };
-  return family === "IPv6" ? -E.EINVAL : -E.EAFNOSUPPORT;
 }

@@ -3,24 +3,12 @@
 import { isIPv4 } from "node:net";
 import type { SocketAddress } from "../backend/backend.js";
 import { copyOf, lengthOf } from "../backend/bytes.js";
-import {
-  ANY_4,
-  ANY_6,
-  type Endpoint,
-  type Ip,
-  isAny,
-  isMulticast,
-  isSame,
-  LOOPBACK_4,
-  LOOPBACK_6,
-  shown,
-  textOf,
-} from "./addresses.js";
+import { ANY_4, ANY_6, type Endpoint, type Ip, isAny, isMulticast, isSame, shown, textOf } from "./addresses.js";
 import { DatagramSocket } from "./datagram-socket.js";
+import { bindRefusal, destinationOf, endpointOf, hasBound } from "./endpoints.js";
 import { E } from "./file.js";
 import type { Bound } from "./ports.js";
 import type { Surroundings } from "./surroundings.js";
-import { endpointOf } from "./tcp.js";
 import { Trace } from "./trace.js";
 
 const BYTES_MAX = 65_507;
@@ -51,17 +39,30 @@ export class UdpSocket extends DatagramSocket implements Bound {
   }
 
   get remoteAddress(): SocketAddress | undefined {
-    return this.#remote === undefined ? undefined : shown(this.#remote, this.family);
+    // Connected to port 0, it sends to nobody, and has no peer.
+    return this.#remote === undefined || this.#remote.port === 0 ? undefined : shown(this.#remote, this.family);
+  }
+
+  protected override get isConnected(): boolean {
+    return this.#remote !== undefined;
+  }
+
+  get isBound(): boolean {
+    return this.bound !== undefined;
   }
 
   bind(address: SocketAddress): number {
     const endpoint = endpointOf(address, this.family);
     if (typeof endpoint === "number") return endpoint;
-    if (this.bound !== undefined) return -E.EINVAL;
-    if (!isAny(endpoint.ip) && !isMulticast(endpoint.ip) && !this.around.owns(endpoint.ip)) return -E.EADDRNOTAVAIL;
+    const { ip } = endpoint;
+    const refused = bindRefusal(this, ip, isAny(ip) || isMulticast(ip) || this.around.owns(ip));
+    if (refused < 0) return refused;
     const result = this.#bindTo(endpoint);
     const bound = this.bound as Endpoint | undefined;
-    if (bound !== undefined) this.around.opened?.("dgram", bound);
+    if (bound !== undefined) {
+      hasBound(this, ip);
+      this.around.opened?.("dgram", bound);
+    }
     return result;
   }
 
@@ -72,13 +73,14 @@ export class UdpSocket extends DatagramSocket implements Bound {
     return 0;
   }
 
-  /** An IPv6 socket sends to IPv4 addresses as well, mapped or not, unless it is bound to an IPv6 one. @param refusal as -errno */
+  /** An IPv6 socket gets to IPv4 addresses as well, mapped or not. @param refusal of one that is not mapped, as -errno */
   #destinationOf(address: SocketAddress, refusal: number): Endpoint | number {
     const isPlain = this.family === "IPv6" && address.path === undefined && isIPv4(address.host);
-    const { bound } = this;
-    const isOfSix = bound?.ip.version === 6 && !isAny(bound.ip);
-    if (isPlain && (!this.isDual || isOfSix)) return refusal;
-    return endpointOf(address, isPlain ? "IPv4" : this.family);
+    if (isPlain && !this.isDual) return refusal;
+    const to = endpointOf(address, isPlain ? "IPv4" : this.family);
+    if (typeof to === "number") return to;
+    const ip = destinationOf(this, to.ip);
+    return typeof ip === "number" ? ip : { ip, port: to.port };
   }
 
   #bindAny(): number {
@@ -86,10 +88,12 @@ export class UdpSocket extends DatagramSocket implements Bound {
   }
 
   connect(address: SocketAddress): number {
+    // As in Linux, whether or not it is connected, or sends.
+    const unbound = this.#bindAny();
+    if (unbound < 0) return unbound;
     const to = this.#destinationOf(address, -E.EAFNOSUPPORT);
     if (typeof to === "number") return to;
-    const ip = isAny(to.ip) ? (to.ip.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : to.ip;
-    const source = this.around.sourceFor(ip);
+    const source = this.around.sourceFor(to.ip);
     if (source === undefined) return -E.ENETUNREACH;
     const port = this.bound?.port ?? 0;
     if (this.bound === undefined || isAny(this.bound.ip)) {
@@ -98,7 +102,7 @@ export class UdpSocket extends DatagramSocket implements Bound {
       const failed = this.#bindTo({ ip: source, port });
       if (failed < 0) return failed;
     }
-    this.#remote = { ip, port: to.port };
+    this.#remote = to;
     return 0;
   }
 
@@ -110,28 +114,26 @@ export class UdpSocket extends DatagramSocket implements Bound {
   }
 
   protected sendWhole(data: Uint8Array): number {
-    // As in Linux, what it is to send gives it a port, whether or not it is sent.
     const failed = this.#bindAny();
     if (failed < 0) return failed;
     return this.#remote === undefined ? -E.EDESTADDRREQ : this.#send(data, this.#remote);
   }
 
   sendTo(data: Uint8Array, address: SocketAddress): number {
+    const failed = this.#bindAny();
+    if (failed < 0) return failed;
     const to = this.#destinationOf(address, -E.ENETUNREACH);
     if (typeof to === "number") return to;
-    const failed = this.#bindAny();
-    return failed < 0 ? failed : this.#send(copyOf(data, lengthOf(data)), to);
+    return to.port === 0 ? -E.EINVAL : this.#send(copyOf(data, lengthOf(data)), to);
   }
 
   sendFiles(data: Uint8Array, files: readonly unknown[]): number {
     return files.length > 0 ? -E.EINVAL : this.send(data);
   }
 
-  #send(data: Uint8Array, { ip: wanted, port }: Endpoint): number {
+  #send(data: Uint8Array, { ip, port }: Endpoint): number {
     const refused = this.sending(data.length, BYTES_MAX);
     if (refused < 0) return refused;
-    if (port === 0) return -E.EINVAL;
-    const ip = isAny(wanted) ? (wanted.version === 6 ? LOOPBACK_6 : LOOPBACK_4) : wanted;
     const isBroadcast = ip.text === BROADCAST;
     if (isBroadcast && !this.options.isOn("SO_BROADCAST")) return -E.EACCES;
     const isForMany = isBroadcast || isMulticast(ip);

@@ -12,6 +12,7 @@ import { describeFiles } from "./files.js";
 import { describeNames } from "./names.js";
 import { describeOptions } from "./options.js";
 import { describePaths } from "./paths.js";
+import { describePorts } from "./ports.js";
 import { describePolling } from "./polling.js";
 import { describeSockets } from "./sockets.js";
 import { operatingSystem, type System } from "./system.js";
@@ -28,5 +29,6 @@ export function describeBackend(name: string, backend: Backend, system: System =
     describeNames(backend, system);
     describeBadInput(backend);
     describeCorners(backend, system);
+    describePorts(backend, system);
   });
 }

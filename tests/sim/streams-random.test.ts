@@ -49,7 +49,8 @@ class End {
   }
 
   shut(): void {
-    if (this.isShut || this.failure !== "") return;
+    // To shut down what is not connected yet would end it.
+    if (this.isShut || this.failure !== "" || typeof this.host.backend.remoteAddress(this.fd) === "number") return;
     this.isShut = this.host.backend.shutdown(this.fd, "write") === 0;
   }
 

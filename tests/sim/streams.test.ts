@@ -190,6 +190,23 @@ test("a send after a connect that failed says why", () => {
   expect(one.backend.errorCode(one.backend.send(fd, TEXT))).toBe("EPIPE");
 });
 
+test.each(["read", "write", "both"] as const)("a connect that is under way is over when it is shut down: %s", (how) => {
+  const world = new SimWorld({ faults: { latency: { ms: 50 } } });
+  const [one, other] = [world.host("10.0.0.1"), world.host("10.0.0.2")];
+  listening(other);
+  const fd = connecting(one, other);
+  runFor(world, 10);
+  expect(one.backend.shutdown(fd, how)).toBe(0);
+  expect(textFrom(one, fd)).toBe("ECONNRESET");
+  expect(textFrom(one, fd)).toBe("ENOTCONN");
+  expect(one.backend.localAddress(fd)).toMatchObject({ host: "0.0.0.0" });
+  runFor(world, 1000);
+  expect(textFrom(one, fd)).toBe("ENOTCONN");
+  one.backend.connect(fd, { host: other.address, port: 9 });
+  runFor(world, 1000);
+  expect(one.backend.remoteAddress(fd)).toEqual({ host: other.address, port: 9 });
+});
+
 test("descriptors that came with a connection that nobody accepted are closed", () => {
   const { backend } = new SimWorld().host("10.0.0.1");
   const listener = backend.socket("unix", "stream");
