@@ -76,6 +76,14 @@ export class ByteQueue {
     return bytes;
   }
 
+  /** Takes the byte at `at` out, and leaves those before it. */
+  cut(at: number): number | undefined {
+    const all = this.take(this.length);
+    this.push(subarray.call(all, 0, at));
+    this.push(subarray.call(all, at + 1));
+    return all[at];
+  }
+
   skip(count: number): void {
     let left = count;
     while (left > 0) {

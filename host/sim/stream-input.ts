@@ -5,6 +5,9 @@
 
 import { ByteQueue } from "./bytes.js";
 
+/** What a stream needs of its input. */
+export type Input = Pick<StreamInput, keyof StreamInput>;
+
 export class StreamInput {
   /** SO_OOBINLINE: the urgent byte is read with the others. */
   isInline = false;
@@ -42,6 +45,11 @@ export class StreamInput {
   /** How many bytes a read passes over: the urgent one, when it is next. */
   get #skipped(): number {
     return this.#urgentAt === this.#read && !this.isInline && this.#queue.length > 0 ? 1 : 0;
+  }
+
+  /** Is it readable? @param lowWater SO_RCVLOWAT */
+  reaches(lowWater: number): boolean {
+    return this.unread >= lowWater;
   }
 
   /** @param urgentAt where the urgent byte of `bytes` is in the stream; -1: none */

@@ -64,7 +64,7 @@ export class StreamOutput {
     if (isUrgent) this.#urgentAt = this.#sent + this.#waiting.length + bytes.length - 1;
     if (lane === undefined) {
       this.#sent += bytes.length;
-      peer.deliver(bytes, -1);
+      peer.deliver(bytes, isUrgent ? this.#urgentAt : -1);
     } else if (this.#waiting.length === 0 && bytes.length <= SEGMENT_BYTES && this.#window >= bytes.length) {
       this.#transmit(bytes);
     } else {

@@ -7,6 +7,7 @@ import { E, type SimFile } from "./file.js";
 import { Options } from "./options.js";
 import type { Found, SimSocket } from "./socket.js";
 import { Stream } from "./stream.js";
+import type { Input } from "./stream-input.js";
 import type { Surroundings } from "./surroundings.js";
 
 /** SOMAXCONN. */
@@ -20,8 +21,8 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   protected backlog = 0;
   protected readonly pending: StreamSocket[] = [];
 
-  constructor(around: Surroundings, family: Family, sendBytes: number, receiveBytes: number) {
-    super(around, sendBytes, receiveBytes);
+  constructor(around: Surroundings, family: Family, sendBytes: number, receiveBytes: number, input?: Input) {
+    super(around, sendBytes, receiveBytes, input);
     this.family = family;
     this.isSocket = true;
     this.options = new Options(family, "stream");
@@ -145,7 +146,6 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   }
 
   receiveUrgent(target: Uint8Array, room: number): number {
-    if (this.family === "unix") return -E.EOPNOTSUPP;
     return this.state === "listening" ? -E.ENOTCONN : this.readUrgent(target, room);
   }
 
@@ -172,7 +172,6 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   }
 
   sendUrgent(data: Uint8Array): number {
-    if (this.family === "unix") return -E.EOPNOTSUPP;
     const length = lengthOf(data);
     const count = this.taking(length);
     // The urgent byte is the last one that is taken: where not all were, there is none.

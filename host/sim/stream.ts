@@ -6,7 +6,7 @@
 import { Ready } from "../backend/backend.js";
 import { E, SimFile } from "./file.js";
 import type { Lane } from "./network.js";
-import { StreamInput } from "./stream-input.js";
+import { type Input, StreamInput } from "./stream-input.js";
 import { StreamOutput } from "./stream-output.js";
 import type { Surroundings } from "./surroundings.js";
 import { Trace } from "./trace.js";
@@ -33,11 +33,12 @@ export class Stream extends SimFile {
   protected isClosed = false;
   /** {@link Place.crashes} of its host when it was made. */
   readonly #crashes: number;
-  readonly input = new StreamInput();
+  readonly input: Input;
   readonly #output = new StreamOutput(this);
 
-  constructor(around: Surroundings, sendBytes: number, receiveBytes: number) {
+  constructor(around: Surroundings, sendBytes: number, receiveBytes: number, input: Input = new StreamInput()) {
     super();
+    this.input = input;
     this.around = around;
     this.#crashes = around.crashes;
     this.sendBytes = sendBytes;
@@ -65,7 +66,7 @@ export class Stream extends SimFile {
     let bits = 0;
     if (this.isDead) bits = Ready.READ | Ready.WRITE | Ready.HANGUP;
     else {
-      if (this.isEnded || this.isReadShut || this.input.unread >= this.lowWater) bits |= Ready.READ;
+      if (this.isEnded || this.isReadShut || this.input.reaches(this.lowWater)) bits |= Ready.READ;
       if (this.isWriteShut || this.isPeerGone || this.#output.isRoomy) bits |= Ready.WRITE;
       if (((this.isEnded || this.isReadShut) && this.isWriteShut) || this.isPeerGone) bits |= Ready.HANGUP;
     }
@@ -137,6 +138,7 @@ export class Stream extends SimFile {
     if (this.isDead && !this.isEnded) return -E.ENOTCONN;
     const byte = this.input.takeUrgent();
     if (room > 0 && byte !== undefined) target[0] = byte;
+    this.#wasRead();
     return Math.min(1, room);
   }
 

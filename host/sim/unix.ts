@@ -7,6 +7,7 @@ import { pathOf } from "./paths.js";
 import type { Found } from "./socket.js";
 import { StreamSocket } from "./stream-socket.js";
 import type { Surroundings } from "./surroundings.js";
+import { UnixInput } from "./unix-input.js";
 import type { UnixNames } from "./unix-names.js";
 
 /** Descriptors on their way, and the bytes that they came with: from one place in the stream to another. */
@@ -18,12 +19,13 @@ interface Passed {
 
 export class UnixStream extends StreamSocket {
   declare peer: UnixStream | undefined;
+  declare readonly input: UnixInput;
   readonly #names: UnixNames;
   #path: string | undefined;
-  readonly #passed: Passed[] = [];
+  #passed: Passed[] = [];
 
   constructor(around: Surroundings, names: UnixNames, bytes: number) {
-    super(around, "unix", bytes, bytes);
+    super(around, "unix", bytes, bytes, new UnixInput());
     this.#names = names;
   }
 
@@ -95,15 +97,36 @@ export class UnixStream extends StreamSocket {
     return count;
   }
 
+  override sendUrgent(data: Uint8Array): number {
+    return lengthOf(data) === 0 ? -E.EOPNOTSUPP : super.sendUrgent(data);
+  }
+
+  override receiveUrgent(target: Uint8Array, room: number): number {
+    const at = this.input.urgentAt;
+    const count = this.state === "connected" ? super.receiveUrgent(target, room) : -E.EINVAL;
+    if (count < 0) return count;
+    // What came after the byte that was taken is one byte nearer.
+    this.#passed = this.#passed.map((each) =>
+      each.from > at ? { from: each.from - 1, to: each.to - 1, files: each.files } : each,
+    );
+    // As in Linux, whether or not there was room for it.
+    return 1;
+  }
+
   /** A read does not go beyond the bytes that descriptors came with: unix(7). */
   #limit(most: number): number {
     const first = this.#passed[0];
-    return first === undefined ? most : Math.min(most, first.to - this.input.readBytes);
+    return first === undefined ? most : Math.min(most, first.to - this.input.readBytes - this.input.skipped);
+  }
+
+  #limitOfRead(most: number): number {
+    this.input.skipUrgent();
+    return this.#limit(most);
   }
 
   override receive(target: Uint8Array, most: number): number {
     if (this.#passed.length === 0) return super.receive(target, most);
-    const count = super.receive(target, this.#limit(most));
+    const count = super.receive(target, this.#limitOfRead(most));
     if (count > 0) dropAll(this.#taken());
     return count;
   }
@@ -114,14 +137,14 @@ export class UnixStream extends StreamSocket {
 
   override takeBytes(most: number): Uint8Array | number {
     if (this.#passed.length === 0) return super.takeBytes(most);
-    const data = super.takeBytes(this.#limit(most));
+    const data = super.takeBytes(this.#limitOfRead(most));
     if (typeof data !== "number") dropAll(this.#taken());
     return data;
   }
 
   override receiveMessage(most: number): Found | number {
     if (this.#passed.length === 0) return super.receiveMessage(most);
-    const data = super.takeBytes(this.#limit(most));
+    const data = super.takeBytes(this.#limitOfRead(most));
     if (typeof data === "number") return data;
     return { data, address: this.remoteAddress ?? { path: "" }, files: this.#taken() };
   }

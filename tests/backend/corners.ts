@@ -1,9 +1,14 @@
 /** Holds a backend's sockets to what Linux does where manuals say little: connects that are asked about twice, names, refusals. */
 
+import { release } from "node:os";
 import { describe, expect, test } from "vitest";
 import { type Backend, Ready } from "../../host/backend/backend.js";
 import { boundSocket, bytes, ERRNO, owned, ownedPair, ownedSet, text, waitFor } from "./support.js";
 import type { System } from "./system.js";
+
+/** Unix streams have had urgent data since Linux 5.15. */
+const [major = 0, minor = 0] = release().split(".").map(Number);
+const hasUnixUrgent = major > 5 || (major === 5 && minor >= 15);
 
 export function describeCorners(backend: Backend, system: System): void {
   const made = (family: "IPv4" | "IPv6" | "unix", type: "stream" | "dgram"): number =>
@@ -168,6 +173,22 @@ export function describeCorners(backend: Backend, system: System): void {
       const [, address] = boundSocket(backend, "unix", "stream");
       expect(backend.connect(one, address)).toBe(-ERRNO.ECONNREFUSED);
       expect(backend.shutdown(made("unix", "stream"), "both")).toBe(0);
+    });
+
+    test.runIf(hasUnixUrgent)("a Unix stream has an urgent byte, which ends a read and can be taken once", () => {
+      const [one, other] = ownedPair(backend, backend.socketPair("stream"));
+      const target = new Uint8Array(1);
+      expect(backend.recvOutOfBand(other, target)).toBe(-ERRNO.EINVAL);
+      expect(backend.sendOutOfBand(one, bytes("ab!"))).toBe(3);
+      expect(backend.send(one, bytes("cd"))).toBe(2);
+      const set = ownedSet(backend);
+      set.update(other, Ready.READ | Ready.PRIORITY);
+      waitFor(set, other, Ready.READ | Ready.PRIORITY);
+      expect(backend.receive(other, 10)).toEqual(bytes("ab"));
+      expect([backend.recvOutOfBand(other, target), text(target)]).toEqual([1, "!"]);
+      expect(backend.recvOutOfBand(other, target)).toBe(-ERRNO.EINVAL);
+      expect(backend.receive(other, 10)).toEqual(bytes("cd"));
+      expect(backend.sendOutOfBand(one, bytes(""))).toBe(-ERRNO.EOPNOTSUPP);
     });
 
     test("descriptors end a read behind the bytes that they came with, not before them", () => {
