@@ -9,6 +9,7 @@ import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { HandedOn } from "./handed-on.js";
 import { isGuestRecording, replayGuestCommand } from "./replay-guest.js";
 
 const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [ARGUMENTS...]
@@ -94,13 +95,17 @@ export async function replayCommand(argv: string[]): Promise<number> {
       breakAt: (values.break ?? []).map(descriptor),
     };
     const { WASYNCORE_RECORD: _record, ...rest } = process.env;
-    const pending = mkdtempSync(join(tmpdir(), "wasyncore-replay-"));
-    const env = { ...rest, WASYNCORE_REPLAY: JSON.stringify({ ...request, pending }) };
+    // First: from here on no signal ends the command before the program, and leaves something behind.
+    const signals = new HandedOn();
+    let pending: string | undefined;
     try {
-      const { status, signal } = await run(program, args, env);
+      pending = mkdtempSync(join(tmpdir(), "wasyncore-replay-"));
+      const env = { ...rest, WASYNCORE_REPLAY: JSON.stringify({ ...request, pending }) };
+      const { status, signal } = await run(program, args, env, signals);
       if (signal !== null || !existsSync(pending)) return status;
     } finally {
-      if (existsSync(pending)) rmdirSync(pending);
+      if (pending !== undefined && existsSync(pending)) rmdirSync(pending);
+      signals.release();
     }
     process.stderr.write(`wasyncore: nothing was replayed: ${[program, ...args].join(" ")} has not loaded wasyncore\n`);
     return EXIT_UNREPLAYED;
@@ -125,19 +130,17 @@ interface Ended {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** Runs the program. A signal is for the program, which may handle it. On a terminal, Ctrl-C reaches both by itself. */
-function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv): Promise<Ended> {
+/** Runs the program. Signals are handed on to it. */
+function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv, signals: HandedOn): Promise<Ended> {
   return new Promise((settled, failed) => {
     const child = spawn(program, args, { env, stdio: "inherit" });
-    const forward = (signal: NodeJS.Signals): void => {
-      if (signal !== "SIGINT" || !process.stdin.isTTY) child.kill(signal);
-    };
-    process.on("SIGINT", forward).on("SIGTERM", forward);
-    child.once("error", ({ code, message }: NodeJS.ErrnoException) => {
+    signals.program = child;
+    child.on("error", ({ code, syscall, message }: NodeJS.ErrnoException) => {
+      // One that runs as somebody else takes no signal of ours, and runs on.
+      if (syscall === "kill") return;
       failed(new Error(`cannot run ${program}: ${code === "ENOENT" ? "there is no such program" : message}`));
     });
     child.once("exit", (code, signal) => {
-      process.off("SIGINT", forward).off("SIGTERM", forward);
       settled({ status: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal });
     });
   });

@@ -8,6 +8,7 @@ import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, onTestFinished, test, vi } from "vitest";
+import { leaveOut, missingTools } from "../support/missing.js";
 import { requireBuild, ROOT, Running } from "../support/processes.js";
 
 /** Each test starts several processes. */
@@ -132,24 +133,69 @@ test("a program that does not replay is no success: nothing was compared", async
   });
 });
 
-test.each(["SIGINT", "SIGTERM"] as const)("%s is for the program, and nothing stays behind", async (signal) => {
-  const { path, tmp } = await recordedEcho();
-  const stays = 'setInterval(() => {}, 1000); console.log("up")';
-  const handles = `process.once("${signal}", () => { console.log("handled"); process.exit(0); });`;
+test.each(["SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP", "SIGUSR2"] as const)(
+  "%s is for the program, and nothing stays behind",
+  async (signal) => {
+    const { path, tmp } = await recordedEcho();
+    const stays = 'setInterval(() => {}, 1000); console.log("up")';
+    const handles = `process.once("${signal}", () => { console.log("handled"); process.exit(0); });`;
 
-  for (const [source, expected] of [
-    [stays, { code: 128 + constants.signals[signal], stdout: "up\n", stderr: "" }],
-    [`${handles} ${stays}`, { code: 2, stdout: "up\nhandled\n" }],
-  ] as const) {
-    const replay = new Running(process.execPath, [CLI, "replay", path, "--", process.execPath, "-e", source], ROOT, {
-      env: { ...process.env, TMPDIR: tmp },
-    });
-    await replay.line(/^up$/);
-    replay.child.kill(signal);
-    expect(await replay.ended).toMatchObject(expected);
-    expect(readdirSync(tmp)).toEqual([]);
-  }
-});
+    for (const [source, expected] of [
+      [stays, { code: 128 + constants.signals[signal], stdout: "up\n", stderr: "" }],
+      [`${handles} ${stays}`, { code: 2, stdout: "up\nhandled\n" }],
+    ] as const) {
+      const replay = new Running(process.execPath, [CLI, "replay", path, "--", process.execPath, "-e", source], ROOT, {
+        env: { ...process.env, TMPDIR: tmp },
+        // Without the terminal that the tests may have been started from.
+        detached: true,
+      });
+      await replay.line(/^up$/);
+      replay.child.kill(signal);
+      expect(await replay.ended).toMatchObject(expected);
+      expect(readdirSync(tmp)).toEqual([]);
+    }
+  },
+);
+
+/** Runs a command on a terminal of its own; types Ctrl-C when it says "up", and sends it SIGTERM when it has said "interrupted". */
+const ON_TERMINAL = `
+import os, pty, signal, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+said = b""
+def wait_for(text):
+    global said
+    while text not in said:
+        said += os.read(terminal, 1000)
+wait_for(b"up")
+os.write(terminal, b"\\x03")
+wait_for(b"interrupted")
+os.kill(pid, signal.SIGTERM)
+wait_for(b"times")
+print(said.decode().split()[-2])
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+`;
+
+test.skipIf(leaveOut("The tests of Ctrl-C", missingTools("python3")) !== "").each(["tty", "/dev/null"])(
+  "Ctrl-C reaches the program once, with %s for its standard input",
+  async (input) => {
+    const at = directory();
+    const path = join(at, "run.wrec");
+    writeFileSync(join(at, "ends.mjs"), `import ${JSON.stringify(`${ROOT}dist/index.js`)};`);
+    await new Running(process.execPath, [join(at, "ends.mjs")], at, { env: { ...process.env, WASYNCORE_RECORD: path } })
+      .ended;
+    const counts = `let count = 0;
+      process.on("SIGINT", () => { count++; console.log("interrupted"); });
+      process.once("SIGTERM", () => { console.log(count + " times"); process.exit(7); });
+      setInterval(() => {}, 1000);
+      console.log("up");`;
+    const replay = [process.execPath, CLI, "replay", path, "--", process.execPath, "-e", counts];
+    const command = input === "tty" ? replay : ["sh", "-c", `exec "$0" "$@" < ${input}`, ...replay];
+    const ended = await new Running("python3", ["-c", ON_TERMINAL, ...command], at).ended;
+    expect(ended).toMatchObject({ stdout: "1\n", stderr: "", code: 2 });
+  },
+);
 
 for (const runs of ["loop", "loopSync"]) {
   describe(runs, () => {
