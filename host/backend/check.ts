@@ -40,6 +40,12 @@ export function checkMs(name: string, value: unknown, infinite = false): asserts
   }
 }
 
+/** A number of bytes that is a limit: not negative, not NaN; it may be Infinity. */
+export function checkLimit(name: string, value: unknown): asserts value is number {
+  if (typeof value !== "number") throw typeError(name, "a number of bytes", value);
+  if (!(value >= 0)) throw rangeError(name, "0 or more", value);
+}
+
 /** So far from 1970 a Date can be, in milliseconds. */
 export const TIME_MAX_MS = 8.64e15;
 

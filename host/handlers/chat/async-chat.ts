@@ -4,7 +4,7 @@
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
-import { checkBytes, checkInteger } from "../../backend/check.js";
+import { checkBytes, checkInteger, checkLimit } from "../../backend/check.js";
 import type { Socket } from "../../net/socket.js";
 import { NO_BYTES } from "./bytes.js";
 import { Collector } from "./collector.js";
@@ -198,7 +198,8 @@ export class AsyncChat extends QueuedDispatcher {
     const input = channel.#input;
     try {
       while (!channel.#paused) {
-        const step = input.next(channel.maxLineLength || Infinity);
+        const { maxLineLength } = channel;
+        const step = input.next(maxLineLength > 0 ? maxLineLength : unlimited(maxLineLength));
         if (step === Step.NOTHING) return;
         if (step === Step.DATA) channel.follow(channel.collectIncomingData(input.data));
         else if (step === Step.FOUND) channel.follow(channel.foundTerminator());
@@ -215,6 +216,12 @@ AsyncChat.prototype.maxLineLength = Infinity;
 
 declareLibraryClass(AsyncChat);
 declareLibraryMethods(AsyncChat.prototype.readable);
+
+/** @param maxLineLength what is not above 0. @throws RangeError, TypeError unless it is 0 */
+function unlimited(maxLineLength: unknown): number {
+  checkLimit("maxLineLength", maxLineLength);
+  return Infinity;
+}
 
 function notImplemented(name: string): Error {
   const message = `${name}() must be implemented in a subclass of AsyncChat`;

@@ -4,6 +4,7 @@
  */
 
 import type { ChannelMap } from "../../loop/channel-map.js";
+import { checkLimit } from "../../backend/check.js";
 import { OSError } from "../../backend/errors.js";
 import type { Socket } from "../../net/socket.js";
 import { type Bytes, bytesOf } from "./bytes.js";
@@ -54,13 +55,17 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
    * asynchat: push.
    * @returns whether fewer than {@link highWaterMark} bytes are pending; if not, it is best to wait for
    * {@link handleDrain}. Also false on a closed channel, which drops `data`.
-   * @throws TypeError for anything but bytes and strings; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}
+   * @throws TypeError for anything but bytes and strings; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}; RangeError
+   * or TypeError where a water mark is negative or no number, when `data` has been queued
    */
   push(data: Bytes): boolean {
     const bytes = bytesOf("data", data);
     if (!QueuedDispatcher.#mayWrite(this)) return false;
     this.output(bytes);
     if (this.outBufferLength < this.highWaterMark) return !QueuedDispatcher.#isGone(this);
+    // Only here: a mark that is no number, or below 0, is never above what is pending.
+    checkLimit("highWaterMark", this.highWaterMark);
+    checkLimit("lowWaterMark", this.lowWaterMark);
     this.#needDrain = true;
     return false;
   }

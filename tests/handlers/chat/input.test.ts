@@ -35,6 +35,25 @@ describe("maxLineLength", () => {
     );
   });
 
+  test.each([
+    [Number.NaN, RangeError, "ERR_OUT_OF_RANGE"],
+    [-1, RangeError, "ERR_OUT_OF_RANGE"],
+    ["lots", TypeError, "ERR_INVALID_ARG_TYPE"],
+  ])("%s is refused when there is input", (value, type, code) => {
+    const chat = new Lenient(newMap());
+    chat.setTerminator("\r\n");
+    chat.maxLineLength = value as number;
+    expect(() => chat.feed(bytes("a line\r\n"))).toThrow(
+      expect.objectContaining({
+        constructor: type,
+        code,
+        message: expect.stringContaining('"maxLineLength"') as string,
+      }),
+    );
+    expect(chat.told).toEqual([]);
+    chat.close();
+  });
+
   test("is reported before the line has come to its end", () => {
     const chat = new Lenient(newMap());
     chat.maxLineLength = 4;

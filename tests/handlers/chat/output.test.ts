@@ -250,6 +250,25 @@ describe("water marks", () => {
     expect([chat.drains, chat.writableNeedDrain, chat.outBufferLength]).toEqual([1, false, 4]);
   });
 
+  test.each([
+    ["highWaterMark", Number.NaN],
+    ["highWaterMark", -1],
+    ["lowWaterMark", Number.NaN],
+    ["lowWaterMark", -1],
+  ] as const)("a %s of %s is refused when the high mark is reached", (name, value) => {
+    const chat = chatWithRoom(0);
+    chat.highWaterMark = 10;
+    chat[name] = value;
+    const pushed = expect.objectContaining({
+      ...{ constructor: RangeError, code: "ERR_OUT_OF_RANGE" },
+      message: `"${name}" must be 0 or more, got ${value}`,
+    }) as Error;
+    expect(() => chat.push("x".repeat(10))).toThrow(pushed);
+    expect([chat.outBufferLength, chat.writableNeedDrain]).toEqual([10, false]);
+    chat.highWaterMark = Infinity;
+    expect(chat.push("y")).toBe(true);
+  });
+
   test("handleDrain never comes inside a push, but from the loop, and once", () => {
     const chat = chatWithRoom(10);
     chat.acOutBufferSize = 10;
