@@ -33,8 +33,9 @@ export interface Parts {
 const CODES = new Map(Object.entries(E).map(([code, errno]) => [errno, code]));
 
 function errorCode(errno: number): string {
-  // Linux has two names for one number.
+  // Linux has two names for some numbers: these are the ones in Node's own errors.
   if (errno === -E.EAGAIN) return "EAGAIN";
+  if (errno === -E.ENOTSUP) return "ENOTSUP";
   return CODES.get(-errno) ?? `E${-errno}`;
 }
 

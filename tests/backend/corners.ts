@@ -1,6 +1,7 @@
 /** Holds a backend's sockets to what Linux does where manuals say little: connects that are asked about twice, names, refusals. */
 
 import { release } from "node:os";
+import { getSystemErrorName } from "node:util";
 import { describe, expect, test } from "vitest";
 import { type Backend, Ready } from "../../host/backend/backend.js";
 import { boundSocket, bytes, ERRNO, owned, ownedPair, ownedSet, text, waitFor } from "./support.js";
@@ -27,6 +28,14 @@ export function describeCorners(backend: Backend, system: System): void {
     if (typeof address === "number" || address.path !== undefined) throw new Error("no address");
     return { host: address.host, port: address.port };
   }
+
+  test("errors have the names that they have in Node's own", () => {
+    for (const errno of Object.values(ERRNO)) {
+      const name = getSystemErrorName(-errno);
+      // One that Node does not know has a sentence for a name.
+      if (/^E\w+$/.test(name)) expect(backend.errorCode(-errno)).toBe(name);
+    }
+  });
 
   describe.runIf(system.isLinux)("corners of Linux", () => {
     test("the next connect hears once that the connection is made", () => {
