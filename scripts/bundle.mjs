@@ -26,6 +26,7 @@ import { fileURLToPath } from "node:url";
 import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { build } from "esbuild";
 import { rollup } from "rollup";
+import { parseAst } from "rollup/parseAst";
 import { minify } from "terser";
 import { typescriptFiles } from "./typescript.mjs";
 
@@ -118,9 +119,26 @@ function engineModule() {
 `;
 }
 
-/** Takes out all but the first position of each line: enough for stack traces and breakpoints, in a fifth of the space. */
+/** Takes out all but the first position of each line, for the whole of it: enough for stack traces and breakpoints, in a fifth of the space. */
 function byLine(mappings) {
-  return encode(decode(mappings).map((segments) => segments.slice(0, 1).map((segment) => segment.slice(0, 4))));
+  return encode(
+    decode(mappings).map((segments) => segments.slice(0, 1).map(([, ...original]) => [0, ...original.slice(0, 3)])),
+  );
+}
+
+/** Indents by two spaces, where tsc has four: some kilobytes of the package. What is inside of template strings stays as it is. */
+function narrowed(code) {
+  const strings = [];
+  const visit = (node) => {
+    if (node === null || typeof node !== "object") return;
+    if (node.type === "TemplateElement") strings.push(node);
+    for (const child of Object.values(node)) visit(child);
+  };
+  visit(parseAst(code));
+  return code.replace(/^(?: {4})+/gm, (spaces, at) => {
+    const isInside = strings.some(({ start, end }) => start < at && at < end);
+    return isInside ? spaces : " ".repeat(spaces.length / 2);
+  });
 }
 
 async function bundle() {
@@ -176,7 +194,7 @@ const hasNoMap = (fileName) => /^(?:cli|component|plugin|record|sim|testing|wasi
 
 function textOf(file) {
   if (file.type === "chunk") {
-    return hasNoMap(file.fileName) ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : file.code;
+    return hasNoMap(file.fileName) ? file.code.replace(/\/\/# sourceMappingURL=.*\n?$/, "") : narrowed(file.code);
   }
   const { sourcesContent: _sourcesContent, ...map } = JSON.parse(file.source);
   return JSON.stringify({ ...map, mappings: byLine(map.mappings), names: [] });

@@ -51,12 +51,11 @@ export function describePorts(backend: Backend, system: System): void {
       const accepted = backend.accept(listener);
       if (typeof accepted === "number") throw new Error(backend.errorCode(accepted));
       closeOwned(backend, listener);
-      for (const end of [client, owned(backend, accepted.fd)]) {
-        const to = inetOf(end);
-        expect(backend.bind(made("IPv4"), to)).toBe(-ERRNO.EADDRINUSE);
-        backend.setOption(end, "SO_REUSEADDR", 1);
-        closeOwned(backend, sharing("SO_REUSEADDR", to.port));
-      }
+      const server = owned(backend, accepted.fd);
+      for (const end of [client, server]) expect(backend.bind(made("IPv4"), inetOf(end))).toBe(-ERRNO.EADDRINUSE);
+      // The listener's port is theirs alone. The client's may be that of other connections of this machine as well.
+      backend.setOption(server, "SO_REUSEADDR", 1);
+      closeOwned(backend, sharing("SO_REUSEADDR", inetOf(server).port));
     });
 
     function sharing(option: "SO_REUSEADDR" | "SO_REUSEPORT", port = 0): number {

@@ -1,6 +1,6 @@
 /** Holds how the memory that a policy allows is divided among the modules of a component. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { shareMemory } from "../../../host/plugin/metering/shares.js";
 
