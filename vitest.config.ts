@@ -37,9 +37,10 @@ export default defineConfig({
     },
   },
   test: {
-    // Real sockets and real processes: a hang is ended and named instead of stopping the run.
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    // Real sockets and real processes: a hang is ended and named instead of stopping the run. A guest that is built may have to wait
+    // for those of another file.
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
     // Most tests wait for a process or a peer: one worker less than there are processors would leave half of two idle.
     maxWorkers: "100%",
     globalSetup: ["tests/support/left-out.ts", "tests/support/build-service.ts"],
