@@ -103,12 +103,12 @@ export abstract class StreamSocket extends Stream implements SimSocket {
   protected stopListening(): void {
     this.state = "idle";
     for (const each of this.pending.splice(0)) each.refuse();
-    this.listened();
+    this.stoppedListening();
     this.changed();
   }
 
   /** It no longer listens. */
-  protected listened(): void {
+  protected stoppedListening(): void {
     this.unbind();
   }
 

@@ -105,7 +105,7 @@ export class TcpSocket extends StreamSocket implements Bound {
     if (!this.#isPortAsked) this.unbind();
   }
 
-  protected override listened(): void {
+  protected override stoppedListening(): void {
     this.#leavePort();
     this.#reset();
   }

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { type Backend, Ready } from "../../host/backend/backend.js";
+import { leaveOut, missingLinux } from "../support/missing.js";
 import { boundSocket, bytes, closeOwned, ERRNO, owned, ownedSet, waitFor } from "./support.js";
 import type { System } from "./system.js";
 
@@ -22,7 +23,8 @@ export function describePorts(backend: Backend, system: System): void {
     expect(waitFor(set, fd, Ready.ERROR).error).toBe(-ERRNO.ECONNREFUSED);
   }
 
-  describe.runIf(system.isLinux)("ports and addresses", () => {
+  const missing = system.isLinux ? "" : leaveOut("Tests of ports and addresses", missingLinux());
+  describe.skipIf(missing !== "")("ports and addresses", () => {
     test("the families look at an address in different orders when a socket is bound again", () => {
       for (const type of ["stream", "dgram"] as const) {
         const [four] = boundSocket(backend, "IPv4", type);

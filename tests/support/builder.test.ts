@@ -1,4 +1,4 @@
-/** The process that builds guests: what is left of it when its run has ended in any way, and what a test is told where it is gone. */
+/** The process that builds guests leaves nothing behind, however its run ends; a build without it fails, and says why. */
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
@@ -33,7 +33,7 @@ test("goes with its run, and not by Ctrl-C; the last one removes their directory
   expect(existsSync(shared)).toBe(false);
 });
 
-test("a test whose builder has ended is told so", async () => {
+test("a build without that process fails, and says so", async () => {
   vi.stubEnv(BUILDERS, join(directory(), "gone"));
   onTestFinished(() => void vi.unstubAllEnvs());
   await expect(buildInto("examples/portable/echo-guest.ts", "build/none.wasm")).rejects.toThrow(
