@@ -5,6 +5,11 @@ import type { TurnTaker } from "./turns.js";
 export interface Clock {
   /** Nanoseconds since some fixed point, never going back; whole numbers, exact for 104 days and good to 2 ns for a year. */
   monotonicNs(): number;
+  /**
+   * The same for the first half of a turn, which a host may take several times between two turns: a recording has to tell these
+   * readings from the program's. undefined: {@link monotonicNs}.
+   */
+  readonly turnNs?: (() => number) | undefined;
   /** Nanoseconds since 1970-01-01T00:00:00Z. */
   realtimeNs(): bigint;
   /**

@@ -58,6 +58,7 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
   /** Set while a loop waits between turns; called when something changes that the loop must know of. */
   onChange: (() => void) | undefined;
   #isWoken = false;
+  #isPreparing = false;
   readonly #timers: Timers;
   readonly #failures = new Failures(() => this.changed());
   #words = new Uint32Array(0);
@@ -228,7 +229,9 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
    */
   prepare(timeoutMs: number, byChannel: boolean): number {
     this.#failures.byChannel = byChannel;
+    this.#isPreparing = true;
     const waitMs = this.engine.turnPrepare(timeoutMs);
+    this.#isPreparing = false;
     this.rethrow();
     if (waitMs < 0) throw new LoopError("ERR_LOOP_RUNNING", "a turn of this map is under way");
     // A sampled handler may have closed the last channel, or called wake for one that was sampled before it.
@@ -334,7 +337,8 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
   }
 
   #writeTime(timeAt: number): number {
-    const now = this.backend.clock.monotonicNs();
+    const { clock } = this.backend;
+    const now = this.#isPreparing && clock.turnNs !== undefined ? clock.turnNs() : clock.monotonicNs();
     const { buffer } = this.engine.memory;
     if (this.#words.buffer !== buffer) this.#words = new Uint32Array(buffer);
     this.#words[timeAt >> 2] = now % TWO_32;

@@ -8,7 +8,7 @@
 import type { Backend } from "../backend/backend.js";
 
 export const Kind = {
-  /** The monotonic clock was read. */
+  /** The monotonic clock was read: by the program, or by a turn after its wait. */
   CLOCK: 1,
   TURN: 2,
   TURN_END: 3,
@@ -39,6 +39,9 @@ export const Kind = {
   SEND_VECTOR: 21,
   WRITE: 22,
   CLOSE: 23,
+
+  /** The monotonic clock was read by the first half of a turn, which the host takes as often as it likes. */
+  TURN_TIME: 24,
 
   /** A call of node:fs that returned, or that was refused before it began. */
   FILE: 100,

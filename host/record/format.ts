@@ -47,9 +47,11 @@ export const Flag = {
   NO_PAYLOADS: 2,
   /** Contents were blanked where a pattern matched. */
   REDACTED: 4,
+  /** Readings of the clock by the first halves of turns have records of their own. */
+  TURN_TIMES: 8,
 } as const;
 
-export const FLAGS_KNOWN = 7;
+export const FLAGS_KNOWN = 15;
 
 export const BlockType = {
   RECORDS: 0x52,

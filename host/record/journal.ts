@@ -41,9 +41,10 @@ export class Journal {
     this.nowNs = nowNs;
   }
 
-  clock(nowNs: number): void {
+  /** The clock was read: a record of CLOCK or TURN_TIME. */
+  clock(kind: number, nowNs: number): void {
     const { writer } = this;
-    writer.open(Kind.CLOCK, 8);
+    writer.open(kind, 8);
     // A clock of a simulated host may be set back by its test.
     writer.signed(nowNs - this.nowNs);
     writer.close();

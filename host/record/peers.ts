@@ -85,6 +85,7 @@ class Reading {
     for (const [fd, error] of this.#found.splice(0)) this.#failed(fd, error);
     switch (kind) {
       case Kind.CLOCK:
+      case Kind.TURN_TIME:
         this.#readNs += fields.signed();
         this.#nowNs = Math.max(this.#nowNs, this.#readNs);
         return;

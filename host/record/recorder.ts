@@ -143,7 +143,7 @@ export function startRecording(
 export function headerOf(backend: Backend, plan: RecordPlan, isStretch = false): RecordingHeader {
   return {
     kind: RecordingKind.BACKEND,
-    flags: plan.flags | (isStretch ? Flag.STRETCH : 0),
+    flags: plan.flags | Flag.TURN_TIMES | (isStretch ? Flag.STRETCH : 0),
     realtimeNs: backend.clock.realtimeNs(),
     monotonicNs: BigInt(backend.clock.monotonicNs()),
     details: {

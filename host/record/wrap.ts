@@ -42,7 +42,12 @@ export function wrapBackend(inner: Backend, journal: Journal, moments: Moments):
     },
     monotonicNs() {
       const now = inner.clock.monotonicNs();
-      journal.clock(now);
+      journal.clock(Kind.CLOCK, now);
+      return now;
+    },
+    turnNs() {
+      const now = (inner.clock.turnNs ?? inner.clock.monotonicNs)();
+      journal.clock(Kind.TURN_TIME, now);
       return now;
     },
     realtimeNs() {

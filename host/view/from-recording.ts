@@ -97,6 +97,7 @@ class Reading extends OpenLanes {
   #record(kind: number, fields: Fields): void {
     switch (kind) {
       case Kind.CLOCK:
+      case Kind.TURN_TIME:
         this.#readNs += fields.signed();
         return this.#tick(this.#readNs);
       case Kind.TICK:

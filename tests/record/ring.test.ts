@@ -78,7 +78,7 @@ test("the last stretch is kept, with a snapshot of what was open at its beginnin
   expect(recorder.bytes).toBeLessThan(300_000);
   recorder.write(path);
   const { header, ending, calls, snapshot, received } = read(path);
-  expect(header.flags).toBe(Flag.STRETCH);
+  expect(header.flags).toBe(Flag.STRETCH | Flag.TURN_TIMES);
   expect(header.monotonicNs).toBeGreaterThan(all.header.monotonicNs);
   expect(ending).toBe("whole");
   expect(calls).not.toContain("socketPair");

@@ -189,6 +189,7 @@ export function replayBackend(
   const clock: Clock = {
     turnTaker: turnPlayer,
     monotonicNs: () => player.reporting(() => player.readClock()),
+    turnNs: () => player.reporting(() => player.readTurnTime()),
     realtimeNs: () => value(Kind.REALTIME, "realtimeNs", asBigint),
     threadCpuNs: () => value(Kind.THREAD_CPU, "threadCpuNs", asBigint),
   };

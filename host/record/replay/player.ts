@@ -6,8 +6,9 @@
  * of Node, which are not in the recording: there the calls on each descriptor have to come in their order, and a call that
  * comes earlier than it did takes its record out of the queue.
  *
- * Some records are not waited for. Readings of the clock depend on how often the host looked at it between two turns; a
- * refused descriptor and the end of a poll set are skipped where something else is asked for.
+ * Some records are not waited for. Readings of the clock by the first half of a turn depend on how often the host took it;
+ * dates, the program's own readings, a refused descriptor and the end of a poll set are skipped where something else is asked
+ * for. Dates and readings of the program's that were skipped are kept: it may still come to them.
  */
 
 import { Kind } from "../calls.js";
@@ -18,7 +19,8 @@ import { readValue, textIn } from "../values.js";
 import { Dates } from "./dates.js";
 import { soundText } from "./describe.js";
 import { type DifferenceDetails, ReplayDifference, ReplayOver } from "./difference.js";
-import { descriptorOf, isSending, isSkipped, type Queued } from "./queued.js";
+import { descriptorOf, isReading, isSending, isSkipped, type Queued } from "./queued.js";
+import { Readings } from "./readings.js";
 
 /** What a player reports. */
 export interface PlayerEvents {
@@ -52,7 +54,6 @@ export class Player {
   bytesOut = 0;
   /** Changes with each record that is used. */
   position = 0;
-  nowNs: number;
   difference: ReplayDifference | undefined;
   /** The recording cannot be read further. */
   failure: { readonly error: unknown } | undefined;
@@ -65,6 +66,7 @@ export class Player {
   readonly #events: PlayerEvents;
   #isClosed = false;
   readonly #dates = new Dates();
+  readonly #readings: Readings;
   /** The {@link position} at which no further date was found. */
   #datesSearchedAt = -1;
   /** What comes after the next record, as far as it was read. */
@@ -93,26 +95,37 @@ export class Player {
     this.reader = reader;
     this.hasSent = header.details["sent"] === true;
     this.blank = blanker(redact);
-    this.nowNs = Number(header.monotonicNs);
+    this.#readings = new Readings(Number(header.monotonicNs));
     this.#events = events;
     this.#advance();
   }
 
   /** The kind of the next record that matters; 0 at the end. */
   get next(): number {
-    while (isSkipped(this.#kind) && !(this.isInTurn && this.#kind === Kind.TURN_END)) this.#pass();
+    this.#passSkipped();
     return this.#kind;
+  }
+
+  #passSkipped(): void {
+    while (isSkipped(this.#kind) && !(this.isInTurn && this.#kind === Kind.TURN_END)) this.#pass();
   }
 
   get #kind(): number {
     return this.#head?.kind ?? 0;
   }
 
-  /** The monotonic clock: as it was read at this point, or last. */
+  /** The monotonic clock: as the program read it at this point, or last. */
   readClock(): number {
-    while ((this.#kind === Kind.TURN_END && !this.isInTurn) || this.#kind === Kind.DATE) this.#pass();
-    if (this.#kind === Kind.CLOCK) this.#pass();
-    return this.nowNs;
+    const readings = this.#readings;
+    while (!readings.isAny && (isReading(this.#kind) || (this.#kind === Kind.TURN_END && !this.isInTurn))) this.#pass();
+    return readings.next();
+  }
+
+  /** The same for the first half of a turn: as it was read last before what comes next. */
+  readTurnTime(): number {
+    if ((this.reader.header.flags & Flag.TURN_TIMES) === 0) return this.readClock();
+    this.#passSkipped();
+    return this.#readings.turnNs;
   }
 
   /**
@@ -147,8 +160,7 @@ export class Player {
 
   /** Was a descriptor refused here? @returns -errno, or 0 */
   refused(set: number, fd: number, interest: number): number {
-    while (this.#kind === Kind.CLOCK || this.#kind === Kind.DATE || (this.#kind === Kind.TURN_END && !this.isInTurn))
-      this.#pass();
+    while (isReading(this.#kind) || (this.#kind === Kind.TURN_END && !this.isInTurn)) this.#pass();
     if (this.#kind !== Kind.UPDATE_FAILED) return 0;
     const { fields } = this;
     if (readValue(fields) === set && readValue(fields) === fd && readValue(fields) === interest) {
@@ -179,7 +191,10 @@ export class Player {
   used(): void {
     this.calls += 1;
     if (!this.fields.isAtEnd) throw new RecordingError("damaged: a record has more fields than it should");
-    if (this.#early < 0) return this.#advance();
+    if (this.#early < 0) {
+      if (this.isInTurn) this.#readings.pass();
+      return this.#advance();
+    }
     this.#queue.splice(this.#early, 1);
     this.#early = -1;
     this.position += 1;
@@ -190,6 +205,7 @@ export class Player {
   turnUsed(): void {
     this.turn += 1;
     this.isInTurn = true;
+    this.#readings.pass();
     this.#advance();
     this.#events.turn?.(this.turn);
   }
@@ -302,7 +318,7 @@ export class Player {
   }
 
   #pass(): void {
-    if (this.#kind === Kind.CLOCK) this.nowNs += this.fields.signed();
+    if (this.#kind === Kind.CLOCK || this.#kind === Kind.TURN_TIME) this.#readings.keep(this.#kind, this.fields);
     // The program may still have to ask for it.
     if (this.#kind === Kind.DATE) this.#dates.keep(this.fields);
     if (this.#dates.coming > AHEAD_MAX) {

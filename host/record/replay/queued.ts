@@ -29,12 +29,11 @@ export function descriptorOf({ kind, bytes, at, end }: Queued): number {
   return typeof fd === "number" ? fd : -1;
 }
 
+/** Of the clock or of the date. */
+export function isReading(kind: number): boolean {
+  return kind === Kind.CLOCK || kind === Kind.TURN_TIME || kind === Kind.DATE;
+}
+
 export function isSkipped(kind: number): boolean {
-  return (
-    kind === Kind.CLOCK ||
-    kind === Kind.DATE ||
-    kind === Kind.TURN_END ||
-    kind === Kind.UPDATE_FAILED ||
-    kind === Kind.SET_CLOSED
-  );
+  return isReading(kind) || kind === Kind.TURN_END || kind === Kind.UPDATE_FAILED || kind === Kind.SET_CLOSED;
 }
