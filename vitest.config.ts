@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 /**
@@ -41,13 +42,17 @@ export default defineConfig({
     // for those of another file.
     testTimeout: 60_000,
     hookTimeout: 60_000,
-    // Most tests wait for a process or a peer: one worker less than there are processors would leave half of two idle.
-    maxWorkers: "100%",
+    // A test that waits for a process or a peer leaves its processor to another worker.
+    maxWorkers: availableParallelism() + 1,
     globalSetup: ["tests/support/left-out.ts", "tests/support/build-service.ts"],
     projects: [
       { extends: true, test: { name: "tests", include: ["tests/**/*.test.ts"] } },
       { extends: true, test: { name: "simulated", include: SIMULATED, setupFiles: ["tests/support/in-a-world.ts"] } },
-      { extends: true, test: { name: "in batches", include: BEHAVIOUR, setupFiles: ["tests/support/in-batches.ts"] } },
+      {
+        extends: true,
+        // The files share a process: the project "tests" has run each of them alone.
+        test: { name: "in batches", include: BEHAVIOUR, setupFiles: ["tests/support/in-batches.ts"], isolate: false },
+      },
     ],
   },
 });
