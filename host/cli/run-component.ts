@@ -24,7 +24,7 @@ export async function serveComponent(
   if (record !== undefined) throw new UsageError(`--record: ${path} is a component, of which no calls are recorded`);
   if (unixPaths.length > 0) throw new UsageError(`--unix: ${path} is a component, and WASI 0.2 has no Unix sockets`);
   const backend = defaultBackend();
-  const compiled = compileComponent(bytes);
+  const compiled = await compileComponent(bytes);
   const parts = await partsFor(compiled);
   const granted = listeners.map(({ socket: { fd }, name }) => ({ fd, name }));
   const directories = openDirectories(backend, options.directories);

@@ -9,7 +9,7 @@ type ErrorClass = abstract new (...parameters: never[]) => Error;
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
-  Module: new (bytes: Uint8Array) => object;
+  compile(bytes: Uint8Array): Promise<object>;
   CompileError: ErrorClass;
 };
 
@@ -50,21 +50,21 @@ export interface ComponentLimits {
 const UNLIMITED: ComponentLimits = { memoryBytes: Infinity, tables: Infinity };
 
 /**
+ * Compiles in V8's own threads: a large component would hold up whatever else this one does.
  * @param prepare makes other bytes of those of its core modules
  * @throws GuestError ERR_GUEST_FORMAT
  */
-export function compileComponent(
+export async function compileComponent(
   bytes: Uint8Array,
   prepare: (modules: readonly Uint8Array[]) => readonly PreparedModule[] = unprepared,
   limits = UNLIMITED,
-): CompiledComponent {
+): Promise<CompiledComponent> {
   const binary = readComponent(bytes);
-  const modules = prepare(binary.modules).map(({ bytes: prepared, start, memoryBytes, tables }): CompiledModule => ({
-    module: compileModule(prepared),
-    start,
-    memoryBytes,
-    tables,
-  }));
+  const modules: CompiledModule[] = [];
+  // One after the other: of several that are damaged, it is the first that is reported.
+  for (const { bytes: prepared, start, memoryBytes, tables } of prepare(binary.modules)) {
+    modules.push({ module: await compileModule(prepared), start, memoryBytes, tables });
+  }
   return { steps: binary.steps, modules, limits, isAsync: binary.isAsync };
 }
 
@@ -75,24 +75,15 @@ function unprepared(modules: readonly Uint8Array[]): readonly PreparedModule[] {
 /** Computed constants are part of WebAssembly 3; V8 has them on by default from 11.4 on, which is that of Node 22. */
 const EXTENDED_CONSTANTS = "--experimental-wasm-extended-const";
 
-function compileModule(bytes: Uint8Array): object {
+async function compileModule(bytes: Uint8Array): Promise<object> {
   try {
-    return new WebAssembly.Module(bytes);
+    return await WebAssembly.compile(bytes);
   } catch (error) {
-    if (/is not allowed in constant expressions/.test(String(error)) && process.versions.node.startsWith("20.")) {
-      setFlagsFromString(EXTENDED_CONSTANTS);
-      return newModule(bytes);
-    }
-    return failed(error);
+    const isExtended = /is not allowed in constant expressions/.test(String(error));
+    if (!isExtended || !process.versions.node.startsWith("20.")) return failed(error);
   }
-}
-
-function newModule(bytes: Uint8Array): object {
-  try {
-    return new WebAssembly.Module(bytes);
-  } catch (error) {
-    return failed(error);
-  }
+  setFlagsFromString(EXTENDED_CONSTANTS);
+  return WebAssembly.compile(bytes).catch(failed);
 }
 
 function failed(error: unknown): never {

@@ -114,7 +114,7 @@ async function compileParts(bytes: Uint8Array, options: PrepareOptions): Promise
     );
   };
   const limits = { memoryBytes: maxMemoryBytes, tables: COMPONENT_TABLES_MAX };
-  const component = compileComponent(bytes, prepare, limits);
+  const component = await compileComponent(bytes, prepare, limits);
   const none = { fuel: undefined, refill: undefined, start: undefined, check: -1, memoryBytes: 0, tables: 0 };
   return {
     component,

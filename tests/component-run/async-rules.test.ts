@@ -344,7 +344,7 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
         damaged[at] = (damaged[at] ?? 0) ^ (1 + (seed % 255));
         const bytes = seed % 3 === 0 ? damaged.subarray(0, at) : damaged;
         try {
-          if (isCode) compileComponent(bytes);
+          if (isCode) await compileComponent(bytes);
           else await runAsyncHere(bytes, { sockets: { listeners: [], mayOpen: false, onRefused: () => undefined } });
         } catch (error) {
           const { name, cause } = error as Error;

@@ -142,7 +142,7 @@ export async function runAsyncHere(
   options: Partial<ComponentOptions> = {},
   backend = defaultBackend(),
 ): Promise<number> {
-  const compiled = compileComponent(bytes);
+  const compiled = await compileComponent(bytes);
   const parts = await partsFor(compiled);
   const host = new ComponentHost(backend, granted(options), parts);
   try {

@@ -161,7 +161,7 @@ describe.skipIf(missing !== "")("a component", () => {
       damaged[at] = (damaged[at] ?? 0) ^ (1 + (seed % 255));
       const bytes = seed % 3 === 0 ? damaged.subarray(0, at) : damaged;
       try {
-        compileComponent(bytes);
+        await compileComponent(bytes);
       } catch (error) {
         expect(error).toBeInstanceOf(GuestError);
       }

@@ -8,17 +8,17 @@ import { component, runHere } from "./support.js";
 const HEADER = [0, 0x61, 0x73, 0x6d, 0x0d, 0, 1, 0];
 const FORMAT = { code: "ERR_GUEST_FORMAT" };
 
-function outcome(bytes: Uint8Array): unknown {
+async function outcome(bytes: Uint8Array): Promise<unknown> {
   try {
-    return runHere(bytes);
+    return await runHere(bytes);
   } catch (error) {
     return error;
   }
 }
 
-test("that claims to have four thousand million types is refused", () => {
+test("that claims to have four thousand million types is refused", async () => {
   const TYPES = 7;
-  expect(outcome(Uint8Array.from([...HEADER, TYPES, 5, 0xff, 0xff, 0xff, 0xff, 0x0f]))).toMatchObject({
+  expect(await outcome(Uint8Array.from([...HEADER, TYPES, 5, 0xff, 0xff, 0xff, 0xff, 0x0f]))).toMatchObject({
     ...FORMAT,
     message: "the component ends in the middle, or is damaged",
   });
@@ -37,10 +37,13 @@ test.each<readonly [what: string, message: string, section: number, contents: Ui
     10,
     Buffer.concat([Uint8Array.of(1, 0, 0xa1, 0x8d, 0x06), Buffer.alloc(100_001, "n"), Uint8Array.of(1, 0)]),
   ],
-])("that has %s is refused, whatever the host would make of it", (_what, message, section, contents) => {
+])("that has %s is refused, whatever the host would make of it", async (_what, message, section, contents) => {
   const { length } = contents;
   const size = [(length & 0x7f) | 0x80, ((length >> 7) & 0x7f) | 0x80, length >> 14];
-  expect(outcome(Uint8Array.from([...HEADER, section, ...size, ...contents]))).toMatchObject({ ...FORMAT, message });
+  expect(await outcome(Uint8Array.from([...HEADER, section, ...size, ...contents]))).toMatchObject({
+    ...FORMAT,
+    message,
+  });
 });
 
 describe.skipIf(missing !== "")("a component", () => {
@@ -50,11 +53,11 @@ describe.skipIf(missing !== "")("a component", () => {
     let text = `(core module $m) (core instance (instantiate $m))`;
     for (let depth = 0; depth < 12; depth++)
       text = `(component $c ${text}) ${"(instance (instantiate $c))".repeat(20)}`;
-    expect(outcome(await parsed(text))).toMatchObject({
+    expect(await outcome(await parsed(text))).toMatchObject({
       ...FORMAT,
       message: "the component has more than 1000 instances",
     });
-    expect(outcome(await parsed(text.replace("(core instance (instantiate $m))", "")))).toMatchObject({
+    expect(await outcome(await parsed(text.replace("(core instance (instantiate $m))", "")))).toMatchObject({
       ...FORMAT,
       message: "the component has more than 1000000 definitions",
     });
@@ -101,7 +104,7 @@ describe.skipIf(missing !== "")("a component", () => {
       "it imports what is not there",
     ],
   ])("with %s is refused", async (_name, text, message) => {
-    expect(outcome(await parsed(text))).toMatchObject({
+    expect(await outcome(await parsed(text))).toMatchObject({
       name: "GuestError",
       message: expect.stringContaining(message) as string,
     });
@@ -110,16 +113,16 @@ describe.skipIf(missing !== "")("a component", () => {
   test("that is cut off, or has a bit turned, is refused in a sentence, or ends", async () => {
     const whole = await component(["network", "drop-network"], `(call $drop-network (call $network)) (i32.const 0)`);
     const internal: unknown[] = [];
-    const attempt = (bytes: Uint8Array): void => {
-      const ended = outcome(bytes);
+    const attempt = async (bytes: Uint8Array): Promise<void> => {
+      const ended = await outcome(bytes);
       const isKnown = typeof ended === "number" || ["GuestError", "GuestTrap"].includes((ended as Error).name);
       if (!isKnown || (ended as Error).cause instanceof TypeError) internal.push(ended);
     };
-    for (let at = 0; at < whole.length; at += 3) attempt(whole.slice(0, at));
+    for (let at = 0; at < whole.length; at += 3) await attempt(whole.slice(0, at));
     for (let at = 0; at < whole.length; at++) {
       const bytes = whole.slice();
       bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8));
-      attempt(bytes);
+      await attempt(bytes);
     }
     expect(internal).toEqual([]);
   });

@@ -128,7 +128,7 @@ describe.skipIf(missing !== "")("a component traps when", () => {
     const before = openDescriptors();
     let thrown: unknown;
     try {
-      runHere(bytes);
+      await runHere(bytes);
     } catch (error) {
       thrown = error;
     }
@@ -148,7 +148,7 @@ describe.skipIf(missing !== "")("a component traps when", () => {
       (loop (call $write (local.get $c) (i32.const 4096) (i32.const 60000) (i32.const 64)) (br 0)) (i32.const 0)`,
     );
     const before = openDescriptors();
-    expect(() => runHere(bytes)).toThrow("without asking whether it may");
+    await expect(runHere(bytes)).rejects.toThrow("without asking whether it may");
     expect(openDescriptors()).toBe(before);
   });
 
@@ -156,7 +156,7 @@ describe.skipIf(missing !== "")("a component traps when", () => {
     const body = `(i32.store (i32.const 128) (call $timer (i64.const 1)))
       (call $poll (i32.const 128) (i32.const 1) (i32.const 64)) (i32.const 0)`;
     const bytes = await component(["timer", "poll", "network"], body, "(drop (call $network))");
-    expect(() => runHere(bytes)).toThrow("it calls the host from its allocator");
+    await expect(runHere(bytes)).rejects.toThrow("it calls the host from its allocator");
   });
 
   test("it calls the host after it has returned", async () => {
@@ -172,23 +172,23 @@ describe.skipIf(missing !== "")("a component traps when", () => {
       (func $run (result (result)) (canon lift (core func $m "run") (post-return (func $m "after"))))
       (instance $r (export "run" (func $run)))
       (export "wasi:cli/run@0.2.7" (instance $r)))`);
-    expect(() => runHere(bytes)).toThrow("it calls the host from its allocator, or after it has returned");
+    await expect(runHere(bytes)).rejects.toThrow("it calls the host from its allocator, or after it has returned");
   });
 
   test("it has more handles than the host counts for it", async () => {
     const bytes = await component(["network"], `(loop (drop (call $network)) (br 0)) (i32.const 0)`);
     let left = 100;
     const hostBytes = { take: () => left-- > 0, give: () => undefined };
-    expect(() => runHere(bytes, { hostBytes })).toThrow("it has more handles than it may: 100");
+    await expect(runHere(bytes, { hostBytes })).rejects.toThrow("it has more handles than it may: 100");
   });
 });
 
 describe.skipIf(missing !== "")("a component", () => {
   test("ends with the status of run, or of exit, and nothing after exit runs", async () => {
-    expect(runHere(await component([], "(i32.const 0)"))).toBe(0);
-    expect(runHere(await component([], "(i32.const 1)"))).toBe(1);
-    expect(runHere(await component(["exit"], "(call $exit (i32.const 0)) (i32.const 1)"))).toBe(0);
-    expect(runHere(await component(["exit"], "(call $exit (i32.const 1)) (unreachable)"))).toBe(1);
+    expect(await runHere(await component([], "(i32.const 0)"))).toBe(0);
+    expect(await runHere(await component([], "(i32.const 1)"))).toBe(1);
+    expect(await runHere(await component(["exit"], "(call $exit (i32.const 0)) (i32.const 1)"))).toBe(0);
+    expect(await runHere(await component(["exit"], "(call $exit (i32.const 1)) (unreachable)"))).toBe(1);
   });
 
   test("takes the steps of binding and listening in their order", async () => {
@@ -205,7 +205,7 @@ describe.skipIf(missing !== "")("a component", () => {
     ];
     // The result of accept has an alignment of 4: its error is at 4.
     const accepted = `${on("accept")} (if (i32.ne (i32.load8_u (i32.const 68)) (i32.const ${WOULD_BLOCK})) (then (return (i32.const 1))))`;
-    expect(runHere(await component(imports, [...body, accepted, "(i32.const 0)"].join("\n")))).toBe(0);
+    expect(await runHere(await component(imports, [...body, accepted, "(i32.const 0)"].join("\n")))).toBe(0);
   });
 
   test("connects, is notified when that has failed, and connects a socket once", async () => {
@@ -228,7 +228,7 @@ describe.skipIf(missing !== "")("a component", () => {
       ...[wait, finish, failed(CONNECTION_REFUSED), finish, failed(NOT_IN_PROGRESS)],
       ...[connect(`(i32.const ${port})`), expectAt(64, INVALID_STATE)],
     ];
-    expect(runHere(await component(imports, [...body, "(i32.const 0)"].join("\n")))).toBe(0);
+    expect(await runHere(await component(imports, [...body, "(i32.const 0)"].join("\n")))).toBe(0);
   });
 
   test("is refused sockets of its own, and the host is notified", async () => {
@@ -236,7 +236,7 @@ describe.skipIf(missing !== "")("a component", () => {
     const sockets = { listeners: [], mayOpen: false, onRefused: (what: string) => void said.push(what) };
     const ACCESS_DENIED = 1;
     const body = `${SOCKET} ${NETWORK} ${bind(80)} ${expectAt(64, ACCESS_DENIED)} (i32.const 0)`;
-    expect(runHere(await component(["network", "create", "start-bind"], body), { sockets })).toBe(0);
+    expect(await runHere(await component(["network", "create", "start-bind"], body), { sockets })).toBe(0);
     expect(said).toEqual(["bind 127.0.0.1:80"]);
   });
 
@@ -260,9 +260,9 @@ describe.skipIf(missing !== "")("a component", () => {
         (func $run (result (result)) (canon lift (core func $mi "run")))
         (instance $r (export "run" (func $run)))
         (export "wasi:cli/run@0.2.7" (instance $r)))`);
-    expect(runHere(await composed("(i32.eqz (global.get $started))"))).toBe(0);
+    expect(await runHere(await composed("(i32.eqz (global.get $started))"))).toBe(0);
     const calls = await composed("(call $f) (i32.const 0)");
-    expect(() => runHere(calls)).toThrow("a component in it calls another one, which is not known here");
+    await expect(runHere(calls)).rejects.toThrow("a component in it calls another one, which is not known here");
   });
 
   test("waits for the first of several times", async () => {
@@ -270,7 +270,7 @@ describe.skipIf(missing !== "")("a component", () => {
     const body = `${store(128, "(i64.const -1)")} ${store(132, "(i64.const 1)")}
       (call $poll (i32.const 128) (i32.const 2) (i32.const 64))
       (i32.or (i32.ne (i32.load (i32.const 68)) (i32.const 1)) (i32.ne (i32.load (i32.load (i32.const 64))) (i32.const 1)))`;
-    expect(runHere(await component(["timer", "poll"], body))).toBe(0);
+    expect(await runHere(await component(["timer", "poll"], body))).toBe(0);
   });
 });
 

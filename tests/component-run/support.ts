@@ -90,10 +90,11 @@ export function granted(options: Partial<ComponentOptions>): ComponentOptions {
 }
 
 /** Runs one in this process. @returns its status */
-export function runHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): number {
+export async function runHere(bytes: Uint8Array, options: Partial<ComponentOptions> = {}): Promise<number> {
+  const compiled = await compileComponent(bytes);
   const host = new ComponentHost(defaultBackend(), granted(options));
   try {
-    return host.run(compileComponent(bytes));
+    return host.run(compiled);
   } finally {
     host.close();
   }
