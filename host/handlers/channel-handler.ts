@@ -10,26 +10,14 @@ import { type Channel, type ChannelDescription, handleThrown, isThenable } from 
 import { connects } from "../loop/diagnostics.js";
 import { Interest, State } from "../loop/engine.js";
 import { OSError } from "../backend/errors.js";
-import {
-  INSPECT,
-  inspectAddress,
-  inspectAs,
-  otherFields,
-  type Inspect,
-  type InspectOptions,
-} from "../backend/inspect.js";
-import { nameForLog, writeLog } from "../backend/log.js";
-import { describeThrown, textOf } from "../backend/traceback.js";
+import { INSPECT, type Inspect, type InspectOptions } from "../backend/inspect.js";
+import { writeLog } from "../backend/log.js";
+import { describeThrown } from "../backend/traceback.js";
 import type { Socket } from "../net/socket.js";
 import { Acceptance } from "./acceptance.js";
+import { inspectChannel } from "./inspect.js";
 import { declareLibraryClass, declareLibraryMethods } from "./library.js";
 import type { Membership } from "./membership.js";
-
-/** Fields of this class; those of a user's class are shown by `util.inspect` beside what is known of the channel. */
-const OWN_FIELDS: ReadonlySet<string> = new Set([
-  ...["debug", "connected", "connecting", "accepting", "closing", "addr", "ignoreLogTypes"],
-  ...["acOutBufferSize", "acInBufferSize", "highWaterMark", "lowWaterMark"],
-]);
 
 /**
  * The channel's membership of its map, for `Dispatcher`.
@@ -329,23 +317,7 @@ export abstract class ChannelHandler implements Channel {
 
   /** For `util.inspect` and `console.log`: the class, the state, the addresses, and what has been sent and received. @internal */
   [INSPECT](depth: number, options: InspectOptions, inspect: Inspect): string {
-    const read = (): Record<string, unknown> => {
-      const { state, local, remote, bytesIn, bytesOut } = this.describe();
-      const { outBufferLength } = this as { outBufferLength?: number };
-      return {
-        state: this.#membership.isOver ? "closed" : state,
-        fd: this.fd,
-        local: inspectAddress(local),
-        remote: inspectAddress(remote),
-        bytesIn,
-        bytesOut,
-        pendingOutput: outBufferLength,
-        ...otherFields(this, OWN_FIELDS),
-      };
-    };
-    // A subclass may have a static "name" of any kind, or no constructor.
-    const name = (): unknown => this.constructor.name;
-    return inspectAs(this, depth < 0 ? nameForLog(this) : textOf(name), read, depth, options, inspect);
+    return inspectChannel(this, this.#membership.isOver, depth, options, inspect);
   }
 
   // Used by the library's subclasses.

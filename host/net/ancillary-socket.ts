@@ -1,5 +1,6 @@
 /**
- * Owns what a socket does besides bytes and addresses: its options, multicast groups, and what Unix sockets pass along. Knows the backend seam; knows no loop and no handler.
+ * Owns what a socket does besides bytes and addresses: its options, urgent bytes, multicast groups, and what Unix sockets
+ * pass along. Knows the backend seam; knows no loop and no handler.
  */
 
 import type {
@@ -89,6 +90,20 @@ export abstract class AncillarySocket {
     else checkBytes("value", value);
     const bytes = typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : value;
     this.#check(this.backend.setRawOption(this.fd, level, option, bytes), "setsockopt");
+  }
+
+  /** Receives the urgent byte (MSG_OOB). */
+  recvOutOfBand(): Uint8Array {
+    const target = new Uint8Array(1);
+    return target.subarray(0, this.#check(this.backend.recvOutOfBand(this.fd, target), "recv"));
+  }
+
+  /** Sends the last byte of `data` as urgent (MSG_OOB). */
+  sendOutOfBand(data: Uint8Array): number {
+    checkBytes("data", data);
+    const length = this.#check(this.backend.sendOutOfBand(this.fd, data), "send");
+    this.count(0, length);
+    return length;
   }
 
   /**

@@ -15,42 +15,37 @@ import type {
   UnixAddress,
 } from "../backend/backend.js";
 import { checkAddress, checkArray, checkBytes, checkInteger, checkOneOf } from "../backend/check.js";
-import { defaultBackend, isNodeBackend } from "../node/default.js";
+import { defaultBackend } from "../node/default.js";
 import { INSPECT, inspectAddress, inspectAs, type Inspect, type InspectOptions } from "../backend/inspect.js";
+import {
+  type AddressKind,
+  askEnd,
+  askState,
+  boundAddress,
+  CONNECTIONLESS,
+  ERROR_SHIFT,
+  ERROR_UNIT,
+  hasNoPeer,
+  KNOWN,
+  Known,
+  ofKind,
+  UNCONNECTED,
+} from "./connection.js";
 import type { Endpoint, EndpointAddresses, ConnectionState } from "./endpoint.js";
+import { type Borrower, borrowers, lend } from "./lending.js";
 import { plainBytes } from "./plain-bytes.js";
 import { adopted, made, madePair, type SocketOptions } from "./making.js";
 import { numericAddress } from "./numeric.js";
 import { errorOf, wouldBlock } from "./results.js";
-import { ERROR_SHIFT, ERROR_UNIT, KNOWN, Known, kindOf, type SocketKind } from "./socket-kind.js";
+import { kindOf, type SocketKind } from "./socket-kind.js";
 import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
 import { OSError } from "../backend/errors.js";
 import { AncillarySocket } from "./ancillary-socket.js";
 
-const KINDS = ["inet", "unix"] as const;
-type AddressKind = (typeof KINDS)[number];
 const HOWS = ["read", "write", "both"] as const;
-/** What getpeername(2) says of a connection that was reset: ENOTCONN on Linux, EINVAL on macOS. */
-const NO_PEER: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL"]);
-/** What recv(2) says of a stream socket that has no connection: never had one (EINVAL: a Unix socket), or is connecting. */
-const NO_CONNECTION: ReadonlySet<string> = new Set(["ENOTCONN", "EINVAL", "EAGAIN", "EWOULDBLOCK"]);
-const UNCONNECTED: ConnectionState = { kind: "unconnected" };
-const CONNECTIONLESS: ConnectionState = { kind: "connectionless" };
 const LENGTH_MAX = 0x7fffffff;
-const NO_BYTES = new Uint8Array(0);
 
 export type { SocketOptions };
-
-/** Code that has a duplicate of a socket's descriptor. Few sockets have any: only those with TLS. */
-const borrowers = new WeakMap<Socket, Borrower>();
-
-/** Code that has a duplicate of a socket's descriptor. */
-interface Borrower {
-  /** Closes the duplicate, now. May be called again. */
-  close(): void;
-  /** Bytes that it has sent. */
-  readonly bytesOut: number;
-}
 
 /**
  * A non-blocking, close-on-exec socket. Calls that would have to wait throw {@link BlockingIOError}; every other
@@ -204,12 +199,6 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     return length;
   }
 
-  /** Receives the urgent byte (MSG_OOB). */
-  recvOutOfBand(): Uint8Array {
-    const target = new Uint8Array(1);
-    return target.subarray(0, Socket.#check(this, this.#kind.backend.recvOutOfBand(this.#fd, target), "recv"));
-  }
-
   /** Receives one datagram; what is longer than `maxBytes` is cut. */
   recvFrom(maxBytes: number): Datagram {
     checkInteger("maxBytes", maxBytes, 0, LENGTH_MAX);
@@ -243,14 +232,6 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     return Socket.#sent(this, this.#kind.backend.sendVector(this.#fd, pieces));
   }
 
-  /** Sends the last byte of `data` as urgent (MSG_OOB). */
-  sendOutOfBand(data: Uint8Array): number {
-    checkBytes("data", data);
-    const length = Socket.#check(this, this.#kind.backend.sendOutOfBand(this.#fd, data), "send");
-    this.#bytesOut += length;
-    return length;
-  }
-
   /** Sends one datagram; a host name is looked up, blocking. */
   sendTo(data: Uint8Array, address: SocketAddress): number {
     checkBytes("data", data);
@@ -280,9 +261,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   localAddress(kind: "inet"): InetAddress;
   localAddress(kind: "unix"): UnixAddress;
   localAddress(kind?: AddressKind): SocketAddress {
-    const address = this.#kind.backend.localAddress(this.#fd);
-    if (typeof address === "number") throw errorOf(this.#kind.backend, address, "getsockname");
-    return ofKind(address, kind, "getsockname");
+    return ofKind(boundAddress(this.#kind.backend, this.#fd), kind, "getsockname");
   }
 
   /**
@@ -296,7 +275,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     const address = this.#kind.backend.remoteAddress(this.#fd);
     if (typeof address !== "number") return ofKind(address, kind, "getpeername");
     const error = errorOf(this.#kind.backend, address, "getpeername");
-    if (this.#peer !== undefined && Socket.#wasConnected(this) && NO_PEER.has(error.code)) {
+    if (this.#peer !== undefined && Socket.#wasConnected(this) && hasNoPeer(error)) {
       return ofKind(this.#peer, kind, "getpeername");
     }
     throw error;
@@ -334,15 +313,15 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     if (known !== Known.NOTHING && this.#fd >= 0) {
       return known === Known.CONNECTED ? { kind: "connected", address: this.#peer } : UNCONNECTED;
     }
-    const backend = this.#kind.backend;
-    const address = backend.remoteAddress(this.#fd);
-    if (typeof address !== "number") return { kind: "connected", address };
-    const error = errorOf(backend, address, "getpeername");
-    if (!NO_PEER.has(error.code)) throw error;
-    if (this.getOption("SO_ACCEPTCONN")) return { kind: "listening", address: this.localAddress() };
-    return Socket.#isOver(this)
-      ? { kind: "connected", address: Socket.#wasConnected(this) ? this.#peer : undefined }
-      : UNCONNECTED;
+    const { backend } = this.#kind;
+    const state = askState(backend, this.#fd);
+    if (state !== undefined) return state;
+    if (this.#condition < ERROR_UNIT) {
+      const error = askEnd(backend, this.#fd);
+      if (error === undefined) return UNCONNECTED;
+      this.#condition |= -error << ERROR_SHIFT;
+    }
+    return { kind: "connected", address: Socket.#wasConnected(this) ? this.#peer : undefined };
   }
 
   /** Can a peer still get anything? Not after a reset, nor when both sides have ended. @internal */
@@ -396,20 +375,7 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    * @internal
    */
   lend<T extends Borrower>(take: (fd: number) => T): T | undefined {
-    const backend = this.#kind.backend;
-    if (!isNodeBackend(backend)) return undefined;
-    const copy = backend.duplicate(this.#fd);
-    if (copy < 0) return undefined;
-    let borrower: T;
-    try {
-      borrower = take(copy);
-    } catch (error) {
-      backend.close(copy);
-      throw error;
-    }
-    backend.release(copy);
-    borrowers.set(this, borrower);
-    return borrower;
+    return lend(this, this.#kind.backend, this.#fd, take);
   }
 
   [Symbol.dispose](): void {
@@ -421,17 +387,6 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   /** Was there a connection for certain? */
   static #wasConnected(socket: Socket): boolean {
     return (socket.#condition & KNOWN) === Known.CONNECTED || socket.#bytesIn > 0 || socket.#bytesOut > 0;
-  }
-
-  /** Is this a connection that has ended, and not a socket that never had one? Reading no bytes tells, and loses none. */
-  static #isOver(socket: Socket): boolean {
-    if (socket.#condition >= ERROR_UNIT) return true;
-    const { backend } = socket.#kind;
-    const result = backend.recv(socket.#fd, NO_BYTES, 0);
-    if (result >= 0) return true;
-    if (NO_CONNECTION.has(backend.errorCode(result))) return false;
-    socket.#condition = (socket.#condition & KNOWN) | (-result << ERROR_SHIFT);
-    return true;
   }
 
   static #throwPending(socket: Socket, syscall: string): never {
@@ -456,15 +411,6 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   static #numeric(socket: Socket, address: SocketAddress): SocketAddress {
     return numericAddress(socket.#kind.backend, address, socket.family);
   }
-}
-
-/** @throws OSError EAFNOSUPPORT for an address of the other kind; TypeError, RangeError for an unknown kind */
-function ofKind(address: SocketAddress, kind: AddressKind | undefined, syscall: string): SocketAddress {
-  if (kind === undefined) return address;
-  checkOneOf("kind", kind, KINDS);
-  if ((kind === "unix") === (address.path !== undefined)) return address;
-  const hint = kind === "unix" ? "the socket has a host and a port" : "the socket has a path: it is a Unix socket";
-  throw new OSError("EAFNOSUPPORT", { syscall, hint });
 }
 
 /** An address, or undefined where there is none. */

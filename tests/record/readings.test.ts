@@ -102,8 +102,8 @@ test("readings that were passed over are given to the program, those of turns to
   expect(player.readTurnTime()).toBe(33);
   expect([player.readClock(), player.readClock()]).toEqual([11, 13]);
   player.take(Kind.TURN, "turn", undefined, () => "a turn");
-  player.fields.varint();
-  player.fields.byte();
+  player.records.fields.varint();
+  player.records.fields.byte();
   player.turnUsed();
   expect(player.readClock()).toBe(40);
   expect(player.readClock()).toBe(40);

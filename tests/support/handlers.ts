@@ -63,6 +63,34 @@ export class Recorder extends Quiet {
   }
 }
 
+/** Listens, and records what its connections receive. */
+export class Server extends Dispatcher {
+  readonly accepted: Recorder[] = [];
+
+  constructor(map: ChannelMap) {
+    super(undefined, map);
+    this.createSocket();
+    this.bind({ host: "127.0.0.1", port: 0 });
+    this.listen(5);
+  }
+
+  get address(): SocketAddress {
+    return this.socket.localAddress();
+  }
+
+  override handleAccepted(socket: Socket): void {
+    this.accepted.push(new Recorder(socket, this.map));
+  }
+}
+
+/** A client that connects to a server. */
+export function connected(map: ChannelMap, to: SocketAddress): Recorder {
+  const client = new Recorder(undefined, map);
+  client.createSocket();
+  client.connect(to);
+  return client;
+}
+
 /** Does something of a test's choice in one of its callbacks, and writes all of them down. */
 export class Acting extends Quiet {
   readonly told: string[] = [];

@@ -151,13 +151,13 @@ export class OutsidePlayer implements Outside {
   proceed(): (() => void) | undefined {
     const player = this.#player;
     const isTimer = player.next === Kind.TIMER;
-    const { fields } = player;
+    const { fields } = player.records;
     const { at } = fields;
     if (isTimer) {
       const fire = this.#timers.get(fields.varint());
       fields.at = at;
       if (fire === undefined) return undefined;
-      player.passed();
+      player.records.advance();
       return fire;
     }
     const id = readValue(fields);
@@ -182,7 +182,7 @@ export class OutsidePlayer implements Outside {
     const player = this.#player;
     return player.reporting(() => {
       if (player.next !== Kind.FILE) return false;
-      const { fields } = player;
+      const { fields } = player.records;
       const { at } = fields;
       const isSame = readValue(fields) === id && readValue(fields) === name && isSameArgument(readValue(fields), given);
       fields.at = at;

@@ -72,7 +72,7 @@ export function replayBackend(
     const found = (): string => callText(name, [fd, given]);
     player.rethrow();
     // A part of a file that is there earlier than it was: then the connection ended before it.
-    if (player.hasFiles && !player.sendsNext(fd)) return -constants.errno.EAGAIN;
+    if (player.hasFiles && !player.records.sendsNext(fd)) return -constants.errno.EAGAIN;
     const fields = player.take(kind, name, fd, found);
     const data = player.blank?.(given) ?? given;
     if (fields.varint() !== fd) differs(name, fd, found());
@@ -86,7 +86,7 @@ export function replayBackend(
   }
 
   function isSameContents(data: Uint8Array): boolean {
-    const { fields } = player;
+    const { fields } = player.records;
     if (!player.hasSent) return fields.uint32() === hashOf(data);
     return Buffer.compare(fields.bytesOf(data.length), data) === 0;
   }

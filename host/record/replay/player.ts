@@ -1,5 +1,5 @@
 /**
- * Owns where a replay is in its recording: the record that comes next, the time, and the first difference. Knows the records;
+ * Owns where a replay is in its recording: which call has to come now, the time, and the first difference. Knows the records;
  * knows no backend and no loop.
  *
  * Inside a turn calls have to come in the order in which they came. Between turns they come from promises, files and timers
@@ -14,13 +14,14 @@
 import { Kind } from "../calls.js";
 import { Flag, inRecord, RecordingError, RecordingKind } from "../format.js";
 import { type Blanker, blanker } from "../options.js";
-import { Fields, type RecordingReader } from "../reader.js";
+import type { Fields, RecordingReader } from "../reader.js";
 import { readValue, textIn } from "../values.js";
 import { Dates } from "./dates.js";
 import { soundText } from "./describe.js";
 import { type DifferenceDetails, ReplayDifference, ReplayOver } from "./difference.js";
-import { descriptorOf, isReading, isSending, isSkipped, type Queued } from "./queued.js";
+import { descriptorOf, isReading, isSkipped } from "./queued.js";
 import { Readings } from "./readings.js";
+import { AHEAD_MAX, Records } from "./records.js";
 
 /** What a player reports. */
 export interface PlayerEvents {
@@ -36,15 +37,12 @@ export interface PlayerEvents {
   turn?: ((turn: number) => void) | undefined;
 }
 
-/** So many records are looked through for one that comes early. */
-const AHEAD_MAX = 50_000;
-/** The same for a date. Each call of the program's looks for it. */
+/** So many records are looked through for a date. Each call of the program's looks for it. */
 const DATE_AHEAD_MAX = 1000;
 
 export class Player {
   readonly reader: RecordingReader;
-  /** Of the record that {@link take} found, or else of the {@link next} one. */
-  readonly fields = new Fields();
+  readonly records: Records;
   readonly hasSent: boolean;
   readonly blank: Blanker | undefined;
   /** The turns and calls so far, and the bytes that were received and sent in them. */
@@ -52,8 +50,6 @@ export class Player {
   calls = 0;
   bytesIn = 0;
   bytesOut = 0;
-  /** Changes with each record that is used. */
-  position = 0;
   difference: ReplayDifference | undefined;
   /** The recording cannot be read further. */
   failure: { readonly error: unknown } | undefined;
@@ -64,19 +60,10 @@ export class Player {
   /** Does the program wait for files of node:fs? When they are there is not in the recording. */
   hasFiles = false;
   readonly #events: PlayerEvents;
-  #isClosed = false;
   readonly #dates = new Dates();
   readonly #readings: Readings;
-  /** The {@link position} at which no further date was found. */
+  /** The position of the {@link records} at which no further date was found. */
   #datesSearchedAt = -1;
-  /** What comes after the next record, as far as it was read. */
-  readonly #queue: Queued[] = [];
-  /** Of the next record. */
-  #head: Queued | undefined;
-  /** Which record {@link take} found, where that is not the next. */
-  #early = -1;
-  /** Is a record looked for? Then the reader says where it cannot go on. */
-  #isReading = false;
 
   /**
    * @param redact what was blanked when it was recorded
@@ -97,27 +84,24 @@ export class Player {
     this.blank = blanker(redact);
     this.#readings = new Readings(Number(header.monotonicNs));
     this.#events = events;
-    this.#advance();
+    this.records = new Records(reader, (error) => this.fail(error));
   }
 
   /** The kind of the next record that matters; 0 at the end. */
   get next(): number {
     this.#passSkipped();
-    return this.#kind;
+    return this.records.kind;
   }
 
   #passSkipped(): void {
-    while (isSkipped(this.#kind) && !(this.isInTurn && this.#kind === Kind.TURN_END)) this.#pass();
-  }
-
-  get #kind(): number {
-    return this.#head?.kind ?? 0;
+    const { records } = this;
+    while (isSkipped(records.kind) && !(this.isInTurn && records.kind === Kind.TURN_END)) this.#pass();
   }
 
   /** The monotonic clock: as the program read it at this point, or last. */
   readClock(): number {
     const readings = this.#readings;
-    while (!readings.isAny && (isReading(this.#kind) || (this.#kind === Kind.TURN_END && !this.isInTurn))) this.#pass();
+    while (!readings.isAny && this.#isAtReading) this.#pass();
     return readings.next();
   }
 
@@ -138,37 +122,42 @@ export class Player {
 
   /** Takes the next date out of the recording, unless something of the program's comes before it. */
   #findDate(): void {
-    if (this.#datesSearchedAt === this.position) return;
-    let index = -1;
-    let record = this.#head;
-    while (record !== undefined && record.kind !== Kind.DATE && isSkipped(record.kind) && index < DATE_AHEAD_MAX) {
+    const { records } = this;
+    if (this.#datesSearchedAt === records.position) return;
+    let index = 0;
+    let record = records.next;
+    while (record !== undefined && record.kind !== Kind.DATE && isSkipped(record.kind) && index <= DATE_AHEAD_MAX) {
       index += 1;
-      record = this.#queue[index] ?? this.#readAhead();
+      record = records.at(index);
     }
     if (record?.kind !== Kind.DATE) {
-      this.#datesSearchedAt = this.position;
+      this.#datesSearchedAt = records.position;
       return;
     }
-    if (index < 0) return this.#pass();
-    const fields = new Fields();
-    fields.set(record.bytes, record.at, record.end);
-    this.#early = index;
-    this.#dates.keep(fields);
-    this.#early = -1;
-    this.#queue.splice(index, 1);
+    if (index === 0) return this.#pass();
+    records.pick(index);
+    this.#dates.keep(records.fields);
+    records.takeOut();
+  }
+
+  /** Is the next record a reading, or the end of a turn that is over? */
+  get #isAtReading(): boolean {
+    const { kind } = this.records;
+    return isReading(kind) || (kind === Kind.TURN_END && !this.isInTurn);
   }
 
   /** Was a descriptor refused here? @returns -errno, or 0 */
   refused(set: number, fd: number, interest: number): number {
-    while (isReading(this.#kind) || (this.#kind === Kind.TURN_END && !this.isInTurn)) this.#pass();
-    if (this.#kind !== Kind.UPDATE_FAILED) return 0;
-    const { fields } = this;
+    const { records } = this;
+    const { fields } = records;
+    while (this.#isAtReading) this.#pass();
+    if (records.kind !== Kind.UPDATE_FAILED) return 0;
     if (readValue(fields) === set && readValue(fields) === fd && readValue(fields) === interest) {
       const result = readValue(fields);
-      this.#advance();
+      records.advance();
       return typeof result === "number" ? result : 0;
     }
-    this.#rewind();
+    records.rewind();
     return 0;
   }
 
@@ -178,27 +167,23 @@ export class Player {
    */
   take(kind: number, name: string, fd: number | undefined, found: () => string): Fields {
     this.rethrow();
-    if (this.next !== kind || !this.#isOn(this.#head, fd)) {
-      const isHeads = fd !== undefined && this.#head !== undefined && descriptorOf(this.#head) === fd;
+    const { records } = this;
+    if (this.next !== kind || !this.#isOn(fd)) {
+      const isNext = fd !== undefined && records.next !== undefined && descriptorOf(records.next) === fd;
       const isStrict = this.isStrict || (this.isInTurn && !this.hasFiles);
-      if (isStrict || isHeads || !this.#lookAhead(kind, fd)) this.#missing(name, fd, found);
+      if (isStrict || isNext || !records.pickCall(kind, fd)) this.#missing(name, fd, found);
     }
     this.#events.call?.(name, fd);
-    return this.fields;
+    return records.fields;
   }
 
   /** The record was read, and agrees. */
   used(): void {
     this.calls += 1;
-    if (!this.fields.isAtEnd) throw new RecordingError("damaged: a record has more fields than it should");
-    if (this.#early < 0) {
-      if (this.isInTurn) this.#readings.pass();
-      return this.#advance();
-    }
-    this.#queue.splice(this.#early, 1);
-    this.#early = -1;
-    this.position += 1;
-    this.#rewind();
+    const { records } = this;
+    if (!records.fields.isAtEnd) throw new RecordingError("damaged: a record has more fields than it should");
+    if (this.isInTurn && records.current === records.next) this.#readings.pass();
+    records.use();
   }
 
   /** The same for a turn. */
@@ -206,7 +191,7 @@ export class Player {
     this.turn += 1;
     this.isInTurn = true;
     this.#readings.pass();
-    this.#advance();
+    this.records.advance();
     this.#events.turn?.(this.turn);
   }
 
@@ -214,25 +199,15 @@ export class Player {
   turnEnded(): void {
     if (!this.isInTurn) return;
     if (this.failure !== undefined) throw this.failure.error;
-    if (this.difference === undefined && !this.isOver && this.next !== Kind.TURN_END && this.#kind !== 0) {
+    if (this.difference === undefined && !this.isOver && this.next !== Kind.TURN_END && this.records.kind !== 0) {
       this.differ({ call: "the end of the turn", fd: undefined, expected: this.expected, found: "the turn ends" });
     }
     this.isInTurn = false;
   }
 
-  /** The same for what is neither. */
-  passed(): void {
-    this.#advance();
-  }
-
-  /** The record that is being read. */
-  get #record(): Queued | undefined {
-    return this.#early < 0 ? this.#head : this.#queue[this.#early];
-  }
-
   /** The record that comes next, as text. A damaged one is no difference: it is the recording's fault. */
   get expected(): string {
-    const record = this.#record;
+    const record = this.records.current;
     const body = record === undefined ? new Uint8Array(0) : record.bytes.subarray(record.at, record.end);
     return this.reporting(() => soundText(record?.kind ?? 0, body, this.reader.header.flags, this.hasSent));
   }
@@ -262,7 +237,7 @@ export class Player {
    */
   report(error: unknown): unknown {
     if (this.failure !== undefined) return this.failure.error;
-    const place = this.#isReading ? undefined : this.#record?.place;
+    const { place } = this.records;
     const shown = error instanceof RecordingError && place !== undefined ? inRecord(error, place) : error;
     if (shown instanceof RecordingError) this.failure = { error: shown };
     this.#events.failed?.(shown);
@@ -288,9 +263,8 @@ export class Player {
 
   /** Is nothing left but the exit of the process? */
   get isAtEnd(): boolean {
-    if (this.next !== Kind.EXIT) return this.#kind === 0;
-    const follows = this.#queue[0] ?? this.#readAhead();
-    if (follows === undefined) return true;
+    if (this.next !== Kind.EXIT) return this.records.kind === 0;
+    if (this.records.at(1) === undefined) return true;
     return this.fail(new RecordingError("damaged: something follows the exit of the process"));
   }
 
@@ -299,8 +273,8 @@ export class Player {
     if (this.next !== Kind.EXIT) return undefined;
     return this.reporting(() => {
       // Node takes a text as well.
-      const code = Number(textIn(readValue(this.fields)) || Number.NaN);
-      this.#rewind();
+      const code = Number(textIn(readValue(this.records.fields)) || Number.NaN);
+      this.records.rewind();
       if (!Number.isInteger(code)) throw new RecordingError("damaged: no exit status");
       return code;
     });
@@ -312,98 +286,26 @@ export class Player {
   }
 
   #missing(call: string, fd: number | undefined, found: () => string): never {
-    if (this.#kind !== 0) this.differ({ call, fd, expected: this.expected, found: found() });
+    if (this.records.kind !== 0) this.differ({ call, fd, expected: this.expected, found: found() });
     this.end();
     throw new ReplayOver("the recording is over");
   }
 
   #pass(): void {
-    if (this.#kind === Kind.CLOCK || this.#kind === Kind.TURN_TIME) this.#readings.keep(this.#kind, this.fields);
+    const { kind, fields } = this.records;
+    if (kind === Kind.CLOCK || kind === Kind.TURN_TIME) this.#readings.keep(kind, fields);
     // The program may still have to ask for it.
-    if (this.#kind === Kind.DATE) this.#dates.keep(this.fields);
+    if (kind === Kind.DATE) this.#dates.keep(fields);
     if (this.#dates.coming > AHEAD_MAX) {
       const expected = "the program asks for the date";
       this.differ({ call: "Date.now", fd: undefined, expected, found: "it does not" });
     }
-    this.#advance();
+    this.records.advance();
   }
 
-  #advance(): void {
-    this.position += 1;
-    this.#head = this.#queue.shift() ?? this.#read();
-    this.#rewind();
-  }
-
-  /** The fields of the next record are to be read from the beginning. */
-  #rewind(): void {
-    const head = this.#head;
-    if (head !== undefined) this.fields.set(head.bytes, head.at, head.end);
-  }
-
-  #read(): Queued | undefined {
-    const { reader } = this;
-    this.#isReading = true;
-    try {
-      do {
-        if (!reader.next()) {
-          this.#isReading = false;
-          this.#close();
-          return undefined;
-        }
-      } while (reader.kind === Kind.TICK);
-      if (reader.kind === 0) throw new RecordingError(`damaged: a record of kind 0 at byte ${reader.position}`);
-    } catch (error) {
-      // Before the first record it is whoever starts the replay that is to know.
-      if (this.position > 1 && error instanceof RecordingError) this.fail(error);
-      throw error;
-    }
-    this.#isReading = false;
-    const { bytes, at, end } = reader.fields;
-    return { kind: reader.kind, bytes, at, end, place: reader.position };
-  }
-
-  /** Nothing more is to be read. */
-  #close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.reader.close();
-  }
-
-  /** Is a call's record on this descriptor? Others are on none. */
-  #isOn(record: Queued | undefined, fd: number | undefined): boolean {
-    return (
-      record !== undefined && (fd === undefined || (this.isInTurn && !this.hasFiles) || descriptorOf(record) === fd)
-    );
-  }
-
-  /** Is something sent in the next call on the descriptor? */
-  sendsNext(fd: number): boolean {
-    if (this.#head !== undefined && descriptorOf(this.#head) === fd) return isSending(this.#head.kind);
-    for (let index = 0; index < AHEAD_MAX; index++) {
-      const queued = this.#queue[index] ?? this.#readAhead();
-      if (queued === undefined) return false;
-      if (descriptorOf(queued) === fd) return isSending(queued.kind);
-    }
-    return false;
-  }
-
-  /** Is this the next call on the descriptor, or the next of its kind? It comes early then. */
-  #lookAhead(kind: number, fd: number | undefined): boolean {
-    for (let index = 0; index < AHEAD_MAX; index++) {
-      const queued = this.#queue[index] ?? this.#readAhead();
-      if (queued === undefined) return false;
-      if (fd === undefined ? queued.kind !== kind : descriptorOf(queued) !== fd) continue;
-      if (queued.kind !== kind) return false;
-      this.#early = index;
-      this.fields.set(queued.bytes, queued.at, queued.end);
-      return true;
-    }
-    return false;
-  }
-
-  #readAhead(): Queued | undefined {
-    const read = this.#read();
-    if (read !== undefined) this.#queue.push(read);
-    return read;
+  /** Is the next record, a call's, on this descriptor? Others are on none. */
+  #isOn(fd: number | undefined): boolean {
+    const { next } = this.records;
+    return next !== undefined && (fd === undefined || (this.isInTurn && !this.hasFiles) || descriptorOf(next) === fd);
   }
 }

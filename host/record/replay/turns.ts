@@ -125,8 +125,8 @@ export class TurnPlayer implements TurnTaker {
   readonly #proceed = (): void => {
     const nowMs = performance.now();
     const player = this.#player;
-    if (this.#position !== player.position) this.#sinceMs = nowMs;
-    this.#position = player.position;
+    if (this.#position !== player.records.position) this.#sinceMs = nowMs;
+    this.#position = player.records.position;
     const isAwaited = this.#taken.size + this.#lookups.size > 0;
     let call: (() => unknown) | undefined;
     try {
@@ -138,7 +138,7 @@ export class TurnPlayer implements TurnTaker {
       if (!isAwaited && this.#outside !== undefined) player.fail(error);
     }
     this.#isPlaying = this.#taken.size + this.#lookups.size + (this.#outside?.waiting ?? 0) > 0;
-    if (this.#isPlaying) this.#later(this.#position === player.position ? PAUSE_MS : 0);
+    if (this.#isPlaying) this.#later(this.#position === player.records.position ? PAUSE_MS : 0);
     // What it throws is the program's uncaught exception.
     call?.();
   };
@@ -156,10 +156,10 @@ export class TurnPlayer implements TurnTaker {
         this.#lookedUp();
         return undefined;
       case Kind.SIGNAL: {
-        const name = textIn(readValue(player.fields));
+        const name = textIn(readValue(player.records.fields));
         // Nothing else of the process is to be notified of what a recording says.
         if (!Object.hasOwn(constants.signals, name)) throw new RecordingError("damaged: a signal that there is not");
-        player.passed();
+        player.records.advance();
         const number = constants.signals[name as NodeJS.Signals];
         return () => Reflect.apply(process.emit, process, [name, name, number]) as unknown;
       }
@@ -201,7 +201,7 @@ export class TurnPlayer implements TurnTaker {
     const player = this.#player;
     let follows = false;
     do {
-      const { fields } = player;
+      const { fields } = player.records;
       const { at } = fields;
       const id = fields.varint();
       follows = fields.byte() === TURN_FOLLOWS;
@@ -227,7 +227,7 @@ export class TurnPlayer implements TurnTaker {
   }
 
   #followsDirectly(): boolean {
-    const { fields } = this.#player;
+    const { fields } = this.#player.records;
     const { at } = fields;
     fields.varint();
     const follows = fields.byte() === TURN_FOLLOWS;
@@ -237,11 +237,11 @@ export class TurnPlayer implements TurnTaker {
 
   #lookedUp(): void {
     const player = this.#player;
-    const id = readValue(player.fields);
-    const result = readValue(player.fields);
+    const id = readValue(player.records.fields);
+    const result = readValue(player.records.fields);
     // What is thrown here rejects all lookups: this one as well.
     if (!(result instanceof Thrown) && !areAddresses(result)) throw new RecordingError("damaged: no addresses");
-    player.passed();
+    player.records.advance();
     const lookup = typeof id === "number" ? this.#lookups.get(id) : undefined;
     if (lookup === undefined || typeof id !== "number") return;
     this.#lookups.delete(id);
