@@ -66,8 +66,7 @@ export function nowNs(): i64 {
 export function prepare(timeoutNs: i64): i64 {
   releaseRestingSlots();
   sampleAll();
-  if (hasLeftover()) return 0;
-  let wait = min(timeoutNs, WAIT_NS_MAX);
+  let wait = hasLeftover() ? 0 : min(timeoutNs, WAIT_NS_MAX);
   if (timerCount() > 0 || hasPaused()) {
     const now = nowNs();
     if (now >= pauseEndNs()) resumePaused();

@@ -14,13 +14,12 @@ export class HandedOn {
   program: ChildProcess | undefined;
   readonly #placeAtStart = placeOnTerminal();
 
-  /** None of the signals ends this process from now on. */
+  /**
+   * None of the signals ends this process from now on, not even when the program has ended: its status is the command's, and a second
+   * signal in short order must not be.
+   */
   constructor() {
     for (const signal of SIGNALS) process.on(signal, this.#handOn);
-  }
-
-  release(): void {
-    for (const signal of SIGNALS) process.off(signal, this.#handOn);
   }
 
   readonly #handOn = (signal: NodeJS.Signals): void => {

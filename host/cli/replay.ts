@@ -105,7 +105,6 @@ export async function replayCommand(argv: string[]): Promise<number> {
       if (signal !== null || !existsSync(pending)) return status;
     } finally {
       if (pending !== undefined && existsSync(pending)) rmdirSync(pending);
-      signals.release();
     }
     process.stderr.write(`wasyncore: nothing was replayed: ${[program, ...args].join(" ")} has not loaded wasyncore\n`);
     return EXIT_UNREPLAYED;

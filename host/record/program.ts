@@ -81,6 +81,7 @@ export function replayedProgram(request: string, opener: Backend): Backend {
   delete process.env["WASYNCORE_REPLAY"];
   if (pending !== undefined) noteBegin(pending);
   const stops = new Set(breakAt);
+  let interruption = "";
   const played = started({
     strict,
     patienceMs,
@@ -99,6 +100,9 @@ export function replayedProgram(request: string, opener: Backend): Backend {
     },
   });
   process.prependListener("exit", atExit);
+  noteSignals((name) => {
+    interruption = `  ${name} came in turn ${played.turns} and is not in the recording: it may be the cause\n`;
+  });
 
   function started(options: ProgramReplayOptions): Replay {
     try {
@@ -121,7 +125,7 @@ export function replayedProgram(request: string, opener: Backend): Backend {
 
   function end(difference: ReplayDifference): never {
     const stack = difference.programStack.map((frame) => `    ${frame}\n`).join("");
-    return leave(EXIT_DIFFERENCE, `${difference.message}\n${stack}${played.summary()} before it`);
+    return leave(EXIT_DIFFERENCE, `${difference.message}\n${stack}${interruption}${played.summary()} before it`);
   }
 
   function leave(code: number, message: string): never {

@@ -189,7 +189,7 @@ export class EngineHarness {
     return this.engine.timerCancel(slot, generation) !== 0;
   }
 
-  /** Does something whenever `event` ("read a", "error a 14", "ask a", "poll") comes. */
+  /** Does something whenever `event` ("read a", "error a 14", "ask a", "wait", "poll") comes: "wait" between a turn's two halves. */
   when(event: string, callback: () => void): void {
     this.#callbacks.set(event, callback);
   }
@@ -205,6 +205,7 @@ export class EngineHarness {
     this.sampled = [];
     this.#answer = found;
     this.waitMs = this.engine.turnPrepare(timeoutMs);
+    this.#callbacks.get("wait")?.();
     this.result = this.engine.turnRun(this.waitMs, Number(byChannel));
     return this.trace;
   }

@@ -1,7 +1,7 @@
 /** Holds how a listener that is out of descriptors pauses: it neither spins nor closes, and goes on by itself. */
 
 import { expect, test } from "vitest";
-import { EngineHarness, Interest, Pause, State, readable, type ScriptedChannel } from "./harness.js";
+import { EngineHarness, Interest, Pause, State, Verdict, readable, type ScriptedChannel } from "./harness.js";
 
 /** A listener that has paused in its last turn. */
 function paused(harness: EngineHarness, name = "listener"): ScriptedChannel {
@@ -32,6 +32,20 @@ test("it goes on a second later, and the wait until then is bounded", () => {
   harness.turn();
   expect(harness.watched()).toEqual(["read listener"]);
   expect(harness.waitMs).toBeGreaterThan(1e9);
+});
+
+test("it goes on in time in a turn that delivers what a stopped one has left", () => {
+  const harness = new EngineHarness();
+  const listener = harness.add("listener", { state: State.ACCEPTING });
+  const reader = harness.add("reader");
+  harness.pause(listener);
+  harness.nowMs += 999;
+  harness.answer("read reader", Verdict.STOP);
+  harness.turn([readable(reader), readable(harness.add("other"))]);
+  expect(harness.watched()).toEqual(["read other", "read reader"]);
+  harness.nowMs += 1;
+  expect(harness.turn()).toEqual(["read other"]);
+  expect([harness.waitMs, harness.watched()]).toEqual([0, ["read listener", "read other", "read reader"]]);
 });
 
 test("the caller's timeout and a timer bound the wait further", () => {

@@ -173,7 +173,7 @@ os.write(terminal, b"\\x03")
 wait_for(b"interrupted")
 os.kill(pid, signal.SIGTERM)
 wait_for(b"times")
-print(said.decode().split()[-2])
+print(said.decode().split(" times")[0].split()[-1])
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
 

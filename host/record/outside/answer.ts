@@ -97,9 +97,21 @@ function begin(call: () => void): void {
 
 let noteSignal: ((name: string) => void) | undefined;
 
-/** Who is notified, from now on, of each signal of which the process is. */
+/** Who is notified, from now on, of each signal of which the process is: not of those that a recording sends. */
 export function noteSignals(call: (name: string) => void): void {
   noteSignal = call;
+}
+
+let isReplayed = false;
+
+/** Notifies the process of a signal that is in a recording. */
+export function emitSignal(name: NodeJS.Signals): void {
+  isReplayed = true;
+  try {
+    Reflect.apply(process.emit, process, [name, name, constants.signals[name]]);
+  } finally {
+    isReplayed = false;
+  }
 }
 
 /**
@@ -112,7 +124,7 @@ export function installSignals(): void {
     const [name, , number] = args;
     if (typeof name === "string" && typeof number === "number" && Object.hasOwn(constants.signals, name)) {
       answering();
-      noteSignal?.(name);
+      if (!isReplayed) noteSignal?.(name);
     }
     return Reflect.apply(emit, process, args) as boolean;
   } as typeof process.emit;

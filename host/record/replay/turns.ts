@@ -12,7 +12,7 @@ import { Kind } from "../calls.js";
 import { RecordingError } from "../format.js";
 import { TURN_FOLLOWS } from "../journal.js";
 import { readValue, textIn, Thrown } from "../values.js";
-import { original } from "../outside/answer.js";
+import { emitSignal, original } from "../outside/answer.js";
 import type { OutsidePlayer } from "../outside/player.js";
 import { ReplayOver } from "./difference.js";
 import type { Player } from "./player.js";
@@ -160,8 +160,7 @@ export class TurnPlayer implements TurnTaker {
         // Nothing else of the process is to be notified of what a recording says.
         if (!Object.hasOwn(constants.signals, name)) throw new RecordingError("damaged: a signal that there is not");
         player.records.advance();
-        const number = constants.signals[name as NodeJS.Signals];
-        return () => Reflect.apply(process.emit, process, [name, name, number]) as unknown;
+        return () => emitSignal(name as NodeJS.Signals);
       }
       case Kind.FILE_DONE:
       case Kind.TIMER: {
