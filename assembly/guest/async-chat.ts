@@ -45,7 +45,8 @@ export class AsyncChat extends QueuedDispatcher {
 
   /**
    * No terminator came within {@link maxLineLength} bytes; so many were collected. As it is, logs it and closes. When it
-   * does not close, the rest of the line is left out, and the next line comes as ever.
+   * does not close, the rest of the line is left out, and the next line comes as ever: discard what was collected, as
+   * `_getData` does, or it stands before that line.
    */
   handleLineTooLong(): void {
     const limit = i32(this.maxLineLength).toString();

@@ -1,6 +1,7 @@
 /** Owns the command line of `wasyncore build`: what it says, and what is wrong with it. Opens and reads nothing. */
 
 import { parseArgs } from "node:util";
+import { optionTrouble } from "./option-trouble.js";
 import { UsageError } from "./run-options.js";
 
 export const BUILD_USAGE = `Usage: wasyncore build APP.TS [options] [-- ASC-OPTIONS...]
@@ -111,14 +112,16 @@ const OF_TYPESCRIPT = ["minify", "watch"] as const;
 
 function refuseFor(profile: Profile, values: Readonly<Record<string, unknown>>, names: readonly string[]): void {
   const given = names.find((name) => values[name] !== undefined);
-  if (given !== undefined) throw new UsageError(`--${given} is for other profiles than ${profile}`);
+  if (given === undefined) return;
+  const where = profile === "typescript" ? "for other profiles than typescript" : "for --profile typescript";
+  throw new UsageError(`--${given} is ${where}`);
 }
 
 function parsed(args: readonly string[]) {
   try {
     return parseArgs({ args: [...args], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    throw new UsageError((error as Error).message);
+    throw new UsageError(optionTrouble(error));
   }
 }
 

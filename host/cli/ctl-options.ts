@@ -3,6 +3,7 @@
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import type { ControlRequest } from "./control-protocol.js";
+import { optionTrouble } from "./option-trouble.js";
 import { UsageError } from "./run-errors.js";
 
 export const USAGE = `Usage: wasyncore ctl [options] COMMAND
@@ -100,7 +101,7 @@ function parsed(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message);
+    if (error instanceof TypeError) throw new UsageError(optionTrouble(error));
     throw error;
   }
 }

@@ -3,12 +3,13 @@
 
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
+import { optionTrouble } from "./option-trouble.js";
 import { reportLostOutput } from "./output.js";
 
 const USAGE = `Usage: wasyncore COMMAND [options]
 
 Commands:
-  new DIR         makes a project: an echo server that builds and runs
+  new DIR         makes a project: a small server that builds and runs
   build APP.TS    compiles a program into one WASI module or component
   run APP.WASM    runs a WASI module on Node
   serve FILE      runs the plugins that a file names, each under a policy
@@ -41,7 +42,7 @@ async function main(argv: string[]): Promise<number> {
   const [name = "", ...rest] = argv;
   const load = COMMANDS.get(name);
   if (load !== undefined) return (await load())(rest);
-  if (name !== "" && !name.startsWith("-")) return complain(`${name}: no such command`);
+  if (name !== "" && !name.startsWith("-")) return complain(noSuch(name));
   try {
     const options = { help: { type: "boolean", short: "h" }, version: { type: "boolean", short: "v" } } as const;
     const { help, version } = parseArgs({ args: argv, options }).values;
@@ -50,8 +51,16 @@ async function main(argv: string[]): Promise<number> {
     else return complain("which command?");
     return 0;
   } catch (error) {
-    return complain((error as Error).message);
+    return complain(optionTrouble(error));
   }
+}
+
+function noSuch(name: string): string {
+  // docs and "replay" speak of recordings, and a program is recorded without a command.
+  if (name === "record") {
+    return 'record: no such command; WASYNCORE_RECORD=RUN.WREC records a program, and "wasyncore run --record RUN.WREC" a guest';
+  }
+  return `${name}: no such command; there are ${[...COMMANDS.keys()].join(", ")}`;
 }
 
 function packageVersion(): string {

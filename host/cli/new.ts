@@ -5,14 +5,16 @@ import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type ProjectPackages, projectFiles } from "./new-templates.js";
 import { typescriptFiles } from "./new-typescript.js";
+import { optionTrouble } from "./option-trouble.js";
 
 const USAGE = `Usage: wasyncore new DIR [--template assemblyscript|typescript]
 
-Makes a project in DIR, which must be empty or not there: an echo server, for WASI and for Node.
+Makes a project in DIR, which must be empty or not there: a small server, for WASI and for Node.
 
 Options:
-  --template TEMPLATE  assemblyscript (default): compiled by asc, small and fast;
-                       typescript: all of TypeScript, as a component for wasmtime
+  --template TEMPLATE  assemblyscript (default): an echo server, compiled by asc, small and fast;
+                       typescript: a server of lines in all of TypeScript, as a component of WASI 0.2.
+                       Its "npm start" needs wasmtime
 `;
 
 const TEMPLATES = ["assemblyscript", "typescript"] as const;
@@ -41,7 +43,7 @@ export async function newCommand(argv: string[]): Promise<number> {
     template = TEMPLATES.find((each) => each === values.template);
     if (template === undefined) throw new Error(`--template ${values.template}: there are ${TEMPLATES.join(", ")}`);
   } catch (error) {
-    return complain(`${(error as Error).message}\nTry "wasyncore new --help".`, EXIT_USAGE);
+    return complain(`${optionTrouble(error)}\nTry "wasyncore new --help".`, EXIT_USAGE);
   }
   try {
     make(directory, template);

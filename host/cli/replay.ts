@@ -10,6 +10,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
 import { HandedOn } from "./handed-on.js";
+import { optionTrouble } from "./option-trouble.js";
 import { isGuestRecording, replayGuestCommand } from "./replay-guest.js";
 
 const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [ARGUMENTS...]
@@ -109,7 +110,7 @@ export async function replayCommand(argv: string[]): Promise<number> {
     process.stderr.write(`wasyncore: nothing was replayed: ${[program, ...args].join(" ")} has not loaded wasyncore\n`);
     return EXIT_UNREPLAYED;
   } catch (error) {
-    return complain((error as Error).message);
+    return complain(optionTrouble(error));
   }
 }
 

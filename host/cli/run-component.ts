@@ -37,8 +37,9 @@ export async function serveComponent(
       sockets: {
         listeners: granted,
         mayOpen: sockets,
-        onRefused: onceOnly((what) => {
-          const text = `${pathText(path)} may not ${what}: --sockets lets it open sockets of its own`;
+        onRefused: onceOnly((what, stream) => {
+          const listen = stream === undefined ? "" : `--listen ${stream} opens one for it, `;
+          const text = `${pathText(path)} may not ${what}: ${listen}--sockets lets it open sockets of its own`;
           process.stderr.write(`wasyncore: ${text}\n`);
         }),
       },
@@ -54,10 +55,10 @@ export async function serveComponent(
   }
 }
 
-function onceOnly(say: (what: string) => void): (what: string) => void {
+function onceOnly<A extends unknown[]>(say: (...args: A) => void): (...args: A) => void {
   let hasSaid = false;
-  return (what) => {
-    if (!hasSaid) say(what);
+  return (...args) => {
+    if (!hasSaid) say(...args);
     hasSaid = true;
   };
 }

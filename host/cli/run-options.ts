@@ -3,6 +3,7 @@
 import { parseArgs } from "node:util";
 import type { DirectoryGrant, GuestRecordOptions } from "../guest/run.js";
 import { planRecord, type RecordOptions } from "../record/options.js";
+import { optionTrouble } from "./option-trouble.js";
 import { UsageError } from "./run-errors.js";
 import type { PolicyValues } from "./run-policy.js";
 import { POLICY_OPTIONS, POLICY_USAGE } from "./run-policy-options.js";
@@ -125,7 +126,7 @@ function parsed(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message);
+    if (error instanceof TypeError) throw new UsageError(optionTrouble(error));
     throw error;
   }
 }

@@ -92,11 +92,19 @@ function numberOf(text: string, unit: Unit): number | string {
   return digits === undefined || factor === undefined ? text : Number(digits) * factor;
 }
 
+/** What an option takes beyond the schema, which knows no units. */
+function hintOfUnit(text: string, unit: Unit): string {
+  if (unit === "count" || typeof numberOf(text, unit) === "number") return "";
+  return unit === "size" ? "; a size may end with K, M or G" : "; a time may end with ms, s, m or h";
+}
+
 function problemOfOption({ field, message }: PolicyProblem, values: PolicyValues, beside: GivenBeside): string {
   const [, name = "", index, rest = ""] = /^(\w+)(?:\[(\d+)\])?\.?(\w*)/.exec(field) ?? [];
   if (name === "limits") {
     const option = optionOfLimit(rest) ?? rest;
-    return `--${option} ${String(values[option as keyof PolicyValues])}: it ${message}`;
+    const value = String(values[option as keyof PolicyValues]);
+    const unit = LIMITS.find((each) => each.limit === rest)?.unit ?? "count";
+    return `--${option} ${value}: it ${message}${hintOfUnit(value, unit)}`;
   }
   const single = { clocks: "clock-resolution", random: "random-seed", stopTimeoutMs: "stop-timeout" }[name] ?? name;
   const value = values[single as keyof PolicyValues];

@@ -2,6 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { parseAddress } from "../net/listen.js";
+import { optionTrouble } from "./option-trouble.js";
 import { UsageError } from "./run-errors.js";
 
 export const USAGE = `Usage: wasyncore serve FILE [options]
@@ -16,7 +17,8 @@ Runs the plugins that FILE (JSON or YAML) names, each under its policy:
 A relative path is relative to FILE. What happens, and the lines that plugins write, are written to standard error.
 
 Options:
-  --check          checks FILE and the modules, prints every mistake, and ends: 0 if it is in order, otherwise 2
+  --check          checks FILE and, if it is in order, the modules; prints every mistake, and ends: 0 if there is none,
+                   otherwise 2
   --watch          reloads when FILE or a module changes
   --socket PATH    the control socket; default: "control" of FILE, or one that "wasyncore ctl" finds
   --metrics ADDR   serves /metrics for Prometheus and /healthz at HOST:PORT, [IPV6]:PORT, or the path of a Unix socket
@@ -66,7 +68,7 @@ function parsed(argv: readonly string[]) {
   try {
     return parseArgs({ args: [...argv], options: OPTIONS, allowPositionals: true });
   } catch (error) {
-    if (error instanceof TypeError) throw new UsageError(error.message);
+    if (error instanceof TypeError) throw new UsageError(optionTrouble(error));
     throw error;
   }
 }

@@ -1,6 +1,7 @@
 /** Owns the command line of `wasyncore top`. Knows nothing of what it shows. */
 
 import { parseArgs } from "node:util";
+import { optionTrouble } from "./option-trouble.js";
 
 export const USAGE = `Usage: wasyncore top [options]
 
@@ -51,7 +52,7 @@ export function parseTop(argv: readonly string[]): TopOptions {
   try {
     ({ values } = parseArgs({ args: [...argv], options }));
   } catch (error) {
-    throw new UsageError((error as Error).message, { cause: error });
+    throw new UsageError(optionTrouble(error), { cause: error });
   }
   const { pid, socket, plugin, interval = "1", once = false, json = false, help = false } = values;
   if (pid !== undefined && socket !== undefined) throw new UsageError("--pid and --socket exclude each other");

@@ -13,6 +13,7 @@ import { RecordingReader } from "../record/reader.js";
 import { timelineOf } from "../view/from-recording.js";
 import { pageOf } from "../view/page-maker.js";
 import type { Timeline } from "../view/timeline.js";
+import { optionTrouble } from "./option-trouble.js";
 
 const USAGE = `Usage: wasyncore view RUN.WREC [OTHER.WREC] [options]
 
@@ -35,7 +36,7 @@ export async function viewCommand(argv: string[]): Promise<number> {
   try {
     parsed = parseArgs({ args: argv, options, allowPositionals: true });
   } catch (error) {
-    return refuse((error as Error).message);
+    return refuse(optionTrouble(error));
   }
   const { values, positionals } = parsed;
   if (values.help === true) {

@@ -18,8 +18,8 @@ export interface SocketGrants {
   readonly listeners: readonly GrantedListener[];
   /** May it open, bind and connect sockets of its own? What else is granted is for the backend to say. */
   readonly mayOpen: boolean;
-  /** Something was refused that {@link mayOpen} would grant. */
-  readonly onRefused: (what: string) => void;
+  /** Something was refused that {@link mayOpen} would grant. `stream` is the address that a stream socket was to be bound to. */
+  readonly onRefused: (what: string, stream?: string) => void;
 }
 
 export class SocketWorld {
@@ -61,7 +61,8 @@ export class SocketWorld {
   }
 
   bind(fd: number, address: InetAddress): SocketFailure | undefined {
-    const refused = this.#refusal(`bind ${addressText(address)}`);
+    const text = addressText(address);
+    const refused = this.#refusal(`bind ${text}`, text);
     if (refused !== undefined) return refused;
     this.backend.setOption(fd, "SO_REUSEADDR", 1);
     return this.bindDatagram(fd, address);
@@ -87,9 +88,9 @@ export class SocketWorld {
     return failureOf(this.backend.errorCode(errno));
   }
 
-  #refusal(what: string): SocketFailure | undefined {
+  #refusal(what: string, stream?: string): SocketFailure | undefined {
     if (this.#grants.mayOpen) return undefined;
-    this.#grants.onRefused(what);
+    this.#grants.onRefused(what, stream);
     return ACCESS_DENIED;
   }
 }

@@ -6,6 +6,7 @@
 import { type Channel, handleThrown, isThenable } from "./channel.js";
 import { Verdict } from "./engine.js";
 import { logThrown } from "../backend/log.js";
+import { forgetUntaken, rememberUntaken } from "./untaken.js";
 
 export class Failures {
   /** The order of the turn: see {@link handleThrown}. */
@@ -28,6 +29,7 @@ export class Failures {
     const escaping = this.#escaping;
     if (escaping === undefined) return;
     this.#escaping = undefined;
+    forgetUntaken(this);
     throw escaping.error;
   }
 
@@ -69,6 +71,7 @@ export class Failures {
       } catch (thrown) {
         this.escape(thrown);
       }
+      if (this.#escaping !== undefined) rememberUntaken(this, this.#escaping.error);
       this.#changed();
     });
   }

@@ -240,9 +240,33 @@ describe("the command", () => {
     }
     expect(await wasyncore("nonsense")).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining("nonsense: no such command"),
+      stderr: expect.stringContaining("nonsense: no such command; there are new, build,"),
+    });
+    expect(await wasyncore("record", "a.wasm")).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(
+        'WASYNCORE_RECORD=RUN.WREC records a program, and "wasyncore run --record RUN.WREC"',
+      ),
     });
     expect(await wasyncore()).toMatchObject({ code: 2, stderr: expect.stringContaining("which command?") });
+  });
+
+  test.each(["new", "build", "run", "serve", "ctl", "view", "replay", "top"])(
+    "%s says what option it does not know, and does not advise to write it after --",
+    async (name) => {
+      const { code, stderr } = await wasyncore(name, "--nothing");
+      expect(code).toBe(2);
+      expect(stderr).toMatch(/^wasyncore.*: Unknown option '--nothing'\n.*Try "wasyncore .*--help"\.\n$/);
+    },
+  );
+
+  test("build names the profile that has an option", async () => {
+    for (const option of ["--watch", "--minify"]) {
+      expect(await wasyncore("build", "a.ts", "--profile", "component", option)).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining(`${option} is for --profile typescript\n`),
+      });
+    }
   });
 });
 

@@ -8,7 +8,7 @@ export function testServing(echo: () => Uint8Array): void {
   test("may open no socket of its own without --sockets", async () => {
     const { code, stderr } = await runModule(echo(), "--env", "LISTEN=127.0.0.1:0").ended;
     expect(stderr).toBe(
-      "wasyncore: guest.wasm may not bind 127.0.0.1:0: --sockets lets it open sockets of its own\n" +
+      "wasyncore: guest.wasm may not bind 127.0.0.1:0: --listen 127.0.0.1:0 opens one for it, --sockets lets it open sockets of its own\n" +
         "cannot listen on 127.0.0.1:0: OSError: bind EACCES\n",
     );
     expect(code).toBe(1);

@@ -141,7 +141,13 @@ describe("a producer that a function makes", () => {
   test("must be one", () => {
     const chat = new MemoryChat(newMap());
     expect(() => chat.pushWithProducer((() => 5) as never)).toThrow(
-      expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE" }),
+      expect.objectContaining({
+        code: "ERR_INVALID_ARG_TYPE",
+        message: expect.stringContaining('"producer" must be an object with more(), an iterable or'),
+      }),
+    );
+    expect(() => chat.pushWithProducer({} as never)).toThrow(
+      '"producer" must be an object with more(), an iterable or',
     );
   });
 });

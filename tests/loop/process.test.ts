@@ -134,8 +134,9 @@ describe("loop", () => {
 
 /** Runs a script to its end, whatever that is. */
 async function endOf(source: string): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const { code, stdout, stderr } = await startScript(`${IMPORTS}\nimport { read, poll } from "wasyncore";\n${source}`)
-    .ended;
+  const { code, stdout, stderr } = await startScript(
+    `${IMPORTS}\nimport { poll, read, socketMap } from "wasyncore";\n${source}`,
+  ).ended;
   return { code, stdout, stderr };
 }
 
@@ -178,6 +179,36 @@ describe("a program whose channels no loop ever served", () => {
       channel.handleRead = () => void channel.recv(10);
       ${how}`);
     expect(stderr).not.toContain("WASYNCORE_NEVER_LOOPED");
+  });
+});
+
+describe("an error of a callback that comes when no loop runs any more", () => {
+  const LINE = /^error: an error of a callback, which no loop was there to throw \(Error: (\w+) .*\)$/gm;
+
+  test("is logged when the process ends, and not lost", async () => {
+    const { stdout } = await endOf(`
+      socketMap.callLater(0, async () => { throw new Error("atOnce"); });
+      const map = new ChannelMap();
+      map.callLater(0, async () => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        throw new Error("later");
+      });
+      await loop();
+      await loop({ map });
+      console.log("over");
+      // The end of a process may come more than once.
+      process.once("beforeExit", () => setTimeout(() => {}, 1));`);
+    expect(stdout).toMatch(/^over$/m);
+    expect([...stdout.matchAll(LINE)].map(([, which]) => which)).toEqual(["atOnce", "later"]);
+  });
+
+  test("leaves the next loop, and is not logged then", async () => {
+    const { code, stdout } = await endOf(`
+      socketMap.callLater(0, async () => { throw new Error("mine"); });
+      await loop();
+      await loop().catch(({ message }) => console.log("thrown:", message));`);
+    expect(code).toBe(0);
+    expect(stdout).toBe("thrown: mine\n");
   });
 });
 

@@ -67,7 +67,8 @@ export class AsyncChat extends QueuedDispatcher {
   /**
    * No terminator arrived within {@link maxLineLength} bytes, which have been collected. By default, logs this and closes.
    * If an override does not close, the rest of the line is discarded without a call of `foundTerminator`, and the next
-   * line is delivered as usual.
+   * line is delivered as usual. The override must discard what was collected, as `_getData` does: otherwise it stands
+   * before the next line.
    * @example override handleLineTooLong() { this.push("500 Line too long\r\n"); this.closeWhenDone(); }
    */
   handleLineTooLong(): void | Promise<void> {

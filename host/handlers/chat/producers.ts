@@ -66,12 +66,15 @@ export function openSource(
   return sourceOf(producer, onArrival, onFailure);
 }
 
+const PRODUCER =
+  "an object with more(), an iterable or an async iterable of bytes, or a function that returns one of these";
+
 function sourceOf(producer: ProducerLike, onArrival: () => void, onFailure: (error: unknown) => void): Source {
-  checkObject("producer", producer);
+  checkObject("producer", producer, PRODUCER);
   if (isProducer(producer)) return new MoreSource(producer);
   if (Symbol.asyncIterator in producer) return new AsyncSource(producer, onArrival, onFailure);
   if (Symbol.iterator in producer) return new IterableSource(producer, onFailure);
-  throw Object.assign(new TypeError(`"producer" must have more(), or be an iterable or an async iterable of bytes`), {
+  throw Object.assign(new TypeError(`"producer" must be ${PRODUCER}`), {
     code: "ERR_INVALID_ARG_TYPE",
   });
 }
