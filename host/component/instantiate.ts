@@ -4,6 +4,7 @@
  */
 
 import { GuestError, withoutPrefix } from "../guest/module.js";
+import { withRoom } from "../guest/stack.js";
 import { printable } from "../backend/printable.js";
 import { CallMemory } from "./call-memory.js";
 import type { AsyncParts } from "./async/index.js";
@@ -184,11 +185,11 @@ class Scope {
       case "lift":
         return this.#define("func", this.#lift(step.func, step.options));
       case "lower":
-        return this.#define("core func", this.#lower(step.func, step.options));
+        return this.#define("core func", withRoom(this.#lower(step.func, step.options)));
       case "drop":
-        return this.#define("core func", this.#drop(step.type));
+        return this.#define("core func", withRoom(this.#drop(step.type)));
       case "canon":
-        return this.#define("core func", this.#builtIn(step));
+        return this.#define("core func", withRoom(this.#builtIn(step)));
       case "import":
         return this.#define(step.sort, ofSort(step.sort, step.name, this.#imports.get(step.name)));
       case "export": {

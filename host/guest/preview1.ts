@@ -17,6 +17,7 @@ import { Iovecs } from "./iovecs.js";
 import { GuestMemory } from "./memory.js";
 import { GuestError } from "./module.js";
 import { systemRandom } from "./random.js";
+import { allWithRoom } from "./stack.js";
 import { createDirectoryCalls } from "./calls/directories.js";
 import { createFileCalls } from "./calls/files.js";
 import { createOpenCall } from "./calls/open.js";
@@ -166,7 +167,7 @@ export class Preview1 {
       iovecs: new Iovecs(memory),
     };
     const transfer = new Transfer(context);
-    this.imports = {
+    this.imports = allWithRoom<Preview1Imports>({
       ...createProcessCalls(backend, memory, process),
       ...descriptorImports(context),
       ...createFileCalls(context, transfer),
@@ -182,7 +183,7 @@ export class Preview1 {
         if (this.#poller.isBlocked) throw endingError(new GuestError("ERR_GUEST_BLOCKING", WAITS_IN_TURN));
         return errno;
       },
-    };
+    });
 
     for (let number = 0; number < STDIO_DESCRIPTORS; number++) {
       const given = stdio?.[number];

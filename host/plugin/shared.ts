@@ -160,14 +160,18 @@ export class SharedRun implements Run {
   }
 
   #inTurn<T>(turn: () => T): T {
-    this.#meter.beginTurn();
+    const meter = this.#meter;
+    meter.beginTurn();
+    let result: T;
     try {
-      return turn();
+      result = turn();
     } finally {
-      this.#meter.endTurn();
+      meter.endTurn();
       // One that waits in the middle of its first turn has not come up.
       if (this.#hasWaited && !this.#granted.answering.poller.isBlocked) this.#up.resolve(true);
     }
+    if (this.#instance?.exitCode === undefined && meter.hasOverrun) throw new RangeError("the turn has taken too long");
+    return result;
   }
 
   #failure(error: unknown): PluginEnding {

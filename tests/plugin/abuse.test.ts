@@ -241,6 +241,26 @@ describe.each([
   });
 });
 
+test("a shared plugin whose every turn is one long call of the host is ended", async () => {
+  // random_get of 240 MB takes some tenths of a second; after that the turn waits for a millisecond, and is over.
+  const module = wat(`(module
+    (import "wasi_snapshot_preview1" "random_get" (func $random (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 3800)
+    (global $turns (mut i32) (i32.const 0))
+    (func (export "_initialize") (i64.store (i32.const 24) (i64.const 1000000)))
+    (func (export "turn") (param i64) (result i32)
+      (if (global.get $turns) (then (drop (call $random (i32.const 4096) (i32.const 240000000)))))
+      (global.set $turns (i32.add (global.get $turns) (i32.const 1)))
+      (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))
+      (i32.const 0))
+    (func (export "pending") (result i32) (i32.const 1)))`);
+  const { host, told } = createHost();
+  await host.start(module, { name: "bad", run: "shared", restart: "never", limits: { cpuMsPerTurn: 20 } });
+  expect(await told.ending("bad")).toMatchObject({ kind: "limit", limit: "cpuMsPerTurn" });
+  expect(host.snapshot("bad").turns).toBeLessThan(5);
+});
+
 test(`${CONNECTIONS} peers that send a byte at a time do not keep others waiting`, async () => {
   const limits = { maxConnections: "unlimited", maxDescriptors: "unlimited" } as const;
   await beside("isolated", { limits }, async ({ port }) => {

@@ -12,8 +12,11 @@ import type { Prepared } from "./prepare.js";
 const SLICE = 100_000;
 /** Between two looks at the clock. A call takes some microseconds; one that moves megabytes, milliseconds. */
 const HOST_CALLS = 64;
-/** More is not CPU time of this thread. */
-const BEFORE_LOOK_NS_MAX = 10e6;
+/**
+ * How long before a turn the CPU clock may have been read: what the thread did between is charged to the turn. Turns that are over within
+ * this are charged by the other clock.
+ */
+const UNSEEN_NS_MAX = 10e6;
 
 /** The part of the global that is used here: TypeScript declares it only together with the DOM. */
 declare const WebAssembly: {
@@ -51,6 +54,9 @@ export class Meter {
   #fuel: { value: number } | undefined;
   #overrun: Overrun | undefined;
   #startNs = 0;
+  /** The last reading of the CPU clock before the turn, and when that was. */
+  #seenCpuNs = 0;
+  #seenNs = -Infinity;
   /** At the first look in the turn, which short turns do without; undefined before it. */
   #cpuStartNs: number | undefined;
   #beforeNs = 0;
@@ -97,16 +103,27 @@ export class Meter {
   beginTurn(): void {
     const { turnNs, totalNs } = this.#allowance;
     this.#startNs = this.#nowNs();
+    if (this.#startNs - this.#seenNs > UNSEEN_NS_MAX) {
+      this.#seenNs = this.#startNs;
+      this.#seenCpuNs = this.#cpuNs();
+    }
     this.#cpuStartNs = undefined;
     this.#limitNs = Math.min(turnNs, totalNs - this.#usedNs);
   }
 
   /** The turn has ended. @returns its CPU time in nanoseconds */
   endTurn(): number {
-    const takenNs = this.#cpuStartNs === undefined ? this.#nowNs() - this.#startNs : this.#takenNs();
+    const elapsedNs = this.#cpuStartNs === undefined ? this.#nowNs() - this.#startNs : Infinity;
+    const takenNs = elapsedNs <= UNSEEN_NS_MAX ? elapsedNs : this.#takenNs();
     this.#usedNs += takenNs;
     this.#lastTurnNs = takenNs;
     return takenNs;
+  }
+
+  /** Was the last turn above its allowance? What its last calls of the host took is seen only when it has ended. */
+  get hasOverrun(): boolean {
+    if (this.#overrun === undefined && this.#lastTurnNs > this.#limitNs) this.#setOverrun(this.#lastTurnNs);
+    return this.#overrun !== undefined;
   }
 
   /** The instance has called the host, which may have taken any time. */
@@ -122,9 +139,10 @@ export class Meter {
 
   #takenNs(): number {
     if (this.#cpuStartNs === undefined) {
-      // The thread may not have had the processor all that time.
-      this.#beforeNs = Math.min(BEFORE_LOOK_NS_MAX, this.#nowNs() - this.#startNs);
+      const elapsedNs = this.#nowNs() - this.#startNs;
       this.#cpuStartNs = this.#cpuNs();
+      // The thread may not have had the processor all that time.
+      this.#beforeNs = Math.min(elapsedNs, this.#cpuStartNs - this.#seenCpuNs);
     }
     return this.#beforeNs + this.#cpuNs() - this.#cpuStartNs;
   }
@@ -132,7 +150,11 @@ export class Meter {
   #isOver(): boolean {
     const takenNs = this.#takenNs();
     if (takenNs <= this.#limitNs) return false;
-    this.#overrun = takenNs > this.#allowance.turnNs ? "turn" : "total";
+    this.#setOverrun(takenNs);
     return true;
+  }
+
+  #setOverrun(takenNs: number): void {
+    this.#overrun = takenNs > this.#allowance.turnNs ? "turn" : "total";
   }
 }

@@ -94,7 +94,8 @@ describe("what is counted", () => {
     `(func (export "run") (memory.fill (i32.const 0) (i32.const 1) (i32.const ${bytes})))`;
 
   test("a small function without calls and loops is free", () => {
-    expect(looksOf(`(func (export "run") (drop (i32.add (i32.const 1) (i32.const 2))))`)).toBe(1);
+    // Of both clocks, when the turn begins.
+    expect(looksOf(`(func (export "run") (drop (i32.add (i32.const 1) (i32.const 2))))`)).toBe(2);
   });
 
   test("a long one is not, however straight", () => {
@@ -108,8 +109,8 @@ describe("what is counted", () => {
   });
 
   test("filling memory costs by its length", () => {
-    // One for the turn's begin, three for the first look.
-    expect(looksOf(filled(64))).toBe(4);
+    // Two for the turn's begin, three for the first look.
+    expect(looksOf(filled(64))).toBe(5);
     const large = `(func (export "run") (local i32) (loop $l ${"(memory.fill (i32.const 0) (i32.const 1) (i32.const 1000000))".repeat(64)}))`;
     expect(looksOf(large)).toBeGreaterThan(10);
   });
@@ -126,6 +127,53 @@ describe("what is counted", () => {
     expect(late.overrun).toBe("turn");
     expect(() => exports["run"]?.()).toThrow(RuntimeError);
     expect(meter.overrun).toBeUndefined();
+  });
+
+  describe("the first call of the host in a turn is charged", () => {
+    const MS = 1e6;
+    const time = { nowNs: 0, cpuNs: 0 };
+    const begun = (): Meter => {
+      const meter = new Meter(
+        { turnNs: 20 * MS, totalNs: Infinity },
+        () => time.cpuNs,
+        () => time.nowNs,
+      );
+      meter.beginTurn();
+      meter.hostCalled();
+      return meter;
+    };
+    const pass = (elapsedMs: number, cpuMs: number): void => {
+      time.nowNs += elapsedMs * MS;
+      time.cpuNs += cpuMs * MS;
+    };
+
+    test("with the CPU time that it took, however long that was", () => {
+      const module = prepareModule(wat(`(module (func (export "run") (loop)))`), METERED);
+      const exports = instantiate(module.bytes);
+      const meter = begun();
+      meter.attach(exports, module);
+      pass(500, 300);
+      meter.hostCalled();
+      expect(meter.overrun).toBe("turn");
+      expect(meter.endTurn()).toBe(300 * MS);
+      expect(() => exports["run"]?.()).toThrow(RuntimeError);
+    });
+
+    test("when the turn ends with it", () => {
+      const meter = begun();
+      pass(500, 300);
+      expect(meter.endTurn()).toBe(300 * MS);
+      expect(meter.hasOverrun).toBe(true);
+      expect(meter.overrun).toBe("turn");
+    });
+
+    test("without the time in which others had the processor", () => {
+      const meter = begun();
+      pass(500, 3);
+      expect(meter.endTurn()).toBe(3 * MS);
+      expect(meter.hasOverrun).toBe(false);
+      expect(meter.usedNs).toBe(3 * MS);
+    });
   });
 });
 
