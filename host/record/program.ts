@@ -7,7 +7,7 @@ import type { Backend } from "../backend/backend.js";
 import { checkBoolean, rangeError } from "../backend/check.js";
 import { textOf } from "../backend/traceback.js";
 import { files } from "../backend/unhooked.js";
-import type { RecordOptions } from "./options.js";
+import { planRecord, type RecordOptions } from "./options.js";
 import { answerOutside, noteSignals } from "./outside/answer.js";
 import { OutsideRecorder } from "./outside/recorder.js";
 import { startRecording } from "./recorder.js";
@@ -41,9 +41,12 @@ const SEED_WORDS = 3;
 export function recordedProgram(backend: Backend, path: string, options = "{}"): Backend {
   const { outside = true, ...plan } = optionsOf(options);
   checkBoolean("WASYNCORE_RECORD_OPTIONS.outside", outside);
+  naming("WASYNCORE_RECORD_OPTIONS", () => planRecord(plan));
   const seed = [...crypto.getRandomValues(new Uint32Array(SEED_WORDS))];
   const file = path.replaceAll("%p", String(process.pid));
-  const { recorder, journal, rest } = startRecording(backend, file, plan, outside ? { outside: seed } : {});
+  const { recorder, journal, rest } = naming("WASYNCORE_RECORD", () =>
+    startRecording(backend, file, plan, outside ? { outside: seed } : {}),
+  );
   if (outside) answerOutside(new OutsideRecorder(journal, seed, rest));
   // Child processes would write over the file.
   delete process.env["WASYNCORE_RECORD"];
@@ -65,6 +68,16 @@ function optionsOf(text: string): ProgramOptions {
   }
   if (typeof options === "object" && options !== null) return options;
   throw rangeError("WASYNCORE_RECORD_OPTIONS", `a JSON object, as {"payloads":false}`, text);
+}
+
+/** What `call` throws is about this variable. */
+function naming<T>(variable: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (error instanceof Error) error.message = `${variable}: ${error.message}`;
+    throw error;
+  }
 }
 
 function noteBegin(pending: string): void {

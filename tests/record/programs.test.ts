@@ -107,6 +107,18 @@ async function recordedEcho() {
   return { at, program, path, tmp };
 }
 
+test.each([
+  ["/missing/run.wrec", "{}", "Error: WASYNCORE_RECORD: ENOENT"],
+  ["run.wrec", '{"snt":true}', 'TypeError: WASYNCORE_RECORD_OPTIONS: unknown option "snt"'],
+  ["run.wrec", "payloads", '"WASYNCORE_RECORD_OPTIONS" must be a JSON object'],
+])("what is wrong with a recording to %s with %s is said with the variable's name", async (path, options, said) => {
+  const env = { ...process.env, WASYNCORE_RECORD: path, WASYNCORE_RECORD_OPTIONS: options };
+  const program = `import(${JSON.stringify(`${ROOT}dist/index.js`)}).then(({ socketMap }) => socketMap.callLater(0, () => 0))`;
+  const { code, stderr } = await new Running(process.execPath, ["-e", program], directory(), { env }).ended;
+  expect(stderr).toContain(said);
+  expect(code).toBe(1);
+});
+
 test("a program that does not replay is no success: nothing was compared", async () => {
   const { at, program, path, tmp } = await recordedEcho();
 
