@@ -7,67 +7,90 @@
 
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object;
-  Instance: new (module: object) => { readonly exports: Record<string, unknown> };
+  Instance: new (module: object, imports?: object) => { readonly exports: Record<string, unknown> };
 };
 
-/** As many results as V8 takes: they are part of the caller's frame in optimized code. In other code its locals are, as many. */
-const SLOTS = 1000;
-/** Frames of 8 KB each. The deepest calls take some 10 KB, and listeners of events may be called within one. */
-const FRAMES = 6;
+type Look = (isFull: number) => number;
 
-const I64 = 0x7e;
-const DROP = 0x1a;
+/** Of 8 bytes each, in a frame. */
+const SLOTS = 2500;
+/** Of 20 KB each. The deepest calls take some 10 KB, and listeners of events may be called within one. */
+const FRAMES = 2;
+
+const HEADER = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+/** (param i32) (result i32) */
+const TYPES = [1, 6, 1, 0x60, 1, 0x7f, 1, 0x7f];
+const FUNCTIONS = [3, 2, 1, 0];
+const GLOBAL_GET = 0x23;
+const GLOBAL_SET = 0x24;
 
 function leb(value: number): number[] {
   return value < 0x80 ? [value] : [(value & 0x7f) | 0x80, ...leb(value >>> 7)];
 }
 
-function repeated(byte: number): number[] {
-  return Array.from({ length: SLOTS }, () => byte);
+function sized(contents: readonly number[]): readonly number[] {
+  return leb(contents.length).concat(contents);
 }
 
-function sized(contents: readonly number[]): number[] {
-  return [...leb(contents.length), ...contents];
+function forEachSlot(piece: (index: number) => readonly number[]): readonly number[] {
+  return Array.from({ length: SLOTS }, (_, index) => piece(index)).flat();
+}
+
+/** Its frame is small: (func (export "f") (param i32) (result i32) (local.get 0)) */
+function leaf(): Uint8Array {
+  return Uint8Array.from([HEADER, TYPES, FUNCTIONS, [7, 5, 1, 1, 0x66, 0, 0], [10, 6, 1, 4, 0, 0x20, 0, 0x0b]].flat());
 }
 
 /**
+ * A function with a large frame: it has a slot for each global, for the case, which does not arise, that their values have to outlive a
+ * call. V8 compares a large frame with what is left of the stack when it enters a function which calls another.
+ *
  * (module
- *   (func $f (export "f") (param i32) (local i64 ...)
- *     (if (i32.lt_s (local.get 0) (i32.const 0)) (then (call $never) (drop) ...))
- *     (if (local.get 0) (then (call $f (i32.sub (local.get 0) (i32.const 1))))))
- *   (func $never (result i64 ...) unreachable))
+ *   (import "m" "f" (func $next (param i32) (result i32)))
+ *   (global (mut i64) (i64.const 0)) ...
+ *   (func (export "f") (param i32) (result i32)
+ *     (if (local.get 0) (then
+ *       (global.get 0) (global.get 1) ... (drop (call $next (i32.const 0))) ... (global.set 1) (global.set 0)))
+ *     (call $next (i32.const 0))))
  */
-function bytes(): Uint8Array {
-  const results = [...leb(SLOTS), ...repeated(I64)];
-  const never = [0x10, 1, ...repeated(DROP)];
+function large(): Uint8Array {
+  const next = [0x41, 0, 0x10, 0];
   const body = [
-    ...[1, ...leb(SLOTS), I64],
-    ...[0x20, 0, 0x41, 0, 0x48, 0x04, 0x40, ...never, 0x0b],
-    ...[0x20, 0, 0x04, 0x40, 0x20, 0, 0x41, 1, 0x6b, 0x10, 0, 0x0b, 0x0b],
-  ];
-  return Uint8Array.of(
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
-    ...[1, ...sized([2, 0x60, 1, 0x7f, 0, 0x60, 0, ...results])],
-    ...[3, 3, 2, 0, 1],
-    ...[7, 5, 1, 1, 0x66, 0, 0],
-    ...[10, ...sized([2, ...sized(body), ...sized([0, 0, 0x0b])])],
+    [0, 0x20, 0, 0x04, 0x40],
+    forEachSlot((index) => [GLOBAL_GET, ...leb(index)]),
+    [...next, 0x1a],
+    forEachSlot((index) => [GLOBAL_SET, ...leb(SLOTS - 1 - index)]),
+    [0x0b, ...next, 0x0b],
+  ].flat();
+  const globals = leb(SLOTS).concat(forEachSlot(() => [0x7e, 1, 0x42, 0, 0x0b]));
+  return Uint8Array.from(
+    [
+      [...HEADER, ...TYPES, 2, 7, 1, 1, 0x6d, 1, 0x66, 0, 0, ...FUNCTIONS],
+      [6, sized(globals), 7, 5, 1, 1, 0x66, 0, 1].flat(),
+      [10, sized([1, sized(body)].flat())].flat(),
+    ].flat(),
   );
+}
+
+let known: Look | undefined;
+
+/** Throws where there is no room on the stack. */
+function lookForRoom(): Look {
+  if (known !== undefined) return known;
+  let look = new WebAssembly.Instance(new WebAssembly.Module(leaf())).exports["f"];
+  const module = new WebAssembly.Module(large());
+  for (let frame = 0; frame < FRAMES; frame++) look = new WebAssembly.Instance(module, { m: { f: look } }).exports["f"];
+  return (known = look as Look);
 }
 
 type Functions = Readonly<Record<string, unknown>>;
 type Call = (...parameters: unknown[]) => unknown;
 
-let frames: ((count: number) => void) | undefined;
-
-function loaded(): (count: number) => void {
-  return (frames ??= new WebAssembly.Instance(new WebAssembly.Module(bytes())).exports["f"] as (count: number) => void);
-}
-
 /** The call as a guest is to have it: where there is no room on the stack, it throws RangeError before it begins. */
 export function withRoom<T extends Call>(call: T): T {
-  const look = loaded();
+  const look = lookForRoom();
   const roomy: Call = (...parameters) => {
-    look(FRAMES);
+    look(0);
     return call(...parameters);
   };
   return roomy as T;
