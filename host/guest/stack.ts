@@ -42,8 +42,8 @@ function leaf(): Uint8Array {
 }
 
 /**
- * A function with a large frame: it has a slot for each global, for the case, which does not arise, that their values have to outlive a
- * call. V8 compares a large frame with what is left of the stack when it enters a function which calls another.
+ * A function with a large frame: one slot for each global, whose values would have to outlive a call in a branch that is never taken.
+ * When a function that calls another one is entered, V8 checks that the stack has room for its frame, if that is large.
  *
  * (module
  *   (import "m" "f" (func $next (param i32) (result i32)))

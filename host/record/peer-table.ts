@@ -26,11 +26,11 @@ interface Descriptor {
 
 const NO_DATA = new Uint8Array(0);
 
-/** What is told of descriptors that are not known is ignored. */
+/** Ignores calls on descriptors that it does not know. */
 export class PeerTable {
   readonly sockets: ServingSocket[] = [];
   readonly peers: PeerScript[] = [];
-  /** The time of what is told next. */
+  /** The time of the call that comes next. */
   nowNs = 0;
   readonly #open = new Map<number, Descriptor>();
   /** Connections that the program makes to a listener of its own, by the listener: the next that it accepts is one of them. */

@@ -46,7 +46,7 @@ export function wrapBackend(inner: Backend, journal: Journal, moments: Moments):
       return now;
     },
     turnNs() {
-      const now = (inner.clock.turnNs ?? inner.clock.monotonicNs)();
+      const now = inner.clock.turnNs?.() ?? inner.clock.monotonicNs();
       journal.clock(Kind.TURN_TIME, now);
       return now;
     },

@@ -3,10 +3,12 @@
 import { constants } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { type Backend, type DirectoryEntry, type FileStatus, Ready } from "../../host/backend/backend.js";
+import { leaveOut, missingLinux } from "../support/missing.js";
 import type { System } from "./system.js";
 import { bytes, closeOwned, connectedPair, ERRNO, owned, ownedPair, ownedSet, text, waitFor } from "./support.js";
 
 export function describeFiles(backend: Backend, system: System): void {
+  const missing = system.isLinux ? "" : leaveOut("Tests of files and directories", missingLinux());
   describe("descriptors", () => {
     test("pipes block by default, and carry bytes", () => {
       const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
@@ -41,7 +43,7 @@ export function describeFiles(backend: Backend, system: System): void {
       expect(backend.openBeneath(directory, "../support", constants.O_RDONLY, 0)).toBe(-ERRNO.EXDEV);
     });
 
-    test.runIf(system.isLinux)("a file has positions, a size and times", () => {
+    test.skipIf(missing !== "")("a file has positions, a size and times", () => {
       const fd = owned(backend, system.directory().create("a"));
       const target = new Uint8Array(100);
       expect(backend.write(fd, bytes("0123456789"))).toBe(10);
@@ -86,7 +88,7 @@ export function describeFiles(backend: Backend, system: System): void {
       expect(backend.allocate(fd, 0n, 0n)).toBe(-ERRNO.EINVAL);
     });
 
-    test.runIf(system.isLinux)("a directory has entries, from any of them on", () => {
+    test.skipIf(missing !== "")("a directory has entries, from any of them on", () => {
       const directory = system.directory();
       const names = Array.from({ length: 100 }, (_, index) => `file-${index}`);
       for (const name of names) directory.write(name, "");
@@ -106,7 +108,7 @@ export function describeFiles(backend: Backend, system: System): void {
       });
     });
 
-    test.runIf(system.isLinux)("what has no positions says so, and so does what is not open", () => {
+    test.skipIf(missing !== "")("what has no positions says so, and so does what is not open", () => {
       const [readEnd, writeEnd] = ownedPair(backend, backend.pipe());
       expect([backend.seek(readEnd, 0n, "current"), backend.readFrom(readEnd, new Uint8Array(1), 0n)]).toEqual([
         BigInt(-ERRNO.ESPIPE),
@@ -144,7 +146,7 @@ export function describeFiles(backend: Backend, system: System): void {
       expect([backend.peek(server, target), backend.recv(server, target)]).toEqual([0, 0]);
     });
 
-    test.runIf(system.isLinux)("a peek passes over an urgent byte, which stays", () => {
+    test.skipIf(missing !== "")("a peek passes over an urgent byte, which stays", () => {
       const { client, server } = connectedPair(backend);
       const target = new Uint8Array(8);
       const set = ownedSet(backend);

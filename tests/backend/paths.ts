@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import type { Backend } from "../../host/backend/backend.js";
+import { leaveOut, missingLinux } from "../support/missing.js";
 import { ERRNO, owned, text } from "./support.js";
 import type { System, TestDirectory } from "./system.js";
 
@@ -15,7 +16,8 @@ export function describePaths(backend: Backend, system: System): void {
     return { fd: owned(backend, base.open("inside")), base };
   }
 
-  describe.runIf(system.isLinux)("paths beneath a directory", () => {
+  const missing = system.isLinux ? "" : leaveOut("Tests of paths beneath a directory", missingLinux());
+  describe.skipIf(missing !== "")("paths beneath a directory", () => {
     test("are made, renamed, linked, read and removed", () => {
       const { fd, base } = prepared();
       expect([backend.makeDirectoryBeneath(fd, "a", 0o777), backend.makeDirectoryBeneath(fd, "a/b", 0o777)]).toEqual([

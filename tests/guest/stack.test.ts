@@ -43,7 +43,7 @@ test("a call that begins has room on the stack to its end", () => {
   expect(calls.begun).toBe(calls.ended);
 });
 
-test("a call that has no room throws before it begins, and one that has is called as it is", () => {
+test("a call without room throws before it begins, and one with room is made as usual", () => {
   const calls = { begun: 0, ended: 0 };
   const call = withRoom((one: unknown, other: unknown) => {
     calls.begun++;

@@ -10,13 +10,37 @@ import { RecordingReader, sourceOf } from "../../host/record/reader.js";
 import { Player } from "../../host/record/replay/player.js";
 import { written } from "./made.js";
 
+const inner = createNodeBackend();
+
 /** A clock that goes on by a step of its own with each reading. */
-function steppingBackend(steps: readonly number[]): Backend {
-  const inner = createNodeBackend();
-  let nowNs = 0;
-  let reading = 0;
-  const monotonicNs = (): number => (nowNs += steps[reading++ % steps.length] ?? 0);
-  return { ...inner, clock: { ...inner.clock, monotonicNs } };
+class SteppingClock {
+  readonly turnTaker = undefined;
+  readonly #steps: readonly number[];
+  #nowNs = 0;
+  #reading = 0;
+
+  constructor(steps: readonly number[]) {
+    this.#steps = steps;
+  }
+
+  monotonicNs(): number {
+    return (this.#nowNs += this.#steps[this.#reading++ % this.#steps.length] ?? 0);
+  }
+
+  realtimeNs(): bigint {
+    return inner.clock.realtimeNs();
+  }
+
+  threadCpuNs(): bigint {
+    return inner.clock.threadCpuNs();
+  }
+}
+
+/** One that tells the readings of turns apart, as that of a recording in a recording does. */
+class TurnClock extends SteppingClock {
+  turnNs(): number {
+    return this.monotonicNs();
+  }
 }
 
 /** Numbers that look random: xorshift, from a seed that is not 0. */
@@ -66,13 +90,17 @@ async function timersOf(backend: Backend, seed: number, isSampled: boolean): Pro
   return fired;
 }
 
-test.each([false, true])("timers fire in the turns in which they fired (sampled channels: %s)", async (isSampled) => {
+test.each([
+  ["no sampled channels", false, SteppingClock],
+  ["sampled channels", true, SteppingClock],
+  ["a clock that tells turns apart", false, TurnClock],
+] as const)("timers fire in the turns in which they fired: %s", async (_what, isSampled, Clock) => {
   let count = 0;
   for (let seed = 1; seed <= 25; seed++) {
     const next = numbers(seed * 7919);
     const steps = Array.from({ length: 50 }, () => (next() % 12) * 100_000);
     const chunks: Uint8Array[] = [];
-    const recorder = record(steppingBackend(steps), (chunk) => chunks.push(chunk.slice()));
+    const recorder = record({ ...inner, clock: new Clock(steps) }, (chunk) => chunks.push(chunk.slice()));
     const fired = await timersOf(recorder.backend, seed, isSampled);
     recorder.end();
     const replayed = replay(Buffer.concat(chunks));
