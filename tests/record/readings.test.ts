@@ -136,3 +136,14 @@ test("readings that were passed over are given to the program, those of turns to
   expect(player.readClock()).toBe(40);
   expect(player.readClock()).toBe(40);
 });
+
+test("a recording without readings of turns of their own gives them with the program's, in their order", () => {
+  const records = [
+    { kind: Kind.CLOCK, body: signed(10) },
+    { kind: Kind.CLOCK, body: signed(1) },
+    { kind: Kind.TURN, body: Uint8Array.of(0, 0) },
+  ];
+  const player = new Player(new RecordingReader(sourceOf(written({ ...HEADER, flags: 0 }, records))));
+  expect([player.readTurnTime(), player.readClock(), player.readClock()]).toEqual([10, 11, 11]);
+  expect(player.next).toBe(Kind.TURN);
+});
