@@ -16,6 +16,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { openDirectories } from "../../host/guest/directories.js";
 import { defaultBackend } from "../../host/net/default-backend.js";
 import { missing } from "../assembly/component-support.js";
+import { openedFromNow } from "../support/descriptors.js";
 import { asyncComponent, runAsyncHere } from "./async-support.js";
 
 const RETURN = "(call $return (i32.const 0)) (i32.const 0)";
@@ -42,17 +43,13 @@ const FAILED = (code: number): string =>
 /** The stream of $b is at 64, and the future of how it ends at 68. */
 const READ = "(call $read-file (local.get $b) (i64.const 0) (i32.const 64))";
 
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
-}
-
 /** Runs a body with a directory of its own. @returns its status */
 async function run(imports: readonly string[], body: string, hostPath: string, readOnly = false): Promise<number> {
   const bytes = await asyncComponent(["directories", "return", ...imports], `${ROOT} ${body} ${RETURN}`);
-  const before = openDescriptors();
+  const opened = openedFromNow();
   const directories = openDirectories(defaultBackend(), [{ hostPath, guestPath: "/", readOnly }]);
   const status = await runAsyncHere(bytes, { directories });
-  expect(openDescriptors()).toBe(before);
+  expect(opened()).toEqual([]);
   return status;
 }
 
@@ -133,7 +130,7 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
       ["directories", "return", "open", "read-file", "append-file"],
       `${ROOT} ${body} ${RETURN}`,
     );
-    const before = openDescriptors();
+    const opened = openedFromNow();
     const directories = openDirectories(defaultBackend(), [{ hostPath: path, guestPath: "/", readOnly: false }]);
     let left = 300_000;
     const hostBytes = {
@@ -147,7 +144,7 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
     await expect(runAsyncHere(bytes, { directories, hostBytes })).rejects.toThrow(
       "the host copies more for it than it may",
     );
-    expect(openDescriptors()).toBe(before);
+    expect(opened()).toEqual([]);
   });
 
   test("has all that is in a directory, however many it asks for at a time", async () => {

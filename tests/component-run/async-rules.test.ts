@@ -1,10 +1,11 @@
 /** Rules of the asynchronous ABI: how a component waits, what its ends and sets do, and what ends it as a trap. */
 
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import { PluginHost } from "wasyncore/plugin";
 import { compileComponent } from "../../host/component/index.js";
 import { buildComponent, missing, wasmTools } from "../assembly/component-support.js";
+import { openedFromNow } from "../support/descriptors.js";
 import { defaultBackend } from "../../host/net/default-backend.js";
 import { client, exchange, runModule } from "../guest/command.js";
 import { asyncComponent, type Lifting, runAsyncHere } from "./async-support.js";
@@ -24,10 +25,6 @@ const PIPE = `(local.set $w (call $new-bytes)) (local.set $a (i32.wrap_i64 (loca
 /** A call in $a that returns in a long time. */
 const LONG_CALL = `(local.set $a (i32.shr_u (call $begin-wait (i64.const -1)) (i32.const 4)))`;
 const SET = `(local.set $c (call $new-set))`;
-
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
-}
 
 describe.skipIf(missing !== "")("a component of WASI 0.3 traps when", () => {
   test.each<readonly [name: string, imports: readonly string[], body: string, message: string]>([
@@ -133,12 +130,12 @@ describe.skipIf(missing !== "")("a component of WASI 0.3 traps when", () => {
     ],
   ])("%s", async (_name, imports, body, message) => {
     const bytes = await asyncComponent(imports, body);
-    const before = openDescriptors();
+    const opened = openedFromNow();
     await expect(runAsyncHere(bytes)).rejects.toMatchObject({
       name: "GuestTrap",
       message: expect.stringContaining(message) as string,
     });
-    expect(openDescriptors()).toBe(before);
+    expect(opened()).toEqual([]);
   });
 
   test("it has more in a set than its policy lets it wait for", async () => {

@@ -1,6 +1,6 @@
 /** Descriptors of a component's files: who closes them, and when. */
 
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -8,6 +8,7 @@ import { EntryStream, FileDescriptor, OpenFlags } from "../../host/component/fil
 import { HandleTable, UNCOUNTED } from "../../host/component/resources.js";
 import { openDirectories } from "../../host/guest/directories.js";
 import { defaultBackend } from "../../host/net/default-backend.js";
+import { openedFromNow } from "../support/descriptors.js";
 
 test("a directory may be dropped before the stream of its entries, which keeps it open", () => {
   const hostPath = mkdtempSync(join(tmpdir(), "wasyncore-files-"));
@@ -18,7 +19,7 @@ test("a directory may be dropped before the stream of its entries, which keeps i
   const [granted] = openDirectories(backend, [{ hostPath, guestPath: "/", readOnly: true }]);
   if (granted === undefined) throw new Error("there is no directory");
   onTestFinished(() => void backend.close(granted.fd));
-  const before = openDescriptors();
+  const openedSince = openedFromNow();
 
   const handles = new HandleTable(UNCOUNTED);
   const root = FileDescriptor.directory(backend, granted.fd, true)();
@@ -28,13 +29,9 @@ test("a directory may be dropped before the stream of its entries, which keeps i
   const entries = opened.entries();
   const stream = handles.add(entries);
   handles.drop(directory, FileDescriptor);
-  expect(openDescriptors()).toBe(before + 1);
+  expect(openedSince()).toHaveLength(1);
   expect(entries.next()).toEqual({ name: "one", kind: "file" });
   expect(entries.next()).toBeUndefined();
   handles.drop(stream, EntryStream);
-  expect(openDescriptors()).toBe(before);
+  expect(openedSince()).toEqual([]);
 });
-
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
-}

@@ -1,10 +1,10 @@
 /** Rules of the component model and of WASI 0.2 that a component must not break: each is a trap, and ends it alone. */
 
-import { readdirSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { once } from "node:events";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { missing, wasmTools } from "../assembly/component-support.js";
+import { openedFromNow } from "../support/descriptors.js";
 import { component, loopback, runHere } from "./support.js";
 
 /** A new socket in $a; `run` fails where there is none. */
@@ -125,7 +125,7 @@ describe.skipIf(missing !== "")("a component traps when", () => {
     ],
   ])("%s", async (_name, imports, body, message) => {
     const bytes = await component(imports, body);
-    const before = openDescriptors();
+    const opened = openedFromNow();
     let thrown: unknown;
     try {
       await runHere(bytes);
@@ -133,7 +133,7 @@ describe.skipIf(missing !== "")("a component traps when", () => {
       thrown = error;
     }
     expect(thrown).toMatchObject({ name: "GuestTrap", message: expect.stringContaining(message) as string });
-    expect(openDescriptors()).toBe(before);
+    expect(opened()).toEqual([]);
   });
 
   test("it writes to a connection that takes no more, and nothing of the connection is left", async () => {
@@ -147,9 +147,9 @@ describe.skipIf(missing !== "")("a component traps when", () => {
       (call $finish-connect (local.get $a) (i32.const 64)) (local.set $c (i32.load (i32.const 72)))
       (loop (call $write (local.get $c) (i32.const 4096) (i32.const 60000) (i32.const 64)) (br 0)) (i32.const 0)`,
     );
-    const before = openDescriptors();
+    const opened = openedFromNow();
     await expect(runHere(bytes)).rejects.toThrow("without asking whether it may");
-    expect(openDescriptors()).toBe(before);
+    expect(opened()).toEqual([]);
   });
 
   test("its allocator calls the host", async () => {
@@ -279,8 +279,4 @@ async function listening(server: Server): Promise<number> {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return (server.address() as { port: number }).port;
-}
-
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
 }

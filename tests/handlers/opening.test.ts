@@ -1,8 +1,8 @@
 /** A connect that is awaited, its time limit, and the addresses of a name, of which the first that answers is taken. */
 
-import { readdirSync } from "node:fs";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { AsyncChat, DispatcherWithSend, type Family, type OSError, Socket, type SocketAddress } from "wasyncore";
+import { openedFromNow } from "../support/descriptors.js";
 import { Quiet, Recorder } from "../support/handlers.js";
 import { Client, mapWith, outcomeOf, soon } from "../support/opening.js";
 import { MODES, newMap, run } from "../support/runs.js";
@@ -216,11 +216,11 @@ describe.each(MODES)("$name", (mode) => {
     client.addresses = [refusingAddress(), { host: "server.test", port }, six];
     // Its epoll set is made at the first use.
     map.stats();
-    const before = readdirSync("/proc/self/fd").length;
+    const opened = openedFromNow();
     void client.connect({ host: "server.test", port });
     await run(mode, map, () => client.connected);
     expect([client.errors.length, client.connects, client.socket.family, map.size]).toEqual([3, 1, "IPv6", 1]);
-    expect(readdirSync("/proc/self/fd").length).toBe(before + 1);
+    expect(opened()).toHaveLength(1);
     client.close();
     const [, four] = listener("IPv4");
     void client.connect(four);

@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { describe, expect, test } from "vitest";
 import { type ChannelMap, Dispatcher, DispatcherWithSend, ExitNow, loop, type Socket, wrapTls } from "wasyncore";
-import { descriptorsOf, eventually } from "../support/descriptors.js";
+import { eventually, openedFromNow } from "../support/descriptors.js";
 import { newMap, run } from "../support/runs.js";
 import { connectedPair, owned, pattern } from "../support/sockets.js";
 import {
@@ -267,8 +267,7 @@ describe.each(TLS_MODES)("$name", (mode) => {
 
   test("connections that come and go, in every state, leave no descriptor and no timer behind", async () => {
     const map = newMap();
-    const sockets = (): number => descriptorsOf(process.pid).filter((each) => each === "socket").length;
-    const before = sockets();
+    const opened = openedFromNow();
     const [server, chats] = chatServer(map);
     for (let i = 0; i < 30; i++) {
       if (i % 3 === 0) {
@@ -288,7 +287,7 @@ describe.each(TLS_MODES)("$name", (mode) => {
     for (const chat of chats) chat.close();
     server.close();
     await run(mode, map, () => map.size === 0);
-    await eventually(sockets, before);
+    await eventually(() => opened("socket"), []);
     expect(map.stats().timersNow).toBe(0);
   });
 

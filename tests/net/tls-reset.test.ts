@@ -1,7 +1,7 @@
 /** TLS connections that their peers reset are released at once. The peers run in a separate process. */
 
 import { describe, expect, test } from "vitest";
-import { descriptorsOf, eventually } from "../support/descriptors.js";
+import { eventually, openedFromNow } from "../support/descriptors.js";
 import { leaveOut, missingLinux, missingTools } from "../support/missing.js";
 import { start } from "../support/processes.js";
 import { newMap, run } from "../support/runs.js";
@@ -32,8 +32,7 @@ describe.skipIf(missing !== "").each(TLS_MODES)("$name", (mode) => {
   test("a connection that is reset while it is answered is released at its close", async () => {
     const map = newMap();
     const [server, chats] = chatServer(map);
-    const sockets = (): number => descriptorsOf(process.pid).filter((kind) => kind === "socket").length;
-    const before = sockets();
+    const opened = openedFromNow();
     const client = start("python3", ["-c", CLIENT, String(server.port), String(CONNECTIONS)]);
     let hasEnded = false;
     void client.ended.then(() => (hasEnded = true));
@@ -42,6 +41,6 @@ describe.skipIf(missing !== "").each(TLS_MODES)("$name", (mode) => {
       return hasEnded && chats.length === CONNECTIONS && chats.every(({ fd }) => fd < 0);
     });
     expect(await client.ended).toMatchObject({ code: 0, stderr: "" });
-    await eventually(sockets, before);
+    await eventually(() => opened("socket"), []);
   });
 });

@@ -1,9 +1,9 @@
 /** Where the descriptor that node:tls writes to comes from, when there is one, and when it is closed. */
 
 import { once } from "node:events";
-import { beforeEach, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { type ChannelMap, createNodeBackend, wrapTls } from "wasyncore";
-import { descriptorsOf, eventually } from "../support/descriptors.js";
+import { eventually, openedFromNow } from "../support/descriptors.js";
 import { newMap, run, turns } from "../support/runs.js";
 import { connectedPair } from "../support/sockets.js";
 import {
@@ -19,12 +19,6 @@ import {
   type TlsMode,
   useTransport,
 } from "../support/tls.js";
-
-const sockets = (): number => descriptorsOf(process.pid).filter((each) => each === "socket").length;
-const before = sockets();
-
-// Connections of the test before are closed in the background.
-beforeEach(() => eventually(sockets, before));
 
 /** Two chats over TLS on two ends of one connection. */
 function chatPair(map: ChannelMap): [TlsChat, TlsChat] {
@@ -43,11 +37,12 @@ describe.each(TLS_MODES)("$name", (mode) => {
 
   test("how many descriptors a connection has, and that close leaves none", async () => {
     const map = newMap();
+    const opened = openedFromNow();
     const [server, client] = await securePair(mode, map);
-    expect(sockets() - before).toBe(mode.isNative ? 4 : 2);
+    expect(opened("socket")).toHaveLength(mode.isNative ? 4 : 2);
     server.close();
     await run(mode, map, () => client.fd < 0);
-    await eventually(sockets, before);
+    await eventually(() => opened("socket"), []);
     expect([client.tlsTruncated, client.errors]).toEqual([false, []]);
   });
 
@@ -103,7 +98,7 @@ describe.each(TLS_MODES)("$name", (mode) => {
       }
     }
     const listener = new Listener(map, (socket) => chats.push(new Answering(wrapTls(socket, serverOptions), map)));
-    const open = sockets();
+    const opened = openedFromNow();
     for (let index = 0; index < 10; index++) {
       const raw = await rawClient(listener.port);
       const client = nodeClient(0, { socket: raw, port: 0 });
@@ -114,7 +109,7 @@ describe.each(TLS_MODES)("$name", (mode) => {
       await once(raw, "close");
       await run(mode, map, () => chats[index]?.fd === -1);
     }
-    await eventually(sockets, open);
+    await eventually(() => opened("socket"), []);
   });
 
   test("connections that end together do not keep the loop busy while node:tls is asked how they ended", async () => {
@@ -141,9 +136,10 @@ test.each([
   ["a backend that wraps the operating system", (): ChannelMap => newMap({ ...createNodeBackend() })],
 ])("%s has one descriptor for each connection", async (_what, make) => {
   const map = make();
+  const opened = openedFromNow();
   const [listener, chats] = chatServer(map);
   const client = chatClient(map, listener.address);
   client.push("hello\n");
   await run(native, map, () => chats[0]?.messages.length === 1);
-  expect([sockets() - before, chats[0]?.messages]).toEqual([3, ["hello"]]);
+  expect([opened("socket").length, chats[0]?.messages]).toEqual([3, ["hello"]]);
 });

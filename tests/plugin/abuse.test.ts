@@ -10,9 +10,9 @@ import {
   buildPlugin,
   Client,
   createHost,
-  descriptors,
+  leftFromNow,
+  NOTHING,
   portOf,
-  threads,
   type Told,
   type Way,
   WAYS,
@@ -37,7 +37,7 @@ interface Abused {
 
 /** A plugin that is abused beside one that serves; at the end the neighbour serves, and nothing is left of either. */
 async function beside(run: Way, options: PluginOptions, abuse: (abused: Abused) => Promise<void>): Promise<void> {
-  const before = { descriptors: descriptors(), threads: threads() };
+  const left = leftFromNow();
   const { host, told } = createHost();
   await host.start(code, { name: "good", run, listen: LISTEN });
   const neighbour = await Client.connect(portOf(host, "good"));
@@ -47,7 +47,7 @@ async function beside(run: Way, options: PluginOptions, abuse: (abused: Abused) 
   expect(await ask(portOf(host, "good"), "hello")).toBe("hello");
   await neighbour.end();
   await host.close({ timeoutMs: 0 });
-  await eventually(() => ({ descriptors: descriptors(), threads: threads() }), before);
+  await eventually(left, NOTHING);
 }
 
 describe.each(WAYS)("a plugin that runs %s", (run) => {

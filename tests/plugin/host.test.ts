@@ -8,7 +8,7 @@ import { compilePlugin, PluginHost, type PluginCode } from "wasyncore/plugin";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { wat } from "../guest/modules.js";
 import { eventually } from "../support/descriptors.js";
-import { ask, buildPlugin, Client, createHost, descriptors, portOf, threads, WAYS } from "./support.js";
+import { ask, buildPlugin, Client, createHost, leftFromNow, NOTHING, portOf, WAYS } from "./support.js";
 
 const LISTEN = ["127.0.0.1:0"];
 let first: Uint8Array;
@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 describe.each(WAYS)("a plugin that runs %s", (run) => {
   test("serves, is counted, and leaves nothing", async () => {
-    const before = { descriptors: descriptors(), threads: threads() };
+    const left = leftFromNow();
     const { host, told } = createHost();
     expect(await host.start(code, { name: "echo", run, listen: LISTEN })).toBe("echo");
     const port = portOf(host, "echo");
@@ -49,7 +49,7 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     expect(await told.ending()).toEqual({ kind: "stopped", isGraceful: true });
     expect(host.names).toEqual([]);
     await host.close();
-    await eventually(() => ({ descriptors: descriptors(), threads: threads() }), before);
+    await eventually(left, NOTHING);
   });
 
   test("is stopped gracefully: its connections go on, and new ones are not accepted", async () => {
@@ -122,14 +122,14 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
   });
 
   test.each(["trap", "exit", "spin"])("that fails with a %s before it serves is not started", async (how) => {
-    const before = descriptors();
+    const left = leftFromNow();
     const { host } = createHost();
     const limits = { cpuMsPerTurn: 100 };
     const starting = host.start(code, { name: "echo", run, listen: LISTEN, env: { AT_START: how }, limits });
     await expect(starting).rejects.toMatchObject({ name: "PluginError", code: "ERR_PLUGIN_START" });
     expect(host.names).toEqual([]);
     await host.close();
-    await eventually(descriptors, before);
+    await eventually(left, NOTHING);
   });
 
   test("that traps with all the memory it may have is not started, and says so", async () => {
@@ -201,7 +201,7 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     writeFileSync(join(directory, "shared/note.txt"), "a note");
     writeFileSync(join(directory, "secret.txt"), "a secret");
     symlinkSync("../secret.txt", join(directory, "shared/link.txt"));
-    const before = descriptors();
+    const left = leftFromNow();
     const { host } = createHost();
     const dirs = [`${directory}/shared::/data:ro`];
     await host.start(code, { name: "files", run, listen: LISTEN, dirs });
@@ -215,7 +215,7 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
       expect.objectContaining({ message: expect.stringContaining("there is no such directory") as string }),
     );
     await host.close();
-    await eventually(descriptors, before);
+    await eventually(left, NOTHING);
   });
 
   test("writes a part of what is too much for one call", async () => {

@@ -13,7 +13,7 @@ import { compilePlugin, type PluginCode, PluginHost, type PluginOptions, type Po
 import { eventually } from "../support/descriptors.js";
 import { leaveOut, missingTools } from "../support/missing.js";
 import { FOREIGN_SERVERS } from "./servers.js";
-import { Client, createHost, descriptors, portOf, threads } from "./support.js";
+import { Client, createHost, leftFromNow, NOTHING, portOf } from "./support.js";
 import { CA, LISTEN, tcp } from "./tls-support.js";
 
 /** Go's standard library and tokio, on a busy machine, the first time. */
@@ -78,7 +78,7 @@ for (const { name, traps, missing, build } of FOREIGN_SERVERS) {
     });
 
     test(`has ${CONNECTIONS} connections, one of which is reset, and serves all others`, async () => {
-      const before = { descriptors: descriptors(), threads: threads() };
+      const left = leftFromNow();
       const { host, told } = createHost();
       await host.start(code, optionsOf("first"));
       const port = portOf(host, "server");
@@ -103,7 +103,7 @@ for (const { name, traps, missing, build } of FOREIGN_SERVERS) {
       await host.stop("server");
       expect(await told.ending("server")).toEqual({ kind: "stopped", isGraceful: true });
       await host.close();
-      await eventually(() => ({ descriptors: descriptors(), threads: threads() }), before);
+      await eventually(left, NOTHING);
     }, 120_000);
 
     test("is replaced: the old one serves its connections to their end, the new one all others", async () => {

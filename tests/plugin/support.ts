@@ -3,11 +3,12 @@
  * public API; knows nothing of how plugins are run.
  */
 
-import { readdirSync, readlinkSync } from "node:fs";
+import { readdirSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { type PluginEnding, PluginHost, type PluginHostEvents, type PluginHostOptions } from "wasyncore/plugin";
 import { buildGuest } from "../assembly/programs.js";
+import { openedFromNow } from "../support/descriptors.js";
 import { requireBuild } from "../support/processes.js";
 
 const SOURCE = `
@@ -220,28 +221,23 @@ export async function ask(port: number, message: string): Promise<string> {
   return answer;
 }
 
-/** Descriptors of this process: what kind of file they lead to. Empty where that is not told. */
-export function descriptors(): string[] {
-  return openFiles()
-    .map((target) => target.replace(/:\[\d+\]$/, ""))
-    .toSorted();
+/** What a process has beyond what it had. */
+interface Left {
+  readonly descriptors: readonly string[];
+  /** By their numbers. */
+  readonly threads: readonly string[];
 }
 
-/** The same, with the numbers of sockets: "socket:[123]". */
-export function openFiles(): string[] {
-  if (process.platform !== "linux") return [];
-  return readdirSync("/proc/self/fd")
-    .map((fd) => {
-      try {
-        return readlinkSync(`/proc/self/fd/${fd}`);
-      } catch {
-        return "";
-      }
-    })
-    .filter((target) => target !== "");
+export const NOTHING: Left = { descriptors: [], threads: [] };
+
+/** Begins to watch what this process has. @returns what it has beyond that */
+export function leftFromNow(): () => Left {
+  const opened = openedFromNow();
+  const before = new Set(threads());
+  return () => ({ descriptors: opened(), threads: threads().filter((id) => !before.has(id)) });
 }
 
-/** Threads of this process. */
-export function threads(): number {
-  return process.platform === "linux" ? readdirSync("/proc/self/task").length : 0;
+/** The numbers of this process's threads. */
+function threads(): string[] {
+  return process.platform === "linux" ? readdirSync("/proc/self/task") : [];
 }

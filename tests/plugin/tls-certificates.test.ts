@@ -7,8 +7,8 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { PolicyInput } from "wasyncore/plugin";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
-import { eventually } from "../support/descriptors.js";
-import { createHost, descriptors, type Way } from "./support.js";
+import { eventually, openedFromNow } from "../support/descriptors.js";
+import { createHost, type Way } from "./support.js";
 import {
   askSecurely,
   buildServer,
@@ -93,7 +93,7 @@ describe("certificates", () => {
 
   test("that cannot be read or used at the start are an error that names the file", async () => {
     const directory = temporary();
-    const before = descriptors();
+    const opened = openedFromNow();
     const { host } = createHost();
     const start = (tls: object): Promise<string> =>
       host.start(first, { name: "guest", listen: [{ address: "127.0.0.1:0", tls: { ...SERVER_TLS, ...tls } }] });
@@ -106,7 +106,7 @@ describe("certificates", () => {
     await expect(start({ requestCert: true, ca: join(directory, "junk.pem") })).rejects.toThrow(failure("junk.pem"));
     expect(host.names).toEqual([]);
     await host.close();
-    await eventually(descriptors, before);
+    await eventually(opened, []);
   });
 
   test("may be text", async () => {

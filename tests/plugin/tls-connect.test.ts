@@ -7,9 +7,9 @@ import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { type PolicyInput } from "wasyncore/plugin";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
-import { eventually } from "../support/descriptors.js";
+import { eventually, openedFromNow, openDescriptors } from "../support/descriptors.js";
 import { OTHER, SERVER } from "../support/tls.js";
-import { createHost, descriptors, openFiles, type Told, WAYS } from "./support.js";
+import { createHost, type Told, WAYS } from "./support.js";
 import { buildClient, pathOf } from "./tls-support.js";
 
 const CA_PATH = pathOf("ca");
@@ -64,7 +64,7 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
   }
 
   test("connects to a server with TLS, and speaks plain text", async () => {
-    const before = descriptors();
+    const opened = openedFromNow();
     const server = await serve({ ALPNProtocols: ["one"] });
     const rule = {
       host: "127.0.0.1",
@@ -81,7 +81,7 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     await eventually(() => host.snapshot("guest").tls.connections, 0);
     await host.close();
     for (const each of server.sockets) each.destroy();
-    await eventually(() => descriptors().length <= before.length + 1, true);
+    await eventually(() => opened().length <= 1, true);
   });
 
   test("takes the name of the rule for the server's", async () => {
@@ -195,7 +195,7 @@ test("nobody else gets a connection through the host's port", async () => {
 /** Ports on which this process listens at 127.0.0.1. */
 function listening(): number[] {
   if (process.platform !== "linux") return [];
-  const own = new Set(openFiles());
+  const own = new Set(openDescriptors().map((each) => each.split(" ")[1]));
   return readFileSync("/proc/self/net/tcp", "utf8")
     .split("\n")
     .flatMap((line) => {

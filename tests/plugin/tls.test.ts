@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { PolicyInput } from "wasyncore/plugin";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { eventually } from "../support/descriptors.js";
-import { createHost, descriptors, portOf, threads, WAYS, type Way } from "./support.js";
+import { createHost, leftFromNow, NOTHING, portOf, WAYS, type Way } from "./support.js";
 import {
   askSecurely,
   buildServer,
@@ -44,7 +44,7 @@ const started = (run: Way, policy: PolicyInput = {}, module = first): Promise<St
 
 describe.each(WAYS)("a plugin that runs %s", (run) => {
   test("speaks plain text, and its peers TLS; nothing is left", async () => {
-    const before = { descriptors: descriptors(), threads: threads() };
+    const left = leftFromNow();
     const { host, port, told } = await started(run);
     const client = await TlsClient.connect(port);
     expect(await client.ask("hello")).toBe("hello");
@@ -57,9 +57,7 @@ describe.each(WAYS)("a plugin that runs %s", (run) => {
     expect(host.snapshot("guest")).toMatchObject({ accepted: 1, bytesIn: 6, bytesOut: 6, tls: { heldBytes: 0 } });
     await host.close();
     expect(await told.ending()).toEqual({ kind: "stopped", isGraceful: true });
-    // Those of the connections before this test may have been closed since.
-    const isMore = (): boolean => descriptors().length > before.descriptors.length || threads() > before.threads;
-    await eventually(isMore, false);
+    await eventually(left, NOTHING);
   });
 
   test("is told of the end of a peer that ends at once", async () => {

@@ -1,4 +1,4 @@
-/** Owns what /proc says of a process that a test has started: its descriptors, and whether it works. Linux alone. */
+/** Owns what /proc says of this process and of those that a test has started: descriptors, and whether they work. Linux alone. */
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
@@ -22,6 +22,28 @@ export function descriptorsOf(pid: number | undefined): string[] {
     }
   });
   return found.toSorted();
+}
+
+/**
+ * Begins to watch the descriptors of this process.
+ * @returns what was opened since and is still open: "21 socket:[4711]". What other tests of this process left, and close
+ * meanwhile, makes no difference. Empty where there is no /proc.
+ */
+export function openedFromNow(): (kind?: string) => string[] {
+  const before = new Set(openDescriptors());
+  return (kind = "") => openDescriptors().filter((each) => !before.has(each) && each.split(" ")[1]?.startsWith(kind));
+}
+
+/** The descriptors of this process, each with what it leads to: "21 socket:[4711]". */
+export function openDescriptors(): string[] {
+  if (process.platform !== "linux") return [];
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return [`${fd} ${readlinkSync(`/proc/self/fd/${fd}`)}`];
+    } catch {
+      return []; // that of the listing itself
+    }
+  });
 }
 
 /** Waits until an answer is the one expected; fails with the last one. */

@@ -15,6 +15,7 @@ import {
   spawn,
   toDuplex,
 } from "wasyncore";
+import { openedFromNow } from "../../support/descriptors.js";
 import { newMap } from "../../support/runs.js";
 import { connectedPair, listener, pipe } from "../../support/sockets.js";
 import { all, randomBytes, runningMap, sha256 } from "../../support/streams.js";
@@ -26,13 +27,9 @@ function program(source: string): [string, string[]] {
 
 const CAT = program("process.stdin.pipe(process.stdout)");
 
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
-}
-
 test("megabytes through a child, and nothing is left", async () => {
   const map = runningMap();
-  const before = openDescriptors();
+  const opened = openedFromNow();
   const data = randomBytes(4_000_000);
   const child = spawn(...CAT, { map });
   const stdin = toDuplex(child.stdin, { readable: false });
@@ -40,7 +37,7 @@ test("megabytes through a child, and nothing is left", async () => {
   expect(sha256(received)).toBe(sha256(data));
   expect(await child.exited).toEqual({ code: 0, signal: null });
   child.stdout.close();
-  expect([map.size, openDescriptors()]).toEqual([0, before]);
+  expect([map.size, opened()]).toEqual([0, []]);
 });
 
 test("a conversation by lines, and the exit code", async () => {
@@ -104,7 +101,7 @@ test("a child that exits at once, or closes its input, closes the channel that i
 
 test("await using ends a child that does not end by itself", async () => {
   const map = runningMap();
-  const before = openDescriptors();
+  const opened = openedFromNow();
   let exited: Promise<unknown>;
   {
     await using child = spawn(...program("process.on('SIGTERM', () => {}); setInterval(() => {}, 1e6)"), { map });
@@ -112,7 +109,7 @@ test("await using ends a child that does not end by itself", async () => {
     expect(child.pid).toBeGreaterThan(0);
   }
   expect(await exited).toEqual({ code: null, signal: "SIGKILL" });
-  expect([map.size, openDescriptors()]).toEqual([0, before]);
+  expect([map.size, opened()]).toEqual([0, []]);
 });
 
 test("kill, and a signal that is aborted", async () => {
@@ -132,12 +129,12 @@ test("kill, and a signal that is aborted", async () => {
 
 test("a program that is not there rejects exited; its channels end; no descriptor is left", async () => {
   const map = runningMap();
-  const before = openDescriptors();
+  const opened = openedFromNow();
   const child = spawn("/nowhere/at/all", [], { map });
   await expect(child.exited).rejects.toMatchObject({ code: "ENOENT" });
   expect([child.pid, String(await all(child.stdout))]).toEqual([undefined, ""]);
   await child[Symbol.asyncDispose]();
-  expect([map.size, openDescriptors()]).toEqual([0, before]);
+  expect([map.size, opened()]).toEqual([0, []]);
 });
 
 test("no process is left behind", async () => {
@@ -150,13 +147,13 @@ test("no process is left behind", async () => {
 test("arguments are checked before anything is made", () => {
   const map = newMap();
   const taken = new FileDispatcher(0, map);
-  const before = openDescriptors();
+  const opened = openedFromNow();
   const bad = (options: object): void => void spawn(process.execPath, [], { map, ...options });
   expect(() => bad({ stdio: "pipe" })).toThrow(expect.objectContaining({ code: "ERR_UNKNOWN_OPTION" }));
   expect(() => bad({ stdin: "pip" })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE" }));
   expect(() => bad({ stdin: taken })).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_TYPE" }));
   expect(() => bad({ stdin: -1 })).toThrow(expect.objectContaining({ code: "ERR_OUT_OF_RANGE" }));
-  expect([map.size, openDescriptors()]).toEqual([1, before]);
+  expect([map.size, opened()]).toEqual([1, []]);
 });
 
 test.each<[string, unknown, object]>([
@@ -169,11 +166,11 @@ test.each<[string, unknown, object]>([
   ["an env with a symbol", [], { env: { A: Symbol("x") } }],
 ])("%s is a typed error", (_what, parameters, options) => {
   const map = newMap();
-  const before = openDescriptors();
+  const opened = openedFromNow();
   expect(() => spawn(process.execPath, parameters as never, { map, ...options })).toThrow(
     expect.objectContaining({ name: "TypeError", code: "ERR_INVALID_ARG_TYPE" }),
   );
-  expect([map.size, openDescriptors()]).toEqual([0, before]);
+  expect([map.size, opened()]).toEqual([0, []]);
 });
 
 test("setFile gives every class a descriptor of any kind: a send queue on a pipe", async () => {
