@@ -10,13 +10,22 @@ import { markAsUntransferable } from "node:worker_threads";
 import { copyOf, copyTo } from "../backend/bytes.js";
 import type { Libc } from "./libc.js";
 
-const SLAB_BYTES = 1_048_576;
+/** How much a slab has room for. */
+const ROOM_BYTES = 1_048_576;
 /** The longest read that is made into a slab: it may leave as much at the end of a slab unused. */
-const READ_BYTES_MAX = SLAB_BYTES / 4;
+const READ_BYTES_MAX = ROOM_BYTES / 4;
 /** Data below this length is copied. */
 const COPIED_BYTES = 1024;
 /** Views begin at multiples of this. */
 const ALIGNMENT = 64;
+const PAGE_BYTES = 4096;
+/**
+ * Where in a page the room of a slab begins. The kernel's own copy of long data mostly begins where a page does. If the
+ * target of a copy is a little further in its page than the source is in its own, the processor takes what it loads for
+ * what it has just stored, by the low 12 bits of the address, and the copy takes up to three times as long. Half a page is
+ * far from that, for what is received into a slab and for what is sent from it.
+ */
+const START_IN_PAGE = PAGE_BYTES / 2;
 
 export class Slab {
   /** Where to receive what {@link takes} has agreed to. */
@@ -69,16 +78,17 @@ export class Slab {
     this.#isProtectable = memory !== undefined;
     if (memory === undefined) return false;
     this.#bytes = new Uint8Array(memory);
-    this.address = Number(this.#libc.addressOf(this.#bytes));
-    this.#used = 0;
-    this.#free = SLAB_BYTES;
+    const address = Number(this.#libc.addressOf(this.#bytes));
+    this.#used = (START_IN_PAGE - (address % PAGE_BYTES) + PAGE_BYTES) % PAGE_BYTES;
+    this.#free = ROOM_BYTES;
+    this.address = address + this.#used;
     return true;
   }
 }
 
 /** undefined where it could be transferred, and so take data of other channels along. */
 function allocate(): ArrayBuffer | undefined {
-  const { buffer } = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  const { buffer } = Buffer.allocUnsafeSlow(ROOM_BYTES + PAGE_BYTES);
   try {
     markAsUntransferable(buffer);
   } catch {

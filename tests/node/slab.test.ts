@@ -8,7 +8,9 @@ import { Slab } from "../../host/node/slab.js";
 import { batchingBackend, drain, served } from "../support/batches.js";
 import { owned, pattern, pipe } from "../support/sockets.js";
 
-const SLAB_BYTES = 1_048_576;
+const ROOM_BYTES = 1_048_576;
+const PAGE_BYTES = 4096;
+const SLAB_BYTES = ROOM_BYTES + PAGE_BYTES;
 const POLLERS = ["epoll", "poll"] as const;
 
 /** Keeps what it receives, uncopied. */
@@ -170,6 +172,19 @@ describe("a slab", () => {
     expect(slab.takes(4096)).toBe(true);
     expect(slab.address === address + 4096).toBe(!isDetached);
     expect(slab.received(4096).buffer.byteLength).toBe(SLAB_BYTES);
+  });
+
+  test("begins in the middle of a page, and has room for as much as if it began at its own begin", () => {
+    const slab = new Slab(loadLibc());
+    for (let slabs = 0; slabs < 20; slabs++) {
+      expect(slab.takes(65_536)).toBe(true);
+      expect(slab.address % PAGE_BYTES).toBe(PAGE_BYTES / 2);
+      const { buffer } = slab.received(65_536);
+      for (let reads = 1; reads < ROOM_BYTES / 65_536; reads++) {
+        expect(slab.takes(65_536)).toBe(true);
+        expect(slab.received(65_536).buffer).toBe(buffer);
+      }
+    }
   });
 
   test("gives views that do not overlap, and a new slab where a read might not fit", () => {
