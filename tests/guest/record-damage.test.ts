@@ -14,6 +14,8 @@ import { generator } from "./fuzz.js";
 import { assemblyScript } from "./modules.js";
 import { GUEST } from "./run-guest.js";
 
+/** More than the recording has. The usual block is a megabyte, which would be made for each change. */
+const BLOCK_BYTES = 0x1_0000;
 const CHANGES = Number(process.env["WASYNCORE_TEST_CHANGES"] ?? 1000);
 
 let guest: Uint8Array;
@@ -48,7 +50,7 @@ const isSame = (result: Result): boolean => !(result instanceof Error) && result
 function rewritten(change: (body: Uint8Array, record: number) => void): Uint8Array {
   const reader = new RecordingReader(sourceOf(recording));
   const chunks: Uint8Array[] = [];
-  const writer = new RecordingWriter((chunk) => void chunks.push(chunk.slice()), reader.header);
+  const writer = new RecordingWriter((chunk) => void chunks.push(chunk.slice()), reader.header, BLOCK_BYTES);
   for (let record = 0; reader.next(); record++) {
     const body = reader.fields.rest().slice();
     change(body, record);
