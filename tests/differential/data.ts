@@ -1,7 +1,9 @@
 /**
- * Owns the bytes of a scenario, and how a trace shows them. Knows nothing else: components have it too. Twin of what handlers.py
- * shows.
+ * Owns the bytes of a scenario, and how a trace shows them. Knows nothing else that has to do with Node: components have it
+ * too. Twin of what handlers.py shows.
  */
+
+import { pattern } from "../support/pattern.js";
 
 /** A text stands for its bytes in Latin-1; a pattern shows where a byte is missing. */
 export type Data = string | { readonly pattern: number };
@@ -13,7 +15,7 @@ const POLYNOMIAL = 0xedb88320;
 /** The bytes that a scenario means. */
 export function readData(data: Data): Uint8Array {
   if (typeof data === "string") return Buffer.from(data, "latin1");
-  return Uint8Array.from({ length: data.pattern }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
+  return pattern(data.pattern);
 }
 
 /** Bytes as a trace has them. */

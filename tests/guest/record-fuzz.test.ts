@@ -16,25 +16,28 @@ const FUNCTIONS = Object.keys(SIGNATURES);
 
 /** A recording that is read while it is written. */
 class Growing implements RecordingSource {
+  /** Larger than what it holds: a copy for each chunk would take half of the time of the test. */
   #bytes = new Uint8Array(0);
-
-  get size(): number {
-    return this.#bytes.length;
-  }
+  size = 0;
 
   add(chunk: Uint8Array): void {
-    const bytes = new Uint8Array(this.#bytes.length + chunk.length);
-    bytes.set(this.#bytes);
-    bytes.set(chunk, this.#bytes.length);
-    this.#bytes = bytes;
+    const size = this.size + chunk.length;
+    if (size > this.#bytes.length) {
+      const bytes = new Uint8Array(2 * size);
+      bytes.set(this.#bytes.subarray(0, this.size));
+      this.#bytes = bytes;
+    }
+    this.#bytes.set(chunk, this.size);
+    this.size = size;
   }
 
   read(at: number, length: number): Uint8Array {
-    return this.#bytes.subarray(at, at + length);
+    return this.#bytes.subarray(Math.min(at, this.size), Math.min(at + length, this.size));
   }
 
   close(): void {
     this.#bytes = new Uint8Array(0);
+    this.size = 0;
   }
 }
 

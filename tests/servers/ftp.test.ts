@@ -3,12 +3,13 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { pattern } from "../support/pattern.js";
 import { converse, curl, listen, needClients, newDirectory, startPython, startServer, tryCurl } from "./support.js";
 
 needClients("The tests of the FTP server", { curl: true });
 
 /** Bytes of every value, more than a socket takes at once. */
-const DATA = Buffer.from(Uint8Array.from({ length: 3_000_000 }, (_, at) => (at * 7 + (at >> 8)) & 0xff));
+const DATA = Buffer.from(pattern(3_000_000));
 const LOGIN = ["USER anonymous", "PASS guest"];
 
 const CONNECTIONS: readonly [name: string, parameters: readonly string[]][] = [

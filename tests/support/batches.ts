@@ -105,12 +105,15 @@ function checkDeadline(deadlineMs: number): void {
 /** All that has come to a socket: `least` bytes, unless the end comes before. */
 export function drain(socket: Socket, least = 0): Buffer {
   const deadlineMs = performance.now() + PATIENCE_MS;
-  let received = Buffer.alloc(0);
+  const parts: Uint8Array[] = [];
+  let length = 0;
   while (true) {
     const part = receiveSome(socket);
-    if (part === undefined && received.length >= least) return received;
-    if (part?.length === 0) return received;
-    if (part !== undefined) received = Buffer.concat([received, part]);
+    if (part?.length === 0 || (part === undefined && length >= least)) return Buffer.concat(parts, length);
+    if (part !== undefined) {
+      parts.push(part);
+      length += part.length;
+    }
     checkDeadline(deadlineMs);
   }
 }

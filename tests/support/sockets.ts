@@ -6,6 +6,8 @@
 import { onTestFinished } from "vitest";
 import { ChannelMap, defaultBackend, Dispatcher, type Family, loopSync, Socket, type SocketAddress } from "wasyncore";
 
+export { pattern } from "./pattern.js";
+
 export const FAMILIES = ["IPv4", "IPv6", "unix"] as const satisfies readonly Family[];
 
 /** An address of `family` that nobody else has: port 0, or a name that the kernel gives. */
@@ -97,9 +99,4 @@ export function bytes(text: string): Uint8Array {
 
 export function text(data: Uint8Array): string {
   return Buffer.from(data).toString();
-}
-
-/** Bytes that show where one is missing or out of place. */
-export function pattern(length: number): Uint8Array {
-  return Uint8Array.from({ length }, (_, index) => (index * 7 + (index >> 8)) & 0xff);
 }
