@@ -16,7 +16,7 @@ import { describeThrown } from "../backend/traceback.js";
 import type { Socket } from "../net/socket.js";
 import { Acceptance } from "./acceptance.js";
 import { inspectChannel } from "./inspect.js";
-import { declareLibraryClass, declareLibraryMethods } from "./library.js";
+import { declareLibraryClass, declareSampledMethods } from "./library.js";
 import type { Membership } from "./membership.js";
 
 /**
@@ -24,6 +24,12 @@ import type { Membership } from "./membership.js";
  * @internal
  */
 export let membershipOf: (channel: ChannelHandler) => Membership;
+
+/**
+ * Notes that a program has assigned a method on which it depends what the handler is watched for.
+ * @internal
+ */
+export let methodAssigned: (handler: object) => void;
 
 /**
  * Sets `connecting`. A channel that never connects has no field of its own for it.
@@ -354,8 +360,15 @@ export abstract class ChannelHandler implements Channel {
     }
   }
 
+  /** Joins the map anew, if it is in the map: other methods than before say what it wants. */
+  protected abstract rejoin(): void;
+
   static {
     membershipOf = (channel) => channel.#membership;
+    methodAssigned = (handler) => {
+      // To a prototype as well.
+      if (#membership in handler && handler.#membership.isMember) handler.rejoin();
+    };
   }
 }
 
@@ -366,11 +379,7 @@ ChannelHandler.prototype.accepting = false;
 ChannelHandler.prototype.ignoreLogTypes = sharedSet("warning");
 
 declareLibraryClass(ChannelHandler);
-declareLibraryMethods(
-  ChannelHandler.prototype.readable,
-  ChannelHandler.prototype.writable,
-  ChannelHandler.prototype.handleWrite,
-);
+declareSampledMethods(ChannelHandler.prototype, ["readable", "writable", "handleWrite"], methodAssigned);
 
 /** A set that all channels have: none can change it for the others. */
 function sharedSet(...values: string[]): ReadonlySet<string> {

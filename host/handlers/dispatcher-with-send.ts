@@ -1,20 +1,24 @@
 /** Owns `DispatcherWithSend`, asyncore's `dispatcher_with_send`: a dispatcher whose `send` takes everything. */
 
 import { partOf, plainBytes } from "../net/plain-bytes.js";
+import { methodAssigned } from "./channel-handler.js";
 import { Dispatcher } from "./dispatcher.js";
-import { declareLibraryClass, declareLibraryMethods } from "./library.js";
+import { declareLibraryClass, declareSampledMethods } from "./library.js";
 import { SendQueue } from "./send-queue.js";
 
 /** Output that cannot be sent at once is queued, and sent when the socket has room. */
 export class DispatcherWithSend extends Dispatcher {
   /** Pending output; undefined while there is none. */
   #queue: SendQueue | undefined;
-  /** Did the last send find that the peer is gone? */
-  #outputLost = false;
+  /** Bytes that are being sent before any were queued; 0 once the send has found that the peer is gone. */
+  #direct = 0;
 
-  /** Bytes of pending output. asyncore: len(out_buffer). */
+  /**
+   * Bytes of pending output. In `handleClose`, what was still to be sent, unless the channel was closed before.
+   * asyncore: len(out_buffer).
+   */
   get outBufferLength(): number {
-    return this.#queue?.length ?? 0;
+    return this.#direct + (this.#queue?.length ?? 0);
   }
 
   override writable(): boolean {
@@ -32,9 +36,13 @@ export class DispatcherWithSend extends Dispatcher {
       DispatcherWithSend.#keep(this, bytes);
       if (!this.connecting) this.initiateSend();
     } else {
-      this.#outputLost = false;
-      const sent = super.send(bytes);
-      if (sent < bytes.length && !this.#outputLost) DispatcherWithSend.#keep(this, partOf(bytes, sent, bytes.length));
+      this.#direct = bytes.length;
+      try {
+        const sent = super.send(bytes);
+        if (sent < this.#direct) DispatcherWithSend.#keep(this, partOf(bytes, sent, bytes.length));
+      } finally {
+        this.#direct = 0;
+      }
     }
     DispatcherWithSend.#updateInterest(this);
     return bytes.length;
@@ -54,6 +62,7 @@ export class DispatcherWithSend extends Dispatcher {
   override close(): void {
     super.close();
     this.#queue = undefined;
+    this.#direct = 0;
   }
 
   protected override get managesWriting(): boolean {
@@ -65,9 +74,14 @@ export class DispatcherWithSend extends Dispatcher {
   }
 
   protected override outputLost(): void {
-    super.outputLost();
-    this.#outputLost = true;
-    this.#queue = undefined;
+    const queue = this.#queue;
+    try {
+      super.outputLost();
+    } finally {
+      // A handleClose that has begun a new life may have queued output for it.
+      if (this.#queue === queue) this.#queue = undefined;
+      this.#direct = 0;
+    }
   }
 
   static #keep(channel: DispatcherWithSend, data: Uint8Array): void {
@@ -80,4 +94,4 @@ export class DispatcherWithSend extends Dispatcher {
 }
 
 declareLibraryClass(DispatcherWithSend);
-declareLibraryMethods(DispatcherWithSend.prototype.writable);
+declareSampledMethods(DispatcherWithSend.prototype, ["writable"], methodAssigned);

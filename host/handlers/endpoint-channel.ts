@@ -78,6 +78,10 @@ export abstract class EndpointChannel extends ChannelHandler {
 
   /** Joins the map, or joins it anew. asyncore: add_channel. */
   addChannel(): void {
+    this.rejoin();
+  }
+
+  protected override rejoin(): void {
     const endpoint = EndpointChannel.#open(this, "epoll");
     const sampled = isOverride(this.readable) || isOverride(this.writable);
     const membership = membershipOf(this);
@@ -220,9 +224,10 @@ export abstract class EndpointChannel extends ChannelHandler {
     membershipOf(this).want(Interest.READ, on);
   }
 
-  /** The peer is gone: pending output can be dropped. Called before `handleClose`. */
+  /** The peer is gone: calls `handleClose`, which may ask what was still to be sent. Then pending output is dropped. */
   protected outputLost(): void {
     this.setWriteInterest(false);
+    this.handleCloseEvent();
   }
 
   /** Ends the writing half of the connection. shutdown(2), SHUT_WR. */
@@ -277,7 +282,6 @@ export abstract class EndpointChannel extends ChannelHandler {
   static #lost<T>(channel: EndpointChannel, error: unknown, nothing: T): T {
     if (!(error instanceof OSError) || !isDisconnect(error.code)) throw error;
     channel.outputLost();
-    channel.handleCloseEvent();
     return nothing;
   }
 
@@ -287,7 +291,6 @@ export abstract class EndpointChannel extends ChannelHandler {
     if (code !== undefined) {
       if (!isDisconnect(code)) throw new OSError(code, { syscall: "recv" });
       channel.outputLost();
-      channel.handleCloseEvent();
     } else {
       channel.handleEofEvent();
     }

@@ -49,6 +49,31 @@ export function declareLibraryClass(type: { readonly prototype: object }): void 
   libraryPrototypes.add(type.prototype);
 }
 
+/**
+ * Registers these methods of a library's class as the library's, and has `assigned` called when a program assigns another
+ * one to a handler rather than overrides it, as programs in Python do: `channel.writable = () => false`. What was found out
+ * when the handler joined its map is no longer true then.
+ */
+export function declareSampledMethods(
+  prototype: object,
+  names: readonly string[],
+  assigned: (handler: object) => void,
+): void {
+  for (const name of names) {
+    const method: unknown = Reflect.get(prototype, name);
+    libraryMethods.add(method as object);
+    Object.defineProperty(prototype, name, {
+      get: () => method,
+      set(this: object, value: unknown) {
+        Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
+        assigned(this);
+      },
+      enumerable: false,
+      configurable: true,
+    });
+  }
+}
+
 /** Was this method written by a user? */
 export function isOverride(method: object): boolean {
   return !libraryMethods.has(method);

@@ -9,7 +9,8 @@ import { OSError } from "../../backend/errors.js";
 import { logThrown } from "../../backend/log.js";
 import { describeThrown } from "../../backend/traceback.js";
 import { partOf } from "../../net/plain-bytes.js";
-import { declareLibraryClass, declareLibraryMethods, isOverride } from "../library.js";
+import { methodAssigned } from "../channel-handler.js";
+import { declareLibraryClass, declareLibraryMethods, declareSampledMethods, isOverride } from "../library.js";
 import { type Mark, Outgoing } from "./outgoing.js";
 import type { Source } from "./producers.js";
 import { TimedDispatcher } from "./timed-dispatcher.js";
@@ -32,16 +33,31 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   #out: Outgoing | undefined;
   /** Did the last send take only part of its bytes? Then the socket is full, and a write event follows when it has room. */
   #blocked = false;
-  /** Is a send being made? What is pushed meanwhile, by an overridden `send` or by `handleError`, comes after it. */
-  #sending = false;
+  /**
+   * Is a send being made? -1 if not; otherwise how many of the bytes it is about are not in `#out`. What is pushed meanwhile, by an
+   * overridden `send` or by `handleError`, comes after it.
+   */
+  #sending = -1;
   /** How often pending output has been discarded. */
   #discards = 0;
   /** Bytes sent since {@link sendUntilFull} began. */
   #sentBytes = 0;
 
-  /** Bytes of pending output; pieces that a producer has not yet returned do not count. */
+  /**
+   * Bytes of pending output; pieces that a producer has not yet returned do not count. In `handleClose`, what was still to
+   * be sent, unless the channel was closed before.
+   */
   get outBufferLength(): number {
-    return this.#out?.length ?? 0;
+    return Math.max(this.#sending, 0) + (this.#out?.length ?? 0);
+  }
+
+  /**
+   * Is output pending: bytes, a producer that has not ended, or a close or an end of writing that waits for them? In
+   * `handleClose`, whether something was still to be sent, unless the channel was closed before.
+   * asynchat: len(producer_fifo) > 0.
+   */
+  get hasPendingOutput(): boolean {
+    return this.#sending > 0 || this.#out?.isEmpty === false;
   }
 
   /** Drops all pending output. asynchat: discard_buffers. */
@@ -90,7 +106,7 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   /** Sends what the socket takes, and queues a copy of the rest. */
   protected output(data: Uint8Array): void {
     const pending = this.#out;
-    const waits = !this.connected || this.#blocked || this.#sending;
+    const waits = !this.connected || this.#blocked || this.#sending >= 0;
     const isFirst = pending === undefined || pending.isEmpty;
     if (!waits && isFirst && !isOverride(this.initiateSend)) {
       if (data.length > 0) SendingDispatcher.#sendDirectly(this, data);
@@ -115,6 +131,7 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   /** Drops all pending output; producers are cancelled. */
   protected discardOutput(): void {
     this.#blocked = false;
+    this.#sending = Math.min(this.#sending, 0);
     this.#discards += 1;
     this.#out?.clear();
   }
@@ -124,8 +141,16 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   }
 
   protected override outputLost(): void {
-    super.outputLost();
-    this.discardOutput();
+    const discards = this.#discards;
+    try {
+      super.outputLost();
+    } finally {
+      // A handleClose that has begun a new life may have pushed output for it.
+      if (discards === this.#discards) {
+        this.discardOutput();
+        this.setWriteInterest(false);
+      }
+    }
   }
 
   /** @throws Error ERR_TLS_OUTPUT_PENDING where pieces of a producer would be encrypted that were queued before */
@@ -178,7 +203,7 @@ export abstract class SendingDispatcher extends TimedDispatcher {
       for (let sends = 0; sends < SENDS_A_TURN && at < data.length && at < BYTES_A_TURN; sends++) {
         const end = Math.min(at + size, data.length);
         const piece = at === 0 && end === data.length ? data : partOf(data, at, end);
-        const sent = SendingDispatcher.#transmit(channel, piece, undefined);
+        const sent = SendingDispatcher.#transmit(channel, piece, undefined, data.length - at);
         if (discards !== channel.#discards) break;
         at += sent;
         channel.#blocked = at < end;
@@ -195,7 +220,7 @@ export abstract class SendingDispatcher extends TimedDispatcher {
   static #send(channel: SendingDispatcher): void {
     const out = channel.#out;
     const size = SendingDispatcher.#sendSize(channel);
-    if (out === undefined || channel.#sending) return;
+    if (out === undefined || channel.#sending >= 0) return;
     channel.#blocked = false;
     while (channel.connected && !out.isEmpty) {
       out.fill(Math.min(size, PRODUCED_BYTES));
@@ -215,26 +240,31 @@ export abstract class SendingDispatcher extends TimedDispatcher {
     if (pieces !== undefined) for (const piece of pieces) given += piece.length;
     if (given === 0) return;
     const discards = channel.#discards;
-    const sent = SendingDispatcher.#transmit(channel, first, pieces);
+    const sent = SendingDispatcher.#transmit(channel, first, pieces, 0);
     if (discards !== channel.#discards) return;
     if (sent > 0) out.drop(sent);
     channel.#blocked = sent < given && !out.isEmpty;
   }
 
-  /** Sends one piece or several. @returns how many bytes were taken; 0 if it failed, which has been handled */
+  /**
+   * Sends one piece or several.
+   * @param direct how many bytes are not pending, and are to be sent by this or after it
+   * @returns how many bytes were taken; 0 if it failed, which has been handled
+   */
   static #transmit(
     channel: SendingDispatcher,
     piece: Uint8Array | undefined,
     pieces: readonly Uint8Array[] | undefined,
+    direct: number,
   ): number {
     let sent = 0;
-    channel.#sending = true;
+    channel.#sending = direct;
     try {
       sent = piece === undefined ? channel.sendPieces(pieces ?? []) : channel.send(piece);
     } catch (error) {
       channel.handleFailure(error);
     } finally {
-      channel.#sending = false;
+      channel.#sending = -1;
     }
     if (sent > 0) {
       channel.touch();
@@ -253,4 +283,5 @@ export abstract class SendingDispatcher extends TimedDispatcher {
 SendingDispatcher.prototype.acOutBufferSize = BYTES_A_TURN;
 
 declareLibraryClass(SendingDispatcher);
-declareLibraryMethods(SendingDispatcher.prototype.writable, SendingDispatcher.prototype.initiateSend);
+declareLibraryMethods(SendingDispatcher.prototype.initiateSend);
+declareSampledMethods(SendingDispatcher.prototype, ["writable"], methodAssigned);
