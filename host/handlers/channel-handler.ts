@@ -26,12 +26,6 @@ import type { Membership } from "./membership.js";
 export let membershipOf: (channel: ChannelHandler) => Membership;
 
 /**
- * Notes that a program has assigned a method on which it depends what the handler is watched for.
- * @internal
- */
-export let methodAssigned: (handler: object) => void;
-
-/**
  * Sets `connecting`. A channel that never connects has no field of its own for it.
  * @internal
  */
@@ -272,17 +266,19 @@ export abstract class ChannelHandler implements Channel {
 
   /** A stream has reached end of input: calls `handleEof`, once for each socket taken over. */
   handleEofEvent(): void {
+    // Also where it is found again, because the channel has joined its map anew.
+    this.#membership.endInput();
     if (this.#membership.eofHandled) return;
     this.#membership.eofHandled = true;
-    this.#membership.endInput();
     this.follow(this.handleEof());
   }
 
   handleCloseEvent(): void {
     // No callback after close, even if a handler goes on using a channel that it has closed.
-    if (this.#membership.closeHandled || this.fd < 0) return;
-    this.#membership.closeHandled = true;
+    if (this.fd < 0) return;
     this.#membership.endInput();
+    if (this.#membership.closeHandled) return;
+    this.#membership.closeHandled = true;
     this.follow(this.handleClose());
   }
 
@@ -360,15 +356,8 @@ export abstract class ChannelHandler implements Channel {
     }
   }
 
-  /** Joins the map anew, if it is in the map: other methods than before say what it wants. */
-  protected abstract rejoin(): void;
-
   static {
     membershipOf = (channel) => channel.#membership;
-    methodAssigned = (handler) => {
-      // To a prototype as well.
-      if (#membership in handler && handler.#membership.isMember) handler.rejoin();
-    };
   }
 }
 
@@ -379,7 +368,7 @@ ChannelHandler.prototype.accepting = false;
 ChannelHandler.prototype.ignoreLogTypes = sharedSet("warning");
 
 declareLibraryClass(ChannelHandler);
-declareSampledMethods(ChannelHandler.prototype, ["readable", "writable", "handleWrite"], methodAssigned);
+declareSampledMethods(ChannelHandler.prototype, "readable", "writable", "handleWrite");
 
 /** A set that all channels have: none can change it for the others. */
 function sharedSet(...values: string[]): ReadonlySet<string> {

@@ -1,7 +1,6 @@
 /** Owns `DispatcherWithSend`, asyncore's `dispatcher_with_send`: a dispatcher whose `send` takes everything. */
 
 import { partOf, plainBytes } from "../net/plain-bytes.js";
-import { methodAssigned } from "./channel-handler.js";
 import { Dispatcher } from "./dispatcher.js";
 import { declareLibraryClass, declareSampledMethods } from "./library.js";
 import { SendQueue } from "./send-queue.js";
@@ -94,4 +93,4 @@ export class DispatcherWithSend extends Dispatcher {
 }
 
 declareLibraryClass(DispatcherWithSend);
-declareSampledMethods(DispatcherWithSend.prototype, ["writable"], methodAssigned);
+declareSampledMethods(DispatcherWithSend.prototype, "writable");

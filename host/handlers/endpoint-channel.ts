@@ -16,7 +16,13 @@ import { Socket } from "../net/socket.js";
 import { noteTakenOver } from "./acceptance.js";
 import { ChannelHandler, membershipOf, setConnecting } from "./channel-handler.js";
 import { connectError } from "./connect-options.js";
-import { checkMethodNames, declareLibraryClass, declareLibraryMethods, isOverride } from "./library.js";
+import {
+  checkMethodNames,
+  declareLibraryClass,
+  declareLibraryMethods,
+  isOverride,
+  onMethodAssigned,
+} from "./library.js";
 import { Membership } from "./membership.js";
 import { describeState, STATES, withoutSocket } from "./states.js";
 
@@ -78,16 +84,7 @@ export abstract class EndpointChannel extends ChannelHandler {
 
   /** Joins the map, or joins it anew. asyncore: add_channel. */
   addChannel(): void {
-    this.rejoin();
-  }
-
-  protected override rejoin(): void {
-    const endpoint = EndpointChannel.#open(this, "epoll");
-    const sampled = isOverride(this.readable) || isOverride(this.writable);
-    const membership = membershipOf(this);
-    membership.handlesWrite = this.managesWriting || isOverride(this.handleWrite);
-    membership.watchUnread();
-    membership.join(this, endpoint, sampled);
+    EndpointChannel.#join(this);
   }
 
   /** Leaves the map; the socket stays open. asyncore: del_channel. */
@@ -255,6 +252,9 @@ export abstract class EndpointChannel extends ChannelHandler {
     exchangeEndpoint = (channel, endpoint) => {
       channel.#endpoint = endpoint;
     };
+    onMethodAssigned((to) => {
+      if (#endpoint in to && membershipOf(to).isMember) EndpointChannel.#join(to);
+    });
   }
 
   // Static, because private methods would take a field of each channel.
@@ -264,6 +264,15 @@ export abstract class EndpointChannel extends ChannelHandler {
     setConnecting(channel, false);
     if (channel.accepting) channel.accepting = false;
     membershipOf(channel).state = State.IDLE;
+  }
+
+  static #join(channel: EndpointChannel): void {
+    const endpoint = EndpointChannel.#open(channel, "epoll");
+    const sampled = isOverride(channel.readable) || isOverride(channel.writable);
+    const membership = membershipOf(channel);
+    membership.handlesWrite = channel.managesWriting || isOverride(channel.handleWrite);
+    membership.watchUnread();
+    membership.join(channel, endpoint, sampled);
   }
 
   static #closedWhileConnecting({ addr }: EndpointChannel): OSError {

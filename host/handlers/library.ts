@@ -49,16 +49,19 @@ export function declareLibraryClass(type: { readonly prototype: object }): void 
   libraryPrototypes.add(type.prototype);
 }
 
+let methodAssigned: (to: object) => void = () => undefined;
+
+/** Has `callback` called when one of the {@link declareSampledMethods} has been assigned to a handler, or to a prototype. */
+export function onMethodAssigned(callback: (to: object) => void): void {
+  methodAssigned = callback;
+}
+
 /**
- * Registers these methods of a library's class as the library's, and has `assigned` called when a program assigns another
- * one to a handler rather than overrides it, as programs in Python do: `channel.writable = () => false`. What was found out
- * when the handler joined its map is no longer true then.
+ * Registers these methods of a library's class as the library's, and notices when a program assigns another one to a handler
+ * rather than overrides it, as programs in Python do: `channel.writable = () => false`. What was found out when the handler
+ * joined its map is no longer true then.
  */
-export function declareSampledMethods(
-  prototype: object,
-  names: readonly string[],
-  assigned: (handler: object) => void,
-): void {
+export function declareSampledMethods(prototype: object, ...names: string[]): void {
   for (const name of names) {
     const method: unknown = Reflect.get(prototype, name);
     libraryMethods.add(method as object);
@@ -66,7 +69,7 @@ export function declareSampledMethods(
       get: () => method,
       set(this: object, value: unknown) {
         Object.defineProperty(this, name, { value, writable: true, enumerable: true, configurable: true });
-        assigned(this);
+        methodAssigned(this);
       },
       enumerable: false,
       configurable: true,

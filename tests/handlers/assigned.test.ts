@@ -26,6 +26,25 @@ class Counter extends AsyncChat {
 }
 
 describe.each(MODES)("under $name", (mode) => {
+  test.each([
+    ["a method is assigned", (channel: Dispatcher) => void (channel.writable = () => false)],
+    ["it joins the map anew", (channel: Dispatcher) => channel.addChannel()],
+  ])("a channel that stays open after the end of its input, where %s, is not read for ever", async (_, change) => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    const reader = new Reader(near, map);
+    let ends = 0;
+    reader.handleEof = () => {
+      ends += 1;
+      change(reader);
+    };
+    far.shutdown("write");
+    await run(mode, map, () => ends > 0);
+    await turns(mode, map, 5);
+    expect(reader.reads).toBeLessThanOrEqual(2);
+    expect([ends, map.size]).toEqual([1, 1]);
+  });
+
   test("readable, by a callback: the rest is not read", async () => {
     const map = newMap();
     const [near, far] = connectedPair();

@@ -105,6 +105,35 @@ test("AsyncChat: output of the life that handleClose begins is kept", () => {
   peer.close();
 });
 
+describe.each(MODES)("closeWhenDone in handleClose, under $name", (mode) => {
+  test("of a connection that is lost: closes, and what was pushed before it is dropped", async () => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    const chat = new Sender(near, map);
+    chat.onClose = () => {
+      chat.push("nobody gets it");
+      chat.closeWhenDone();
+    };
+    chat.pushWithProducer(producer());
+    reset(far);
+    await run(mode, map, () => chat.fd < 0);
+    expect([chat.told.length, map.size]).toEqual([1, 0]);
+  });
+
+  test("of a peer that has ended its half: what was pushed before it is sent", async () => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    const chat = new Sender(near, map);
+    chat.onClose = () => {
+      chat.push("goodbye");
+      chat.closeWhenDone();
+    };
+    far.shutdown("write");
+    await run(mode, map, () => chat.fd < 0);
+    expect([chat.told.length, map.size, String(Buffer.from(far.recv(100)))]).toEqual([1, 0, "goodbye"]);
+  });
+});
+
 class Queue extends DispatcherWithSend {
   readonly told: number[] = [];
   onClose: (() => void) | undefined;

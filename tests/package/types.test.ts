@@ -65,7 +65,7 @@ const INTERNAL = [
     "sampleInterest handleFailure touch continueSoon continueReading continueSending outputLost managesWriting",
   ],
   ["AsyncChat", "plainOutputLength dropPlainInput outputDropped"],
-  ["DispatcherWithSend", "managesWriting outputLost rejoin"],
+  ["DispatcherWithSend", "managesWriting outputLost"],
   ["Socket", "sendSome sendSomeOf isStream connectionState addresses"],
   ["FileWrapper", "sendSome sendSomeOf isStream connectionState addresses"],
   ["Channel", "sampleInterest socketError handleReadEvent handleSecureEvent"],

@@ -9,7 +9,6 @@ import type { Socket } from "../../net/socket.js";
 import { NO_BYTES } from "./bytes.js";
 import { Collector } from "./collector.js";
 import { InputBuffer, Step } from "./input-buffer.js";
-import { methodAssigned } from "../channel-handler.js";
 import { declareLibraryClass, declareSampledMethods } from "../library.js";
 import { QueuedDispatcher } from "./queued-dispatcher.js";
 import { messagesOf } from "../streams/messages.js";
@@ -217,7 +216,7 @@ AsyncChat.prototype.acInBufferSize = 65_536;
 AsyncChat.prototype.maxLineLength = Infinity;
 
 declareLibraryClass(AsyncChat);
-declareSampledMethods(AsyncChat.prototype, ["readable"], methodAssigned);
+declareSampledMethods(AsyncChat.prototype, "readable");
 
 /** @param maxLineLength what is not above 0. @throws RangeError, TypeError unless it is 0 */
 function unlimited(maxLineLength: unknown): number {

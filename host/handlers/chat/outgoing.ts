@@ -46,6 +46,12 @@ export class Outgoing {
     return false;
   }
 
+  has(mark: Mark): boolean {
+    let link = this.#first;
+    while (link !== undefined && link.entry !== mark) link = link.next;
+    return link !== undefined;
+  }
+
   /** Is there something to send or do now? Not while a source has nothing ready. */
   get isReady(): boolean {
     if (this.#ready.length > 0) return true;

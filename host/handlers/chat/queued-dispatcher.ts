@@ -8,6 +8,7 @@ import { checkLimit } from "../../backend/check.js";
 import { OSError } from "../../backend/errors.js";
 import type { Socket } from "../../net/socket.js";
 import { type Bytes, bytesOf } from "./bytes.js";
+import { membershipOf } from "../channel-handler.js";
 import { declareLibraryClass } from "../library.js";
 import type { Mark } from "./outgoing.js";
 import { type ProducerFunction, type ProducerLike, openSource } from "./producers.js";
@@ -97,7 +98,10 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
     this.append(source);
   }
 
-  /** Closes, through `handleClose`, once everything already queued is sent. asynchat: close_when_done. */
+  /**
+   * Closes, through `handleClose`, once everything already queued is sent, or cannot be sent any more. May be called in
+   * `handleClose` itself. asynchat: close_when_done.
+   */
   closeWhenDone(): void {
     if (!QueuedDispatcher.#isGone(this)) this.append("close");
   }
@@ -163,6 +167,8 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
 
   protected override act(mark: Mark): boolean {
     if (mark === "shutdown") QueuedDispatcher.#shutdown(this);
+    // One that handleClose itself has queued.
+    else if (membershipOf(this).closeHandled) this.close();
     else this.handleCloseEvent();
     return mark === "shutdown";
   }

@@ -9,7 +9,6 @@ import { OSError } from "../../backend/errors.js";
 import { logThrown } from "../../backend/log.js";
 import { describeThrown } from "../../backend/traceback.js";
 import { partOf } from "../../net/plain-bytes.js";
-import { methodAssigned } from "../channel-handler.js";
 import { declareLibraryClass, declareLibraryMethods, declareSampledMethods, isOverride } from "../library.js";
 import { type Mark, Outgoing } from "./outgoing.js";
 import type { Source } from "./producers.js";
@@ -147,8 +146,10 @@ export abstract class SendingDispatcher extends TimedDispatcher {
     } finally {
       // A handleClose that has begun a new life may have pushed output for it.
       if (discards === this.#discards) {
+        const isToClose = this.#out?.has("close") === true;
         this.discardOutput();
         this.setWriteInterest(false);
+        if (isToClose) this.act("close");
       }
     }
   }
@@ -284,4 +285,4 @@ SendingDispatcher.prototype.acOutBufferSize = BYTES_A_TURN;
 
 declareLibraryClass(SendingDispatcher);
 declareLibraryMethods(SendingDispatcher.prototype.initiateSend);
-declareSampledMethods(SendingDispatcher.prototype, ["writable"], methodAssigned);
+declareSampledMethods(SendingDispatcher.prototype, "writable");
