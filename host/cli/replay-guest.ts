@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { counted } from "../backend/counted.js";
 import {
   guestDetails,
   replayGuest,
@@ -94,7 +95,7 @@ function readModule(path: string): Uint8Array | string {
 
 function report(outcome: ReplayOutcome): number {
   if (outcome.kind === "different") return complain(differenceText(outcome.difference), EXIT_DIFFERENT);
-  const extent = `${outcome.calls} calls in ${outcome.turns} turns`;
+  const extent = `${counted(outcome.calls, "call")} in ${counted(outcome.turns, "turn")}`;
   const text = {
     same: () => `no difference in ${extent}, to ${endText((outcome as { readonly end: RecordedEnd }).end)}`,
     "cut off": () => `no difference in ${extent}, where the recording ends: the guest was killed, or has not ended`,

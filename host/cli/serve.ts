@@ -5,6 +5,7 @@
 
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { counted } from "../backend/counted.js";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { withoutControls } from "../backend/log.js";
 import { FileWatch } from "../plugin/file-watch.js";
@@ -53,7 +54,7 @@ export async function serveCommand(argv: string[]): Promise<number> {
 /** @throws ServeFileError */
 async function check({ path }: ServeOptions): Promise<number> {
   const loaded = await loadModules(await readServeFile(path));
-  process.stdout.write(`${path} is in order: ${count(loaded.length, "plugin")}\n`);
+  process.stdout.write(`${path} is in order: ${counted(loaded.length, "plugin")}\n`);
   return 0;
 }
 
@@ -258,17 +259,13 @@ function statistics({ name, module, isStopped, snapshot }: ListedPlugin): object
 }
 
 function startedText({ started, failed }: Changes): string {
-  const up = `${count(started, "plugin")} up`;
+  const up = `${counted(started, "plugin")} up`;
   return failed === 0 ? up : `${up}, ${failed} not up yet`;
 }
 
 function changesText(changes: Changes): string {
   const parts = Object.entries(changes).filter(([, number]) => (number as number) > 0);
   return parts.length === 0 ? "nothing to do" : parts.map(([what, number]) => `${number} ${what}`).join(", ");
-}
-
-function count(number: number, noun: string): string {
-  return number === 1 ? `1 ${noun}` : `${number} ${noun}s`;
 }
 
 function firstLine(text: string): string {

@@ -7,6 +7,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { counted } from "../backend/counted.js";
 import { openRecordingFile } from "../record/files.js";
 import { RecordingError, RecordingKind } from "../record/format.js";
 import { RecordingReader } from "../record/reader.js";
@@ -99,7 +100,8 @@ function read(path: string): { readonly kind: string; readonly timeline: Timelin
   }
 }
 
-const summaryOf = ({ lanes, events }: Timeline): string => `${lanes.length} channels, ${events.kind.length} events`;
+const summaryOf = ({ lanes, events }: Timeline): string =>
+  `${counted(lanes.length, "channel")}, ${counted(events.kind.length, "event")}`;
 
 const isOfSystem = (error: unknown): boolean =>
   typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string";

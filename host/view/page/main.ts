@@ -1,6 +1,7 @@
 /** Owns the page: reads the runs that are in it, and joins the views, the search, the anomalies and the details. */
 
 import type { ZoomTransform } from "d3-zoom";
+import { counted } from "../../backend/counted.js";
 import { anomaliesOf, firstDifference } from "../anomalies.js";
 import { unpack } from "../packing.js";
 import type { Timeline } from "../timeline.js";
@@ -127,7 +128,7 @@ export class Page {
     byId("summary").textContent = this.views
       .map(({ timeline: { lanes, events, turns, durationUs, incomplete } }) =>
         [
-          `${lanes.length} channels, ${events.kind.length} events, ${turns.tookUs.length} turns, ${time(durationUs)}`,
+          `${counted(lanes.length, "channel")}, ${counted(events.kind.length, "event")}, ${counted(turns.tookUs.length, "turn")}, ${time(durationUs)}`,
           incomplete,
         ]
           .filter((text) => text !== "")
