@@ -12,7 +12,7 @@ import { parseAddress } from "../net/listen.js";
 import { HOST_RATE_MAX } from "../plugin/host-lines.js";
 import { checkServed, type LineLimits } from "../plugin/host-options.js";
 import { PolicyError, type PolicyProblem } from "../plugin/policy/errors.js";
-import { fields, limit, listOf, must, plainString } from "../plugin/policy/fields.js";
+import { fields, limit, listOf, must, plainString, size } from "../plugin/policy/fields.js";
 import { parsePolicy } from "../plugin/policy/schema.js";
 import type { Policy } from "../plugin/policy/types.js";
 import { rebased } from "./serve-paths.js";
@@ -72,14 +72,13 @@ const address = v.pipe(
 const plugin = v.looseObject({ name, module: path }, ({ expected, received, path: at }) =>
   at === undefined ? must("an object with a name, a module and a policy")({ received }) : missing(expected),
 );
-const rate = v.optional(limit(1, HOST_RATE_MAX, "a second"));
 const file = fields(
   {
     plugins: listOf(plugin, "a list of plugins"),
     control: v.optional(path),
     metrics: v.optional(address),
-    linesPerSecond: rate,
-    lineBytesPerSecond: rate,
+    linesPerSecond: v.optional(limit(1, HOST_RATE_MAX, "lines a second")),
+    lineBytesPerSecond: v.optional(size(1, HOST_RATE_MAX, "bytes a second")),
   },
   "an object with plugins",
 );
