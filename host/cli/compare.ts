@@ -17,6 +17,7 @@ import { ReplayDifference } from "../record/replay/difference.js";
 import { firstDifference } from "../view/anomalies.js";
 import { recordOfEvent, timelineOf } from "../view/from-recording.js";
 import { EVENT_KINDS, type Timeline } from "../view/timeline.js";
+import { fileTrouble, isOfSystem } from "./run-troubles.js";
 
 const EXIT_DIFFERENT = 1;
 const EXIT_FAILED = 2;
@@ -105,9 +106,9 @@ function reading<T>(path: string, use: (reader: RecordingReader) => T): T {
       source.close();
     }
   } catch (error) {
-    const isOfSystem = typeof (error as NodeJS.ErrnoException).syscall === "string";
-    if (!(error instanceof RecordingError) && !isOfSystem) throw error;
-    throw new Unreadable(`${printable(path, PATH_MAX)}: ${(error as Error).message}`, { cause: error });
+    const trouble = isOfSystem(error) ? fileTrouble(error.code) : undefined;
+    if (!(error instanceof RecordingError) && trouble === undefined) throw error;
+    throw new Unreadable(`${printable(path, PATH_MAX)}: ${trouble ?? (error as Error).message}`, { cause: error });
   }
 }
 

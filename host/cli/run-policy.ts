@@ -3,7 +3,6 @@
  * either, by the name of the option. Leaves what a policy is to host/plugin/policy; runs nothing.
  */
 
-import { readFileSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import type { DirectoryGrant } from "../guest/run.js";
@@ -13,7 +12,7 @@ import type { Policy } from "../plugin/policy/types.js";
 import { amountOf, type Unit } from "../plugin/policy/units.js";
 import { UsageError } from "./run-errors.js";
 import { LIMITS, optionOfLimit, type POLICY_OPTIONS } from "./run-policy-options.js";
-import { fileTrouble } from "./run-troubles.js";
+import { readTextFile, TextFileError } from "./text-file.js";
 
 export type PolicyValues = { readonly [O in keyof typeof POLICY_OPTIONS]?: string | string[] | undefined };
 
@@ -124,9 +123,10 @@ function readPolicyFile(path: string): Fields {
   if (![".json", ".yaml", ".yml"].includes(kind)) fail("a policy is a .json or .yaml file");
   let text = "";
   try {
-    text = readFileSync(path, "utf8");
+    text = readTextFile(path);
   } catch (error) {
-    fail(fileTrouble((error as NodeJS.ErrnoException).code), error);
+    if (!(error instanceof TextFileError)) throw error;
+    fail(error.message, error);
   }
   let value: unknown;
   try {

@@ -3,7 +3,6 @@
  * their schema; opens nothing that it names.
  */
 
-import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { isCollection, isMap, isNode, isPair, LineCounter, type Node, parseDocument } from "yaml";
@@ -16,6 +15,7 @@ import { fields, limit, listOf, must, plainString, size } from "../plugin/policy
 import { parsePolicy } from "../plugin/policy/schema.js";
 import type { Policy } from "../plugin/policy/types.js";
 import { rebased } from "./serve-paths.js";
+import { readTextFile, TextFileError } from "./text-file.js";
 
 /** A plugin of the file, with its policy. */
 export interface PluginEntry {
@@ -58,6 +58,8 @@ const ofWholeFile = (text: string): ServeFileError => new ServeFileError([{ offs
 const NAME_MAX = 64;
 const ALIASES_MAX = 1000;
 const MESSAGE_MAX = 300;
+/** Of YAML: what follows from the first ones is none of its own. */
+const MISTAKES_MAX = 20;
 const name = v.pipe(
   plainString,
   v.regex(/^[a-z\d_][\w.-]*$/i, "must consist of letters, digits, dots, hyphens and underscores"),
@@ -88,13 +90,14 @@ function missing(expected: string | null): string {
 }
 
 /** @throws ServeFileError */
-export async function readServeFile(filePath: string): Promise<ServeFile> {
+export function readServeFile(filePath: string): ServeFile {
   const shown = basename(filePath);
   let text: string;
   try {
-    text = await readFile(filePath, "utf8");
+    text = readTextFile(filePath);
   } catch (error) {
-    throw ofWholeFile(`cannot read ${filePath}: ${troubleOf(error)}`);
+    if (!(error instanceof TextFileError)) throw error;
+    throw ofWholeFile(`cannot read ${filePath}: ${error.message}`);
   }
   return parseServeFile(text, shown, dirname(resolve(filePath)));
 }
@@ -193,8 +196,10 @@ class Source {
     const { errors, warnings } = this.#document;
     const mistakes = [...errors, ...warnings];
     if (mistakes.length > 0) {
-      // A message may quote all that follows.
-      const said = mistakes.map(({ message, pos }) => this.#problemAt(pos[0], printable(message, MESSAGE_MAX)));
+      // A message may quote all that follows, and of the rest each bracket may be a mistake.
+      const said = mistakes
+        .slice(0, MISTAKES_MAX)
+        .map(({ message, pos }) => this.#problemAt(pos[0], printable(message, MESSAGE_MAX)));
       throw new ServeFileError(said);
     }
     try {

@@ -53,7 +53,7 @@ export async function serveCommand(argv: string[]): Promise<number> {
 
 /** @throws ServeFileError */
 async function check({ path }: ServeOptions): Promise<number> {
-  const loaded = await loadModules(await readServeFile(path));
+  const loaded = await loadModules(readServeFile(path));
   process.stdout.write(`${path} is in order: ${counted(loaded.length, "plugin")}\n`);
   return 0;
 }
@@ -72,6 +72,8 @@ class Service implements ControlHandler {
   /** Has another reload been requested meanwhile? It reads all files again. */
   #isReloadDue = false;
   #signalled = false;
+  /** Are all plugins down for good? */
+  #isOver = false;
 
   constructor(options: ServeOptions) {
     this.#options = options;
@@ -104,7 +106,7 @@ class Service implements ControlHandler {
   async #begin(loaded: readonly LoadedPlugin[]): Promise<void> {
     const changes = await this.#plugins.apply(loaded);
     for (const each of this.#inherited.list) if (!each.isTaken) this.#log.say(unusedText(each));
-    if (this.#signalled) return;
+    if (this.#signalled || this.#isOver) return;
     notifyManager("READY=1");
     this.#log.say(startedText(changes));
   }
@@ -138,7 +140,7 @@ class Service implements ControlHandler {
   async #load(): Promise<{ file: ServeFile; loaded: readonly LoadedPlugin[] }> {
     // Watched before it is read: no change comes in between.
     if (this.#options.watch) await this.#watch.set([this.#path]);
-    const file = await readServeFile(this.#path);
+    const file = readServeFile(this.#path);
     if (this.#options.watch) await this.#watch.set([this.#path, ...file.plugins.map(({ module }) => module)]);
     return { file, loaded: await loadModules(file) };
   }
@@ -235,6 +237,7 @@ class Service implements ControlHandler {
   #endIfAllAreDown(): void {
     const { isOver, isFailure } = this.#plugins.ending;
     if (!isOver || this.#signalled || this.#options.watch) return;
+    this.#isOver = true;
     this.#log.say("all plugins are down");
     this.#over.resolve(isFailure ? EXIT_FAILED : 0);
   }
