@@ -7,10 +7,10 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { counted } from "../backend/counted.js";
 import { openRecordingFile } from "../record/files.js";
 import { RecordingError, RecordingKind } from "../record/format.js";
 import { RecordingReader } from "../record/reader.js";
+import { countsOf } from "../view/counts.js";
 import { timelineOf } from "../view/from-recording.js";
 import { pageOf } from "../view/page-maker.js";
 import type { Timeline } from "../view/timeline.js";
@@ -102,8 +102,7 @@ function read(path: string): { readonly kind: string; readonly timeline: Timelin
   }
 }
 
-const summaryOf = ({ lanes, events }: Timeline): string =>
-  `${counted(lanes.length, "channel")}, ${counted(events.kind.length, "event")}`;
+const summaryOf = (timeline: Timeline): string => countsOf(timeline).slice(0, 2).join(", ");
 
 function fail(message: string): number {
   process.stderr.write(`wasyncore view: ${message}\n`);

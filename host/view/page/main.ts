@@ -1,8 +1,8 @@
 /** Owns the page: reads the runs that are in it, and joins the views, the search, the anomalies and the details. */
 
 import type { ZoomTransform } from "d3-zoom";
-import { counted } from "../../backend/counted.js";
 import { anomaliesOf, firstDifference } from "../anomalies.js";
+import { countsOf } from "../counts.js";
 import { unpack } from "../packing.js";
 import type { Timeline } from "../timeline.js";
 import { drawLegend } from "./colors.js";
@@ -126,14 +126,11 @@ export class Page {
 
   #summarize(): void {
     byId("summary").textContent = this.views
-      .map(({ timeline: { lanes, events, turns, durationUs, incomplete } }) =>
-        [
-          `${counted(lanes.length, "channel")}, ${counted(events.kind.length, "event")}, ${counted(turns.tookUs.length, "turn")}, ${time(durationUs)}`,
-          incomplete,
-        ]
-          .filter((text) => text !== "")
-          .join("; "),
-      )
+      .map(({ timeline }) => {
+        const { durationUs, incomplete } = timeline;
+        const extent = [...countsOf(timeline), time(durationUs)].join(", ");
+        return incomplete === "" ? extent : `${extent}; ${incomplete}`;
+      })
       .join("  |  ");
   }
 
