@@ -16,7 +16,7 @@ const BACKLOG: i32 = 511;
 const PORT_MAX: i32 = 65_535;
 
 /**
- * Listens where LISTEN says, or else at `fallback`; says where on standard error. null where there is no address. One that
+ * Listens where LISTEN says, or else at `fallback`; says where on standard error, unless LISTEN_OPEN is set. null where there is no address. One that
  * cannot be listened on ends the program with status 1.
  */
 export function openListener(name: string, fallback: string): Socket | null {
@@ -41,7 +41,8 @@ export function openListener(name: string, fallback: string): Socket | null {
   }
   socket.name = name;
   if (PROFILE == Profile.COMPONENT) socket.address = socket.localAddress();
-  printError(ascii("listening on ") + textOf(socket.address));
+  // A host that listens there already says so itself.
+  if (environmentVariable("LISTEN_OPEN") === null) printError(ascii("listening on ") + textOf(socket.address));
   return socket;
 }
 

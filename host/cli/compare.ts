@@ -5,6 +5,7 @@
 
 import { constants } from "node:os";
 import { basename } from "node:path";
+import { counted } from "../backend/counted.js";
 import { compareGuests } from "../guest/record/compare.js";
 import { printable } from "../backend/printable.js";
 import { Kind, NAMES } from "../record/calls.js";
@@ -16,6 +17,7 @@ import { ReplayDifference } from "../record/replay/difference.js";
 import { firstDifference } from "../view/anomalies.js";
 import { recordOfEvent, timelineOf } from "../view/from-recording.js";
 import { EVENT_KINDS, type Timeline } from "../view/timeline.js";
+import { fileTrouble, isOfSystem } from "./run-troubles.js";
 
 const EXIT_DIFFERENT = 1;
 const EXIT_FAILED = 2;
@@ -50,7 +52,7 @@ function programs(paths: readonly [string, string]): number {
   for (const { incomplete, title } of [one, other]) if (incomplete !== "") say(`${printable(title)}: ${incomplete}`);
   const index = firstDifference(one, other);
   if (index < 0) {
-    say(`no difference: ${one.events.kind.length} events of ${one.lanes.length} channels`);
+    say(`no difference: ${counted(one.events.kind.length, "event")} of ${counted(one.lanes.length, "channel")}`);
     return 0;
   }
   const [expected, found] = [placeOf(paths[0], one, index), placeOf(paths[1], other, index)];
@@ -58,7 +60,7 @@ function programs(paths: readonly [string, string]): number {
   const { turn, fd, call } = expected.call === "end" ? found : expected;
   const { message } = new ReplayDifference({ turn, fd, call, expected: expected.text, found: found.text });
   const where = found.call === "end" || found.turn === turn ? "" : `, in turn ${found.turn}`;
-  say(`${message}${where}\n${index} events are the same before it`);
+  say(`${message}${where}\n${counted(index, "event")} ${index === 1 ? "is" : "are"} the same before it`);
   return EXIT_DIFFERENT;
 }
 
@@ -83,7 +85,7 @@ function placeOf(path: string, { events, lanes, texts }: Timeline, index: number
 function guests(paths: readonly [string, string]): number {
   const outcome = reading(paths[0], (one) => reading(paths[1], (other) => compareGuests(one, other)));
   if (outcome.kind === "same") {
-    say(`no difference in ${outcome.calls} calls in ${outcome.turns} turns`);
+    say(`no difference in ${counted(outcome.calls, "call")} in ${counted(outcome.turns, "turn")}`);
     return 0;
   }
   const { call, turn, name, expected, found } = outcome.difference;
@@ -104,9 +106,9 @@ function reading<T>(path: string, use: (reader: RecordingReader) => T): T {
       source.close();
     }
   } catch (error) {
-    const isOfSystem = typeof (error as NodeJS.ErrnoException).syscall === "string";
-    if (!(error instanceof RecordingError) && !isOfSystem) throw error;
-    throw new Unreadable(`${printable(path, PATH_MAX)}: ${(error as Error).message}`, { cause: error });
+    const trouble = isOfSystem(error) ? fileTrouble(error.code) : undefined;
+    if (!(error instanceof RecordingError) && trouble === undefined) throw error;
+    throw new Unreadable(`${printable(path, PATH_MAX)}: ${trouble ?? (error as Error).message}`, { cause: error });
   }
 }
 

@@ -18,6 +18,7 @@ import {
 import { type CtlOptions, parseCtl, USAGE } from "./ctl-options.js";
 import { listText, logText } from "./ctl-view.js";
 import { UsageError } from "./run-errors.js";
+import { isOtherFile } from "./run-troubles.js";
 import { CONTROL_PREFIX } from "./serve-control.js";
 
 const EXIT_FAILED = 1;
@@ -140,6 +141,8 @@ async function find({ socket: path, pid }: CtlOptions): Promise<Socket> {
 function refuse(path: string, error: unknown): never {
   const { code, message } = error as NodeJS.ErrnoException;
   const isMissing = code === "ENOENT" || code === "ECONNREFUSED";
+  // Of what is no socket as well, connect(2) has ECONNREFUSED.
+  if (isMissing && isOtherFile(path)) throw new CtlError(`${path} is no socket`, { cause: error });
   throw new CtlError(isMissing ? `nothing answers at ${path}` : `cannot connect to ${path}: ${message}`, {
     cause: error,
   });

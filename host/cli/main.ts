@@ -60,6 +60,7 @@ function noSuch(name: string): string {
   if (name === "record") {
     return 'record: no such command; WASYNCORE_RECORD=RUN.WREC records a program, and "wasyncore run --record RUN.WREC" a guest';
   }
+  if (name === "compare") return 'compare: no such command; "wasyncore replay --compare" compares two recordings';
   return `${name}: no such command; there are ${[...COMMANDS.keys()].join(", ")}`;
 }
 

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { type ProjectPackages, projectFiles } from "./new-templates.js";
 import { typescriptFiles } from "./new-typescript.js";
 import { optionTrouble } from "./option-trouble.js";
+import { isOfSystem, writeTrouble } from "./run-troubles.js";
 
 const USAGE = `Usage: wasyncore new DIR [--template assemblyscript|typescript]
 
@@ -48,7 +49,10 @@ export async function newCommand(argv: string[]): Promise<number> {
   try {
     make(directory, template);
   } catch (error) {
-    return complain((error as Error).message, EXIT_FAILED);
+    const trouble = isOfSystem(error)
+      ? `cannot make ${error.path ?? directory}: ${writeTrouble(error.code)}`
+      : undefined;
+    return complain(trouble ?? (error as Error).message, EXIT_FAILED);
   }
   process.stdout.write(
     `${directory} is made. Go on with:\n  cd ${directory}\n  npm install\n  npm run build\n  npm start\n`,

@@ -4,6 +4,7 @@
  */
 
 import { readFileSync } from "node:fs";
+import { counted } from "../backend/counted.js";
 import {
   guestDetails,
   replayGuest,
@@ -15,9 +16,10 @@ import { moduleHash } from "../guest/record/recording.js";
 import { GuestError } from "../guest/module.js";
 import { printable } from "../backend/printable.js";
 import { openRecordingFile } from "../record/files.js";
-import { RecordingError, RecordingKind } from "../record/format.js";
+import { RecordingError } from "../record/format.js";
 import { RecordingReader } from "../record/reader.js";
 import { frameText } from "./frame-text.js";
+import { fileTrouble, isOfSystem } from "./run-troubles.js";
 
 const EXIT_DIFFERENT = 1;
 /** It cannot be replayed. */
@@ -37,14 +39,19 @@ export interface ReplayGuestOptions {
   readonly changed: boolean;
 }
 
-/** Is it a recording of a guest? false for what cannot be read as a recording, which others report. */
-export function isGuestRecording(path: string): boolean {
+/** Is it a recording of a guest, or of a program? Or else what is wrong with it, as text. */
+export function kindOfRecording(path: string): number | string {
   try {
-    const reader = new RecordingReader(openRecordingFile(path));
-    reader.close();
-    return reader.header.kind === RecordingKind.GUEST;
-  } catch {
-    return false;
+    const source = openRecordingFile(path);
+    try {
+      return new RecordingReader(source).header.kind;
+    } finally {
+      source.close();
+    }
+  } catch (error) {
+    if (isOfSystem(error)) return fileTrouble(error.code);
+    if (error instanceof RecordingError) return error.message;
+    throw error;
   }
 }
 
@@ -88,13 +95,13 @@ function readModule(path: string): Uint8Array | string {
   try {
     return readFileSync(path);
   } catch (error) {
-    return `cannot read ${printable(path, PATH_MAX)}: ${(error as Error).message}`;
+    return `cannot read ${printable(path, PATH_MAX)}: ${fileTrouble((error as NodeJS.ErrnoException).code)}`;
   }
 }
 
 function report(outcome: ReplayOutcome): number {
   if (outcome.kind === "different") return complain(differenceText(outcome.difference), EXIT_DIFFERENT);
-  const extent = `${outcome.calls} calls in ${outcome.turns} turns`;
+  const extent = `${counted(outcome.calls, "call")} in ${counted(outcome.turns, "turn")}`;
   const text = {
     same: () => `no difference in ${extent}, to ${endText((outcome as { readonly end: RecordedEnd }).end)}`,
     "cut off": () => `no difference in ${extent}, where the recording ends: the guest was killed, or has not ended`,

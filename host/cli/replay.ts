@@ -9,9 +9,10 @@ import { constants, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 
+import { RecordingKind } from "../record/format.js";
 import { HandedOn } from "./handed-on.js";
 import { optionTrouble } from "./option-trouble.js";
-import { isGuestRecording, replayGuestCommand } from "./replay-guest.js";
+import { kindOfRecording, replayGuestCommand } from "./replay-guest.js";
 
 const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [ARGUMENTS...]
        wasyncore replay RUN.WREC [options] -- APP.WASM
@@ -71,13 +72,19 @@ export async function replayCommand(argv: string[]): Promise<number> {
     if (values.compare === true) return await compare(values, positionals, end >= 0);
     const [path, stray] = positionals;
     const [program, ...args] = end < 0 ? [] : argv.slice(end + 1);
-    if (path === undefined) return complain("which recording?");
+    if (path === undefined || path === "") return complain("which recording?");
     if (stray !== undefined) return complain(`${stray}: the program is what follows --`);
     if (program === undefined) return complain("which program? It is what follows --");
-    if (isGuestRecording(path)) {
+    const kind = kindOfRecording(path);
+    // Before the program runs: without a recording it would do in earnest what is to be replayed.
+    if (typeof kind === "string") return fail(`cannot replay ${path}: ${kind}`);
+    if (kind === RecordingKind.GUEST) {
       const until = number("--until", values.until);
       const [more] = args;
-      if (more !== undefined) return complain(`${more}: the module alone follows --`);
+      if (more !== undefined)
+        return complain(
+          `${path} is a recording of a guest: what follows -- is its module alone, and not ${program} ${more}`,
+        );
       return replayGuestCommand(path, {
         module: program,
         until,
@@ -86,8 +93,7 @@ export async function replayCommand(argv: string[]): Promise<number> {
       });
     }
     if (values.hash === true || values.changed === true) return complain("--hash, --changed: for recordings of guests");
-    if (program.endsWith(".wasm") && existsSync(path))
-      return complain(`${program} is a module, and ${path} is no recording of a guest`);
+    if (program.endsWith(".wasm")) return complain(`${program} is a module, and ${path} is no recording of a guest`);
     const request = {
       path: resolve(path),
       until: number("--until", values.until),
@@ -156,6 +162,11 @@ function descriptor(text: string): number {
   const [, fd] = /^(?:channel|fd)=(\d{1,9})$/.exec(text) ?? [];
   if (fd === undefined) throw new Error(`--break ${text}: channel=FD`);
   return Number(fd);
+}
+
+function fail(message: string): number {
+  process.stderr.write(`wasyncore: ${message}\n`);
+  return EXIT_UNREPLAYED;
 }
 
 function complain(message: string): number {

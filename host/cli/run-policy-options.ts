@@ -4,8 +4,7 @@
  */
 
 import type { Limits } from "../plugin/policy/types.js";
-
-export type Unit = "size" | "count" | "time";
+import type { Unit } from "../plugin/policy/units.js";
 
 interface LimitOption {
   readonly option: string;

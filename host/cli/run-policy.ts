@@ -3,16 +3,16 @@
  * either, by the name of the option. Leaves what a policy is to host/plugin/policy; runs nothing.
  */
 
-import { readFileSync } from "node:fs";
 import { extname, resolve } from "node:path";
 import { parseDocument } from "yaml";
 import type { DirectoryGrant } from "../guest/run.js";
 import { PolicyError, type PolicyProblem } from "../plugin/policy/errors.js";
 import { parsePolicy } from "../plugin/policy/schema.js";
 import type { Policy } from "../plugin/policy/types.js";
+import { amountOf, type Unit } from "../plugin/policy/units.js";
 import { UsageError } from "./run-errors.js";
-import { LIMITS, optionOfLimit, type POLICY_OPTIONS, type Unit } from "./run-policy-options.js";
-import { fileTrouble } from "./run-troubles.js";
+import { LIMITS, optionOfLimit, type POLICY_OPTIONS } from "./run-policy-options.js";
+import { readTextFile, TextFileError } from "./text-file.js";
 
 export type PolicyValues = { readonly [O in keyof typeof POLICY_OPTIONS]?: string | string[] | undefined };
 
@@ -66,7 +66,7 @@ function optionFields(values: PolicyValues, beside: GivenBeside): Fields {
   const limits: Fields = {};
   for (const { option, limit, unit } of LIMITS) {
     const value = values[option as keyof PolicyValues];
-    if (typeof value === "string") limits[limit] = numberOf(value, unit);
+    if (typeof value === "string") limits[limit] = unit === "size" ? value : numberOf(value, unit);
   }
   fields["limits"] = limits;
   const resolution = values["clock-resolution"];
@@ -79,23 +79,14 @@ function optionFields(values: PolicyValues, beside: GivenBeside): Fields {
   return fields;
 }
 
-const FACTORS: Readonly<Record<Unit, Readonly<Record<string, number>>>> = {
-  size: { "": 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 },
-  count: { "": 1 },
-  time: { "": 1, ms: 1, s: 1000, m: 60_000, h: 3_600_000 },
-};
-
 /** A number; other text is passed on unchanged, so that the schema says what would be right. */
 function numberOf(text: string, unit: Unit): number | string {
-  const [, digits, suffix = ""] = /^(\d+(?:\.\d+)?)([a-z]*)$/i.exec(text) ?? [];
-  const factor = Object.hasOwn(FACTORS[unit], suffix.toLowerCase()) ? FACTORS[unit][suffix.toLowerCase()] : undefined;
-  return digits === undefined || factor === undefined ? text : Number(digits) * factor;
+  return amountOf(text, unit) ?? text;
 }
 
-/** What an option takes beyond the schema, which knows no units. */
+/** What an option takes beyond the schema, which knows no units of time. */
 function hintOfUnit(text: string, unit: Unit): string {
-  if (unit === "count" || typeof numberOf(text, unit) === "number") return "";
-  return unit === "size" ? "; a size may end with K, M or G" : "; a time may end with ms, s, m or h";
+  return unit !== "time" || typeof numberOf(text, unit) === "number" ? "" : "; a time may end with ms, s, m or h";
 }
 
 function problemOfOption({ field, message }: PolicyProblem, values: PolicyValues, beside: GivenBeside): string {
@@ -132,9 +123,10 @@ function readPolicyFile(path: string): Fields {
   if (![".json", ".yaml", ".yml"].includes(kind)) fail("a policy is a .json or .yaml file");
   let text = "";
   try {
-    text = readFileSync(path, "utf8");
+    text = readTextFile(path);
   } catch (error) {
-    fail(fileTrouble((error as NodeJS.ErrnoException).code), error);
+    if (!(error instanceof TextFileError)) throw error;
+    fail(error.message, error);
   }
   let value: unknown;
   try {

@@ -12,10 +12,29 @@ export function pathText(path: string): string {
   return printable(path, PATH_MAX);
 }
 
+const FILE_TROUBLES: Readonly<Record<string, string>> = {
+  ENOENT: "there is no such file",
+  ENOTDIR: "there is no such file",
+  EISDIR: "it is a directory",
+  EACCES: "permission denied",
+  ENOSPC: "no space is left (ENOSPC)",
+  EROFS: "the file system is read-only (EROFS)",
+  ERR_FS_FILE_TOO_LARGE: "it is larger than 2 GiB",
+};
+
+/** Of a file that is to be read. */
 export function fileTrouble(code: unknown): string {
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EISDIR") return "it is a directory";
-  return code === "EACCES" ? "permission denied" : String(code);
+  return FILE_TROUBLES[String(code)] ?? String(code);
+}
+
+/** Of a file that is to be made: what is missing is the directory for it. */
+export function writeTrouble(code: unknown): string {
+  return code === "ENOENT" || code === "ENOTDIR" ? "there is no such directory" : fileTrouble(code);
+}
+
+/** Has the operating system refused it? Then its code says why. */
+export function isOfSystem(error: unknown): error is NodeJS.ErrnoException {
+  return typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string";
 }
 
 const ADDRESS_TROUBLES: Readonly<Record<string, string>> = {

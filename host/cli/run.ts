@@ -14,7 +14,7 @@ import { addressText, type Listener, openListener, parseListen } from "./run-lis
 import { RunError, UsageError } from "./run-errors.js";
 import { parseRun, type RunOptions, USAGE } from "./run-options.js";
 import type { PolicyValues } from "./run-policy.js";
-import { addressTrouble, fileTrouble, pathText, trapText } from "./run-troubles.js";
+import { addressTrouble, fileTrouble, pathText, trapText, writeTrouble } from "./run-troubles.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -102,7 +102,7 @@ async function serve(options: RunOptions, bytes: Uint8Array, listeners: readonly
         cause: error,
       });
     if (record !== undefined && error instanceof Error && "path" in error && error.path === record.path)
-      throw new RunError(`cannot write ${record.path}: ${fileTrouble("code" in error ? error.code : "")}`, {
+      throw new RunError(`cannot write ${record.path}: ${writeTrouble("code" in error ? error.code : "")}`, {
         cause: error,
       });
     throw error;

@@ -5,6 +5,7 @@
 
 import { lstatSync, rmSync, type Stats } from "node:fs";
 import { createServer, type Server, type Socket } from "node:net";
+import { counted } from "../backend/counted.js";
 import { defaultBackend } from "../net/default-backend.js";
 import { openListener } from "../net/listen.js";
 import { makeStatsDirectory, socketPath } from "../stats/place.js";
@@ -161,7 +162,7 @@ class ControlClient {
 
   #resume(): void {
     if (this.#leftOut > 0) {
-      const text = `${this.#leftOut} lines were left out: they were not read in time`;
+      const text = `${counted(this.#leftOut, "line")} ${this.#leftOut === 1 ? "was" : "were"} left out: not read in time`;
       this.#leftOut = 0;
       this.#write({ line: { atMs: Date.now(), source: "host", text } });
     }

@@ -3,7 +3,6 @@
  * their schema; opens nothing that it names.
  */
 
-import { readFile } from "node:fs/promises";
 import { basename, dirname, resolve } from "node:path";
 import * as v from "valibot";
 import { isCollection, isMap, isNode, isPair, LineCounter, type Node, parseDocument } from "yaml";
@@ -12,10 +11,11 @@ import { parseAddress } from "../net/listen.js";
 import { HOST_RATE_MAX } from "../plugin/host-lines.js";
 import { checkServed, type LineLimits } from "../plugin/host-options.js";
 import { PolicyError, type PolicyProblem } from "../plugin/policy/errors.js";
-import { fields, limit, listOf, must, plainString } from "../plugin/policy/fields.js";
+import { fields, limit, listOf, must, plainString, size } from "../plugin/policy/fields.js";
 import { parsePolicy } from "../plugin/policy/schema.js";
 import type { Policy } from "../plugin/policy/types.js";
 import { rebased } from "./serve-paths.js";
+import { readTextFile, TextFileError } from "./text-file.js";
 
 /** A plugin of the file, with its policy. */
 export interface PluginEntry {
@@ -24,7 +24,7 @@ export interface PluginEntry {
   readonly module: string;
   readonly policy: Policy;
   /** Puts a place before what is wrong with a field of it. */
-  readonly problem: (field: string, message: string) => string;
+  readonly problem: (field: string, message: string) => FileProblem;
 }
 
 export interface ServeFile {
@@ -37,19 +37,29 @@ export interface ServeFile {
   readonly lines: LineLimits;
 }
 
-/** A file that is wrong: a line for each mistake. */
-export class ServeFileError extends Error {
-  readonly problems: readonly string[];
+/** Something that is wrong with a file. */
+export interface FileProblem {
+  /** Where in its text that is; 0 where it is about the file as a whole. */
+  readonly offset: number;
+  /** With the file and the line. */
+  readonly text: string;
+}
 
-  constructor(problems: readonly string[]) {
-    super(problems.join("\n"));
-    this.problems = problems;
+/** A file that is wrong: a line for each mistake, in the order of the file. */
+export class ServeFileError extends Error {
+  constructor(problems: readonly FileProblem[]) {
+    const inOrder = problems.toSorted((a, b) => a.offset - b.offset);
+    super(inOrder.map(({ text }) => text).join("\n"));
   }
 }
+
+const ofWholeFile = (text: string): ServeFileError => new ServeFileError([{ offset: 0, text }]);
 
 const NAME_MAX = 64;
 const ALIASES_MAX = 1000;
 const MESSAGE_MAX = 300;
+/** Of YAML: what follows from the first ones is none of its own. */
+const MISTAKES_MAX = 20;
 const name = v.pipe(
   plainString,
   v.regex(/^[a-z\d_][\w.-]*$/i, "must consist of letters, digits, dots, hyphens and underscores"),
@@ -64,14 +74,13 @@ const address = v.pipe(
 const plugin = v.looseObject({ name, module: path }, ({ expected, received, path: at }) =>
   at === undefined ? must("an object with a name, a module and a policy")({ received }) : missing(expected),
 );
-const rate = v.optional(limit(1, HOST_RATE_MAX, "a second"));
 const file = fields(
   {
     plugins: listOf(plugin, "a list of plugins"),
     control: v.optional(path),
     metrics: v.optional(address),
-    linesPerSecond: rate,
-    lineBytesPerSecond: rate,
+    linesPerSecond: v.optional(limit(1, HOST_RATE_MAX, "lines a second")),
+    lineBytesPerSecond: v.optional(size(1, HOST_RATE_MAX, "bytes a second")),
   },
   "an object with plugins",
 );
@@ -81,13 +90,14 @@ function missing(expected: string | null): string {
 }
 
 /** @throws ServeFileError */
-export async function readServeFile(filePath: string): Promise<ServeFile> {
+export function readServeFile(filePath: string): ServeFile {
   const shown = basename(filePath);
   let text: string;
   try {
-    text = await readFile(filePath, "utf8");
+    text = readTextFile(filePath);
   } catch (error) {
-    throw new ServeFileError([`cannot read ${filePath}: ${troubleOf(error)}`]);
+    if (!(error instanceof TextFileError)) throw error;
+    throw ofWholeFile(`cannot read ${filePath}: ${error.message}`);
   }
   return parseServeFile(text, shown, dirname(resolve(filePath)));
 }
@@ -97,7 +107,7 @@ export function parseServeFile(text: string, shown: string, directory: string): 
   const source = new Source(text, shown);
   const value = source.read();
   const result = v.safeParse(file, value, { abortPipeEarly: true });
-  const problems: string[] = [];
+  const problems: FileProblem[] = [];
   if (!result.success) {
     for (const { path: keys, message } of result.issues) {
       problems.push(source.problem(keys?.map(({ key }) => key as string | number) ?? [], message));
@@ -114,7 +124,7 @@ export function parseServeFile(text: string, shown: string, directory: string): 
         source.problem(["plugins", index, "name"], `is the name of plugins[${before}] as well: ${String(given)}`),
       );
     } else if (typeof given === "string") names.set(given, index);
-    const problem = (field: string, message: string): string =>
+    const problem = (field: string, message: string): FileProblem =>
       source.problem(["plugins", index, ...keysOf(field)], message, typeof given === "string" ? given : undefined);
     const policy = policyOf(rest, directory, ({ field, message }) => problems.push(problem(field, message)));
     if (policy === undefined || typeof given !== "string" || typeof module !== "string") continue;
@@ -177,7 +187,7 @@ class Source {
   /** @throws ServeFileError */
   constructor(text: string, shown: string) {
     this.#shown = shown;
-    if (text.includes("\0")) throw new ServeFileError([`${shown}: it is no text: the file must be JSON or YAML`]);
+    if (text.includes("\0")) throw ofWholeFile(`${shown}: it is no text: the file must be JSON or YAML`);
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, merge: true });
   }
 
@@ -186,24 +196,26 @@ class Source {
     const { errors, warnings } = this.#document;
     const mistakes = [...errors, ...warnings];
     if (mistakes.length > 0) {
-      // A message may quote all that follows.
-      const said = mistakes.map(({ message, pos }) => `${this.#place(pos[0])}: ${printable(message, MESSAGE_MAX)}`);
+      // A message may quote all that follows, and of the rest each bracket may be a mistake.
+      const said = mistakes
+        .slice(0, MISTAKES_MAX)
+        .map(({ message, pos }) => this.#problemAt(pos[0], printable(message, MESSAGE_MAX)));
       throw new ServeFileError(said);
     }
     try {
       return this.#document.toJS({ maxAliasCount: ALIASES_MAX }) as unknown;
     } catch (error) {
       // Aliases that lead nowhere, or to more than memory holds.
-      throw new ServeFileError([`${this.#shown}: ${(error as Error).message}`]);
+      throw ofWholeFile(`${this.#shown}: ${(error as Error).message}`);
     }
   }
 
-  problem(keys: Keys, message: string, plugin?: string): string {
+  problem(keys: Keys, message: string, plugin?: string): FileProblem {
     const [, , ...field] = keys;
     const where = plugin === undefined ? fieldOf(keys) : fieldOf(field);
     const whose = plugin === undefined ? "" : `${plugin}: `;
     const subject = where === "" ? (plugin === undefined ? "the file " : "the policy ") : `"${where}" `;
-    return `${this.#place(this.#offset(keys))}: ${whose}${subject}${message}`;
+    return this.#problemAt(this.#offset(keys), `${whose}${subject}${message}`);
   }
 
   /** Where the field, or the nearest that there is around it, begins. */
@@ -220,8 +232,9 @@ class Source {
     return offset;
   }
 
-  #place(offset: number | undefined): string {
-    return offset === undefined ? this.#shown : `${this.#shown}:${this.#lines.linePos(offset).line}`;
+  #problemAt(offset: number | undefined, message: string): FileProblem {
+    const place = offset === undefined ? this.#shown : `${this.#shown}:${this.#lines.linePos(offset).line}`;
+    return { offset: offset ?? 0, text: `${place}: ${message}` };
   }
 }
 

@@ -9,7 +9,7 @@ import { addressText } from "../net/listen.js";
 import { checkCode } from "../plugin/check.js";
 import { compilePlugin, type PluginCode } from "../plugin/code.js";
 import type { Policy } from "../plugin/policy/types.js";
-import { type PluginEntry, type ServeFile, ServeFileError, troubleOf } from "./serve-file.js";
+import { type FileProblem, type PluginEntry, type ServeFile, ServeFileError, troubleOf } from "./serve-file.js";
 
 /** A plugin that can be started. */
 export interface LoadedPlugin {
@@ -21,7 +21,7 @@ export interface LoadedPlugin {
 
 /** @throws ServeFileError */
 export async function loadModules({ plugins }: ServeFile): Promise<readonly LoadedPlugin[]> {
-  const problems: string[] = [...sharedAddresses(plugins)];
+  const problems: FileProblem[] = [...sharedAddresses(plugins)];
   const loaded: LoadedPlugin[] = [];
   // A module that many plugins have is read once.
   const codes = new Map<string, Promise<PluginCode>>();
@@ -90,7 +90,7 @@ async function missingFiles({ listen, dirs }: Policy): Promise<readonly MissingF
 }
 
 /** Two plugins cannot listen on one address. */
-function* sharedAddresses(plugins: readonly PluginEntry[]): Generator<string> {
+function* sharedAddresses(plugins: readonly PluginEntry[]): Generator<FileProblem> {
   const owners = new Map<string, string>();
   for (const { name, policy, problem } of plugins) {
     for (const [index, { address }] of policy.listen.entries()) {

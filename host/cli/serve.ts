@@ -5,6 +5,7 @@
 
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { counted } from "../backend/counted.js";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { withoutControls } from "../backend/log.js";
 import { FileWatch } from "../plugin/file-watch.js";
@@ -52,8 +53,8 @@ export async function serveCommand(argv: string[]): Promise<number> {
 
 /** @throws ServeFileError */
 async function check({ path }: ServeOptions): Promise<number> {
-  const loaded = await loadModules(await readServeFile(path));
-  process.stdout.write(`${path} is in order: ${count(loaded.length, "plugin")}\n`);
+  const loaded = await loadModules(readServeFile(path));
+  process.stdout.write(`${path} is in order: ${counted(loaded.length, "plugin")}\n`);
   return 0;
 }
 
@@ -71,6 +72,8 @@ class Service implements ControlHandler {
   /** Has another reload been requested meanwhile? It reads all files again. */
   #isReloadDue = false;
   #signalled = false;
+  /** Are all plugins down for good? */
+  #isOver = false;
 
   constructor(options: ServeOptions) {
     this.#options = options;
@@ -103,7 +106,7 @@ class Service implements ControlHandler {
   async #begin(loaded: readonly LoadedPlugin[]): Promise<void> {
     const changes = await this.#plugins.apply(loaded);
     for (const each of this.#inherited.list) if (!each.isTaken) this.#log.say(unusedText(each));
-    if (this.#signalled) return;
+    if (this.#signalled || this.#isOver) return;
     notifyManager("READY=1");
     this.#log.say(startedText(changes));
   }
@@ -137,7 +140,7 @@ class Service implements ControlHandler {
   async #load(): Promise<{ file: ServeFile; loaded: readonly LoadedPlugin[] }> {
     // Watched before it is read: no change comes in between.
     if (this.#options.watch) await this.#watch.set([this.#path]);
-    const file = await readServeFile(this.#path);
+    const file = readServeFile(this.#path);
     if (this.#options.watch) await this.#watch.set([this.#path, ...file.plugins.map(({ module }) => module)]);
     return { file, loaded: await loadModules(file) };
   }
@@ -234,6 +237,7 @@ class Service implements ControlHandler {
   #endIfAllAreDown(): void {
     const { isOver, isFailure } = this.#plugins.ending;
     if (!isOver || this.#signalled || this.#options.watch) return;
+    this.#isOver = true;
     this.#log.say("all plugins are down");
     this.#over.resolve(isFailure ? EXIT_FAILED : 0);
   }
@@ -258,17 +262,13 @@ function statistics({ name, module, isStopped, snapshot }: ListedPlugin): object
 }
 
 function startedText({ started, failed }: Changes): string {
-  const up = `${count(started, "plugin")} up`;
+  const up = `${counted(started, "plugin")} up`;
   return failed === 0 ? up : `${up}, ${failed} not up yet`;
 }
 
 function changesText(changes: Changes): string {
   const parts = Object.entries(changes).filter(([, number]) => (number as number) > 0);
   return parts.length === 0 ? "nothing to do" : parts.map(([what, number]) => `${number} ${what}`).join(", ");
-}
-
-function count(number: number, noun: string): string {
-  return number === 1 ? `1 ${noun}` : `${number} ${noun}s`;
 }
 
 function firstLine(text: string): string {

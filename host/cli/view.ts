@@ -10,10 +10,12 @@ import { parseArgs } from "node:util";
 import { openRecordingFile } from "../record/files.js";
 import { RecordingError, RecordingKind } from "../record/format.js";
 import { RecordingReader } from "../record/reader.js";
+import { countsOf } from "../view/counts.js";
 import { timelineOf } from "../view/from-recording.js";
 import { pageOf } from "../view/page-maker.js";
 import type { Timeline } from "../view/timeline.js";
 import { optionTrouble } from "./option-trouble.js";
+import { fileTrouble, isOfSystem, writeTrouble } from "./run-troubles.js";
 
 const USAGE = `Usage: wasyncore view RUN.WREC [OTHER.WREC] [options]
 
@@ -43,7 +45,7 @@ export async function viewCommand(argv: string[]): Promise<number> {
     process.stdout.write(USAGE);
     return 0;
   }
-  if (positionals.length === 0) return refuse("which recording?");
+  if (positionals.length === 0 || positionals.includes("")) return refuse("which recording?");
   if (positionals.length > RUNS_MAX) return refuse(`${positionals.length} recordings: ${RUNS_MAX} at most`);
   if (values.output === "") return refuse("--output needs the path of a file");
   const output = values.output ?? `${(positionals[0] ?? "").replace(/\.wrec$/, "")}.html`;
@@ -62,7 +64,8 @@ function write(paths: readonly string[], output: string): number {
       timelines.push(timeline);
       kinds.push(kind);
     } catch (error) {
-      if (error instanceof RecordingError || isOfSystem(error)) return fail(`${path}: ${(error as Error).message}`);
+      if (isOfSystem(error)) return fail(`cannot read ${path}: ${fileTrouble(error.code)}`);
+      if (error instanceof RecordingError) return fail(`${path}: ${error.message}`);
       throw error;
     }
   }
@@ -79,7 +82,7 @@ function write(paths: readonly string[], output: string): number {
     if (output === "-") process.stdout.write(page);
     else writeFileSync(output, page);
   } catch (error) {
-    if (isOfSystem(error)) return fail(`${output}: ${(error as Error).message}`);
+    if (isOfSystem(error)) return fail(`cannot write ${output}: ${writeTrouble(error.code)}`);
     throw error;
   }
   for (const { incomplete, title } of timelines)
@@ -99,10 +102,7 @@ function read(path: string): { readonly kind: string; readonly timeline: Timelin
   }
 }
 
-const summaryOf = ({ lanes, events }: Timeline): string => `${lanes.length} channels, ${events.kind.length} events`;
-
-const isOfSystem = (error: unknown): boolean =>
-  typeof (error as NodeJS.ErrnoException | undefined)?.syscall === "string";
+const summaryOf = (timeline: Timeline): string => countsOf(timeline).slice(0, 2).join(", ");
 
 function fail(message: string): number {
   process.stderr.write(`wasyncore view: ${message}\n`);

@@ -5,6 +5,7 @@
 
 import { constants } from "node:fs";
 import type { Backend, FileStatus } from "../backend/backend.js";
+import { FILE_BYTES_MAX } from "../guest/transfer.js";
 import type { Failed } from "./abi.js";
 import { Resource } from "./resources.js";
 import { CLOSED, failedWith, InputStream, OutputStream, readBuffer, type StreamError } from "./streams.js";
@@ -148,7 +149,7 @@ export class FileReader {
   /** @returns how many bytes, 0 at the end, or -errno */
   read(target: Uint8Array): number {
     const { backend, fd } = this.#file;
-    const result = backend.readFrom(fd, target, this.#at);
+    const result = backend.readFrom(fd, target.subarray(0, FILE_BYTES_MAX), this.#at);
     if (result > 0) this.#at += BigInt(result);
     return result;
   }
@@ -173,7 +174,7 @@ export class FileWriter {
   write(data: Uint8Array): number {
     const { backend, fd } = this.#file;
     const at = this.#at ?? this.#size();
-    const result = at < 0n ? Number(at) : backend.writeTo(fd, data, at);
+    const result = at < 0n ? Number(at) : backend.writeTo(fd, data.subarray(0, FILE_BYTES_MAX), at);
     if (result > 0 && this.#at !== undefined) this.#at += BigInt(result);
     return result;
   }

@@ -1,4 +1,7 @@
-/** Owns LISTEN: the variable that tells a component where the host listens for it. Knows no socket's state. */
+/**
+ * Owns LISTEN, the variable that tells a component where the host listens for it, and LISTEN_OPEN, which tells that the host listens
+ * there already and reports it. Knows no socket's state.
+ */
 
 import type { Backend } from "../backend/backend.js";
 import { GuestError } from "../guest/module.js";
@@ -7,7 +10,7 @@ import type { GrantedListener } from "./socket-world.js";
 
 /**
  * The environment with LISTEN in it: "HOST:PORT", or "NAME=HOST:PORT,...". Binding to one of these addresses takes the socket that is
- * there. A LISTEN of the user's own stays.
+ * there. A LISTEN of the user's own stays, and is not the host's to report.
  * @throws GuestError for a Unix socket
  */
 export function withListeners(
@@ -23,5 +26,5 @@ export function withListeners(
     const text = addressText(address);
     return name === undefined ? text : `${name}=${text}`;
   });
-  return env["LISTEN"] === undefined ? { ...env, LISTEN: texts.join(",") } : env;
+  return env["LISTEN"] === undefined ? { ...env, LISTEN: texts.join(","), LISTEN_OPEN: "1" } : env;
 }

@@ -3,6 +3,7 @@
  * which functions preview 1 has; knows no instance.
  */
 
+import { counted } from "../backend/counted.js";
 import { checkString } from "../backend/check.js";
 import { exportStart, ModuleBinary } from "./binary.js";
 import { printable } from "../backend/printable.js";
@@ -116,7 +117,7 @@ function compile(bytes: Uint8Array): object {
   } catch (error) {
     // RangeError: it is larger than V8 takes.
     if (error instanceof WebAssembly.CompileError && endsInTheMiddle(bytes))
-      throw new GuestError("ERR_GUEST_FORMAT", `the module ends in the middle: ${bytes.length} bytes`);
+      throw new GuestError("ERR_GUEST_FORMAT", `the module ends in the middle: ${counted(bytes.length, "byte")}`);
     if (error instanceof WebAssembly.CompileError || error instanceof RangeError)
       throw new GuestError("ERR_GUEST_FORMAT", withoutPrefix(error));
     throw error;

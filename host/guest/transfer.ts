@@ -14,8 +14,13 @@ import type { Descriptor } from "./descriptors.js";
 
 /** A pipe that is ready takes so many bytes without waiting: the least PIPE_BUF that POSIX allows. */
 const PIPE_BYTES = 512;
-/** Of one call: larger vectors are received in several, and sent in part. */
+/** Of one call of the backend's: larger vectors are received in several, and sent in part. */
 const BUFFER_BYTES = 65_536;
+/**
+ * What one call reads of a file, or writes to it, at most: a longer one is short, as POSIX allows. Nothing else runs on the thread
+ * meanwhile, and for a shared plugin that is the thread of its neighbours.
+ */
+export const FILE_BYTES_MAX = 0x10_0000;
 
 export class Transfer {
   readonly #context: GuestContext;
@@ -39,9 +44,10 @@ export class Transfer {
     const { iovecs } = this.#context;
     this.truncated = false;
     if (descriptor.isDatagram) return this.#receiveDatagram(descriptor);
+    const most = descriptor.isFile ? Math.min(iovecs.total, FILE_BYTES_MAX) : iovecs.total;
     let done = 0;
-    while (done < iovecs.total) {
-      const length = Math.min(iovecs.total - done, BUFFER_BYTES);
+    while (done < most) {
+      const length = Math.min(most - done, BUFFER_BYTES);
       const result = this.#take(descriptor, length);
       if (result < 0) return this.#partial(descriptor, done, result);
       iovecs.scatter(this.#buffer, result, done);
@@ -65,9 +71,10 @@ export class Transfer {
   /** Reads into the vector from a position of a file. */
   receiveAt({ fd }: Descriptor, position: bigint): number {
     const { backend, errnos, iovecs } = this.#context;
+    const most = Math.min(iovecs.total, FILE_BYTES_MAX);
     let done = 0;
-    while (done < iovecs.total) {
-      const buffer = this.#buffer.subarray(0, Math.min(iovecs.total - done, BUFFER_BYTES));
+    while (done < most) {
+      const buffer = this.#buffer.subarray(0, Math.min(most - done, BUFFER_BYTES));
       const result = backend.readFrom(fd, buffer, position + BigInt(done));
       if (result < 0) return done > 0 ? done : -errnos.wasi(result);
       if (result === 0) break;

@@ -3,6 +3,7 @@
  * engine and no handler class.
  */
 
+import { counted } from "../backend/counted.js";
 import type { Channel } from "./channel.js";
 
 /** The scheduler of a map. */
@@ -54,7 +55,7 @@ function warn(): void {
   if (channels.length === 0) return;
   const names = [...new Set(channels.map((channel) => channel.constructor.name))];
   const shown = names.length > 3 ? [...names.slice(0, 3), "..."] : names;
-  const what = channels.length === 1 ? "1 channel is" : `${channels.length} channels are`;
+  const what = `${counted(channels.length, "channel")} ${channels.length === 1 ? "is" : "are"}`;
   process.emitWarning(
     `${what} left (${shown.join(", ")}) in a map on which no loop ever ran, so nothing was read, written or accepted: ` +
       "call `await loop()`, with the map as an option where it is not socketMap",

@@ -6,6 +6,7 @@
  */
 
 import { performance } from "node:perf_hooks";
+import { counted } from "../backend/counted.js";
 import { nameForLog, writeLog } from "../backend/log.js";
 import { areTurnsWatched, events, polls, timers, turns } from "./diagnostics.js";
 import { callbackName } from "./callbacks.js";
@@ -105,7 +106,7 @@ export class Observation {
     const durationMs = performance.now() - this.#startedMs - this.#pollMs;
     const callbacks = this.#callbacks;
     if (durationMs > this.warnSlowMs && !this.#hasWarned) {
-      warn(`a turn with ${callbacks} callbacks`, durationMs, this.warnSlowMs);
+      warn(`a turn with ${counted(callbacks, "callback")}`, durationMs, this.warnSlowMs);
     }
     if (turns.hasSubscribers) turns.publish({ map: this.#observed.map, ready, callbacks, durationMs });
   }

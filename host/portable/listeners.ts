@@ -80,7 +80,8 @@ function open(name: string, fallback: string): PassedSocket {
   }
   const socket = openListener(address);
   const bound = addressText(socket.localAddress());
-  writeLog("listening", bound, "stderr", `listening on ${bound}`);
+  // A host that listens there already says so itself.
+  if (process.env["LISTEN_OPEN"] === undefined) writeLog("listening", bound, "stderr", `listening on ${bound}`);
   return Object.assign(socket, { name });
 }
 

@@ -52,7 +52,7 @@ export function openRecordingFile(path: string): RecordingSource {
   const status = fstatSync(fd);
   if (!status.isFile()) {
     closeSync(fd);
-    throw new RecordingError(`${path} is not a file`);
+    throw new RecordingError(status.isDirectory() ? "it is a directory" : "it is not a file");
   }
   return {
     size: status.size,

@@ -1,5 +1,6 @@
 /** Owns what UDP and Unix datagram sockets have in common: the queue of what has arrived. Knows no address. */
 
+import { counted } from "../backend/counted.js";
 import { type Family, Ready, type SocketAddress } from "../backend/backend.js";
 import { copyOf, copyTo, lengthOf } from "../backend/bytes.js";
 import { joined } from "./bytes.js";
@@ -171,8 +172,8 @@ export abstract class DatagramSocket extends SimFile implements SimSocket {
     if (this.error !== 0) return this.takeError();
     if (this.isWriteShut) return -E.EPIPE;
     const { faults, address } = this.around;
-    if (faults.hits("enobufs", address, `a datagram of ${bytes} bytes`)) return -E.ENOBUFS;
-    if (faults.hits("not-ready", address, `a datagram of ${bytes} bytes to send`)) return -E.EAGAIN;
+    if (faults.hits("enobufs", address, `a datagram of ${counted(bytes, "byte")}`)) return -E.ENOBUFS;
+    if (faults.hits("not-ready", address, `a datagram of ${counted(bytes, "byte")} to send`)) return -E.EAGAIN;
     return 0;
   }
 

@@ -1,5 +1,6 @@
 /** Owns the descriptors of a simulated host: the lowest free number for each, and how many there may be. */
 
+import { counted } from "../backend/counted.js";
 import { E, type SimFile } from "./file.js";
 import type { Faults } from "./faults.js";
 import type { SimPollSet } from "./poll-set.js";
@@ -43,8 +44,8 @@ export class Descriptors {
   refusal(count = 1): number {
     const faults = this.#faults;
     if (faults.any) {
-      if (faults.hits("emfile", this.#address, `with ${this.#count} descriptors open`)) return -E.EMFILE;
-      if (faults.hits("enfile", this.#address, `with ${this.#count} descriptors open`)) return -E.ENFILE;
+      if (faults.hits("emfile", this.#address, `with ${counted(this.#count, "descriptor")} open`)) return -E.EMFILE;
+      if (faults.hits("enfile", this.#address, `with ${counted(this.#count, "descriptor")} open`)) return -E.ENFILE;
     }
     if (this.#count + count > this.#max) return -E.EMFILE;
     return this.#world.count + count > this.#world.max ? -E.ENFILE : 0;

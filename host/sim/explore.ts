@@ -3,6 +3,7 @@
  * alone; leaves shrinking a failure to `shrink`.
  */
 
+import { counted } from "../backend/counted.js";
 import { checkInteger, checkMs, checkOptions } from "../backend/check.js";
 import { writeLog } from "../backend/log.js";
 import { textOf } from "../backend/traceback.js";
@@ -159,7 +160,7 @@ function errorText({ thrown }: Run): string {
 }
 
 function faultCount({ length }: readonly Injection[]): string {
-  return length === 1 ? "1 fault" : `${length} faults`;
+  return counted(length, "fault");
 }
 
 function linesOf(injections: readonly Injection[]): string[] {

@@ -3,6 +3,7 @@
  * needs of them; knows no socket.
  */
 
+import { counted } from "../backend/counted.js";
 import type { FaultSetting } from "./fault-table.js";
 import type { Faults } from "./faults.js";
 import type { Timeline } from "./timeline.js";
@@ -134,7 +135,10 @@ export class Lane {
     const [from, to] = [this.#from, this.#to];
     if (!this.#network.passes(from, to)) return this.#stall(packet);
     let atNs = this.#network.arrivalNs(from, to, packet.bytes);
-    if (from !== to && faults.hits("loss", from.address, `${packet.bytes} bytes to ${to.address} are sent again`)) {
+    if (
+      from !== to &&
+      faults.hits("loss", from.address, `${counted(packet.bytes, "byte")} to ${to.address}, sent again`)
+    ) {
       atNs += RETRY_FIRST_NS;
     }
     this.#lastNs = Math.max(this.#lastNs, atNs);

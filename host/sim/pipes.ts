@@ -1,5 +1,6 @@
 /** Owns pipes. They never block: a read of an empty one says EAGAIN. Knows no descriptor. */
 
+import { counted } from "../backend/counted.js";
 import { Ready } from "../backend/backend.js";
 import { copyOf, lengthOf } from "../backend/bytes.js";
 import { ByteQueue } from "./bytes.js";
@@ -36,7 +37,7 @@ export class ReadEnd extends SimFile {
     const faults = this.#faults;
     if (count > 1 && faults.comes("short-read")) {
       const fewer = 1 + faults.random("short-read").below(count - 1);
-      faults.list("short-read", this.#address, `${fewer} of ${count} bytes of a pipe`);
+      faults.list("short-read", this.#address, `${fewer} of ${counted(count, "byte")} of a pipe`);
       return fewer;
     }
     return count;
@@ -99,7 +100,7 @@ export class WriteEnd extends SimFile {
     const faults = this.#faults;
     if (count > ATOMIC_BYTES && faults.comes("short-write")) {
       count = 1 + faults.random("short-write").below(count - 1);
-      faults.list("short-write", this.#address, `${count} of ${length} bytes of a pipe`);
+      faults.list("short-write", this.#address, `${count} of ${counted(length, "byte")} of a pipe`);
     }
     reader.queue.push(copyOf(data, count));
     reader.changed();

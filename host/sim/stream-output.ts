@@ -3,6 +3,7 @@
  * the two ends by what it needs of them.
  */
 
+import { counted } from "../backend/counted.js";
 import { ByteQueue } from "./bytes.js";
 import { E } from "./file.js";
 import type { Lane } from "./network.js";
@@ -119,7 +120,7 @@ export class StreamOutput {
     const urgentAt = this.#urgentAt >= first && this.#urgentAt < this.#sent ? this.#urgentAt : -1;
     if (faults.any && faults.comes("reset")) {
       const kept = faults.random("reset").below(bytes.length + 1);
-      faults.list("reset", address, `after ${kept} of ${bytes.length} bytes`);
+      faults.list("reset", address, `after ${kept} of ${counted(bytes.length, "byte")}`);
       lane?.send(kept, () => this.#breakAfter(bytes.subarray(0, kept)));
       return;
     }

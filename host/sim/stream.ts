@@ -3,6 +3,7 @@
  * where bytes are under way, and Unix sockets, where they are not. Knows no address and no descriptor.
  */
 
+import { counted } from "../backend/counted.js";
 import { Ready } from "../backend/backend.js";
 import { E, SimFile } from "./file.js";
 import type { Lane } from "./network.js";
@@ -90,10 +91,10 @@ export class Stream extends SimFile {
     if (count > 0) {
       const { faults } = this.around;
       if (!faults.any) return count;
-      if (faults.hits("not-ready", this.around.address, `${count} bytes are there`)) return -E.EAGAIN;
+      if (faults.hits("not-ready", this.around.address, `${counted(count, "byte")} to receive`)) return -E.EAGAIN;
       if (count > 1 && faults.comes("short-read")) {
         const fewer = 1 + faults.random("short-read").below(count - 1);
-        faults.list("short-read", this.around.address, `${fewer} of ${count} bytes`);
+        faults.list("short-read", this.around.address, `${fewer} of ${counted(count, "byte")}`);
         return fewer;
       }
       return count;
@@ -161,11 +162,11 @@ export class Stream extends SimFile {
     const count = Math.min(room, length);
     const { faults, address } = this.around;
     if (!faults.any || count === 0) return count;
-    if (faults.hits("enobufs", address, `${length} bytes to send`)) return -E.ENOBUFS;
-    if (faults.hits("not-ready", address, `room for ${count} bytes`)) return -E.EAGAIN;
+    if (faults.hits("enobufs", address, `${counted(length, "byte")} to send`)) return -E.ENOBUFS;
+    if (faults.hits("not-ready", address, `room for ${counted(count, "byte")}`)) return -E.EAGAIN;
     if (count > 1 && faults.comes("short-write")) {
       const fewer = 1 + faults.random("short-write").below(count - 1);
-      faults.list("short-write", address, `${fewer} of ${length} bytes`);
+      faults.list("short-write", address, `${fewer} of ${counted(length, "byte")}`);
       return fewer;
     }
     return count;

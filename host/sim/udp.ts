@@ -1,6 +1,7 @@
 /** Owns UDP: who gets a datagram, groups, and what a lost or refused one means. Knows no descriptor. */
 
 import { isIPv4 } from "node:net";
+import { counted } from "../backend/counted.js";
 import type { SocketAddress } from "../backend/backend.js";
 import { copyOf, lengthOf } from "../backend/bytes.js";
 import { ANY_4, ANY_6, type Endpoint, type Ip, isAny, isMulticast, isSame, shown, textOf } from "./addresses.js";
@@ -156,7 +157,7 @@ export class UdpSocket extends DatagramSocket implements Bound {
     const { around } = this;
     const { network, faults } = around;
     if (host === around) return this.#arrive(data, from, to, host);
-    const what = `${data.length} bytes to ${textOf(shown(to, this.family))}`;
+    const what = `${counted(data.length, "byte")} to ${textOf(shown(to, this.family))}`;
     if (!network.passes(around, host) || faults.hits("loss", around.address, what)) return;
     const copies = faults.hits("duplicate", around.address, what) ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
@@ -164,7 +165,7 @@ export class UdpSocket extends DatagramSocket implements Bound {
       if (faults.comes("reorder")) {
         const mostMs = faults.setting("reorder")?.ms ?? REORDER_MS;
         const lateNs = faults.random("reorder").below(mostMs * 1e6);
-        faults.list("reorder", around.address, `${what} are ${(lateNs / 1e6).toFixed(3)} ms late`);
+        faults.list("reorder", around.address, `${what}, ${(lateNs / 1e6).toFixed(3)} ms late`);
         atNs += lateNs;
       }
       network.timeline.plan(atNs, () => {

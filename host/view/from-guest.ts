@@ -3,6 +3,7 @@
  * record says is checked where it is read: a recording may come from anywhere.
  */
 
+import { counted } from "../backend/counted.js";
 import { inspectAddress } from "../backend/inspect.js";
 import { addressOf } from "../guest/addresses.js";
 import { type CallAnswer, digestOf, ExpectedCalls, readAnswer, word } from "../guest/record/expected.js";
@@ -168,7 +169,7 @@ class GuestReading extends OpenLanes {
       case "fd_pread":
       case "sock_recv":
         if (name === "sock_recv" && (call.parameter(3) & PEEK) !== 0) {
-          return this.event(this.laneOf(fd), "note", `${first} bytes, which stay unread`);
+          return this.event(this.laneOf(fd), "note", `${counted(first, "byte")}, unread`);
         }
         return this.#received(fd, first, call.total, answer.rest, "");
       case "sock_recv_from":
@@ -263,7 +264,8 @@ class GuestReading extends OpenLanes {
     const [bytes = 0] = values;
     const known = this.#hasSent ? { content: rest } : {};
     this.built.add({ lane, atUs: this.atUs, kind: "write", bytes, text, digest: hash, ...known });
-    if (bytes < total) this.event(lane, "blocked", `${total - bytes} bytes wait`);
+    if (bytes < total)
+      this.event(lane, "blocked", `${counted(total - bytes, "byte")} ${total - bytes === 1 ? "waits" : "wait"}`);
   }
 }
 

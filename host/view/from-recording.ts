@@ -3,6 +3,7 @@
  * says is checked where it is read: a recording may come from anywhere.
  */
 
+import { counted } from "../backend/counted.js";
 import { CALLS, Kind, NAMES, type RecordedCall } from "../record/calls.js";
 import { Flag, RecordingError, RecordingKind } from "../record/format.js";
 import { ROW_IS_LONG } from "../record/journal.js";
@@ -192,7 +193,8 @@ class Reading extends OpenLanes {
     const known =
       all === undefined ? { digest: fields.uint32() } : { ...contentsIn(all), content: all.subarray(0, result) };
     this.built.add({ lane, atUs: this.atUs, kind: "write", bytes: result, ...known });
-    if (result < length) this.event(lane, "blocked", `${length - result} bytes wait`);
+    if (result < length)
+      this.event(lane, "blocked", `${counted(length - result, "byte")} ${length - result === 1 ? "waits" : "wait"}`);
   }
 
   /** A call that would have to wait is an event for output alone: level-triggered reads end with one. */

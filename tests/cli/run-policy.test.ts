@@ -94,7 +94,7 @@ describe("what is wrong is named by its option", () => {
     [["--bind", ""], "--bind : it "],
     [
       ["--max-memory", "lots"],
-      '--max-memory lots: it must be a whole number of bytes, 65536 to 4294967296, or "unlimited", got "lots"; a size may end with K, M or G',
+      '--max-memory lots: it must be a whole number of bytes, 65536 to 4294967296, a size such as "64M", or "unlimited", got "lots"',
     ],
     [["--max-memory", "5G"], "--max-memory 5G: it must be"],
     [

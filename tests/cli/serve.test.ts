@@ -217,7 +217,7 @@ describe("--check", TIMEOUT, () => {
     }
   });
 
-  test("prints every mistake at once, with its line", async () => {
+  test("prints every mistake at once, with its line and in the order of lines", async () => {
     const directory = await Directory.create();
     directory.write("not.wasm", "text");
     const pem = directory.write("cert.pem", "");
@@ -239,14 +239,8 @@ describe("--check", TIMEOUT, () => {
     );
     const { code, stderr, stdout } = await directory.check("plugins.yaml");
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
-    const lines = stderr
-      .trimEnd()
-      .split("\n")
-      .map((line) => line.replace(/^wasyncore: /, ""))
-      .toSorted();
-    expect(lines.map((line) => /^plugins\.yaml:(\d+):/.exec(line)?.[1])).toEqual(
-      ["10", "10", "11", "12", "4", "6", "7", "9"].toSorted(),
-    );
+    const numbers = [...stderr.matchAll(/^wasyncore: plugins\.yaml:(\d+): /gm)].map(([, line]) => Number(line));
+    expect(numbers).toEqual([4, 6, 7, 9, 10, 10, 11, 12]);
     expect(stderr).toContain(
       'plugins.yaml:6: echo: "limits.maxMemoryByte" is no field: did you mean "maxMemoryBytes"?',
     );
@@ -270,6 +264,9 @@ describe("--check", TIMEOUT, () => {
     expect(modules.stderr).toMatch(/b: "module" .*not\.wasm cannot be run: /);
     expect(modules.stderr).toMatch(/c: "module" .* is a command, which would block the thread/);
     expect(modules.stderr).toMatch(/c: "listen\[0\]" is an address that b listens on already: 127\.0\.0\.1:8080/);
+    expect([...modules.stderr.matchAll(/^wasyncore: modules\.json:1: (\w): /gm)].map(([, name]) => name)).toEqual([
+      ..."abccd",
+    ]);
     expect(modules.stderr).toMatch(/d: "dirs\[0\]" .*\/none: there is no such file/);
     expect(pem).toContain(directory.path);
   });
@@ -283,6 +280,11 @@ describe("--check", TIMEOUT, () => {
       "rate.yaml",
       "plugins: []\nlinesPerSecond: 0",
       /^wasyncore: rate\.yaml:2: .*"linesPerSecond" must be a whole number/m,
+    ],
+    [
+      "sizes.yaml",
+      "plugins: []\nlinesPerSecond: 5K\nlineBytesPerSecond: 1T",
+      /^wasyncore: sizes\.yaml:2: .* lines a second, 1 to \d+, or "unlimited", got "5K"\n.*:3: .* bytes a second, 1 to \d+, a size such as "64M", or "unlimited", got "1T"$/m,
     ],
     ["tag.yaml", "plugins: !!js/function x", /tag\.yaml:1: Unresolved tag/],
     [

@@ -99,6 +99,28 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
     expect(readFileSync(join(path, "wail"), "latin1")).toBe("\0\0wailwail");
   });
 
+  test("writes and reads at most a mebibyte at a time, and the rest without waiting", async () => {
+    const MIB = 2 ** 20;
+    const path = directory();
+    const rest = 3_000_001 - 2 * MIB;
+    const write = (at: number, length: number, moved: number): string =>
+      equal(`(call $write-bytes (local.get $c) (i32.const ${at}) (i32.const ${length}))`, COMPLETED(moved));
+    const read = (at: number, length: number, moved: number): string =>
+      equal(
+        `(call $read-file-bytes (i32.load (i32.const 64)) (i32.const ${at}) (i32.const ${length}))`,
+        COMPLETED(moved),
+      );
+    const body = `(drop (memory.grow (i32.const 63))) ${open("f", Open.CREATE, Flags.READ | Flags.WRITE)} ${OPENED}
+      (local.set $w (call $new-bytes)) (local.set $c (i32.wrap_i64 (i64.shr_u (local.get $w) (i64.const 32))))
+      (drop (call $write-file (local.get $b) (i32.wrap_i64 (local.get $w)) (i64.const 0)))
+      ${write(256, 2 * MIB + rest, MIB)} ${write(256 + MIB, MIB + rest, MIB)} ${write(256 + 2 * MIB, rest, rest)}
+      (call $drop-writable (local.get $c)) ${READ}
+      ${read(256, 2 * MIB + rest, MIB)} ${read(256 + MIB, MIB + rest, MIB)} ${read(256 + 2 * MIB, MIB, rest)}`;
+    const imports = ["open", "new-bytes", "write-bytes", "drop-writable", "write-file", "read-file", "read-file-bytes"];
+    expect(await run(imports, body, path)).toBe(0);
+    expect(statSync(join(path, "f")).size).toBe(2 * MIB + rest);
+  });
+
   test("has the host copy a file to another one, and waits for the end", async () => {
     const path = directory();
     const data = Buffer.alloc(3_000_001, "0123456789abc");

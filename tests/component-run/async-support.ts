@@ -122,7 +122,7 @@ export async function asyncComponent(
   });
   const name = { callback: "[async-lift]", stackful: "[async-lift-stackful]", sync: "" }[lifting];
   const binary = wat(`(module ${listed.join("\n")}
-    (memory (export "memory") 1 16)
+    (memory (export "memory") 1 64)
     (global $top (mut i32) (i32.const 4096))
     (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32) (local i32)
       (local.set 4 (global.get $top))

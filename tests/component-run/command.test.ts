@@ -38,6 +38,8 @@ describe.skipIf(missing !== "")("a component", () => {
       const data = pattern(300_000);
       expect(Buffer.compare(await exchange(await client(port), data), data)).toBe(0);
     }
+    run.child.kill("SIGINT");
+    expect((await run.ended).stderr).toBe(`listening on 127.0.0.1:${port} (web)\n`);
   });
 
   testServing(() => echo);

@@ -55,6 +55,30 @@ describe("a file", () => {
     expect(files.caller.read(fd, 40_000)).toHaveLength(40_000);
   });
 
+  test("gives and takes at most a mebibyte in one call, and the rest in the next", () => {
+    const MIB = 2 ** 20;
+    const files = new Files();
+    const { caller, calls } = files;
+    writeFileSync(join(files.inside, "large"), Buffer.alloc(3 * MIB));
+    const fd = files.open("large");
+    // 1.5 MiB in all.
+    const vector = (): [number, number] =>
+      caller.iovecs(...Array.from({ length: 96 }, () => [DATA_AT, 16_384] as const));
+    const moved = (errno: number): number => (errno === Errno.SUCCESS ? caller.u32(RESULT_AT) : -errno);
+    expect(moved(calls.fd_read(fd, ...vector(), RESULT_AT))).toBe(MIB);
+    expect(files.seek(fd, 0n, 1)).toBe(BigInt(MIB));
+    expect(moved(calls.fd_read(fd, ...vector(), RESULT_AT))).toBe(MIB);
+    expect(moved(calls.fd_pread(fd, ...vector(), 100n, RESULT_AT))).toBe(MIB);
+    expect(moved(calls.fd_pread(fd, ...vector(), BigInt(2 * MIB + 100), RESULT_AT))).toBe(MIB - 100);
+    const written = files.file("written");
+    const first = moved(calls.fd_write(written, ...vector(), RESULT_AT));
+    expect(first).toBeGreaterThan(0);
+    expect(first).toBeLessThanOrEqual(MIB);
+    const second = moved(calls.fd_pwrite(written, ...vector(), BigInt(first), RESULT_AT));
+    expect(second).toBeLessThanOrEqual(MIB);
+    expect(readFileSync(join(files.inside, "written"))).toHaveLength(first + second);
+  });
+
   test("appends where it is told to, until it is told not to", () => {
     const files = new Files();
     const { caller, calls } = files;

@@ -69,7 +69,7 @@ describe("a replay without a difference", () => {
     run.child.kill("SIGKILL");
     await run.ended;
     const { code, stderr } = await replay(run.directory);
-    expect(stderr).toMatch(/^wasyncore: no difference in 4 calls in 1 turns, where the recording ends: /);
+    expect(stderr).toMatch(/^wasyncore: no difference in 4 calls in 1 turn, where the recording ends: /);
     expect(code).toBe(0);
   });
 

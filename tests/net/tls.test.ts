@@ -44,6 +44,19 @@ describe.each(TLS_MODES)("$name", (mode) => {
     expect([client.tlsTruncated, client.errors, chats[0]?.errors]).toEqual([false, [], []]);
   });
 
+  test("a server without a certificate: a key that is agreed on", async () => {
+    const psk = Buffer.alloc(16, 7);
+    const map = newMap();
+    const [server, chats] = chatServer(map, { isServer: true, pskCallback: () => psk });
+    const client = nodeClient(server.port, {
+      pskCallback: () => ({ psk, identity: "someone" }),
+      checkServerIdentity: () => undefined,
+    });
+    client.end("hello\n");
+    await run(mode, map, () => chats[0]?.fd === -1);
+    expect(chats[0]?.told).toContain("data hello");
+  });
+
   test("a client of node:tls: ALPN, SNI and a certificate by name", async () => {
     const map = newMap();
     const names: string[] = [];
@@ -339,6 +352,38 @@ test("bad arguments are refused where they are given", () => {
   expect(() => wrapTls(datagram, clientOptions)).toThrow(/stream socket/);
   wrapTls(near, clientOptions);
   expect(() => wrapTls(near, clientOptions)).toThrow(/TLS already/);
+});
+
+describe("a server that has nothing to show", () => {
+  const { cert, key } = SERVER;
+  const callback = (): null => null;
+
+  test.each<[object, RegExp]>([
+    [{}, /a server of TLS needs "key" and "cert", or "pfx"/],
+    [{ cert }, /needs "key"/],
+    [{ key }, /needs "cert"/],
+    [{ ciphers: "HIGH:!aNULL" }, /needs "key" and "cert"/],
+  ])("is refused where it is given: %#", (options, message) => {
+    const [near, far] = connectedPair();
+    owned(near);
+    owned(far);
+    const wrap = (): unknown => wrapTls(near, { isServer: true, ...options });
+    expect(wrap).toThrow(message);
+    expect(wrap).toThrow(expect.objectContaining({ code: "ERR_INVALID_ARG_VALUE" }) as Error);
+  });
+
+  test.each<[string, Partial<WrapTlsOptions>]>([
+    ["key and cert", { key, cert }],
+    ["secureContext", { secureContext: createSecureContext(SERVER) }],
+    ["SNICallback", { SNICallback: (_, done) => done(null, createSecureContext(SERVER)) }],
+    ["pskCallback", { pskCallback: callback }],
+    ["anonymous ciphers", { ciphers: "aNULL:@SECLEVEL=0", maxVersion: "TLSv1.2" }],
+  ])("has something else: %s", (_, options) => {
+    const [near, far] = connectedPair();
+    owned(near);
+    owned(far);
+    expect(wrapTls(near, { isServer: true, ...options } as WrapTlsOptions)).toBe(near);
+  });
 });
 
 function refusing(): Error {

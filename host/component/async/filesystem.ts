@@ -87,6 +87,11 @@ class FileSink extends Sink {
     return OVER;
   }
 
+  /** A file that has taken a part takes the rest as well, or says why not. */
+  protected override isFull(): boolean {
+    return false;
+  }
+
   protected override close(): void {
     this.#ending.result.resolve(undefined);
     this.#writer.close();

@@ -149,6 +149,10 @@ export abstract class Sink implements WriteSide {
 
   /** @returns how many bytes of `data` it has taken, WAIT or OVER */
   abstract put(data: Uint8Array): number;
+  /** Has it taken everything that it had room for? */
+  protected isFull(taken: number, wanted: number): boolean {
+    return taken < wanted;
+  }
   /** Nothing more comes. Called once, also when it is over. */
   protected abstract close(): void;
 
@@ -187,7 +191,7 @@ export abstract class Sink implements WriteSide {
       this.close();
       return end.finish(CopyResult.DROPPED);
     }
-    this.#isFull = taken < wanted;
+    this.#isFull = this.isFull(taken, wanted);
     end.advance(taken);
     end.finish(CopyResult.COMPLETED);
   }

@@ -2,6 +2,7 @@
 
 import type { Backend } from "../../backend/backend.js";
 import type { GuestDirectory } from "../../guest/preview1.js";
+import { FILE_BYTES_MAX } from "../../guest/transfer.js";
 import { bool, borrow, bytes, enumeration, list, option, own, string, tuple, u64 } from "../abi.js";
 import { func, type HostFunction, type Interface } from "../calls.js";
 import { descriptor, fileFunctions, method } from "../file-functions.js";
@@ -9,7 +10,6 @@ import { CODES, ERRORS, failure, KIND_OF, KINDS } from "../file-values.js";
 import { EntryStream, FileDescriptor, FileInput, FileOutput } from "../files.js";
 import { InputStream, OutputStream, StreamFailure } from "../streams.js";
 
-const READ_MAX = 1 << 20;
 const errorCode = enumeration(...ERRORS);
 const kind = enumeration(...KINDS);
 
@@ -42,14 +42,14 @@ export function fileInterfaces(backend: Backend, directories: readonly GuestDire
     ),
     [method("read")]: func([descriptor, u64, u64], fails(tuple(bytes, bool)), (file, length, offset) => {
       if (!file.isReadable || file.isDirectory) return failure(file.isDirectory ? "is-directory" : "bad-descriptor");
-      const wanted = Number(length > BigInt(READ_MAX) ? BigInt(READ_MAX) : length);
+      const wanted = length > BigInt(FILE_BYTES_MAX) ? FILE_BYTES_MAX : Number(length);
       const target = new Uint8Array(wanted);
       const count = backend.readFrom(file.fd, target, offset);
       return outcome(count) ?? ([target.subarray(0, count), wanted > 0 && count === 0] as const);
     }),
     [method("write")]: func([descriptor, bytes, u64], fails(u64), (file, data, offset) => {
       if (!file.isWritable) return failure("bad-descriptor");
-      const count = backend.writeTo(file.fd, data, offset);
+      const count = backend.writeTo(file.fd, data.subarray(0, FILE_BYTES_MAX), offset);
       return outcome(count) ?? BigInt(count);
     }),
     [method("read-directory")]: func([descriptor], fails(own(EntryStream)), (file) =>

@@ -3,6 +3,7 @@
  * writes both as text. Knows the layouts of calls; knows no memory.
  */
 
+import { counted } from "../../backend/counted.js";
 import { RecordingError } from "../../record/format.js";
 import { hashOf } from "../../record/hash.js";
 import { Fields } from "../../record/reader.js";
@@ -148,7 +149,7 @@ export function callText(name: string, layout: CallLayout, parameters: readonly 
     const value = unsigned(each);
     return (layout.pointers & (1 << i)) === 0 ? String(value) : `0x${value.toString(16)}`;
   });
-  return `${name}(${texts.join(", ")})${layout.vector === undefined ? "" : ` with ${total} bytes`}`;
+  return `${name}(${texts.join(", ")})${layout.vector === undefined ? "" : ` with ${counted(total, "byte")}`}`;
 }
 
 /** Bytes as text where they are that, as digits otherwise. */

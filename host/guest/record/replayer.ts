@@ -3,6 +3,7 @@
  * written into memory again. Runs in any JavaScript engine: knows no backend, no file and no clock.
  */
 
+import { counted } from "../../backend/counted.js";
 import { ERRNO_SUCCESS } from "../../wasi/errno-numbers.js";
 import { Event, Subscription } from "../../wasi/layout.js";
 import type { LinearMemory } from "../../wasi/poll-oneoff.js";
@@ -209,7 +210,7 @@ export class Replayer implements GuestCalls {
       const count = numberOf(parameters[input.count]);
       const recorded = fields.uint32() | 0;
       if (recorded === hashSubscriptions(memory, at, count)) return;
-      throw this.#different(name, `${count} other subscriptions`, `${count} subscriptions`);
+      throw this.#different(name, `${counted(count, "other subscription")}`, `${counted(count, "subscription")}`);
     }
     const bytes =
       input.kind === "address"
@@ -252,7 +253,8 @@ export class Replayer implements GuestCalls {
     const found = vector.hash(this.#memory, length);
     if (found === hash) return;
     const bytes = bytesAt(this.#memory, vector.at[0] ?? 0, Math.min(length, vector.lengths[0] ?? 0));
-    const text = (value: number): string => `${name} of ${length} bytes with the hash ${(value >>> 0).toString(16)}`;
+    const text = (value: number): string =>
+      `${name} of ${counted(length, "byte")} with the hash ${(value >>> 0).toString(16)}`;
     throw this.#different(name, text(hash), `${text(found)}: ${bytesText(bytes)}`);
   }
 

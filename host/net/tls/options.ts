@@ -75,8 +75,23 @@ export function checkTlsOptions(options: unknown): asserts options is WrapTlsOpt
   if (isServer !== undefined) checkBoolean("options.isServer", isServer);
   if (requireCloseNotify !== undefined) checkBoolean("options.requireCloseNotify", requireCloseNotify);
   if (handshakeTimeoutMs !== undefined) checkMs("options.handshakeTimeoutMs", handshakeTimeoutMs, true);
+  checkIdentity(options as unknown as WrapTlsOptions);
   // Here, so that a bad certificate is an error of the call, and not of the first connection.
   contextOf(options as unknown as WrapTlsOptions);
+}
+
+/** Node takes a server without a certificate, and each of its handshakes fails. Of what else may do, nothing is refused. */
+function checkIdentity(options: WrapTlsOptions): void {
+  if (options.isServer !== true) return;
+  const { cert, key, pfx, privateKeyIdentifier, pskCallback, secureContext, SNICallback } = options;
+  if ([pfx, pskCallback, secureContext, SNICallback].some((each) => each !== undefined)) return;
+  // Anonymous cipher suites need no certificate.
+  if (!(options.ciphers ?? nodeTls().DEFAULT_CIPHERS).includes("!aNULL")) return;
+  const hasKey = key !== undefined || privateKeyIdentifier !== undefined;
+  if (cert !== undefined && hasKey) return;
+  const missing = cert === undefined ? (hasKey ? `"cert"` : `"key" and "cert"`) : `"key"`;
+  const message = `a server of TLS needs ${missing}, or "pfx", "secureContext", "SNICallback" or "pskCallback": without them every handshake fails`;
+  throw Object.assign(new TypeError(message), { code: "ERR_INVALID_ARG_VALUE" });
 }
 
 /** 0 where there is no limit. */

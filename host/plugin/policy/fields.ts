@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import { Problem } from "./address-text.js";
 import { nearest } from "./nearest.js";
+import { amountOf } from "./units.js";
 
 export interface Found {
   readonly received: string;
@@ -50,6 +51,22 @@ export function limit(min: number, max: number, unit: string, isWhole = true) {
       (value) => value === Infinity || (value >= min && value <= max && (!isWhole || Number.isSafeInteger(value))),
       message,
     ),
+  );
+}
+
+/** A number of bytes from `min`, the same as text with K, M or G, or "unlimited" (Infinity). `max` is what it can be at most. */
+export function size(min: number, max: number, unit: string) {
+  const upTo = max === Infinity ? "or more" : `to ${max}`;
+  const message = must(`a whole number of ${unit}, ${min} ${upTo}, a size such as "64M", or "unlimited"`);
+  return v.pipe(
+    v.union([v.number(), v.string()], message),
+    v.rawTransform<number | string, number>(({ dataset: { value }, addIssue, NEVER }) => {
+      const number = typeof value === "number" ? value : value === "unlimited" ? Infinity : amountOf(value, "size");
+      if (number === Infinity) return number;
+      if (Number.isSafeInteger(number) && (number ?? 0) >= min && (number ?? 0) <= max) return number ?? 0;
+      addIssue({ message: message({ received: typeof value === "string" ? JSON.stringify(value) : String(value) }) });
+      return NEVER;
+    }),
   );
 }
 

@@ -18,6 +18,7 @@ import {
   oneOf,
   plainString,
   readBy,
+  size,
   wholeNumber,
 } from "./fields.js";
 import { binding, datagramDestination, destination, directory, listener } from "./rules-schema.js";
@@ -35,17 +36,17 @@ const CLOCK_RESOLUTION_MAX_MS = 1000;
 
 const limits = fields(
   {
-    maxMemoryBytes: v.optional(limit(WASM_PAGE_BYTES, WASM_MEMORY_MAX, "bytes"), 256 * MIB),
+    maxMemoryBytes: v.optional(size(WASM_PAGE_BYTES, WASM_MEMORY_MAX, "bytes"), 256 * MIB),
     maxDescriptors: v.optional(limit(0, DESCRIPTORS_MAX, "descriptors"), 1024),
     maxConnections: v.optional(limit(0, DESCRIPTORS_MAX, "connections"), 1000),
-    bytesPerSecondIn: v.optional(limit(1, Infinity, "bytes a second"), Infinity),
-    bytesPerSecondOut: v.optional(limit(1, Infinity, "bytes a second"), Infinity),
+    bytesPerSecondIn: v.optional(size(1, Infinity, "bytes a second"), Infinity),
+    bytesPerSecondOut: v.optional(size(1, Infinity, "bytes a second"), Infinity),
     linesPerSecond: v.optional(limit(1, Infinity, "lines a second"), 10_000),
-    lineBytesPerSecond: v.optional(limit(1, Infinity, "bytes a second"), 4 * MIB),
+    lineBytesPerSecond: v.optional(size(1, Infinity, "bytes a second"), 4 * MIB),
     cpuMsPerTurn: v.optional(limit(1, Infinity, "milliseconds", false), 1000),
     cpuMsTotal: v.optional(limit(1, Infinity, "milliseconds", false), Infinity),
     lifetimeMs: v.optional(limit(1, TIMER_MAX_MS, "milliseconds", false), Infinity),
-    maxHostBytes: v.optional(limit(MIB, Infinity, "bytes"), 16 * MIB),
+    maxHostBytes: v.optional(size(MIB, Infinity, "bytes"), 16 * MIB),
   },
   "an object with limits",
 );

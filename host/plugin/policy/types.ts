@@ -225,6 +225,11 @@ export type DirInput =
 /** A number, or "unlimited". */
 export type LimitInput = number | "unlimited";
 
+/** A number of bytes, the same as text with K, M or G (1,024 times each), or "unlimited". */
+export type SizeInput = LimitInput | `${number}${"" | "K" | "M" | "G" | "k" | "m" | "g"}`;
+
+type SizeLimit = "maxMemoryBytes" | "maxHostBytes" | "bytesPerSecondIn" | "bytesPerSecondOut" | "lineBytesPerSecond";
+
 /** A policy as people write it: every field has a default, and nothing is granted by default. */
 export interface PolicyInput {
   /** Default "isolated". */
@@ -238,7 +243,8 @@ export interface PolicyInput {
    * Default: 256 MiB of memory, 1,024 descriptors, 1,000 connections, 1,000 ms of CPU time a turn, 16 MiB of host memory,
    * 10,000 lines and 4 MiB of them a second; no other limit.
    */
-  readonly limits?: { readonly [L in keyof Limits]?: LimitInput | undefined } | undefined;
+  readonly limits?:
+    { readonly [L in keyof Limits]?: (L extends SizeLimit ? SizeInput : LimitInput) | undefined } | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly args?: readonly string[] | undefined;
   /** For all three, or one by one. "lines" for all three leaves standard input "none". Default "none". */

@@ -3,6 +3,7 @@
  * records' forms; knows no backend.
  */
 
+import { counted } from "../../backend/counted.js";
 import { printable } from "../../backend/printable.js";
 import { hashOf } from "../hash.js";
 import { Flag, RecordingError } from "../format.js";
@@ -24,7 +25,7 @@ export function contentsText(data: Uint8Array): string {
 }
 
 export function hashText(length: number, hash: number): string {
-  return `${length} bytes (hash ${hash.toString(16).padStart(8, "0")})`;
+  return `${counted(length, "byte")} (hash ${hash.toString(16).padStart(8, "0")})`;
 }
 
 export function valueText(value: unknown): string {

@@ -1,5 +1,6 @@
 /** Owns a replay: a backend, and how far it has come. Knows the player; knows neither a command nor a test. */
 
+import { counted } from "../../backend/counted.js";
 import type { Backend } from "../../backend/backend.js";
 import { checkBytes, checkFunction, checkMethods, checkMs, checkOptions } from "../../backend/check.js";
 import { openRecordingFile } from "../files.js";
@@ -122,7 +123,7 @@ function playing(source: RecordingSource, options: ProgramReplayOptions): Replay
     },
     summary() {
       const { turn, calls, bytesIn, bytesOut } = player;
-      const amount = `${turn} turns, ${calls} calls, ${bytesIn} bytes received and ${bytesOut} sent`;
+      const amount = `${counted(turn, "turn")}, ${counted(calls, "call")}, ${counted(bytesIn, "byte")} received and ${bytesOut} sent`;
       return `replayed ${amount}${isAtCut() ? "; the recording was cut off there" : ""}`;
     },
     rethrow() {

@@ -2,6 +2,7 @@
 
 import type { ZoomTransform } from "d3-zoom";
 import { anomaliesOf, firstDifference } from "../anomalies.js";
+import { countsOf } from "../counts.js";
 import { unpack } from "../packing.js";
 import type { Timeline } from "../timeline.js";
 import { drawLegend } from "./colors.js";
@@ -125,14 +126,11 @@ export class Page {
 
   #summarize(): void {
     byId("summary").textContent = this.views
-      .map(({ timeline: { lanes, events, turns, durationUs, incomplete } }) =>
-        [
-          `${lanes.length} channels, ${events.kind.length} events, ${turns.tookUs.length} turns, ${time(durationUs)}`,
-          incomplete,
-        ]
-          .filter((text) => text !== "")
-          .join("; "),
-      )
+      .map(({ timeline }) => {
+        const { durationUs, incomplete } = timeline;
+        const extent = [...countsOf(timeline), time(durationUs)].join(", ");
+        return incomplete === "" ? extent : `${extent}; ${incomplete}`;
+      })
       .join("  |  ");
   }
 

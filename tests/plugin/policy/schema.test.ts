@@ -129,6 +129,19 @@ test("what was parsed can be parsed again, and sent to a thread", () => {
   expect(parsePolicy(structuredClone(policy))).toEqual(policy);
 });
 
+test.each([
+  ["64M", 64 * 2 ** 20],
+  ["512K", 512 * 2 ** 10],
+  ["1G", 2 ** 30],
+  ["1.5m", 1.5 * 2 ** 20],
+  ["65536", 65_536],
+  [65_536, 65_536],
+  ["unlimited", Infinity],
+] as const)("limits in bytes are numbers or sizes: %s", (given, bytes) => {
+  const { limits } = parsePolicy({ limits: { maxMemoryBytes: given, bytesPerSecondIn: given } });
+  expect(limits).toMatchObject({ maxMemoryBytes: bytes, bytesPerSecondIn: bytes });
+});
+
 describe("a wrong policy", () => {
   test.each<[unknown, string[]]>([
     [null, [": must be an object, got null"]],
@@ -137,11 +150,23 @@ describe("a wrong policy", () => {
     [{ limits: { max_memory: 1 } }, [`limits.max_memory: is no field: did you mean "maxMemoryBytes"?`]],
     [
       { limits: { maxMemoryBytes: 1 } },
-      [`limits.maxMemoryBytes: must be a whole number of bytes, 65536 to 4294967296, or "unlimited", got 1`],
+      [
+        `limits.maxMemoryBytes: must be a whole number of bytes, 65536 to 4294967296, a size such as "64M", or "unlimited", got 1`,
+      ],
     ],
     [
       { limits: { maxMemoryBytes: "64MiB" } },
-      [`limits.maxMemoryBytes: must be a whole number of bytes, 65536 to 4294967296, or "unlimited", got "64MiB"`],
+      [
+        `limits.maxMemoryBytes: must be a whole number of bytes, 65536 to 4294967296, a size such as "64M", or "unlimited", got "64MiB"`,
+      ],
+    ],
+    [
+      { limits: { maxMemoryBytes: "5G", maxHostBytes: "1024.0001K", maxConnections: "1K" } },
+      [
+        `limits.maxMemoryBytes: must be a whole number of bytes, 65536 to 4294967296, a size such as "64M", or "unlimited", got "5G"`,
+        `limits.maxConnections: must be a whole number of connections, 0 to 1048576, or "unlimited", got "1K"`,
+        `limits.maxHostBytes: must be a whole number of bytes, 1048576 or more, a size such as "64M", or "unlimited", got "1024.0001K"`,
+      ],
     ],
     [
       { limits: { maxConnections: NaN } },
