@@ -108,6 +108,18 @@ describe.skipIf(missing !== "")("a component of WASI 0.3 traps when", () => {
       "is of another type",
     ],
     [
+      "it hands over an end that is in a set",
+      ["new-bytes", "stdout", "new-set", "join"],
+      `${PIPE} ${SET} (call $join (local.get $a) (local.get $c)) (drop (call $stdout (local.get $a))) ${EXIT}`,
+      "is handed over while it is in a set",
+    ],
+    [
+      "it returns a case that its result does not have",
+      ["return"],
+      `(call $return (i32.const 2)) ${EXIT}`,
+      "no case 2",
+    ],
+    [
       "it waits in a call for what is in a set",
       ["new-bytes", "new-set", "join", "write-and-wait"],
       `${PIPE} ${SET} (call $join (local.get $b) (local.get $c))
@@ -120,6 +132,21 @@ describe.skipIf(missing !== "")("a component of WASI 0.3 traps when", () => {
       `(call $create-udp (i32.const 0) (i32.const 64)) (local.set $a (i32.load (i32.const 68)))
        (call $bind-udp (local.get $a) ${loopback("(i32.const 0)")} (i32.const 64))
        (drop (call $receive-udp (local.get $a) (i32.const 128))) (call $drop-udp (local.get $a)) ${EXIT}`,
+      "is dropped before what was made of it",
+    ],
+    [
+      "it drops a socket whose call has returned, before it has the event of that",
+      ["create-udp", "bind-udp", "receive-udp", "send-udp", "udp-address", "now", "yield", "drop-udp"],
+      `(call $create-udp (i32.const 0) (i32.const 64)) (local.set $a (i32.load (i32.const 68)))
+       (call $bind-udp (local.get $a) ${loopback("(i32.const 0)")} (i32.const 64))
+       (call $udp-address (local.get $a) (i32.const 64))
+       (drop (call $receive-udp (local.get $a) (i32.const 128)))
+       (i32.store (i32.const 512) (local.get $a)) (i32.store (i32.const 516) (i32.const 1024)) (i32.store (i32.const 520) (i32.const 4))
+       (i32.store8 (i32.const 524) (i32.const 1)) (i32.store16 (i32.const 532) (i32.load16_u (i32.const 72)))
+       (i32.store8 (i32.const 534) (i32.const 127)) (i32.store8 (i32.const 537) (i32.const 1))
+       (drop (call $send-udp (i32.const 512) (i32.const 64)))
+       (loop (drop (call $yield)) (br_if 0 (i32.eqz (i32.load (i32.const 136)))))
+       (call $drop-udp (local.get $a)) ${EXIT}`,
       "is dropped before what was made of it",
     ],
     [
@@ -269,6 +296,27 @@ describe.skipIf(missing !== "")("a component of WASI 0.3", () => {
       ...["new-set", "poll-set", "drop-set", "join", "return"],
     ];
     expect(await runAsyncHere(await asyncComponent(imports, body))).toBe(0);
+  });
+
+  test("has written everything before it hands the other end over, and costs nothing until it takes the event", async () => {
+    const COMPLETED = (count: number): number => count << 4;
+    const backend = defaultBackend();
+    let waits = 0;
+    const counting: typeof backend = {
+      ...backend,
+      createPollSet() {
+        const set = backend.createPollSet();
+        const { wait } = set;
+        return Object.assign(set, { wait: (timeoutMs: number) => ((waits += 1), wait.call(set, timeoutMs)) });
+      },
+    };
+    const body = `${PIPE} ${expectEqual("(call $write-bytes (local.get $b) (i32.const 0) (i32.const 4))", BLOCKED)}
+      ${expectEqual("(call $read-bytes (local.get $a) (i32.const 16) (i32.const 4))", COMPLETED(4))}
+      (drop (call $stdout (local.get $a))) (call $wait-until (i64.add (call $now) (i64.const 20000000)))
+      ${expectEqual("(call $cancel-write (local.get $b))", COMPLETED(4))} ${RETURN} ${EXIT}`;
+    const imports = ["new-bytes", "write-bytes", "read-bytes", "stdout", "wait-until", "now", "cancel-write", "return"];
+    expect(await runAsyncHere(await asyncComponent(imports, body), {}, counting)).toBe(0);
+    expect(waits).toBeLessThan(5);
   });
 
   test("hands a stream of the host's on, which the host copies to its end", async () => {

@@ -82,6 +82,7 @@ const IMPORTS: Readonly<Record<string, readonly [string, string, string, string?
   connect: [SOCKETS, "[async-lower][method]tcp-socket.connect", "i32 i32", "i32"],
   "create-udp": [SOCKETS, "[static]udp-socket.create", "i32 i32"],
   "bind-udp": [SOCKETS, "[method]udp-socket.bind", `${"i32 ".repeat(14)}`],
+  "udp-address": [SOCKETS, "[method]udp-socket.get-local-address", "i32 i32"],
   "send-udp": [SOCKETS, "[async-lower][method]udp-socket.send", "i32 i32", "i32"],
   "receive-udp": [SOCKETS, "[async-lower][method]udp-socket.receive", "i32 i32", "i32"],
   "drop-udp": [SOCKETS, "[resource-drop]udp-socket", "i32"],

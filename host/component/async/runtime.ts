@@ -68,6 +68,7 @@ export class Runtime {
 
   returned(result: number): void {
     if (this.#result !== undefined) throw new Trap("it returned twice");
+    if (result > 1) throw new Trap(`a result has no case ${result}`);
     this.#result = result;
   }
 
@@ -134,20 +135,17 @@ export class Pending<T> extends Deferred<T> {
 
   settle(value: T): void {
     this.#settled = { value };
-    this.#giveBack();
     this.#then?.(value);
   }
 
   override wait(): T {
     this.#runtime.until(() => this.#settled !== undefined);
+    this.#giveBack();
     return (this.#settled as { readonly value: T }).value;
   }
 
   override begin({ handles }: CallMemory, store: (value: T) => void): number {
-    const subtask = new Subtask(() => {
-      this.#giveBack();
-      this.#cancel();
-    });
+    const subtask = new Subtask(this.#cancel, () => this.#giveBack());
     this.#then = (value) => {
       store(value);
       subtask.returned();

@@ -145,7 +145,7 @@ export class StreamEnd extends Waitable {
   /** The other side, which is not the component's any more. */
   handOver(): ReadSide {
     if (this.#state !== State.IDLE) throw new Trap(`handle ${this.handle} is handed over while it is read, or is over`);
-    this.leave();
+    if (this.isInSet) throw new Trap(`handle ${this.handle} is handed over while it is in a set`);
     return this.#side;
   }
 
@@ -175,11 +175,14 @@ export class StreamEnd extends Waitable {
 
 const NO_BYTES = new Uint8Array(0);
 
-/** Both ends are the component's, until it hands the reading one over to the host. */
+/**
+ * Both ends are the component's, until it hands the reading one over to the host. What the ends have of each other is that of
+ * SharedStreamImpl and SharedFutureImpl in the Component Model's definitions.py.
+ */
 export class Pipe implements ReadSide, WriteSide {
   readonly element: Element;
-  #reader: StreamEnd | undefined;
-  #writer: StreamEnd | undefined;
+  /** The end whose copy waits for the other one. It goes on, while its event waits, for as long as its copy has something left. */
+  #pending: StreamEnd | undefined;
   #sink: WriteSide | undefined;
   #hasReader = true;
   #hasWriter = true;
@@ -190,63 +193,67 @@ export class Pipe implements ReadSide, WriteSide {
 
   read(end: StreamEnd): void {
     if (!this.#hasWriter) return end.finish(CopyResult.DROPPED);
-    this.#reader = end;
-    this.#meet();
+    this.#meet(end);
   }
 
   write(end: StreamEnd): void {
     if (this.#sink !== undefined) return this.#sink.write(end);
     if (!this.#hasReader) return end.finish(CopyResult.DROPPED);
-    this.#writer = end;
-    this.#meet();
+    this.#meet(end);
   }
 
   cancel(end: StreamEnd): void {
     if (this.#sink !== undefined) return this.#sink.cancel(end);
-    if (this.#reader === end) this.#reader = undefined;
-    if (this.#writer === end) this.#writer = undefined;
+    if (this.#pending === end) this.#pending = undefined;
   }
 
   dropReader(): void {
     this.#hasReader = false;
-    if (this.#writer?.hasEvent === false) this.#writer.finish(CopyResult.DROPPED);
+    this.#pending?.finish(CopyResult.DROPPED);
   }
 
   dropWriter(): void {
     this.#hasWriter = false;
     if (this.#sink !== undefined) this.#sink.dropWriter();
-    else if (this.#reader?.hasEvent === false) this.#reader.finish(CopyResult.DROPPED);
+    else this.#pending?.finish(CopyResult.DROPPED);
   }
 
   /** The reading end is the host's from now on. */
   drainTo(sink: WriteSide): void {
     this.#sink = sink;
-    const writer = this.#writer;
-    this.#writer = undefined;
+    const writer = this.#pending;
+    this.#pending = undefined;
     if (!this.#hasWriter) sink.dropWriter();
-    else if (writer !== undefined) sink.write(writer);
+    // One that has written everything waits for nothing but that its event is taken.
+    else if (writer !== undefined && (writer.isEmpty || writer.left > 0)) sink.write(writer);
   }
 
-  /** One of each end is under way: moves what both have. */
-  #meet(): void {
-    const reader = this.#reader;
-    const writer = this.#writer;
-    if (reader === undefined || writer === undefined || reader.hasEvent) return;
-    if (writer.left === 0) {
-      // Nothing to write: a writer that asks whether there is a reader has its answer, and the reader waits for the next.
-      if (!writer.hasEvent) writer.finish(CopyResult.COMPLETED);
+  /** Moves what both ends have, if the other one waits; otherwise this one does. */
+  #meet(end: StreamEnd): void {
+    const other = this.#pending;
+    if (other === undefined) {
+      this.#pending = end;
       return;
     }
-    if (reader.left > 0) {
-      const { size } = this.element;
-      if (size === undefined) throw new Trap("it passes itself values of a type that only another component may read");
+    const { size, isFuture } = this.element;
+    if (size === undefined) throw new Trap("it passes itself values of a type that only another component may read");
+    if (other.left === 0) {
+      // A writer without anything asks whether there is a reader. Otherwise the other one has its answer, and this one waits.
+      if (!end.isReader && end.isEmpty && other.isEmpty) return end.finish(CopyResult.COMPLETED);
+      this.#pending = end;
+      return other.finish(CopyResult.COMPLETED);
+    }
+    if (end.left > 0) {
+      const [reader, writer] = end.isReader ? [end, other] : [other, end];
       const count = Math.min(reader.left, writer.left);
       reader.bytes(count).set(writer.bytes(count));
       reader.advance(count);
       writer.advance(count);
-      writer.finish(CopyResult.COMPLETED);
+      // A value is all that there is of a future: what becomes of its ends makes no difference to it.
+      if (isFuture) this.#pending = undefined;
+      other.finish(CopyResult.COMPLETED);
     }
-    reader.finish(CopyResult.COMPLETED);
+    end.finish(CopyResult.COMPLETED);
   }
 }
 

@@ -139,12 +139,18 @@ export const CallState = { STARTED: 1, RETURNED: 2, CANCELLED: 4 } as const;
 export class Subtask extends Waitable {
   readonly eventKind = EventKind.SUBTASK;
   readonly #cancel: () => void;
+  readonly #delivered: () => void;
   #state: number = CallState.STARTED;
   #isDelivered = false;
 
-  constructor(cancel: () => void) {
+  /**
+   * @param cancel nothing of it is under way any more
+   * @param delivered the component knows its final state: what was lent for it is given back
+   */
+  constructor(cancel: () => void, delivered: () => void) {
     super();
     this.#cancel = cancel;
+    this.#delivered = delivered;
   }
 
   /** Its result is where the component wants it. */
@@ -169,6 +175,7 @@ export class Subtask extends Waitable {
 
   protected override take(): number {
     this.#isDelivered = true;
+    this.#delivered();
     return this.#state;
   }
 
