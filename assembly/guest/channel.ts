@@ -161,17 +161,19 @@ export abstract class Channel {
 
   /** A stream has come to the end of its input: calls `handleEof`, once. */
   handleEofEvent(): void {
+    // Also where it is found again, because the channel has joined the map anew.
+    channelEndInput(this._slot, this._generation);
     if (this._eofHandled) return;
     this._eofHandled = true;
-    channelEndInput(this._slot, this._generation);
     this.handleEof();
   }
 
   handleCloseEvent(): void {
     // A handler may use a channel that it has closed; the failure of that is not reported.
-    if (this._closeHandled || this.fd < 0) return;
-    this._closeHandled = true;
+    if (this.fd < 0) return;
     channelEndInput(this._slot, this._generation);
+    if (this._closeHandled) return;
+    this._closeHandled = true;
     this.handleClose();
   }
 

@@ -85,7 +85,7 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     else this.initiateSend();
   }
 
-  /** Closes, by `handleClose`, when everything queued before is sent. asynchat: close_when_done. */
+  /** Closes, by `handleClose`, when everything queued before is sent. May be called in `handleClose` itself. asynchat: close_when_done. */
   closeWhenDone(): void {
     if (this._isGone) return;
     this._out.pushMark(Mark.CLOSE);
@@ -221,10 +221,16 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
         return;
       }
       const mark = out.takeMark();
-      if (mark == Mark.CLOSE) this.handleCloseEvent();
+      if (mark == Mark.CLOSE) this._closeNow();
       else if (mark == Mark.SHUTDOWN) this._shutdown();
       if (mark != Mark.SHUTDOWN) return;
     }
+  }
+
+  private _closeNow(): void {
+    // handleClose itself may have queued the close.
+    if (this._closeHandled) this.close();
+    else this.handleCloseEvent();
   }
 
   private _transmit(length: i32): void {

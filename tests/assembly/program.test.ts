@@ -91,6 +91,58 @@ test(
   BUILD_TIMEOUT_MS,
 );
 
+test(
+  "after the end of input: joining the map anew is no reason to read for ever, and closeWhenDone closes in handleClose as well",
+  async () => {
+    const module = await buildGuest(`
+      import { AsyncChat, Dispatcher, loop, Socket, SocketAddress, socketMap } from "wasyncore";
+      import { exitNow, takeListener } from "wasyncore/guest";
+      let reads = 0;
+      let chat: Chat | null = null;
+      class Chat extends AsyncChat {
+        override collectIncomingData(_data: Uint8Array): void {}
+        override handleRead(): void {
+          reads += 1;
+          if (reads > 5) exitNow();
+          super.handleRead();
+        }
+        override handleEof(): void {
+          this.addChannel();
+          chat = this;
+          socketMap.callLater(10, () => {
+            console.log("reads " + reads.toString());
+            chat!.handleCloseEvent();
+          });
+        }
+        override handleClose(): void {
+          this.push("goodbye");
+          this.closeWhenDone();
+        }
+        override close(): void {
+          super.close();
+          console.log("closed");
+        }
+      }
+      class Once extends Dispatcher {
+        override handleAccepted(socket: Socket, _address: SocketAddress): void {
+          new Chat(socket);
+          this.close();
+        }
+      }
+      new Once(takeListener());
+      loop();
+    `);
+    const host = new ScriptedHost(module);
+    const connection = new Connection("hello");
+    connection.ended = true;
+    host.connect(connection);
+    expect(host.run()).toBe(0);
+    expect(host.lines()).toEqual(["reads 3", "closed"]);
+    expect(connection.sent).toBe("goodbye");
+  },
+  BUILD_TIMEOUT_MS,
+);
+
 describe("the two orders of events", () => {
   function trace(...environment: string[]): string[] {
     const host = new ScriptedHost(tracer);

@@ -68,7 +68,7 @@ export class Runtime {
 
   returned(result: number): void {
     if (this.#result !== undefined) throw new Trap("it returned twice");
-    if (result > 1) throw new Trap(`a result has no case ${result}`);
+    if (result !== 0 && result !== 1) throw new Trap(`a result has no case ${result >>> 0}`);
     this.#result = result;
   }
 
