@@ -126,7 +126,7 @@ function byLine(mappings) {
   );
 }
 
-/** Indents by two spaces, where tsc has four: some kilobytes of the package. What is inside of template strings stays as it is. */
+/** Indents by tabs, where tsc has four spaces: some kilobytes of the package. What is inside of template strings stays as it is. */
 function narrowed(code) {
   const strings = [];
   const visit = (node) => {
@@ -137,7 +137,7 @@ function narrowed(code) {
   visit(parseAst(code));
   return code.replace(/^(?: {4})+/gm, (spaces, at) => {
     const isInside = strings.some(({ start, end }) => start < at && at < end);
-    return isInside ? spaces : " ".repeat(spaces.length / 2);
+    return isInside ? spaces : "\t".repeat(spaces.length / 4);
   });
 }
 
