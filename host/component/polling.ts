@@ -17,8 +17,11 @@ const LACKING_MIN = 64;
 export class Poller {
   readonly #backend: Backend;
   readonly #set: PollSet;
-  /** For a look at one descriptor: the set of the waits does not change for it. */
-  #single: PollSet | undefined;
+  /**
+   * For a look at one descriptor: the set of the waits does not change for it. Made with the other one: a component that runs
+   * out of descriptors must still be able to say so.
+   */
+  readonly #single: PollSet;
   readonly #unsent = new Map<Watch, Unsent>();
   readonly #byFd = new Map<number, Watch>();
   #registered: Watch[] = [];
@@ -32,6 +35,12 @@ export class Poller {
   constructor(backend: Backend) {
     this.#backend = backend;
     this.#set = backend.createPollSet();
+    try {
+      this.#single = backend.createPollSet();
+    } catch (error) {
+      this.#set.close();
+      throw error;
+    }
   }
 
   get nowNs(): number {
@@ -127,12 +136,12 @@ export class Poller {
     for (const unsent of this.#unsent.values()) unsent.abandon();
     this.#unsent.clear();
     this.#set.close();
-    this.#single?.close();
+    this.#single.close();
   }
 
   /** Is it ready for this interest, or broken? */
   #look(watch: Watch, interest: number): boolean {
-    const set = (this.#single ??= this.#backend.createPollSet());
+    const set = this.#single;
     if (set.update(watch.fd, interest) < 0) return true;
     let count = 1;
     // A regular file or the null device is always ready. A supervisor takes a wait for the end of a turn, and the first one for

@@ -68,7 +68,7 @@ test.each([
   ["three of them", ["a", "a", "a"], /--compare takes two recordings/],
   ["a program", ["a", "a", "--", "node", "x.js"], /--compare runs no program/],
   ["an option of a replay", ["a", "a", "--until", "3"], /--compare takes no --until/],
-  ["a file that is not there", ["a", "missing"], /cannot compare missing: ENOENT/],
+  ["a file that is not there", ["a", "missing"], /cannot compare missing: there is no such file\n/],
   ["a file that is no recording", ["a", "text"], /cannot compare text: this is no recording/],
   ["a program and a guest", ["a", "guest"], /one recording is of a program, the other of a guest/],
 ])("refuses %s", async (_, args, message) => {

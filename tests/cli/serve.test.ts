@@ -203,11 +203,14 @@ describe("--check", TIMEOUT, () => {
 
   test("of what is no text prints a sentence, and of what YAML cannot read a bounded one", async () => {
     const directory = await Directory.create();
-    const binary = await directory.check("one.wasm");
-    expect(binary).toMatchObject({
-      code: 2,
-      stderr: "wasyncore: one.wasm: it is no text: the file must be JSON or YAML\n",
-    });
+    const what = "it is no text: the file must be JSON or YAML";
+    for (const [bytes, message] of [
+      [[0x61, 0, 0x62], `zeros: ${what}`],
+      [[0x61, 0xff], "cannot read zeros: it is no text in UTF-8"],
+    ] as const) {
+      writeFileSync(directory.write("zeros", ""), Uint8Array.from(bytes));
+      expect(await directory.check("zeros")).toMatchObject({ code: 2, stderr: `wasyncore: ${message}\n` });
+    }
     directory.write("long.yaml", `plugins: []\n"a" ${"x".repeat(10_000)}\n`);
     const { code, stderr } = await directory.check("long.yaml");
     expect(code).toBe(2);

@@ -162,7 +162,7 @@ describe("the command line", () => {
 
   test("a file that cannot be written is named", async () => {
     const { code, stderr } = await runModule(guest, "--record", "none/run.wrec", "--", "tell").ended;
-    expect([code, stderr]).toEqual([1, "wasyncore: cannot write none/run.wrec: there is no such file\n"]);
+    expect([code, stderr]).toEqual([1, "wasyncore: cannot write none/run.wrec: there is no such directory\n"]);
     expect((await runModule(guest, "--record-hashes", "--", "tell").ended).code).toBe(2);
   });
 

@@ -194,7 +194,9 @@ test.skipIf(leaveOut("The tests of Ctrl-C", missingTools("python3")) !== "").eac
   async (input) => {
     const at = directory();
     const path = join(at, "run.wrec");
-    writeFileSync(join(at, "ends.mjs"), `import ${JSON.stringify(`${ROOT}dist/index.js`)};`);
+    const library = JSON.stringify(`${ROOT}dist/index.js`);
+    const source = `import { Socket } from ${library}; for (const each of Socket.pair()) each.close();`;
+    writeFileSync(join(at, "ends.mjs"), source);
     await new Running(process.execPath, [join(at, "ends.mjs")], at, { env: { ...process.env, WASYNCORE_RECORD: path } })
       .ended;
     const counts = `let count = 0;

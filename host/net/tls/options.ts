@@ -83,10 +83,11 @@ export function checkTlsOptions(options: unknown): asserts options is WrapTlsOpt
 /** Node takes a server without a certificate, and each of its handshakes fails. Of what else may do, nothing is refused. */
 function checkIdentity(options: WrapTlsOptions): void {
   if (options.isServer !== true) return;
-  const { cert, key, pfx, privateKeyIdentifier, pskCallback, secureContext, SNICallback } = options;
+  const { cert, ciphers = nodeTls().DEFAULT_CIPHERS, key, pfx, privateKeyIdentifier } = options;
+  const { pskCallback, secureContext, SNICallback } = options;
   if ([pfx, pskCallback, secureContext, SNICallback].some((each) => each !== undefined)) return;
-  // Anonymous cipher suites need no certificate.
-  if (!(options.ciphers ?? nodeTls().DEFAULT_CIPHERS).includes("!aNULL")) return;
+  // Anonymous cipher suites need no certificate. What is no text is refused with the rest of the options.
+  if (typeof ciphers !== "string" || !ciphers.includes("!aNULL")) return;
   const hasKey = key !== undefined || privateKeyIdentifier !== undefined;
   if (cert !== undefined && hasKey) return;
   const missing = cert === undefined ? (hasKey ? `"cert"` : `"key" and "cert"`) : `"key"`;
