@@ -111,7 +111,8 @@ class Model {
       case "remove":
         live.splice(live.indexOf(target), 1);
         harness.remove(channel);
-        this.#resumeAtMs = 0;
+        // At once: one that pauses after it stays paused.
+        for (const each of live) each.paused = false;
         return;
       case "end":
         harness.endInput(channel);
