@@ -8,11 +8,12 @@ import { ExitNow } from "../backend/errors.js";
 import { logThrown, nameForLog } from "../backend/log.js";
 import { describeThrown } from "../backend/traceback.js";
 import type { Endpoint } from "../net/endpoint.js";
+import type { Socket } from "../net/socket.js";
 import { type Channel, handleThrown } from "../loop/channel.js";
 
 /** A connection that `accept` returned, and the channel that has since taken it over. */
 interface Given {
-  readonly socket: Endpoint;
+  readonly socket: Socket;
   channel: Channel | undefined;
 }
 
@@ -60,7 +61,7 @@ export class Acceptance {
   }
 
   /** Records a connection that `accept` returned. */
-  give(socket: Endpoint): void {
+  give(socket: Socket): void {
     this.#latest = { socket, channel: undefined };
     this.#given.push(this.#latest);
   }
@@ -92,7 +93,9 @@ export class Acceptance {
   end(): void {
     if (this.#isDeferred) for (const { socket } of this.#given) pending.delete(socket);
     else this.#stopRunning();
-    while (this.#given.length > 0) this.#given.pop();
+    for (let given = this.#given.pop(); given !== undefined; given = this.#given.pop()) {
+      if (given.channel === undefined) given.socket.keepBy(undefined);
+    }
     this.#latest = undefined;
   }
 

@@ -177,7 +177,10 @@ export class Dispatcher extends EndpointChannel {
   /** Accepts one waiting connection; undefined if there is none. If out of descriptors, it logs this, once a second, and pauses. */
   accept(): [socket: Socket, address: SocketAddress] | undefined {
     try {
-      const accepted = this.socket.accept();
+      const { socket: listening } = this;
+      // A connection that no channel takes over loses its keeper when the callback has finished.
+      const isSoonTaken = membershipOf(this).acceptance?.isRunning === true;
+      const accepted = isSoonTaken ? listening.acceptKept() : listening.accept();
       if (accepted !== undefined) {
         const [socket, address] = accepted;
         this.noteAccepted(socket);
@@ -239,7 +242,12 @@ export class Dispatcher extends EndpointChannel {
     const tls = tlsOn(socket, options, plainBytes, channel.addr?.host);
     if (isUnderWay) channel.dropPlainInput();
     exchangeEndpoint(channel, tls);
-    membershipOf(channel).layOn(tls);
+    try {
+      membershipOf(channel).layOn(tls);
+    } catch (error) {
+      channel.delChannel();
+      throw error;
+    }
   }
 
   /** What a layer that is put on the channel at run time may do: see `streams/layer.ts`. */

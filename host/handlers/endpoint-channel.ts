@@ -7,7 +7,7 @@
 import { checkInstance } from "../backend/check.js";
 import { OSError, isDisconnect } from "../backend/errors.js";
 import type { ChannelDescription } from "../loop/channel.js";
-import { ChannelMap } from "../loop/channel-map.js";
+import { ChannelMap, registrarOf } from "../loop/channel-map.js";
 import { closes } from "../loop/diagnostics.js";
 import { Interest, State } from "../loop/engine.js";
 import type { Endpoint } from "../net/endpoint.js";
@@ -89,7 +89,7 @@ export abstract class EndpointChannel extends ChannelHandler {
 
   /** Leaves the map; the socket stays open. asyncore: del_channel. */
   delChannel(): void {
-    membershipOf(this).leave();
+    EndpointChannel.#leave(this);
   }
 
   /** Sends. @returns how many bytes were taken: perhaps not all, 0 if it would have to wait or the peer is gone. */
@@ -145,7 +145,12 @@ export abstract class EndpointChannel extends ChannelHandler {
     const membership = membershipOf(this);
     const before = closes.hasSubscribers && fd >= 0 ? this.describe() : undefined;
     EndpointChannel.#reset(this);
-    this.delChannel();
+    EndpointChannel.#closing = this;
+    try {
+      this.delChannel();
+    } finally {
+      EndpointChannel.#closing = undefined;
+    }
     if (membership.opening?.isPending === true) membership.opening.fail(EndpointChannel.#closedWhileConnecting(this));
     membership.interest = Interest.READ;
     if (this.#endpoint === undefined) return;
@@ -205,7 +210,7 @@ export abstract class EndpointChannel extends ChannelHandler {
       this.addChannel();
     } catch (error) {
       // Its constructor may not be over: the connection is not the channel's, nor is the error.
-      membership.leave();
+      EndpointChannel.#leave(this);
       throw error;
     }
     noteTakenOver(endpoint.socket ?? endpoint, this);
@@ -259,6 +264,9 @@ export abstract class EndpointChannel extends ChannelHandler {
 
   // Static, because private methods would take a field of each channel.
 
+  /** The channel that leaves its map in order to be closed: its socket need not be registered on its own for that moment. */
+  static #closing: EndpointChannel | undefined;
+
   static #reset(channel: EndpointChannel): void {
     channel.connected = false;
     setConnecting(channel, false);
@@ -272,7 +280,19 @@ export abstract class EndpointChannel extends ChannelHandler {
     const membership = membershipOf(channel);
     membership.handlesWrite = channel.managesWriting || isOverride(channel.handleWrite);
     membership.watchUnread();
-    membership.join(channel, endpoint, sampled);
+    try {
+      membership.join(channel, endpoint, sampled);
+    } catch (error) {
+      EndpointChannel.#leave(channel);
+      throw error;
+    }
+    // The map refers to the channel from now on, and the channel to its socket.
+    socketOf(channel)?.keepBy(registrarOf(membership.map).keeper);
+  }
+
+  static #leave(channel: EndpointChannel): void {
+    membershipOf(channel).leave();
+    if (EndpointChannel.#closing !== channel) socketOf(channel)?.keepBy(undefined);
   }
 
   static #closedWhileConnecting({ addr }: EndpointChannel): OSError {

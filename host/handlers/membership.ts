@@ -140,7 +140,7 @@ export class Membership extends Member {
     return this.#rarities?.opening;
   }
 
-  /** Joins the map, after leaving it if already there. */
+  /** Joins the map, after leaving it if already there. Where it fails, it may be in the map all the same: the caller leaves. */
   join(channel: Channel, { fd, isStream, layer }: Endpoint, sampled: boolean): void {
     const { state, interest } = this;
     this.remove();
@@ -150,12 +150,7 @@ export class Membership extends Member {
 
   /** Events pass through this layer from now on. @throws LoopError ERR_TLS_LOOP_SYNC inside `loopSync` */
   layOn(layer: Layer): void {
-    try {
-      this.setLayer(layer, this.interest);
-    } catch (error) {
-      this.leave();
-      throw error;
-    }
+    this.setLayer(layer, this.interest);
   }
 
   leave(): void {

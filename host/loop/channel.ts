@@ -7,6 +7,7 @@ import type { Addresses, SocketAddress } from "../backend/backend.js";
 import { BlockingIOError, ExitNow, isDisconnect, OSError } from "../backend/errors.js";
 import { logThrown, nameForLog } from "../backend/log.js";
 import type { Layer } from "../net/endpoint.js";
+import type { Keeper } from "../net/unreachable.js";
 import { Opening } from "./opening.js";
 import { errors } from "./diagnostics.js";
 import type { Member } from "./member.js";
@@ -137,6 +138,8 @@ export interface Registration {
 
 /** The part of a channel map that handlers use. */
 export interface Registrar {
+  /** Closes what its channels' sockets have open once the map, and they with it, are garbage; none where time is simulated. */
+  readonly keeper: Keeper | undefined;
   /** @param member what becomes its registration, by default a new one */
   add(channel: Channel, registering: Registering, member?: Member): Registration;
   /**

@@ -17,6 +17,7 @@ import { Layers } from "./layers.js";
 import { Member, type MemberHolder } from "./member.js";
 import { Members } from "./members.js";
 import type { Layer } from "../net/endpoint.js";
+import { Keeper } from "../net/unreachable.js";
 import { NameLookups } from "./name-lookups.js";
 import { rememberUnlooped } from "./never-looped.js";
 import { Observation, type Observed } from "./observation.js";
@@ -47,6 +48,8 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
   readonly lookups: NameLookups;
   readonly layers: Layers;
   readonly members = new Members(this);
+  /** See `Registrar.keeper`. */
+  readonly keeper: Keeper | undefined;
   /** Is a loop running? One at a time: two would deliver each other's events. */
   isLooping = false;
   /** How many channels are sampled every turn. */
@@ -92,7 +95,10 @@ export class Scheduler implements Registrar, MemberHolder, Observed {
       taken: engine.changesTaken,
     });
     // The poll set of a simulated host leads back to this.
-    if (backend.clock.turnTaker === undefined) unreachable.register(this, this.poller.pollSet);
+    if (backend.clock.turnTaker === undefined) {
+      unreachable.register(this, this.poller.pollSet);
+      this.keeper = new Keeper(backend);
+    }
     this.lookups = new NameLookups(backend, (channel, call) => this.#guard(channel, call));
     this.#timers = new Timers(engine, this.#failures, this, keepsContexts);
     this.layers = new Layers(this.#failures, this);

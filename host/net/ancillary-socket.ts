@@ -45,7 +45,7 @@ export abstract class AncillarySocket {
   getOption(option: SocketOption | TextOption): number | string {
     if (isTextOption(option)) {
       const text = this.backend.getTextOption(this.fd, option);
-      return typeof text === "number" ? this.#check(text, "getsockopt") : text;
+      return typeof text === "number" ? AncillarySocket.#check(this, text, "getsockopt") : text;
     }
     checkOption(option);
     const pending = option === "SO_ERROR" ? this.takePending() : 0;
@@ -62,7 +62,7 @@ export abstract class AncillarySocket {
   setOption(option: SocketOption | TextOption, value: boolean | number | string): void {
     if (isTextOption(option)) {
       checkString("value", value);
-      this.#check(this.backend.setTextOption(this.fd, option, value), "setsockopt");
+      AncillarySocket.#check(this, this.backend.setTextOption(this.fd, option, value), "setsockopt");
       return;
     }
     checkOption(option);
@@ -89,19 +89,19 @@ export abstract class AncillarySocket {
     if (typeof value === "number") checkInteger("value", value, NUMBER_MIN, NUMBER_MAX);
     else checkBytes("value", value);
     const bytes = typeof value === "number" ? new Uint8Array(Int32Array.of(value).buffer) : value;
-    this.#check(this.backend.setRawOption(this.fd, level, option, bytes), "setsockopt");
+    AncillarySocket.#check(this, this.backend.setRawOption(this.fd, level, option, bytes), "setsockopt");
   }
 
   /** Receives the urgent byte (MSG_OOB). */
   recvOutOfBand(): Uint8Array {
     const target = new Uint8Array(1);
-    return target.subarray(0, this.#check(this.backend.recvOutOfBand(this.fd, target), "recv"));
+    return target.subarray(0, AncillarySocket.#check(this, this.backend.recvOutOfBand(this.fd, target), "recv"));
   }
 
   /** Sends the last byte of `data` as urgent (MSG_OOB). */
   sendOutOfBand(data: Uint8Array): number {
     checkBytes("data", data);
-    const length = this.#check(this.backend.sendOutOfBand(this.fd, data), "send");
+    const length = AncillarySocket.#check(this, this.backend.sendOutOfBand(this.fd, data), "send");
     this.count(0, length);
     return length;
   }
@@ -112,18 +112,18 @@ export abstract class AncillarySocket {
    * @param networkInterface its name, its index, or an IPv4 address of it; by default the system's choice
    */
   addMembership(group: string, networkInterface: NetworkInterface = ""): void {
-    this.#setMembership(group, networkInterface, true);
+    AncillarySocket.#setMembership(this, group, networkInterface, true);
   }
 
   /** Leaves a multicast group. As in Node's dgram. */
   dropMembership(group: string, networkInterface: NetworkInterface = ""): void {
-    this.#setMembership(group, networkInterface, false);
+    AncillarySocket.#setMembership(this, group, networkInterface, false);
   }
 
   /** Chooses the interface from which multicast datagrams are sent. As in Node's dgram. */
   setMulticastInterface(networkInterface: NetworkInterface): void {
     checkInterface(networkInterface);
-    this.#check(this.backend.setMulticastInterface(this.fd, networkInterface), "setsockopt");
+    AncillarySocket.#check(this, this.backend.setMulticastInterface(this.fd, networkInterface), "setsockopt");
   }
 
   /**
@@ -147,7 +147,7 @@ export abstract class AncillarySocket {
     checkBytes("data", data);
     checkArray("descriptors", descriptors);
     for (const each of descriptors) checkDescriptor("descriptors", each);
-    const sent = this.#check(this.backend.sendDescriptors(this.fd, data, descriptors), "sendmsg");
+    const sent = AncillarySocket.#check(this, this.backend.sendDescriptors(this.fd, data, descriptors), "sendmsg");
     this.count(0, sent);
     return sent;
   }
@@ -166,14 +166,22 @@ export abstract class AncillarySocket {
     return passed;
   }
 
-  #setMembership(group: string, networkInterface: NetworkInterface, joins: boolean): void {
+  // Static, because private methods would take a field of each socket.
+
+  static #setMembership(
+    socket: AncillarySocket,
+    group: string,
+    networkInterface: NetworkInterface,
+    joins: boolean,
+  ): void {
     checkString("group", group);
     checkInterface(networkInterface);
-    this.#check(this.backend.setMembership(this.fd, group, networkInterface, joins), "setsockopt");
+    const result = socket.backend.setMembership(socket.fd, group, networkInterface, joins);
+    AncillarySocket.#check(socket, result, "setsockopt");
   }
 
-  #check(result: number, syscall: string): number {
-    if (result < 0) throw errorOf(this.backend, result, syscall);
+  static #check(socket: AncillarySocket, result: number, syscall: string): number {
+    if (result < 0) throw errorOf(socket.backend, result, syscall);
     return result;
   }
 }

@@ -38,7 +38,7 @@ import { adopted, made, madePair, type SocketOptions } from "./making.js";
 import { numericAddress } from "./numeric.js";
 import { errorOf, wouldBlock } from "./results.js";
 import { kindOf, type SocketKind } from "./socket-kind.js";
-import { closeWhenUnreachable, forgetOwner } from "./unreachable.js";
+import { closeWhenUnreachable, forgetOwner, type Keeper } from "./unreachable.js";
 import { OSError } from "../backend/errors.js";
 import { AncillarySocket } from "./ancillary-socket.js";
 
@@ -55,7 +55,7 @@ export type { SocketOptions };
  */
 export class Socket<F extends Family = Family> extends AncillarySocket implements Endpoint {
   /** What it has in common with the other sockets of its kind: one reference, where each would have several. */
-  readonly #kind: SocketKind<F>;
+  #kind: SocketKind<F>;
   #fd: number;
   #bytesIn = 0;
   #bytesOut = 0;
@@ -74,7 +74,8 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
     super();
     this.#kind = kind;
     this.#fd = fd;
-    closeWhenUnreachable(this, kind.backend, fd);
+    if (kind.keeper === undefined) closeWhenUnreachable(this, kind.backend, fd);
+    else kind.keeper.keep(fd);
   }
 
   /** Makes a socket. socket(2). */
@@ -130,18 +131,15 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
 
   /** Takes one waiting connection; undefined when there is none. @throws OSError: EMFILE, ENFILE, ECONNABORTED, ... */
   accept(): [socket: Socket<F>, address: AddressOf<F>] | undefined {
-    const accepted = this.#kind.backend.accept(this.#fd);
-    if (typeof accepted === "number") {
-      if (wouldBlock(this.#kind.backend, accepted)) return undefined;
-      const error = errorOf(this.#kind.backend, accepted, "accept");
-      if (error.code !== "EINVAL") throw error;
-      throw new OSError("EINVAL", { syscall: "accept", hint: "the socket does not listen: call listen() first" });
-    }
-    const { fd, address } = accepted;
-    const socket = new Socket(this.#kind, fd);
-    socket.#peer = address;
-    socket.#condition = Known.CONNECTED;
-    return [socket, address as AddressOf<F>];
+    return Socket.#accept(this, false);
+  }
+
+  /**
+   * The same, and the new socket has the keeper of this one: for a caller that soon passes it to another, or to none.
+   * @internal
+   */
+  acceptKept(): [socket: Socket<F>, address: AddressOf<F>] | undefined {
+    return Socket.#accept(this, true);
   }
 
   /** Binds to an address; a host name is looked up, blocking. Port 0 takes a free one. */
@@ -348,9 +346,9 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   close(): void {
     const fd = this.#fd;
     if (fd < 0) return;
+    Socket.#forget(this);
     this.#fd = -1;
     this.#condition &= KNOWN;
-    forgetOwner(this);
     borrowers.get(this)?.close();
     Socket.#check(this, this.#kind.backend.close(fd), "close");
   }
@@ -361,10 +359,28 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
    */
   detach(): number {
     const fd = this.#fd;
-    if (fd >= 0) Socket.#check(this, this.#kind.backend.release(fd), "detach");
+    if (fd < 0) return fd;
+    Socket.#check(this, this.#kind.backend.release(fd), "detach");
+    Socket.#forget(this);
     this.#fd = -1;
-    forgetOwner(this);
     return fd;
+  }
+
+  /**
+   * Passes to `keeper`, or to no keeper, what closes the descriptor if nobody does. A keeper of another backend cannot.
+   * @internal
+   */
+  keepBy(keeper: Keeper | undefined): void {
+    const fd = this.#fd;
+    const { backend, family, type, keeper: former } = this.#kind;
+    if (fd < 0 || keeper === former || (keeper !== undefined && keeper.backend !== backend)) return;
+    Socket.#forget(this);
+    if (keeper === undefined) {
+      closeWhenUnreachable(this, backend, fd);
+    } else {
+      keeper.keep(fd);
+      this.#kind = kindOf(backend, family, type, keeper);
+    }
   }
 
   /**
@@ -383,6 +399,36 @@ export class Socket<F extends Family = Family> extends AncillarySocket implement
   }
 
   // Static, because private methods would take a field of each socket.
+
+  static #accept<F extends Family>(
+    listening: Socket<F>,
+    isKept: boolean,
+  ): [socket: Socket<F>, address: AddressOf<F>] | undefined {
+    const kind = listening.#kind;
+    const { backend, family, type } = kind;
+    const accepted = backend.accept(listening.#fd);
+    if (typeof accepted === "number") {
+      if (wouldBlock(backend, accepted)) return undefined;
+      const error = errorOf(backend, accepted, "accept");
+      if (error.code !== "EINVAL") throw error;
+      throw new OSError("EINVAL", { syscall: "accept", hint: "the socket does not listen: call listen() first" });
+    }
+    const socket = new Socket(isKept ? kind : kindOf(backend, family, type), accepted.fd);
+    socket.#peer = accepted.address;
+    socket.#condition = Known.CONNECTED;
+    return [socket, accepted.address as AddressOf<F>];
+  }
+
+  /** Nothing closes its descriptor any more if nobody does. A socket that is closed must not keep a keeper from being garbage. */
+  static #forget<F extends Family>(socket: Socket<F>): void {
+    const { backend, family, type, keeper } = socket.#kind;
+    if (keeper === undefined) {
+      forgetOwner(socket);
+    } else {
+      keeper.forget(socket.#fd);
+      socket.#kind = kindOf(backend, family, type);
+    }
+  }
 
   /** Was there a connection for certain? */
   static #wasConnected(socket: Socket): boolean {

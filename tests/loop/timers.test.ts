@@ -1,9 +1,8 @@
 /** Timers of a map: when they fire, in which order, and what they may do. */
 
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { type ChannelMap, createNodeBackend, type Timer, type TimerHandler } from "wasyncore";
+import { collectGarbage } from "../support/garbage.js";
 import { MODES, newMap, run, start, turns } from "../support/runs.js";
 
 /** A map whose clock stands still until a test moves it. */
@@ -12,14 +11,6 @@ function clockedMap(): { map: ChannelMap; advance: (ms: number) => void } {
   let nowNs = 1_000_000_000;
   const clock = { ...backend.clock, monotonicNs: () => nowNs };
   return { map: newMap({ ...backend, clock }), advance: (ms) => (nowNs += ms * 1e6) };
-}
-
-/** Collects what nothing refers to. */
-async function collectGarbage(): Promise<void> {
-  // A WeakRef keeps what it was made of until the end of the task.
-  await new Promise((resolve) => setImmediate(resolve));
-  setFlagsFromString("--expose-gc");
-  (runInNewContext("gc") as () => void)();
 }
 
 describe.each(MODES)("$name", (mode) => {
