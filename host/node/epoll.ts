@@ -73,12 +73,14 @@ export class EpollPollSet implements PollSet, Watcher {
   }
 
   beginTurn(): void {
+    if (!this.#isInTurn && this.#options.connections < Infinity) this.#batch.beginTurn();
     this.#isInTurn = true;
   }
 
   endTurn(): void {
+    if (this.#isInTurn && this.#options.connections < Infinity) this.#batch.endTurn();
+    else this.#batch.end();
     this.#isInTurn = false;
-    this.#batch.end();
   }
 
   closing(fd: number, isSole: boolean): void {

@@ -129,6 +129,7 @@ export class AsyncChat extends QueuedDispatcher {
     return messagesOf(this, {
       collect: (data) => this._collectIncomingData(data),
       take: () => this._getData(),
+      resume: () => AsyncChat.#resumeNow(this),
     });
   }
 
@@ -182,6 +183,18 @@ export class AsyncChat extends QueuedDispatcher {
 
   protected override continueReading(): void {
     if (!this.#paused && this.#input.hasInput) AsyncChat.#deliver(this);
+  }
+
+  /** Resumes reading, and delivers what has been read already within the call, rather than in the next turn. */
+  static #resumeNow(channel: AsyncChat): void {
+    if (channel.#input.hasInput) {
+      channel.#paused = false;
+      channel.continueNow();
+      // Paused again by the message, most of the time: then nothing is watched meanwhile.
+      if (!channel.#paused && channel.fd >= 0) channel.setReadInterest(true);
+    } else {
+      channel.resumeReading();
+    }
   }
 
   static #receive(channel: AsyncChat): Uint8Array {

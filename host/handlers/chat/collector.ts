@@ -31,18 +31,20 @@ export class Collector {
       let block = this.#blocks.at(-1);
       if (block === undefined || this.#filled === block.length) block = this.#addBlock(rest.length);
       const room = block.length - this.#filled;
-      const part = rest.length > room ? rest.subarray(0, room) : rest;
+      const fits = rest.length <= room;
+      const part = fits ? rest : rest.subarray(0, room);
       block.set(part, this.#filled);
       this.#filled += part.length;
       this.#length += part.length;
-      rest = rest.subarray(part.length);
+      if (fits) return;
+      rest = rest.subarray(room);
     }
   }
 
   /** Takes everything added since the last call, as a copy. */
   take(): Uint8Array {
     const blocks = this.#blocks;
-    const [first = NO_BYTES] = blocks;
+    const first = blocks[0] ?? NO_BYTES;
     const length = this.#length;
     const filled = this.#filled;
     this.clear();

@@ -6,7 +6,7 @@
  */
 
 import { plainBytes } from "../../net/plain-bytes.js";
-import { bytesOf } from "./bytes.js";
+import { ownBytesOf } from "./bytes.js";
 
 /** What ends a message: bytes, a number of bytes, or nothing (null, 0, "" or no bytes). A string is taken as UTF-8. */
 export type Terminator = Uint8Array | string | number | null;
@@ -17,6 +17,10 @@ export function endsMessages(terminator: Terminator): boolean {
 }
 
 type Units = Uint8Array | Uint16Array;
+
+/** So far, and for terminators of so few bytes, a search here is cheaper than the call of native code that makes it. */
+const NEAR_BYTES = 64;
+const SHORT_NEEDLE_BYTES = 8;
 
 /** A terminator of one or more bytes. */
 export class Needle {
@@ -33,9 +37,24 @@ export class Needle {
   indexIn(haystack: Uint8Array, start: number): number {
     const { bytes } = this;
     const single = bytes[0];
-    if (bytes.length === 1 && single !== undefined) return haystack.indexOf(single, start);
+    let from = start;
+    if (bytes.length <= SHORT_NEEDLE_BYTES) {
+      const last = haystack.length - bytes.length;
+      for (const end = Math.min(last, start + NEAR_BYTES); from <= end; from++) {
+        if (haystack[from] === single && this.#isAt(haystack, from)) return from;
+      }
+      if (from > last) return -1;
+    }
+    if (bytes.length === 1 && single !== undefined) return haystack.indexOf(single, from);
     // Node's own search, which stays linear on long runs of false beginnings.
-    return Buffer.prototype.indexOf.call(haystack, bytes, start);
+    return Buffer.prototype.indexOf.call(haystack, bytes, from);
+  }
+
+  #isAt(haystack: Uint8Array, at: number): boolean {
+    const { bytes } = this;
+    let i = 1;
+    while (i < bytes.length && haystack[at + i] === bytes[i]) i++;
+    return i === bytes.length;
   }
 
   /** How many of its first bytes match after `unit`, given that `matched` did before it. */
@@ -59,7 +78,7 @@ export function needleOf(text: string): Needle | undefined {
   if (text === "") return undefined;
   let needle = shared.get(text);
   if (needle !== undefined) return needle;
-  needle = new Needle(bytesOf("terminator", text));
+  needle = new Needle(ownBytesOf(text));
   if (text.length > SHARED_LENGTH_MAX) return needle;
   if (shared.size === SHARED_MAX) shared.clear();
   shared.set(text, needle);

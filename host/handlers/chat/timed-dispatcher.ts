@@ -83,6 +83,11 @@ export abstract class TimedDispatcher extends Dispatcher {
     });
   }
 
+  /** Delivers input within the call: for what takes it one message at a time, and is no callback. */
+  protected continueNow(): void {
+    TimedDispatcher.#guarded(this, () => this.continueReading());
+  }
+
   /** Delivers input that was read and not yet delivered. */
   protected abstract continueReading(): void;
 

@@ -18,10 +18,12 @@ export interface Chatting extends Layered {
   foundTerminator(): void | Promise<void>;
 }
 
-/** What a chat collects: asynchat's helpers. */
+/** What a chat collects: asynchat's helpers; and how it is resumed. */
 export interface Collecting {
   collect(data: Uint8Array): void;
   take(): Uint8Array;
+  /** Resumes reading. Input that the chat has read already may be delivered within the call. */
+  resume(chat: Chatting): void;
 }
 
 /** Takes over the reading of a chat, which is paused until {@link read}. */
@@ -74,8 +76,10 @@ export class ChatTap {
     const chat = this.#chat;
     this.#isReading = on;
     if (!on) return chat.pauseReading();
-    chat.resumeReading();
-    if (this.#isEnded && !this.#isOver && chat.fd >= 0) this.#readRest();
+    const before = this.#given;
+    this.#collecting.resume(chat);
+    const isRest = this.#isEnded && !this.#isOver && chat.fd >= 0;
+    if (isRest && this.#given === before) this.#readRest();
   }
 
   /** Delivers what the chat has read already: no event will come after the end of input. */

@@ -54,7 +54,11 @@ const OPTIONS = [
 const NOTHING = new Uint8Array(0);
 
 /** A chat without a terminator collects nothing. */
-const NO_MESSAGES: Collecting = { collect: () => undefined, take: () => NOTHING };
+const NO_MESSAGES: Collecting = {
+  collect: () => undefined,
+  take: () => NOTHING,
+  resume: (chat) => chat.resumeReading(),
+};
 
 /** What a stream needs of a channel. */
 interface Port {

@@ -7,6 +7,7 @@ import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { nodeTls } from "./builtin.js";
+import { joined } from "./bytes.js";
 import { hungUp, unverifiable, writeError } from "./errors.js";
 import { contextOf, type TlsClientOptions, type TlsServerOptions, type WrapTlsOptions } from "./options.js";
 import type { Transport } from "./transport.js";
@@ -42,9 +43,11 @@ export class TlsSession {
   /** Has node:tls as much plaintext as it may hold? Then it says when it has encrypted it. */
   #isFull = false;
   #isDestroyed = false;
-  /** Plaintext that was written while OpenSSL was reading: it is encrypted in the next tick. */
+  /** Plaintext that node:tls is given in the next tick, in one piece: {@link write} says which. */
   #deferred: Uint8Array[] = [];
   #deferredLength = 0;
+  /** Is the owner to be notified when it has been given? */
+  #notifiesDeferred = false;
 
   /** @param host the peer's name, for the check of its certificate where there is no `servername` */
   constructor(transport: Transport, options: WrapTlsOptions, host: string | undefined, owner: SessionOwner) {
@@ -113,10 +116,11 @@ export class TlsSession {
   /** Encrypts; `data` has at most {@link room} bytes. It may be changed afterwards. */
   write(data: Uint8Array): void {
     // A listener of "session", say, runs within a call of SSL_read: a record from there would break the session.
-    if (this.#transport.isReceiving || this.#deferredLength > 0) return this.#defer(data);
-    // What waits for an earlier write to be completed is not encrypted before that.
-    const bytes = this.isWriting ? new Uint8Array(data) : data;
-    if (!this.socket.write(bytes)) this.#isFull = true;
+    const { isReceiving } = this.#transport;
+    if (isReceiving) this.#notifiesDeferred = true;
+    // What waits for an earlier write to be completed is not encrypted before that. Many short answers are one record then.
+    if (isReceiving || this.#deferredLength > 0 || this.isWriting) return this.#defer(data);
+    if (!this.socket.write(data)) this.#isFull = true;
   }
 
   /** Sends close_notify after everything that was written. */
@@ -142,8 +146,9 @@ export class TlsSession {
   #defer(data: Uint8Array): void {
     if (this.#deferredLength === 0) {
       process.nextTick(() => {
+        const isNotified = this.#notifiesDeferred;
         this.#writeDeferred();
-        if (!this.#isOver) this.#owner.sessionChanged();
+        if (isNotified && !this.#isOver) this.#owner.sessionChanged();
       });
     }
     this.#deferred.push(new Uint8Array(data));
@@ -153,11 +158,13 @@ export class TlsSession {
   #writeDeferred(): void {
     const deferred = this.#deferred;
     if (deferred.length === 0) return;
+    const length = this.#deferredLength;
     this.#deferred = [];
     this.#deferredLength = 0;
+    this.#notifiesDeferred = false;
     const { socket } = this;
     if (socket.destroyed || socket.writableEnded) return;
-    for (const data of deferred) if (!socket.write(data)) this.#isFull = true;
+    if (!socket.write(joined(deferred, length))) this.#isFull = true;
   }
 
   #takeFirst(maxBytes: number): Uint8Array {

@@ -34,6 +34,10 @@ export class Batch {
   #isRefused = false;
   #users = 0;
   #isUnderWay = false;
+  /** Turns that are under way: more than one where a callback runs another loop. */
+  #turns = 0;
+  /** The connection to which the turn's last send went, which took everything; -1 for none. */
+  #lastSentTo = -1;
 
   /** What was read: one buffer for each connection, and which connection each belongs to. */
   #ahead = new Uint8Array(0);
@@ -73,6 +77,17 @@ export class Batch {
     this.#submission = undefined;
   }
 
+  /** A poll set that may use this batch begins a turn. */
+  beginTurn(): void {
+    this.#turns++;
+    this.#lastSentTo = -1;
+  }
+
+  endTurn(): void {
+    this.#turns--;
+    this.end();
+  }
+
   /** Ends the batch that is under way, before a poll set waits. @returns for how long it may wait, of `timeoutMs` */
   beforeWait(timeoutMs: number): number {
     this.end();
@@ -107,24 +122,26 @@ export class Batch {
   }
 
   /**
-   * Accepts `data` to be sent with others.
-   * @returns false where no batch is under way, or the kernel is not known to have room: then send it directly
+   * Accepts `data` to be sent with others: once a batch is under way, or a turn sends to the same connection again.
+   * @returns false where it is neither, or the kernel is not known to have room: then send it directly
    */
   defer(fd: number, data: Uint8Array): boolean {
-    if (!this.#isUnderWay) return false;
+    if (!this.#isUnderWay && fd !== this.#lastSentTo) return false;
     const at = this.#reserve(fd, lengthOf(data));
     if (at < 0) return false;
+    this.#isUnderWay = true;
     copyTo(this.#deferred, data, at);
     return true;
   }
 
   /** The same with several pieces, all or none. @returns how many bytes they are; 0 for none */
   deferAll(fd: number, pieces: readonly Uint8Array[]): number {
-    if (!this.#isUnderWay) return 0;
+    if (!this.#isUnderWay && fd !== this.#lastSentTo) return 0;
     let total = 0;
     for (const piece of pieces) total += lengthOf(piece);
     let at = this.#reserve(fd, total);
     if (at < 0) return 0;
+    this.#isUnderWay = true;
     for (const piece of pieces) {
       copyTo(this.#deferred, piece, at);
       at += lengthOf(piece);
@@ -139,6 +156,7 @@ export class Batch {
 
   /** The batch is over: accepted output is sent, and unread input is kept in the records. */
   end(): void {
+    this.#lastSentTo = -1;
     if (!this.#isUnderWay) return;
     this.#isUnderWay = false;
     this.flush();
@@ -163,13 +181,14 @@ export class Batch {
 
   /** A send that was made at once has taken `sent` of `length` bytes, or failed. */
   noteSent(fd: number, sent: number, length: number): void {
+    this.#lastSentTo = this.#turns > 0 && sent === length ? fd : -1;
     const record = this.records.get(fd);
     if (record !== undefined) record.room = sent === length ? record.room - costOf(length) : 0;
   }
 
   #flush(): void {
     const count = this.#count;
-    const submission = count > FEW ? this.#submission : undefined;
+    const submission = count > FEW ? this.#open() : undefined;
     this.#count = 0;
     if (submission !== undefined) {
       for (let i = 0, at = 0; i < count; i++) {
@@ -195,26 +214,14 @@ export class Batch {
   /** Reserves room for a send. @returns where in the buffer; -1 where it is not accepted */
   #reserve(fd: number, length: number): number {
     if (length === 0 || length > DEFERRED_BYTES) return -1;
-    const known = this.records.get(fd);
-    if (known === undefined && this.#facts?.batchingOf(fd) !== Batching.ALLOWED) return -1;
-    const record = known ?? this.records.of(fd);
-    if (record.hasEndedOutput || record.failure !== 0) return -1;
+    const record = this.records.get(fd) ?? this.#recordToSend(fd);
+    if (record === undefined || record.hasEndedOutput || record.failure !== 0) return -1;
+    const joined = record.isDeferred ? this.#join(fd, record, length) : -1;
+    if (joined >= 0) return joined;
     const cost = costOf(length);
     if (record.room < cost && !this.#hasRoom(fd, record, cost)) return -1;
-    const last = this.#count - 1;
-    if (record.isDeferred) {
-      const begin = last <= 0 ? 0 : (this.#ends[last - 1] ?? 0);
-      const end = this.#ends[last] ?? 0;
-      if (this.#fds[last] === fd && end + length - begin <= DEFERRED_BYTES) {
-        record.room -= cost;
-        this.#ends[last] = end + length;
-        return end;
-      }
-      // Two sends of one connection are never in one batch: the first could be partial, and the second not.
-      this.#flush();
-    } else if (this.#count === SUBMISSION_MAX) {
-      this.#flush();
-    }
+    // Two sends of one connection are never in one batch: the first could be partial, and the second not.
+    if (record.isDeferred || this.#count === SUBMISSION_MAX) this.#flush();
     // The flush may have found that the kernel takes nothing.
     if (record.pendingOutput !== undefined || record.failure !== 0) return -1;
     record.room -= cost;
@@ -224,6 +231,28 @@ export class Batch {
     this.#ends[this.#count] = at + length;
     this.#count++;
     return at;
+  }
+
+  /** A record for `fd`, which has none: of what cannot be batched as well, so that the kernel is asked once. */
+  #recordToSend(fd: number): DescriptorRecord | undefined {
+    const batching = this.#facts?.batchingOf(fd) ?? Batching.UNKNOWN;
+    if (batching === Batching.UNKNOWN) return undefined;
+    const record = this.records.of(fd);
+    record.batching = batching;
+    return record;
+  }
+
+  /** Lets `length` bytes follow the send that was accepted last, if it is on `fd`. @returns where in the buffer, or -1 */
+  #join(fd: number, record: DescriptorRecord, length: number): number {
+    const last = this.#count - 1;
+    const begin = last <= 0 ? 0 : (this.#ends[last - 1] ?? 0);
+    const end = this.#ends[last] ?? 0;
+    // The kernel's own structures have been charged for already: it stays one send.
+    const fits = end + length - begin <= DEFERRED_BYTES && record.room >= length;
+    if (this.#fds[last] !== fd || !fits) return -1;
+    record.room -= length;
+    this.#ends[last] = end + length;
+    return end;
   }
 
   #hasRoom(fd: number, record: DescriptorRecord, cost: number): boolean {

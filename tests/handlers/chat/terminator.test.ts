@@ -131,6 +131,20 @@ describe("terminators", () => {
     );
   });
 
+  test.each(["x", "\r\n", "aab", "aaaaaaab", "aaaaaaaab"])("%j is found however far away it is", (terminator) => {
+    const map = newMap();
+    for (let length = 0; length < 150; length++) {
+      for (const line of ["b".repeat(length), "a".repeat(length), "\r".repeat(length)]) {
+        const chat = new MemoryChat(map);
+        chat.setTerminator(terminator);
+        const input = `${line}${terminator}${line}${terminator}${line}`;
+        chat.feed(Buffer.from(input));
+        expect({ messages: chat.messages, rest: chat.collected() }).toEqual(split(input, [terminator]));
+        chat.close();
+      }
+    }
+  });
+
   test.each(["\r\n", "\r\n.\r\n", "aab", "abab", "aaaa", "x"])(
     "%j is found wherever the stream is cut in two",
     (terminator) => {

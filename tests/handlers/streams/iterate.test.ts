@@ -140,6 +140,39 @@ describe("messages", () => {
     },
   );
 
+  test("those that have been read together need no turn each", async () => {
+    const map = newMap();
+    const [near, far] = connectedPair();
+    const messages = chatOn(near, map)[Symbol.asyncIterator]();
+    far.send(bytes("one\ntwo\nthree\n"));
+    const first = messages.next();
+    loopSync({ map, count: 1 });
+    const taken = [await first, await messages.next(), await messages.next()];
+    expect(taken.map(({ value }) => String(value))).toEqual(["one", "two", "three"]);
+    const fourth = messages.next();
+    far.send(bytes("four\n"));
+    loopSync({ map, count: 1 });
+    expect(String((await fourth).value)).toBe("four");
+  });
+
+  test("an error that a class throws for one that is too long is the iterator's", async () => {
+    const map = runningMap();
+    const [near, far] = connectedPair();
+    class Strict extends AsyncChat {
+      override handleLineTooLong(): void {
+        throw new RangeError("too long");
+      }
+    }
+    const chat = new Strict(near, map);
+    chat.setTerminator("\n");
+    chat.maxLineLength = 5;
+    far.send(bytes("one\ntwo\nmuch too long\n"));
+    const messages = chat[Symbol.asyncIterator]();
+    expect([String((await messages.next()).value), String((await messages.next()).value)]).toEqual(["one", "two"]);
+    await expect(messages.next()).rejects.toThrow("too long");
+    expect(chat.fd).toBe(-1);
+  });
+
   test("a terminator that is set for one applies to the next", async () => {
     const map = runningMap();
     const [near, far] = connectedPair();
