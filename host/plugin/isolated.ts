@@ -15,7 +15,7 @@ import type { Grant } from "./grant.js";
 import type { IsolatedData, IsolatedMessage } from "./isolated-thread.js";
 import type { MappedThread, ThreadMappings } from "./mappings.js";
 import { Deferred, type PluginEnding, type Run, type RunHooks, type RunUsage } from "./run.js";
-import { threadCpuNs } from "./thread-cpu.js";
+import { isThreadCpuTold, threadCpuNs } from "./thread-cpu.js";
 import { ThreadPriority } from "./thread-priority.js";
 import { trapMemory } from "./trap-memory.js";
 
@@ -149,11 +149,13 @@ export class IsolatedRun implements Run {
 
   #look(): void {
     if (this.#isOver) return;
-    // Elsewhere than on Linux, the time in which it has not waited: at least its CPU time.
     const threadNs = threadCpuNs(this.#control.thread);
     const { ownCpuUs, phase } = this.#control;
     if (phase === Phase.STARTING) return;
-    this.#cpuNs = Math.max(this.#cpuNs, threadNs === undefined ? this.#busyNs : threadNs - ownCpuUs * NS_PER_US);
+    if (threadNs !== undefined) this.#cpuNs = Math.max(this.#cpuNs, threadNs - ownCpuUs * NS_PER_US);
+    // Elsewhere than on Linux, the time in which it has not waited: at least its CPU time. Not that of a thread that has ended,
+    // whose last message is yet to be taken where this thread was busy.
+    else if (!isThreadCpuTold()) this.#cpuNs = Math.max(this.#cpuNs, this.#busyNs);
   }
 
   #command(command: number): void {
