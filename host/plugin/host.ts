@@ -30,6 +30,7 @@ import {
 } from "./host-options.js";
 import { InheritedSockets } from "./inherited.js";
 import { IsolatedRun } from "./isolated.js";
+import { mappings, type ThreadMappings } from "./mappings.js";
 import { ModuleWatch } from "./module-watch.js";
 import { type HostLent, Plugin } from "./plugin.js";
 import { pluginSource } from "./reported.js";
@@ -70,6 +71,8 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
   #closing: Promise<void> | undefined;
   readonly #inherited: InheritedSockets | undefined;
   readonly #lines: LentHostLines;
+  /** @internal */
+  protected readonly mappings: ThreadMappings = mappings;
 
   constructor(options: PluginHostOptions = {}) {
     checkOptions("options", options, ["inherited", "linesPerSecond", "lineBytesPerSecond"]);
@@ -113,7 +116,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
    * @param module the path of a file, its bytes, or what `compilePlugin` has returned
    * @returns its name
    * @throws PolicyError for a wrong policy, OSError for a listening socket or a host name, ModuleError or GuestError for a
-   *   module that cannot be run, PluginError: ERR_PLUGIN_NAME, ERR_PLUGIN_START, ERR_PLUGIN_BLOCKING
+   *   module that cannot be run, PluginError: ERR_PLUGIN_NAME, ERR_PLUGIN_START, ERR_PLUGIN_MAPPINGS, ERR_PLUGIN_BLOCKING
    */
   async start(module: PluginModule, options: PluginOptions = {}): Promise<string> {
     this.#checkOpen();
@@ -252,7 +255,7 @@ export class PluginHost extends EventEmitter<PluginHostEvents> implements AsyncD
       this.#shared ??= new SharedThread(this.#backend);
       return new SharedRun(this.#shared, compiled, grant, hooks);
     }
-    const run = new IsolatedRun(this.#backend, compiled, grant, hooks);
+    const run = new IsolatedRun(this.#backend, compiled, grant, hooks, this.mappings);
     this.#isolated.add(run);
     if (this.#checkTimer === undefined) this.#checkedAtMs = performance.now();
     this.#checkTimer ??= setInterval(this.#check, CHECK_MS);

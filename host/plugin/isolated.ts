@@ -10,10 +10,12 @@ import { GuestError, type GuestErrorCode, GuestTrap } from "../guest/run.js";
 import type { CompiledCode } from "./code.js";
 import { Command, Control, Phase } from "./control.js";
 import { resetConnections } from "./controlled-backend.js";
+import { PluginError } from "./errors.js";
 import type { Grant } from "./grant.js";
 import type { IsolatedData, IsolatedMessage } from "./isolated-thread.js";
+import type { MappedThread, ThreadMappings } from "./mappings.js";
 import { Deferred, type PluginEnding, type Run, type RunHooks, type RunUsage } from "./run.js";
-import { threadCpuNs } from "./thread-cpu.js";
+import { isThreadCpuTold, threadCpuNs } from "./thread-cpu.js";
 import { ThreadPriority } from "./thread-priority.js";
 import { trapMemory } from "./trap-memory.js";
 
@@ -41,6 +43,7 @@ export class IsolatedRun implements Run {
   readonly #up = new Deferred<boolean>();
   readonly #ended = new Deferred<PluginEnding>();
   readonly #worker: Worker;
+  readonly #mapped: MappedThread;
   readonly #commandFds: readonly [readFd: number, writeFd: number];
   #ending: PluginEnding | undefined;
   #isOver = false;
@@ -51,13 +54,14 @@ export class IsolatedRun implements Run {
   #turnCpuNs = 0;
   #busyNs = 0;
 
-  /** @throws OSError where there is no descriptor for the pipe */
-  constructor(backend: Backend, code: CompiledCode, grant: Grant, hooks: RunHooks) {
+  /** @throws OSError where there is no descriptor for the pipe, PluginError ERR_PLUGIN_MAPPINGS */
+  constructor(backend: Backend, code: CompiledCode, grant: Grant, hooks: RunHooks, mappings: ThreadMappings) {
     this.#backend = backend;
     this.#code = code;
     this.#grant = grant;
     this.#hooks = hooks;
-    this.#commandFds = commandPipe(backend);
+    this.#mapped = mappedThread(grant.plugin, mappings);
+    this.#commandFds = this.#openPipe();
     const workerData: IsolatedData = {
       module: code.module,
       component: code.component,
@@ -82,6 +86,7 @@ export class IsolatedRun implements Run {
       });
     } catch (error) {
       this.#closePipe();
+      this.#mapped.end();
       throw error;
     }
     this.#worker.on("message", this.#onMessage);
@@ -144,11 +149,13 @@ export class IsolatedRun implements Run {
 
   #look(): void {
     if (this.#isOver) return;
-    // Elsewhere than on Linux, the time in which it has not waited: at least its CPU time.
     const threadNs = threadCpuNs(this.#control.thread);
     const { ownCpuUs, phase } = this.#control;
     if (phase === Phase.STARTING) return;
-    this.#cpuNs = Math.max(this.#cpuNs, threadNs === undefined ? this.#busyNs : threadNs - ownCpuUs * NS_PER_US);
+    if (threadNs !== undefined) this.#cpuNs = Math.max(this.#cpuNs, threadNs - ownCpuUs * NS_PER_US);
+    // Elsewhere than on Linux, the time in which it has not waited: at least its CPU time. Not that of a thread that has ended,
+    // whose last message is yet to be taken where this thread was busy.
+    else if (!isThreadCpuTold()) this.#cpuNs = Math.max(this.#cpuNs, this.#busyNs);
   }
 
   #command(command: number): void {
@@ -161,6 +168,7 @@ export class IsolatedRun implements Run {
   readonly #onMessage = (message: IsolatedMessage): void => {
     switch (message.kind) {
       case "up":
+        this.#mapped.settle();
         this.#up.resolve(true);
         break;
       case "drained":
@@ -207,6 +215,7 @@ export class IsolatedRun implements Run {
   readonly #onExit = (): void => {
     this.#look();
     this.#isOver = true;
+    this.#mapped.end();
     const ending = (this.#ending ??= { kind: "failed", error: new Error("its thread has ended") });
     const isGraceful = ending.kind === "exit" || (ending.kind === "stopped" && ending.isGraceful);
     if (!isGraceful) resetConnections(this.#backend, this.#control, this.#hooks.onReset);
@@ -218,9 +227,30 @@ export class IsolatedRun implements Run {
     });
   };
 
+  #openPipe(): readonly [readFd: number, writeFd: number] {
+    try {
+      return commandPipe(this.#backend);
+    } catch (error) {
+      this.#mapped.end();
+      throw error;
+    }
+  }
+
   #closePipe(): void {
     for (const fd of this.#commandFds) this.#backend.close(fd);
   }
+}
+
+/** @throws PluginError ERR_PLUGIN_MAPPINGS */
+function mappedThread(plugin: string, mappings: ThreadMappings): MappedThread {
+  const thread = mappings.reserve();
+  if ("settle" in thread) return thread;
+  const { mapped, limit } = thread;
+  throw new PluginError(
+    "ERR_PLUGIN_MAPPINGS",
+    `no thread was started for ${plugin}: this process has ${mapped} of the ${limit} memory mappings that vm.max_map_count allows, ` +
+      `and further threads could end it. Each thread that has ended leaves some: start the process again, or raise vm.max_map_count`,
+  );
 }
 
 function commandPipe(backend: Backend): readonly [readFd: number, writeFd: number] {

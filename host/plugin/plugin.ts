@@ -136,7 +136,7 @@ export class Plugin {
   /** No run has begun, or it has ended before it came up. */
   #failedToBegin(error: unknown): void {
     // A run that has ended is reported by its end.
-    if (error instanceof PluginError) return;
+    if (error instanceof PluginError && error.code === "ERR_PLUGIN_START") return;
     this.#lastEnding = { kind: "failed", error: error instanceof Error ? error : new Error(String(error)) };
     this.#hooks.onExit(this.#lastEnding);
     this.#afterEnd(this.#lastEnding);

@@ -11,6 +11,14 @@ export function threadNumber(): number {
   }
 }
 
+let isTold = false;
+
+/** Does the operating system tell the CPU time of threads? Where it does, a thread without one has ended. */
+export function isThreadCpuTold(): boolean {
+  isTold ||= threadCpuNs(threadNumber()) !== undefined;
+  return isTold;
+}
+
 /** CPU time of a thread in nanoseconds; undefined where it is not told, or the thread has ended. */
 export function threadCpuNs(thread: number): number | undefined {
   if (thread === 0) return undefined;

@@ -277,6 +277,15 @@ describe("a command", () => {
     const starting = host.start(command, { name: "echo", run: "shared", listen: LISTEN });
     await expect(starting).rejects.toMatchObject({ code: "ERR_PLUGIN_BLOCKING" });
   });
+
+  test("that is to run shared is down, where the plugin is to be kept", async () => {
+    const { host, told } = createHost();
+    const restart = { when: "failure", minDelayMs: 1, maxRestarts: 2 } as const;
+    await host.start(command, { name: "echo", run: "shared", listen: LISTEN, restart, onStartFailure: "restart" });
+    expect((await told.until("down"))["ending"]).toMatchObject({
+      ...{ kind: "failed", error: { code: "ERR_PLUGIN_BLOCKING" } },
+    });
+  });
 });
 
 describe("a host", () => {

@@ -8,7 +8,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import type { PolicyInput } from "wasyncore/plugin";
 import { BUILD_TIMEOUT_MS } from "../assembly/programs.js";
 import { eventually, openedFromNow } from "../support/descriptors.js";
-import { createHost, type Way } from "./support.js";
+import { createHost, portOf, type Way } from "./support.js";
 import {
   askSecurely,
   buildServer,
@@ -107,6 +107,22 @@ describe("certificates", () => {
     expect(host.names).toEqual([]);
     await host.close();
     await eventually(opened, []);
+  });
+
+  test("that cannot be used at the start are tried again where the plugin is to be kept, and reported", async () => {
+    const directory = temporary();
+    const { cert, key } = makeCertificate(directory, "one");
+    const pem = readFileSync(cert);
+    writeFileSync(cert, "no certificate");
+    const { host, told } = createHost();
+    const restart = { when: "failure", minDelayMs: 1, maxDelayMs: 20, maxRestarts: 1000 } as const;
+    const listen = [{ address: "127.0.0.1:0", tls: { cert, key } }];
+    await host.start(first, { name: "guest", run: "shared", listen, restart, onStartFailure: "restart" });
+    const { ending } = await told.until("exit", 2);
+    expect(ending).toMatchObject({ kind: "failed", error: { code: "ERR_PLUGIN_TLS" } });
+    writeFileSync(cert, pem);
+    await told.until("up");
+    expect(await servedName(portOf(host, "guest"))).toBe("one");
   });
 
   test("may be text", async () => {
