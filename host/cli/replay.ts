@@ -128,7 +128,7 @@ function makePending(): string {
     return mkdtempSync(join(tmpdir(), "wasyncore-replay-"));
   } catch (error) {
     if (!isOfSystem(error)) throw error;
-    throw new RunError(`cannot make a directory in ${tmpdir()}, or in TMPDIR: ${writeTrouble(error.code)}`, {
+    throw new RunError(`cannot make a directory in ${tmpdir()} (TMPDIR): ${writeTrouble(error.code)}`, {
       cause: error,
     });
   }
