@@ -11,17 +11,17 @@ const BYTES_A_SEND: i32 = 65_536;
 /** What cannot be sent at once is kept, and sent when the socket can take it. */
 export class DispatcherWithSend extends Dispatcher {
   private _queue: SendQueue = new SendQueue();
-  /** Was the peer gone at the last send? */
-  private _outputLost: bool = false;
+  /** Bytes that are being sent before any were queued; 0 once the send has found that the peer is gone. */
+  private _direct: i32 = 0;
 
   constructor(socket: Socket | null = null) {
     super();
     if (socket !== null) this.setSocket(socket);
   }
 
-  /** Bytes that wait to be sent. asyncore: len(out_buffer). */
+  /** Bytes of pending output. In `handleClose`, what was still to be sent, unless the channel was closed before. asyncore: len(out_buffer). */
   get outBufferLength(): i32 {
-    return this._queue.length;
+    return this._direct + this._queue.length;
   }
 
   override writable(): bool {
@@ -39,9 +39,11 @@ export class DispatcherWithSend extends Dispatcher {
       queue.push(data.dataStart, data.length);
       if (!this.connecting) this.initiateSend();
     } else {
-      this._outputLost = false;
+      this._direct = data.length;
       const sent = this._sendBytes(data.dataStart, data.length);
-      if (!this._outputLost) queue.push(data.dataStart + sent, data.length - sent);
+      const unsent = this._direct - sent;
+      this._direct = 0;
+      queue.push(data.dataStart + sent, unsent);
     }
     this.setWriteInterest(queue.length > 0);
     return data.length;
@@ -57,7 +59,7 @@ export class DispatcherWithSend extends Dispatcher {
   /** Closes; what waits is dropped. */
   override close(): void {
     super.close();
-    this._queue.clear();
+    this.dropOutput();
   }
 
   override get className(): string {
@@ -68,9 +70,8 @@ export class DispatcherWithSend extends Dispatcher {
     return true;
   }
 
-  protected override outputLost(): void {
-    super.outputLost();
-    this._outputLost = true;
+  protected override dropOutput(): void {
+    this._direct = 0;
     this._queue.clear();
   }
 }

@@ -242,10 +242,8 @@ export class Dispatcher extends Channel {
     this._setInterest(on ? this._interest | Ready.READ : this._interest & ~Ready.READ);
   }
 
-  /** The peer is gone: what waits to be sent can go as well. Comes before `handleClose`. */
-  protected outputLost(): void {
-    this.setWriteInterest(false);
-  }
+  /** Drops pending output: the peer is gone, and `handleClose` has been called. */
+  protected dropOutput(): void {}
 
   /** As {@link send}, from memory. */
   protected _sendBytes(at: usize, length: i32): i32 {
@@ -273,8 +271,12 @@ export class Dispatcher extends Channel {
       raiseErrno(errno, syscall);
       return;
     }
-    this.outputLost();
+    const endpoint = this._endpoint;
     this.handleCloseEvent();
+    // A handleClose that has begun a new life may have queued output for it.
+    if (endpoint !== this._endpoint) return;
+    this.setWriteInterest(false);
+    this.dropOutput();
   }
 
   /** End of input; a pending error is the reason for it, and is reported as recv would have reported it. */

@@ -76,6 +76,13 @@ export class Outgoing {
     return this.queue.length == 0 && this.first === null;
   }
 
+  /** Is the channel to be closed when everything is sent? */
+  get hasClose(): bool {
+    let link = this.first;
+    while (link !== null && link.mark != Mark.CLOSE) link = link.next;
+    return link !== null;
+  }
+
   /** Adds a copy of bytes. */
   push(at: usize, length: i32): void {
     if (length == 0) return;

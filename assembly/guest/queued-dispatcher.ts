@@ -46,9 +46,21 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     if (socket !== null) this.setSocket(socket);
   }
 
-  /** Bytes that wait to be sent; what a producer has not yet given does not count. */
+  /**
+   * Bytes of pending output; what a producer has not yet given does not count. In `handleClose`, what was still to be sent,
+   * unless the channel was closed before.
+   */
   get outBufferLength(): i32 {
     return this._out.length;
+  }
+
+  /**
+   * Is output pending: bytes, a producer that has not ended, or a close or an end of writing that waits for them? In
+   * `handleClose`, whether something was still to be sent, unless the channel was closed before.
+   * asynchat: len(producer_fifo) > 0.
+   */
+  get hasPendingOutput(): bool {
+    return !this._out.isEmpty;
   }
 
   /** Has {@link push} said that it is enough, and {@link handleDrain} not been called since? */
@@ -161,9 +173,10 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     return true;
   }
 
-  protected override outputLost(): void {
-    super.outputLost();
+  protected override dropOutput(): void {
+    const closes = this._out.hasClose;
     this._clear();
+    if (closes) this._closeNow();
   }
 
   protected override continueSending(): void {

@@ -15,7 +15,7 @@ export class EchoHandler extends DispatcherWithSend {
   }
 
   /** The client has ended its half, but may still read: pending output is sent before the connection is closed. */
-  override handleClose(): void {
+  override handleEof(): void {
     this.closing = true;
     if (this.outBufferLength === 0) this.close();
   }

@@ -13,6 +13,7 @@ import { EXPORTS_PATH, sourceReader } from "./guest-sources.js";
 import { type Compiler, guestTransform } from "./guest-transform.js";
 import { keepOwnNames } from "./name-section.js";
 import { UsageError } from "./run-options.js";
+import { fileTrouble, isOfSystem, writeTrouble } from "./run-troubles.js";
 import { buildTypescript } from "./typescript-build.js";
 import { TypescriptError } from "./typescript-tools.js";
 
@@ -86,25 +87,31 @@ async function build(options: BuildOptions): Promise<void> {
   const inside = !relative(process.cwd(), entry).startsWith("..");
   const baseDir = inside ? process.cwd() : dirname(entry);
   let module: Uint8Array | undefined;
+  /** Of files, which asc reports in its own way, with a backtrace. */
+  const troubles: string[] = [];
   report(`compiling ${options.entry}`);
   const { error, stdout, stderr } = await asc.main(argumentsOf(options, relative(baseDir, entry), baseDir), {
     transforms: [guestTransform(compiler, wasi === "async"), ...(wasi !== undefined ? [componentTransform(wasi)] : [])],
-    readFile: sourceReader(wasi),
+    readFile: sourceReader(wasi, (path, code) => {
+      troubles.push(`cannot read ${path}: ${fileTrouble(code)}`);
+    }),
     writeFile: async (name: string, contents: Uint8Array | string) => {
       if (name === MODULE && typeof contents !== "string") module = contents;
       // What further options ask for: a text file, say.
-      else await writeFile(resolve(baseDir, name), contents);
+      else await write(resolve(baseDir, name), name, contents).catch((why: BuildError) => troubles.push(why.message));
     },
     listFiles: () => null,
   });
   process.stdout.write(stdout.toString());
+  const [trouble] = troubles;
+  if (trouble !== undefined) throw new BuildError(`${trouble}\n${options.entry} was not built`);
   if (error !== null) throw new BuildError(`${stderr.toString().trimEnd()}\n${options.entry} was not built`);
   process.stderr.write(stderr.toString().replace(CONVERGED, ""));
   if (module === undefined) return;
   const named = options.debug ? module : keepOwnNames(module);
   if (tools !== undefined) report("making the component");
   const made = tools === undefined || wasi === undefined ? named : await makeComponent(tools, named, wasi);
-  await write(resolve(options.out), made);
+  await write(resolve(options.out), options.out, made);
   report(`${options.out}: ${made.length.toLocaleString("en")} bytes`);
 }
 
@@ -149,12 +156,17 @@ async function loadCompiler(): Promise<{ asc: Asc; compiler: Compiler }> {
   }
 }
 
-async function write(path: string, module: Uint8Array): Promise<void> {
+/**
+ * @param name as the user has given it
+ * @throws BuildError
+ */
+async function write(path: string, name: string, contents: Uint8Array | string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, module);
+    await writeFile(path, contents);
   } catch (error) {
-    throw new BuildError(`${path} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`);
+    if (!isOfSystem(error)) throw error;
+    throw new BuildError(`cannot write ${name}: ${writeTrouble(error.code)}`, { cause: error });
   }
 }
 

@@ -39,7 +39,7 @@ export async function ctlCommand(argv: string[]): Promise<number> {
     }
     return await ctl(options);
   } catch (error) {
-    if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore ctl --help".`, EXIT_USAGE);
+    if (error instanceof UsageError) return refuse(error.message);
     if (error instanceof CtlError) return complain(error.message, EXIT_FAILED);
     throw error;
   }
@@ -120,7 +120,7 @@ async function* answers(socket: Socket): AsyncGenerator<ControlAnswer> {
 }
 
 async function find({ socket: path, pid }: CtlOptions): Promise<Socket> {
-  if (path !== undefined) return open(path).catch((error: unknown) => refuse(path, error));
+  if (path !== undefined) return open(path).catch((error: unknown) => fail(path, error));
   const found: { readonly path: string; readonly pid: number; readonly socket: Socket }[] = [];
   for (const each of socketsIn(statsDirectory(), CONTROL_PREFIX)) {
     if (pid !== undefined && each.pid !== pid) continue;
@@ -138,12 +138,13 @@ async function find({ socket: path, pid }: CtlOptions): Promise<Socket> {
   throw new CtlError(`several wasyncore serve are running; choose one:\n${list}`);
 }
 
-function refuse(path: string, error: unknown): never {
+function fail(path: string, error: unknown): never {
   const { code, message } = error as NodeJS.ErrnoException;
   const isMissing = code === "ENOENT" || code === "ECONNREFUSED";
   // Of what is no socket as well, connect(2) has ECONNREFUSED.
   if (isMissing && isOtherFile(path)) throw new CtlError(`${path} is no socket`, { cause: error });
-  throw new CtlError(isMissing ? `nothing answers at ${path}` : `cannot connect to ${path}: ${message}`, {
+  const trouble = code === "EACCES" ? `permission denied: it is for the user that runs wasyncore serve` : message;
+  throw new CtlError(isMissing ? `nothing answers at ${path}` : `cannot connect to ${path}: ${trouble}`, {
     cause: error,
   });
 }
@@ -178,4 +179,10 @@ function isRunning(pid: number): boolean {
 function complain(message: string, status: number): number {
   for (const line of message.split("\n")) process.stderr.write(`wasyncore: ${withoutControls(line)}\n`);
   return status;
+}
+
+function refuse(message: string): number {
+  complain(message, EXIT_USAGE);
+  process.stderr.write('Try "wasyncore ctl --help".\n');
+  return EXIT_USAGE;
 }

@@ -43,29 +43,39 @@ export { cabi_realloc, ${FINISH}, ${RESUME} } from "wasyncore/assembly/wasi/asyn
 /** What calls WASI preview 1, and has counterparts of the same name: in `component/` for 0.2, in `async/` for 0.3. */
 const REPLACED = /^assembly[\\/]wasi[\\/](system|poll-calls|portable-poll)\.ts$/;
 
-/** Makes what asc reads files with. */
+const MISSING = ["ENOENT", "ENOTDIR", "EISDIR"];
+
+/**
+ * Makes what asc reads files with.
+ * @param onUnreadable is called for a file that is there and cannot be read, with the error's code: asc says that it is missing
+ */
 export function sourceReader(
   wasi: ComponentWasi | undefined,
+  onUnreadable: (path: string, code: string) => void,
 ): (name: string, baseDir: string) => Promise<string | null> {
-  return (name, baseDir) => readSource(name, baseDir, wasi);
+  return async (name, baseDir) => {
+    try {
+      return await readSource(name, baseDir, wasi);
+    } catch (error) {
+      const { code = "" } = error as NodeJS.ErrnoException;
+      // asc tries names that may not be there.
+      if (!MISSING.includes(code)) onUnreadable(name, code);
+      return null;
+    }
+  };
 }
 
-/** @returns null where there is no such file */
 async function readSource(name: string, baseDir: string, wasi: ComponentWasi | undefined): Promise<string | null> {
   if (name === EXPORTS_PATH) return wasi === undefined ? EXPORTS : COMPONENT_EXPORTS[wasi];
   // The options are the command's business alone.
   if (basename(name) === "asconfig.json") return null;
   const path = isAbsolute(name) ? name : resolve(baseDir, name);
   const library = LIBRARY.exec(path);
-  try {
-    if (library === null) return withoutTypeImports(await readFile(path, "utf8"));
-    const replaced = wasi === undefined ? null : REPLACED.exec(library[1] ?? "");
-    if (replaced !== null) return `export * from "./${wasi}/${replaced[1]}";\n`;
-    const own = library[1] ?? "";
-    return ENTRIES.get(own) ?? packAscii(await withErrnoNames(await readFile(resolve(PACKAGE, own), "utf8")));
-  } catch {
-    return null;
-  }
+  if (library === null) return withoutTypeImports(await readFile(path, "utf8"));
+  const replaced = wasi === undefined ? null : REPLACED.exec(library[1] ?? "");
+  if (replaced !== null) return `export * from "./${wasi}/${replaced[1]}";\n`;
+  const own = library[1] ?? "";
+  return ENTRIES.get(own) ?? packAscii(await withErrnoNames(await readFile(resolve(PACKAGE, own), "utf8")));
 }
 
 /** `import type { A } from "./b.js"` and `import { type A } from "./b.js"` become `import { A } from "./b"`. */

@@ -49,7 +49,7 @@ class EchoHandler extends DispatcherWithSend {
   }
 
   /** The client sends no more, but may be reading still: what waits to be sent goes first. */
-  override handleClose(): void {
+  override handleEof(): void {
     this.closing = true;
     if (this.outBufferLength === 0) this.close();
   }

@@ -13,6 +13,8 @@ import { RecordingKind } from "../record/format.js";
 import { HandedOn } from "./handed-on.js";
 import { optionTrouble } from "./option-trouble.js";
 import { kindOfRecording, replayGuestCommand } from "./replay-guest.js";
+import { RunError } from "./run-errors.js";
+import { fileTrouble, isOfSystem, writeTrouble } from "./run-troubles.js";
 
 const USAGE = `Usage: wasyncore replay RUN.WREC [options] -- node PROGRAM.JS [ARGUMENTS...]
        wasyncore replay RUN.WREC [options] -- APP.WASM
@@ -106,7 +108,7 @@ export async function replayCommand(argv: string[]): Promise<number> {
     const signals = new HandedOn();
     let pending: string | undefined;
     try {
-      pending = mkdtempSync(join(tmpdir(), "wasyncore-replay-"));
+      pending = makePending();
       const env = { ...rest, WASYNCORE_REPLAY: JSON.stringify({ ...request, pending }) };
       const { status, signal } = await run(program, args, env, signals);
       if (signal !== null || !existsSync(pending)) return status;
@@ -116,7 +118,19 @@ export async function replayCommand(argv: string[]): Promise<number> {
     process.stderr.write(`wasyncore: nothing was replayed: ${[program, ...args].join(" ")} has not loaded wasyncore\n`);
     return EXIT_UNREPLAYED;
   } catch (error) {
-    return complain(optionTrouble(error));
+    return error instanceof RunError ? fail(error.message) : complain(optionTrouble(error));
+  }
+}
+
+/** A directory that the program removes when it begins to replay. @throws RunError */
+function makePending(): string {
+  try {
+    return mkdtempSync(join(tmpdir(), "wasyncore-replay-"));
+  } catch (error) {
+    if (!isOfSystem(error)) throw error;
+    throw new RunError(`cannot make a directory in ${tmpdir()} (TMPDIR): ${writeTrouble(error.code)}`, {
+      cause: error,
+    });
   }
 }
 
@@ -141,10 +155,12 @@ function run(program: string, args: readonly string[], env: NodeJS.ProcessEnv, s
   return new Promise((settled, failed) => {
     const child = spawn(program, args, { env, stdio: "inherit" });
     signals.program = child;
-    child.on("error", ({ code, syscall, message }: NodeJS.ErrnoException) => {
+    child.on("error", ({ code, syscall }: NodeJS.ErrnoException) => {
       // One that runs as somebody else takes no signal of ours, and runs on.
       if (syscall === "kill") return;
-      failed(new Error(`cannot run ${program}: ${code === "ENOENT" ? "there is no such program" : message}`));
+      failed(
+        new RunError(`cannot run ${program}: ${code === "ENOENT" ? "there is no such program" : fileTrouble(code)}`),
+      );
     });
     child.once("exit", (code, signal) => {
       settled({ status: code ?? 128 + (signal === null ? 0 : constants.signals[signal]), signal });

@@ -138,7 +138,7 @@ function onSignals(host: PluginHost): () => void {
     release();
     void host.close({ timeoutMs: 0 }).then(() => process.kill(process.pid, signal));
   };
-  const release = (): void => void process.off("SIGINT", end).off("SIGTERM", end);
-  process.once("SIGINT", end).once("SIGTERM", end);
+  const release = (): void => void process.off("SIGINT", end).off("SIGTERM", end).off("SIGHUP", end);
+  process.once("SIGINT", end).once("SIGTERM", end).once("SIGHUP", end);
   return release;
 }

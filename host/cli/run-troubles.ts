@@ -16,6 +16,7 @@ const FILE_TROUBLES: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file",
   ENOTDIR: "there is no such file",
   EISDIR: "it is a directory",
+  EEXIST: "there is a file of that name",
   EACCES: "permission denied",
   ENOSPC: "no space is left (ENOSPC)",
   EROFS: "the file system is read-only (EROFS)",

@@ -5,6 +5,7 @@
 
 import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
+import { isatty } from "node:tty";
 import { counted } from "../backend/counted.js";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
 import { withoutControls } from "../backend/log.js";
@@ -31,7 +32,7 @@ import { endingText, listenerText, unusedText } from "./serve-text.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
-const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+const SIGNALS = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 
 /** Runs `wasyncore serve` with the arguments that follow it. @returns the exit status */
 export async function serveCommand(argv: string[]): Promise<number> {
@@ -43,7 +44,7 @@ export async function serveCommand(argv: string[]): Promise<number> {
     }
     return options.check ? await check(options) : await new Service(options).run();
   } catch (error) {
-    if (error instanceof UsageError) return complain(`${error.message}\nTry "wasyncore serve --help".`, EXIT_USAGE);
+    if (error instanceof UsageError) return refuse(error.message);
     if (error instanceof ServeFileError) return complain(error.message, EXIT_USAGE);
     if (error instanceof ServeError || error instanceof UnsupportedPlatformError)
       return complain(error.message, EXIT_FAILED);
@@ -88,12 +89,18 @@ class Service implements ControlHandler {
     const control = this.#openControl(this.#options.socket ?? file.control);
     const statistics = this.#openStatistics();
     const onSignal = (signal: keyof typeof SIGNALS): void => this.#stop(signal);
-    const onHangUp = (): void => void this.#reloadAndReport();
+    const hadTerminal = hasTerminal();
+    const onHangUp = (): void => {
+      // The terminal has been closed: nobody is left who could stop it.
+      if (hadTerminal && !hasTerminal()) this.#stop("SIGHUP");
+      else void this.#reloadAndReport();
+    };
     process.on("SIGINT", onSignal).on("SIGTERM", onSignal).on("SIGHUP", onHangUp);
+    let status: number;
     try {
       await this.#openMetrics(this.#options.metrics ?? file.metrics);
       this.#reloads = this.#begin(loaded);
-      return await this.#over.promise;
+      status = await this.#over.promise;
     } finally {
       this.#watch.close();
       statistics?.close();
@@ -101,6 +108,9 @@ class Service implements ControlHandler {
       await this.#host.close();
       process.off("SIGINT", onSignal).off("SIGTERM", onSignal).off("SIGHUP", onHangUp);
     }
+    // Node aborts where it ends by itself and cannot set its terminal back.
+    if (status === SIGNALS.SIGHUP) process.kill(process.pid, "SIGHUP");
+    return status;
   }
 
   async #begin(loaded: readonly LoadedPlugin[]): Promise<void> {
@@ -231,7 +241,7 @@ class Service implements ControlHandler {
     this.#signalled = true;
     this.#log.say(`${signal}: stopping`);
     notifyManager("STOPPING=1");
-    void this.#host.close().then(() => this.#over.resolve(0));
+    void this.#host.close().then(() => this.#over.resolve(signal === "SIGHUP" ? SIGNALS.SIGHUP : 0));
   }
 
   #endIfAllAreDown(): void {
@@ -271,6 +281,11 @@ function changesText(changes: Changes): string {
   return parts.length === 0 ? "nothing to do" : parts.map(([what, number]) => `${number} ${what}`).join(", ");
 }
 
+/** Is a standard stream a terminal, and is that still there? */
+function hasTerminal(): boolean {
+  return isatty(0) || isatty(1) || isatty(2);
+}
+
 function firstLine(text: string): string {
   return text.split("\n")[0] ?? "";
 }
@@ -278,4 +293,10 @@ function firstLine(text: string): string {
 function complain(message: string, status: number): number {
   for (const line of message.split("\n")) process.stderr.write(`wasyncore: ${withoutControls(line)}\n`);
   return status;
+}
+
+function refuse(message: string): number {
+  complain(message, EXIT_USAGE);
+  process.stderr.write('Try "wasyncore serve --help".\n');
+  return EXIT_USAGE;
 }

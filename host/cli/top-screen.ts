@@ -26,6 +26,8 @@ export class Screen {
     this.#hooks = hooks;
     process.stdout.write(HIDE_CURSOR);
     if (!this.#reads) return;
+    // The terminal may be closed, and then cannot be set back.
+    process.stdin.on("error", () => undefined);
     emitKeypressEvents(process.stdin);
     process.stdin.setRawMode(true);
     process.stdin.on("keypress", this.#onKey);

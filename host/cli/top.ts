@@ -49,10 +49,17 @@ export async function topCommand(argv: string[]): Promise<number> {
 async function top(options: TopOptions): Promise<number> {
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
-  process.once("SIGINT", stop).once("SIGTERM", stop);
+  let ending: NodeJS.Signals | undefined;
+  const end = (signal: NodeJS.Signals): void => {
+    ending = signal;
+    stop();
+  };
+  // Ctrl-C is how it is left.
+  process.once("SIGINT", stop).once("SIGTERM", end).once("SIGHUP", end);
   // What reads the output has ended: head(1), for example.
   process.stdout.on("error", stop);
-  const isLive = !options.once && !options.json && process.stdout.isTTY;
+  // Some terminals do not know their size, and say 0: nothing can be drawn in place there.
+  const isLive = !options.once && !options.json && process.stdout.isTTY && process.stdout.columns > 0;
   const reports = new Reports(await find(options));
   const display = new Display(options.plugin, isLive ? stop : undefined);
   try {
@@ -60,7 +67,9 @@ async function top(options: TopOptions): Promise<number> {
   } finally {
     reports.close();
     display.close();
-    process.off("SIGINT", stop).off("SIGTERM", stop);
+    process.off("SIGINT", stop).off("SIGTERM", end).off("SIGHUP", end);
+    // As it would have without a terminal to set back.
+    if (ending !== undefined) process.kill(process.pid, ending);
   }
 }
 
@@ -72,7 +81,7 @@ async function show(
 ): Promise<number> {
   let before: Report | undefined;
   while (!signal.aborted) {
-    const now = await Promise.race([reports.next(), aborted(signal)]);
+    const now = await unlessAborted(reports.next(), signal);
     if (now === undefined) {
       if (signal.aborted) return 0;
       const why = before === undefined ? "has ended, or has 8 clients already" : "has ended, or no longer serves";
@@ -121,11 +130,21 @@ class Display {
 function viewOptions(isLive: boolean): { columns: number; rows: number; colors: boolean } {
   const { columns = COLUMNS, rows = Infinity, isTTY } = process.stdout;
   const colors = isTTY && (process.env["NO_COLOR"] ?? "") === "" && process.env["TERM"] !== "dumb";
-  return { columns: isTTY ? columns : COLUMNS, rows: isLive ? rows - 1 : Infinity, colors };
+  return { columns: isTTY && columns > 0 ? columns : COLUMNS, rows: isLive ? rows - 1 : Infinity, colors };
 }
 
-function aborted(signal: AbortSignal): Promise<undefined> {
-  return new Promise((resolve) => signal.addEventListener("abort", () => resolve(undefined), { once: true }));
+/** @returns undefined once the signal is aborted */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
+  const over = new AbortController();
+  const aborted = new Promise<undefined>((resolve) => {
+    signal.addEventListener("abort", () => resolve(undefined), { signal: over.signal });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    // Nothing of this wait stays with the signal.
+    over.abort();
+  }
 }
 
 /** A connection to the process, and the way to describe it. */
@@ -140,7 +159,7 @@ async function find({ pid, socket: path }: TopOptions): Promise<Found> {
       const isMissing = error.code === "ENOENT" || error.code === "ECONNREFUSED";
       const problem = isMissing
         ? `nothing serves statistics at ${path}`
-        : `cannot connect to ${path}: ${error.message}`;
+        : `cannot connect to ${path}: ${error.code === "EACCES" ? "permission denied: it is for the user that runs the program" : error.message}`;
       throw new TopError(problem, { cause: error });
     });
     return { socket, what: path };

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative, resolve } from "node:path";
+import { isOfSystem, writeTrouble } from "./run-troubles.js";
 import {
   bundleOptions,
   type BundleOptions,
@@ -59,11 +60,11 @@ class Workspace {
 
   constructor(tools: TypescriptTools) {
     this.tools = tools;
-    process.once("SIGINT", this.#end).once("SIGTERM", this.#end);
+    process.once("SIGINT", this.#end).once("SIGTERM", this.#end).once("SIGHUP", this.#end);
   }
 
   close(): void {
-    process.off("SIGINT", this.#end).off("SIGTERM", this.#end);
+    process.off("SIGINT", this.#end).off("SIGTERM", this.#end).off("SIGHUP", this.#end);
     rmSync(this.directory, { recursive: true, force: true });
   }
 }
@@ -114,10 +115,8 @@ async function make(workspace: Workspace, options: BundleOptions, result: BuildR
     await mkdir(dirname(resolve(out)), { recursive: true });
     await writeFile(resolve(out), component);
   } catch (error) {
-    throw new TypescriptError(
-      "ERR_BUILD",
-      `${out} cannot be written (${(error as NodeJS.ErrnoException).code ?? String(error)})`,
-    );
+    if (!isOfSystem(error)) throw error;
+    throw new TypescriptError("ERR_BUILD", `cannot write ${out}: ${writeTrouble(error.code)}`);
   }
   report(`${out}: ${component.length.toLocaleString("en")} bytes`);
 }

@@ -7,6 +7,8 @@ export class Connection {
   ended = false;
   /** An errno that the next read finds. */
   error = 0;
+  /** An errno that every send fails with. */
+  sendError = 0;
   sent = "";
   /** How many bytes may be sent. */
   room = Infinity;
@@ -15,6 +17,10 @@ export class Connection {
 
   constructor(...input: string[]) {
     for (const text of input) this.input.push(Buffer.from(text));
+  }
+
+  get isWritable(): boolean {
+    return this.room > 0 || this.sendError !== 0;
   }
 
   get isReadable(): boolean {

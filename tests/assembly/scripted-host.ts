@@ -238,7 +238,7 @@ export class ScriptedHost {
       const listener = this.waiting.get(id);
       if (listener !== undefined) return listener.length > 0;
       const connection = this.connections.get(id);
-      return tag === FD_READ ? connection?.isReadable === true : (connection?.room ?? 0) > 0;
+      return tag === FD_READ ? connection?.isReadable === true : connection?.isWritable === true;
     });
     if (this.polling === "blind" || (this.polling === "all at once" && ready.length > 0)) return descriptors;
     return ready;
@@ -279,6 +279,7 @@ export class ScriptedHost {
   #send(fd: number, data: Buffer, lengthAt: number): number {
     const connection = this.connections.get(fd);
     if (connection === undefined) return BADF;
+    if (connection.sendError !== 0) return connection.sendError;
     const length = Math.min(data.length, connection.room);
     if (length === 0) return AGAIN;
     connection.room -= length;

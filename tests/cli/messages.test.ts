@@ -1,7 +1,7 @@
 /** What the commands say of input that they cannot use: the thing, what is wrong with it, and no more. */
 
 import { spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, afterAll, expect, test } from "vitest";
@@ -28,6 +28,8 @@ beforeAll(() => {
   truncateSync(join(cwd, "large.json"), 5000 * MIB);
   write("deep.json", "[".repeat(20_000));
   write("program.js", "console.log('it runs')");
+  write("empty.ts", "");
+  symlinkSync("loop.ts", join(cwd, "loop.ts"));
   const chunks: Uint8Array[] = [];
   const writer = new RecordingWriter((chunk) => chunks.push(Uint8Array.from(chunk)), {
     kind: RecordingKind.BACKEND,
@@ -38,6 +40,13 @@ beforeAll(() => {
   });
   writer.end();
   write("empty.wrec", Buffer.concat(chunks));
+});
+
+test("replay names the directory in which it cannot make one", () => {
+  const argv = [MAIN, "replay", "empty.wrec", "--", "./file"];
+  const { status, stderr } = spawnSync(process.execPath, argv, { cwd, encoding: "utf8", env: { TMPDIR: "/none" } });
+  const message = "wasyncore: cannot make a directory in /none (TMPDIR): there is no such directory\n";
+  expect([status, stderr]).toEqual([2, message]);
 });
 
 function command(line: string): { status: number | null; stdout: string; stderr: string } {
@@ -63,6 +72,18 @@ test.each([
   ["replay directory -- node program.js", 2, "wasyncore: cannot replay directory: it is a directory\n"],
   ["replay file -- node program.js", 2, "wasyncore: cannot replay file: this is no recording\n"],
   ["replay --compare none.wrec file", 2, "wasyncore: cannot compare none.wrec: there is no such file\n"],
+  ["replay empty.wrec -- ./file", 2, "wasyncore: cannot run ./file: permission denied\n"],
+  ["replay empty.wrec -- ./none", 2, "wasyncore: cannot run ./none: there is no such program\n"],
+  ["build loop.ts", 1, /^wasyncore build: cannot read loop\.ts: ELOOP\nloop\.ts was not built\n$/],
+  ["build empty.ts -o directory", 1, "wasyncore build: cannot write directory: it is a directory\n"],
+  ["build empty.ts -o file/app.wasm", 1, /^wasyncore build: cannot write file\/app\.wasm: there is .*\n$/],
+  [
+    "build empty.ts -- --textFile directory",
+    1,
+    "wasyncore build: cannot write directory: it is a directory\nempty.ts was not built\n",
+  ],
+  ["ctl --nothing", 2, "wasyncore: Unknown option '--nothing'\nTry \"wasyncore ctl --help\".\n"],
+  ["serve --nothing", 2, "wasyncore: Unknown option '--nothing'\nTry \"wasyncore serve --help\".\n"],
   ["ctl --socket file list", 1, "wasyncore: file is no socket\n"],
   ["new /proc/project", 1, "wasyncore new: cannot make /proc/project: there is no such directory\n"],
   ["compare a b", 2, /^wasyncore: compare: no such command; "wasyncore replay --compare" compares two recordings\n/],
