@@ -47,10 +47,13 @@ export default defineConfig({
     globalSetup: ["tests/support/left-out.ts", "tests/support/build-service.ts"],
     projects: [
       { extends: true, test: { name: "tests", include: ["tests/**/*.test.ts"] } },
-      { extends: true, test: { name: "simulated", include: SIMULATED, setupFiles: ["tests/support/in-a-world.ts"] } },
+      // The files of these two share processes: the project "tests" has each of them alone in one.
       {
         extends: true,
-        // The files share a process: the project "tests" has run each of them alone.
+        test: { name: "simulated", include: SIMULATED, setupFiles: ["tests/support/in-a-world.ts"], isolate: false },
+      },
+      {
+        extends: true,
         test: { name: "in batches", include: BEHAVIOUR, setupFiles: ["tests/support/in-batches.ts"], isolate: false },
       },
     ],

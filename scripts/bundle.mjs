@@ -27,7 +27,7 @@ import { decode, encode } from "@jridgewell/sourcemap-codec";
 import { build } from "esbuild";
 import { rollup } from "rollup";
 import { parseAst } from "rollup/parseAst";
-import { minify } from "terser";
+import { minified } from "./minify.mjs";
 import { typescriptFiles } from "./typescript.mjs";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -161,10 +161,7 @@ async function bundle() {
   });
   await made.close();
   const files = output.filter(({ fileName }) => !isLeftOut(fileName));
-  const texts = await Promise.all(
-    files.map(async (file) => [file.fileName, hasNoMap(file.fileName) ? await minified(textOf(file)) : textOf(file)]),
-  );
-  return new Map(texts);
+  return files.map((file) => [file.fileName, textOf(file)]);
 }
 
 /** What runs in browsers, without whitespace and without anything of Node's. */
@@ -179,13 +176,15 @@ async function standalone() {
   const { output } = await made.generate({ format: "es", sourcemap: false });
   await made.close();
   const [{ code }] = output;
-  return [`${STANDALONE}.js`, await minified(code)];
+  return [`${STANDALONE}.js`, code];
 }
 
-/** The names of classes stay: they are seen in errors, and where objects are printed. */
-async function minified(text) {
-  const { code } = await minify(text, { module: true, ecma: 2022, keep_classnames: true, compress: { passes: 2 } });
-  return code;
+/** @returns the same files, with the text minified of those that are to be */
+async function withMinified(files) {
+  const isChosen = ([name]) => hasNoMap(name) || name === `${STANDALONE}.js`;
+  const chosen = files.filter(isChosen);
+  const texts = await minified(chosen.map(([, text]) => text));
+  return [...files.filter((file) => !isChosen(file)), ...chosen.map(([name], index) => [name, texts[index]])];
 }
 
 /** The package is to be small, and nobody debugs the command, the plugin host or the simulated network from a program. */
@@ -254,12 +253,13 @@ async function page() {
   );
 }
 
+// The engine as JavaScript is made by other processes meanwhile, and the page by a thread of esbuild.
+const [typescript, pageText, bundled, alone] = await Promise.all([typescriptFiles(), page(), bundle(), standalone()]);
 const files = new Map([
-  ["view/page.html", await page()],
-  ...(await bundle()),
-  await standalone(),
+  ["view/page.html", pageText],
+  ...(await withMinified([...bundled, alone])),
   ["wasi02/world.wit", readFileSync(join(ROOT, "host/wasi02/world.wit"), "utf8")],
-  ...(await typescriptFiles()),
+  ...typescript,
   ...reachedTypes(TYPED_ENTRIES),
 ]);
 for (const [name, text] of files) {

@@ -4,12 +4,13 @@
  * module with the other files of dist/.
  */
 
-import { execFileSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { build, transform } from "esbuild";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -45,16 +46,16 @@ async function engineCode() {
   const directory = mkdtempSync(join(tmpdir(), "wasyncore-engine-"));
   try {
     const run = (path, ...args) =>
-      execFileSync(process.execPath, [join(ROOT, "node_modules", path), ...args], { cwd: ROOT });
+      promisify(execFile)(process.execPath, [join(ROOT, "node_modules", path), ...args], { cwd: ROOT });
     const [module, script] = [join(directory, "engine.wasm"), join(directory, "engine.js")];
     const config = ["--config", "asconfig.json", "--target", "release", "--outFile", module];
-    run(
+    await run(
       "assemblyscript/bin/asc.js",
       "assembly/engine/main.ts",
       ...config,
       ...["--disable", "bulk-memory,nontrapping-f2i,sign-extension"],
     );
-    run("binaryen/bin/wasm2js", module, "-O", "-o", script);
+    await run("binaryen/bin/wasm2js", module, "-O", "-o", script);
     const { code } = await transform(functionOf(readFileSync(script, "utf8")), { minify: true, format: "esm" });
     writeFileSync(ENGINE_CODE, mark + code);
     return mark + code;

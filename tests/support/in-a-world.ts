@@ -1,13 +1,18 @@
 /**
  * Owns what makes the tests of a whole project run in a simulated world: the default backend is that of a host in one.
  * The world runs by itself while a loop waits in it. Set up by vitest.config.ts, before each file; each file has to take
- * turns in the world, or does not belong into the project.
+ * turns in the world, or does not belong into the project. Files that share a process share its world.
  */
 
 import { afterAll, expect, vi } from "vitest";
 import type { SimWorld } from "../../host/sim/index.js";
 
-const { world } = vi.hoisted(() => ({ world: {} as { made?: SimWorld } }));
+// This module is loaded for each file anew, the one that is mocked once.
+const { world } = vi.hoisted(() => {
+  const process = globalThis as { wasyncoreTestWorld?: { made?: SimWorld } };
+  return { world: (process.wasyncoreTestWorld ??= {}) };
+});
+const startMs = world.made?.nowMs ?? 0;
 
 vi.mock("../../host/node/default.js", async () => {
   const { SimWorld } = await import("../../host/sim/index.js");
@@ -45,7 +50,7 @@ vi.mock("../../host/node/default.js", async () => {
 
 afterAll(() => {
   expect(
-    world.made?.nowMs ?? 0,
+    (world.made?.nowMs ?? 0) - startMs,
     "no time passes in the world: this file does not belong into the project",
   ).toBeGreaterThan(0);
 });
