@@ -103,7 +103,7 @@ export interface ChannelDescription {
   readonly bytesOut: number;
 }
 
-/** What the loop must know of a handler that is added to the map. */
+/** What the loop must know of a handler that is added to the map. @internal */
 export interface Registering {
   readonly fd: number;
   /** A `State` of the engine. */
@@ -116,7 +116,7 @@ export interface Registering {
   readonly stream: boolean;
 }
 
-/** A handler's entry in a map. After it is removed, calls on it do nothing. */
+/** A handler's entry in a map. After it is removed, calls on it do nothing. @internal */
 export interface Registration {
   setInterest(interest: number): void;
   setState(state: number): void;
@@ -136,7 +136,7 @@ export interface Registration {
   remove(): void;
 }
 
-/** The part of a channel map that handlers use. */
+/** The part of a channel map that handlers use. @internal */
 export interface Registrar {
   /** Closes what its channels' sockets have open once the map, and they with it, are garbage; none where time is simulated. */
   readonly keeper: Keeper | undefined;

@@ -32,7 +32,7 @@ export interface CloseAllOptions {
   readonly ignoreAll?: boolean | undefined;
 }
 
-/** {@link LoopOptions}, checked, and with defaults filled in. */
+/** {@link LoopOptions}, checked, and with defaults filled in. @internal */
 export interface LoopPlan {
   readonly scheduler: Scheduler;
   readonly timeoutMs: number;
@@ -47,7 +47,7 @@ const LOOP_OPTIONS = ["timeoutMs", "usePoll", "map", "count", "signal"] as const
 const POLL_OPTIONS = ["timeoutMs", "usePoll", "map"] as const;
 const CLOSE_OPTIONS = ["map", "ignoreAll"] as const;
 
-/** @throws TypeError, RangeError */
+/** @throws TypeError, RangeError @internal */
 export function planLoop(options: LoopOptions): LoopPlan {
   checkNamed(options, LOOP_OPTIONS);
   const { timeoutMs, usePoll, map, count, signal } = options;
@@ -65,14 +65,14 @@ export function planLoop(options: LoopOptions): LoopPlan {
   };
 }
 
-/** The options of one turn, which by default does not wait. @throws TypeError */
+/** The options of one turn, which by default does not wait. @throws TypeError @internal */
 export function turnOptions(options: PollOptions): LoopOptions {
   checkNamed(options, POLL_OPTIONS);
   const { timeoutMs = 0, usePoll, map } = options;
   return { timeoutMs, usePoll, map, count: 1 };
 }
 
-/** @throws TypeError */
+/** @throws TypeError @internal */
 export function planClose(options: CloseAllOptions): { readonly map: ChannelMap; readonly ignoreAll: boolean } {
   checkNamed(options, CLOSE_OPTIONS);
   const { map = defaultMap(), ignoreAll = false } = options;
