@@ -5,7 +5,6 @@
 
 import { rmSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { withoutControls } from "../backend/log.js";
 import { socketsIn, statsDirectory } from "../stats/place.js";
 import {
   ANSWER_BYTES_MAX,
@@ -15,6 +14,7 @@ import {
   parseChanges,
   parseList,
 } from "./control-protocol.js";
+import { complain, refuse } from "./complaints.js";
 import { type CtlOptions, parseCtl, USAGE } from "./ctl-options.js";
 import { listText, logText } from "./ctl-view.js";
 import { UsageError } from "./run-errors.js";
@@ -22,7 +22,6 @@ import { isOtherFile } from "./run-troubles.js";
 import { CONTROL_PREFIX } from "./serve-control.js";
 
 const EXIT_FAILED = 1;
-const EXIT_USAGE = 2;
 const NO_ANSWER = "the answer is not one of this version of wasyncore";
 const DONE = { stop: "stopped", restart: "restarted", replace: "replaced" } as const;
 
@@ -39,7 +38,7 @@ export async function ctlCommand(argv: string[]): Promise<number> {
     }
     return await ctl(options);
   } catch (error) {
-    if (error instanceof UsageError) return refuse(error.message);
+    if (error instanceof UsageError) return refuse("ctl", error.message);
     if (error instanceof CtlError) return complain(error.message, EXIT_FAILED);
     throw error;
   }
@@ -174,15 +173,4 @@ function isRunning(pid: number): boolean {
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
-}
-
-function complain(message: string, status: number): number {
-  for (const line of message.split("\n")) process.stderr.write(`wasyncore: ${withoutControls(line)}\n`);
-  return status;
-}
-
-function refuse(message: string): number {
-  complain(message, EXIT_USAGE);
-  process.stderr.write('Try "wasyncore ctl --help".\n');
-  return EXIT_USAGE;
 }

@@ -8,7 +8,6 @@ import { dirname, resolve } from "node:path";
 import { isatty } from "node:tty";
 import { counted } from "../backend/counted.js";
 import { OSError, UnsupportedPlatformError } from "../backend/errors.js";
-import { withoutControls } from "../backend/log.js";
 import { FileWatch } from "../plugin/file-watch.js";
 import { addressText, parseAddress } from "../net/listen.js";
 import { PluginError } from "../plugin/errors.js";
@@ -18,6 +17,7 @@ import { serveMetrics } from "../plugin/metrics.js";
 import { Deferred } from "../plugin/run.js";
 import { serveStatsAlone } from "../stats/alone.js";
 import type { StatsServer } from "../stats/server.js";
+import { complain, refuse } from "./complaints.js";
 import type { ControlRequest, ListedLine } from "./control-protocol.js";
 import { UsageError } from "./run-errors.js";
 import { addressTrouble, isOtherFile } from "./run-troubles.js";
@@ -44,7 +44,7 @@ export async function serveCommand(argv: string[]): Promise<number> {
     }
     return options.check ? await check(options) : await new Service(options).run();
   } catch (error) {
-    if (error instanceof UsageError) return refuse(error.message);
+    if (error instanceof UsageError) return refuse("serve", error.message);
     if (error instanceof ServeFileError) return complain(error.message, EXIT_USAGE);
     if (error instanceof ServeError || error instanceof UnsupportedPlatformError)
       return complain(error.message, EXIT_FAILED);
@@ -288,15 +288,4 @@ function hasTerminal(): boolean {
 
 function firstLine(text: string): string {
   return text.split("\n")[0] ?? "";
-}
-
-function complain(message: string, status: number): number {
-  for (const line of message.split("\n")) process.stderr.write(`wasyncore: ${withoutControls(line)}\n`);
-  return status;
-}
-
-function refuse(message: string): number {
-  complain(message, EXIT_USAGE);
-  process.stderr.write('Try "wasyncore serve --help".\n');
-  return EXIT_USAGE;
 }

@@ -16,7 +16,7 @@ const DEFAULT_LIMIT = 65_530;
 const SHARE = 3 / 4;
 /** What a thread has while it runs: 70 to 100, by the version of Node. */
 const THREAD_MAPPINGS = 128;
-/** What is left of a thread that has ended, and what the process has besides: for the estimate where nothing can be read. */
+/** An estimate, for where they cannot be counted: the mappings that an ended thread leaves, and those of the rest of the process. */
 const LEFT_MAPPINGS = 4;
 const OTHER_MAPPINGS = 1000;
 /** Others than threads map memory as well. */
