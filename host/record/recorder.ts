@@ -118,8 +118,13 @@ export function startRecording(
     if (timer === undefined && !writer.isOver) timer = timers.setTimeout(flush, FLUSH_MS).unref();
   }
 
+  function unwrittenMs(): number {
+    if (writer.pendingBytes === 0 || writer.isOver) return Infinity;
+    return Math.max(FLUSH_MS - (journal.nowNs - flushedNs) / NS_PER_MS, 1);
+  }
+
   const recorder: Recorder = {
-    backend: wrapBackend(backend, journal, { rest }),
+    backend: wrapBackend(backend, journal, { rest, unwrittenMs, write: flush }),
     get calls() {
       return journal.calls;
     },

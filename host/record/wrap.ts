@@ -14,9 +14,15 @@ import { Thrown } from "./values.js";
 export interface Moments {
   /** A turn has ended, or something was recorded outside of one. */
   rest(): void;
+  /** How many milliseconds may what is recorded and not written yet stay so? Infinity where that is nothing. */
+  unwrittenMs?: () => number;
+  /** Writes it: in a wait that blocks no timer fires. */
+  write?: () => void;
   /** A descriptor was made, changed or closed, for a snapshot. */
   changed?: (name: RecordedCall, args: readonly unknown[], result: unknown) => void;
 }
+
+const NS_PER_MS = 1e6;
 
 type AnyCall = (...args: unknown[]) => unknown;
 
@@ -66,6 +72,19 @@ export function wrapBackend(inner: Backend, journal: Journal, moments: Moments):
     if (!isInTurn) moments.rest();
   }
 
+  /** Waits, and in the middle of a long wait writes what is due. */
+  function waitOn(set: PollSet, timeoutMs: number): number {
+    const unwrittenMs = timeoutMs > 0 ? (moments.unwrittenMs?.() ?? Infinity) : Infinity;
+    if (unwrittenMs >= timeoutMs) return set.wait(timeoutMs);
+    const beganNs = inner.clock.monotonicNs();
+    const count = set.wait(unwrittenMs);
+    const waitedMs = (inner.clock.monotonicNs() - beganNs) / NS_PER_MS;
+    // A wait that ended early has ended for a reason: a signal.
+    if (count !== 0 || waitedMs < unwrittenMs - 1) return count;
+    moments.write?.();
+    return set.wait(Math.max(timeoutMs - waitedMs, 0));
+  }
+
   function wrapSet(set: PollSet, id: number): PollSet {
     return {
       update(fd, interest) {
@@ -74,7 +93,7 @@ export function wrapBackend(inner: Backend, journal: Journal, moments: Moments):
         return result;
       },
       wait(timeoutMs) {
-        const count = set.wait(timeoutMs);
+        const count = waitOn(set, timeoutMs);
         journal.wait(id, count, set);
         journal.tick(inner.clock.monotonicNs());
         return count;

@@ -60,15 +60,7 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
    * or TypeError where a water mark is negative or no number, when `data` has been queued
    */
   push(data: Bytes): boolean {
-    const bytes = bytesOf("data", data);
-    if (!QueuedDispatcher.#mayWrite(this)) return false;
-    this.output(bytes);
-    if (this.outBufferLength < this.highWaterMark) return !QueuedDispatcher.#isGone(this);
-    // Only here: a mark that is no number, or below 0, is never above what is pending.
-    checkLimit("highWaterMark", this.highWaterMark);
-    checkLimit("lowWaterMark", this.lowWaterMark);
-    this.#needDrain = true;
-    return false;
+    return QueuedDispatcher.#push(this, data);
   }
 
   /**
@@ -76,12 +68,12 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
    * one and is called at once. The next piece is requested only when a send has room for more, and pieces are not copied.
    * When the channel closes, or its queue is discarded, an iterator's `return` is called, and the signal passed to the
    * function is aborted, so that a waiting async generator can end. Bare bytes and strings, which asynchat takes as well,
-   * are pushed. asynchat: push_with_producer.
+   * are queued, without a call of {@link push}, which may be overridden. asynchat: push_with_producer.
    * @throws TypeError for anything but a producer, bytes or a string; Error ERR_STREAM_WRITE_AFTER_END after {@link endWriting}
    */
   pushWithProducer(producer: ProducerLike | ProducerFunction | Bytes): void {
     if (typeof producer === "string" || producer instanceof Uint8Array) {
-      this.push(producer);
+      QueuedDispatcher.#push(this, producer);
       return;
     }
     // On a closed channel, the function is not called.
@@ -180,6 +172,18 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
 
   static #isBelowLowWater(channel: QueuedDispatcher): boolean {
     return channel.#needDrain && channel.outBufferLength <= channel.lowWaterMark;
+  }
+
+  static #push(channel: QueuedDispatcher, data: Bytes): boolean {
+    const bytes = bytesOf("data", data);
+    if (!QueuedDispatcher.#mayWrite(channel)) return false;
+    channel.output(bytes);
+    if (channel.outBufferLength < channel.highWaterMark) return !QueuedDispatcher.#isGone(channel);
+    // Only here: a mark that is no number, or below 0, is never above what is pending.
+    checkLimit("highWaterMark", channel.highWaterMark);
+    checkLimit("lowWaterMark", channel.lowWaterMark);
+    channel.#needDrain = true;
+    return false;
   }
 
   static #mayWrite(channel: QueuedDispatcher): boolean {

@@ -56,6 +56,19 @@ describe("a producer", () => {
     expect(text(chat.memory.sent)).toBe("<onetwothree|onetwothree>");
   });
 
+  test("may be bytes or a string, which an overridden push does not change: as in asynchat", () => {
+    class LineChat extends MemoryChat {
+      override push(line: string): boolean {
+        return super.push(`${line}\r\n`);
+      }
+    }
+    const chat = new LineChat(newMap());
+    chat.push("150 here it comes");
+    chat.pushWithProducer(bytes("one"));
+    chat.pushWithProducer("two");
+    expect(text(chat.memory.sent)).toBe("150 here it comes\r\nonetwo");
+  });
+
   test("is asked at once, as far as a send has room, and no further before that is sent", () => {
     const chat = new MemoryChat(newMap());
     chat.memory.room = 100;
