@@ -80,14 +80,18 @@ export class Child {
   constructor(process: ChildProcess, channels: ReadonlyMap<Name, Dispatcher>) {
     this.#process = process;
     this.#channels = channels;
+    // Nobody is at the other ends: they would only keep a loop going. Now, because loopSync may come before the event.
+    if (process.pid === undefined) for (const channel of channels.values()) channel.close();
     this.exited = new Promise((resolve, reject) => {
-      process.once("exit", (code, signal) => resolve({ code, signal }));
+      process.once("exit", (code, signal) => {
+        // What nobody reads would only keep a loop going. Where output is pending, sending it finds out.
+        const stdin = channels.get("stdin");
+        if (stdin instanceof AsyncChat && !stdin.hasPendingOutput) stdin.close();
+        resolve({ code, signal });
+      });
       // Once the process is there, the error is about a signal: that of `options.signal`, which ends it.
       process.on("error", (error) => {
-        if (process.pid !== undefined) return;
-        // Nobody is at the other ends: they would only keep a loop going.
-        for (const channel of channels.values()) channel.close();
-        reject(error);
+        if (process.pid === undefined) reject(error);
       });
     });
     // Whoever does not wait for the end must not be ended by it.
@@ -99,7 +103,10 @@ export class Child {
     return this.#process.pid;
   }
 
-  /** To be written; `closeWhenDone` ends the child's input. @throws Error ERR_NO_CHANNEL unless it is a "pipe" */
+  /**
+   * To be written; `closeWhenDone` ends the child's input. It closes when the process has ended.
+   * @throws Error ERR_NO_CHANNEL unless it is a "pipe"
+   */
   get stdin(): AsyncChat {
     return this.#chat("stdin");
   }

@@ -99,6 +99,17 @@ test("a child that exits at once, or closes its input, closes the channel that i
   expect(map.size).toBe(0);
 });
 
+test("a child that ends closes the channel to its input, with nothing pending: no loop is kept going by it", async () => {
+  const map = runningMap();
+  const child = spawn(...program(""), { map, stdout: "ignore" });
+  const stream = toDuplex(child.stdin, { readable: false });
+  // An error would reject it.
+  const closed = once(stream, "close");
+  await child.exited;
+  expect([map.size, child.stdin.fd]).toEqual([0, -1]);
+  await closed;
+});
+
 test("await using ends a child that does not end by itself", async () => {
   const map = runningMap();
   const opened = openedFromNow();
@@ -131,6 +142,8 @@ test("a program that is not there rejects exited; its channels end; no descripto
   const map = runningMap();
   const opened = openedFromNow();
   const child = spawn("/nowhere/at/all", [], { map });
+  // At once: loopSync would wait for them for ever.
+  expect(map.size).toBe(0);
   await expect(child.exited).rejects.toMatchObject({ code: "ENOENT" });
   expect([child.pid, String(await all(child.stdout))]).toEqual([undefined, ""]);
   await child[Symbol.asyncDispose]();
