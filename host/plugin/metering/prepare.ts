@@ -48,6 +48,8 @@ export interface Prepared {
   readonly check: number;
   /** What the memory that it defines may grow to, where that is limited; 0 where it defines none. */
   readonly memoryBytes: number;
+  /** How many memories it defines. */
+  readonly memories: number;
   /** How many tables it defines, where those are limited. */
   readonly tables: number;
 }
@@ -114,6 +116,7 @@ class Pass {
       this.#addFunction();
       this.#addGlobal();
     }
+    const memories = this.#sections.find(SectionId.MEMORY)?.count() ?? 0;
     const names = this.#addExports();
     const codeMarks: number[] | undefined = marks === undefined ? undefined : [];
     if (metered) this.#meterCode(codeMarks);
@@ -128,7 +131,7 @@ class Pass {
       if (from !== undefined) marks.push(at, from);
       else for (const [index, mark] of (codeMarks ?? []).entries()) marks.push(index % 2 === 0 ? mark + at : mark);
     });
-    return { bytes, ...names, check: this.#check, memoryBytes, tables: this.#tables };
+    return { bytes, ...names, check: this.#check, memoryBytes, memories, tables: this.#tables };
   }
 
   /** The index of the function that is added. */
