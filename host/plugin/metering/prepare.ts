@@ -237,6 +237,7 @@ class Pass {
     if (!metered && startIndex === undefined) return { fuel: undefined, refill: undefined, start: undefined };
     const reader = this.#sections.find(SectionId.EXPORT);
     const count = reader?.count() ?? 0;
+    if (count > EXPORTS_MAX) throw unsupported(`more than ${EXPORTS_MAX} exports`);
     const from = reader?.at ?? 0;
     const taken = new Set<string>();
     for (let left = count; reader !== undefined && left > 0; left--) {
@@ -348,6 +349,8 @@ class Pass {
   }
 }
 
+/** V8's own limit: beyond it, reading them would be in vain, and would take the host's thread a second for each five million bytes. */
+const EXPORTS_MAX = 100_000;
 /** V8's own limit for one table. */
 const TABLE_ENTRIES_MAX = 10_000_000;
 
