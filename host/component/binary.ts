@@ -58,6 +58,8 @@ const ENCODINGS: readonly Encoding[] = ["utf8", "utf16", "latin1+utf16"];
 /** What is read becomes values on the heap of a plugin's thread, all at once: many times what they are as bytes. */
 const DEFINITIONS_MAX = 100_000;
 const NAMES_LENGTH_MAX = 4 * 2 ** 20;
+/** Each that is compiled takes a memory mapping of the process, which has some 65,000 for everything in it. */
+const MODULES_MAX = 200;
 
 /** What all parts of a component add to. */
 class Found {
@@ -70,6 +72,10 @@ class Found {
   count(definitions: number): void {
     this.#definitions += definitions;
     if (this.#definitions > DEFINITIONS_MAX) throw tooLarge(`more than ${DEFINITIONS_MAX} definitions in its bytes`);
+  }
+
+  addModule(bytes: Uint8Array): void {
+    if (this.modules.push(bytes) > MODULES_MAX) throw tooLarge(`more than ${MODULES_MAX} core modules`);
   }
 
   countName(length: number): void {
@@ -118,7 +124,7 @@ class Reader extends ByteReader {
         return;
       case 1:
         steps.push({ kind: "module", module: this.#found.modules.length });
-        return void this.#found.modules.push(this.bytes.subarray(this.at, this.end));
+        return this.#found.addModule(this.bytes.subarray(this.at, this.end));
       case 2:
         return void this.#many(() => this.#coreInstance(), steps);
       case 4:

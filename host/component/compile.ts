@@ -28,6 +28,8 @@ export interface CompiledModule {
   /** An export that is called when the module is instantiated. */
   readonly start: string | undefined;
   readonly memoryBytes: number;
+  /** How many memories and tables it defines. */
+  readonly memories: number;
   readonly tables: number;
 }
 
@@ -37,6 +39,7 @@ export interface PreparedModule {
   readonly start: string | undefined;
   /** What the memory that it defines may grow to; 0 where it defines none. */
   readonly memoryBytes: number;
+  readonly memories: number;
   /** How many tables it defines. */
   readonly tables: number;
 }
@@ -44,10 +47,11 @@ export interface PreparedModule {
 /** Of all core instances together, each counted with what its module defines. */
 export interface ComponentLimits {
   readonly memoryBytes: number;
+  readonly memories: number;
   readonly tables: number;
 }
 
-const UNLIMITED: ComponentLimits = { memoryBytes: Infinity, tables: Infinity };
+const UNLIMITED: ComponentLimits = { memoryBytes: Infinity, memories: Infinity, tables: Infinity };
 
 /**
  * Compiles in V8's own threads: a large component would hold up whatever else this one does.
@@ -62,14 +66,15 @@ export async function compileComponent(
   const binary = readComponent(bytes);
   const modules: CompiledModule[] = [];
   // One after the other: of several that are damaged, it is the first that is reported.
-  for (const { bytes: prepared, start, memoryBytes, tables } of prepare(binary.modules)) {
-    modules.push({ module: await compileModule(prepared), start, memoryBytes, tables });
+  for (const { bytes: prepared, ...taken } of prepare(binary.modules)) {
+    const { start, memoryBytes, memories, tables } = taken;
+    modules.push({ module: await compileModule(prepared), start, memoryBytes, memories, tables });
   }
   return { steps: binary.steps, modules, limits, isAsync: binary.isAsync };
 }
 
 function unprepared(modules: readonly Uint8Array[]): readonly PreparedModule[] {
-  return modules.map((bytes) => ({ bytes, start: undefined, memoryBytes: 0, tables: 0 }));
+  return modules.map((bytes) => ({ bytes, start: undefined, memoryBytes: 0, memories: 0, tables: 0 }));
 }
 
 /** Computed constants are part of WebAssembly 3; V8 has them on by default from 11.4 on, which is that of Node 22. */

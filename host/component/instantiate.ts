@@ -69,7 +69,7 @@ interface Shared {
   readonly onMemory: (memory: { readonly buffer: ArrayBuffer }) => void;
   readonly parts: AsyncParts | undefined;
   /** What was taken, and is defined so far. */
-  readonly used: { steps: number; coreInstances: number; memoryBytes: number; tables: number };
+  readonly used: { steps: number; coreInstances: number; memoryBytes: number; memories: number; tables: number };
 }
 
 /**
@@ -95,7 +95,7 @@ export function instantiateCommand(
     else imported.set(step.name, { sort: "instance", value: new HostInstance(step.name, served) });
   }
   if (missing.length > 0) throw missingImports(missing);
-  const used = { steps: 0, coreInstances: 0, memoryBytes: 0, tables: 0 };
+  const used = { steps: 0, coreInstances: 0, memoryBytes: 0, memories: 0, tables: 0 };
   const scope = new Scope({ compiled, handles, onMemory, parts, used }, undefined, imported);
   const exports = scope.run(compiled.steps);
   const run = commandOf(exports);
@@ -244,14 +244,16 @@ class Scope {
     }
   }
 
-  #count({ memoryBytes, tables }: CompiledModule): void {
+  #count({ memoryBytes, memories, tables }: CompiledModule): void {
     const { used, compiled } = this.#shared;
     const { limits } = compiled;
     if (++used.coreInstances > CORE_INSTANCES_MAX) throw tooLarge(`more than ${CORE_INSTANCES_MAX} instances`);
     used.memoryBytes += memoryBytes;
+    used.memories += memories;
     used.tables += tables;
     if (used.memoryBytes > limits.memoryBytes)
       throw tooLarge(`memories that may grow to ${used.memoryBytes} bytes, and is allowed ${limits.memoryBytes}`);
+    if (used.memories > limits.memories) throw tooLarge(`${used.memories} memories, and is allowed ${limits.memories}`);
     if (used.tables > limits.tables) throw tooLarge(`${used.tables} tables, and is allowed ${limits.tables}`);
   }
 

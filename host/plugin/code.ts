@@ -12,6 +12,7 @@ import { GuestError, type GuestFrame, GuestTrap } from "../guest/run.js";
 import { isComponent, PREVIEW1, withoutPrefix } from "../guest/module.js";
 import { signatureFault } from "../guest/signatures.js";
 import { originalOffset, type Prepared, prepareModule, type PrepareOptions } from "./metering/prepare.js";
+import { mappingsOf } from "./mappings.js";
 import { shareMemory } from "./metering/shares.js";
 import type { Policy } from "./policy/types.js";
 import { limitOf } from "./trap-memory.js";
@@ -62,6 +63,8 @@ export interface CompiledCode {
   readonly component?: CompiledComponent | undefined;
   readonly module: object;
   readonly prepared: Prepared;
+  /** Memory mappings that it has in addition to those of any plugin. */
+  readonly mappings: number;
   /** What the policy lets its memory grow to; undefined where its memory stays below that by itself. */
   readonly memoryLimit: number | undefined;
   /** Can it take turns? */
@@ -96,11 +99,14 @@ async function compile(bytes: Uint8Array, options: PrepareOptions): Promise<Comp
   };
   const memoryLimit = limitOf(options.maxMemoryBytes, [prepared.memoryBytes]);
   // The bytes are in the module now.
-  return { module, prepared: { ...prepared, bytes: new Uint8Array(0) }, memoryLimit, isReactor, locate };
+  const mappings = mappingsOf(1, prepared.memories);
+  return { module, mappings, prepared: { ...prepared, bytes: new Uint8Array(0) }, memoryLimit, isReactor, locate };
 }
 
 /** How many tables the modules of a component may define, in each of their instances. The limit of entries is divided among them. */
 const COMPONENT_TABLES_MAX = 16;
+/** The same of memories: each has mappings, and some GiB of addresses, however small it is. */
+const COMPONENT_MEMORIES_MAX = 16;
 
 /** Of a component: all its memories together are held to the limit. It runs in a thread of its own, and is not metered. */
 async function compileParts(bytes: Uint8Array, options: PrepareOptions): Promise<CompiledCode> {
@@ -113,12 +119,21 @@ async function compileParts(bytes: Uint8Array, options: PrepareOptions): Promise
       prepareModule(module, { metered: false, maxMemoryBytes: shares[index] ?? 0, maxTableEntries }),
     );
   };
-  const limits = { memoryBytes: maxMemoryBytes, tables: COMPONENT_TABLES_MAX };
+  const limits = { memoryBytes: maxMemoryBytes, memories: COMPONENT_MEMORIES_MAX, tables: COMPONENT_TABLES_MAX };
   const component = await compileComponent(bytes, prepare, limits);
-  const none = { fuel: undefined, refill: undefined, start: undefined, check: -1, memoryBytes: 0, tables: 0 };
+  const none = {
+    fuel: undefined,
+    refill: undefined,
+    start: undefined,
+    check: -1,
+    memoryBytes: 0,
+    memories: 0,
+    tables: 0,
+  };
   return {
     component,
     module: {},
+    mappings: mappingsOf(component.modules.length, COMPONENT_MEMORIES_MAX),
     prepared: { ...none, bytes: new Uint8Array(0) },
     memoryLimit: limitOf(
       maxMemoryBytes,

@@ -60,7 +60,7 @@ export class IsolatedRun implements Run {
     this.#code = code;
     this.#grant = grant;
     this.#hooks = hooks;
-    this.#mapped = mappedThread(grant.plugin, mappings);
+    this.#mapped = mappedThread(grant.plugin, code.mappings, mappings);
     this.#commandFds = this.#openPipe();
     const workerData: IsolatedData = {
       module: code.module,
@@ -242,8 +242,8 @@ export class IsolatedRun implements Run {
 }
 
 /** @throws PluginError ERR_PLUGIN_MAPPINGS */
-function mappedThread(plugin: string, mappings: ThreadMappings): MappedThread {
-  const thread = mappings.reserve();
+function mappedThread(plugin: string, more: number, mappings: ThreadMappings): MappedThread {
+  const thread = mappings.reserve(more);
   if ("settle" in thread) return thread;
   const { mapped, limit } = thread;
   throw new PluginError(

@@ -16,6 +16,8 @@ const DEFAULT_LIMIT = 65_530;
 const SHARE = 3 / 4;
 /** What a thread has while it runs: 70 to 100, by the version of Node. */
 const THREAD_MAPPINGS = 128;
+/** What its first module and memory have is in that; further ones have a mapping, and three. */
+const MEMORY_MAPPINGS = 3;
 /** An estimate, for where they cannot be counted: the mappings that an ended thread leaves, and those of the rest of the process. */
 const LEFT_MAPPINGS = 4;
 const OTHER_MAPPINGS = 1000;
@@ -46,10 +48,18 @@ export interface MappedThread {
   end(): void;
 }
 
+/** What a plugin has at most, beside a thread with a module and a memory. */
+export const mappingsOf = (modules: number, memories: number): number =>
+  Math.max(0, modules - 1) + MEMORY_MAPPINGS * Math.max(0, memories - 1);
+
 /** What decides whether there is room for a thread. */
 export interface ThreadMappings {
-  /** Makes room for a further thread. @returns the thread, or why there is no room for it */
-  reserve(): MappedThread | MappingShortage;
+  /**
+   * Makes room for a further thread.
+   * @param more mappings, in addition to those of any thread
+   * @returns the thread, or why there is no room for it
+   */
+  reserve(more?: number): MappedThread | MappingShortage;
 }
 
 export class Mappings implements ThreadMappings {
@@ -60,7 +70,7 @@ export class Mappings implements ThreadMappings {
   #mapped = 0;
   #readAtMs = -Infinity;
   #refusedAtMs = -Infinity;
-  /** Threads that run, those of them that have yet to map what they need, and those that have ended. */
+  /** What threads that run need, what those of them need that have yet to map it, and how many threads have ended. */
   #running = 0;
   #unsettled = 0;
   #ended = 0;
@@ -70,20 +80,21 @@ export class Mappings implements ThreadMappings {
     this.#nowMs = nowMs;
   }
 
-  reserve(): MappedThread | MappingShortage {
+  reserve(more = 0): MappedThread | MappingShortage {
+    const wanted = THREAD_MAPPINGS + more;
     const nowMs = this.#nowMs();
     const isRefusedAnew = nowMs - this.#refusedAtMs < REFUSED_MS;
-    if (!isRefusedAnew && (nowMs - this.#readAtMs >= STALE_MS || this.#isShort())) this.#read(nowMs);
-    if (this.#limit !== undefined && this.#isShort()) {
+    if (!isRefusedAnew && (nowMs - this.#readAtMs >= STALE_MS || this.#isShort(wanted))) this.#read(nowMs);
+    if (this.#limit !== undefined && this.#isShort(wanted)) {
       if (!isRefusedAnew) this.#refusedAtMs = nowMs;
       return { mapped: this.#mapped, limit: this.#limit };
     }
-    this.#mapped += THREAD_MAPPINGS;
-    return this.#thread();
+    this.#mapped += wanted;
+    return this.#thread(wanted);
   }
 
-  #isShort(): boolean {
-    return this.#limit !== undefined && this.#mapped + THREAD_MAPPINGS > this.#limit * SHARE;
+  #isShort(wanted: number): boolean {
+    return this.#limit !== undefined && this.#mapped + wanted > this.#limit * SHARE;
   }
 
   #read(nowMs: number): void {
@@ -92,18 +103,16 @@ export class Mappings implements ThreadMappings {
     if (this.#limit === undefined) return;
     const count = this.#source.count();
     this.#mapped =
-      count === undefined
-        ? OTHER_MAPPINGS + this.#running * THREAD_MAPPINGS + this.#ended * LEFT_MAPPINGS
-        : count + this.#unsettled * THREAD_MAPPINGS;
+      count === undefined ? OTHER_MAPPINGS + this.#running + this.#ended * LEFT_MAPPINGS : count + this.#unsettled;
   }
 
-  #thread(): MappedThread {
+  #thread(needed: number): MappedThread {
     let isUnsettled = true;
     let isRunning = true;
-    this.#running++;
-    this.#unsettled++;
+    this.#running += needed;
+    this.#unsettled += needed;
     const settle = (): void => {
-      if (isUnsettled) this.#unsettled--;
+      if (isUnsettled) this.#unsettled -= needed;
       isUnsettled = false;
     };
     return {
@@ -112,7 +121,7 @@ export class Mappings implements ThreadMappings {
         settle();
         if (!isRunning) return;
         isRunning = false;
-        this.#running--;
+        this.#running -= needed;
         this.#ended++;
       },
     };

@@ -46,6 +46,13 @@ test.each<readonly [what: string, message: string, section: number, contents: Ui
   });
 });
 
+test("that has more core modules than it may is refused: each that is compiled takes a mapping of the process", async () => {
+  const MODULE = [1, 8, 0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+  const of = (count: number): Uint8Array => Uint8Array.from([...HEADER, ...Array(count).fill(MODULE).flat()]);
+  expect(await outcome(of(201))).toMatchObject({ ...FORMAT, message: "the component has more than 200 core modules" });
+  expect(await outcome(of(200))).toMatchObject({ code: "ERR_GUEST_EXPORTS" });
+});
+
 describe.skipIf(missing !== "")("a component", () => {
   const parsed = async (text: string): Promise<Uint8Array> => (await wasmTools()).parse(`(component ${text})`);
 
@@ -173,6 +180,21 @@ describe.skipIf(missing !== "")("a component", () => {
     expect(await failure(4)).toMatchObject({ message: expect.stringContaining("no wasi:cli/run") as string });
     expect(await failure(5)).toMatchObject({
       message: expect.stringContaining("memories that may grow to 83886080 bytes, and is allowed 67108864") as string,
+    });
+  });
+
+  test("has 16 memories under a policy, however small they are", async () => {
+    const host = new PluginHost();
+    onTestFinished(() => host.close());
+    const failure = async (memories: number): Promise<unknown> => {
+      const bytes = await parsed(
+        `(core module $m (memory 0 0)) ${"(core instance (instantiate $m))".repeat(memories)}`,
+      );
+      return await host.start(bytes.slice(), { name: `of-${memories}` }).catch((error: unknown) => error);
+    };
+    expect(await failure(16)).toMatchObject({ message: expect.stringContaining("no wasi:cli/run") as string });
+    expect(await failure(17)).toMatchObject({
+      message: expect.stringContaining("17 memories, and is allowed 16") as string,
     });
   });
 });

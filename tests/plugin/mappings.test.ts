@@ -8,6 +8,7 @@ import { beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { PluginHost } from "wasyncore/plugin";
 import {
   Mappings,
+  mappingsOf,
   type MappedThread,
   type MappingSource,
   processMappings,
@@ -94,6 +95,25 @@ describe("the mappings of a process", () => {
     source.mapped = ALLOWED - THREAD;
     source.nowMs = 1000;
     started(mappings);
+  });
+
+  test("have room for what a thread needs in addition, until it is counted", () => {
+    const { source, mappings } = create(ALLOWED - 2 * THREAD - 200);
+    const thread = mappings.reserve(200);
+    if ("limit" in thread) throw new Error("refused");
+    started(mappings);
+    expect(mappings.reserve()).toMatchObject({ limit: LIMIT });
+    thread.settle();
+    source.nowMs = 1000;
+    expect(mappings.reserve(201)).toMatchObject({ limit: LIMIT });
+    source.nowMs = 2000;
+    expect("settle" in mappings.reserve(200)).toBe(true);
+  });
+
+  test("of further modules and memories are in addition to those of a thread", () => {
+    expect(mappingsOf(0, 0)).toBe(0);
+    expect(mappingsOf(1, 1)).toBe(0);
+    expect(mappingsOf(4, 2)).toBe(6);
   });
 
   test("are not counted for each of many attempts that are refused", () => {

@@ -48,6 +48,8 @@ export interface Prepared {
   readonly check: number;
   /** What the memory that it defines may grow to, where that is limited; 0 where it defines none. */
   readonly memoryBytes: number;
+  /** How many memories it defines. */
+  readonly memories: number;
   /** How many tables it defines, where those are limited. */
   readonly tables: number;
 }
@@ -114,6 +116,7 @@ class Pass {
       this.#addFunction();
       this.#addGlobal();
     }
+    const memories = this.#sections.find(SectionId.MEMORY)?.count() ?? 0;
     const names = this.#addExports();
     const codeMarks: number[] | undefined = marks === undefined ? undefined : [];
     if (metered) this.#meterCode(codeMarks);
@@ -128,7 +131,7 @@ class Pass {
       if (from !== undefined) marks.push(at, from);
       else for (const [index, mark] of (codeMarks ?? []).entries()) marks.push(index % 2 === 0 ? mark + at : mark);
     });
-    return { bytes, ...names, check: this.#check, memoryBytes, tables: this.#tables };
+    return { bytes, ...names, check: this.#check, memoryBytes, memories, tables: this.#tables };
   }
 
   /** The index of the function that is added. */
@@ -234,6 +237,7 @@ class Pass {
     if (!metered && startIndex === undefined) return { fuel: undefined, refill: undefined, start: undefined };
     const reader = this.#sections.find(SectionId.EXPORT);
     const count = reader?.count() ?? 0;
+    if (count > EXPORTS_MAX) throw unsupported(`more than ${EXPORTS_MAX} exports`);
     const from = reader?.at ?? 0;
     const taken = new Set<string>();
     for (let left = count; reader !== undefined && left > 0; left--) {
@@ -345,6 +349,8 @@ class Pass {
   }
 }
 
+/** V8's own limit: beyond it, reading them would be in vain, and would take the host's thread a second for each five million bytes. */
+const EXPORTS_MAX = 100_000;
 /** V8's own limit for one table. */
 const TABLE_ENTRIES_MAX = 10_000_000;
 

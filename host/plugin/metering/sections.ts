@@ -3,7 +3,7 @@
  * order of sections; knows none of their contents.
  */
 
-import { damaged, Reader } from "./reader.js";
+import { damaged, Reader, unsupported } from "./reader.js";
 import { Writer } from "./writer.js";
 
 export const SectionId = {
@@ -40,6 +40,9 @@ const ORDER: readonly number[] = [
 ];
 
 const HEADER = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+/** Millions of custom sections, of a few bytes each, would keep the thread of the host busy for seconds. Compilers make some dozens. */
+const SECTIONS_MAX = 10_000;
 
 interface Section {
   readonly id: number;
@@ -128,6 +131,7 @@ function read(bytes: Uint8Array): readonly Section[] {
       rank = next;
     }
     sections.push({ id, from, to: reader.at });
+    if (sections.length > SECTIONS_MAX) throw unsupported(`more than ${SECTIONS_MAX} sections`);
   }
   return sections;
 }

@@ -25,6 +25,9 @@ const BUFFER_MAX = 0x100_0000;
 const VALUE_MAX = 256;
 
 export class GuardAddresses extends GuardDescriptors {
+  /** That the system had chosen for the last datagram socket that was closed: another one may take its place there. */
+  #freedPort = 0;
+
   override connect(fd: number, address: SocketAddress): number {
     const file = this.fileOf(fd);
     if (file === undefined || !file.isSocket) return this.inner.connect(fd, address);
@@ -47,7 +50,7 @@ export class GuardAddresses extends GuardDescriptors {
     if (file === undefined || !file.isSocket) return this.inner.bind(fd, address);
     const granted = this.grants.bind(address);
     if (granted === undefined) {
-      const anywhere = this.grants.bindAnywhere(address, file.isDatagram);
+      const anywhere = this.grants.bindAnywhere(address, file.isDatagram) ?? this.#inItsPlace(file, address);
       return anywhere === undefined ? this.refuseAddress("bind", address) : this.inner.bind(fd, anywhere);
     }
     const failed = this.#keepFamily(fd, file, granted);
@@ -55,6 +58,22 @@ export class GuardAddresses extends GuardDescriptors {
     const result = this.inner.bind(fd, granted);
     if (result === 0) file.isReachable = true;
     return result;
+  }
+
+  /** As a socket that was connected, and is not any more, does it at its port. */
+  #inItsPlace({ isDatagram }: OpenFile, { host, port }: SocketAddress): SocketAddress | undefined {
+    if (!isDatagram || host === undefined || port === 0 || port !== this.#freedPort) return undefined;
+    const anywhere = this.grants.bindAnywhere({ host, port: 0 }, isDatagram);
+    return anywhere?.host === undefined ? undefined : { host: anywhere.host, port };
+  }
+
+  override close(fd: number): number {
+    const file = this.files.get(fd);
+    if (file?.isDatagram === true && file.isInternet && !file.isReachable) {
+      const address = this.inner.localAddress(fd);
+      this.#freedPort = typeof address === "number" ? 0 : (address.port ?? 0);
+    }
+    return super.close(fd);
   }
 
   /** [::] has the IPv4 addresses of the machine as well, unless the socket is for IPv6 alone. @returns 0 or -errno */

@@ -256,6 +256,17 @@ describe("limits", () => {
     expect(() => prepareModule(code, METERED)).toThrow("garbage collection");
   });
 
+  test("more sections and exports than any compiler makes are refused, before they take the host's time", () => {
+    const of = (sections: number): Uint8Array =>
+      Buffer.concat([wat("(module (func))"), Buffer.alloc(4 * sections, Uint8Array.of(0, 2, 1, 0x61))]);
+    expect(() => prepareModule(of(10_000), UNLIMITED)).toThrow("more than 10000 sections");
+    expect(() => prepareModule(of(9000), UNLIMITED)).not.toThrow();
+    // 100,001 exports, of one byte each: they are not read.
+    const exports = [7, 0xa4, 0x8d, 0x06, 0xa1, 0x8d, 0x06];
+    const module = Buffer.concat([Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, ...exports), Buffer.alloc(100_001)]);
+    expect(() => prepareModule(module, METERED)).toThrow("more than 100000 exports");
+  });
+
   test("names that the module has already exported are left to it", () => {
     const module = wat(`(module (global (export "wasyncore.fuel") i32 (i32.const 5)) ${ENDLESS["a loop"]})`);
     const { exports, prepared } = metered(module, SHORT);
