@@ -59,7 +59,7 @@ export class DispatcherWithSend extends Dispatcher {
   /** Closes; what waits is dropped. */
   override close(): void {
     super.close();
-    this.dropOutput();
+    this.forgetOutput();
   }
 
   override get className(): string {
@@ -70,7 +70,7 @@ export class DispatcherWithSend extends Dispatcher {
     return true;
   }
 
-  protected override dropOutput(): void {
+  protected override forgetOutput(): void {
     this._direct = 0;
     this._queue.clear();
   }

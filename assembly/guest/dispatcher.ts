@@ -23,6 +23,8 @@ import { Socket, SocketOptions } from "./socket";
 export class Dispatcher extends Channel {
   /** Has the default handleAccept taken a connection just now, and is the listener still open? */
   private _mayHaveMore: bool = false;
+  /** Is handleClose being called because the peer is gone, and has the channel had no other end or beginning since? */
+  private _losing: bool = false;
   /** Was there a read event that nobody has handled? */
   private _unread: bool = false;
 
@@ -169,6 +171,7 @@ export class Dispatcher extends Channel {
     this.connected = false;
     this.connecting = false;
     this.accepting = false;
+    this._losing = false;
     this._state = State.IDLE;
     this.delChannel();
     this._interest = Ready.READ;
@@ -223,6 +226,11 @@ export class Dispatcher extends Channel {
   /** Takes an endpoint over, and comes into the map. */
   protected setEndpoint(endpoint: Endpoint): void {
     this.delChannel();
+    if (this._losing) {
+      this._losing = false;
+      this.setWriteInterest(false);
+      this.forgetOutput();
+    }
     this._endpoint = endpoint;
     this._eofHandled = false;
     this._closeHandled = false;
@@ -243,7 +251,12 @@ export class Dispatcher extends Channel {
   }
 
   /** Drops pending output: the peer is gone, and `handleClose` has been called. */
-  protected dropOutput(): void {}
+  protected dropOutput(): void {
+    this.forgetOutput();
+  }
+
+  /** Drops pending output, which another socket must not get. */
+  protected forgetOutput(): void {}
 
   /** As {@link send}, from memory. */
   protected _sendBytes(at: usize, length: i32): i32 {
@@ -271,10 +284,11 @@ export class Dispatcher extends Channel {
       raiseErrno(errno, syscall);
       return;
     }
-    const endpoint = this._endpoint;
+    this._losing = true;
     this.handleCloseEvent();
     // A handleClose that has begun a new life may have queued output for it.
-    if (endpoint !== this._endpoint) return;
+    if (!this._losing) return;
+    this._losing = false;
     this.setWriteInterest(false);
     this.dropOutput();
   }

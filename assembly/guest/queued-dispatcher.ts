@@ -173,6 +173,13 @@ export abstract class QueuedDispatcher extends TimedDispatcher {
     return true;
   }
 
+  protected override forgetOutput(): void {
+    this._clear();
+    this._needDrain = false;
+    this._inputEnded = false;
+    this._writing = Writing.OPEN;
+  }
+
   protected override dropOutput(): void {
     const closes = this._out.hasClose;
     this._clear();

@@ -30,5 +30,6 @@ export const files = {
   readFileSync: fs.readFileSync,
   readSync: fs.readSync,
   rmdirSync: fs.rmdirSync,
+  unlinkSync: fs.unlinkSync,
   writeSync: fs.writeSync,
 };

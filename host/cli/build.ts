@@ -4,7 +4,8 @@
  * and name-section.
  */
 
-import { mkdir, writeFile } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { dirname, relative, resolve } from "node:path";
 import { BUILD_USAGE, type BuildOptions, type Profile, componentWasi, parseBuild } from "./build-options.js";
 import { ComponentError, loadComponentTools, makeComponent } from "./component.js";
@@ -16,6 +17,7 @@ import { UsageError } from "./run-options.js";
 import { fileTrouble, isOfSystem, writeTrouble } from "./run-troubles.js";
 import { buildTypescript } from "./typescript-build.js";
 import { TypescriptError } from "./typescript-tools.js";
+import { writeWhole } from "./write-file.js";
 
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
@@ -65,8 +67,12 @@ class BuildError extends Error {}
 export async function buildCommand(argv: string[]): Promise<number> {
   try {
     const options = parseBuild(argv);
-    if (options.help) process.stdout.write(BUILD_USAGE);
-    else if (options.profile === "typescript") await buildTypescript(options);
+    if (options.help) {
+      process.stdout.write(BUILD_USAGE);
+      return 0;
+    }
+    if (!options.watch) checkIsThere(options.entry);
+    if (options.profile === "typescript") await buildTypescript(options);
     else await build(options);
     return 0;
   } catch (error) {
@@ -75,6 +81,16 @@ export async function buildCommand(argv: string[]): Promise<number> {
       return complain(error.message, EXIT_FAILED);
     }
     throw error;
+  }
+}
+
+/** Both compilers would say it in several lines, of a file that the user has not named so. */
+function checkIsThere(entry: string): void {
+  try {
+    statSync(resolve(entry));
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT" || code === "ENOTDIR") throw new BuildError(`cannot read ${entry}: ${fileTrouble(code)}`);
   }
 }
 
@@ -163,7 +179,7 @@ async function loadCompiler(): Promise<{ asc: Asc; compiler: Compiler }> {
 async function write(path: string, name: string, contents: Uint8Array | string): Promise<void> {
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(path, contents);
+    writeWhole(path, contents);
   } catch (error) {
     if (!isOfSystem(error)) throw error;
     throw new BuildError(`cannot write ${name}: ${writeTrouble(error.code)}`, { cause: error });

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { optionTrouble } from "./option-trouble.js";
-import { reportLostOutput } from "./output.js";
+import { leaveLostTerminal, reportLostOutput } from "./output.js";
 
 const USAGE = `Usage: wasyncore COMMAND [options]
 
@@ -75,4 +75,5 @@ function complain(message: string): number {
 }
 
 reportLostOutput();
+leaveLostTerminal();
 process.exitCode = await main(process.argv.slice(2));

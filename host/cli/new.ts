@@ -1,6 +1,16 @@
 /** Owns `wasyncore new`: makes the directory of a starting project. Leaves what is in it to new-templates. */
 
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { type ProjectPackages, projectFiles } from "./new-templates.js";
@@ -62,21 +72,34 @@ export async function newCommand(argv: string[]): Promise<number> {
 
 function make(directory: string, template: Template): void {
   const path = resolve(directory);
-  makeDirectory(path);
-  if (readdirSync(path).length > 0) throw new Error(`${directory} is not empty`);
-  const filesOf = template === "typescript" ? typescriptFiles : projectFiles;
-  for (const [name, text] of filesOf(packageName(basename(path)), projectPackages())) {
-    writeFileSync(join(path, name), text, { flag: "wx" });
+  const directories: string[] = [];
+  const files: string[] = [];
+  try {
+    makeDirectory(path, directories);
+    if (readdirSync(path).length > 0) throw new Error(`${directory} is not empty`);
+    const filesOf = template === "typescript" ? typescriptFiles : projectFiles;
+    for (const [name, text] of filesOf(packageName(basename(path)), projectPackages())) {
+      const file = join(path, name);
+      closeSync(openSync(file, "wx"));
+      files.push(file);
+      writeFileSync(file, text);
+    }
+  } catch (error) {
+    for (const file of files) rmSync(file, { force: true });
+    for (const made of directories.toReversed()) rmdirSync(made);
+    throw error;
   }
 }
 
-/** With those that it is in. Not by the option `recursive`, with which Node tries for ever where a file system takes none. */
-function makeDirectory(path: string): void {
+/** With those that it is in; adds what it has made to `made`. Not by the option `recursive`, with which Node tries for ever where a file system takes none. */
+function makeDirectory(path: string, made: string[]): void {
   const parent = dirname(path);
-  if (parent !== path) makeDirectory(parent);
+  if (parent !== path) makeDirectory(parent, made);
   const status = statSync(path, { throwIfNoEntry: false });
-  if (status === undefined) mkdirSync(path);
-  else if (!status.isDirectory()) throw new Error(`${path} is a file`);
+  if (status === undefined) {
+    mkdirSync(path);
+    made.push(path);
+  } else if (!status.isDirectory()) throw new Error(`${path} is a file`);
 }
 
 /** A name that npm takes. */

@@ -1,7 +1,10 @@
 /**
- * Owns what becomes of a command whose standard output or standard error cannot be written to. Knows the process's streams; knows
+ * Owns what becomes of a command whose standard output or standard error cannot be written to, or whose terminal has gone. Knows the process's streams; knows
  * no command.
  */
+
+import { closeSync } from "node:fs";
+import { isatty } from "node:tty";
 
 const EXIT_FAILED = 1;
 
@@ -18,6 +21,17 @@ export function reportLostOutput(): void {
     if (lost === undefined) return;
     process.stderr.write(`wasyncore: cannot write to the standard output: ${troubleOf(lost)}\n`);
     if (code === 0) process.exitCode = EXIT_FAILED;
+  });
+}
+
+/**
+ * Closes, at the exit, the standard streams whose terminal has gone meanwhile. Node sets the terminals of those that are open back
+ * as they were, and aborts where it cannot.
+ */
+export function leaveLostTerminal(): void {
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  process.once("exit", () => {
+    for (const fd of terminals) if (!isatty(fd)) closeSync(fd);
   });
 }
 

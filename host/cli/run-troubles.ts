@@ -19,6 +19,8 @@ const FILE_TROUBLES: Readonly<Record<string, string>> = {
   EEXIST: "there is a file of that name",
   EACCES: "permission denied",
   ENOSPC: "no space is left (ENOSPC)",
+  EFBIG: "the file may not become so large (EFBIG)",
+  EDQUOT: "the quota of the disk is used up (EDQUOT)",
   EROFS: "the file system is read-only (EROFS)",
   ERR_FS_FILE_TOO_LARGE: "it is larger than 2 GiB",
 };

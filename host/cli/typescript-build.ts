@@ -24,6 +24,7 @@ import {
   TypescriptError,
   type TypescriptTools,
 } from "./typescript-tools.js";
+import { writeWhole } from "./write-file.js";
 
 export interface TypescriptBuild {
   readonly entry: string;
@@ -113,7 +114,7 @@ async function make(workspace: Workspace, options: BundleOptions, result: BuildR
   const component = await componentOf(workspace, script);
   try {
     await mkdir(dirname(resolve(out)), { recursive: true });
-    await writeFile(resolve(out), component);
+    writeWhole(resolve(out), component);
   } catch (error) {
     if (!isOfSystem(error)) throw error;
     throw new TypescriptError("ERR_BUILD", `cannot write ${out}: ${writeTrouble(error.code)}`);
@@ -128,8 +129,13 @@ async function make(workspace: Workspace, options: BundleOptions, result: BuildR
 async function componentOf({ tools, directory }: Workspace, { code, imports }: Script): Promise<Uint8Array> {
   const main = join(directory, "main.js");
   const jsSource = mainModule(imports);
-  await writeFile(join(directory, "script.js"), `globalThis.wasyncoreScript = ${JSON.stringify(code)};\n`);
-  await writeFile(main, jsSource);
+  try {
+    await writeFile(join(directory, "script.js"), `globalThis.wasyncoreScript = ${JSON.stringify(code)};\n`);
+    await writeFile(main, jsSource);
+  } catch (error) {
+    if (!isOfSystem(error)) throw error;
+    throw new TypescriptError("ERR_BUILD", `cannot write into ${tmpdir()} (TMPDIR): ${writeTrouble(error.code)}`);
+  }
   try {
     const { component } = await tools.componentizer.componentize({
       witPath: join(DIST, "wasi02/world.wit"),

@@ -3,7 +3,7 @@
  * nothing of what the page does.
  */
 
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { basename, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -16,6 +16,7 @@ import { pageOf } from "../view/page-maker.js";
 import type { Timeline } from "../view/timeline.js";
 import { optionTrouble } from "./option-trouble.js";
 import { fileTrouble, isOfSystem, writeTrouble } from "./run-troubles.js";
+import { writeWhole } from "./write-file.js";
 
 const USAGE = `Usage: wasyncore view RUN.WREC [OTHER.WREC] [options]
 
@@ -80,7 +81,7 @@ function write(paths: readonly string[], output: string): number {
   try {
     // Not by its descriptor: a pipe takes no more than it has room for, and the rest would be lost.
     if (output === "-") process.stdout.write(page);
-    else writeFileSync(output, page);
+    else writeWhole(output, page);
   } catch (error) {
     if (isOfSystem(error)) return fail(`cannot write ${output}: ${writeTrouble(error.code)}`);
     throw error;

@@ -72,6 +72,11 @@ export class DispatcherWithSend extends Dispatcher {
     return this.outBufferLength;
   }
 
+  protected override forgetOutput(): void {
+    this.#queue = undefined;
+    this.#direct = 0;
+  }
+
   protected override outputLost(): void {
     const queue = this.#queue;
     try {

@@ -56,6 +56,8 @@ export let exchangeEndpoint: (channel: EndpointChannel, endpoint: Endpoint) => v
  * The part of `Dispatcher` that is the same for a socket, a file and TLS; not meant to be used without it.
  */
 export abstract class EndpointChannel extends ChannelHandler {
+  /** The channel whose `handleClose` is being called because its peer is gone, unless it has taken another socket since. */
+  static #losing: EndpointChannel | undefined;
   #endpoint: Endpoint | undefined;
 
   /** @internal */
@@ -195,6 +197,10 @@ export abstract class EndpointChannel extends ChannelHandler {
     const membership = membershipOf(this);
     EndpointChannel.#reset(this);
     this.delChannel();
+    if (EndpointChannel.#losing === this) {
+      EndpointChannel.#losing = undefined;
+      this.forgetOutput();
+    }
     this.#endpoint = endpoint;
     if (address !== undefined) this.addr = address;
     this.connected = kind === "connected";
@@ -229,8 +235,17 @@ export abstract class EndpointChannel extends ChannelHandler {
   /** The peer is gone: calls `handleClose`, which may ask what was still to be sent. Then pending output is dropped. */
   protected outputLost(): void {
     this.setWriteInterest(false);
-    this.handleCloseEvent();
+    const outer = EndpointChannel.#losing;
+    EndpointChannel.#losing = this;
+    try {
+      this.handleCloseEvent();
+    } finally {
+      EndpointChannel.#losing = outer;
+    }
   }
+
+  /** Drops pending output, which another socket must not get: `handleClose` takes one without a close. */
+  protected forgetOutput(): void {}
 
   /** Ends the writing half of the connection. shutdown(2), SHUT_WR. */
   protected endOutput(): void {

@@ -1,12 +1,13 @@
 /** Owns recordings in files. Knows the container's sink and source; knows no record. */
 
+import { resolve } from "node:path";
 import { files } from "../backend/unhooked.js";
 import { RecordingError } from "./format.js";
 import type { RecordingSource } from "./reader.js";
 import type { ChunkSink } from "./writer.js";
 
 /** The file of a recording is not a file of the program that is recorded. */
-const { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } = files;
+const { closeSync, fstatSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } = files;
 
 /** A file that a recording is written to. */
 export interface RecordingFile {
@@ -16,11 +17,13 @@ export interface RecordingFile {
 
 /**
  * Makes the file, or empties it. The descriptor is opened now: a program that has none left goes on recording. A write that
- * fails leaves the whole blocks before it.
+ * fails leaves the whole blocks before it; no file where there is none.
  * @throws an error of node:fs
  */
 export function createRecordingFile(path: string): RecordingFile {
   const fd = openSync(path, "w", 0o600);
+  // The program may go to another directory.
+  const place = resolve(path);
   let length = 0;
   return {
     sink(chunk) {
@@ -29,6 +32,7 @@ export function createRecordingFile(path: string): RecordingFile {
         while (written < chunk.length) written += writeSync(fd, chunk, written, chunk.length - written);
       } catch (error) {
         cut(fd, length);
+        if (length === 0) remove(fd, place);
         throw error;
       }
       length += written;
@@ -43,6 +47,15 @@ function cut(fd: number, length: number): void {
     ftruncateSync(fd, length);
   } catch {
     // The reader finds that the last block is not whole.
+  }
+}
+
+/** A pipe or a device stays. */
+function remove(fd: number, path: string): void {
+  try {
+    if (fstatSync(fd).isFile()) unlinkSync(path);
+  } catch {
+    // An empty file is left, of which the reader says so.
   }
 }
 

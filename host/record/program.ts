@@ -3,14 +3,16 @@
  * process; knows no call.
  */
 
+import { getSystemErrorMap } from "node:util";
 import type { Backend } from "../backend/backend.js";
 import { checkBoolean, rangeError } from "../backend/check.js";
+import { printable } from "../backend/printable.js";
 import { textOf } from "../backend/traceback.js";
 import { files } from "../backend/unhooked.js";
 import { planRecord, type RecordOptions } from "./options.js";
 import { answerOutside, noteSignals } from "./outside/answer.js";
 import { OutsideRecorder } from "./outside/recorder.js";
-import { startRecording } from "./recorder.js";
+import { type StartedRecording, startRecording } from "./recorder.js";
 import { ReplayDifference } from "./replay/difference.js";
 import { type ProgramReplayOptions, type Replay, startReplay } from "./replay/replay.js";
 import { endedEarly } from "./replay/testing.js";
@@ -29,8 +31,11 @@ export interface ReplayRequest {
   readonly pending?: string | undefined;
 }
 
+/** As of "wasyncore run --record". */
+const EXIT_UNWRITABLE = 1;
 const EXIT_DIFFERENCE = 1;
 const EXIT_FAILED = 2;
+const PATH_MAX = 4096;
 const SEED_WORDS = 3;
 
 /**
@@ -44,14 +49,33 @@ export function recordedProgram(backend: Backend, path: string, options = "{}"):
   naming("WASYNCORE_RECORD_OPTIONS", () => planRecord(plan));
   const seed = [...crypto.getRandomValues(new Uint32Array(SEED_WORDS))];
   const file = path.replaceAll("%p", String(process.pid));
-  const { recorder, journal, rest } = naming("WASYNCORE_RECORD", () =>
-    startRecording(backend, file, plan, outside ? { outside: seed } : {}),
-  );
+  const { recorder, journal, rest } = started();
   if (outside) answerOutside(new OutsideRecorder(journal, seed, rest));
   // Child processes would write over the file.
   delete process.env["WASYNCORE_RECORD"];
   noteSignals((name) => recorder.signal(name));
   return recorder.backend;
+
+  function started(): StartedRecording {
+    try {
+      return startRecording(backend, file, plan, outside ? { outside: seed } : {});
+    } catch (error) {
+      const { syscall } = error as NodeJS.ErrnoException;
+      if (syscall === undefined) throw error;
+      files.writeSync(2, `wasyncore: ${unwritable(file, error as NodeJS.ErrnoException)}\n`);
+      // oxlint-disable-next-line unicorn/no-process-exit
+      return process.exit(EXIT_UNWRITABLE);
+    }
+  }
+}
+
+/** Of a file that WASYNCORE_RECORD names, and that cannot be made. */
+function unwritable(file: string, { code, errno }: NodeJS.ErrnoException): string {
+  const trouble = code === "ENOENT" ? "there is no such directory" : getSystemErrorMap().get(errno ?? 0)?.[1];
+  return (
+    `cannot record to ${printable(file, PATH_MAX)}: ${trouble ?? "it cannot be opened"} (${code}). ` +
+    "WASYNCORE_RECORD names the file: set it to one that can be written, or unset it to run without a recording"
+  );
 }
 
 /** Is what the program uses of Node besides its backend recorded? Default true. */

@@ -60,8 +60,8 @@ class Chat extends AsyncChat {
       this.push("goodbye");
       this.closeWhenDone();
     }
-    if (onClose == "new life") {
-      this.close();
+    if (onClose.startsWith("new life")) {
+      if (onClose == "new life") this.close();
       this.report("closed");
       this.setSocket(next!);
       this.push("of the new life");
@@ -85,8 +85,8 @@ class Queue extends DispatcherWithSend {
     console.log("close " + this.outBufferLength.toString());
     queue = this;
     socketMap.callLater(10, () => { console.log("later " + queue!.outBufferLength.toString()); });
-    if (onClose == "new life") {
-      this.close();
+    if (onClose.startsWith("new life")) {
+      if (onClose == "new life") this.close();
       console.log("closed " + this.outBufferLength.toString());
       this.setSocket(next!);
       this.send(Uint8Array.wrap(String.UTF8.encode("new")));
@@ -96,7 +96,7 @@ class Queue extends DispatcherWithSend {
 
 class Server extends Dispatcher {
   override handleAccepted(socket: Socket, _address: SocketAddress): void {
-    if (onClose == "new life" && next === null) next = socket;
+    if (onClose.startsWith("new life") && next === null) next = socket;
     else if (start == "queue") new Queue(socket).begin();
     else new Chat(socket).begin();
   }
@@ -146,7 +146,7 @@ function play(start: string, connection: Connection, onClose = ""): Played {
   const host = new ScriptedHost(module);
   host.environment = [`START=${start}`, `ON_CLOSE=${onClose}`];
   const next = new Connection();
-  if (onClose === "new life") host.connect(next);
+  if (onClose.startsWith("new life")) host.connect(next);
   host.connect(connection);
   host.onPoll = (count) => {
     if (count === 2 && connection.room < Infinity) lose(connection);
@@ -198,6 +198,12 @@ describe("AsyncChat", () => {
     expect(next).toBe("of the new life");
   });
 
+  test("output of the old connection is dropped where handleClose takes another socket without a close", () => {
+    const { lines, next } = play("push", gone(), "new life at once");
+    expect(lines).toEqual(["close true 12 true", "closed true 12 true", "begun false 0 false", "later false 0 false"]);
+    expect(next).toBe("of the new life");
+  });
+
   test("closeWhenDone in handleClose closes, and what was pushed before it is dropped", () => {
     const connection = full(0);
     const { lines } = play("producer", connection, "goodbye");
@@ -218,6 +224,12 @@ describe("DispatcherWithSend", () => {
   test("output of the life that handleClose begins is kept", () => {
     const { lines, next } = play("queue", gone(), "new life");
     expect(lines).toEqual(["close 1000", "closed 0", "begun 0", "later 0"]);
+    expect(next).toBe("new");
+  });
+
+  test("output of the old connection is dropped where handleClose takes another socket without a close", () => {
+    const { lines, next } = play("queue", full(400), "new life at once");
+    expect(lines).toEqual(["begun 600", "close 600", "closed 600", "later 0"]);
     expect(next).toBe("new");
   });
 });

@@ -75,6 +75,9 @@ test.each([
   ["replay empty.wrec -- ./file", 2, "wasyncore: cannot run ./file: permission denied\n"],
   ["replay empty.wrec -- ./none", 2, "wasyncore: cannot run ./none: there is no such program\n"],
   ["build loop.ts", 1, /^wasyncore build: cannot read loop\.ts: ELOOP\nloop\.ts was not built\n$/],
+  ["build none.ts", 1, "wasyncore build: cannot read none.ts: there is no such file\n"],
+  ["build none.ts --profile wasi-0.3", 1, "wasyncore build: cannot read none.ts: there is no such file\n"],
+  ["build none.ts --profile typescript", 1, "wasyncore build: cannot read none.ts: there is no such file\n"],
   ["build empty.ts -o directory", 1, "wasyncore build: cannot write directory: it is a directory\n"],
   ["build empty.ts -o file/app.wasm", 1, /^wasyncore build: cannot write file\/app\.wasm: there is .*\n$/],
   [

@@ -242,13 +242,13 @@ describe("a command under a policy", () => {
     expect([code, stdout]).toEqual([0, "guest.wasm|tell|?[31mred\n\n"]);
   });
 
-  test("removes the file of its Unix socket on SIGTERM", async () => {
+  test.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("removes the file of its Unix socket on %s", async (signal) => {
     const run = runModule(guest, "--max-connections", "5", "--listen", "./s.sock", "--", "wait", "0");
     await run.stdout(/waiting/);
     const path = join(run.directory, "s.sock");
     expect(existsSync(path)).toBe(true);
-    run.child.kill("SIGTERM");
-    expect(await run.ended).toMatchObject({ signal: "SIGTERM" });
+    run.child.kill(signal);
+    expect(await run.ended).toMatchObject({ signal });
     expect(existsSync(path)).toBe(false);
   });
 

@@ -4,14 +4,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { Directory } from "./serve-support.js";
+import { Directory, TIMEOUT } from "./serve-support.js";
 import { leaveOut, missingTools } from "../support/missing.js";
 import { ROOT, Running, requireBuild, start } from "../support/processes.js";
 
 const MAIN = join(ROOT, "dist/cli/main.js");
 
 /**
- * Runs a command on a terminal, and when it has printed a text does one thing: types Ctrl-C, sends a signal or closes the terminal.
+ * Runs a command on a terminal, and when it has printed a text does one thing: types Ctrl-C, sends a signal, closes the terminal, or
+ * closes one that is not its controlling terminal and sends SIGTERM ("abandon").
  * Prints how the command has ended, whether the terminal is set as before, and whether its cursor is shown.
  */
 const ON_TERMINAL = `
@@ -24,7 +25,9 @@ pid = os.fork()
 if pid == 0:
     os.setsid()
     os.close(near)
-    fcntl.ioctl(far, termios.TIOCSCTTY, 0)
+    # It is notified of the end of its controlling terminal alone.
+    if action != "abandon":
+        fcntl.ioctl(far, termios.TIOCSCTTY, 0)
     for fd in range(3):
         os.dup2(far, fd)
     os.closerange(3, 100)
@@ -32,9 +35,11 @@ if pid == 0:
 said = b""
 while not re.search(expected.encode(), said):
     said += os.read(near, 65536)
-if action == "close":
+if action in ("close", "abandon"):
     os.close(far)
     os.close(near)
+    if action == "abandon":
+        os.kill(pid, signal.SIGTERM)
 elif action == "Ctrl-C":
     os.write(near, b"\\x03")
 else:
@@ -43,13 +48,13 @@ while True:
     ended, status = os.waitpid(pid, os.WNOHANG)
     if ended:
         break
-    if action == "close":
+    if action in ("close", "abandon"):
         ended, status = os.waitpid(pid, 0)
         break
     if select.select([near], [], [], 0.05)[0]:
         said += os.read(near, 65536)
 how = "signal %d" % os.WTERMSIG(status) if os.WIFSIGNALED(status) else "exit %d" % os.WEXITSTATUS(status)
-if action == "close":
+if action in ("close", "abandon"):
     print(how)
     sys.exit()
 while select.select([near], [], [], 0)[0]:
@@ -138,5 +143,13 @@ describe.skipIf(python !== "")("serve", () => {
     const directory = await Directory.create();
     directory.plugins({ name: "one", module: "one.wasm", listen: ["127.0.0.1:0"] });
     expect(await onTerminal(directory.path, "1 plugin up", action, ["serve", "plugins.json"])).toBe(how);
+  });
+
+  test("ends as always on SIGTERM, where its terminal has gone unnoticed", TIMEOUT, async () => {
+    const directory = await Directory.create();
+    directory.plugins({ name: "one", module: "one.wasm", listen: ["127.0.0.1:0"] });
+    // As for a job that the shell has disowned.
+    const printed = await onTerminal(directory.path, "1 plugin up", "abandon", ["serve", "plugins.json"]);
+    expect(printed).toBe("exit 0");
   });
 });

@@ -105,6 +105,25 @@ test("AsyncChat: output of the life that handleClose begins is kept", () => {
   peer.close();
 });
 
+test("AsyncChat: output of the old connection is dropped where handleClose takes another socket without a close", () => {
+  const [near, far] = Socket.pair();
+  const [next, peer] = Socket.pair();
+  const chat = new Sender(near, newMap());
+  far.close();
+  chat.onClose = () => {
+    chat.onClose = undefined;
+    chat.setSocket(next);
+    chat.push("of the new life");
+  };
+  chat.pushWithProducer(["of the old one"]);
+  chat.initiateSend();
+  expect(String(Buffer.from(peer.recv(100)))).toBe("of the new life");
+  expect(chat.told).toHaveLength(1);
+  near.close();
+  chat.close();
+  peer.close();
+});
+
 describe.each(MODES)("closeWhenDone in handleClose, under $name", (mode) => {
   test("of a connection that is lost: closes, and what was pushed before it is dropped", async () => {
     const map = newMap();

@@ -108,7 +108,6 @@ async function recordedEcho() {
 }
 
 test.each([
-  ["/missing/run.wrec", "{}", "Error: WASYNCORE_RECORD: ENOENT"],
   ["run.wrec", '{"snt":true}', 'TypeError: WASYNCORE_RECORD_OPTIONS: unknown option "snt"'],
   ["run.wrec", "payloads", '"WASYNCORE_RECORD_OPTIONS" must be a JSON object'],
 ])("what is wrong with a recording to %s with %s is said with the variable's name", async (path, options, said) => {
@@ -117,6 +116,21 @@ test.each([
   const { code, stderr } = await new Running(process.execPath, ["-e", program], directory(), { env }).ended;
   expect(stderr).toContain(said);
   expect(code).toBe(1);
+});
+
+test.each([
+  ["missing/run.wrec", "there is no such directory (ENOENT)"],
+  [".", "illegal operation on a directory (EISDIR)"],
+])("a recording that cannot be made, to %s, is a sentence that says why and what to do", async (path, why) => {
+  const env = { ...process.env, WASYNCORE_RECORD: path };
+  const program = `import(${JSON.stringify(`${ROOT}dist/index.js`)}).then(({ socketMap }) => console.log("it runs", socketMap.callLater(0, () => 0)))`;
+  expect(await new Running(process.execPath, ["-e", program], directory(), { env }).ended).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr:
+      `wasyncore: cannot record to ${path}: ${why}. ` +
+      "WASYNCORE_RECORD names the file: set it to one that can be written, or unset it to run without a recording\n",
+  });
 });
 
 test("a program that does not replay is no success: nothing was compared", async () => {

@@ -163,7 +163,7 @@ describe("with --watch", { timeout: 3 * CHANGE_LIMIT_MS }, () => {
     expect(building.child.exitCode).toBeNull();
   });
 
-  test.each(["SIGINT", "SIGTERM"] as const)("%s ends it, and nothing of it is left", async (signal) => {
+  test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s ends it, and nothing of it is left", async (signal) => {
     const project = new Project(files).withEsbuild();
     const building = project.build("--watch");
     await builtWith(project, "text first");

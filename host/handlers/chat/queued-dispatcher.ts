@@ -157,6 +157,13 @@ export abstract class QueuedDispatcher extends SendingDispatcher {
     super.discardOutput();
   }
 
+  protected override forgetOutput(): void {
+    super.forgetOutput();
+    this.#needDrain = false;
+    this.#inputEnded = false;
+    this.#writing = "open";
+  }
+
   protected override act(mark: Mark): boolean {
     if (mark === "shutdown") QueuedDispatcher.#shutdown(this);
     // One that handleClose itself has queued.

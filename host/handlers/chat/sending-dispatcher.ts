@@ -139,6 +139,10 @@ export abstract class SendingDispatcher extends TimedDispatcher {
     return true;
   }
 
+  protected override forgetOutput(): void {
+    this.discardOutput();
+  }
+
   protected override outputLost(): void {
     const discards = this.#discards;
     try {
