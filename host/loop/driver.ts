@@ -66,14 +66,20 @@ export class Driver {
     // A sampled handler may have aborted the signal, which ends the driver.
     if (waitMs === undefined || this.#settle === undefined) return this.#end();
     const turns = this.#turns;
-    const isWorthIt = turns.beforeWait();
-    this.#watch ??= turns.pollSet.watch(this.#wake);
+    const isWait = turns.beforeWait() && waitMs > 0;
+    // Made when it is needed: a loop that is called for one turn at a time, without a wait, never needs it.
+    if (isWait && this.#watch === undefined) this.#startWatch();
     if (turns.keepsAlive !== this.#keepsAlive) this.#setReferenced(turns.keepsAlive);
     turns.onChange = this.#runSoon;
     if (turns.areSampled) this.#activity.watch();
     else this.#activity.stop();
-    if (waitMs > 0 && isWorthIt) this.#waitFor(waitMs, nowMs);
+    if (isWait) this.#waitFor(waitMs, nowMs);
     else this.#runSoon();
+  }
+
+  #startWatch(): void {
+    this.#watch = this.#turns.pollSet.watch(this.#wake);
+    if (!this.#keepsAlive) this.#watch.setReferenced(false);
   }
 
   readonly #wake = (): void => {

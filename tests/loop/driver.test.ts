@@ -1,6 +1,6 @@
 /** The driver of turns, whoever takes them: when it goes on, when it lets the process run, and how it ends. */
 
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { defaultBackend, driveGuest } from "wasyncore";
 import type { Turns } from "../../host/backend/backend.js";
 import { Driver } from "../../host/loop/driver.js";
@@ -9,7 +9,7 @@ import { wat } from "../guest/modules.js";
 /** Turns that find what a test says, one after the other, and end after the last. */
 class Scripted implements Turns {
   readonly pollSet = defaultBackend().createPollSet();
-  readonly keepsAlive = true;
+  keepsAlive = true;
   readonly areSampled = false;
   onChange: (() => void) | undefined;
   readonly busyFrom: number;
@@ -44,6 +44,51 @@ class Scripted implements Turns {
 }
 
 describe("the driver", () => {
+  test("watches the poll set once it waits, and not for turns that follow each other without a wait", async () => {
+    const watched: number[] = [];
+    const turns = new Scripted(
+      4,
+      0,
+      () => {
+        watched.push(watch.mock.calls.length);
+        turns.waitMs = Infinity;
+        setImmediate(() => {
+          watched.push(watch.mock.calls.length);
+          turns.onChange?.();
+        });
+        return 0;
+      },
+      0,
+    );
+    const watch = vi.spyOn(turns.pollSet, "watch");
+    await new Driver(turns, undefined).run();
+    expect(watched).toEqual([0, 1]);
+    expect(turns.wakes).toEqual([1, 2, 3]);
+  });
+
+  test.each([true, false])(
+    "watches the poll set with what keeps the process alive before it: %s",
+    async (keepsAlive) => {
+      const referenced: boolean[] = [];
+      const turns = new Scripted(
+        4,
+        () => {
+          turns.waitMs = Infinity;
+          setImmediate(() => turns.onChange?.());
+          return 0;
+        },
+        0,
+      );
+      turns.keepsAlive = keepsAlive;
+      vi.spyOn(turns.pollSet, "watch").mockImplementation(() => ({
+        setReferenced: (on) => void referenced.push(on),
+        stop: () => undefined,
+      }));
+      await new Driver(turns, undefined).run();
+      expect(referenced).toEqual(keepsAlive ? [] : [false]);
+    },
+  );
+
   test("goes back to the host's event loop after each turn that finds less than busyFrom", async () => {
     const turns = new Scripted(4, 3, 3, 0);
     await new Driver(turns, undefined).run();
