@@ -72,6 +72,18 @@ export interface Watch {
   /** Lets it keep the host's event loop alive, or not. At first it does; while something is ready, it does in any case. */
   setReferenced(on: boolean): void;
   stop(): void;
+  /**
+   * Does this thread itself wait in it at present, inside of callbacks, so that {@link mayWait} is called? undefined where it
+   * never does.
+   */
+  readonly waitsItself?: boolean | undefined;
+  /**
+   * Set by who takes the turns. Called at the beginning of each callback in which this thread is to wait itself, and once when
+   * that is over.
+   * @param isFirst is it the first callback since the host's event loop was returned to?
+   * @returns false where it must not wait in this callback, but in the next
+   */
+  mayWait?: ((isFirst: boolean) => boolean) | undefined;
 }
 
 export interface PollCalls {

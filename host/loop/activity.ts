@@ -6,9 +6,13 @@
  * blocking. Node runs timers after the check phase, and would then block before their effects are noticed. So a hook that
  * Node calls before each callback references the immediate: the next iteration does not block, and runs it. Without
  * activity nothing is referenced, and nothing runs.
+ *
+ * A thread that waits itself, inside of callbacks, needs no immediate: it asks before each wait, and the hook has counted what
+ * has run.
  */
 
 import { createHook, executionAsyncResource } from "node:async_hooks";
+import { performance } from "node:perf_hooks";
 import { callbackObservers } from "../backend/observed.js";
 import { timers } from "../backend/unhooked.js";
 
@@ -41,8 +45,15 @@ export class Activity {
   #immediate: NodeJS.Immediate | undefined;
   #timer: NodeJS.Timeout | undefined;
   #calls = 0;
+  #calledMs = 0;
   #isReset = true;
   #isWatching = false;
+  #isCounted = false;
+  /** Is {@link isQuiet} called? */
+  #isAsked = false;
+  /** How many callbacks have run, and how many of them had at the last {@link isQuiet}. */
+  #notes = 0;
+  #seen = 0;
 
   constructor(callback: () => void) {
     this.#callback = callback;
@@ -53,14 +64,13 @@ export class Activity {
     this.#isReset = true;
   }
 
-  /** Calls back once, after something else has run, unless {@link stop} is called before. May be called again. */
-  watch(): void {
-    if (!this.#isWatching) {
-      this.#isWatching = true;
-      watching.add(this);
-      callbackObservers.count += 1;
-      if (watching.size === 1) hook.enable();
-    }
+  /**
+   * Calls back once, after something else has run, unless {@link stop} is called before. May be called again.
+   * @param isKnown does whoever may wait in callbacks of this thread know of this loop anyway?
+   */
+  watch(isKnown = false): void {
+    this.#start(!isKnown);
+    this.#isAsked = false;
     this.#immediate ??= timers.setImmediate(this.#run).unref();
     if (this.#isReset) {
       // Promise reactions run after this, and the hook does not notice an `await` that began before it was enabled.
@@ -71,17 +81,47 @@ export class Activity {
     if (!hookWorks) this.#startTimer(BLIND_MS);
   }
 
+  /** In place of {@link watch}, for a thread that waits itself: calls back from {@link isQuiet} alone. */
+  observe(): void {
+    // Only the main thread of Node does so.
+    hookWorks = true;
+    this.#start(false);
+    this.#isAsked = true;
+    timers.clearImmediate(this.#immediate);
+    this.#immediate = undefined;
+  }
+
+  /**
+   * Asks at the beginning of an ordinary callback whether to wait in it. Calls back if anything but the callback has run since
+   * the last time, or may have, and it is not too early for that: then not, because the call may have started promises.
+   * @param isFirst is it the first since the event loop has been returned to, which may run what no hook sees?
+   */
+  isQuiet(isFirst: boolean): boolean {
+    const hasRun = isFirst || this.#isReset || this.#notes !== this.#seen + 1;
+    this.#seen = this.#notes;
+    if (this.#isReset) this.#calls = 0;
+    this.#isReset = false;
+    if (!hasRun) return true;
+    if (this.#calls >= CALLS_MAX && performance.now() - this.#calledMs < REST_MS) {
+      this.#startTimer(REST_MS);
+      return true;
+    }
+    this.#call();
+    return false;
+  }
+
   stop(): void {
     if (!this.#isWatching) return;
     this.#isWatching = false;
     this.#clear();
     watching.delete(this);
-    callbackObservers.count -= 1;
+    if (this.#isCounted) callbackObservers.count -= 1;
     if (watching.size === 0) hook.disable();
   }
 
   /** Something is about to run. */
   note(): void {
+    this.#notes += 1;
     if (this.#calls < CALLS_MAX) this.#immediate?.ref();
     else this.#rest();
   }
@@ -100,8 +140,17 @@ export class Activity {
   }
 
   #startTimer(delayMs: number): void {
-    this.#timer ??= timers.setTimeout(this.#call, delayMs);
+    this.#timer ??= timers.setTimeout(this.#onTimer, delayMs);
     if (!this.keepsAlive) this.#timer.unref();
+  }
+
+  #start(isCounted: boolean): void {
+    if (this.#isWatching) return;
+    this.#isWatching = true;
+    this.#isCounted = isCounted;
+    watching.add(this);
+    if (isCounted) callbackObservers.count += 1;
+    if (watching.size === 1) hook.enable();
   }
 
   readonly #run = (): void => {
@@ -109,11 +158,18 @@ export class Activity {
     else this.#rest();
   };
 
-  readonly #call = (): void => {
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    // Otherwise it has ended the wait, and the next callback asks.
+    if (!this.#isAsked) this.#call();
+  };
+
+  #call(): void {
     this.#clear();
     this.#calls += 1;
+    if (this.#calls >= CALLS_MAX) this.#calledMs = performance.now();
     this.#callback();
-  };
+  }
 
   #clear(): void {
     timers.clearImmediate(this.#immediate);

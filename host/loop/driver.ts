@@ -71,16 +71,32 @@ export class Driver {
     if (isWait && this.#watch === undefined) this.#startWatch();
     if (turns.keepsAlive !== this.#keepsAlive) this.#setReferenced(turns.keepsAlive);
     turns.onChange = this.#runSoon;
-    if (turns.areSampled) this.#activity.watch();
-    else this.#activity.stop();
+    this.#noticeActivity();
     if (isWait) this.#waitFor(waitMs, nowMs);
     else this.#runSoon();
   }
 
   #startWatch(): void {
     this.#watch = this.#turns.pollSet.watch(this.#wake);
+    this.#watch.mayWait = this.#mayWait;
     if (!this.#keepsAlive) this.#watch.setReferenced(false);
   }
+
+  /** Without a watch a turn follows anyway, and samples. */
+  #noticeActivity(): void {
+    const watch = this.#watch;
+    if (!this.#turns.areSampled) this.#activity.stop();
+    else if (watch?.waitsItself === true) this.#activity.observe();
+    else if (watch !== undefined) this.#activity.watch(watch.waitsItself === false);
+  }
+
+  /** See {@link Watch.mayWait}. */
+  readonly #mayWait = (isFirst: boolean): boolean => {
+    if (!this.#turns.areSampled) return true;
+    if (this.#watch?.waitsItself === true) return this.#activity.isQuiet(isFirst);
+    this.#sampleAgain();
+    return true;
+  };
 
   readonly #wake = (): void => {
     if (this.#settle === undefined) return;

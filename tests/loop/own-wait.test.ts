@@ -16,18 +16,26 @@ import { loadLibc } from "../../host/node/libc.js";
 import { Recorder } from "../support/handlers.js";
 import { bytes, connectedPair } from "../support/sockets.js";
 
-/** A loop that runs until the test is over, on a map with a channel that nothing happens to. */
-function background(backend: Backend = createNodeBackend({ poller: "epoll" })): ChannelMap {
+/** A map with a channel that nothing happens to. */
+function idleMap(backend: Backend = createNodeBackend({ poller: "epoll" })): ChannelMap {
   const map = new ChannelMap({ backend });
   const [near, far] = connectedPair();
   new Recorder(near, map);
+  onTestFinished(() => {
+    near.close();
+    far.close();
+  });
+  return map;
+}
+
+/** A loop on such a map that runs until the test is over. */
+function background(backend?: Backend): ChannelMap {
+  const map = idleMap(backend);
   const stop = new AbortController();
   const ended = loop({ map, timeoutMs: Infinity, signal: stop.signal });
   onTestFinished(async () => {
     stop.abort();
     await ended;
-    near.close();
-    far.close();
   });
   return map;
 }
@@ -272,6 +280,36 @@ describe("loop that waits itself", () => {
     expect(waits.mock.calls.filter(([, , , timeoutMs]) => timeoutMs > 0)).toEqual([]);
     expect(waits.mock.calls.some(([, , , timeoutMs]) => timeoutMs === -1)).toBe(true);
     expect(settings.mock.calls.length).toBeLessThan(50);
+  });
+
+  test("waits beside channels that are sampled, and again when another loop has ended", async () => {
+    const map = background();
+    let reads = 0;
+    const trip = echo(map, () => (reads += 1));
+    const [near, far] = connectedPair();
+    class Sampled extends Dispatcher {
+      override writable(): boolean {
+        return false;
+      }
+    }
+    new Sampled(near, map);
+    onTestFinished(() => far.close());
+    const waits = vi.spyOn(calls(), "epoll_wait");
+    onTestFinished(() => waits.mockRestore());
+    const blocking = (): number => waits.mock.calls.filter(([, , , timeoutMs]) => timeoutMs === -1).length;
+    for (let count = 0; count < 100; count++) await trip();
+    const alone = blocking();
+    expect(alone).toBeGreaterThan(50);
+
+    const stop = new AbortController();
+    const ended = loop({ map: idleMap(), timeoutMs: Infinity, signal: stop.signal });
+    for (let count = 0; count < 100; count++) await trip();
+    const beside = blocking();
+    stop.abort();
+    await ended;
+    for (let count = 0; count < 300; count++) await trip();
+    expect(blocking() - beside).toBeGreaterThan(50);
+    expect(reads).toBe(500);
   });
 
   test("leaves the wait to the event loop where no descriptor is left for an alarm", async () => {

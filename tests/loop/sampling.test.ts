@@ -1,6 +1,7 @@
 /**
  * Channels that override `writable`, and what they look at changes outside of a turn: by a timer, a promise, another
- * server. The loop samples them again, and a process in which nothing happens runs nothing.
+ * server. The loop samples them again, and a process in which nothing happens runs nothing. All of this where the loop waits
+ * itself, and where Node's event loop does.
  */
 
 import { EventEmitter, once } from "node:events";
@@ -10,10 +11,10 @@ import { connect, createServer } from "node:net";
 import { PassThrough } from "node:stream";
 import { MessageChannel } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { type ChannelMap, ExitNow, loop } from "wasyncore";
+import { type ChannelMap, createNodeBackend, ExitNow, loop, type Socket } from "wasyncore";
 import { Quiet, Recorder } from "../support/handlers.js";
 import { startScript } from "../support/processes.js";
-import { newMap } from "../support/runs.js";
+import { newMap as mapOn } from "../support/runs.js";
 import { bytes, connectedPair, text } from "../support/sockets.js";
 
 /** asyncore's idiom: writes what is in its buffer, and wants to write while there is something. */
@@ -139,57 +140,126 @@ function fed(map: ChannelMap, rounds: number, again: (handler: Fed) => void): [F
   return [handler, new Peer(far, map)];
 }
 
-describe("interest that changes outside of a turn is seen, however long the loop may wait, when it is changed by", () => {
-  test.each(FEEDS)("%s", async (_, feed) => {
-    const rounds = 10;
-    const map = newMap();
-    const start = (handler: Fed): void => void feed(() => (handler.buffer = "x"));
-    const [handler, peer] = fed(map, rounds, start);
-    start(handler);
-    await loop({ map, timeoutMs: Infinity });
-    expect(peer.text).toBe("x".repeat(rounds));
-  });
+/** The same for one round. */
+function fedOnce<T extends Fed>(
+  map: ChannelMap,
+  make: new (socket: Socket, map: ChannelMap) => T,
+): { handler: T; peer: Recorder } {
+  const [near, far] = connectedPair();
+  const handler = new make(near, map);
+  const peer = new Recorder(far, map);
+  peer.handleRead = () => {
+    peer.received.push(Buffer.from(peer.recv(10)));
+    handler.close();
+    peer.close();
+  };
+  return { handler, peer };
+}
 
-  test.each(FEEDS)("%s, when it was begun inside a callback of a timer of the map", async (_, feed) => {
-    const map = newMap();
-    const [handler, peer] = fed(map, 1, () => undefined);
-    map.callLater(1, () => void feed(() => (handler.buffer = "x")));
-    await loop({ map, timeoutMs: Infinity });
-    expect(peer.text).toBe("x");
-  });
+/** A process in which nothing else happens, with a channel that is fed, and a peer that prints what it gets and ends it. */
+const ALONE = (ownWait: boolean): string => `
+  import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
+  const map = new ChannelMap({ backend: createNodeBackend({ ownWait: ${ownWait} }) });
+  const [near, far] = Socket.pair();
+  class Fed extends Dispatcher {
+    buffer = "";
+    writable() { return this.buffer.length > 0; }
+    handleWrite() { this.send(Buffer.from(this.buffer)); this.buffer = ""; }
+  }
+  class Peer extends Dispatcher {
+    handleRead() { console.log(Buffer.from(this.recv(10)).toString()); process.exit(0); }
+  }
+  const fed = new Fed(near, map);
+  new Peer(far, map);
+`;
 
-  test("an await that began before the loop, and goes on after one of its turns", async () => {
-    const map = newMap();
-    const [handler, peer] = fed(map, 1, () => undefined);
-    const events = new EventEmitter();
-    void (async () => {
-      await once(events, "go");
-      for (let i = 0; i < 10; i++) await undefined;
-      handler.buffer = "x";
-    })();
-    map.callLater(1, () => events.emit("go"));
-    await loop({ map, timeoutMs: Infinity });
-    expect(peer.text).toBe("x");
-  });
+const WAITS = [
+  ["the loop waits itself", true],
+  ["Node's event loop waits", false],
+] as const;
 
-  test("an await of another thread's notification that began before the loop", async () => {
-    // In a process where nothing else runs. Neither the notification nor the await is seen by a hook.
-    const { code, stdout, stderr } = await startScript(`
+describe.each(WAITS)(
+  "where %s, interest that changes outside of a turn is seen when it is changed by",
+  (_, ownWait) => {
+    const newMap = (): ChannelMap => mapOn(createNodeBackend({ ownWait }));
+
+    test.each(FEEDS)("%s", async (_, feed) => {
+      const rounds = 10;
+      const map = newMap();
+      const start = (handler: Fed): void => void feed(() => (handler.buffer = "x"));
+      const [handler, peer] = fed(map, rounds, start);
+      start(handler);
+      await loop({ map, timeoutMs: Infinity });
+      expect(peer.text).toBe("x".repeat(rounds));
+    });
+
+    test.each(FEEDS)("%s, when it was begun inside a callback of a timer of the map", async (_, feed) => {
+      const map = newMap();
+      const [handler, peer] = fed(map, 1, () => undefined);
+      map.callLater(1, () => void feed(() => (handler.buffer = "x")));
+      await loop({ map, timeoutMs: Infinity });
+      expect(peer.text).toBe("x");
+    });
+
+    test("an await that began before the loop, and goes on after one of its turns", async () => {
+      const map = newMap();
+      const [handler, peer] = fed(map, 1, () => undefined);
+      const events = new EventEmitter();
+      void (async () => {
+        await once(events, "go");
+        for (let i = 0; i < 10; i++) await undefined;
+        handler.buffer = "x";
+      })();
+      map.callLater(1, () => events.emit("go"));
+      await loop({ map, timeoutMs: Infinity });
+      expect(peer.text).toBe("x");
+    });
+
+    test("an await that began before the loop, and goes on after a callback of another channel", async () => {
+      const running = startScript(`${ALONE(ownWait)}
+      import { EventEmitter, once } from "node:events";
+      const events = new EventEmitter();
+      void (async () => {
+        await once(events, "go");
+        for (let i = 0; i < 10; i++) await undefined;
+        fed.buffer = "x";
+      })();
+      class Server extends Dispatcher {
+        handleAccepted(socket) { socket.close(); events.emit("go"); }
+      }
+      const server = new Server(undefined, map);
+      server.createSocket();
+      server.bind({ host: "127.0.0.1", port: 0 });
+      server.listen(1);
+      // After the samples that follow the beginning of a loop.
+      setTimeout(() => console.log("port " + server.socket.localAddress().port), 20);
+      await loop({ map, timeoutMs: Infinity });`);
+      const [, port] = await running.line(/^port (\d+)$/);
+      const client = connect(Number(port), "127.0.0.1");
+      onTestFinished(() => void client.destroy());
+      const { code, stdout, stderr } = await running.ended;
+      expect({ code, stdout: stdout.split("\n").slice(1), stderr }).toEqual({ code: 0, stdout: ["x", ""], stderr: "" });
+    });
+
+    test("a promise that a sample starts", async () => {
+      const { code, stdout, stderr } = await startScript(`${ALONE(ownWait)}
+      let isTold = false;
+      fed.writable = () => {
+        if (isTold) void Promise.resolve().then(() => (fed.buffer = "x"));
+        isTold = false;
+        return fed.buffer.length > 0;
+      };
+      // After the samples that follow the beginning of a loop.
+      setTimeout(() => (isTold = true), 20);
+      await loop({ map, timeoutMs: Infinity });`).ended;
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "x\n", stderr: "" });
+    });
+
+    test("an await of another thread's notification that began before the loop", async () => {
+      // In a process where nothing else runs. Neither the notification nor the await is seen by a hook.
+      const { code, stdout, stderr } = await startScript(`${ALONE(ownWait)}
       import { Worker } from "node:worker_threads";
-      import { ChannelMap, Dispatcher, loop, Socket } from "wasyncore";
-      const map = new ChannelMap();
       const words = new Int32Array(new SharedArrayBuffer(8));
-      const [near, far] = Socket.pair();
-      class Fed extends Dispatcher {
-        buffer = "";
-        writable() { return this.buffer.length > 0; }
-        handleWrite() { this.send(Buffer.from(this.buffer)); this.buffer = ""; }
-      }
-      class Peer extends Dispatcher {
-        handleRead() { console.log(Buffer.from(this.recv(10)).toString()); process.exit(0); }
-      }
-      const fed = new Fed(near, map);
-      new Peer(far, map);
       async function feed() {
         await Atomics.waitAsync(words, 0, 0).value;
         fed.buffer = "x";
@@ -202,11 +272,14 @@ describe("interest that changes outside of a turn is seen, however long the loop
       );
       worker.on("online", () => { Atomics.store(words, 1, 1); Atomics.notify(words, 1); });
       await loop({ map, timeoutMs: Infinity });`).ended;
-    expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "x\n", stderr: "" });
-  });
-});
+      expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: "x\n", stderr: "" });
+    });
+  },
+);
 
-describe("what a channel does while it is sampled again", () => {
+describe.each(WAITS)("where %s, what a channel does while it is sampled again", (_, ownWait) => {
+  const newMap = (): ChannelMap => mapOn(createNodeBackend({ ownWait }));
+
   /** Waits in a loop, in which a first channel is sampled again and acts. */
   async function sampledAgain(act: (handler: Fed, map: ChannelMap) => void, signal?: AbortSignal): Promise<ChannelMap> {
     const map = newMap();
@@ -265,7 +338,9 @@ describe("what a channel does while it is sampled again", () => {
   });
 });
 
-describe("the cost", () => {
+describe.each(WAITS)("the cost where %s", (_, ownWait) => {
+  const newMap = (): ChannelMap => mapOn(createNodeBackend({ ownWait }));
+
   test("timeoutMs counts from the last turn, whatever runs meanwhile", async () => {
     const map = newMap();
     new Fed(connectedPair()[0], map);
@@ -277,8 +352,8 @@ describe("the cost", () => {
 
   test("a process in which nothing happens takes no turn, and samples only as often as something happens", async () => {
     const { code, stdout, stderr } = await startScript(`
-      import { ChannelMap, Dispatcher, loop, Socket } from "wasyncore";
-      const map = new ChannelMap();
+      import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
+      const map = new ChannelMap({ backend: createNodeBackend({ ownWait: ${ownWait} }) });
       let samples = 0;
       class Sampled extends Dispatcher {
         writable() { samples++; return false; }
@@ -302,6 +377,59 @@ describe("the cost", () => {
     expect(samples).toBeLessThan(65);
   });
 
+  test("a process that was busy is left alone afterwards", async () => {
+    const { code, stdout, stderr } = await startScript(`
+      import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
+      const map = new ChannelMap({ backend: createNodeBackend({ ownWait: ${ownWait} }) });
+      let samples = 0;
+      class Sampled extends Dispatcher {
+        writable() { samples++; return false; }
+      }
+      const channel = new Sampled((globalThis.pair = Socket.pair())[0], map);
+      const running = loop({ map, timeoutMs: Infinity });
+      for (let events = 0; events < 300; events++) await new Promise(setImmediate);
+      const busy = samples;
+      // What was put off to the end of a rest is done by then.
+      setTimeout(() => {
+        const before = samples;
+        setTimeout(() => {
+          console.log(JSON.stringify({ busy, later: samples - before }));
+          channel.close();
+        }, 100);
+      }, 100);
+      await running;`).ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    const { busy, later } = JSON.parse(stdout) as { busy: number; later: number };
+    expect(busy).toBeGreaterThan(50);
+    expect(later).toBeLessThan(5);
+  });
+
+  test("a channel that stops causing activity is left alone", async () => {
+    const map = newMap();
+    class Restless extends Fed {
+      override writable(): boolean {
+        if (this.samples < 100) void Promise.resolve().then(() => undefined);
+        return super.writable();
+      }
+    }
+    const { handler } = fedOnce(map, Restless);
+    let later = -1;
+    const poll = (): void => {
+      if (handler.samples < 100) return void setTimeout(poll, 20);
+      setTimeout(() => {
+        const before = handler.samples;
+        setTimeout(() => {
+          later = handler.samples - before;
+          handler.buffer = "x";
+        }, 100);
+      }, 20);
+    };
+    poll();
+    await loop({ map, timeoutMs: Infinity });
+    expect(later).toBeGreaterThanOrEqual(0);
+    expect(later).toBeLessThan(5);
+  });
+
   test("a channel that causes activity whenever it is sampled is sampled at a bounded rate", async () => {
     const map = newMap();
     class Restless extends Fed {
@@ -311,14 +439,7 @@ describe("the cost", () => {
         return super.writable();
       }
     }
-    const [near, far] = connectedPair();
-    const handler = new Restless(near, map);
-    const peer = new Recorder(far, map);
-    peer.handleRead = () => {
-      peer.received.push(Buffer.from(peer.recv(10)));
-      handler.close();
-      peer.close();
-    };
+    const { handler, peer } = fedOnce(map, Restless);
     const startMs = performance.now();
     let [samples, elapsedMs] = [0, 0];
     setTimeout(() => {
@@ -332,8 +453,8 @@ describe("the cost", () => {
 
   test("no hook is left when the loop has ended", async () => {
     const { stdout } = await startScript(`
-      import { ChannelMap, Dispatcher, loop, Socket } from "wasyncore";
-      const map = new ChannelMap();
+      import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
+      const map = new ChannelMap({ backend: createNodeBackend({ ownWait: ${ownWait} }) });
       let samples = 0;
       class Sampled extends Dispatcher {
         writable() { samples++; return false; }

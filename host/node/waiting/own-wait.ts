@@ -10,6 +10,7 @@
  * ```
  *
  * A step is an ordinary setImmediate callback, so Node runs process.nextTick callbacks and promise reactions after each.
+ * Who takes the turns is asked first whether to wait in it: not in one in which interest was sampled.
  * Some steps are queued at a time. The thread returns to the event loop after the last of them, and at once where the
  * event loop has something ready, has something to do at once, or has to add a descriptor to its set. All steps but the
  * first are unreferenced: they do not keep the event loop from waiting, so that what it would wait is known.
@@ -47,6 +48,8 @@ export interface OwnSet {
 
 /** How many steps are queued at most. Bounds how many turns what the event loop does between its iterations may wait. */
 const STEPS_MAX = 64;
+/** How many at least: in the first of them, interest is sampled where it has to be, and then the second one waits. */
+const STEPS_MIN = 2;
 /** After so many waits in a row that found only the event loop ready, it waits itself, ... */
 const FOREIGN_WAITS_MAX = 16;
 /** ... until our set was ready so many times. Joining the sets costs O(descriptors of the event loop). */
@@ -77,7 +80,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   /** The steps that were queued last, and which of them comes next. */
   readonly #steps: NodeJS.Immediate[] = [];
   #next = 0;
-  #size = 1;
+  #size = STEPS_MIN;
   #foreignWaits = 0;
   /** Set while the event loop waits for the set. */
   #hosted: LoopDescriptor | undefined;
@@ -97,7 +100,7 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     watching.add(this);
     try {
       if (!this.#isAllowed()) this.#host(0);
-      else if (set.join(loop.backendFd)) this.#queue();
+      else if (this.#join()) this.#queue();
       else this.#host(Infinity);
     } catch (error) {
       this.close();
@@ -172,11 +175,20 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
   readonly #step = (): void => {
     this.#next += 1;
     if (this.#hosted !== undefined) this.#stepHosted();
-    else if (this.#isAllowed()) this.#stepOwn();
-    else this.#handOver(0);
+    else if (!this.#isAllowed()) this.#stepOver(0);
+    else if (this.#watch.mayWait?.(this.#next === 1) !== false) this.#stepOwn();
+    else if (!this.#isHandedOver) this.#stepAgain();
   };
 
+  /** The next step follows, and after the last of them come others. */
+  #stepAgain(): void {
+    if (this.#next < this.#steps.length) return;
+    this.#size = Math.min(STEPS_MAX, this.#size * 2);
+    this.#queue();
+  }
+
   #stepOwn(): void {
+    if (this.#isHandedOver) return;
     const loop = this.#loop;
     const timeoutMs = loop.timeoutMs() || this.#timeoutAlone();
     if (timeoutMs !== this.#timeoutMs) this.#setAlarm(timeoutMs);
@@ -210,15 +222,20 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
 
   #afterOwn(found: number, isHostBusy: boolean): void {
     this.#foreignWaits = found === Found.HOST ? this.#foreignWaits + 1 : 0;
-    if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#handOver(FOREIGN_WAKES);
+    if (this.#foreignWaits > FOREIGN_WAITS_MAX) this.#stepOver(FOREIGN_WAKES);
     else if (isHostBusy || (found & (Found.HOST | Found.ALARM)) !== 0) {
       this.#clear();
-      this.#size = Math.max(1, this.#size >> 1);
+      this.#size = Math.max(STEPS_MIN, this.#size >> 1);
       this.#queue();
-    } else if (this.#next === this.#steps.length) {
-      this.#size = Math.min(STEPS_MAX, this.#size * 2);
-      this.#queue();
+    } else {
+      this.#stepAgain();
     }
+  }
+
+  /** Hands over from a step. */
+  #stepOver(wakes: number): void {
+    this.#handOver(wakes);
+    this.#watch.mayWait?.(false);
   }
 
   #stepHosted(): void {
@@ -261,15 +278,21 @@ export class OwnWait implements WatchedDescriptor, Wakeable {
     this.#set.leave();
     this.#foreignWaits = 0;
     this.#hostedWakesLeft = wakes;
+    this.#watch.waitsItself = false;
     this.#hosted = new LoopDescriptor(this.#libc, this, this.#epollFd, POLLIN, false);
     this.#hosted.setReferenced(this.#isReferenced);
+  }
+
+  #join(): boolean {
+    this.#watch.waitsItself = this.#set.join(this.#loop.backendFd);
+    return this.#watch.waitsItself;
   }
 
   /** Takes the wait over from the event loop. */
   #own(): void {
     this.#hosted?.close();
     this.#hosted = undefined;
-    if (this.#set.join(this.#loop.backendFd)) this.#queue();
+    if (this.#join()) this.#queue();
     else this.#handOver(Infinity);
   }
 }

@@ -30,6 +30,9 @@ export interface Wakeable {
 /** Schedules at most one immediate, however many descriptors are ready. */
 export class LoopWatch implements Watch, Wakeable {
   isReferenced = true;
+  /** Set by the descriptor that is waited for. */
+  waitsItself: boolean | undefined;
+  mayWait: ((isFirst: boolean) => boolean) | undefined;
   readonly #onReady: () => void;
   readonly #isBusy: () => boolean;
   readonly #onStop: () => void;
