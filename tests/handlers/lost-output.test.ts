@@ -85,44 +85,31 @@ test("AsyncChat: a producer that has not been asked is pending, and a waiting on
   chat.close();
 });
 
-test("AsyncChat: output of the life that handleClose begins is kept", () => {
-  const [near, far] = Socket.pair();
-  const [next, peer] = Socket.pair();
-  const chat = new Sender(near, newMap());
-  far.close();
-  chat.onClose = () => {
-    chat.onClose = undefined;
+test.each([true, false])(
+  "AsyncChat: output of the life that handleClose begins is kept, the old one's dropped; with a close before it: %j",
+  (closes) => {
+    const [near, far] = Socket.pair();
+    const [next, peer] = Socket.pair();
+    const chat = new Sender(near, newMap());
+    far.close();
+    chat.onClose = () => {
+      chat.onClose = undefined;
+      if (closes) {
+        chat.close();
+        expect([chat.hasPendingOutput, chat.outBufferLength]).toEqual([false, 0]);
+      }
+      chat.setSocket(next);
+      chat.push("of the new life");
+    };
+    chat.pushWithProducer(["of the old one"]);
+    chat.initiateSend();
+    expect(String(Buffer.from(peer.recv(100)))).toBe("of the new life");
+    expect(chat.told).toHaveLength(1);
+    near.close();
     chat.close();
-    expect([chat.hasPendingOutput, chat.outBufferLength]).toEqual([false, 0]);
-    chat.setSocket(next);
-    chat.push("of the new life");
-  };
-  chat.pushWithProducer(["of the old one"]);
-  chat.initiateSend();
-  expect(String(Buffer.from(peer.recv(100)))).toBe("of the new life");
-  expect(chat.told).toHaveLength(1);
-  chat.close();
-  peer.close();
-});
-
-test("AsyncChat: output of the old connection is dropped where handleClose takes another socket without a close", () => {
-  const [near, far] = Socket.pair();
-  const [next, peer] = Socket.pair();
-  const chat = new Sender(near, newMap());
-  far.close();
-  chat.onClose = () => {
-    chat.onClose = undefined;
-    chat.setSocket(next);
-    chat.push("of the new life");
-  };
-  chat.pushWithProducer(["of the old one"]);
-  chat.initiateSend();
-  expect(String(Buffer.from(peer.recv(100)))).toBe("of the new life");
-  expect(chat.told).toHaveLength(1);
-  near.close();
-  chat.close();
-  peer.close();
-});
+    peer.close();
+  },
+);
 
 describe.each(MODES)("closeWhenDone in handleClose, under $name", (mode) => {
   test("of a connection that is lost: closes, and what was pushed before it is dropped", async () => {

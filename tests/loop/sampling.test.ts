@@ -173,6 +173,18 @@ const ALONE = (ownWait: boolean): string => `
   new Peer(far, map);
 `;
 
+/** A process with a channel that counts how often it is sampled. */
+const SAMPLED = (ownWait: boolean): string => `
+  import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
+  const map = new ChannelMap({ backend: createNodeBackend({ ownWait: ${ownWait} }) });
+  let samples = 0;
+  class Sampled extends Dispatcher {
+    writable() { samples++; return false; }
+  }
+  // Kept: the end that nothing holds is closed when it is collected.
+  const channel = new Sampled((globalThis.pair = Socket.pair())[0], map);
+`;
+
 const WAITS = [
   ["the loop waits itself", true],
   ["Node's event loop waits", false],
@@ -351,15 +363,7 @@ describe.each(WAITS)("the cost where %s", (_, ownWait) => {
   });
 
   test("a process in which nothing happens takes no turn, and samples only as often as something happens", async () => {
-    const { code, stdout, stderr } = await startScript(`
-      import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
-      const map = new ChannelMap({ backend: createNodeBackend({ ownWait: ${ownWait} }) });
-      let samples = 0;
-      class Sampled extends Dispatcher {
-        writable() { samples++; return false; }
-      }
-      // Kept: the end that nothing holds is closed when it is collected.
-      const channel = new Sampled((globalThis.pair = Socket.pair())[0], map);
+    const { code, stdout, stderr } = await startScript(`${SAMPLED(ownWait)}
       let events = 0;
       const timer = setInterval(() => {
         events++;
@@ -378,14 +382,7 @@ describe.each(WAITS)("the cost where %s", (_, ownWait) => {
   });
 
   test("a process that was busy is left alone afterwards", async () => {
-    const { code, stdout, stderr } = await startScript(`
-      import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
-      const map = new ChannelMap({ backend: createNodeBackend({ ownWait: ${ownWait} }) });
-      let samples = 0;
-      class Sampled extends Dispatcher {
-        writable() { samples++; return false; }
-      }
-      const channel = new Sampled((globalThis.pair = Socket.pair())[0], map);
+    const { code, stdout, stderr } = await startScript(`${SAMPLED(ownWait)}
       const running = loop({ map, timeoutMs: Infinity });
       for (let events = 0; events < 300; events++) await new Promise(setImmediate);
       const busy = samples;
@@ -452,14 +449,7 @@ describe.each(WAITS)("the cost where %s", (_, ownWait) => {
   });
 
   test("no hook is left when the loop has ended", async () => {
-    const { stdout } = await startScript(`
-      import { ChannelMap, createNodeBackend, Dispatcher, loop, Socket } from "wasyncore";
-      const map = new ChannelMap({ backend: createNodeBackend({ ownWait: ${ownWait} }) });
-      let samples = 0;
-      class Sampled extends Dispatcher {
-        writable() { samples++; return false; }
-      }
-      const channel = new Sampled((globalThis.pair = Socket.pair())[0], map);
+    const { stdout } = await startScript(`${SAMPLED(ownWait)}
       await loop({ map, count: 1, timeoutMs: 1 });
       const before = samples;
       setTimeout(() => setImmediate(() => { console.log(samples - before); channel.close(); }), 5);`).ended;

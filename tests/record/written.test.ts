@@ -4,40 +4,22 @@ import { expect, test } from "vitest";
 import { type Backend, ChannelMap, loopSync, Socket } from "wasyncore";
 import { createNodeBackend } from "../../host/node/backend.js";
 import { record } from "../../host/record/index.js";
+import { waitingBy } from "../support/backends.js";
 
 /** A backend on which time passes in waits alone, and at once. `waits` is what they were given. */
 function hasty(waits: number[], signalAfterMs = Infinity): Backend {
   const inner = createNodeBackend();
   let nowNs = 1e9;
   let interruptMs = signalAfterMs;
-  return {
-    ...inner,
-    clock: { ...inner.clock, monotonicNs: () => nowNs, turnNs: undefined },
-    createPollSet() {
-      const set = inner.createPollSet();
-      return {
-        update: (fd, interest) => set.update(fd, interest),
-        wait(timeoutMs) {
-          const count = set.wait(0);
-          if (count !== 0) return count;
-          waits.push(timeoutMs);
-          nowNs += Math.min(timeoutMs, interruptMs) * 1e6;
-          interruptMs = Infinity;
-          return 0;
-        },
-        get ready() {
-          return set.ready;
-        },
-        get alwaysReady() {
-          return set.alwaysReady;
-        },
-        watch: (onReady) => set.watch(onReady),
-        beginTurn: () => set.beginTurn(),
-        endTurn: () => set.endTurn(),
-        close: () => set.close(),
-      };
-    },
-  };
+  const clock = { ...inner.clock, monotonicNs: () => nowNs, turnNs: undefined };
+  return waitingBy({ ...inner, clock }, (set, timeoutMs) => {
+    const count = set.wait(0);
+    if (count !== 0) return count;
+    waits.push(timeoutMs);
+    nowNs += Math.min(timeoutMs, interruptMs) * 1e6;
+    interruptMs = Infinity;
+    return 0;
+  });
 }
 
 function waiting(backend: Backend, timerMs: number): { written: string[]; loop: () => void } {

@@ -67,19 +67,15 @@ export function namesOf(backend: Backend, names: Readonly<Record<string, string 
   return [changed, lookups];
 }
 
-/** A backend that writes down how long each poll was allowed to wait, in milliseconds. */
-export function recordingWaits(backend: Backend): [Backend, number[]] {
-  const waits: number[] = [];
-  const changed: Backend = {
+/** A backend whose poll sets wait by `wait`, which is given the set of `backend`. */
+export function waitingBy(backend: Backend, wait: (set: PollSet, timeoutMs: number) => number): Backend {
+  return {
     ...backend,
     createPollSet() {
       const set = backend.createPollSet();
       return {
         update: (fd, interest) => set.update(fd, interest),
-        wait(timeoutMs) {
-          waits.push(timeoutMs);
-          return set.wait(timeoutMs);
-        },
+        wait: (timeoutMs) => wait(set, timeoutMs),
         get ready() {
           return set.ready;
         },
@@ -93,5 +89,14 @@ export function recordingWaits(backend: Backend): [Backend, number[]] {
       };
     },
   };
+}
+
+/** A backend that writes down how long each poll was allowed to wait, in milliseconds. */
+export function recordingWaits(backend: Backend): [Backend, number[]] {
+  const waits: number[] = [];
+  const changed = waitingBy(backend, (set, timeoutMs) => {
+    waits.push(timeoutMs);
+    return set.wait(timeoutMs);
+  });
   return [changed, waits];
 }
