@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { guestPeers } from "./guests.mjs";
 import { bench, output, root } from "./paths.mjs";
 
-const ALL_ROLES = ["echo", "push", "proxy", "http", "fanout"];
+const ALL_ROLES = ["echo", "buffered", "push", "proxy", "http", "fanout"];
 const TLS_ROLES = ["tls-echo", "tls-handshake"];
 
 /** CPU time before a measurement: code that is compiled while it runs needs more, the compiler's threads included. */
@@ -21,6 +21,9 @@ const numbers = ({ readSize, targetPort }) => [
   String(readSize),
   ...(targetPort === undefined ? [] : [String(targetPort)]),
 ];
+
+/** The role of a server that has no `readable()` and `writable()` to override. */
+const plain = (role) => (role === "buffered" ? "echo" : role);
 
 /** Node, with what a workload asks of it. */
 const node = ({ collectsGarbage = false }) => [process.execPath, ...(collectsGarbage ? ["--expose-gc"] : [])];
@@ -75,20 +78,20 @@ export function peersOf(against) {
       what: "C on epoll(7)",
       needs: ["cc"],
       roles: ALL_ROLES,
-      server: (role, options) => [join(output, "epoll"), role, ...numbers(options)],
+      server: (role, options) => [join(output, "epoll"), plain(role), ...numbers(options)],
     },
     uv: {
       what: "libuv in C",
       needs: ["cc", "libuv"],
       roles: ALL_ROLES,
-      server: (role, options) => [join(output, "uv"), role, ...numbers(options)],
+      server: (role, options) => [join(output, "uv"), plain(role), ...numbers(options)],
       timers: (kind) => [join(output, "timers-uv"), kind],
     },
     go: {
       what: "Go, net and net/http",
       needs: ["go"],
       roles: ALL_ROLES,
-      server: (role, options) => [join(output, "go-server"), role, ...numbers(options)],
+      server: (role, options) => [join(output, "go-server"), plain(role), ...numbers(options)],
     },
     nginx: {
       what: "nginx, one process",
@@ -100,7 +103,7 @@ export function peersOf(against) {
     asyncore: {
       what: "CPython's asyncore and asynchat",
       needs: ["asyncore"],
-      roles: ["echo", "push", "proxy", "fanout"],
+      roles: ["echo", "buffered", "push", "proxy", "fanout"],
       server: (role, options) => [
         "python3.11",
         join(bench, "servers", "asyncore_server.py"),
@@ -112,7 +115,12 @@ export function peersOf(against) {
       what: "Node's net, node:http, timers",
       needs: [],
       roles: ALL_ROLES,
-      server: (role, options) => [...node(options), join(bench, "servers", "net.mjs"), role, ...numbers(options)],
+      server: (role, options) => [
+        ...node(options),
+        join(bench, "servers", "net.mjs"),
+        plain(role),
+        ...numbers(options),
+      ],
       timers: (kind) => [process.execPath, join(bench, "programs", "timers.mjs"), kind, "node"],
       import: () => [process.execPath, join(bench, "programs", "import.mjs")],
     },

@@ -92,6 +92,19 @@ const timers = (kind, title) => ({
   ...CPU,
 });
 
+const buffered = (connections) =>
+  server(
+    `buffered-${connections}`,
+    "sampled",
+    `64 B, buffered echo, ${connections} connection${connections === 1 ? "" : "s"}`,
+    {
+      connections,
+      mode: "echo",
+      unit: "message",
+      peers: ["c", "asyncore", "node", "loop", "loopSync", "against", "againstSync"],
+    },
+  );
+
 export const workloads = [
   echoOf(1),
   echoOf(50),
@@ -101,6 +114,8 @@ export const workloads = [
   echoSized(4),
   echoSized(16),
   echoSized(64),
+  buffered(1),
+  buffered(50),
   push(1),
   push(20),
   proxy(1),
@@ -197,6 +212,7 @@ export const workloads = [
 export const groups = {
   echo: "64 B echo: server CPU a message",
   size: "Echo by size: server CPU a message",
+  sampled: "Buffered echo, with readable() and writable(): server CPU a message",
   bulk: "Push and proxy: server CPU a MiB, a message",
   other: "Connections, HTTP, fan-out, idle: server CPU",
   latency: "Latency beside a flooder",

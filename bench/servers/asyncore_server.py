@@ -34,6 +34,27 @@ class Echo(asyncore.dispatcher_with_send):
         self.close()
 
 
+class BufferedEcho(asyncore.dispatcher):
+    """As asyncore's documentation writes it."""
+
+    def __init__(self, sock):
+        super().__init__(sock)
+        self.buffer = b""
+
+    def writable(self):
+        return len(self.buffer) > 0
+
+    def handle_read(self):
+        self.buffer += self.recv(READ_SIZE)
+
+    def handle_write(self):
+        sent = self.send(self.buffer)
+        self.buffer = self.buffer[sent:]
+
+    def handle_close(self):
+        self.close()
+
+
 class Push(asynchat.async_chat):
     def __init__(self, sock):
         super().__init__(sock)
@@ -94,7 +115,7 @@ def proxy(sock):
     far.connect(("127.0.0.1", TARGET_PORT))
 
 
-MAKE = {"echo": Echo, "push": Push, "proxy": proxy, "fanout": FanOut}[ROLE]
+MAKE = {"echo": Echo, "buffered": BufferedEcho, "push": Push, "proxy": proxy, "fanout": FanOut}[ROLE]
 
 
 class Server(asyncore.dispatcher):

@@ -27,6 +27,28 @@ export function makeRoles(api, { map, readSize, targetPort, importFrom }) {
     }
   }
 
+  /** As asyncore's documentation writes it: both methods are sampled, and a message takes two turns. */
+  class BufferedEcho extends Dispatcher {
+    buffer = new Uint8Array(0);
+
+    readable() {
+      return true;
+    }
+
+    writable() {
+      return this.buffer.length > 0;
+    }
+
+    handleRead() {
+      const data = this.recv(readSize);
+      if (data.length > 0) this.buffer = this.buffer.length === 0 ? data : Buffer.concat([this.buffer, data]);
+    }
+
+    handleWrite() {
+      this.buffer = this.buffer.subarray(this.send(this.buffer));
+    }
+  }
+
   /** Echo into one buffer of the program's. */
   class EchoInto extends DispatcherWithSend {
     static buffer = new Uint8Array(readSize);
@@ -132,6 +154,7 @@ export function makeRoles(api, { map, readSize, targetPort, importFrom }) {
     echo: () =>
       readSize > SHORT_READ_SIZE ? (socket) => new LongEcho(socket, map) : (socket) => new ShortEcho(socket, map),
     "echo-into": () => (socket) => new EchoInto(socket, map),
+    buffered: () => (socket) => new BufferedEcho(socket, map),
     tls() {
       const options = { isServer: true, ...certificate() };
       return (socket) => new ShortEcho(wrapTls(socket, options), map);
