@@ -14,7 +14,7 @@ import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_TAG, EVENT
 import { EpollInstance, FIRST_CAPACITY, WAIT_TAG } from "./epoll-instance.js";
 import { KeptInput } from "./kept-input.js";
 import type { Libc, LinuxCalls } from "./libc.js";
-import { eventsOf, INTEREST, POLLIN, type RowWriter, unblockedEventsOf } from "./readiness.js";
+import { eventsOf, INTEREST, POLLIN, POLLOUT, type RowWriter, unblockedEventsOf } from "./readiness.js";
 import { watchSet } from "./waiting/descriptors.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
@@ -137,6 +137,7 @@ export class EpollPollSet implements PollSet, Watcher {
     const mayBatch = this.#isInTurn && found >= connections;
     let count = 0;
     let candidates = 0;
+    let writers = 0;
     let isStale = false;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
@@ -153,9 +154,12 @@ export class EpollPollSet implements PollSet, Watcher {
       const seen = events[at] ?? 0;
       this.#writeRow(rows, count * ReadyRow.STRIDE, fd, seen, interest);
       count++;
-      if (mayBatch && seen === POLLIN && this.#batch.isCandidate(fd, shortReads)) this.#candidates[candidates++] = fd;
+      if (!mayBatch) continue;
+      if (seen === POLLOUT) writers++;
+      else if (seen === POLLIN && this.#batch.isCandidate(fd, shortReads)) this.#candidates[candidates++] = fd;
     }
     if (candidates >= connections) this.#batch.begin(this.#candidates, candidates);
+    else if (writers >= connections) this.#batch.beginSends();
     for (const [fd, interest] of this.#files) {
       this.#writeRow(rows, count * ReadyRow.STRIDE, fd, unblockedEventsOf(interest), interest);
       count++;
