@@ -48,6 +48,15 @@ export interface PollSet {
   readonly alwaysReady: boolean;
 
   /**
+   * Set by a caller that reads {@link alwaysReady} after its updates and before it has anything else wait for the set. Then the
+   * set may ask what begins to be watched for writing whether it can write, rather than watch it; and it is ready while any can.
+   */
+  asksWriters?: boolean;
+
+  /** Can any of those that were asked write? Absent where none is asked. */
+  readonly canAnyWrite?: boolean;
+
+  /**
    * Calls `onReady` when {@link wait} would find something: from the host's own event loop, never from inside this
    * call, and perhaps again while something is ready. Keeps the host's event loop alive until stopped.
    */
