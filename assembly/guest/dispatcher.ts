@@ -23,7 +23,7 @@ import { Socket, SocketOptions } from "./socket";
 export class Dispatcher extends Channel {
   /** Has the default handleAccept taken a connection just now, and is the listener still open? */
   private _mayHaveMore: bool = false;
-  /** Is handleClose being called because the peer is gone, and has the channel had no other end or beginning since? */
+  /** Is handleClose being called because the peer is gone, and has the channel taken no other socket since? */
   private _losing: bool = false;
   /** Was there a read event that nobody has handled? */
   private _unread: bool = false;
@@ -171,7 +171,6 @@ export class Dispatcher extends Channel {
     this.connected = false;
     this.connecting = false;
     this.accepting = false;
-    this._losing = false;
     this._state = State.IDLE;
     this.delChannel();
     this._interest = Ready.READ;
@@ -226,11 +225,7 @@ export class Dispatcher extends Channel {
   /** Takes an endpoint over, and comes into the map. */
   protected setEndpoint(endpoint: Endpoint): void {
     this.delChannel();
-    if (this._losing) {
-      this._losing = false;
-      this.setWriteInterest(false);
-      this.forgetOutput();
-    }
+    if (this._hasLost()) this.forgetOutput();
     this._endpoint = endpoint;
     this._eofHandled = false;
     this._closeHandled = false;
@@ -287,10 +282,15 @@ export class Dispatcher extends Channel {
     this._losing = true;
     this.handleCloseEvent();
     // A handleClose that has begun a new life may have queued output for it.
-    if (!this._losing) return;
+    if (this._hasLost()) this.dropOutput();
+  }
+
+  /** Was it {@link _losing} its peer? It no longer is, and no longer wants to write. */
+  private _hasLost(): bool {
+    if (!this._losing) return false;
     this._losing = false;
     this.setWriteInterest(false);
-    this.dropOutput();
+    return true;
   }
 
   /** End of input; a pending error is the reason for it, and is reported as recv would have reported it. */
