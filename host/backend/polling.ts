@@ -47,13 +47,7 @@ export interface PollSet {
   /** Is something ready regardless of the operating system (a regular file, unread input)? Then there is no need to wait. */
   readonly alwaysReady: boolean;
 
-  /**
-   * Set by a caller that reads {@link alwaysReady} after its updates and before it has anything else wait for the set. Then the
-   * set may ask what begins to be watched for writing whether it can write, rather than watch it; and it is ready while any can.
-   */
-  asksWriters?: boolean;
-
-  /** Can any of those that were asked write? Absent where none is asked. */
+  /** Can any write of those that are asked: see {@link PollSetOptions.asksWriters}? Absent where none is asked. */
   readonly canAnyWrite?: boolean;
 
   /**
@@ -76,6 +70,15 @@ export interface PollSet {
   close(): void;
 }
 
+/** What a caller allows a {@link PollSet}. */
+export interface PollSetOptions {
+  /**
+   * The caller reads {@link PollSet.alwaysReady} after its updates and before anything else waits for the set. Then the set may
+   * ask what begins to be watched for writing whether it can write, rather than watch it; it is always ready while any can.
+   */
+  readonly asksWriters?: boolean;
+}
+
 /** A running {@link PollSet.watch}. */
 export interface Watch {
   /** Lets it keep the host's event loop alive, or not. At first it does; while something is ready, it does in any case. */
@@ -96,5 +99,6 @@ export interface Watch {
 }
 
 export interface PollCalls {
-  createPollSet(): PollSet;
+  /** @param options what the caller allows; a backend may do without */
+  createPollSet(options?: PollSetOptions): PollSet;
 }

@@ -26,6 +26,8 @@ const TAG_SHIFT = 3;
 export interface EpollOptions {
   /** May a watch of it wait in this thread's own epoll_wait(2)? */
   readonly ownWait: boolean;
+  /** See {@link PollSetOptions}. */
+  readonly asksWriters: boolean;
 
   /** Calls are batched when at least this many connections are ready at once. Infinity: never. */
   readonly connections: number;
@@ -34,7 +36,6 @@ export interface EpollOptions {
 }
 
 export class EpollPollSet implements PollSet, Watcher {
-  asksWriters = false;
   ready: Int32Array = new Int32Array(FIRST_CAPACITY * ReadyRow.STRIDE);
 
   readonly #libc: Libc;
@@ -105,7 +106,7 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#epoll.dropAhead();
     const wanted = interest & INTEREST;
     const known = (this.#watched[fd] ?? 0) & INTEREST;
-    if (this.asksWriters && known !== 0 && wanted !== known && wanted === (known | Ready.WRITE)) {
+    if (this.#options.asksWriters && known !== 0 && wanted !== known && wanted === (known | Ready.WRITE)) {
       this.#writers.add(fd);
       return 0;
     }

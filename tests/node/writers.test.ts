@@ -22,8 +22,8 @@ describe.skipIf(missing !== "")("an epoll set that may ask", () => {
   const backend = createNodeBackend({ poller: "epoll" });
 
   function asking(): PollSet {
-    const set = ownedSet(backend);
-    set.asksWriters = true;
+    const set = backend.createPollSet({ asksWriters: true });
+    onTestFinished(() => set.close());
     return set;
   }
 
