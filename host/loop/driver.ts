@@ -120,7 +120,9 @@ export class Driver {
       const waitMs = this.#signal?.aborted === true ? undefined : turns.prepare(0);
       this.#wasBusy ||= ready >= busyFrom;
       const isLast = waitMs === undefined || ready <= 0 || turns.isOtherReady === true;
-      if (isLast || (!this.#wasBusy && turns.canWrite?.() !== true)) return this.#waitForTurn(waitMs);
+      // Others begin to want to write when a socket is full.
+      const writesNow = !isLast && !this.#wasBusy && turns.areSampled && turns.canWrite?.() === true;
+      if (isLast || (!this.#wasBusy && !writesNow)) return this.#waitForTurn(waitMs);
       const nowMs = performance.now();
       if (endMs === 0) endMs = nowMs + WAKE_MS;
       else if (nowMs >= endMs) return this.#waitForTurn(waitMs);
