@@ -17,6 +17,7 @@ export type {
   PassedDescriptors,
   PeerCredentials,
   PollSet,
+  PollSetOptions,
   Received,
   ShutdownHow,
   SocketAddress,

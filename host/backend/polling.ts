@@ -47,6 +47,9 @@ export interface PollSet {
   /** Is something ready regardless of the operating system (a regular file, unread input)? Then there is no need to wait. */
   readonly alwaysReady: boolean;
 
+  /** Can any write of those that are asked: see {@link PollSetOptions.asksWriters}? Absent where none is asked. */
+  readonly canAnyWrite?: boolean;
+
   /**
    * Calls `onReady` when {@link wait} would find something: from the host's own event loop, never from inside this
    * call, and perhaps again while something is ready. Keeps the host's event loop alive until stopped.
@@ -65,6 +68,15 @@ export interface PollSet {
 
   /** Releases the set. The descriptors in it stay open. */
   close(): void;
+}
+
+/** What a caller allows a {@link PollSet}. */
+export interface PollSetOptions {
+  /**
+   * The caller reads {@link PollSet.alwaysReady} after its updates and before anything else waits for the set. Then the set may
+   * ask what begins to be watched for writing whether it can write, rather than watch it; it is always ready while any can.
+   */
+  readonly asksWriters?: boolean;
 }
 
 /** A running {@link PollSet.watch}. */
@@ -87,5 +99,6 @@ export interface Watch {
 }
 
 export interface PollCalls {
-  createPollSet(): PollSet;
+  /** @param options what the caller allows; a backend may do without */
+  createPollSet(options?: PollSetOptions): PollSet;
 }

@@ -30,6 +30,11 @@ export interface Turns {
    * @returns whether to wait; false if a turn would find something ready regardless of the operating system
    */
   beforeWait(): boolean;
+  /**
+   * Was the turn that was prepared last asked for by a channel that has begun to want to write, and can? Then it follows at once.
+   * Default: false.
+   */
+  canWrite?(): boolean;
   /** Takes the turn, without waiting. @returns how many channels were ready */
   run(): number;
 }

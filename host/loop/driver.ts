@@ -119,8 +119,10 @@ export class Driver {
       this.#isInTurn = false;
       const waitMs = this.#signal?.aborted === true ? undefined : turns.prepare(0);
       this.#wasBusy ||= ready >= busyFrom;
-      const isLast = waitMs === undefined || ready <= 0 || !this.#wasBusy || turns.isOtherReady === true;
-      if (isLast) return this.#waitForTurn(waitMs);
+      const isLast = waitMs === undefined || ready <= 0 || turns.isOtherReady === true;
+      // Others begin to want to write when a socket is full.
+      const writesNow = !isLast && !this.#wasBusy && turns.areSampled && turns.canWrite?.() === true;
+      if (isLast || (!this.#wasBusy && !writesNow)) return this.#waitForTurn(waitMs);
       const nowMs = performance.now();
       if (endMs === 0) endMs = nowMs + WAKE_MS;
       else if (nowMs >= endMs) return this.#waitForTurn(waitMs);

@@ -61,6 +61,12 @@ class MapTurns implements Turns {
     return !poller.isImmediate;
   }
 
+  canWrite(): boolean {
+    const { poller } = this.#scheduler;
+    poller.synchronize();
+    return poller.pollSet.canAnyWrite === true;
+  }
+
   run(): number {
     this.#turnsLeft -= 1;
     return this.#scheduler.run(0, this.#byChannel);

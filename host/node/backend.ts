@@ -3,7 +3,7 @@
  */
 
 import { performance } from "node:perf_hooks";
-import type { Backend, Clock, PollSet } from "../backend/backend.js";
+import type { Backend, Clock, PollSet, PollSetOptions } from "../backend/backend.js";
 import { checkBoolean, checkInteger, checkOneOf, checkOptions } from "../backend/check.js";
 import { UnsupportedPlatformError } from "../backend/errors.js";
 import { createAncillaryCalls } from "./ancillary.js";
@@ -100,9 +100,9 @@ export function createNodeBackend(options: NodeBackendOptions = {}): Backend {
 
   const epollOptions = { ownWait, connections: batchMin, shortReads: batchAfterReads };
 
-  function createPollSet(): PollSet {
+  function createPollSet({ asksWriters = false }: PollSetOptions = {}): PollSet {
     if (poller === "poll" || linux === undefined) return new PollPollSet(libc, constants, writeRow, batch);
-    return new EpollPollSet(libc, linux, writeRow, batch, epollOptions);
+    return new EpollPollSet(libc, linux, writeRow, batch, { ...epollOptions, asksWriters });
   }
 
   const backend: Backend = {

@@ -66,13 +66,15 @@ export class EpollInstance implements OwnSet {
 
   /**
    * Waits, unless a watch has waited already. `timeoutMs` may have a fraction or be Infinity.
+   * @param isIdle is nothing ready, for certain, and nothing to be waited for?
    * @returns how many events there are, those with {@link WAIT_TAG} included, or a negative error number
    */
-  wait(timeoutMs: number): number {
+  wait(timeoutMs: number, isIdle: boolean): number {
     const waitMs = this.#beforeWait(timeoutMs);
     const ahead = this.#ahead;
     this.#ahead = -1;
     if (ahead >= 0) return ahead;
+    if (isIdle) return 0;
     const found = this.#wait(waitMs);
     if (found >= 0) return found;
     const errno = this.#libc.errno();

@@ -14,7 +14,8 @@ import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD, EVENT_FD, EVENT_TAG, EVENT
 import { EpollInstance, FIRST_CAPACITY, WAIT_TAG } from "./epoll-instance.js";
 import { KeptInput } from "./kept-input.js";
 import type { Libc, LinuxCalls } from "./libc.js";
-import { eventsOf, INTEREST, POLLIN, type RowWriter, unblockedEventsOf } from "./readiness.js";
+import { eventsOf, INTEREST, POLLIN, POLLNVAL, POLLOUT, type RowWriter, unblockedEventsOf } from "./readiness.js";
+import { Writers } from "./writers.js";
 import { watchSet } from "./waiting/descriptors.js";
 import { LoopWatch, type WatchedDescriptor } from "./waiting/watch.js";
 
@@ -25,6 +26,8 @@ const TAG_SHIFT = 3;
 export interface EpollOptions {
   /** May a watch of it wait in this thread's own epoll_wait(2)? */
   readonly ownWait: boolean;
+  /** See {@link PollSetOptions}. */
+  readonly asksWriters: boolean;
 
   /** Calls are batched when at least this many connections are ready at once. Infinity: never. */
   readonly connections: number;
@@ -48,6 +51,7 @@ export class EpollPollSet implements PollSet, Watcher {
   /** Interest in regular files and other descriptors that epoll refuses because they never block. */
   readonly #files = new Map<number, number>();
   readonly #kept: KeptInput;
+  readonly #writers: Writers;
   #isInTurn = false;
   /** Connections that the last wait has found readable and that may be read ahead. */
   #candidates = new Int32Array(FIRST_CAPACITY);
@@ -62,6 +66,7 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#writeRow = writeRow;
     this.#batch = batch;
     this.#options = options;
+    this.#writers = new Writers(libc);
     this.#kept = new KeptInput(batch.records, (fd) => ((this.#watched[fd] ?? 0) & Ready.READ) !== 0);
     this.#epoll = this.#instance();
     batch.records.watchers.add(this);
@@ -69,7 +74,12 @@ export class EpollPollSet implements PollSet, Watcher {
   }
 
   get alwaysReady(): boolean {
-    return this.#files.size > 0 || this.#kept.isAny;
+    return this.#files.size > 0 || this.#kept.isAny || this.canAnyWrite;
+  }
+
+  get canAnyWrite(): boolean {
+    this.#writers.ask(this.#epoll.fd, POLLNVAL, this.#register);
+    return this.#writers.readySize > 0;
   }
 
   beginTurn(): void {
@@ -96,6 +106,16 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#epoll.dropAhead();
     const wanted = interest & INTEREST;
     const known = (this.#watched[fd] ?? 0) & INTEREST;
+    if (this.#options.asksWriters && known !== 0 && wanted !== known && wanted === (known | Ready.WRITE)) {
+      this.#writers.add(fd);
+      return 0;
+    }
+    // Of one that wanted to write, the kernel has not heard.
+    if (this.#writers.delete(fd) && wanted === known) return 0;
+    return this.#setWanted(fd, wanted, known);
+  }
+
+  #setWanted(fd: number, wanted: number, known: number): number {
     if (wanted === 0) {
       // The result does not matter: the kernel removes a descriptor that is closed.
       if (this.#forget(fd)) this.#control(EPOLL_CTL_DEL, fd, 0);
@@ -126,17 +146,19 @@ export class EpollPollSet implements PollSet, Watcher {
   }
 
   wait(timeoutMs: number): number {
-    const found = this.#epoll.wait(this.alwaysReady ? 0 : timeoutMs);
+    const found = this.#epoll.wait(this.alwaysReady ? 0 : timeoutMs, this.#isSetIdle);
     if (found < 0) return found;
-    const needed = (found + this.#files.size + this.#kept.size) * ReadyRow.STRIDE;
+    const writers = this.#writers;
+    const needed = (found + this.#files.size + this.#kept.size + writers.readySize) * ReadyRow.STRIDE;
     if (this.ready.length < needed) this.ready = new Int32Array(needed * 2);
 
     const rows = this.ready;
     const { events } = this.#epoll;
     const { connections, shortReads } = this.#options;
-    const mayBatch = this.#isInTurn && found >= connections;
+    const mayBatch = this.#isInTurn && found + writers.readySize >= connections;
     let count = 0;
     let candidates = 0;
+    let writing = 0;
     let isStale = false;
     for (let at = 0; at < found * EVENT_WORDS; at += EVENT_WORDS) {
       const fd = events[at + EVENT_FD] ?? 0;
@@ -145,17 +167,29 @@ export class EpollPollSet implements PollSet, Watcher {
         continue;
       }
       const watched = this.#watched[fd] ?? 0;
-      const interest = watched & INTEREST;
+      let interest = watched & INTEREST;
       if (interest === 0 || events[at + EVENT_TAG] !== watched >>> TAG_SHIFT) {
         isStale = true;
         continue;
       }
-      const seen = events[at] ?? 0;
+      let seen = events[at] ?? 0;
+      if (writers.readySize > 0) {
+        const more = writers.take(fd);
+        seen |= more;
+        if (more !== 0) interest |= Ready.WRITE;
+      }
       this.#writeRow(rows, count * ReadyRow.STRIDE, fd, seen, interest);
       count++;
-      if (mayBatch && seen === POLLIN && this.#batch.isCandidate(fd, shortReads)) this.#candidates[candidates++] = fd;
+      if (!mayBatch) continue;
+      if (seen === POLLOUT) writing++;
+      else if (seen === POLLIN && this.#batch.isCandidate(fd, shortReads)) this.#candidates[candidates++] = fd;
     }
     if (candidates >= connections) this.#batch.begin(this.#candidates, candidates);
+    else if (mayBatch && writing + writers.readySize >= connections) this.#batch.beginSends();
+    for (const fd of writers.rest()) {
+      this.#writeRow(rows, count * ReadyRow.STRIDE, fd, writers.take(fd), this.#known(fd) | Ready.WRITE);
+      count++;
+    }
     for (const [fd, interest] of this.#files) {
       this.#writeRow(rows, count * ReadyRow.STRIDE, fd, unblockedEventsOf(interest), interest);
       count++;
@@ -194,8 +228,23 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#epoll.close();
     this.#files.clear();
     this.#kept.clear();
+    this.#writers.clear();
     this.#watched.fill(0);
   }
+
+  #known(fd: number): number {
+    return (this.#watched[fd] ?? 0) & INTEREST;
+  }
+
+  /** Is nothing else known to be ready where some can write? */
+  get #isSetIdle(): boolean {
+    return this.#writers.readySize > 0 && !this.#writers.isSetReady;
+  }
+
+  readonly #register = (fd: number): boolean => {
+    const known = this.#known(fd);
+    return this.#setWanted(fd, known | Ready.WRITE, known) === 0;
+  };
 
   #control(operation: number, fd: number, events: number): number {
     return this.#epoll.control(operation, fd, events, (this.#watched[fd] ?? 0) >>> TAG_SHIFT);
@@ -204,6 +253,7 @@ export class EpollPollSet implements PollSet, Watcher {
   /** @returns whether the kernel watches it */
   #forget(fd: number): boolean {
     if (this.#files.size > 0) this.#files.delete(fd);
+    this.#writers.delete(fd);
     if (((this.#watched[fd] ?? 0) & INTEREST) === 0) return false;
     this.#setInterest(fd, 0);
     // An event of it may be among them.

@@ -68,7 +68,8 @@ export class PollOneoff {
   constructor(backend: Backend, memory: () => LinearMemory, changeLog?: ChangeLog, names?: DescriptorNames) {
     this.#backend = backend;
     this.#memory = memory;
-    this.pollSet = backend.createPollSet();
+    // A caller that keeps a log asks isImmediate before each wait.
+    this.pollSet = backend.createPollSet({ asksWriters: changeLog !== undefined });
     this.#watched = new Watched(this.pollSet);
     this.#log = changeLog === undefined ? undefined : new LogReader(changeLog, this.#watched);
     this.#names = names;

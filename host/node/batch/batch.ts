@@ -121,6 +121,11 @@ export class Batch {
     this.#isUnderWay = true;
   }
 
+  /** Begins a batch in which nothing is read. */
+  beginSends(): void {
+    this.#isUnderWay = this.#open() !== undefined;
+  }
+
   /**
    * Accepts `data` to be sent with others: once a batch is under way, or a turn sends to the same connection again.
    * @returns false where it is neither, or the kernel is not known to have room: then send it directly
