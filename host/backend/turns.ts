@@ -31,7 +31,7 @@ export interface Turns {
    */
   beforeWait(): boolean;
   /**
-   * Was the turn that was prepared last asked for by a channel that has begun to want to write, and can? Then it follows at once.
+   * In the turn that was prepared last, can a channel write that has begun to want to? Then that turn follows at once.
    * Default: false.
    */
   canWrite?(): boolean;

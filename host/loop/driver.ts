@@ -120,7 +120,7 @@ export class Driver {
       const waitMs = this.#signal?.aborted === true ? undefined : turns.prepare(0);
       this.#wasBusy ||= ready >= busyFrom;
       const isLast = waitMs === undefined || ready <= 0 || turns.isOtherReady === true;
-      // Others begin to want to write when a socket is full.
+      // A channel that is not sampled begins to want to write because its socket is full.
       const writesNow = !isLast && !this.#wasBusy && turns.areSampled && turns.canWrite?.() === true;
       if (isLast || (!this.#wasBusy && !writesNow)) return this.#waitForTurn(waitMs);
       const nowMs = performance.now();

@@ -67,7 +67,7 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#batch = batch;
     this.#options = options;
     this.#writers = new Writers(libc);
-    this.#kept = new KeptInput(batch.records, (fd) => ((this.#watched[fd] ?? 0) & Ready.READ) !== 0);
+    this.#kept = new KeptInput(batch.records, (fd) => (this.#known(fd) & Ready.READ) !== 0);
     this.#epoll = this.#instance();
     batch.records.watchers.add(this);
     batch.addUser();
@@ -105,7 +105,7 @@ export class EpollPollSet implements PollSet, Watcher {
   update(fd: number, interest: number): number {
     this.#epoll.dropAhead();
     const wanted = interest & INTEREST;
-    const known = (this.#watched[fd] ?? 0) & INTEREST;
+    const known = this.#known(fd);
     if (this.#options.asksWriters && known !== 0 && wanted !== known && wanted === (known | Ready.WRITE)) {
       this.#writers.add(fd);
       return 0;
@@ -232,6 +232,7 @@ export class EpollPollSet implements PollSet, Watcher {
     this.#watched.fill(0);
   }
 
+  /** What the kernel watches it for. */
   #known(fd: number): number {
     return (this.#watched[fd] ?? 0) & INTEREST;
   }
@@ -254,7 +255,7 @@ export class EpollPollSet implements PollSet, Watcher {
   #forget(fd: number): boolean {
     if (this.#files.size > 0) this.#files.delete(fd);
     this.#writers.delete(fd);
-    if (((this.#watched[fd] ?? 0) & INTEREST) === 0) return false;
+    if (this.#known(fd) === 0) return false;
     this.#setInterest(fd, 0);
     // An event of it may be among them.
     this.#epoll.dropAhead();
@@ -299,7 +300,7 @@ export class EpollPollSet implements PollSet, Watcher {
   /** @returns whether the kernel has room for all of them a second time */
   #registerAll(): boolean {
     for (let fd = 0; fd < this.#watched.length; fd++) {
-      const interest = (this.#watched[fd] ?? 0) & INTEREST;
+      const interest = this.#known(fd);
       if (interest === 0) continue;
       const result = this.#control(EPOLL_CTL_ADD, fd, eventsOf(interest));
       if (result === -errnos.ENOSPC || result === -errnos.ENOMEM) return false;

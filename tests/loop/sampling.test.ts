@@ -386,7 +386,7 @@ describe.each(WAITS)("the cost where %s", (_, ownWait) => {
       const running = loop({ map, timeoutMs: Infinity });
       for (let events = 0; events < 300; events++) await new Promise(setImmediate);
       const busy = samples;
-      // What was put off to the end of a rest is done by then.
+      // Samples that had to be 4 ms apart have been taken by then.
       setTimeout(() => {
         const before = samples;
         setTimeout(() => {
