@@ -116,6 +116,7 @@ export interface Libc {
   /** ioctl(2) with a pointer. */
   ioctl(fd: number, request: number, value: Pointer): number;
   poll(descriptors: Pointer, count: number, timeoutMs: number): number;
+  pollAt(descriptors: number, count: number, timeoutMs: number): number;
   clock_gettime(clock: number, time: Pointer): number;
 
   inet_pton(family: number, text: string, target: Pointer): number;
@@ -208,6 +209,7 @@ function bindLibc(): Libc {
     fcntl: (fd, command, value) => fcntl(fd, command, "int", value) as number,
     ioctl: (fd, request, value) => ioctl(fd, request, "void *", value) as number,
     poll: bind<"poll">(POLL),
+    pollAt: bind<"pollAt">("int poll(uintptr_t descriptors, unsigned long count, int timeoutMs)"),
     clock_gettime: bind<"clock_gettime">("int clock_gettime(int clock, void *time)"),
 
     inet_pton: bind<"inet_pton">("int inet_pton(int family, const char *text, void *target)"),

@@ -21,9 +21,12 @@ export class Writers {
   /** Reported by a wait. */
   readonly #told = new Set<number>();
   #array = new PollArray(32);
+  /** Of the array; passing the array itself would cost more than the rest of the call. */
+  #arrayAt: number;
 
   constructor(libc: Libc) {
     this.#libc = libc;
+    this.#arrayAt = Number(libc.addressOf(this.#array.fds));
   }
 
   /** How many are ready, of those that were asked. */
@@ -82,10 +85,15 @@ export class Writers {
   }
 
   #poll(epollFd: number): number {
-    while (this.#array.capacity <= this.#begun.size) this.#array = this.#array.grown();
+    if (this.#array.capacity <= this.#begun.size) this.#grow();
     let count = 0;
     this.#array.set(count++, epollFd, POLLIN);
     for (const fd of this.#begun) this.#array.set(count++, fd, POLLOUT);
-    return this.#libc.poll(this.#array.fds, count, 0);
+    return this.#libc.pollAt(this.#arrayAt, count, 0);
+  }
+
+  #grow(): void {
+    while (this.#array.capacity <= this.#begun.size) this.#array = this.#array.grown();
+    this.#arrayAt = Number(this.#libc.addressOf(this.#array.fds));
   }
 }
